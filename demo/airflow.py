@@ -1,0 +1,186 @@
+"""A real Airflow in a folder: scheduler, DAG processor, triggerer and API server, each a process."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_bytes, token_urlsafe
+from typing import Self
+
+import httpx
+
+from bursar.errors import BursarError
+from demo.airflow_client import AirflowClient
+from demo.processes import end_all, last_lines, private_file, start
+
+PROJECT = Path(__file__).resolve().parents[1]
+USER = "admin"
+HEALTHY_WITHIN = 180  # seconds; 15 to 20 are usual
+COMPONENTS = {
+    "api-server": ["api-server"],
+    # Logs are read from the folder. Serving them as well takes ports that are the same for every Airflow of a machine.
+    "scheduler": ["scheduler", "--skip-serve-logs"],
+    "triggerer": ["triggerer", "--skip-serve-logs"],
+    "dag-processor": ["dag-processor"],
+}
+
+
+class Airflow:
+    """An Airflow with the project's DAGs and plugins, running inside a `with` block.
+
+    Args:
+        folder: where its keys and logs are kept.
+        database: SQLAlchemy URL of its metadata database, which must exist; it is migrated.
+        connections: variables `AIRFLOW_CONN_...` for the tasks.
+
+    Attributes:
+        address: of its user interface and its REST API, on a free port of this machine alone.
+        user, password: the login of its one user.
+        client: the REST API, logged in.
+    """
+
+    client: AirflowClient
+
+    def __init__(self, folder: Path, database: str, connections: Mapping[str, str]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        keys = _keys(folder)
+        self.address = f"http://127.0.0.1:{port}"
+        self.user = USER
+        self.password = keys["password"]
+        self._folder = folder
+        self._components: dict[str, subprocess.Popen[bytes]] = {}
+        self._env = _outer_environment() | _settings(folder, database, port, keys) | dict(connections)
+
+    def __enter__(self) -> Self:
+        """Starts it and waits until it is healthy.
+
+        Raises:
+            BursarError: it does not start; the message shows the end of its logs.
+        """
+        try:
+            self._migrate()
+            self._start()
+            self.client = AirflowClient(self.address, self.user, self.password)
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends all of its processes."""
+        self.client.close()
+        self._stop()
+
+    def check(self) -> None:
+        """Raises a BursarError, with the end of the log, if one of its processes has ended."""
+        for name, process in self._components.items():
+            if process.poll() is not None:
+                raise BursarError(f"Airflow's {name} has ended.{last_lines(self._log(name))}")
+
+    def _migrate(self) -> None:
+        with self._run("migration", ["db", "migrate"]) as migration:
+            if migration.wait():
+                raise BursarError(f"Airflow can't migrate its database.{last_lines(self._log('migration'))}")
+
+    def _start(self) -> None:
+        began = datetime.now(UTC)
+        for name, command in COMPONENTS.items():
+            self._components[name] = self._run(name, command)
+        deadline = time.monotonic() + HEALTHY_WITHIN
+        while unhealthy := self._unhealthy(began):
+            self.check()
+            if time.monotonic() > deadline:
+                logs = "".join(last_lines(self._log(name)) for name in COMPONENTS)
+                raise BursarError(f"Airflow is not ready after {HEALTHY_WITHIN} seconds: {', '.join(unhealthy)}.{logs}")
+            time.sleep(0.25)
+
+    def _stop(self) -> None:
+        end_all(self._folder)
+        for process in self._components.values():
+            process.wait()
+
+    def _unhealthy(self, since: datetime) -> list[str]:
+        """The parts that are not well, or have given no sign of life since a moment."""
+        try:
+            health = httpx.get(f"{self.address}/api/v2/monitor/health").raise_for_status().json()
+        except httpx.HTTPError:
+            return ["api_server"]
+        now = since.isoformat()
+        return [
+            name
+            for name, part in health.items()
+            if part["status"] != "healthy" or datetime.fromisoformat(part.get(f"latest_{name}_heartbeat", now)) < since
+        ]
+
+    def _run(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
+        return start([sys.executable, "-m", "airflow", *command], self._folder, self._log(name), self._env)
+
+    def _log(self, name: str) -> Path:
+        return self._folder / f"{name}.log"
+
+
+def _keys(folder: Path) -> dict[str, str]:
+    """The password and the keys, made up the first time and kept."""
+    file = folder / "keys.json"
+    if not file.exists():
+        keys = {name: token_urlsafe(64) for name in ("jwt", "session")}
+        keys["fernet"] = urlsafe_b64encode(token_bytes(32)).decode()
+        keys["password"] = token_urlsafe(9)
+        private_file(folder / "passwords.json", json.dumps({USER: keys["password"]}))
+        private_file(file, json.dumps(keys))
+    return dict(json.loads(file.read_text()))
+
+
+def _outer_environment() -> dict[str, str]:
+    """Our own environment without what it may say about some other Airflow."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PYTHONPATH"))}
+
+
+def _settings(folder: Path, database: str, port: int, keys: dict[str, str]) -> dict[str, str]:
+    settings: dict[str, dict[str, object]] = {
+        "core": {
+            "dags_folder": PROJECT / "dags",
+            "plugins_folder": PROJECT / "plugins",
+            "load_examples": False,
+            "executor": "LocalExecutor",
+            "parallelism": 4,
+            "fernet_key": keys["fernet"],
+            "simple_auth_manager_users": f"{USER}:admin",
+            "simple_auth_manager_passwords_file": folder / "passwords.json",
+            "execution_api_server_url": f"http://127.0.0.1:{port}/execution/",
+            "min_serialized_dag_update_interval": 5,
+        },
+        "database": {"sql_alchemy_conn": database},
+        "logging": {"base_log_folder": folder / "logs"},
+        "api": {
+            "host": "127.0.0.1",
+            "port": port,
+            "base_url": f"http://127.0.0.1:{port}",
+            "secret_key": keys["session"],
+        },
+        "api_auth": {"jwt_secret": keys["jwt"]},
+        "dag_processor": {
+            "dag_bundle_storage_path": folder / "bundles",
+            "refresh_interval": 5,
+            "min_file_process_interval": 5,
+            "parsing_processes": 1,
+        },
+    }
+    return {
+        "AIRFLOW_HOME": str(folder),
+        # Process titles are written over the environment otherwise, and our mark stands there.
+        "SPT_NOENV": "1",
+        **{
+            f"AIRFLOW__{section}__{name}".upper(): str(value)
+            for section, options in settings.items()
+            for name, value in options.items()
+        },
+    }

@@ -1,0 +1,90 @@
+"""What the demo asks of a running Airflow, over its REST API."""
+
+import time
+from collections.abc import Collection
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from bursar.errors import BursarError
+
+ENDED = ("success", "failed")
+EVERY = 0.5  # seconds between two questions
+TIMEOUT = 30  # seconds for an answer
+
+
+class AirflowClient(httpx.Client):
+    """A client logged in to the Airflow at `address`."""
+
+    def __init__(self, address: str, user: str, password: str) -> None:
+        login = httpx.post(f"{address}/auth/token", json={"username": user, "password": password}, timeout=TIMEOUT)
+        headers = {"Authorization": f"Bearer {_content(login)['access_token']}"}
+        super().__init__(base_url=f"{address}/api/v2/", headers=headers, timeout=TIMEOUT)
+
+    def dags(self) -> list[dict[str, Any]]:
+        """The DAGs that Airflow has parsed, in order of their ids, as its API describes them."""
+        return self._list("dags", "dags", order_by="dag_id")
+
+    def import_errors(self) -> list[dict[str, Any]]:
+        """What is wrong in DAG files, as its API describes it: `filename`, `stack_trace`, ..."""
+        return self._list("importErrors", "import_errors")
+
+    def wait_for_dags(self, dag_ids: Collection[str], timeout: float = 60) -> None:
+        """Waits until Airflow knows all of these DAGs.
+
+        Raises:
+            BursarError: some are still missing after `timeout` seconds; the message shows the import errors.
+        """
+        deadline = time.monotonic() + timeout
+        while missing := set(dag_ids) - {dag["dag_id"] for dag in self.dags()}:
+            if time.monotonic() > deadline:
+                errors = "".join(f"\n{error['filename']}: {error['stack_trace']}" for error in self.import_errors())
+                raise BursarError(
+                    f"Airflow has no DAG {', '.join(sorted(missing))} after {timeout:.0f} seconds.{errors}"
+                )
+            time.sleep(EVERY)
+
+    def unpause(self, dag_id: str) -> None:
+        """Lets the DAG's runs start."""
+        self._ask("PATCH", f"dags/{dag_id}", json={"is_paused": False})
+
+    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
+        """Starts a manual run and returns its id."""
+        run = self._ask("POST", f"dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf or {}})
+        return str(run["dag_run_id"])
+
+    def wait(self, dag_id: str, run_id: str, timeout: float = 120) -> str:
+        """Waits for the end of a run and returns how it ended: `success` or `failed`.
+
+        Raises:
+            BursarError: the run goes on after `timeout` seconds; the message shows the states of its tasks.
+        """
+        deadline = time.monotonic() + timeout
+        while (state := self._ask("GET", _run(dag_id, run_id))["state"]) not in ENDED:
+            if time.monotonic() > deadline:
+                tasks = ", ".join(f"{task} {state}" for task, state in self.task_states(dag_id, run_id).items())
+                raise BursarError(f"Run {run_id} of {dag_id} is not done after {timeout:.0f} seconds: {tasks}.")
+            time.sleep(EVERY)
+        return str(state)
+
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
+        """The state of each task of a run; None before it is scheduled."""
+        tasks = self._list(f"{_run(dag_id, run_id)}/taskInstances", "task_instances")
+        return {task["task_id"]: task["state"] for task in tasks}
+
+    def _list(self, path: str, items: str, **params: str) -> list[dict[str, Any]]:
+        return list(self._ask("GET", path, params={"limit": 100, **params})[items])
+
+    def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:  # noqa: ANN401  passed on to httpx
+        return _content(self.request(method, path, **request))
+
+
+def _content(reply: httpx.Response) -> dict[str, Any]:
+    if reply.is_error:
+        raise BursarError(f"Airflow refuses {reply.request.method} {reply.url}: {reply.status_code} {reply.text}")
+    return dict(reply.json())
+
+
+def _run(dag_id: str, run_id: str) -> str:
+    return f"dags/{dag_id}/dagRuns/{quote(run_id)}"

@@ -1,0 +1,70 @@
+"""The other side of the demo: a bursar's office that reads the exported files and is paid, mostly as it should be.
+
+Not a part of Bursar: it knows nothing but the files, as an office does.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from lxml import etree
+from lxml.builder import ElementMaker
+
+NAMESPACE = "http://com/exlibris/urm/rep/externalsysfinesfees/xmlbeans"
+NS = {"xb": NAMESPACE}
+XB = ElementMaker(namespace=NAMESPACE, nsmap=NS)
+
+
+@dataclass(frozen=True)
+class Bill:
+    """One fine as the exported file shows it."""
+
+    transaction_id: str
+    currency: str
+    sum: Decimal
+
+
+def bills(exported: Path) -> list[Bill]:
+    """The fines in an exported file."""
+    return [
+        Bill(
+            fine.findtext("xb:bursarTransactionId", "", NS),
+            fine.findtext("xb:compositeSum/xb:currency", "", NS),
+            Decimal(fine.findtext("xb:compositeSum/xb:sum", "", NS)),
+        )
+        for fine in etree.parse(exported).iterfind(".//xb:userFineFee", NS)
+    ]
+
+
+def payments(owed: list[Bill]) -> list[Bill]:
+    """What students pay: most all of it, some half, some a little too much, some nothing yet; and one unknown id."""
+    paid = []
+    for number, bill in enumerate(owed):
+        match number % 20:
+            case 3:
+                paid.append(Bill(bill.transaction_id, bill.currency, (bill.sum / 2).quantize(Decimal("0.01"))))
+            case 7 if bill.sum > 0:
+                paid.append(Bill(bill.transaction_id, bill.currency, bill.sum + 5))
+            case 11 | 15:
+                continue
+            case _:
+                paid.append(bill)
+    return [*paid, Bill("99999999999999", "USD", Decimal(12))]
+
+
+def write_payments(paid: list[Bill], folder: Path, name: str, *, marker: str | None, broken: bool = False) -> None:
+    """Puts a file of payments into the folder that the library looks into; a broken one ends in the middle."""
+    fines = [
+        XB.userFineFee(
+            XB.compositeSum(XB.currency(bill.currency), XB.sum(str(bill.sum))),
+            XB.bursarTransactionId(bill.transaction_id),
+        )
+        for bill in paid
+    ]
+    user = XB.userExportedFineFeesList(XB.finefeeList(*fines))
+    root = XB("xml-fragment", XB.userExportedFineFees(XB.userExportedList(user)))
+    content = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content[: len(content) // 2] if broken else content)
+    if marker:
+        (folder / f"{name}{marker}").touch()

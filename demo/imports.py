@@ -1,0 +1,85 @@
+"""The way back: the bursar's office pays, and the import DAGs bring it home."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, text
+
+from bursar.ledger.imports import FileState, ImportFile
+from bursar.profiles import Profile
+from demo.bursar_office import bills, payments, write_payments
+from demo.exports import Export
+from demo.library import SUB_DIRECTORY, Library
+
+BROKEN = "payments-broken.xml"
+
+
+@dataclass(frozen=True)
+class Import:
+    """One run of one import, and the files that it brought."""
+
+    profile: Profile
+    run_state: str
+    files: list[ImportFile]
+    expected_state: str
+
+
+def office_pays(library: Library, exports: list[Export]) -> None:
+    """The office reads what was exported and answers; the first of its files has a broken one beside it."""
+    for number, export in enumerate(_with_import(exports)):
+        profile, file = export.profile, export.file
+        if file is None:
+            continue
+        folder = library.folders[profile.sftp_connection.removeprefix("bursar_")] / SUB_DIRECTORY
+        incoming, marker = folder / profile.import_.input_file_path, profile.import_.marker
+        paid = payments(bills(file))
+        if number == 0:
+            write_payments(paid, incoming, BROKEN, marker=marker, broken=True)
+        write_payments(paid, incoming, f"payments-{export.batch.id}.xml", marker=marker)
+
+
+def run_imports(library: Library, engine: Engine, exports: list[Export]) -> list[Import]:
+    """Runs the import DAG of each profile that has one, at once. The one with the broken file must show as failed."""
+    client = library.airflow.client
+    profiles = [export.profile for export in _with_import(exports)]
+    dags = {profile.code: f"bursar_import__{profile.code}" for profile in profiles}
+    client.wait_for_dags(dags.values())
+    runs = {code: client.trigger(dag) for code, dag in dags.items()}
+    return [
+        Import(
+            profile,
+            client.wait(dags[profile.code], runs[profile.code], timeout=240),
+            _files(engine, profile.code, runs[profile.code]),
+            "success" if number else "failed",
+        )
+        for number, profile in enumerate(profiles)
+    ]
+
+
+def import_problems(imports: list[Import]) -> list[str]:
+    """All that is not as it should be, in sentences."""
+    problems = []
+    for one in imports:
+        if one.run_state != one.expected_state:
+            problems.append(f"import {one.profile.code}: the run ended as {one.run_state}, not as {one.expected_state}")
+        states = sorted(file.state for file in one.files)
+        expected = [FileState.APPLIED] if one.expected_state == "success" else [FileState.APPLIED, FileState.REFUSED]
+        if states != expected:
+            problems.append(f"import {one.profile.code}: its files are {', '.join(states) or 'none'}")
+        for file in one.files:
+            missing = {"PAID", "PARTLY_PAID", "UNMATCHED"} - (file.outcomes or {}).keys()
+            if file.state is FileState.APPLIED and missing:
+                problems.append(f"{file.name}: no record was {', '.join(sorted(missing))}")
+    return problems
+
+
+def _with_import(exports: list[Export]) -> list[Export]:
+    return [export for export in exports if export.profile.import_.active]
+
+
+def _files(engine: Engine, profile: str, run: str) -> list[ImportFile]:
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text("SELECT * FROM import_files WHERE profile = :profile AND run = :run ORDER BY name"),
+            {"profile": profile, "run": run},
+        )
+        return [ImportFile.from_row(row) for row in rows.mappings()]

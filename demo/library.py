@@ -1,0 +1,164 @@
+"""A library on this machine: its ledger, the SFTP server of its bursars and its Airflow, all kept in one folder."""
+
+import fcntl
+import json
+import shutil
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_urlsafe
+from types import FrameType
+
+from bursar.errors import BursarError
+from bursar.ledger import demo_data
+from bursar.ledger.connection import ledger_engine, migrate
+from bursar.ledger.statements import statement
+from demo.airflow import Airflow
+from demo.postgres import Postgres, embedded_postgres
+from demo.processes import end_all
+from demo.servers import Account, SftpAddress, sftp_server
+
+BURSARS = ("banner", "peoplesoft")
+SUB_DIRECTORY = "library"  # below it lie the paths of the profiles
+SEED = 2026
+LOCK = "lock"
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Library:
+    """What runs: PostgreSQL with the ledger, the SFTP server, Airflow.
+
+    `state` is the folder that keeps all of it. `folders` are the bursars' own, by bursar, as they lie on this machine.
+    `env` holds the Airflow connections to the ledger and to the bursars, as variables.
+    """
+
+    state: Path
+    postgres: Postgres
+    ledger_url: str
+    folders: Mapping[str, Path]
+    env: Mapping[str, str]
+    airflow: Airflow
+
+
+@contextmanager
+def embedded_library(
+    state: Path, *, fines: int, afresh: bool = False, say: Callable[[str], object] = print
+) -> Iterator[Library]:
+    """Runs a library until the block ends or a signal ends it; nothing is left running then.
+
+    What an earlier process had to leave running in the folder, when it was killed, is ended first.
+
+    Args:
+        state: the folder that keeps everything.
+        fines: how many fines an empty ledger is filled with.
+        afresh: whether to begin with an empty folder.
+        say: is told what is being done, step by step.
+
+    Raises:
+        BursarError: another process has a library running in the folder, or a part does not start.
+    """
+    state = state.resolve()
+    state.mkdir(parents=True, exist_ok=True)
+    with _ended_by_signals(), _alone_in(state):
+        for part in ("airflow", "postgres"):
+            end_all(state / part)
+        if afresh:
+            _empty(state)
+        say("Starting PostgreSQL")
+        with embedded_postgres(state / "postgres") as postgres:
+            postgres.create("airflow")
+            postgres.create("ledger")
+            _fill(postgres.url("ledger"), fines, say)
+            say("Starting the bursars' SFTP server")
+            accounts = {bursar: Account(state / "bursars" / bursar, token_urlsafe(12)) for bursar in BURSARS}
+            with sftp_server(accounts, state / "sftp") as server:
+                for account in accounts.values():
+                    (account.folder / SUB_DIRECTORY).mkdir(exist_ok=True)
+                env = _connections(postgres, server, accounts)
+                say("Starting Airflow: scheduler, DAG processor, triggerer and API server")
+                with Airflow(state / "airflow", postgres.url("airflow", "psycopg2"), env) as airflow:
+                    folders = {bursar: account.folder for bursar, account in accounts.items()}
+                    try:
+                        yield Library(state, postgres, postgres.url("ledger"), folders, env, airflow)
+                    finally:
+                        _ignore_signals()
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Lets SIGTERM, and the end of the terminal, end the block in good order, as Ctrl-C does."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def end(number: int, _: FrameType | None) -> None:
+        _ignore_signals()  # whoever is impatient must not disturb the clearing up
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+
+    for number in SIGNALS:
+        if number != signal.SIGHUP or before[number] is not signal.SIG_IGN:  # nohup has a reason
+            signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ignore_signals() -> None:
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def _alone_in(state: Path) -> Iterator[None]:
+    """Keeps the folder from a second process as long as this one lives, however it ends."""
+    with (state / LOCK).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BursarError(
+                f"A library is already running in {state}. End it first, with Ctrl-C in its terminal."
+            ) from error
+        yield
+
+
+def _empty(state: Path) -> None:
+    for entry in state.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        elif entry.name != LOCK:
+            entry.unlink()
+
+
+def _fill(ledger: str, fines: int, say: Callable[[str], object]) -> None:
+    """Migrates the ledger; an empty one gets an invented library."""
+    engine = ledger_engine(ledger)
+    try:
+        migrate(engine)
+        with engine.connect() as connection:
+            is_empty = connection.scalar(statement("demo_data/is_empty"))
+        if is_empty:
+            say(f"Filling the ledger with an invented library of {fines:,} fines")
+            demo_data.fill(engine, fines=fines, seed=SEED, now=datetime.now(UTC))
+    finally:
+        engine.dispose()
+
+
+def _connections(postgres: Postgres, server: SftpAddress, accounts: Mapping[str, Account]) -> dict[str, str]:
+    """The Airflow connections `bursar_ledger` and `bursar_<bursar>`, as variables."""
+    connections: dict[str, dict[str, object]] = {
+        "ledger": {"conn_type": "postgres", "host": str(postgres.sockets), "login": "postgres", "schema": "ledger"}
+    }
+    for bursar, account in accounts.items():
+        connections[bursar] = {
+            "conn_type": "sftp",
+            "host": server.host,
+            "port": server.port,
+            "login": bursar,
+            "password": account.password,
+            "extra": {"host_key": server.host_key, "sub_directory": SUB_DIRECTORY},
+        }
+    return {f"AIRFLOW_CONN_BURSAR_{name.upper()}": json.dumps(values) for name, values in connections.items()}

@@ -1,0 +1,58 @@
+"""`make up`: a library to stay, with Airflow's user interface, until Ctrl-C."""
+
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from bursar.errors import BursarError
+from demo.library import Library, embedded_library
+from demo.processes import private_file
+
+STATE = Path(__file__).resolve().parents[1] / ".local" / "up"
+FINES = 2_000
+say = partial(print, flush=True)
+
+
+def main(state: Path = STATE) -> int:
+    """Runs the library in its folder and says where it is; returns the exit status."""
+    try:
+        with embedded_library(state, fines=FINES, say=say) as library, _shell_variables(state / "env", library.env):
+            say(_where(library, state))
+            while True:
+                library.airflow.check()
+                time.sleep(1)
+    except KeyboardInterrupt:
+        say(f"\nAll has ended. The data stay in {state} for the next time.")
+        return 0
+    except BursarError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+@contextmanager
+def _shell_variables(file: Path, env: Mapping[str, str]) -> Iterator[None]:
+    """Tells `bin/bursar` about the running library."""
+    private_file(file, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in env.items()))
+    try:
+        yield
+    finally:
+        file.unlink()
+
+
+def _where(library: Library, state: Path) -> str:
+    airflow = library.airflow
+    return f"""
+Airflow         {airflow.address}  (user {airflow.user}, password {airflow.password})
+Bursars' files  {state / "bursars"}
+Command line    bin/bursar, in another terminal
+
+Ctrl-C ends everything.
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

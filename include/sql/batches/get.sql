@@ -1,0 +1,2 @@
+-- One batch.
+SELECT * FROM batches WHERE id = :batch_id;

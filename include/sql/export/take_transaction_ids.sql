@@ -1,0 +1,2 @@
+-- Takes the next :wanted transaction ids, never below :start, and returns the first of them. A rollback gives them back.
+UPDATE transaction_ids SET next = greatest(next, :start) + :wanted RETURNING next - :wanted AS first;

@@ -1,0 +1,12 @@
+-- Makes a credit of what was paid beyond the outstanding amount, for the same owner as the fine; the next export can send it.
+WITH credits AS (
+    INSERT INTO fines (user_id, item_id, owner_library, fine_fee_type, currency, amount, comment, created_at, reverses)
+    SELECT fines.user_id, fines.item_id, fines.owner_library, 'CREDIT', fines.currency, -records.credited,
+           'Overpaid at the bursar: transaction ' || records.matched_id, now(), fines.id
+    FROM import_records AS records JOIN fines ON fines.id = records.fine_id
+    WHERE records.file_id = :file_id AND records.credited > 0
+    ORDER BY records.number
+    RETURNING id, amount
+)
+INSERT INTO journal (fine_id, kind, balance_change, import_file_id)
+SELECT id, 'CHARGED', amount, :file_id FROM credits;

@@ -1,0 +1,39 @@
+-- Reads the sums of a file as money and finds the exported line of each record: by transaction id, else by internal id.
+-- Lines of released batches were not billed and match nothing. What can't be used is sorted out with its reason.
+UPDATE import_records AS record
+SET amount = parsed.amount, fine_id = coalesce(by_transaction.fine_id, by_fine.fine_id),
+    matched_id = coalesce(by_transaction.transaction_id, by_fine.transaction_id),
+    outcome = CASE
+        WHEN record.problem IS NOT NULL OR parsed.amount IS NULL OR coalesce(record.transaction_id, record.internal_id) IS NULL
+            THEN 'INVALID'
+        WHEN by_transaction.fine_id IS NULL AND by_fine.fine_id IS NULL THEN 'UNMATCHED'
+        WHEN record.currency <> coalesce(by_transaction.currency, by_fine.currency) THEN 'CURRENCY_MISMATCH'
+    END,
+    reason = CASE
+        WHEN record.problem IS NOT NULL THEN record.problem
+        WHEN record.sum IS NULL THEN 'there is no sum'
+        WHEN parsed.amount IS NULL THEN 'the sum is no amount of money: write digits and a point, as in 12.50'
+        WHEN coalesce(record.transaction_id, record.internal_id) IS NULL
+            THEN 'there is neither a transaction id nor an internal id'
+        WHEN by_transaction.fine_id IS NULL AND by_fine.fine_id IS NULL THEN 'no exported fine has this id'
+        WHEN record.currency <> coalesce(by_transaction.currency, by_fine.currency)
+            THEN 'the fine was exported in ' || coalesce(by_transaction.currency, by_fine.currency)
+    END
+FROM (
+    SELECT number, transaction_id,
+           CASE WHEN sum ~ '^[+-]?[0-9]{1,11}([.][0-9]{0,3}0*)?$' THEN CAST(sum AS numeric(14, 3)) END AS amount,
+           CASE WHEN internal_id ~ '^[0-9]{1,18}$' THEN CAST(internal_id AS bigint) END AS internal_id
+    FROM import_records WHERE file_id = :file_id
+) AS parsed
+LEFT JOIN LATERAL (
+    SELECT lines.fine_id, lines.transaction_id, lines.currency
+    FROM lines JOIN batches ON batches.id = lines.batch_id
+    WHERE lines.transaction_id = parsed.transaction_id AND batches.released_at IS NULL
+) AS by_transaction ON true
+LEFT JOIN LATERAL (
+    SELECT lines.fine_id, lines.transaction_id, lines.currency
+    FROM lines JOIN batches ON batches.id = lines.batch_id
+    WHERE by_transaction.fine_id IS NULL AND lines.fine_id = parsed.internal_id AND batches.released_at IS NULL
+    ORDER BY lines.batch_id DESC LIMIT 1
+) AS by_fine ON true
+WHERE record.file_id = :file_id AND record.number = parsed.number;

@@ -1,0 +1,58 @@
+-- Settles the matched records of a file against what their fines have outstanding, and writes each record's outcome.
+-- Records of one fine follow each other in the order of the file: each finds what the one before it left. A recursion goes
+-- through all fines at once, record by record. Everything is reckoned in the direction of the charge, so that credits are
+-- charges with the signs turned.
+WITH RECURSIVE payments AS (
+    SELECT matched.number, matched.fine_id, matched.direction, matched.outstanding, matched.given,
+           -- What is new: the sum itself, or with cumulative amounts what it exceeds the highest total so far by.
+           CASE WHEN :amounts = 'incremental' THEN matched.given
+                ELSE matched.given - greatest(
+                    (SELECT coalesce(sum(abs(earlier.applied) + earlier.credited), 0) FROM import_records AS earlier
+                     WHERE earlier.matched_id = matched.matched_id AND earlier.applied IS NOT NULL),
+                    coalesce(max(matched.given) OVER (PARTITION BY matched.matched_id ORDER BY matched.number
+                                                      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)) END AS paid,
+           row_number() OVER (PARTITION BY matched.fine_id ORDER BY matched.number) AS turn
+    FROM (
+        SELECT records.number, records.fine_id, records.matched_id, sign(fines.amount) AS direction,
+               records.amount * sign(fines.amount) AS given, fines.outstanding * sign(fines.amount) AS outstanding
+        FROM import_records AS records JOIN fines ON fines.id = records.fine_id
+        WHERE records.file_id = :file_id AND records.outcome IS NULL
+    ) AS matched
+), settled AS (
+    SELECT DISTINCT fine_id, CAST(0 AS bigint) AS turn, CAST(NULL AS integer) AS number, direction,
+           CAST(NULL AS text) AS outcome, CAST(NULL AS numeric) AS applied, CAST(NULL AS numeric) AS credited,
+           CAST(outstanding AS numeric) AS remaining
+    FROM payments
+    UNION ALL
+    SELECT next.fine_id, next.turn, next.number, next.direction, judged.outcome,
+           CASE WHEN judged.outcome IN ('PAID', 'PARTLY_PAID', 'OVERPAID') THEN least(next.paid, settled.remaining) END,
+           CASE WHEN judged.outcome IN ('PAID', 'PARTLY_PAID', 'OVERPAID') THEN greatest(next.paid - settled.remaining, 0) END,
+           CASE WHEN judged.outcome IN ('PAID', 'PARTLY_PAID', 'OVERPAID') THEN greatest(settled.remaining - next.paid, 0)
+                ELSE settled.remaining END
+    FROM settled
+    JOIN payments AS next ON next.fine_id = settled.fine_id AND next.turn = settled.turn + 1
+    CROSS JOIN LATERAL (SELECT CASE
+        WHEN next.given = 0 THEN 'NO_PAYMENT'
+        WHEN next.given < 0 OR next.paid < 0 THEN 'INVALID'
+        WHEN settled.remaining = 0 THEN 'ALREADY_SETTLED'
+        WHEN next.paid = 0 THEN 'NO_PAYMENT'
+        WHEN next.paid < settled.remaining THEN 'PARTLY_PAID'
+        WHEN next.paid = settled.remaining THEN 'PAID'
+        WHEN next.direction > 0 THEN 'OVERPAID'
+        ELSE 'INVALID' END AS outcome) AS judged
+)
+UPDATE import_records AS record
+SET outcome = settled.outcome,
+    applied = settled.applied * settled.direction,
+    credited = settled.credited,
+    reason = CASE settled.outcome
+        WHEN 'NO_PAYMENT' THEN CASE WHEN payments.given = 0 THEN 'the sum is 0' ELSE 'nothing new since the last total' END
+        WHEN 'ALREADY_SETTLED' THEN 'nothing was outstanding any more: most likely this payment was reported before'
+        WHEN 'INVALID' THEN CASE
+            WHEN payments.given < 0 AND settled.direction > 0 THEN 'a charge is paid by a sum above 0'
+            WHEN payments.given < 0 THEN 'a credit is returned by a sum below 0'
+            WHEN payments.paid < 0 THEN 'the total is lower than one that was reported before'
+            ELSE 'more credit comes back than was sent' END
+        END
+FROM settled JOIN payments USING (number)
+WHERE record.file_id = :file_id AND record.number = settled.number;

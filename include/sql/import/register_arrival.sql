@@ -1,0 +1,7 @@
+-- Registers which file arrived under a name in a run; a later try of the run may find other bytes under it.
+INSERT INTO arrivals AS known (file_id, profile, run, name, size, modified)
+SELECT id, :profile, :run, :name, :size, :modified FROM import_files WHERE sha256 = :sha256
+ON CONFLICT (profile, run, name) DO UPDATE
+    SET file_id = EXCLUDED.file_id, size = EXCLUDED.size, modified = EXCLUDED.modified, put_away_at = NULL,
+        put_away_to = NULL
+RETURNING file_id;

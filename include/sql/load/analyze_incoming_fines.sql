@@ -1,0 +1,2 @@
+-- So that the checks are planned for as many fines as there are.
+ANALYZE incoming_fines;

@@ -1,0 +1,33 @@
+"""`bin/bursar`: what an operator does by hand."""
+
+import click
+
+from bursar.commands.exports import batches, preview
+from bursar.commands.fines import fine
+from bursar.commands.imports import imports
+from bursar.commands.ledger import ledger
+from bursar.commands.profiles import profiles
+from bursar.errors import BursarError
+
+
+class Refusing(click.Group):
+    """Shows what Bursar refuses as one sentence, without a traceback, and exits with 1."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Runs a command."""
+        try:
+            return super().invoke(ctx)
+        except BursarError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Refusing)
+def bursar() -> None:
+    """Library fines out to a campus bursar, payments back in."""
+
+
+for command in (profiles, ledger, preview, batches, imports, fine):
+    bursar.add_command(command)
+
+if __name__ == "__main__":
+    bursar(prog_name="bin/bursar")

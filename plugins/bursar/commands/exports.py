@@ -1,0 +1,109 @@
+"""`bin/bursar preview` and `bin/bursar batches`: what would go out, and what has not arrived."""
+
+from datetime import datetime
+from decimal import Decimal
+from itertools import groupby
+
+import click
+import pendulum
+from rich.table import Table
+
+from bursar.commands.surroundings import out, printable, the_ledger, the_profile
+from bursar.errors import BursarError
+from bursar.exporting import closing, selection
+from bursar.ledger.batches import unfinished_batches
+from bursar.money import money, monies
+
+
+@click.command()
+@click.argument("profile")
+@click.option(
+    "--as-of",
+    metavar="MOMENT",
+    help="Measure ages from this moment, 2026-03-01T02:00, in the profile's time zone.",
+)
+@click.option("--limit", default=20, show_default=True, help="Fines listed for each reason; the sums are of all.")
+def preview(profile: str, as_of: str | None, limit: int) -> None:
+    """Print what an export would take now, and why each other fine would stay. Changes nothing."""
+    chosen = the_profile(profile)
+    if not chosen.export.active:
+        raise BursarError(f"The export section of profile {chosen.code} is not active; it has nothing to preview.")
+    moment = _moment(as_of, chosen.time_zone)
+    taken, verdicts = selection.preview(the_ledger(), chosen, as_of=moment, limit=limit)
+    shown = moment.astimezone(pendulum.timezone(chosen.time_zone))
+    out.print(f"[bold]{chosen.name}[/] ({chosen.code}), as of {shown:%Y-%m-%d %H:%M %Z}")
+    groups = {reason: list(fines) for reason, fines in groupby(verdicts, lambda verdict: verdict.reason)}
+    out.print(f"\n[bold green]Would be exported:[/] {taken.fines:,} fines of {taken.users:,} users")
+    for currency, sums in taken.totals.items():
+        out.print(f"  charges {money(sums['charges'], currency)}, credits {money(sums['credits'], currency)}")
+    _print_fines(groups.get(None, []), taken.fines)
+    for reason, words in selection.REASONS.items():
+        if left := taken.left_behind.get(reason):
+            of_whom = f"{left['fines']:,} fines of {left['users']:,} users, {monies(left['net'])}"
+            out.print(f"\n[bold yellow]Stays:[/] {words}: {of_whom}")
+            _print_fines(groups.get(reason, []), left["fines"])
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def batches(context: click.Context) -> None:
+    """List the batches that are not finished; their fines wait."""
+    if context.invoked_subcommand:
+        return
+    with the_ledger().connect() as connection:
+        unfinished = unfinished_batches(connection)
+    if not unfinished:
+        out.print("Nothing is unsent: every batch is finished.")
+        return
+    table = Table("Batch", "Profile", "Run", "State", "Selected (UTC)", "Fines", "Net", "File")
+    for batch in unfinished:
+        net = {code: Decimal(sums["charges"]) + Decimal(sums["credits"]) for code, sums in batch.totals.items()}
+        table.add_row(
+            str(batch.id),
+            batch.profile,
+            batch.run,
+            batch.state,
+            f"{batch.selected_at:%Y-%m-%d %H:%M}",
+            f"{batch.fines:,}",
+            monies(net),
+            f"{batch.remote_folder or 'not sent:'} {batch.file_name}",
+        )
+    out.print(table)
+    out.print("The next run of a profile ends its batches by itself; so does repeating (Clear) the failed task.")
+
+
+@batches.command("release")
+@click.argument("batch", type=int)
+@click.option("--bursar-has-not-got-it", is_flag=True, help="You looked, and asked the bursar: the file never arrived.")
+def release_batch(batch: int, bursar_has_not_got_it: bool) -> None:  # noqa: FBT001  click passes flags by name
+    """Let the fines of a batch go, so that the next export selects them afresh."""
+    released = closing.release(the_ledger(), batch, bursar_has_not_got_it=bursar_has_not_got_it)
+    click.echo(f"Batch {released.id} is released: its {released.fines} fines are open again.")
+
+
+def _moment(text: str | None, time_zone: str) -> datetime:
+    if text is None:
+        return pendulum.now("UTC")
+    try:
+        return pendulum.parse(text, tz=time_zone, exact=False)  # type: ignore[return-value]
+    except ValueError as error:
+        raise BursarError(f"{text!r} is no moment. Write a date and a time, as in 2026-03-01T02:00.") from error
+
+
+def _print_fines(verdicts: list[selection.Verdict], of: int) -> None:
+    if not verdicts:
+        return
+    table = Table("Fine", "User", "Identifier", "Type", "Created (UTC)", box=None, padding=(0, 2))
+    table.add_column("Balance", justify="right")
+    for verdict in verdicts:
+        table.add_row(
+            str(verdict.fine_id),
+            printable(verdict.patron_name),
+            printable(verdict.identifier or "none"),
+            verdict.fine_fee_type,
+            f"{verdict.created_at:%Y-%m-%d %H:%M}",
+            money(verdict.balance, verdict.currency),
+        )
+    out.print(table)
+    if len(verdicts) < of:
+        out.print(f"  ... and {of - len(verdicts):,} more; --limit shows them")

@@ -1,0 +1,45 @@
+"""`bin/bursar imports`: the files that came from bursars, and the records in them that had no effect."""
+
+import sys
+
+import click
+from rich.table import Table
+
+from bursar.commands.surroundings import out, printable, the_ledger
+from bursar.importing.rejects import write_rejects
+from bursar.ledger.imports import import_file
+from bursar.ledger.statements import statement
+
+
+@click.group(invoke_without_command=True)
+@click.option("--profile", help="Files of this profile only.")
+@click.option("--limit", default=20, show_default=True, help="How many files, newest first.")
+@click.pass_context
+def imports(context: click.Context, profile: str | None, limit: int) -> None:
+    """List the newest files from the bursars, and what became of their records."""
+    if context.invoked_subcommand:
+        return
+    table = Table("File", "Profile", "Name", "State", "Registered (UTC)", "Records", "Outcomes", "Lies in")
+    with the_ledger().connect() as connection:
+        for file in connection.execute(statement("history/imports"), {"profile": profile, "limit": limit}):
+            outcomes = ", ".join(f"{one['records']:,} {name}" for name, one in (file.outcomes or {}).items())
+            table.add_row(
+                str(file.id),
+                file.profile,
+                printable(file.name),
+                file.state,
+                f"{file.registered_at:%Y-%m-%d %H:%M}",
+                "" if file.records is None else f"{file.records:,}",
+                printable(file.refusal or outcomes),
+                printable(file.put_away_to or ""),
+            )
+    out.print(table)
+
+
+@imports.command()
+@click.argument("file", type=int)
+def rejects(file: int) -> None:
+    """Write the records of a file that had no effect, as CSV with their lines and reasons, to standard output."""
+    with the_ledger().connect() as connection:
+        import_file(connection, file)  # or the error that there is none
+        write_rejects(connection, file, sys.stdout)

@@ -1,0 +1,25 @@
+"""What can go wrong. Every message says where (profile, file, line or fine) and what to do about it."""
+
+
+class BursarError(Exception):
+    """Root of all errors that Bursar raises on purpose. Repeating the step will not help: a person has to act."""
+
+
+class PassingError(BursarError):
+    """The network, a lock, a server that is down: the same step may well succeed a little later."""
+
+
+class LedgerError(BursarError):
+    """The ledger refuses: an unknown fine, an amount that is not owed, a fine that an export holds."""
+
+
+class InputFileError(BursarError):
+    """A file brought in by a person or a bursar is wrong; it changed nothing."""
+
+
+class RemoteFolderError(BursarError):
+    """The S/FTP server refuses: login, host key, missing folder, a file in the way."""
+
+
+class BatchError(BursarError):
+    """A batch is not in the state that the step needs."""

@@ -1,0 +1,116 @@
+"""A folder on the bursar's server: what a file's way there and back needs of it, and nothing more."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO, Protocol
+
+from bursar.errors import PassingError, RemoteFolderError
+
+PATIENCE = 60
+"""Seconds without an answer from a server before a step gives up, to be repeated later."""
+
+BLOCK = 32 * 1024
+"""Bytes that travel at once: the most that every SFTP server accepts."""
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """An entry of a folder, as the server lists it. `size` is in bytes, `modified` is in UTC."""
+
+    name: str
+    size: int
+    modified: datetime
+    is_regular: bool
+
+
+class RemoteFolder(Protocol):
+    """One folder on a server, for as long as its connection lasts.
+
+    Names are plain file names. Every method raises PassingError where repeating the step may help (network, timeout,
+    a busy server) and RemoteFolderError where a person has to act (rights, a name in the way, a missing folder).
+    """
+
+    @property
+    def address(self) -> str:
+        """Where the folder is, for people: `sftp://bursar.example.edu/alma/bursar`."""
+
+    def size(self, name: str) -> int | None:
+        """The size of a file in bytes; None only if the server says that there is no such file."""
+
+    def write(self, name: str, source: BinaryIO) -> None:
+        """Writes the rest of a stream to a file, over what was there; memory stays flat."""
+
+    def rename(self, name: str, new: str) -> None:
+        """Gives a file a name that is free; a file that has the name already is never replaced."""
+
+    def put_away(self, name: str, into: str, *, otherwise: str) -> str:
+        """Moves a file into a folder below this one, which is created if missing; returns its new path, `into/name`.
+
+        Where its name is taken it gets the name `otherwise`. A file that is there already is never replaced.
+        """
+
+    def delete(self, name: str) -> None:
+        """Removes a file that is there."""
+
+    def read(self, name: str) -> Iterator[bytes]:
+        """The bytes of a file, in blocks. The folder serves nothing else until they are read or given up."""
+
+    def files(self) -> list[RemoteFile]:
+        """All that lies in the folder, by one listing: files, and what is none (`is_regular` is False)."""
+
+
+def is_plain(name: str) -> bool:
+    """Whether a name is a plain file name: not empty, leading nowhere else, without control characters."""
+    return name not in ("", ".", "..") and not re.search(r"[/\\\x00-\x1f\x7f-\x9f]", name)
+
+
+def checked(name: str) -> str:
+    """The name, if it is plain.
+
+    Raises:
+        RemoteFolderError: it is not.
+    """
+    if not is_plain(name):
+        raise RemoteFolderError(
+            f"{name!r} is no plain file name: it must not be empty nor hold slashes, backslashes or control characters."
+        )
+    return name
+
+
+def reason(error: Exception) -> str:
+    """What an error says, in the server's or the network's own words."""
+    return str(error.args[-1]) if error.args and error.args[-1] else type(error).__name__
+
+
+def interrupted(place: str, error: Exception) -> PassingError:
+    """The error for a connection that failed while something was done at a place."""
+    return PassingError(
+        f"{place}: the connection to the server failed ({reason(error)}). Repeat the step; "
+        "if it keeps failing, ask the server's administrator."
+    )
+
+
+def refused(place: str, act: str, error: Exception) -> RemoteFolderError:
+    """The error for a server that answers, but does not do what it was asked to."""
+    return RemoteFolderError(
+        f"{place}: the server does not let us {act} ({reason(error)}). Ask its administrator to check the rights "
+        "of the account, the folder and the space on the disk."
+    )
+
+
+def missing_folder(place: str, error: Exception) -> RemoteFolderError:
+    """The error for a folder that is not there and must not be created."""
+    return RemoteFolderError(
+        f"{place}: there is no such folder that the account may enter ({reason(error)}), and Bursar is not to create "
+        "it. Correct `sub_directory` in the connection's extra or the path in the profile, or have the folder created."
+    )
+
+
+def in_the_way(place: str) -> RemoteFolderError:
+    """The error for a name that is taken."""
+    return RemoteFolderError(
+        f"{place}: a file of this name is there already, and a file is never replaced. Find out whose it is, "
+        "have it taken or moved away, then repeat the step."
+    )

@@ -1,0 +1,184 @@
+"""A folder on an FTP server, with or without TLS."""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from ftplib import FTP, all_errors, error_perm, error_temp
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+from bursar.exchange.folder import (
+    BLOCK,
+    PATIENCE,
+    RemoteFile,
+    checked,
+    in_the_way,
+    interrupted,
+    missing_folder,
+    reason,
+    refused,
+)
+
+_PASSING = ("421", "425", "426", "450", "451")  # RFC 959: closing, no data connection, broken off, busy, local error
+_TROUBLES: tuple[type[Exception], ...] = (*all_errors, ValueError)  # the last: names or facts that make no sense
+_FORBIDDEN = ("permission", "privilege", "denied", "not allowed", "not authorized", "forbidden")
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether the same step may succeed later: the network, or an answer that says so."""
+    if isinstance(error, error_temp):
+        return reason(error).startswith(_PASSING)
+    return isinstance(error, OSError | EOFError) and not isinstance(error, ssl.SSLCertVerificationError)
+
+
+class FtpFolder:
+    """A folder on an FTP server, as `bursar.exchange.folder.RemoteFolder` describes it.
+
+    `client` is logged in and serves this folder alone. `server` is how people call it, such as `ftp://bursar.example.edu`.
+    `path` starts from the folder that the account sees after login, unless it starts with a slash.
+
+    Raises:
+        RemoteFolderError: there is no such folder, and it may not or cannot be created.
+    """
+
+    def __init__(self, client: FTP, server: str, path: str, *, may_create: bool) -> None:
+        self._client = client
+        client.timeout = PATIENCE
+        if client.sock:
+            client.sock.settimeout(PATIENCE)
+        self.address = f"{server}/{path.lstrip('/')}"
+        with self._asking_to("enter the folder"):
+            self._enter(path, may_create=may_create)
+            self.address = f"{server}{client.pwd()}".rstrip("/")
+
+    def size(self, name: str) -> int | None:
+        """The size of a file in bytes; None only if the server says that there is no such file.
+
+        FTP has one answer, 550, for a file that is missing and for one that we may not see. So the listing has to
+        agree that it is missing.
+        """
+        with self._asking_to("look at the file", checked(name)):
+            self._client.voidcmd("TYPE I")
+            try:
+                size = self._client.size(name)
+            except error_perm as error:
+                if self._may_be_there(name, str(error)):
+                    raise
+                return None
+            if size is None:
+                raise ValueError("no size in the answer to SIZE")
+            return size
+
+    def write(self, name: str, source: BinaryIO) -> None:
+        """Writes the rest of a stream to a file, over what was there; memory stays flat."""
+        with self._asking_to("write the file", checked(name)):
+            self._client.storbinary(f"STOR {name}", source, BLOCK)
+
+    def rename(self, name: str, new: str) -> None:
+        """Gives a file a name that is free.
+
+        FTP has no rename that refuses a name that is taken: it is looked at just before. A file that someone else puts
+        there in that moment would be replaced, which SFTP rules out.
+        """
+        if self.size(new) is not None:
+            raise in_the_way(f"{self.address}/{new}")
+        with self._asking_to(f"rename the file to {new}", checked(name)):
+            self._client.rename(name, new)
+
+    def put_away(self, name: str, into: str, *, otherwise: str) -> str:
+        """Moves a file into a folder below this one, which is created if missing; returns its new path, `into/name`.
+
+        Where its name is taken it gets the name `otherwise`. A file that is there already is not replaced, as far as
+        `rename` can promise that.
+        """
+        for part in (name, into, otherwise):
+            checked(part)
+        with self._asking_to(f"create {into}"), self._inside(into):
+            new = next((new for new in (name, otherwise) if self.size(new) is None), None)
+        path = f"{into}/{new or otherwise}"
+        if new is None:
+            raise in_the_way(f"{self.address}/{path}")
+        with self._asking_to(f"move the file into {into}", name):
+            self._client.rename(name, path)
+        return path
+
+    def delete(self, name: str) -> None:
+        """Removes a file that is there."""
+        with self._asking_to("delete the file", checked(name)):
+            self._client.delete(name)
+
+    def read(self, name: str) -> Iterator[bytes]:
+        """The bytes of a file, in blocks."""
+        with self._asking_to("read the file", checked(name)):
+            self._client.voidcmd("TYPE I")
+            try:
+                with self._client.transfercmd(f"RETR {name}") as connection:
+                    while block := connection.recv(BLOCK):
+                        yield block
+            except GeneratorExit:
+                with suppress(*all_errors):
+                    self._client.voidresp()  # the server's remark that we did not want all of it
+                raise
+            self._client.voidresp()
+
+    def files(self) -> list[RemoteFile]:
+        """All that lies in the folder, by one listing: files, and what is none (`is_regular` is False).
+
+        Raises:
+            RemoteFolderError: also if the server does not know MLSD (RFC 3659), the one listing made for programs.
+        """
+        with self._asking_to("list the folder with the command MLSD"):
+            return [_entry(name, facts) for name, facts in self._client.mlsd() if facts["type"] not in ("cdir", "pdir")]
+
+    def _may_be_there(self, name: str, answer: str) -> bool:
+        forbidden = any(word in answer.lower() for word in _FORBIDDEN)
+        return not answer.startswith("550") or forbidden or name in self._client.nlst()
+
+    def _enter(self, path: str, *, may_create: bool) -> None:
+        try:
+            if path:
+                self._client.cwd(path)
+        except error_perm as error:
+            if not may_create:
+                raise missing_folder(self.address, error) from error
+            for part in PurePosixPath(path).parts:
+                self._create_and_enter(part)
+
+    @contextmanager
+    def _inside(self, folder: str) -> Iterator[None]:
+        """Works in a folder below this one, which is created if missing."""
+        home = self._client.pwd()
+        self._create_and_enter(folder)
+        try:
+            yield
+        finally:
+            self._client.cwd(home)
+
+    def _create_and_enter(self, part: str) -> None:
+        refusal: Exception | None = None
+        try:
+            self._client.mkd(part)
+        except error_perm as error:
+            refusal = error  # most likely it is there; then it can be entered
+        try:
+            self._client.cwd(part)
+        except error_perm as error:
+            raise refused(self.address, f"create {part}", refusal or error) from error
+
+    @contextmanager
+    def _asking_to(self, act: str, name: str = "") -> Iterator[None]:
+        """Turns whatever ftplib raises into the errors of RemoteFolder."""
+        place = f"{self.address}/{name}" if name else self.address
+        try:
+            yield
+        except _TROUBLES as error:
+            raise (interrupted(place, error) if is_passing(error) else refused(place, act, error)) from error
+
+
+def _entry(name: str, facts: dict[str, str]) -> RemoteFile:
+    is_regular = facts["type"].lower() == "file"
+    if is_regular and not {"size", "modify"} <= facts.keys():
+        raise ValueError(f"the server tells neither size nor time of {name}")
+    modified = datetime.strptime(facts.get("modify", "19700101000000")[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    return RemoteFile(name=name, size=int(facts.get("size", 0)), modified=modified, is_regular=is_regular)

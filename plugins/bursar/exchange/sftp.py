@@ -1,0 +1,167 @@
+"""A folder on an SFTP server."""
+
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+from paramiko import SFTPClient, SFTPError, SSHException
+
+from bursar.exchange.folder import (
+    BLOCK,
+    PATIENCE,
+    RemoteFile,
+    checked,
+    in_the_way,
+    interrupted,
+    missing_folder,
+    refused,
+)
+
+
+class SftpFolder:
+    """A folder on an SFTP server, as `bursar.exchange.folder.RemoteFolder` describes it.
+
+    `client` is open and serves this folder alone. `server` is how people call it, such as `sftp://bursar.example.edu`.
+    `path` starts from the folder that the account sees after login, unless it starts with a slash.
+
+    Raises:
+        RemoteFolderError: there is no such folder, and it may not or cannot be created.
+    """
+
+    def __init__(self, client: SFTPClient, server: str, path: str, *, may_create: bool) -> None:
+        self._client = client
+        self._channel = client.sock
+        self._channel.settimeout(PATIENCE)
+        self.address = f"{server}/{path.lstrip('/')}"
+        with self._asking_to("enter the folder"):
+            self._enter(path, may_create=may_create)
+        self.address = f"{server}{client.getcwd()}".rstrip("/")
+
+    def size(self, name: str) -> int | None:
+        """The size of a file in bytes; None only if the server says that there is no such file."""
+        with self._asking_to("look at the file", checked(name)):
+            try:
+                size = self._client.stat(name).st_size
+            except FileNotFoundError:
+                self._client.stat(".")  # raises if it is the folder that has gone
+                return None
+            if size is None:
+                raise SFTPError("the server tells no sizes")
+            return size
+
+    def write(self, name: str, source: BinaryIO) -> None:
+        """Writes the rest of a stream to a file, over what was there; memory stays flat."""
+        with self._asking_to("write the file", checked(name)), self._client.open(name, "wb") as remote:
+            block = source.read(BLOCK)
+            while block:
+                following = source.read(BLOCK)
+                # Blocks are sent without waiting for answers; the last one waits for its own and all that are due.
+                remote.set_pipelined(bool(following))
+                remote.write(block)
+                block = following
+
+    def rename(self, name: str, new: str) -> None:
+        """Gives a file a name that is free; a file that has the name already is never replaced.
+
+        The protocol's own rename refuses a name that is taken. Some servers replace the file all the same,
+        so the name is looked at before, too.
+        """
+        if self.size(new) is not None:
+            raise in_the_way(f"{self.address}/{new}")
+        with self._asking_to(f"rename the file to {new}", checked(name)):
+            self._client.rename(name, new)
+
+    def put_away(self, name: str, into: str, *, otherwise: str) -> str:
+        """Moves a file into a folder below this one, which is created if missing; returns its new path, `into/name`.
+
+        Where its name is taken it gets the name `otherwise`. A file that is there already is never replaced, as in
+        `rename`.
+        """
+        paths = [f"{checked(into)}/{checked(new)}" for new in (name, otherwise)]
+        with self._asking_to(f"create {into}"):
+            self._create(into)
+        with self._asking_to(f"move the file into {into}", name):
+            path = next((path for path in paths if not self._is_there(path)), None)
+            if path is None:
+                raise in_the_way(f"{self.address}/{paths[-1]}")
+            self._client.rename(name, path)
+            return path
+
+    def delete(self, name: str) -> None:
+        """Removes a file that is there."""
+        with self._asking_to("delete the file", checked(name)):
+            self._client.remove(name)
+
+    def read(self, name: str) -> Iterator[bytes]:
+        """The bytes of a file, in blocks."""
+        # Block by block: paramiko's prefetch leaves a thread behind when the connection breaks.
+        with self._asking_to("read the file", checked(name)), self._client.open(name, "rb") as remote:
+            while block := remote.read(BLOCK):
+                yield block
+
+    def files(self) -> list[RemoteFile]:
+        """All that lies in the folder, by one listing: files, and what is none (`is_regular` is False)."""
+        with self._asking_to("list the folder"):
+            return [
+                RemoteFile(
+                    name=entry.filename,
+                    size=entry.st_size or 0,
+                    modified=datetime.fromtimestamp(entry.st_mtime or 0, UTC),
+                    is_regular=stat.S_ISREG(entry.st_mode or 0),
+                )
+                for entry in self._client.listdir_attr()
+            ]
+
+    def _enter(self, path: str, *, may_create: bool) -> None:
+        try:
+            self._client.chdir(path or ".")
+        except FileNotFoundError as error:
+            if not may_create:
+                raise missing_folder(self.address, error) from error
+            for part in PurePosixPath(path).parts:
+                self._create_and_enter(part)
+
+    def _create(self, folder: str) -> None:
+        try:
+            self._client.mkdir(folder)
+        except OSError as refusal:  # most likely it is there
+            try:
+                mode = self._client.stat(folder).st_mode
+            except FileNotFoundError:
+                raise refusal from None
+            if not stat.S_ISDIR(mode or 0):
+                raise
+
+    def _is_there(self, path: str) -> bool:
+        try:
+            self._client.lstat(path)  # a link is in the way, too, wherever it leads
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _create_and_enter(self, part: str) -> None:
+        refusal: Exception | None = None
+        try:
+            self._client.mkdir(part)
+        except OSError as error:
+            refusal = error  # most likely it is there; then it can be entered
+        try:
+            self._client.chdir(part)
+        except FileNotFoundError as error:
+            raise refused(self.address, f"create {part}", refusal or error) from error
+
+    @contextmanager
+    def _asking_to(self, act: str, name: str = "") -> Iterator[None]:
+        """Turns whatever paramiko raises into the errors of RemoteFolder."""
+        place = f"{self.address}/{name}" if name else self.address
+        try:
+            yield
+        except (SSHException, EOFError, TimeoutError, ConnectionError) as error:
+            raise interrupted(place, error) from error
+        except (OSError, SFTPError, UnicodeError) as error:
+            if self._channel.closed:  # paramiko says so by a bare OSError, like any refusal
+                raise interrupted(place, error) from error
+            raise refused(place, act, error) from error

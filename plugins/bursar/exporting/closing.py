@@ -1,0 +1,96 @@
+"""Closing: the end of a batch. Delivered, its fines are closed; never sent, they are let go."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from bursar.errors import BatchError
+from bursar.exporting.delivery import OpenFolder, deliver
+from bursar.ledger.batches import Batch, State, batch, record_step, unfinished_batches
+from bursar.ledger.statements import statement
+
+log = logging.getLogger(__name__)
+
+
+def close_fines(engine: Engine, batch_id: int) -> Batch:
+    """Closes the fines of a delivered batch, in one transaction; a closed batch is left alone.
+
+    Raises:
+        BatchError: the batch was not delivered, or its lines and its claims don't agree; nothing was changed.
+    """
+    with engine.begin() as connection:
+        found = batch(connection, batch_id, lock=True)
+        if found.state is State.CLOSED:
+            log.info("Batch %s was closed before, at %s.", batch_id, found.closed_at)
+            return found
+        if found.state is not State.DELIVERED:
+            raise BatchError(
+                f"Batch {batch_id} is {found.state}: only a delivered batch can be closed. Repeat its upload first."
+            )
+        entries = connection.execute(statement("export/journal_entries"), {"batch_id": batch_id}).rowcount
+        let_go = connection.execute(statement("export/release_claims"), {"batch_id": batch_id}).rowcount
+        if not entries == let_go == found.fines:
+            raise BatchError(
+                f"Batch {batch_id} was not closed: it has {found.fines} fines, but {entries} lines and {let_go} "
+                "claims. The ledger was changed by hand; compare lines and claims before this task is repeated."
+            )
+        record_step(connection, batch_id, "closed", after=State.DELIVERED)
+        closed = batch(connection, batch_id)
+    log.info("Closed the %s fines of batch %s.", closed.fines, batch_id)
+    return closed
+
+
+def release(engine: Engine, batch_id: int, *, bursar_has_not_got_it: bool = False) -> Batch:
+    """Lets the fines of a batch go, so that the next export selects them afresh; a released batch is left alone.
+
+    `bursar_has_not_got_it` is a person's word: without it, a batch that may have reached the server stays.
+
+    Raises:
+        BatchError: the batch is closed, or may have reached the bursar.
+    """
+    with engine.begin() as connection:
+        found = batch(connection, batch_id, lock=True)
+        if found.state is State.RELEASED:
+            return found
+        if found.state is State.CLOSED:
+            raise BatchError(f"Batch {batch_id} is closed: the bursar has its file and its fines are exported.")
+        if found.state.may_have_reached_the_bursar and not bursar_has_not_got_it:
+            raise BatchError(
+                f"Batch {batch_id} is {found.state}: {found.file_name} may be in {found.remote_folder}. Released now, "
+                "its fines could be billed twice. Repeat the upload instead; or look there, ask the bursar, and "
+                "release it with --bursar-has-not-got-it."
+            )
+        connection.execute(statement("export/release_claims"), {"batch_id": batch_id})
+        record_step(connection, batch_id, "released", after=found.state)
+        log.warning("Released batch %s: its %s fines are open again.", batch_id, found.fines)
+        return batch(connection, batch_id)
+
+
+def finish_earlier_batches(
+    engine: Engine,
+    profile: str,
+    *,
+    run: str,
+    is_running: Callable[[str], bool],
+    open_folder: OpenFolder,
+    staging: Path,
+) -> list[Batch]:
+    """Ends what earlier runs of a profile left: never sent, it is released; maybe sent, it is carried to its end.
+
+    Batches of this `run`, and of runs for which `is_running` says yes, are left to them. Returns the batches as ended.
+    """
+    with engine.connect() as connection:
+        earlier = [found for found in unfinished_batches(connection, profile) if found.run != run]
+    ended = []
+    for found in earlier:
+        if is_running(found.run):
+            log.info("Batch %s belongs to %s, which is still running; its fines stay with it.", found.id, found.run)
+        elif found.state.may_have_reached_the_bursar:
+            log.warning("Batch %s of %s was left %s; it is carried to its end.", found.id, found.run, found.state)
+            deliver(engine, found.id, open_folder, staging)
+            ended.append(close_fines(engine, found.id))
+        else:
+            ended.append(release(engine, found.id))
+    return ended

@@ -1,0 +1,182 @@
+"""Selection: which fines go, and for each that stays, why.
+
+The rules are one statement, include/sql/export/judge.sql; the export and the preview both ask it.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pendulum
+from sqlalchemy import Connection, Engine
+
+from bursar.errors import BursarError
+from bursar.ledger.batches import Batch, batch_of_run
+from bursar.ledger.statements import statement
+from bursar.profiles import Profile, Settings
+
+log = logging.getLogger(__name__)
+
+REASONS: Mapping[str, str] = {
+    "disputed": "the fine is disputed",
+    "in_unfinished_batch": "another export that has not ended holds it",
+    "too_young": "younger than the time before export",
+    "other_type": "fine/fee type not in the profile",
+    "other_owner": "owner not in the profile",
+    "other_user_group": "user group not in the profile",
+    "credit_with_minimum": "credits stay behind where there is a minimum amount",
+    "below_minimum": "the user's fines are below the minimum amount",
+    "no_identifier": "the user has no identifier of the profile's type",
+    "malformed_identifier": "the user's identifier does not match the profile's pattern",
+}
+"""Why a fine is left behind, in the order in which the rules are asked, in a librarian's words."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What an export takes and leaves: counts, and sums by currency as in `Batch.totals` and `Batch.left_behind`."""
+
+    users: int
+    fines: int
+    totals: Mapping[str, Mapping[str, str]]
+    left_behind: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A fine with a balance, and why it stays: a key of `REASONS`, or None where it goes."""
+
+    fine_id: int
+    patron_name: str
+    identifier: str | None
+    fine_fee_type: str
+    created_at: datetime
+    currency: str
+    balance: Decimal
+    reason: str | None
+
+
+def select_fines(engine: Engine, profile: Profile, settings: Settings, *, run: str, as_of: datetime) -> Batch:
+    """Freezes the fines that a run of a profile takes into a batch, and claims them; a repeated call finds that batch.
+
+    `as_of` (aware) is the moment that the ages of fines are measured from. One transaction, during which no balance
+    changes: two runs, or two profiles, can't take the same fine.
+
+    Raises:
+        BursarError: the transaction ids are used up; nothing was selected.
+    """
+    with engine.begin() as connection:
+        connection.execute(statement("export/freeze_ledger"))
+        if found := batch_of_run(connection, profile.code, run):
+            log.info("Batch %s was selected by this run before; it stays as it is.", found.id)
+            return found
+        selection = judge(connection, profile, as_of)
+        first_id = _take_transaction_ids(connection, settings, selection.fines)
+        batch = _open_batch(connection, profile, settings, selection, run=run, as_of=as_of)
+        if selection.fines:
+            connection.execute(
+                statement("export/freeze_lines"),
+                {"batch_id": batch.id, "prefix": settings.transaction_ids.prefix, "first_transaction_id": first_id},
+            )
+            connection.execute(statement("export/claim_fines"), {"batch_id": batch.id})
+        return batch
+
+
+def preview(engine: Engine, profile: Profile, *, as_of: datetime, limit: int) -> tuple[Selection, list[Verdict]]:
+    """What an export would take now and what it would leave; changes nothing and holds nobody up.
+
+    The sums are of all fines; the verdicts are at most `limit` for each reason, those of the fines that go first.
+    """
+    with engine.begin() as connection:
+        selection = judge(connection, profile, as_of)
+        verdicts = connection.execute(statement("export/verdicts"), {"limit": limit}).mappings()
+        return selection, [Verdict(**row) for row in verdicts]
+
+
+def judge(connection: Connection, profile: Profile, as_of: datetime) -> Selection:
+    """Judges every fine with a balance into the temporary table `judged`, and sums up the verdicts."""
+    export = profile.export
+    connection.execute(statement("export/judged"))
+    connection.execute(
+        statement("export/judge"),
+        {
+            "created_until": created_until(as_of, export.time_before_export_days, profile.time_zone),
+            "fine_fee_types": list(export.fine_fee_types),
+            "institutional_fine_fee": export.institutional_fine_fee,
+            "libraries": list(export.libraries),
+            "user_groups": list(export.user_groups),
+            "minimum": export.minimum_amount_for_user or 0,
+            "user_identifier_type": export.user_identifier_type,
+            "identifier_pattern": export.identifier_pattern or ".*",
+        },
+    )
+    users = {row.reason: row.users for row in connection.execute(statement("export/users"))}
+    fines = 0
+    totals: dict[str, dict[str, str]] = {}
+    left_behind: dict[str, dict[str, Any]] = {}
+    for row in connection.execute(statement("export/summary")):
+        if row.reason is None:
+            fines += row.fines
+            totals[row.currency] = {"charges": str(row.charges), "credits": str(row.credits)}
+        else:
+            left = left_behind.setdefault(row.reason, {"fines": 0, "users": users[row.reason], "net": {}})
+            left["fines"] += row.fines
+            left["net"][row.currency] = str(row.charges + row.credits)
+    return Selection(users.get(None, 0), fines, totals, left_behind)
+
+
+def created_until(as_of: datetime, days: int, time_zone: str) -> datetime:
+    """The youngest moment of creation that is old enough: the same wall-clock time, `days` days before `as_of`.
+
+    Days are days of the profile's time zone, so that one with a clock change has 23 or 25 hours.
+    """
+    return pendulum.instance(as_of).in_timezone(time_zone).subtract(days=days)
+
+
+def _take_transaction_ids(connection: Connection, settings: Settings, wanted: int) -> int:
+    ids = settings.transaction_ids
+    first: int = connection.execute(
+        statement("export/take_transaction_ids"), {"start": ids.start, "wanted": wanted}
+    ).scalar_one()
+    if first + wanted - 1 > ids.maximum:
+        raise BursarError(
+            f"The bursar transaction ids are used up: this export needs {wanted} from {first}, and "
+            f"transaction_ids.maximum in bursar.yaml is {ids.maximum}. Nothing was selected. "
+            "Raise the maximum, in agreement with the bursar."
+        )
+    return first
+
+
+def _open_batch(
+    connection: Connection, profile: Profile, settings: Settings, selection: Selection, *, run: str, as_of: datetime
+) -> Batch:
+    export = profile.export
+    document = {
+        "institution_number": settings.institution_number,
+        "identifier_type": export.user_identifier_type,
+        "time_zone": profile.time_zone,
+        "append_time_zone_abbreviation": export.append_time_zone_abbreviation,
+        "include_internal_id": export.include_internal_id,
+    }
+    row = connection.execute(
+        statement("export/open_batch"),
+        {
+            "profile": profile.code,
+            "run": run,
+            "as_of": as_of,
+            "import_active": profile.import_.active,
+            "document": json.dumps(document),
+            "sftp_connection": profile.sftp_connection,
+            "output_file_path": export.output_file_path,
+            "time_zone": profile.time_zone,
+            "users": selection.users,
+            "fines": selection.fines,
+            "totals": json.dumps(selection.totals),
+            "left_behind": json.dumps(selection.left_behind),
+        },
+    )
+    return Batch.from_row(row.mappings().one())

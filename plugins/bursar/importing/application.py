@@ -1,0 +1,94 @@
+"""Application: each record of a file meets the fine that it pays, once.
+
+The rules are SQL, include/sql/import/apply_*.sql: transaction id first, then internal id, and one outcome a record.
+"""
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from bursar.errors import BatchError, InputFileError, PassingError
+from bursar.ledger.imports import FileState, ImportFile, import_file
+from bursar.ledger.statements import statement
+
+log = logging.getLogger(__name__)
+
+EFFECTIVE = ("PAID", "PARTLY_PAID", "OVERPAID")
+"""The outcomes that move money; the others change nothing, and their records are in the rejects report."""
+
+
+def apply_payments(engine: Engine, file_id: int) -> ImportFile:
+    """Applies all records of a file that was read, in one transaction; a file that was applied is left alone.
+
+    While it runs no other change of a balance does, so that what is outstanding stays what it was judged by.
+
+    Raises:
+        PassingError: a fine of the file is in an export that is delivered but not closed yet: try again.
+        InputFileError: the file was refused, or has not been read.
+        BatchError: counts or sums of the outcomes are not those of the file; nothing was applied.
+    """
+    with engine.begin() as connection:
+        connection.execute(statement("export/freeze_ledger"))
+        found = import_file(connection, file_id, lock=True)
+        if found.state is FileState.APPLIED:
+            log.info("%s was applied before, at %s; nothing is applied twice.", found.name, found.applied_at)
+            return found
+        if found.state is not FileState.READ:
+            raise InputFileError(f"{found.name} is {found.state} and can't be applied. Repeat its reading first.")
+        this = {"file_id": file_id}
+        connection.execute(statement("import/apply_parse"), this)
+        _wait_for_exports(connection, found)
+        connection.execute(statement("import/apply_settle"), this | {"amounts": found.amounts})
+        connection.execute(statement("import/apply_payments"), this)
+        connection.execute(statement("import/apply_credits"), this)
+        outcomes = _compared_outcomes(connection, found)
+        connection.execute(statement("import/apply_record"), this | {"outcomes": json.dumps(outcomes)})
+        applied = import_file(connection, file_id)
+    log.info("Applied %s: %s.", applied.name, _in_words(outcomes))
+    return applied
+
+
+def _wait_for_exports(connection: Connection, found: ImportFile) -> None:
+    unclosed = connection.execute(statement("import/apply_unclosed_batches"), {"file_id": found.id}).all()
+    if unclosed:
+        batches = ", ".join(f"{row.id} of {row.profile}" for row in unclosed)
+        raise PassingError(
+            f"{found.name} pays fines of an export that has not closed them yet (batch {batches}). The file waits "
+            "until it has; if it does not, see `bin/bursar batches`."
+        )
+
+
+def _compared_outcomes(connection: Connection, found: ImportFile) -> Mapping[str, Any]:
+    """The outcomes in counts and sums, compared with what the reader counted."""
+    outcomes: dict[str, dict[str, Any]] = {}
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    uneven = False
+    for row in connection.execute(statement("import/apply_outcomes"), {"file_id": found.id}):
+        outcome = outcomes.setdefault(row.outcome, {"records": 0, "sums": {}, "applied": {}, "credited": {}})
+        outcome["records"] += row.records
+        for name, amount in (("sums", row.sum), ("applied", row.applied), ("credited", row.credited)):
+            outcome[name][row.currency] = str(amount)
+        sums[row.currency] += row.sum
+        if row.outcome in EFFECTIVE and found.amounts == "incremental":
+            uneven |= abs(row.sum) != abs(row.applied) + row.credited
+    records = sum(outcome["records"] for outcome in outcomes.values())
+    read = {currency: Decimal(total) for currency, total in (found.totals or {}).items()}
+    if uneven or records != found.records or _without_zeros(sums) != _without_zeros(read):
+        raise BatchError(
+            f"{found.name} was not applied: it holds {found.records} records with {read}, its outcomes have {records} "
+            f"with {dict(sums)}. This is an error in Bursar; keep the file and report it."
+        )
+    return outcomes
+
+
+def _without_zeros(sums: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    return {currency: amount for currency, amount in sums.items() if amount}
+
+
+def _in_words(outcomes: Mapping[str, Any]) -> str:
+    return ", ".join(f"{outcome['records']} {name}" for name, outcome in outcomes.items()) or "no records"

@@ -1,0 +1,249 @@
+"""Reading: from a bursar's XML to its records, one by one, whatever the file tries.
+
+A file has the structure of the export; only ids, currency and sum are needed. expat does the parsing, because it can be
+held to flat memory (no tree, no document type and thus no entities, a bound on whatever it keeps) and counts any number
+of lines.
+"""
+
+import codecs
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple
+from xml.parsers import expat
+
+from bursar.errors import InputFileError
+from bursar.exporting.fragments import NAMESPACE, XSI
+
+LIMIT = 64 * 1024
+"""Bytes that may pass before the next element starts: of text, of a comment, of one tag with all its attributes. It is
+looked at block by block, so a file may be refused up to two blocks earlier. Also the characters of all different names.
+"""
+BLOCK = 8 * 1024
+MAX_DEPTH = 32
+MAX_ATTRIBUTES = 64
+ENCODINGS = ("UTF-8", "UTF-16", "ISO-8859-1", "ISO-8859-15", "WINDOWS-1252", "US-ASCII")
+
+_NIL = f"{XSI} nil"
+_TRUE = {"true", "1"}
+_SHOWN = 60
+_AGAIN = "Ask the bursar to send the file again."
+_FORMAT = "Ask the bursar for a file with the structure of the export."
+_CUT_OFF = f"the file ends too early, as if cut off on its way. {_AGAIN}"
+_END_ERRORS = {
+    expat.errors.XML_ERROR_NO_ELEMENTS,
+    expat.errors.XML_ERROR_UNCLOSED_TOKEN,
+    expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
+    expat.errors.XML_ERROR_PARTIAL_CHAR,
+}
+
+
+class Record(NamedTuple):
+    """What a file says of one fine: text as it stands there without blanks around it, None where there is nothing."""
+
+    number: int  # from 1, in the order of the file
+    line: int  # where its start tag begins, from 1
+    transaction_id: str | None
+    internal_id: str | None
+    currency: str | None
+    sum: str | None
+    problem: str | None  # why it must have no effect, although the rest of the file can be read
+
+
+class _Place(dict[str, "_Place"]):
+    """A place in the structure: by their full names, the elements that count there."""
+
+    def __init__(self, name: str, *children: "_Place", in_record: bool = False) -> None:
+        super().__init__({f"{NAMESPACE} {child.name}": child for child in children})
+        self.name: str = name
+        self.in_record = in_record
+
+
+_SUM = _Place("compositeSum", _Place("currency", in_record=True), _Place("sum", in_record=True), in_record=True)
+_IDS = (_Place("bursarTransactionId", in_record=True), _Place("internalId", in_record=True))
+_RECORD = _Place("userFineFee", *_IDS, _SUM)
+_USER = _Place("userExportedFineFeesList", _Place("finefeeList", _RECORD))
+_ROOT = _Place("xml-fragment", _Place("userExportedFineFees", _Place("userExportedList", _USER)))
+_DOCUMENT = _Place("", _ROOT)
+
+
+def records(source: BinaryIO, name: str) -> Iterator[Record]:
+    """Reads a file's records as it streams by, in memory that does not grow with it.
+
+    Unknown elements are ignored wherever they stand, and a needed one counts at its place only. A record that leaves
+    something open is given with its `problem`, and with None for what is open. A file without records gives none.
+
+    Raises:
+        InputFileError: with `name:line: reason`, as soon as the fault is met. What was read until then is void, too.
+    """
+    block = source.read(BLOCK)
+    decoder = _utf16_decoder(block[:2])
+    reading = _Reading(name, utf16=decoder is not None)
+    while block:
+        yield from reading.feed(decoder.decode(block).encode("utf-8", "surrogatepass") if decoder else block)
+        block = source.read(BLOCK)
+    if decoder and decoder.getstate()[0]:
+        raise reading.refusal(_CUT_OFF)
+    yield from reading.feed(b"", final=True)
+
+
+def _utf16_decoder(start: bytes) -> codecs.IncrementalDecoder | None:
+    """A decoder if a file that starts so is in UTF-16; the others are left to expat.
+
+    In UTF-16, expat takes half a surrogate pair and whatever follows it, be it a <, for one character. Passed on as
+    bytes that UTF-8 has no place for, such a half is refused on its line.
+    """
+    if start in {codecs.BOM_UTF16_LE, b"<\0"}:
+        return codecs.getincrementaldecoder("utf-16-le")("surrogatepass")
+    if start in {codecs.BOM_UTF16_BE, b"\0<"}:
+        return codecs.getincrementaldecoder("utf-16-be")("surrogatepass")
+    return None
+
+
+class _Reading:
+    """What is known of a file between two blocks. Each element comes through `_start` and `_end`: keep them lean."""
+
+    def __init__(self, name: str, *, utf16: bool) -> None:
+        self._name = name
+        self._utf16 = utf16
+        self._encoding = "UTF-16" if utf16 else "UTF-8"
+        self._fed = 0
+        self._started = 0  # elements
+        self._unstarted = 0  # bytes of the blocks behind the last one in which an element started
+        self._path = [_DOCUMENT]
+        self._outside = 0  # how many open elements are none of the structure
+        self._ignored: set[str] = set()
+        self._text: list[str] = []
+        self._nil = False
+        self._field = 0  # which of the started elements is the field that is open
+        self._number = 0
+        self._line = 0
+        self._given: dict[str, str | None] = {}
+        self._problems: dict[str, str] = {}
+        self._records: list[Record] = []
+        self._names: dict[Any, str] = {}  # all that expat keeps until the end; a default namespace's prefix is None
+        self._parser = expat.ParserCreate("UTF-8" if utf16 else None, " ", self._names)
+        self._parser.buffer_text = True
+        self._parser.XmlDeclHandler = self._declaration
+        self._parser.StartDoctypeDeclHandler = self._doctype
+        self._parser.StartNamespaceDeclHandler = lambda _prefix, _uri: None  # puts the prefix into the names
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+
+    def feed(self, block: bytes, *, final: bool = False) -> list[Record]:
+        """Parses a block and returns the records that end in it."""
+        started = self._started
+        try:
+            self._parser.Parse(block, final)
+        except expat.ExpatError as error:
+            raise self.refusal(self._reason(error, block)) from error
+        self._fed += len(block)
+        self._unstarted = 0 if self._started > started else self._unstarted + len(block)
+        if self._unstarted > LIMIT - 2 * BLOCK:
+            raise self.refusal(f"a text, a tag or a comment is far too long. {_FORMAT}")
+        if sum(map(len, filter(None, self._names))) > LIMIT:
+            raise self.refusal(f"the names of elements and attributes are too many or too long. {_FORMAT}")
+        found, self._records = self._records, []
+        return found
+
+    def refusal(self, reason: str) -> InputFileError:
+        """The error that says so, with the line that the parser has reached."""
+        return InputFileError(f"{self._name}:{self._parser.CurrentLineNumber}: {reason}")
+
+    def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
+        if encoding is None:
+            return
+        if encoding.upper() not in ENCODINGS:
+            known = ", ".join(ENCODINGS)
+            raise self.refusal(f"the encoding {_shown(encoding)} is not known. Ask the bursar for one of {known}.")
+        if self._utf16 != (encoding.upper() == "UTF-16"):
+            raise self.refusal(f"the file is not in {encoding}, although it says so. {_AGAIN}")
+        self._encoding = encoding
+
+    def _doctype(self, *_: object) -> None:
+        raise self.refusal("a document type (<!DOCTYPE) is not accepted. Ask the bursar for a file without it.")
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._started += 1
+        if attributes and len(attributes) > MAX_ATTRIBUTES:
+            raise self.refusal(f"an element has more than {MAX_ATTRIBUTES} attributes. {_FORMAT}")
+        place = None if self._outside else self._path[-1].get(name)
+        if place is None:
+            self._outside += 1
+            if name not in self._ignored or self._outside + len(self._path) > MAX_DEPTH + 1:
+                self._ignore(name)
+            return
+        self._path.append(place)
+        if place.in_record:
+            self._field = self._started
+            self._nil = attributes.get(_NIL) in _TRUE
+            self._text.clear()
+            self._parser.CharacterDataHandler = self._text.append
+        elif place is _RECORD:
+            self._line = self._parser.CurrentLineNumber
+            self._given.clear()
+            self._problems.clear()
+
+    def _end(self, _name: str) -> None:
+        if self._outside:
+            self._outside -= 1
+            return
+        place = self._path.pop()
+        if place.in_record:
+            self._parser.CharacterDataHandler = None
+            self._keep(place)
+        elif place is _RECORD:
+            self._keep_record()
+
+    def _keep(self, place: _Place) -> None:
+        if place.name in self._given:
+            self._problems[place.name] = "is given more than once"
+        elif not place and self._field != self._started:
+            self._problems[place.name] = "has elements in it"
+        self._given[place.name] = None if self._nil else "".join(self._text).strip() or None
+
+    def _keep_record(self) -> None:
+        self._number += 1
+        given, problem = self._given, None
+        if self._problems:
+            given.update(dict.fromkeys(self._problems))
+            problem = "; ".join(f"{name} {what}" for name, what in self._problems.items())
+        ids = given.get("bursarTransactionId"), given.get("internalId")
+        self._records.append(Record(self._number, self._line, *ids, given.get("currency"), given.get("sum"), problem))
+
+    def _ignore(self, name: str) -> None:
+        """Refuses an element that can't be ignored; the others won't be asked again at any depth that is allowed."""
+        if len(self._path) == 1:
+            namespace, _, local = name.rpartition(" ")
+            if local != _ROOT.name:
+                raise self.refusal(f"the outermost element is {_shown(local)} and not {_ROOT.name}. {_FORMAT}")
+            raise self.refusal(f"the namespace is {_shown(namespace)} and not {NAMESPACE}. {_FORMAT}")
+        if self._outside + len(self._path) > MAX_DEPTH + 1:
+            raise self.refusal(f"elements stand in each other more than {MAX_DEPTH} deep. {_FORMAT}")
+        if name.endswith(_RECORD.name):  # ignored, a payment would be lost and nobody would know
+            raise self.refusal(f"a {_RECORD.name} stands where none belongs, or in another namespace. {_FORMAT}")
+        self._ignored.add(name)
+
+    def _reason(self, error: expat.ExpatError, block: bytes) -> str:
+        reason = expat.ErrorString(error.code)
+        if not self._fed + len(block):
+            return f"the file is empty. {_AGAIN}"
+        if reason in _END_ERRORS:
+            return _CUT_OFF
+        if reason == expat.errors.XML_ERROR_INVALID_TOKEN:
+            start = max(self._parser.ErrorByteIndex - self._fed, 0)
+            return self._invalid(block[start : start + 4])
+        return f"not well-formed XML: {reason}. {_AGAIN}"
+
+    def _invalid(self, start: bytes) -> str:
+        """What is wrong with bytes that the parser did not take for a character that may stand there."""
+        try:
+            codecs.getincrementaldecoder("utf-8" if self._utf16 else self._encoding)().decode(start)
+        except UnicodeDecodeError:
+            return f"byte {start[0]:#04x} does not fit the encoding {self._encoding}. Ask the bursar for UTF-8."
+        if start and start[0] < ord(" ") and start[:1] not in b"\t\n\r":
+            return f"control character {start[0]:#04x}, which XML forbids. {_AGAIN}"
+        return f"not well-formed XML: a character where it must not stand, such as & or < in a text. {_AGAIN}"
+
+
+def _shown(text: str) -> str:
+    """A piece of the file that can do no harm in a log: short, and without control characters."""
+    return repr(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…")

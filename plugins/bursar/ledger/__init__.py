@@ -1,0 +1,1 @@
+"""Users, fines, the journal, and the batches that exports leave behind."""

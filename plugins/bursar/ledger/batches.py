@@ -1,0 +1,108 @@
+"""Batches: the durable record of each export, and the steps that it has taken."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from sqlalchemy import Connection, RowMapping, text
+
+from bursar.errors import BatchError
+from bursar.ledger.statements import statement
+
+Step = Literal["documented", "upload_started", "part_complete", "delivered", "closed", "released"]
+
+
+class State(StrEnum):
+    """How far a batch has come. The ledger derives it from the moments of its steps."""
+
+    SELECTED = "SELECTED"
+    DOCUMENTED = "DOCUMENTED"
+    UPLOADING = "UPLOADING"
+    PART_COMPLETE = "PART_COMPLETE"
+    DELIVERED = "DELIVERED"
+    CLOSED = "CLOSED"
+    RELEASED = "RELEASED"
+
+    @property
+    def may_have_reached_the_bursar(self) -> bool:
+        """Whether the file, or a part of it, may be on the bursar's server: then it must not be selected afresh."""
+        return self in (State.UPLOADING, State.PART_COMPLETE, State.DELIVERED, State.CLOSED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """One export of one profile: which fines, which amounts, which file.
+
+    `totals` is `{currency: {"charges": text, "credits": text}}`, `left_behind` is
+    `{reason: {"fines": n, "users": n, "net": {currency: text}}}`; amounts are text, never floats.
+    `document` holds whatever shapes the file besides the lines. All moments are aware, in UTC.
+    """
+
+    id: int
+    profile: str
+    run: str
+    as_of: datetime
+    import_active: bool
+    document: Mapping[str, Any]
+    sftp_connection: str
+    output_file_path: str
+    file_name: str
+    users: int
+    fines: int
+    totals: Mapping[str, Mapping[str, str]]
+    left_behind: Mapping[str, Mapping[str, Any]]
+    file_size: int | None
+    sha256: str | None
+    remote_folder: str | None
+    selected_at: datetime
+    delivered_at: datetime | None
+    closed_at: datetime | None
+    state: State
+
+    @classmethod
+    def from_row(cls, row: RowMapping) -> "Batch":
+        """Makes a batch of a row of the table."""
+        return cls(**{field.name: row[field.name] for field in fields(cls)} | {"state": State(row["state"])})
+
+
+def batch_of_run(connection: Connection, profile: str, run: str) -> Batch | None:
+    """The batch that a run selected, unless it was released since."""
+    row = connection.execute(statement("batches/of_run"), {"profile": profile, "run": run}).mappings().first()
+    return Batch.from_row(row) if row else None
+
+
+def batch(connection: Connection, batch_id: int, *, lock: bool = False) -> Batch:
+    """One batch; with `lock` no one else can take a step with it until the transaction ends.
+
+    Raises:
+        BatchError: there is no such batch.
+    """
+    one = statement("batches/lock" if lock else "batches/get")
+    row = connection.execute(one, {"batch_id": batch_id}).mappings().first()
+    if row is None:
+        raise BatchError(f"There is no batch {batch_id}. `bin/bursar batches` lists those that are not finished.")
+    return Batch.from_row(row)
+
+
+def unfinished_batches(connection: Connection, profile: str | None = None) -> list[Batch]:
+    """The batches that hold fines, oldest first."""
+    rows = connection.execute(statement("batches/unfinished"), {"profile": profile}).mappings()
+    return [Batch.from_row(row) for row in rows]
+
+
+def record_step(connection: Connection, batch_id: int, step: Step, *, after: State, **facts: str | int) -> None:
+    """Records that a batch took a step now, with what became known by it (`file_size`, `sha256`, `remote_folder`).
+
+    Raises:
+        BatchError: the batch is no longer in the state `after` which the step follows; somebody else moved it.
+    """
+    assignments = ", ".join([f"{step}_at = clock_timestamp()", *(f"{name} = :{name}" for name in facts)])
+    moved = connection.execute(
+        text(f"UPDATE batches SET {assignments} WHERE id = :batch_id AND state = :after"),
+        {"batch_id": batch_id, "after": after, **facts},
+    )
+    if not moved.rowcount:
+        now = batch(connection, batch_id).state
+        raise BatchError(f"Batch {batch_id} is {now} by now, not {after} any more; this step stopped without effect.")

@@ -1,0 +1,28 @@
+"""The one database: PostgreSQL, the same everywhere."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, NullPool, create_engine, make_url
+
+SCHEMA = Path(__file__).parents[3] / "include" / "sql" / "schema"
+
+
+def ledger_engine(url: str) -> Engine:
+    """Opens the ledger at a PostgreSQL URL, whatever driver the URL names.
+
+    Sessions speak UTC, so that no timestamp depends on the machine. An engine is cheap until it is used;
+    connections are not kept, since a task opens one and ends.
+    """
+    address = make_url(url).set(drivername="postgresql+psycopg")
+    return create_engine(address, connect_args={"options": "-c TimeZone=UTC"}, poolclass=NullPool)
+
+
+def migrate(engine: Engine) -> None:
+    """Brings the ledger's schema to the newest version; an up-to-date ledger is left alone."""
+    config = Config()
+    config.set_main_option("script_location", str(SCHEMA))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

@@ -1,0 +1,139 @@
+"""Loading: users and fines from CSV files of the library system, all or nothing, as often as one likes.
+
+The files are copied into staging tables as they stand; from there on the ledger does the work, statement by statement
+(include/sql/load). docs/csv.md describes the files for librarians.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import Connection, CursorResult, Engine
+
+from bursar.errors import InputFileError
+from bursar.ledger.csv_records import FINES, GROUPS, LIBRARIES, USERS, Layout, records
+from bursar.ledger.statements import statement
+
+if TYPE_CHECKING:
+    import psycopg
+
+log = logging.getLogger(__name__)
+
+WRONG_LINES_SHOWN = 50
+
+
+class WrongLinesError(InputFileError):
+    """Lines of the files are wrong, and nothing was loaded.
+
+    `lines` holds the first of them, each as `file:line: message`; `count` says how many there are.
+    """
+
+    def __init__(self, lines: tuple[str, ...], count: int) -> None:
+        self.lines, self.count = lines, count
+        more = [f"and {count - len(lines):,} more"] if count > len(lines) else []
+        super().__init__("\n".join([*lines, *more]))
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What a load did. The four counts of fines add up to the fines in the file.
+
+    `users_updated` are those that the ledger knew before. `fines_paid_down` were known and owe less than before,
+    `fines_unchanged` were known, `fines_settled` were known and are closed or with the bursar: they stay as they are.
+    """
+
+    users_added: int
+    users_updated: int
+    fines_added: int
+    fines_paid_down: int
+    fines_unchanged: int
+    fines_settled: int
+
+
+def load(
+    engine: Engine,
+    *,
+    groups: Path | None = None,
+    libraries: Path | None = None,
+    users: Path | None = None,
+    fines: Path | None = None,
+    currency: str,
+    time_zone: str,
+) -> LoadResult:
+    """Brings user groups, libraries, users and fines into the ledger, in one transaction.
+
+    Users that the ledger knows by their primary id are brought up to date. A fine that it knows by its `fine_id` is
+    never added again; if it owes less than before, the difference is written as paid. `currency` and `time_zone` (its
+    IANA name) hold where the files give none. Payments and exports wait while the ledger takes the lines over.
+
+    Raises:
+        WrongLinesError: what is wrong, line by line; users and fines are looked at once groups and libraries are right.
+        InputFileError: a file can't be read.
+    """
+    with engine.begin() as connection:
+        _run(connection, "wrong_lines", "incoming_fines", "as_day", "as_money", "as_moment")
+        _stage(connection, GROUPS, groups)
+        _stage(connection, LIBRARIES, libraries)
+        users_given = _stage(connection, USERS, users)
+        _stage(connection, FINES, fines)
+        connection.execute(statement("export/freeze_ledger"))
+
+        _run(connection, "check_groups", file=str(groups))
+        _run(connection, "check_libraries", file=str(libraries))
+        _stop_at_wrong_lines(connection)
+        _run(connection, "put_groups", "put_libraries")
+
+        _run(connection, "check_users", "check_identifiers", file=str(users))
+        _run(connection, "resolve_fines", currency=currency, time_zone=time_zone)
+        _run(connection, "analyze_incoming_fines")
+        _run(connection, "check_fines", file=str(fines), time_zone=time_zone)
+        _stop_at_wrong_lines(connection)
+
+        _run(connection, "update_users")
+        users_added = _run(connection, "add_users")
+        _run(connection, "drop_identifiers", "add_identifiers")
+        _run(connection, "put_items", "add_fines", "link_credits", "write_journal")
+        outcomes = {row.outcome: row.fines for row in connection.execute(statement("load/fine_outcomes"))}
+    return LoadResult(
+        users_added=users_added,
+        users_updated=users_given - users_added,
+        fines_added=outcomes.get("added", 0),
+        fines_paid_down=outcomes.get("paid_down", 0),
+        fines_unchanged=outcomes.get("unchanged", 0),
+        fines_settled=outcomes.get("settled", 0),
+    )
+
+
+def _stage(connection: Connection, layout: Layout, path: Path | None) -> int:
+    """Copies a file into `staged_<name>`, which stays empty without a file, and returns how many records it has."""
+    table = f"staged_{layout.name}"
+    columns = ", ".join(f"{name} text" for name in layout.columns)
+    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {table} (line integer, fault text, {columns}) ON COMMIT DROP")
+    if path is None:
+        return 0
+    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+    with driver.cursor() as cursor:
+        with cursor.copy(f"COPY {table} FROM STDIN") as copy:
+            for record in records(path, layout):
+                copy.write_row(record)
+        records_read = cursor.rowcount
+    log.info("%s: %s records", path, records_read)
+    connection.exec_driver_sql(f"ANALYZE {table}")
+    return records_read
+
+
+def _run(connection: Connection, *names: str, **parameters: str) -> int:
+    """Runs statements one after the other and returns how many rows the last one changed."""
+    changed = 0
+    for name in names:
+        result = cast("CursorResult[Any]", connection.execute(statement(f"load/{name}"), parameters))
+        changed = result.rowcount
+        log.debug("%s: %s rows", name, changed)
+    return changed
+
+
+def _stop_at_wrong_lines(connection: Connection) -> None:
+    wrong = connection.execute(statement("load/first_wrong_lines"), {"wanted": WRONG_LINES_SHOWN}).all()
+    if wrong:
+        raise WrongLinesError(tuple(f"{row.file}:{row.line}: {row.message}" for row in wrong), wrong[0].total)

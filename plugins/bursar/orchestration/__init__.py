@@ -1,0 +1,1 @@
+"""The jobs as Airflow sees them: DAGs, connections. The only part, with the plugin, that knows Airflow."""

@@ -1,0 +1,93 @@
+"""The export DAG of a profile: finish what was left, select, build, upload, close."""
+
+from contextlib import AbstractContextManager
+
+from airflow.sdk import DAG, get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from bursar.exchange.folder import RemoteFolder
+from bursar.exporting import closing, delivery, document, selection
+from bursar.ledger.batches import Batch, State
+from bursar.ledger.connection import ledger_engine
+from bursar.orchestration.connections import ledger_url, open_folder
+from bursar.orchestration.documentation import export_documentation
+from bursar.orchestration.integration_dag import Summary, integration_dag
+from bursar.profiles import Profile, Settings
+
+
+def export_dag(profile: Profile, settings: Settings) -> DAG:
+    """Builds the DAG of a profile's active export section; the same profile always gives the same DAG."""
+    staging = settings.staging_folder / profile.code
+
+    def folder_of(batch: Batch) -> AbstractContextManager[RemoteFolder]:
+        # Once a part was complete, a missing file means that the bursar took it. A folder made anew would say that too.
+        may_create = profile.export.may_create_folder and batch.state is not State.PART_COMPLETE
+        return open_folder(batch.sftp_connection, batch.output_file_path, may_create=may_create)
+
+    with integration_dag(
+        profile,
+        "export",
+        profile.export.schedule,
+        display_name=f"Export to Bursar Using Profile {profile.name}",
+        doc_md=export_documentation(profile, settings),
+    ) as dag:
+
+        @task
+        def finish_earlier_batches() -> list[Summary]:
+            """Carries to its end what an earlier run may have sent, and lets go what it can't have sent."""
+            context = get_current_context()
+            ti, run = context["ti"], context["run_id"]
+            ended = closing.finish_earlier_batches(
+                ledger_engine(ledger_url()),
+                profile.code,
+                run=run,
+                is_running=lambda other: ti.get_dr_count(dag.dag_id, run_ids=[other], states=["queued", "running"]) > 0,
+                open_folder=folder_of,
+                staging=staging,
+            )
+            return [{"batch": batch.id, "state": batch.state, "fines": batch.fines} for batch in ended]
+
+        @task
+        def select_fines() -> Summary:
+            """Freezes the fines that the profile asks for into a batch, and claims them."""
+            context = get_current_context()
+            batch = selection.select_fines(
+                ledger_engine(ledger_url()),
+                profile,
+                settings,
+                run=context["run_id"],
+                as_of=context["dag_run"].run_after,
+            )
+            return {
+                "batch": batch.id,
+                "users": batch.users,
+                "fines": batch.fines,
+                "totals": batch.totals,
+                "left_behind": batch.left_behind,
+            }
+
+        @task
+        def build_document(selected: Summary) -> Summary:
+            """Builds the XML file of the batch and checks it against the format and the lines."""
+            if not selected["fines"]:
+                raise AirflowSkipException("Nothing to do: no fine is due for export, so there is no file.")
+            built = document.build_document(ledger_engine(ledger_url()), selected["batch"], staging)
+            return {"batch": selected["batch"], "file": built.path.name, "size": built.size, "sha256": built.sha256}
+
+        @task
+        def upload_file(built: Summary) -> Summary:
+            """Brings the file into the bursar's folder, once."""
+            batch = delivery.deliver(ledger_engine(ledger_url()), built["batch"], folder_of, staging)
+            return {"batch": batch.id, "file": batch.file_name, "folder": batch.remote_folder}
+
+        @task
+        def close_fines(uploaded: Summary) -> Summary:
+            """Closes the fines of the delivered batch."""
+            batch = closing.close_fines(ledger_engine(ledger_url()), uploaded["batch"])
+            return {"batch": batch.id, "fines": batch.fines, "totals": batch.totals}
+
+        selected = select_fines()
+        finish_earlier_batches() >> selected
+        close_fines(upload_file(build_document(selected)))  # type: ignore[arg-type]
+
+    return dag

@@ -1,0 +1,53 @@
+"""What the export DAG and the import DAG of a profile have in common."""
+
+from datetime import timedelta
+from typing import Any, Literal
+
+from airflow.sdk import DAG, CronTriggerTimetable, ExceptionRetryPolicy, RetryAction, RetryRule
+
+from bursar.errors import BursarError, PassingError
+from bursar.profiles import Profile
+from bursar.profiles.schedule import Schedule
+
+Direction = Literal["export", "import"]
+
+# What a task tells the next one, and the UI: ids, counts, totals, names of files and checksums. Nothing about people.
+Summary = dict[str, Any]
+
+RETRY_WHAT_CAN_PASS = ExceptionRetryPolicy(
+    rules=[
+        RetryRule(exception=PassingError, action=RetryAction.RETRY),
+        RetryRule(exception=BursarError, action=RetryAction.FAIL, reason="A person has to act."),
+    ]
+)
+
+
+def dag_id(profile: Profile, direction: Direction) -> str:
+    """The id of a profile's export or import DAG."""
+    return f"bursar_{direction}__{profile.code}"
+
+
+def integration_dag(
+    profile: Profile, direction: Direction, schedule: Schedule, *, display_name: str, doc_md: str
+) -> DAG:
+    """A DAG without tasks for a section of a profile, scheduled and retried as all of them are."""
+    return DAG(
+        dag_id=dag_id(profile, direction),
+        dag_display_name=display_name,
+        description=profile.description,
+        doc_md=doc_md,
+        # Without start_date and with run_immediately=0 the first run is the next date. Otherwise Airflow would at once
+        # run the last date that a new profile missed, or one that has just passed.
+        schedule=CronTriggerTimetable(schedule.cron, timezone=profile.time_zone, run_immediately=timedelta(0)),
+        catchup=False,
+        max_active_runs=1,
+        is_paused_upon_creation=False,  # `active` in the profile is the switch
+        tags=["bursar", direction, profile.code],
+        default_args={
+            "retries": 4,
+            "retry_delay": timedelta(minutes=1),
+            "retry_exponential_backoff": 2,
+            "max_retry_delay": timedelta(minutes=30),
+            "retry_policy": RETRY_WHAT_CAN_PASS,
+        },
+    )

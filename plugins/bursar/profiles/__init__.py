@@ -1,0 +1,18 @@
+"""Integration profiles and the institution's settings: what they are, and what is wrong with them."""
+
+from bursar.profiles.loading import INCLUDE, load_profiles, load_settings
+from bursar.profiles.model import Export, Import, Profile
+from bursar.profiles.problems import Problem, ProfileError
+from bursar.profiles.settings import Settings
+
+__all__ = [
+    "INCLUDE",
+    "Export",
+    "Import",
+    "Problem",
+    "Profile",
+    "ProfileError",
+    "Settings",
+    "load_profiles",
+    "load_settings",
+]

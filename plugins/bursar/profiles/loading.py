@@ -1,0 +1,81 @@
+"""Reads the settings and the profiles; a wrong profile never takes the good ones down."""
+
+import os
+from collections import defaultdict
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from bursar.profiles.fields import Section
+from bursar.profiles.model import Profile
+from bursar.profiles.problems import Problem, ProfileError
+from bursar.profiles.settings import Settings
+from bursar.profiles.wording import problems_of
+from bursar.profiles.yaml_source import Source, read_yaml
+
+INCLUDE = Path(os.environ.get("BURSAR_INCLUDE") or Path(__file__).parents[3] / "include")
+"""Where bursar.yaml and the folder profiles stand, unless a caller knows better."""
+
+S = TypeVar("S", bound=Section)
+
+
+def load_settings(path: Path = INCLUDE / "bursar.yaml") -> Settings:
+    """The institution's settings. A relative staging folder starts beside the folder that `path` is in.
+
+    Raises:
+        ProfileError: with all that is wrong in the file.
+    """
+    settings, problems = _checked(Settings, read_yaml(path))
+    if settings is None:
+        raise ProfileError(problems)
+    return settings.model_copy(update={"staging_folder": path.resolve().parent.parent / settings.staging_folder})
+
+
+def load_profiles(folder: Path, settings: Settings) -> tuple[list[Profile], list[Problem]]:
+    """The good profiles of a folder, by code, and all that is wrong with the others, by file and line.
+
+    A profile is a file *.yaml or *.yml; hidden files are none. Two profiles with one code are both refused, since
+    nobody can tell which is meant; upper and lower case don't tell codes apart, as some file systems don't either.
+    """
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"} and path.name[0] != ".")
+    except OSError as error:
+        return [], [Problem(str(folder), 1, "", f"the folder of profiles can't be read: {error.strerror}")]
+    problems: list[Problem] = []
+    by_code: defaultdict[str, list[tuple[Source, Profile]]] = defaultdict(list)
+    for path in paths:
+        source = read_yaml(path)
+        if source.data is not None and source.data.get("time_zone") is None:
+            source.data["time_zone"] = settings.time_zone
+        profile, wrong = _checked(Profile, source)
+        problems += wrong
+        if profile:
+            by_code[profile.code.casefold()].append((source, profile))
+    profiles = [same[0][1] for same in by_code.values() if len(same) == 1]
+    problems += [problem for same in by_code.values() if len(same) > 1 for problem in _one_code(same)]
+    return sorted(profiles, key=lambda profile: profile.code), sorted(problems)
+
+
+def _checked(model: type[S], source: Source) -> tuple[S | None, list[Problem]]:
+    if source.data is None:
+        return None, list(source.problems)
+    try:
+        checked = model.model_validate(source.data)
+    except ValidationError as error:
+        return None, sorted([*source.problems, *problems_of(error, model, source)])
+    return (None if source.problems else checked), list(source.problems)
+
+
+def _one_code(same: list[tuple[Source, Profile]]) -> list[Problem]:
+    return [
+        Problem(
+            source.file,
+            source.line(("code",)),
+            "code",
+            f"{profile.code} is also the code of "
+            + " and ".join(f"{other.file}:{other.line(('code',))}" for other, _ in same if other is not source)
+            + ": none of them runs until each has a code of its own",
+        )
+        for source, profile in same
+    ]

@@ -1,0 +1,199 @@
+"""What an integration profile is: the two pages of the wizard that librarians know, and what sites needed besides."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+
+from bursar.profiles.fields import (
+    ONCE_ACTIVE,
+    Folder,
+    IdentifierPattern,
+    Like,
+    Lines,
+    OnceActive,
+    ScheduleLine,
+    Section,
+    Text,
+    TextList,
+    TimeZone,
+    WholeNumber,
+    YesNo,
+)
+
+System = Literal[
+    "Anthology",
+    "Banner",
+    "CASHNet",
+    "Colleague",
+    "Jenzabar",
+    "Nelnet",
+    "Oracle",
+    "PeopleSoft",
+    "PowerCampus",
+    "SAP",
+    "TouchNet",
+    "Workday",
+    "Other",
+]
+MOST_DAYS = 3650
+MOST_SECONDS = 86_400
+MOST_MINUTES = 10_080
+
+
+def _required_once_active(schema: dict[str, Any], section: type[Section]) -> None:
+    needed = [name for name, field in section.model_fields.items() if ONCE_ACTIVE in field.metadata]
+    schema["if"] = {"properties": {"active": {"enum": [True, "yes", "true"]}}, "required": ["active"]}
+    schema["then"] = {"required": needed}
+
+
+class Job(Section):
+    """What export and import share. In a section that is not active, fields that are absent are None."""
+
+    model_config = ConfigDict(json_schema_extra=_required_once_active)
+
+    active: YesNo = Field(description="Whether the job runs. A section that is not active has no DAG.")
+
+
+class Export(Job):
+    """Which fines and fees go to the bursar, how, and when."""
+
+    time_before_export_days: OnceActive[Annotated[WholeNumber, Field(le=MOST_DAYS)]] = Field(
+        description="How many days to wait before a fine is exported. 0 exports it at once."
+    )
+    minimum_amount_for_user: WholeNumber | None = Field(
+        None,
+        description="The debt that a user must reach, in a currency, before that user's fines are exported. "
+        "Blank or 0: no minimum, and credits are exported too. With a minimum, credits stay behind.",
+    )
+    user_identifier_type: OnceActive[Text] = Field(
+        description="The type of identifier by which the bursar knows a user. `userName` is the primary id."
+    )
+    identifier_pattern: IdentifierPattern | None = Field(
+        None,
+        description="A regular expression that the whole identifier must match. "
+        "A user whose identifier doesn't is reported, and the fines stay open. Blank: any identifier will do.",
+    )
+    user_groups: TextList = Field((), description="Users of these groups only. Blank: of every group.")
+    fine_fee_types: TextList = Field((), description="Fines and fees of these types only. Blank: of every type.")
+    institutional_fine_fee: OnceActive[YesNo] = Field(
+        description="Whether fines that the institution itself owns are exported."
+    )
+    libraries: TextList = Field(
+        (),
+        validate_default=True,
+        description="Fines that these libraries owned when they were created. Blank: no library's fines, "
+        "which needs institutional_fine_fee to be yes.",
+    )
+    output_file_path: OnceActive[Folder] = Field(
+        description="The folder that the file goes to, below the sub_directory of the S/FTP connection."
+    )
+    may_create_folder: YesNo = Field(
+        default=True,
+        description="Whether a missing output folder is created. If not, it is an error.",
+    )
+    append_time_zone_abbreviation: YesNo = Field(
+        default=False,
+        description="Whether dates in the file end with the time zone's abbreviation, as in 01/31/2026 14:05:00 EST.",
+    )
+    include_internal_id: YesNo = Field(
+        default=True,
+        description="Whether the file shows each fine's internal id. No suits a bursar that refuses unknown elements.",
+    )
+    schedule: OnceActive[ScheduleLine] = Field(description="When the export runs, in the profile's time zone.")
+
+    @field_validator("fine_fee_types")
+    @classmethod
+    def _credits_do_not_wait_for_a_minimum(cls, types: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if info.data.get("minimum_amount_for_user") and set(types) == {"CREDIT"}:
+            raise ValueError("a minimum leaves credits behind, so nothing would be exported: blank the minimum")
+        return types
+
+    @field_validator("libraries")
+    @classmethod
+    def _somebody_owns_the_fines(cls, libraries: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if info.data.get("active") and info.data.get("institutional_fine_fee") is False and not libraries:
+            raise ValueError("nothing would be exported: list a library, or write institutional_fine_fee: yes")
+        return libraries
+
+
+class Import(Job):
+    """Where the bursar's payments come from, and when they are fetched."""
+
+    input_file_path: OnceActive[Folder] = Field(
+        description="The folder that the bursar's files arrive in, below the sub_directory of the S/FTP connection."
+    )
+    file_patterns: TextList = Field(
+        ("*.xml", "*.xml.gz", "*.zip"),
+        description="Which files are the bursar's payments: shell patterns on the file name, in quotes; case makes no "
+        "difference. Hidden files, markers, and names that end in .part, .filepart or .tmp never are.",
+    )
+    marker: Annotated[Text, Like("[.][A-Za-z0-9_.-]{1,20}", "write a suffix, as in .done")] | None = Field(
+        None,
+        description="What is added to the name of a finished file to make that of an empty one that says so, as in "
+        "payments.xml.done. Blank: a file is finished when it has settled.",
+    )
+    settle_seconds: Annotated[WholeNumber, Field(le=MOST_SECONDS)] = Field(
+        60,
+        description="How long size and time of a file must have stayed the same before it is read. "
+        "0 reads it at first sight. With a marker, nothing is waited for.",
+    )
+    waiting_time_minutes: Annotated[WholeNumber, Field(le=MOST_MINUTES)] = Field(
+        720, description="How long a run waits for a file. 0 looks once."
+    )
+    without_a_file: Literal["skipped", "failed"] = Field(
+        "skipped", description="What becomes of a run that waited in vain: skipped, or failed if a file has to come."
+    )
+    amounts: Literal["incremental", "cumulative"] = Field(
+        "incremental",
+        description="What a sum in the bursar's file is: a payment (incremental), or all payments so far (cumulative).",
+    )
+    schedule: OnceActive[ScheduleLine] = Field(description="When the import runs, in the profile's time zone.")
+
+    @field_validator("file_patterns")
+    @classmethod
+    def _patterns_match_names(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        if not patterns:
+            raise ValueError("no file would ever be taken: write a pattern, as in ['*.xml']")
+        for pattern in patterns:
+            if "/" in pattern:
+                raise ValueError(f"{pattern!r} has a folder in it: write a pattern on the name alone, as in '*.xml'")
+        return patterns
+
+
+class Profile(Section):
+    """An integration profile: one bursar, one export section, one import section."""
+
+    code: Annotated[Text, Like("[A-Za-z0-9_]{1,30}", "write 1 to 30 letters, digits and underscores")] = Field(
+        description="Short and unique. It stands in the DAG ids and in the names of the exported files."
+    )
+    name: Text = Field(description="What people call it. It stands in the names of the jobs.")
+    integration_type: Literal["bursar"] = Field("bursar", description="The kind of integration: always bursar.")
+    sftp_connection: Annotated[
+        Text, Like("[A-Za-z0-9_.-]{1,250}", "write the id of an Airflow connection: letters, digits, _ . and -")
+    ] = Field(description="The id of the Airflow connection to the S/FTP server.")
+    system: System = Field(description="The campus system that collects. Other, if it is not listed.")
+    system_description: Text | None = Field(None, description="More about the system, if it is Other.")
+    description: Lines | None = Field(None, description="What the integration is for, and whom to ask.")
+    time_zone: TimeZone = Field(
+        description="The time zone of schedules, of days and of dates in the file, as in America/New_York. "
+        "Blank: the institution's."
+    )
+    export: Export = Field(description="What goes to the bursar, and when.")
+    import_: Import = Field(alias="import", description="What comes back from the bursar, and when.")
+
+    @field_validator("import_")
+    @classmethod
+    def _exports_do_not_come_back_as_payments(cls, section: Import, info: ValidationInfo) -> Import:
+        export = info.data.get("export")
+        if export and export.active and section.active and section.input_file_path == export.output_file_path:
+            raise ValueError(
+                "input_file_path is the export's folder, whose files would count as payments: take another"
+            )
+        return section
+
+    @field_validator("system_description")
+    @classmethod
+    def _only_other_systems_are_described(cls, text: str | None, info: ValidationInfo) -> str | None:
+        if text and info.data.get("system", "Other") != "Other":
+            raise ValueError("belongs to the system Other only: remove it, or write system: Other")
+        return text

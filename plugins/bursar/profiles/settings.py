@@ -1,0 +1,52 @@
+"""What holds for the whole institution: include/bursar.yaml."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from bursar.profiles.fields import Like, LocalPath, Section, Text, TimeZone, WholeNumber, YesNo
+
+LARGEST_ID = 9_223_372_036_854_775_807  # of PostgreSQL's bigint
+
+
+class TransactionIds(Section):
+    """The bursar transaction ids: a prefix and a counter that never counts back."""
+
+    prefix: Annotated[Text, Like("[A-Za-z0-9-]{0,10}", "write at most 10 letters, digits and hyphens")] = Field(
+        "", description="Stands before the number. Many bursars read the id as a number: leave it blank for those."
+    )
+    start: WholeNumber = Field(1, ge=1, description="The first number.")
+    maximum: WholeNumber = Field(
+        LARGEST_ID, le=LARGEST_ID, validate_default=True, description="The largest number that the bursar can take."
+    )
+
+    @field_validator("maximum")
+    @classmethod
+    def _not_before_the_start(cls, maximum: int, info: ValidationInfo) -> int:
+        if maximum < info.data.get("start", 0):
+            raise ValueError(f"{maximum} is below the start, {info.data['start']}: raise it")
+        return maximum
+
+
+class Settings(Section):
+    """The institution's settings. `staging_folder` is absolute when they come from `load_settings`."""
+
+    institution_name: Text = Field(description="What the library is called in reports.")
+    institution_number: Text = Field(description="InstitutionId in the exported files.")
+    default_currency: Annotated[Text, Like("[A-Z]{3}", "write the three capitals of ISO 4217, as in USD")] = Field(
+        description="The currency of fines that come without one."
+    )
+    time_zone: TimeZone = Field(description="The time zone of profiles that name none, as in America/New_York.")
+    transaction_ids: TransactionIds = Field(
+        TransactionIds(),
+        description="How bursar transaction ids are made. They are unique over all profiles.",
+    )
+    allow_activity_on_transferred_finesfees: YesNo = Field(
+        default=False,
+        description="Whether exported fines can be paid at the desk, and waived by jobs, before the bursar reports.",
+    )
+    staging_folder: LocalPath = Field(
+        Path(".local/staging"),
+        description="Where files stand before they leave. A relative folder starts beside the folder include.",
+    )

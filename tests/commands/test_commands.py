@@ -1,0 +1,187 @@
+"""`bin/bursar` as an operator sees it, on a real ledger."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from shutil import copytree
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import text
+
+from bursar.__main__ import bursar
+from bursar.commands import exports, profiles, surroundings
+from bursar.exporting.selection import select_fines
+from demo.postgres import Postgres
+from tests.library import NOW, Library, a_profile, the_settings
+from tests.office import Office, Payment
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def connection(postgres: Postgres, empty_ledger: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow's connection to the tests' ledger."""
+    values = {"conn_type": "postgres", "host": str(postgres.sockets), "login": "postgres", "schema": empty_ledger}
+    monkeypatch.setenv("AIRFLOW_CONN_BURSAR_LEDGER", json.dumps(values))
+
+
+@pytest.fixture
+def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of include/ that a test may spoil."""
+    copy = copytree(PROJECT / "include", tmp_path / "include")
+    for module in (surroundings, profiles):
+        monkeypatch.setattr(module, "INCLUDE", copy)
+    return copy
+
+
+def run(*arguments: str, exit_code: int = 0) -> Result:
+    surroundings.out.width = 200
+    result = CliRunner().invoke(bursar, arguments, catch_exceptions=False)
+    assert result.exit_code == exit_code, result.output
+    return result
+
+
+@pytest.fixture(autouse=True)
+def printed_where_the_runner_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surroundings.out, "_file", None)
+
+
+def all_commands(group: click.Group, path: str = "") -> list[tuple[str, click.Command]]:
+    found: list[tuple[str, click.Command]] = []
+    for name, command in group.commands.items():
+        found.append((f"{path} {name}".strip(), command))
+        if isinstance(command, click.Group):
+            found += all_commands(command, f"{path} {name}")
+    return found
+
+
+@pytest.mark.parametrize(("name", "command"), all_commands(bursar))
+def test_every_command_says_what_it_does(name: str, command: click.Command) -> None:
+    assert command.help
+    assert all(parameter.help for parameter in command.params if isinstance(parameter, click.Option))
+    assert run(*name.split(), "--help").output.startswith("Usage:")
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, command in all_commands(bursar) if not isinstance(command, click.Group)]
+)
+def test_every_command_stands_in_the_readme(name: str) -> None:
+    assert f"bin/bursar {name}" in (PROJECT / "README.md").read_text(encoding="utf-8")
+
+
+def test_good_profiles_pass_the_check(include: Path) -> None:
+    result = run("profiles", "check")
+    assert result.stdout == ""
+    assert result.stderr.startswith("5 good profiles: CREDITS, MEDICAL, STAFF, STUDENTS")
+
+
+def test_every_problem_is_printed_with_file_and_line(include: Path) -> None:
+    path = include / "profiles" / "medical.yaml"
+    path.write_text("code: MEDICAL\nnam: x\n", encoding="utf-8")
+    result = run("profiles", "check", exit_code=1)
+    assert f"{path}:2: nam: unknown key" in result.stdout
+    assert all(line.startswith(f"{path}:") for line in result.stdout.splitlines())
+    assert "4 good profiles" in result.stderr
+
+
+def test_wrong_settings_are_printed_the_same_way(include: Path) -> None:
+    path = include / "bursar.yaml"
+    path.write_text("institution_number: 1\n", encoding="utf-8")
+    assert f"{path}:1: institution_name" in run("profiles", "check", exit_code=1).stdout
+
+
+def test_the_schemas_are_written(include: Path) -> None:
+    (include / "profile.schema.json").unlink()
+    run("profiles", "schema")
+    assert (include / "profile.schema.json").read_bytes() == (PROJECT / "include" / "profile.schema.json").read_bytes()
+
+
+def test_a_ledger_is_migrated_filled_and_previewed(library: Library) -> None:
+    assert "newest version" in run("ledger", "migrate").output
+    assert "never mixes" in run("ledger", "demo-data", exit_code=1).output
+
+
+def test_csv_files_are_loaded(library: Library, tmp_path: Path) -> None:
+    users, fines = tmp_path / "users.csv", tmp_path / "fines.csv"
+    users.write_text(
+        "primary_id,last_name,first_name,user_group,expiry_date,purge_date,identifier:02\nada,Okonkwo,Ada,STUDENT,,,00451237\n"
+    )
+    fines.write_text(
+        "fine_id,primary_id,fine_fee_type,amount,created_at,owner_library\nF1,ada,OVERDUEFINE,12.50,2026-01-01,MAIN\n"
+    )
+    result = run("ledger", "load", "--users", str(users), "--fines", str(fines))
+    assert "1 added" in result.output
+    assert library.one("SELECT balance FROM fines WHERE source_id = 'F1'") == 12.5
+    fines.write_text(
+        "fine_id,primary_id,fine_fee_type,amount,created_at,owner_library\nF2,nobody,OVERDUEFINE,1,2026-01-01,MAIN\n"
+    )
+    assert f"{fines}:2: " in run("ledger", "load", "--fines", str(fines), exit_code=1).output
+    assert "at least one file" in run("ledger", "load", exit_code=2).output
+
+
+def test_the_preview_shows_what_goes_and_why_the_rest_stays(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "the_profile", lambda code: a_profile(code=code, time_before_export_days=7))
+    library.fine(library.user("00000001", last="Goes\x1b[2J"), "12.50")
+    library.fine(library.user(None, last="[bold]Stays"), "1.00")
+    library.fine(amount="2.00", created=NOW - timedelta(days=1))
+    output = run("preview", "STUDENTS", "--as-of", "2026-03-02T07:00").output
+    assert "Would be exported: 1 fines of 1 users" in output
+    assert "charges 12.50 USD" in output
+    assert "younger than the time before export: 1 fines" in output
+    assert "no identifier of the profile's type: 1 fines" in output
+    assert "[bold]Stays" in output
+    assert "\x1b[2J" not in output
+    assert library.one("SELECT count(*) FROM batches") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("preview", "NOBODY"), "no profile NOBODY. There are: CREDITS"),
+        (("preview", "SUMMER_SCHOOL"), "not active"),
+        (("preview", "STUDENTS", "--as-of", "soon"), "no moment"),
+        (("batches", "release", "7"), "no batch 7"),
+        (("fine", "4711"), "No fine has"),
+        (("imports", "rejects", "7"), "no import file 7"),
+    ],
+)
+def test_refusals_are_one_sentence(library: Library, arguments: tuple[str, ...], said: str) -> None:
+    output = run(*arguments, exit_code=1).output
+    assert said in output
+    assert "Traceback" not in output
+
+
+def test_unfinished_batches_are_listed_and_released(library: Library) -> None:
+    assert "Nothing is unsent" in run("batches").output
+    library.fine()
+    batch = select_fines(library.ledger, a_profile(), the_settings(), run="run 1", as_of=NOW)
+    output = run("batches").output
+    assert "SELECTED" in output
+    assert batch.file_name in output
+    assert "12.50 USD" in output
+    assert "1 fines are open again" in run("batches", "release", str(batch.id)).output
+    assert "Nothing is unsent" in run("batches").output
+
+
+def test_the_life_of_a_fine_is_told_by_either_of_its_ids(library: Library) -> None:
+    office = Office(library)
+    fine, transaction = office.exported("10.00")
+    office.pay(Payment(transaction, "4"))
+    office.pay(Payment(transaction, "0"), Payment(transaction, "8"))
+    with library.ledger.begin() as connection:
+        connection.execute(text("UPDATE lines SET transaction_id = 'T-' || transaction_id"))
+    for number in (str(fine), f"T-{transaction}"):
+        output = run("fine", number).output
+        for told in (
+            "CHARGED",
+            "EXPORTED",
+            "PAID_AT_BURSAR",
+            "PARTLY_PAID",
+            "line 20: OVERPAID",
+            "NO EFFECT",
+            "the sum is 0",
+        ):
+            assert told in output
+        assert "outstanding at the bursar 0.00 USD" in output

@@ -1,0 +1,101 @@
+"""An FTP server for the tests, with or without TLS."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # of asyncore, on which pyftpdlib stands
+    from pyftpdlib.authorizers import DummyAuthorizer
+    from pyftpdlib.handlers import FTPHandler, TLS_DTPHandler, TLS_FTPHandler
+    from pyftpdlib.ioloop import IOLoop
+    from pyftpdlib.servers import FTPServer
+
+HOST = "127.0.0.1"
+COMMANDS: dict[str, object] = FTPHandler.proto_cmds
+
+
+class PatientData(TLS_DTPHandler):  # type: ignore[misc]  # pyftpdlib tells no types
+    """Ends a transfer of nothing after the TLS handshake; pyftpdlib's own is done in the middle of it."""
+
+    _closes = False
+
+    def close(self) -> None:
+        """Closes now; once a transfer is done, as soon as the handshake is, or when asked again."""
+        if self._ssl_accepting and self._resp and not self._closes:
+            self._closes = True
+        else:
+            super().close()
+
+    def handle_ssl_established(self) -> None:
+        """Makes up for a close that had to wait."""
+        if self._closes:
+            self.close()
+
+
+@contextmanager
+def ftp_server(
+    home: Path, *, user: str, password: str, certificate: Path | None = None, **handler: Any
+) -> Iterator[int]:
+    """Serves one account, whose files are in `home`, until the block ends; gives the port.
+
+    With a certificate the server insists on TLS for commands and data. `handler` overrides attributes of pyftpdlib's.
+    """
+    authorizer = DummyAuthorizer()
+    authorizer.add_user(user, password, str(home), perm="elradfmw")
+    tls = {
+        "certfile": str(certificate),
+        "tls_control_required": True,
+        "tls_data_required": True,
+        "dtp_handler": PatientData,
+    }
+    base = TLS_FTPHandler if certificate else FTPHandler
+    attributes = {"authorizer": authorizer, "auth_failed_timeout": 0, **(tls if certificate else {}), **handler}
+    server = FTPServer((HOST, 0), type("Handler", (base,), attributes), ioloop=IOLoop())
+    ended = Event()
+
+    def serve() -> None:
+        while not ended.is_set():
+            server.ioloop.loop(timeout=0.02, blocking=False)
+
+    thread = Thread(target=serve)
+    thread.start()
+    try:
+        yield server.address[1]
+    finally:
+        ended.set()
+        thread.join()
+        server.close_all()
+
+
+def self_signed_certificate(folder: Path) -> Path:
+    """Makes a file with a certificate for 127.0.0.1 and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(HOST))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, SHA256())
+    )
+    file = folder / "certificate.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(certificate.public_bytes(Encoding.PEM) + private)
+    return file

@@ -1,0 +1,225 @@
+"""What every kind of server has to do: SFTP, FTP and FTPS."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+
+import pytest
+
+from bursar.errors import RemoteFolderError
+from bursar.exchange.folder import RemoteFolder
+from tests.remote import Remote
+
+ACTS: dict[str, Callable[[RemoteFolder, str], object]] = {
+    "size": lambda folder, name: folder.size(name),
+    "write": lambda folder, name: folder.write(name, BytesIO(b"")),
+    "rename": lambda folder, name: folder.rename(name, "new.xml"),
+    "rename to": lambda folder, name: folder.rename("old.xml", name),
+    "put away": lambda folder, name: folder.put_away(name, "processed", otherwise="new.xml"),
+    "put away into": lambda folder, name: folder.put_away("old.xml", name, otherwise="new.xml"),
+    "put away otherwise": lambda folder, name: folder.put_away("old.xml", "processed", otherwise=name),
+    "delete": lambda folder, name: folder.delete(name),
+    "read": lambda folder, name: list(folder.read(name)),
+}
+
+
+def test_a_large_file_comes_back_byte_by_byte(remote: Remote) -> None:
+    content = b"".join(hashlib.sha256(str(n).encode()).digest() for n in range(20 * 1024 * 1024 // 32)) + b"\r\n\x00end"
+    with remote.open() as folder:
+        folder.write("fines.xml", BytesIO(content))
+        assert folder.size("fines.xml") == len(content)
+        assert b"".join(folder.read("fines.xml")) == content
+    assert (remote.disk / "fines.xml").read_bytes() == content
+
+
+@pytest.mark.parametrize("size", [0, 1, 32 * 1024 - 1, 32 * 1024, 32 * 1024 + 1])
+def test_a_file_of_any_size_arrives_whole(remote: Remote, size: int) -> None:
+    with remote.open() as folder:
+        folder.write("fines.xml", BytesIO(b"x" * size))
+        assert folder.size("fines.xml") == size
+        assert b"".join(folder.read("fines.xml")) == b"x" * size
+
+
+def test_a_part_of_ours_is_written_over(remote: Remote) -> None:
+    with remote.open() as folder:
+        folder.write(".fines.xml.part", BytesIO(b"a longer first attempt"))
+        folder.write(".fines.xml.part", BytesIO(b"the second"))
+    assert (remote.disk / ".fines.xml.part").read_bytes() == b"the second"
+
+
+def test_only_the_rest_of_a_stream_is_written(remote: Remote) -> None:
+    source = BytesIO(b"head,rest")
+    source.seek(5)
+    with remote.open() as folder:
+        folder.write("fines.xml", source)
+    assert (remote.disk / "fines.xml").read_bytes() == b"rest"
+
+
+def test_a_file_that_is_not_there_has_no_size(remote: Remote) -> None:
+    (remote.disk / "fines.xml.old").write_bytes(b"")
+    with remote.open() as folder:
+        assert folder.size("fines.xml") is None
+        assert folder.size("fines.xml.old") == 0
+
+
+def test_a_folder_that_has_gone_is_no_missing_file(remote: Remote) -> None:
+    (remote.disk / "out").mkdir()
+    with remote.open("out") as folder:
+        (remote.disk / "out").rmdir()
+        with pytest.raises(RemoteFolderError):
+            folder.size("fines.xml")
+
+
+def test_a_renamed_file_has_its_new_name_only(remote: Remote) -> None:
+    (remote.disk / ".fines.xml.part").write_bytes(b"fines")
+    with remote.open() as folder:
+        folder.rename(".fines.xml.part", "fines.xml")
+    assert [file.name for file in remote.disk.iterdir()] == ["fines.xml"]
+
+
+def test_a_rename_never_replaces_a_file(remote: Remote) -> None:
+    (remote.disk / ".fines.xml.part").write_bytes(b"new")
+    (remote.disk / "fines.xml").write_bytes(b"not taken yet")
+    with (
+        remote.open() as folder,
+        pytest.raises(RemoteFolderError, match=r"bursar\.example\.edu/fines\.xml: .* there already"),
+    ):
+        folder.rename(".fines.xml.part", "fines.xml")
+    assert (remote.disk / "fines.xml").read_bytes() == b"not taken yet"
+    assert (remote.disk / ".fines.xml.part").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("there_already", [False, True])
+def test_a_file_is_put_away_into_a_folder_below_which_is_created_if_missing(
+    remote: Remote, there_already: bool
+) -> None:
+    (remote.disk / "in").mkdir()
+    (remote.disk / "in" / "paid.xml").write_bytes(b"paid")
+    if there_already:
+        (remote.disk / "in" / "processed").mkdir()
+    with remote.open("in") as folder:
+        assert folder.put_away("paid.xml", "processed", otherwise="7-paid.xml") == "processed/paid.xml"
+        assert [file.name for file in folder.files()] == ["processed"]
+    assert (remote.disk / "in" / "processed" / "paid.xml").read_bytes() == b"paid"
+
+
+def test_a_file_is_never_put_away_over_an_older_one(remote: Remote) -> None:
+    (remote.disk / "processed").mkdir()
+    with remote.open() as folder:
+        for content, path in [(b"1", "processed/paid.xml"), (b"2", "processed/7-paid.xml")]:
+            (remote.disk / "paid.xml").write_bytes(content)
+            assert folder.put_away("paid.xml", "processed", otherwise="7-paid.xml") == path
+        (remote.disk / "paid.xml").write_bytes(b"3")
+        with pytest.raises(RemoteFolderError, match=r"bursar\.example\.edu/processed/7-paid\.xml: .* there already"):
+            folder.put_away("paid.xml", "processed", otherwise="7-paid.xml")
+        assert folder.size("paid.xml") == 1
+    away = {file.name: file.read_bytes() for file in (remote.disk / "processed").iterdir()}
+    assert away == {"paid.xml": b"1", "7-paid.xml": b"2"}
+
+
+def test_a_file_in_place_of_the_folder_to_put_away_into_is_an_error(remote: Remote) -> None:
+    (remote.disk / "paid.xml").write_bytes(b"paid")
+    (remote.disk / "processed").write_bytes(b"a file, not a folder")
+    with remote.open() as folder:
+        with pytest.raises(RemoteFolderError, match=r"bursar\.example\.edu: .*create processed"):
+            folder.put_away("paid.xml", "processed", otherwise="7-paid.xml")
+        assert folder.size("paid.xml") == 4
+
+
+def test_a_deleted_file_is_gone(remote: Remote) -> None:
+    (remote.disk / "fines.xml").write_bytes(b"fines")
+    with remote.open() as folder:
+        folder.delete("fines.xml")
+        assert folder.size("fines.xml") is None
+
+
+@pytest.mark.parametrize("act", ["rename", "put away", "delete", "read"])
+def test_what_needs_a_file_fails_without_one(remote: Remote, act: str) -> None:
+    with remote.open() as folder, pytest.raises(RemoteFolderError, match=r"bursar\.example\.edu/fines\.xml: .*"):
+        ACTS[act](folder, "fines.xml")
+
+
+@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "out/fines.xml", "/fines.xml", "..\\fines.xml", "fines\r\nDELE x", "a\0b"]
+)
+def test_only_plain_file_names_are_taken(sftp_remote: Remote, act: str, name: str) -> None:
+    (sftp_remote.disk / "old.xml").write_bytes(b"")
+    with sftp_remote.open() as folder, pytest.raises(RemoteFolderError, match="no plain file name"):
+        ACTS[act](folder, name)
+
+
+@pytest.mark.parametrize(
+    "name", ["BAN-00001-20260105.xml", ".BAN.xml.part", "fines of today.xml", "Gebühren-für-Ωmega.xml", "a..b"]
+)
+def test_any_plain_file_name_is_taken(remote: Remote, name: str) -> None:
+    with remote.open() as folder:
+        folder.write(name, BytesIO(b"fines"))
+        assert folder.size(name) == 5
+        assert name in [file.name for file in folder.files()]
+    assert (remote.disk / name).exists()
+
+
+def test_a_listing_tells_size_time_and_kind(remote: Remote) -> None:
+    (remote.disk / "paid.xml").write_bytes(b"12345")
+    (remote.disk / "processed").mkdir()
+    with remote.open() as folder:
+        found = {file.name: file for file in folder.files()}
+    assert {name: file.is_regular for name, file in found.items()} == {"paid.xml": True, "processed": False}
+    assert found["paid.xml"].size == 5
+    assert abs(datetime.now(UTC) - found["paid.xml"].modified) < timedelta(minutes=1)
+
+
+def test_an_empty_folder_lists_nothing(remote: Remote) -> None:
+    with remote.open() as folder:
+        assert folder.files() == []
+
+
+def test_reading_may_be_given_up(remote: Remote) -> None:
+    (remote.disk / "fines.xml").write_bytes(b"x" * 5_000_000)
+    with remote.open() as folder:
+        blocks = folder.read("fines.xml")
+        next(blocks)
+        blocks.close()  # type: ignore[attr-defined]
+        assert folder.size("fines.xml") == 5_000_000
+
+
+def test_a_missing_folder_is_created_with_those_above(remote: Remote) -> None:
+    (remote.disk / "alma").mkdir()
+    with remote.open("alma/bursar/out", may_create=True) as folder:
+        folder.write("fines.xml", BytesIO(b"fines"))
+        assert folder.address.endswith("://bursar.example.edu/alma/bursar/out")
+    assert (remote.disk / "alma" / "bursar" / "out" / "fines.xml").exists()
+
+
+def test_a_folder_that_is_there_is_used(remote: Remote) -> None:
+    (remote.disk / "alma").mkdir()
+    with remote.open("alma", may_create=True) as folder:
+        folder.write("fines.xml", BytesIO(b"fines"))
+    with remote.open("/alma", may_create=False) as folder:
+        assert folder.size("fines.xml") == 5
+
+
+def test_a_missing_folder_is_an_error_unless_it_may_be_created(remote: Remote) -> None:
+    with (
+        pytest.raises(RemoteFolderError, match=r"bursar\.example\.edu/alma/out: there is no such folder"),
+        remote.open("alma/out"),
+    ):
+        pass
+    assert list(remote.disk.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_created_is_an_error(remote: Remote) -> None:
+    (remote.disk / "alma").write_bytes(b"a file, not a folder")
+    with (
+        pytest.raises(RemoteFolderError, match=r"bursar\.example\.edu/alma/out: "),
+        remote.open("alma/out", may_create=True),
+    ):
+        pass
+
+
+def test_a_file_in_place_of_the_folder_is_an_error(remote: Remote) -> None:
+    (remote.disk / "alma").write_bytes(b"")
+    with pytest.raises(RemoteFolderError, match=r"bursar\.example\.edu/alma: "), remote.open("alma", may_create=True):
+        pass

@@ -1,0 +1,103 @@
+"""An SFTP server that breaks off or refuses, at every step."""
+
+from collections.abc import Callable
+from io import BytesIO
+
+import pytest
+from asyncssh import SFTPFailure, SFTPNoSuchFile, SFTPPermissionDenied
+
+from bursar.errors import PassingError, RemoteFolderError
+from bursar.exchange.folder import RemoteFolder
+from tests.remote import Remote, Troubles
+
+LARGE = b"<fine/>" * 500_000
+
+ACTS: dict[str, Callable[[RemoteFolder], object]] = {
+    "stat": lambda folder: folder.size("fines.xml"),
+    "open": lambda folder: folder.write("new.xml", BytesIO(LARGE)),
+    "write": lambda folder: folder.write("new.xml", BytesIO(LARGE)),
+    "read": lambda folder: list(folder.read("fines.xml")),
+    "rename": lambda folder: folder.rename("fines.xml", "new.xml"),
+    "mkdir": lambda folder: folder.put_away("fines.xml", "processed", otherwise="new.xml"),
+    "remove": lambda folder: folder.delete("fines.xml"),
+    "scandir": lambda folder: folder.files(),
+}
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("operation", ACTS)
+def test_a_dropped_connection_is_a_passing_error(
+    sftp_remote: Remote, troubles: Troubles, operation: str, *, after: bool
+) -> None:
+    (sftp_remote.disk / "fines.xml").write_bytes(LARGE)
+    with sftp_remote.open() as folder:
+        troubles.drop(operation, after=after)
+        with pytest.raises(PassingError, match=r"^sftp://bursar\.example\.edu.*: the connection to the server failed"):
+            ACTS[operation](folder)
+        with pytest.raises(PassingError):
+            folder.size("fines.xml")
+
+
+@pytest.mark.parametrize("operation", ACTS)
+def test_a_refusal_is_for_a_person_and_the_connection_goes_on(
+    sftp_remote: Remote, troubles: Troubles, operation: str
+) -> None:
+    (sftp_remote.disk / "fines.xml").write_bytes(LARGE)
+    with sftp_remote.open() as folder:
+        troubles.refuse(operation, SFTPPermissionDenied("not yours"))
+        with pytest.raises(RemoteFolderError, match=r"^sftp://bursar\.example\.edu.* \(not yours\).* administrator"):
+            ACTS[operation](folder)
+        assert folder.size("fines.xml") == len(LARGE)
+
+
+@pytest.mark.parametrize("skip", [0, 1, 50, len(LARGE) // (32 * 1024)])
+def test_a_block_that_is_refused_is_noticed_wherever_it_stands(
+    sftp_remote: Remote, troubles: Troubles, skip: int
+) -> None:
+    with sftp_remote.open() as folder:
+        troubles.refuse("write", SFTPFailure("no space left on device"), skip=skip)
+        with pytest.raises(RemoteFolderError, match=r"new\.xml: .*no space left on device"):
+            folder.write("new.xml", BytesIO(LARGE))
+
+
+def test_a_server_that_replaces_on_rename_gets_no_chance(sftp_remote: Remote, troubles: Troubles) -> None:
+    (sftp_remote.disk / "fines.xml").write_bytes(b"not taken yet")
+    (sftp_remote.disk / ".part").write_bytes(b"new")
+    with sftp_remote.open() as folder:
+        troubles.drop("rename")
+        with pytest.raises(RemoteFolderError, match="there already"):
+            folder.rename(".part", "fines.xml")
+
+
+def test_a_file_that_appears_in_the_last_moment_is_not_replaced(sftp_remote: Remote, troubles: Troubles) -> None:
+    (sftp_remote.disk / "fines.xml").write_bytes(b"not taken yet")
+    (sftp_remote.disk / ".part").write_bytes(b"new")
+    with sftp_remote.open() as folder:
+        troubles.refuse("stat", SFTPNoSuchFile("not there yet"))
+        with pytest.raises(RemoteFolderError, match="already exists"):
+            folder.rename(".part", "fines.xml")
+    assert (sftp_remote.disk / "fines.xml").read_bytes() == b"not taken yet"
+
+
+def test_a_folder_that_another_run_creates_meanwhile_will_do(sftp_remote: Remote, troubles: Troubles) -> None:
+    troubles.refuse("mkdir", SFTPFailure("it is there"), after=True)
+    with sftp_remote.open("alma/out", may_create=True) as folder:
+        folder.write("fines.xml", BytesIO(b"fines"))
+    assert (sftp_remote.disk / "alma" / "out" / "fines.xml").exists()
+
+
+def test_a_folder_that_may_not_be_created_is_an_error_that_says_why(sftp_remote: Remote, troubles: Troubles) -> None:
+    troubles.refuse("mkdir", SFTPPermissionDenied("not yours"))
+    expected = r"bursar\.example\.edu/alma/out: the server does not let us create alma \(not yours\)"
+    with pytest.raises(RemoteFolderError, match=expected), sftp_remote.open("alma/out", may_create=True):
+        pass
+
+
+def test_a_server_that_stops_answering_is_given_up(
+    sftp_remote: Remote, troubles: Troubles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bursar.exchange.sftp.PATIENCE", 0.2)
+    with sftp_remote.open() as folder:
+        troubles.stall("stat")
+        with pytest.raises(PassingError, match="TimeoutError"):
+            folder.size("fines.xml")

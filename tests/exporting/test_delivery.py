@@ -1,0 +1,360 @@
+"""The way to the bursar, killed at every step: the file arrives once, and each fine is closed once."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import paramiko
+import pytest
+from sqlalchemy import text
+
+from bursar.errors import BatchError, PassingError, RemoteFolderError
+from bursar.exchange.folder import RemoteFolder
+from bursar.exchange.sftp import SftpFolder
+from bursar.exporting.closing import close_fines, finish_earlier_batches, release
+from bursar.exporting.delivery import deliver
+from bursar.exporting.document import build_document
+from bursar.exporting.selection import select_fines
+from bursar.ledger.batches import Batch, State, batch
+from demo.servers import Account, sftp_server
+from tests.library import NOW, Library, a_profile, the_settings
+
+
+class KilledError(Exception):
+    """Stands for the end of a worker: nothing of Bursar catches it."""
+
+
+@dataclass
+class Mortal:
+    """A remote folder whose user dies before or after its n-th call."""
+
+    folder: RemoteFolder
+    dies_at: int | None = None
+    after_the_call: bool = False
+    calls: list[str] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        wanted = getattr(self.folder, name)
+        if not callable(wanted):
+            return wanted
+
+        def call(*arguments: Any) -> Any:
+            self.calls.append(name)
+            dies = len(self.calls) - 1 == self.dies_at
+            if dies and not self.after_the_call:
+                raise KilledError
+            result = wanted(*arguments)
+            if dies:
+                raise KilledError
+            return result
+
+        return call
+
+
+@dataclass
+class Bursar:
+    """The bursar's server: its folder, as the bursar sees it, and a way in for us."""
+
+    folder: Path
+    host: str
+    port: int
+    opened: list[Mortal] = field(default_factory=list)
+
+    def open(
+        self, *, dies_at: int | None = None, after_the_call: bool = False
+    ) -> Callable[[Batch], AbstractContextManager[RemoteFolder]]:
+        @contextmanager
+        def open_folder(found: Batch) -> Iterator[RemoteFolder]:
+            transport = paramiko.Transport((self.host, self.port))
+            try:
+                transport.connect(username="library", password="secret")
+                client = paramiko.SFTPClient.from_transport(transport)
+                assert client
+                server = f"sftp://{self.host}"
+                mortal = Mortal(
+                    SftpFolder(client, server, found.output_file_path, may_create=True), dies_at, after_the_call
+                )
+                self.opened.append(mortal)
+                yield mortal
+            finally:
+                transport.close()
+
+        return open_folder
+
+    def files(self) -> dict[str, bytes]:
+        return {file.name: file.read_bytes() for file in (self.folder / "out").iterdir()}
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bursar]:
+    """One SFTP server for all tests of this module."""
+    state = tmp_path_factory.mktemp("bursar")
+    with sftp_server({"library": Account(state / "files", password="secret")}, state) as address:
+        yield Bursar(state / "files", address.host, address.port)
+
+
+@pytest.fixture
+def bursar(server: Bursar) -> Bursar:
+    """The bursar's server, emptied."""
+    out = server.folder / "out"
+    out.mkdir(exist_ok=True)
+    for file in out.iterdir():
+        file.unlink()
+    server.opened.clear()
+    return server
+
+
+def selected(library: Library, run: str = "run 1", fines: int = 3) -> Batch:
+    for _ in range(fines):
+        library.fine(item=library.item())
+    return select_fines(library.ledger, a_profile(), the_settings(), run=run, as_of=NOW)
+
+
+def state(library: Library, found: Batch) -> State:
+    with library.ledger.connect() as connection:
+        return batch(connection, found.id).state
+
+
+def exported_once(library: Library, found: Batch) -> bool:
+    """Whether each fine of the batch has left the balance exactly once."""
+    entries = library.one("SELECT array_agg(fine_id ORDER BY fine_id) FROM journal WHERE kind = 'EXPORTED'")
+    lines = library.one("SELECT array_agg(fine_id ORDER BY fine_id) FROM lines WHERE batch_id = :id", id=found.id)
+    closed = library.one("SELECT bool_and(status = 'CLOSED' AND balance = 0 AND outstanding = 12.5) FROM fines")
+    return bool(entries == lines and closed and library.one("SELECT count(*) FROM claims") == 0)
+
+
+def test_a_file_arrives_under_its_name_with_nothing_beside_it(library: Library, bursar: Bursar, tmp_path: Path) -> None:
+    found = selected(library)
+    content = build_document(library.ledger, found.id, tmp_path).path.read_bytes()
+    delivered = deliver(library.ledger, found.id, bursar.open(), tmp_path)
+    assert (delivered.state, delivered.remote_folder) == (State.DELIVERED, f"sftp://{bursar.host}/out")
+    assert bursar.files() == {found.file_name: content}
+    close_fines(library.ledger, found.id)
+    assert exported_once(library, found)
+
+
+CALLS = ["size", "write", "size", "rename", "size"]
+
+
+def test_the_calls_that_a_delivery_makes(library: Library, bursar: Bursar, tmp_path: Path) -> None:
+    """The list that the next tests die along."""
+    deliver(library.ledger, selected(library).id, bursar.open(), tmp_path)
+    assert bursar.opened[0].calls == CALLS
+
+
+@pytest.mark.parametrize("bursar_is_quick", [False, True])
+@pytest.mark.parametrize("after_the_call", [False, True])
+@pytest.mark.parametrize("dies_at", range(len(CALLS)))
+def test_killed_anywhere_and_repeated_the_file_is_sent_once(
+    library: Library, bursar: Bursar, tmp_path: Path, dies_at: int, after_the_call: bool, bursar_is_quick: bool
+) -> None:
+    found = selected(library)
+    content = build_document(library.ledger, found.id, tmp_path / "one worker").path.read_bytes()
+    with pytest.raises(KilledError):
+        deliver(
+            library.ledger,
+            found.id,
+            bursar.open(dies_at=dies_at, after_the_call=after_the_call),
+            tmp_path / "one worker",
+        )
+    taken = {name: data for name, data in bursar.files().items() if not name.startswith(".")} if bursar_is_quick else {}
+    for name in taken:
+        (bursar.folder / "out" / name).unlink()
+    deliver(library.ledger, found.id, bursar.open(), tmp_path / "another worker")
+    assert [*taken.items(), *bursar.files().items()] == [(found.file_name, content)]
+    close_fines(library.ledger, found.id)
+    assert exported_once(library, found)
+
+
+@pytest.mark.parametrize("dies_at", range(len(CALLS)))
+def test_the_next_run_ends_what_a_killed_one_left_and_bills_nothing_twice(
+    library: Library, bursar: Bursar, tmp_path: Path, dies_at: int
+) -> None:
+    found = selected(library)
+    with pytest.raises(KilledError):
+        deliver(library.ledger, found.id, bursar.open(dies_at=dies_at, after_the_call=True), tmp_path)
+    (ended,) = finish_earlier_batches(
+        library.ledger, "STUDENTS", run="run 2", is_running=lambda _: False, open_folder=bursar.open(), staging=tmp_path
+    )
+    following = select_fines(library.ledger, a_profile(), the_settings(), run="run 2", as_of=NOW)
+    if ended.state is State.RELEASED:
+        assert (dies_at, following.fines) == (0, 3)
+        deliver(library.ledger, following.id, bursar.open(), tmp_path)
+        found = close_fines(library.ledger, following.id)
+    else:
+        assert (ended.state, following.fines) == (State.CLOSED, 0)
+    assert list(bursar.files()) == [found.file_name]
+    assert exported_once(library, found)
+
+
+def test_the_next_run_leaves_a_run_that_is_still_going_alone(library: Library, bursar: Bursar, tmp_path: Path) -> None:
+    found = selected(library)
+    ended = finish_earlier_batches(
+        library.ledger,
+        "STUDENTS",
+        run="run 2",
+        is_running=lambda run: run == "run 1",
+        open_folder=bursar.open(),
+        staging=tmp_path,
+    )
+    assert (ended, state(library, found)) == ([], State.SELECTED)
+    assert select_fines(library.ledger, a_profile(), the_settings(), run="run 2", as_of=NOW).fines == 0
+
+
+def test_another_profiles_unfinished_batch_is_not_touched(library: Library, bursar: Bursar, tmp_path: Path) -> None:
+    found = selected(library)
+    assert not finish_earlier_batches(
+        library.ledger, "STAFF", run="run 2", is_running=lambda _: False, open_folder=bursar.open(), staging=tmp_path
+    )
+    assert state(library, found) is State.SELECTED
+
+
+def test_repeated_after_success_nothing_is_sent_again(library: Library, bursar: Bursar, tmp_path: Path) -> None:
+    found = selected(library)
+    deliver(library.ledger, found.id, bursar.open(), tmp_path)
+    (bursar.folder / "out" / found.file_name).unlink()  # the bursar took it
+    for _ in range(2):
+        deliver(library.ledger, found.id, bursar.open(), tmp_path)
+        close_fines(library.ledger, found.id)
+    deliver(library.ledger, found.id, bursar.open(), tmp_path)
+    assert bursar.files() == {}
+    assert len(bursar.opened) == 1
+    assert exported_once(library, found)
+
+
+def test_a_file_of_others_under_our_name_is_never_overwritten(library: Library, bursar: Bursar, tmp_path: Path) -> None:
+    found = selected(library)
+    (bursar.folder / "out" / found.file_name).write_bytes(b"theirs")
+    with pytest.raises(RemoteFolderError, match="never replaced"):
+        deliver(library.ledger, found.id, bursar.open(), tmp_path)
+    assert bursar.files() == {found.file_name: b"theirs"}
+    assert state(library, found) is State.DOCUMENTED
+
+
+def test_another_file_in_the_place_of_ours_after_a_crash_is_an_error(
+    library: Library, bursar: Bursar, tmp_path: Path
+) -> None:
+    found = selected(library)
+    with pytest.raises(KilledError):
+        deliver(library.ledger, found.id, bursar.open(dies_at=3), tmp_path)
+    (bursar.folder / "out" / found.file_name).write_bytes(b"theirs")
+    with pytest.raises(RemoteFolderError, match="never replaced"):
+        deliver(library.ledger, found.id, bursar.open(), tmp_path)
+    assert state(library, found) is State.PART_COMPLETE
+    assert bursar.files()[found.file_name] == b"theirs"
+
+
+def test_a_part_that_lost_bytes_is_written_anew(library: Library, bursar: Bursar, tmp_path: Path) -> None:
+    found = selected(library)
+    with pytest.raises(KilledError):
+        deliver(library.ledger, found.id, bursar.open(dies_at=3), tmp_path)
+    (bursar.folder / "out" / f".{found.file_name}.part").write_bytes(b"cut")
+    deliver(library.ledger, found.id, bursar.open(), tmp_path)
+    assert bursar.files()[found.file_name] == (tmp_path / found.file_name).read_bytes()
+
+
+def test_a_connection_that_now_leads_elsewhere_can_not_pass_for_a_bursar_who_took_the_file(
+    library: Library, bursar: Bursar, tmp_path: Path
+) -> None:
+    found = selected(library)
+    with pytest.raises(KilledError):
+        deliver(library.ledger, found.id, bursar.open(dies_at=3), tmp_path)
+    with library.ledger.begin() as connection:
+        connection.execute(text("UPDATE batches SET output_file_path = 'elsewhere'"))
+    with pytest.raises(BatchError, match="leads to .*elsewhere"):
+        deliver(library.ledger, found.id, bursar.open(), tmp_path)
+    assert state(library, found) is State.PART_COMPLETE
+
+
+def test_two_workers_at_once_send_one_file(library: Library, bursar: Bursar, tmp_path: Path) -> None:
+    found = selected(library)
+    build_document(library.ledger, found.id, tmp_path)
+
+    def attempt(_: int) -> bool:
+        try:
+            deliver(library.ledger, found.id, bursar.open(), tmp_path)
+        except PassingError as error:
+            assert "Another worker" in str(error)  # noqa: PT017  either of the two may be late
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert any(pool.map(attempt, range(4)))
+    assert sum(mortal.calls.count("rename") for mortal in bursar.opened) == 1
+    assert list(bursar.files()) == [found.file_name]
+
+
+@pytest.mark.parametrize("dies_at", [None, 0, 1, 3])
+def test_only_a_delivered_batch_can_be_closed(
+    library: Library, bursar: Bursar, tmp_path: Path, dies_at: int | None
+) -> None:
+    found = selected(library)
+    if dies_at is not None:
+        with pytest.raises(KilledError):
+            deliver(library.ledger, found.id, bursar.open(dies_at=dies_at), tmp_path)
+    with pytest.raises(BatchError, match="only a delivered batch"):
+        close_fines(library.ledger, found.id)
+    assert library.one("SELECT count(*) FROM journal WHERE batch_id IS NOT NULL") == 0
+
+
+def test_without_an_active_import_an_exported_fine_counts_as_paid(
+    library: Library, bursar: Bursar, tmp_path: Path
+) -> None:
+    fine = library.fine()
+    found = select_fines(library.ledger, a_profile(import_active=False), the_settings(), run="1", as_of=NOW)
+    deliver(library.ledger, found.id, bursar.open(), tmp_path)
+    close_fines(library.ledger, found.id)
+    assert library.position(fine) == ("CLOSED", Decimal(0), Decimal(0))
+    assert library.one("SELECT kind FROM journal WHERE batch_id = :id", id=found.id) == "EXPORTED_AND_PAID"
+
+
+def test_a_ledger_changed_by_hand_is_noticed_before_anything_is_closed(
+    library: Library, bursar: Bursar, tmp_path: Path
+) -> None:
+    found = selected(library)
+    deliver(library.ledger, found.id, bursar.open(), tmp_path)
+    with library.ledger.begin() as connection:
+        connection.execute(text("DELETE FROM claims WHERE fine_id = (SELECT min(fine_id) FROM claims)"))
+    with pytest.raises(BatchError, match="not closed"):
+        close_fines(library.ledger, found.id)
+    assert library.one("SELECT count(*) FROM journal WHERE batch_id IS NOT NULL") == 0
+
+
+def test_an_unsent_batch_is_released_and_its_fines_go_with_the_next(
+    library: Library, bursar: Bursar, tmp_path: Path
+) -> None:
+    found = selected(library)
+    for _ in range(2):
+        assert release(library.ledger, found.id).state is State.RELEASED
+    with pytest.raises(BatchError, match="was released"):
+        deliver(library.ledger, found.id, bursar.open(), tmp_path)
+    again = select_fines(library.ledger, a_profile(), the_settings(), run="run 1", as_of=NOW)
+    assert (again.fines, again.id) == (3, found.id + 1)
+
+
+def test_a_batch_that_may_have_been_sent_is_released_only_on_a_persons_word(
+    library: Library, bursar: Bursar, tmp_path: Path
+) -> None:
+    found = selected(library)
+    with pytest.raises(KilledError):
+        deliver(library.ledger, found.id, bursar.open(dies_at=1), tmp_path)
+    with pytest.raises(BatchError, match="billed twice"):
+        release(library.ledger, found.id)
+    assert release(library.ledger, found.id, bursar_has_not_got_it=True).state is State.RELEASED
+
+
+def test_a_closed_batch_is_never_released(library: Library, bursar: Bursar, tmp_path: Path) -> None:
+    found = selected(library)
+    deliver(library.ledger, found.id, bursar.open(), tmp_path)
+    close_fines(library.ledger, found.id)
+    with pytest.raises(BatchError, match="is closed"):
+        release(library.ledger, found.id, bursar_has_not_got_it=True)
+
+
+def test_a_batch_that_does_not_exist(library: Library) -> None:
+    with pytest.raises(BatchError, match="no batch 7"):
+        close_fines(library.ledger, 7)

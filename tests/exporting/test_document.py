@@ -1,0 +1,232 @@
+"""The file: against a sample, against the XSD, and always the same bytes."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from io import BytesIO
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from lxml import etree
+from sqlalchemy import text
+
+from bursar.errors import BatchError
+from bursar.exporting.closing import release
+from bursar.exporting.document import XSD, Document, build_document, check_document, write_document
+from bursar.exporting.fragments import NAMESPACE, amount, escaped
+from bursar.exporting.selection import select_fines
+from bursar.ledger.batches import Batch, State, batch
+from tests.library import LONG_AGO, NOW, Library, a_profile, the_settings
+
+SAMPLE = Path(__file__).parents[1] / "samples" / "export.xml"
+NEW_YORK = ZoneInfo("America/New_York")
+NS = {"xb": NAMESPACE}
+
+
+def select(library: Library, run: str = "run 1", **export: object) -> Batch:
+    return select_fines(library.ledger, a_profile(**export), the_settings(), run=run, as_of=NOW)  # type: ignore[arg-type]
+
+
+def parsed(document: Document) -> etree._Element:
+    return etree.parse(document.path).getroot()
+
+
+def texts(root: etree._Element, path: str) -> list[str]:
+    return [str(found) for found in root.xpath(path, namespaces=NS)]  # type: ignore[union-attr]
+
+
+def test_the_file_equals_the_sample_byte_for_byte(library: Library) -> None:
+    ada = library.user("00451237", last="Okonkwo & Sons", first="Ada")
+    roman = library.item(library="LAW", title="Мастер и Маргарита : роман /", call_number="PG3476.B78 M3")
+    lines = library.item(library="LAW", title="One line\nand the next", call_number=None)
+    library.fine(
+        ada,
+        "300.00",
+        kind="DAMAGEDITEMFINE",
+        item=roman,
+        created=datetime(2026, 11, 1, 1, 30, tzinfo=NEW_YORK),
+        comment="water damage <p. 3>",
+        vat=Decimal("4.50"),
+        item_due_date=datetime(2026, 9, 30, 23, 59, tzinfo=NEW_YORK),
+    )
+    library.fine(ada, "-3.25", item=lines, created=datetime(2026, 3, 8, 7, 0, tzinfo=UTC))
+    library.fine(
+        library.user("X0098", last="Njoroge", first=""),
+        "0.82",
+        kind="LIBRARYCARDREPLACEMENT",
+        owner=None,
+        currency="CAD",
+        created=datetime(2026, 12, 31, 23, 59, 59, tzinfo=NEW_YORK),
+    )
+    with library.ledger.begin() as connection:
+        connection.execute(text("UPDATE libraries SET id = '161600070004321' WHERE code = 'MAIN'"))
+        connection.execute(
+            text("UPDATE items SET internal_location = '2nd floor', barcode = '31234000451237' WHERE id = :id"),
+            {"id": roman},
+        )
+        connection.execute(
+            text("UPDATE items SET internal_location = NULL, barcode = '31234000451238' WHERE id = :id"), {"id": lines}
+        )
+        connection.execute(text("ALTER TABLE batches ALTER id RESTART WITH 9001"))
+    settings = the_settings(institution_number="4321", transaction_ids={"start": "70001"})
+    found = select_fines(
+        library.ledger, a_profile(include_internal_id=False), settings, run="1", as_of=datetime(2027, 2, 1, tzinfo=UTC)
+    )
+    file = BytesIO()
+    with library.ledger.connect() as connection:
+        write_document(found, connection.execute(text("SELECT * FROM lines ORDER BY number")), file)
+    assert file.getvalue().decode().splitlines() == SAMPLE.read_text(encoding="utf-8").splitlines()
+    assert file.getvalue() == SAMPLE.read_bytes()
+
+
+def test_the_sample_is_valid() -> None:
+    etree.XMLSchema(file=str(XSD)).assertValid(etree.parse(SAMPLE))
+
+
+@pytest.mark.parametrize("fines", [1, 49, 50, 51, 999, 1_000, 1_001])
+def test_no_fine_is_lost_at_any_border(library: Library, tmp_path: Path, fines: int) -> None:
+    with library.ledger.begin() as connection:
+        connection.execute(
+            text(
+                "WITH people AS (INSERT INTO users (last_name, user_group)"
+                " SELECT 'U' || n, 'STUDENT' FROM generate_series(1, :users) n RETURNING id),"
+                " known AS (INSERT INTO identifiers SELECT id, '02', lpad(id::text, 8, '0') FROM people),"
+                " owed AS (INSERT INTO fines (user_id, fine_fee_type, currency, amount, created_at)"
+                " SELECT (array(SELECT id FROM people))[1 + n % :users], 'OTHER', 'USD', n * 0.01, :created"
+                " FROM generate_series(1, :fines) n"
+                " RETURNING id, amount, created_at)"
+                " INSERT INTO journal (fine_id, kind, balance_change, at)"
+                " SELECT id, 'CHARGED', amount, created_at FROM owed"
+            ),
+            {"users": (fines + 2) // 3, "fines": fines, "created": LONG_AGO},
+        )
+    found = select(library)
+    root = parsed(build_document(library.ledger, found.id, tmp_path))
+    assert len(texts(root, "//xb:bursarTransactionId/text()")) == found.fines == fines
+    assert sum(map(Decimal, texts(root, "//xb:sum/text()"))) == Decimal(fines * (fines + 1)) / 200
+    assert (
+        len(texts(root, "//xb:user/xb:value/text()"))
+        == found.users
+        == len(set(texts(root, "//xb:user/xb:value/text()")))
+    )
+
+
+def test_an_empty_batch_has_no_file(library: Library, tmp_path: Path) -> None:
+    found = select(library)
+    with pytest.raises(BatchError, match="empty"):
+        build_document(library.ledger, found.id, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("300.000", "300"),
+        ("0.820", "0.82"),
+        ("-3.000", "-3"),
+        ("-3.250", "-3.25"),
+        ("1000000.000", "1000000"),
+        ("0.005", "0.005"),
+    ],
+)
+def test_sums_drop_trailing_zeros(value: str, shown: str) -> None:
+    assert amount(Decimal(value)) == shown
+
+
+def test_text_of_any_kind_survives_and_forbidden_characters_become_spaces(library: Library, tmp_path: Path) -> None:
+    title = "a\x01b\x0bc & <d> \"e\" 'f' \r\n\tg 日本 עברית \U0001f4da \ufffe\x7f]]>"
+    library.fine(library.user(last="O'Neil\x02", first="<b>"), item=library.item(title=title), comment="\x1f")
+    root = parsed(build_document(library.ledger, select(library).id, tmp_path))
+    assert texts(root, "//xb:itemTitle/text()") == ["a b c & <d> \"e\" 'f' \r\n\tg 日本 עברית \U0001f4da   ]]>"]
+    assert texts(root, "//xb:patronName/text()") == ["O'Neil , <b>"]
+
+
+@pytest.mark.parametrize(
+    "character", [chr(code) for code in range(1, 0x20)] + ["\x7f", "\ufffe", "\uffff", "&", "<", ">", "\x85", "\u2028"]
+)
+def test_every_character_makes_well_formed_text(character: str) -> None:
+    etree.fromstring(f"<a>{escaped(f'x{character}]]>y')}</a>")
+
+
+def test_leading_zeros_and_the_institution_of_each_identifier_type(library: Library, tmp_path: Path) -> None:
+    library.fine(library.user("00000012"))
+    root = parsed(build_document(library.ledger, select(library).id, tmp_path))
+    assert texts(root, "//xb:user/xb:value/text()") == ["00000012"]
+    assert texts(root, "//xb:user//xb:InstitutionId/text()") == ["6761"]
+    library.fine()
+    root = parsed(
+        build_document(library.ledger, select(library, "run 2", user_identifier_type="userName").id, tmp_path)
+    )
+    assert texts(root, "//xb:user/xb:type/text()") == ["userName"]
+    assert texts(root, "//xb:user//xb:InstitutionId/text()") == ["null"]
+
+
+def test_the_zone_and_the_internal_id_are_the_profiles_choice(library: Library, tmp_path: Path) -> None:
+    fine = library.fine(created=datetime(2026, 1, 15, 17, 0, tzinfo=UTC))
+    found = select(library, append_time_zone_abbreviation=True)
+    root = parsed(build_document(library.ledger, found.id, tmp_path))
+    assert texts(root, "//xb:lastTransactionDate/text()") == ["01/15/2026 12:00:00 EST"]
+    assert texts(root, "//xb:internalId/text()") == [str(fine)]
+
+
+def test_the_same_batch_always_gives_the_same_bytes(library: Library, tmp_path: Path) -> None:
+    library.fine(item=library.item())
+    found = select(library)
+    here, there = (build_document(library.ledger, found.id, tmp_path / name) for name in ("here", "there"))
+    assert here.path.read_bytes() == there.path.read_bytes()
+    assert here.sha256 == there.sha256
+    with library.ledger.connect() as connection:
+        assert batch(connection, found.id).sha256 == here.sha256
+        assert batch(connection, found.id).state is State.DOCUMENTED
+
+
+@pytest.mark.parametrize("damage", [b"", b"half of it"])
+def test_a_damaged_staged_file_is_built_again(library: Library, tmp_path: Path, damage: bytes) -> None:
+    library.fine()
+    found = select(library)
+    built = build_document(library.ledger, found.id, tmp_path)
+    built.path.write_bytes(damage)
+    assert build_document(library.ledger, found.id, tmp_path) == built
+    assert [file.name for file in tmp_path.iterdir()] == [found.file_name]
+    assert built.path.stat().st_size == built.size
+
+
+def test_other_bytes_than_before_stop_the_export(library: Library, tmp_path: Path) -> None:
+    library.fine()
+    found = select(library)
+    build_document(library.ledger, found.id, tmp_path).path.unlink()
+    with library.ledger.begin() as connection:
+        connection.execute(text("UPDATE lines SET patron_name = 'Somebody, Else'"))
+    with pytest.raises(BatchError, match="Nothing was sent"):
+        build_document(library.ledger, found.id, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_released_batch_has_no_file(library: Library, tmp_path: Path) -> None:
+    library.fine()
+    found = select(library)
+    release(library.ledger, found.id)
+    with pytest.raises(BatchError, match="was released"):
+        build_document(library.ledger, found.id, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("<xb:sum>12.5</xb:sum>", "<xb:sum>12.49</xb:sum>", "12.49"),
+        ("<xb:sum>12.5</xb:sum>", "<xb:sum>12.50</xb:sum>", "does not keep to the format"),
+        ("<xb:currency>USD</xb:currency>", "<xb:currency>CAD</xb:currency>", "CAD"),
+        ("itemCallNumebr", "itemCallNumber", "does not keep to the format"),
+        ("</xb:xml-fragment>", "", "does not keep to the format"),
+    ],
+)
+def test_a_file_that_does_not_say_what_its_lines_say_does_not_leave(
+    library: Library, tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    library.fine(item=library.item())
+    found = select(library)
+    path = build_document(library.ledger, found.id, tmp_path).path
+    check_document(found, path)
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    with pytest.raises(BatchError, match=message):
+        check_document(found, path)

@@ -1,0 +1,285 @@
+"""Each outcome of the rules, with charges and with credits, and that every record has exactly one."""
+
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from threading import Barrier
+
+import pytest
+from sqlalchemy import text
+
+from bursar.errors import BatchError, InputFileError, PassingError
+from bursar.exporting.closing import close_fines
+from bursar.ledger import desk
+from bursar.ledger.imports import FileState
+from tests.library import Library
+from tests.office import Office, Outcome, Payment
+
+
+@pytest.fixture
+def office(library: Library) -> Office:
+    return Office(library)
+
+
+def position(status: str, balance: str, outstanding: str) -> tuple[str, Decimal, Decimal]:
+    return status, Decimal(balance), Decimal(outstanding)
+
+
+def nothing(outcome: str) -> Outcome:
+    return Outcome(outcome, None, None)
+
+
+@pytest.mark.parametrize(
+    ("charged", "sum_", "outcome", "outstanding"),
+    [
+        ("10.00", "10", Outcome("PAID", Decimal(10), Decimal(0)), "0"),
+        ("10.00", "10.000", Outcome("PAID", Decimal(10), Decimal(0)), "0"),
+        ("10.00", "+10.00", Outcome("PAID", Decimal(10), Decimal(0)), "0"),
+        ("10.00", "9.99", Outcome("PARTLY_PAID", Decimal("9.99"), Decimal(0)), "0.01"),
+        ("10.00", "0.01", Outcome("PARTLY_PAID", Decimal("0.01"), Decimal(0)), "9.99"),
+        ("10.00", "10.01", Outcome("OVERPAID", Decimal(10), Decimal("0.01")), "0"),
+        ("10.00", "0", nothing("NO_PAYMENT"), "10"),
+        ("10.00", "0.00", nothing("NO_PAYMENT"), "10"),
+        ("10.00", "-10", nothing("INVALID"), "10"),
+        ("10.00", "10,00", nothing("INVALID"), "10"),
+        ("10.00", "1e1", nothing("INVALID"), "10"),
+        ("10.00", "10.0001", nothing("INVALID"), "10"),
+        ("10.00", "NaN", nothing("INVALID"), "10"),
+        ("10.00", "", nothing("INVALID"), "10"),
+        ("10.00", None, nothing("INVALID"), "10"),
+        ("-10.00", "-10", Outcome("PAID", Decimal(-10), Decimal(0)), "0"),
+        ("-10.00", "-4", Outcome("PARTLY_PAID", Decimal(-4), Decimal(0)), "-6"),
+        ("-10.00", "-10.01", nothing("INVALID"), "-10"),
+        ("-10.00", "10", nothing("INVALID"), "-10"),
+        ("-10.00", "0", nothing("NO_PAYMENT"), "-10"),
+    ],
+)
+def test_a_payment_has_the_outcome_of_the_rules(
+    office: Office, charged: str, sum_: str | None, outcome: Outcome, outstanding: str
+) -> None:
+    fine, transaction = office.exported(charged)
+    assert office.pay(Payment(transaction, sum_)) == [outcome]
+    status = "CLOSED" if outcome.applied is None else "TRANSFERRED"
+    assert office.library.position(fine) == position(status, "0", outstanding)
+
+
+def test_overpayment_makes_a_credit_that_the_next_export_sends(office: Office) -> None:
+    fine, transaction = office.exported("10.00", owner="LAW")
+    office.pay(Payment(transaction, "15"))
+    credit = office.library.one("SELECT id FROM fines WHERE reverses = :fine", fine=fine)
+    assert office.library.position(credit) == position("ACTIVE", "-5", "0")
+    kind, owner, same_user = office.library.one(
+        "SELECT ARRAY[c.fine_fee_type, c.owner_library, (c.user_id = f.user_id)::text]"
+        " FROM fines c JOIN fines f ON f.id = c.reverses"
+    )
+    assert (kind, owner, same_user) == ("CREDIT", "LAW", "true")
+    office.export()
+    assert office.library.position(credit) == position("CLOSED", "0", "-5")
+
+
+@pytest.mark.parametrize("charged", ["10.00", "-10.00"])
+def test_what_is_settled_is_never_paid_again(office: Office, charged: str) -> None:
+    _, transaction = office.exported(charged)
+    payment = Payment(transaction, charged)
+    assert [outcome.outcome for outcome in office.pay(payment, payment)] == ["PAID", "ALREADY_SETTLED"]
+    assert office.pay(payment) == [nothing("ALREADY_SETTLED")]
+    assert office.library.one("SELECT count(*) FROM fines") == 1
+
+
+def test_a_fine_of_a_profile_without_import_is_settled_already(office: Office) -> None:
+    fine = office.library.fine()
+    office.export(import_active=False)
+    assert office.pay(Payment(office.transaction(fine), "12.50")) == [nothing("ALREADY_SETTLED")]
+    assert office.library.position(fine) == position("CLOSED", "0", "0")
+
+
+@pytest.mark.parametrize(
+    ("payment", "reason"),
+    [
+        (Payment("4711", "10"), "no exported fine"),
+        (Payment("", "10", internal_id="999999"), "no exported fine"),
+        (Payment(None, "10", internal_id="12; DROP TABLE fines"), "no exported fine"),
+        (Payment(None, "10", internal_id="9" * 30), "no exported fine"),
+    ],
+)
+def test_unknown_ids_match_nothing(office: Office, payment: Payment, reason: str) -> None:
+    office.exported()
+    assert office.pay(payment) == [nothing("UNMATCHED")]
+    assert reason in office.library.one("SELECT reason FROM import_records")
+
+
+def test_a_record_without_any_id_is_invalid(office: Office) -> None:
+    office.exported()
+    assert office.pay(Payment(None, "10")) == [nothing("INVALID")]
+
+
+def test_the_transaction_id_comes_first_then_the_internal_id(office: Office) -> None:
+    first, second = office.library.fine(amount="10"), office.library.fine(amount="10")
+    office.export()
+    office.pay(Payment(office.transaction(first), "10", internal_id=str(second)))
+    assert office.library.position(first) == position("TRANSFERRED", "0", "0")
+    assert office.library.position(second) == position("CLOSED", "0", "10")
+    assert office.pay(Payment("their own number", "10", internal_id=str(second)))[0].outcome == "PAID"
+
+
+def test_a_fine_that_was_never_exported_can_not_be_paid_by_its_internal_id(office: Office) -> None:
+    fine = office.library.fine()
+    assert office.pay(Payment(None, "12.50", internal_id=str(fine))) == [nothing("UNMATCHED")]
+    assert office.library.position(fine) == position("ACTIVE", "12.5", "0")
+
+
+def test_leading_zeros_belong_to_an_id(office: Office) -> None:
+    _, transaction = office.exported()
+    assert office.pay(Payment(f"0{transaction}", "10")) == [nothing("UNMATCHED")]
+
+
+@pytest.mark.parametrize(
+    ("currency", "outcome"), [("CAD", "CURRENCY_MISMATCH"), ("usd", "CURRENCY_MISMATCH"), (None, "PAID")]
+)
+def test_currencies(office: Office, currency: str | None, outcome: str) -> None:
+    _, transaction = office.exported()
+    assert office.pay(Payment(transaction, "10", currency))[0].outcome == outcome
+
+
+def test_records_of_one_fine_follow_each_other(office: Office) -> None:
+    fine, transaction = office.exported("10.00")
+    sums = ["4", "0", "-1", "4", "4", "4"]
+    assert [outcome.outcome for outcome in office.pay(*(Payment(transaction, sum_) for sum_ in sums))] == [
+        "PARTLY_PAID", "NO_PAYMENT", "INVALID", "PARTLY_PAID", "OVERPAID", "ALREADY_SETTLED",
+    ]  # fmt: skip
+    assert office.library.position(fine) == position("TRANSFERRED", "0", "0")
+    assert office.library.one("SELECT amount FROM fines WHERE reverses = :fine", fine=fine) == Decimal(-2)
+
+
+def test_too_much_credit_does_not_stop_a_right_one_after_it(office: Office) -> None:
+    _, transaction = office.exported("-10.00")
+    outcomes = office.pay(Payment(transaction, "-11"), Payment(transaction, "-10"))
+    assert [outcome.outcome for outcome in outcomes] == ["INVALID", "PAID"]
+
+
+@pytest.mark.parametrize(
+    ("files", "outcomes", "outstanding", "credit"),
+    [
+        (["4", "10"], ["PARTLY_PAID", "PAID"], "0", None),
+        (["4", "4"], ["PARTLY_PAID", "NO_PAYMENT"], "6", None),
+        (["4", "3", "5"], ["PARTLY_PAID", "INVALID", "PARTLY_PAID"], "5", None),
+        (["15", "15"], ["OVERPAID", "ALREADY_SETTLED"], "0", "-5"),
+        (["10", "10"], ["PAID", "ALREADY_SETTLED"], "0", None),
+        (["0", "10"], ["NO_PAYMENT", "PAID"], "0", None),
+    ],
+)
+@pytest.mark.parametrize("in_one_file", [False, True])
+def test_cumulative_amounts(
+    office: Office, files: list[str], outcomes: list[str], outstanding: str, credit: str | None, in_one_file: bool
+) -> None:
+    fine, transaction = office.exported("10.00")
+    payments = [Payment(transaction, sum_) for sum_ in files]
+    groups = [payments] if in_one_file else [[payment] for payment in payments]
+    found = [outcome.outcome for group in groups for outcome in office.pay(*group, amounts="cumulative")]
+    assert found == outcomes
+    assert office.library.position(fine)[2] == Decimal(outstanding)
+    credit_made = office.library.one("SELECT sum(amount) FROM fines WHERE reverses = :fine", fine=fine)
+    assert credit_made == (None if credit is None else Decimal(credit))
+
+
+def test_cumulative_credits_mirror(office: Office) -> None:
+    _, transaction = office.exported("-10.00")
+    found = [
+        office.pay(Payment(transaction, sum_), amounts="cumulative")[0].outcome for sum_ in ("-4", "-4", "-10", "-12")
+    ]
+    assert found == ["PARTLY_PAID", "NO_PAYMENT", "PAID", "ALREADY_SETTLED"]
+
+
+def test_a_file_is_applied_once(office: Office) -> None:
+    fine, transaction = office.exported("10.00")
+    file = office.file(Payment(transaction, "4"))
+    first, second = office.apply(file), office.apply(file)
+    assert (first.state, second) == (FileState.APPLIED, first)
+    assert office.library.position(fine)[2] == Decimal(6)
+
+
+def test_two_workers_at_once_apply_a_file_once_and_two_files_in_turn(office: Office) -> None:
+    fine, transaction = office.exported("10.00")
+    files = [office.file(Payment(transaction, "4")), office.file(Payment(transaction, "4"))] * 2
+    start = Barrier(4)
+
+    def apply(file: int) -> None:
+        start.wait()
+        office.apply(file)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(apply, files))
+    assert office.library.position(fine)[2] == Decimal(2)
+
+
+def test_desk_and_import_at_once_do_not_lock_each_other_out(office: Office) -> None:
+    exported = [office.library.fine(amount="10") for _ in range(20)]
+    office.export()
+    opened = [office.library.fine(amount="10") for _ in range(20)]
+    files = [office.file(Payment(office.transaction(fine), "10")) for fine in exported]
+    start = Barrier(2)
+
+    def pay() -> None:
+        start.wait()
+        for fine in opened:
+            with office.library.ledger.begin() as connection:
+                desk.pay(connection, fine)
+
+    def apply() -> None:
+        start.wait()
+        for file in files:
+            office.apply(file)
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in (pool.submit(pay), pool.submit(apply)):
+            done.result()
+    assert office.library.one("SELECT sum(abs(balance) + abs(outstanding)) FROM fines") == 0
+
+
+def test_a_bursar_who_is_quicker_than_the_export_waits_for_it(office: Office) -> None:
+    fine = office.library.fine(amount="10")
+    batch = office.export(close=False)
+    file = office.file(Payment(office.transaction(fine), "10"))
+    with pytest.raises(PassingError, match=f"batch {batch} of STUDENTS"):
+        office.apply(file)
+    close_fines(office.library.ledger, batch)
+    office.apply(file)
+    assert office.library.position(fine) == position("TRANSFERRED", "0", "0")
+
+
+def test_a_released_batch_was_never_billed(office: Office) -> None:
+    fine = office.library.fine(amount="10")
+    office.export(close=False)
+    transaction = office.transaction(fine)
+    with office.library.ledger.begin() as connection:
+        connection.execute(text("UPDATE batches SET released_at = now()"))
+        connection.execute(text("DELETE FROM claims"))
+    assert office.pay(Payment(transaction, "10")) == [nothing("UNMATCHED")]
+    assert office.library.position(fine) == position("ACTIVE", "10", "0")
+
+
+@pytest.mark.parametrize("records", [0, 1, 1_000, 1_001])
+def test_no_record_is_lost_at_any_border(office: Office, records: int) -> None:
+    _, transaction = office.exported("5.00")
+    file = office.file(*[Payment(transaction, "0.01")] * records)
+    applied = office.apply(file)
+    assert office.library.one("SELECT count(*) FROM import_records WHERE outcome IS NOT NULL") == records
+    assert sum(outcome["records"] for outcome in (applied.outcomes or {}).values()) == records
+
+
+def test_counts_and_sums_are_compared_and_a_difference_changes_nothing(office: Office) -> None:
+    fine, transaction = office.exported("10.00")
+    file = office.file(Payment(transaction, "10"))
+    with office.library.ledger.begin() as connection:
+        connection.execute(text("UPDATE import_records SET sum = '9'"))
+    with pytest.raises(BatchError, match="not applied"):
+        office.apply(file)
+    assert office.library.position(fine) == position("CLOSED", "0", "10")
+    assert office.library.one("SELECT count(*) FROM journal WHERE kind = 'PAID_AT_BURSAR'") == 0
+
+
+def test_a_file_that_was_not_read_is_not_applied(office: Office) -> None:
+    file = office.file()
+    with office.library.ledger.begin() as connection:
+        connection.execute(text("UPDATE import_files SET read_at = NULL"))
+    with pytest.raises(InputFileError, match="REGISTERED"):
+        office.apply(file)

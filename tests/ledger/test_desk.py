@@ -1,0 +1,363 @@
+"""The circulation desk on a real ledger: what each operation does to a fine, and what it refuses."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import Connection, Engine, Row, text
+
+from bursar.errors import LedgerError
+from bursar.ledger import desk
+
+D = Decimal
+
+add = partial(desk.add_fine, user_id=1, fine_fee_type="OVERDUEFINE", amount=D("5.00"), currency="EUR")
+credit = partial(desk.credit, user_id=1, amount=D("5.00"), currency="EUR")
+
+
+@pytest.fixture
+def connection(ledger: Engine) -> Iterator[Connection]:
+    """A transaction on a ledger with two users, two libraries and an item that the law library owns."""
+    with ledger.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO user_groups VALUES ('UNDRGRD', 'Undergraduate')")
+        connection.exec_driver_sql("INSERT INTO libraries VALUES ('LAW', '112', 'Law'), ('MAIN', '111', 'Main')")
+        connection.exec_driver_sql(
+            "INSERT INTO users (last_name, user_group) VALUES ('Ng', 'UNDRGRD'), ('Wu', 'UNDRGRD')"
+        )
+        connection.exec_driver_sql("INSERT INTO items (barcode, title, library) VALUES ('39001', 'Torts', 'LAW')")
+    with ledger.connect() as connection, connection.begin():
+        yield connection
+
+
+def fine(connection: Connection, fine_id: int) -> Row[Any]:
+    return connection.execute(text("SELECT * FROM fines WHERE id = :id"), {"id": fine_id}).one()
+
+
+def journal(connection: Connection, fine_id: int) -> list[tuple[str, Decimal, str | None]]:
+    rows = connection.execute(
+        text("SELECT kind, balance_change, comment FROM journal WHERE fine_id = :id ORDER BY id"), {"id": fine_id}
+    )
+    return [tuple(row) for row in rows]
+
+
+def export(connection: Connection, fine_id: int, *, import_active: bool) -> None:
+    """What the end of an export writes, with batch 9."""
+    connection.execute(
+        text(
+            "INSERT INTO journal (fine_id, kind, balance_change, outstanding_change, batch_id) "
+            "SELECT id, :kind, -balance, CASE WHEN :import_active THEN balance ELSE 0 END, 9 FROM fines WHERE id = :id"
+        ),
+        {"id": fine_id, "kind": "EXPORTED" if import_active else "EXPORTED_AND_PAID", "import_active": import_active},
+    )
+
+
+def test_a_new_fine_is_active_and_owed_whole(connection: Connection) -> None:
+    created = datetime(2026, 3, 29, 1, 30, tzinfo=ZoneInfo("Europe/Vienna"))
+    due = datetime(2026, 3, 20, 23, 59, tzinfo=UTC)
+    fine_id = add(
+        connection,
+        amount=D("12.345"),
+        created_at=created,
+        owner_library="MAIN",
+        item_id=1,
+        comment="3 days",
+        vat=D("2.06"),
+        item_due_date=due,
+        source_id="F-7",
+    )
+    kept = fine(connection, fine_id)
+    assert (kept.status, kept.balance, kept.outstanding) == ("ACTIVE", D("12.345"), 0)
+    assert (kept.created_at, kept.last_transaction_at, kept.item_due_date) == (created, created, due)
+    assert (kept.owner_library, kept.item_id, kept.comment, kept.vat, kept.source_id) == (
+        "MAIN",
+        1,
+        "3 days",
+        D("2.06"),
+        "F-7",
+    )
+    assert journal(connection, fine_id) == [("CHARGED", D("12.345"), None)]
+
+
+def test_a_fine_without_a_time_was_created_now(connection: Connection) -> None:
+    created = fine(connection, add(connection)).created_at
+    assert abs(datetime.now(UTC) - created) < timedelta(minutes=1)
+
+
+def test_the_owner_of_a_fine_stays_when_its_item_moves(connection: Connection) -> None:
+    fine_id = add(connection, owner_library="LAW", item_id=1)
+    connection.exec_driver_sql("UPDATE items SET library = 'MAIN'")
+    assert fine(connection, fine_id).owner_library == "LAW"
+
+
+@pytest.mark.parametrize(("operation", "kind"), [(desk.pay, "PAID"), (desk.waive, "WAIVED")])
+def test_a_settled_part_leaves_the_rest_and_the_rest_closes_the_fine(
+    connection: Connection, operation: Callable[..., Decimal], kind: str
+) -> None:
+    fine_id = add(connection, amount=D("5.00"))
+    assert operation(connection, fine_id, D("1.50"), "cash") == D("3.50")
+    assert (fine(connection, fine_id).status, fine(connection, fine_id).balance) == ("ACTIVE", D("3.50"))
+    assert operation(connection, fine_id) == 0
+    assert (fine(connection, fine_id).status, fine(connection, fine_id).balance) == ("CLOSED", 0)
+    assert journal(connection, fine_id)[1:] == [(kind, D("-1.50"), "cash"), (kind, D("-3.50"), None)]
+
+
+def test_a_credit_is_kept_negative_and_paid_out_upwards(connection: Connection) -> None:
+    fine_id = credit(connection, amount=D("4.00"))
+    assert (fine(connection, fine_id).fine_fee_type, fine(connection, fine_id).balance) == ("CREDIT", D("-4.00"))
+    assert desk.pay(connection, fine_id, D("1.00")) == D("-3.00")
+    with pytest.raises(LedgerError, match=r"^Only 3\.00 EUR of fine 1 is open; 3\.01 EUR is more\.$"):
+        desk.pay(connection, fine_id, D("3.01"))
+    assert desk.pay(connection, fine_id) == 0
+    assert journal(connection, fine_id) == [
+        ("CHARGED", D("-4.00"), None),
+        ("PAID", D("1.00"), None),
+        ("PAID", D("3.00"), None),
+    ]
+
+
+@pytest.mark.parametrize("import_active", [True, False])
+def test_a_credit_for_a_charge_has_its_owner_and_item_even_after_the_export(
+    connection: Connection, *, import_active: bool
+) -> None:
+    charge = add(connection, owner_library="LAW", item_id=1)
+    export(connection, charge, import_active=import_active)
+    kept = fine(connection, credit(connection, amount=D("5.00"), reverses=charge, comment="book returned"))
+    assert (kept.reverses, kept.owner_library, kept.item_id, kept.balance) == (charge, "LAW", 1, D("-5.00"))
+
+
+def test_a_charge_is_taken_back_once(connection: Connection) -> None:
+    charge = add(connection, amount=D("5.00"))
+    credit(connection, amount=D("3.00"), reverses=charge)
+    with pytest.raises(LedgerError, match=r"^Only 2\.00 EUR of fine 1 can be taken back, not 2\.01 EUR\.$"):
+        credit(connection, amount=D("2.01"), reverses=charge)
+    credit(connection, amount=D("2.00"), reverses=charge)
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"reverses": 99}, "There is no fine 99"),
+        ({"reverses": 2}, "Fine 2 is a credit itself"),
+        ({"reverses": 1, "user_id": 2}, "charged to user 1 in EUR"),
+        ({"reverses": 1, "currency": "USD"}, "charged to user 1 in EUR"),
+        ({"reverses": 1, "owner_library": "LAW"}, "has that fine's owner and item"),
+        ({"reverses": 1, "item_id": 1}, "has that fine's owner and item"),
+    ],
+)
+def test_a_credit_that_fits_no_charge_is_refused(connection: Connection, facts: dict[str, Any], reason: str) -> None:
+    add(connection)
+    credit(connection)
+    with pytest.raises(LedgerError, match=reason):
+        credit(connection, amount=D("1.00"), **facts)
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"user_id": 77}, "there is no user 77"),
+        ({"item_id": 77}, "there is no item 77"),
+        ({"owner_library": "GONE"}, "there is no library GONE"),
+        ({"currency": "€"}, "€ is no currency"),
+        ({"fine_fee_type": "CREDIT"}, "type CREDIT is for credits"),
+        ({"fine_fee_type": " "}, "fine/fee type is missing"),
+        ({"source_id": "F-1"}, "F-1 of the library system is in the ledger already"),
+        ({"created_at": datetime(2026, 5, 1, 12, 0)}, "time zone"),  # noqa: DTZ001 - that is the point
+        ({"item_due_date": datetime(2026, 5, 1, 12, 0)}, "time zone"),  # noqa: DTZ001
+        ({"vat": D("0.0001")}, "three decimals"),
+    ],
+)
+def test_a_fine_that_fits_nothing_is_refused_and_the_transaction_goes_on(
+    connection: Connection, facts: dict[str, Any], reason: str
+) -> None:
+    add(connection, source_id="F-1")
+    with pytest.raises(LedgerError, match=reason):
+        add(connection, **facts)
+    assert connection.scalar(text("SELECT count(*) FROM fines")) == 1
+
+
+NOT_MONEY = ["0", "-1.00", "0.0001", "1.0005", "NaN", "Infinity", "100000000000"]
+
+
+@pytest.mark.parametrize("amount", NOT_MONEY)
+def test_what_is_not_a_sum_of_money_is_refused(connection: Connection, amount: str) -> None:
+    fine_id = add(connection, amount=D("50.00"))
+    for operation in (
+        lambda: add(connection, amount=D(amount)),
+        lambda: credit(connection, amount=D(amount)),
+        lambda: desk.pay(connection, fine_id, D(amount)),
+        lambda: desk.waive(connection, fine_id, D(amount)),
+    ):
+        with pytest.raises(LedgerError, match="sum"):
+            operation()
+    assert journal(connection, fine_id) == [("CHARGED", D("50.00"), None)]
+
+
+@pytest.mark.parametrize("amount", [1.5, 2, "3.00"])
+def test_money_of_another_type_than_decimal_is_a_mistake_in_the_code(connection: Connection, amount: object) -> None:
+    fine_id = add(connection)
+    with pytest.raises(TypeError, match="money is Decimal"):
+        desk.pay(connection, fine_id, amount)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("operation", [desk.pay, desk.waive])
+def test_more_than_is_owed_is_refused(connection: Connection, operation: Callable[..., Decimal]) -> None:
+    fine_id = add(connection, amount=D("5.00"))
+    operation(connection, fine_id, D("2.00"))
+    with pytest.raises(LedgerError, match=r"^Only 3\.00 EUR of fine 1 is open; 3\.001 EUR is more\.$"):
+        operation(connection, fine_id, D("3.001"))
+
+
+OPERATIONS: list[Callable[[Connection, int], Any]] = [
+    desk.pay,
+    desk.waive,
+    lambda connection, fine_id: desk.dispute(connection, fine_id, "not mine"),
+]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_an_unknown_fine_is_refused(connection: Connection, operation: Callable[[Connection, int], Any]) -> None:
+    with pytest.raises(LedgerError, match=r"^There is no fine 404\.$"):
+        operation(connection, 404)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_paid_fine_is_refused(connection: Connection, operation: Callable[[Connection, int], Any]) -> None:
+    fine_id = add(connection)
+    desk.pay(connection, fine_id)
+    with pytest.raises(LedgerError, match=r"^Nothing is owed on fine 1 any more\.$"):
+        operation(connection, fine_id)
+
+
+@pytest.mark.parametrize(
+    ("import_active", "reason"),
+    [
+        (True, r"in batch 9; 5\.00 EUR is outstanding there: it is with the bursar"),
+        (False, "nothing is owed at the library"),
+    ],
+)
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("new", [add, credit])
+def test_an_exported_fine_is_refused_with_its_batch(
+    connection: Connection,
+    new: Callable[[Connection], int],
+    operation: Callable[[Connection, int], Any],
+    *,
+    import_active: bool,
+    reason: str,
+) -> None:
+    fine_id = new(connection)
+    export(connection, fine_id, import_active=import_active)
+    with pytest.raises(LedgerError, match=reason):
+        operation(connection, fine_id)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_fine_on_its_way_to_the_bursar_is_refused_with_its_batch_and_the_transaction_goes_on(
+    connection: Connection, operation: Callable[[Connection, int], Any]
+) -> None:
+    fine_id = add(connection)
+    connection.execute(text("INSERT INTO claims VALUES (:id, 4)"), {"id": fine_id})
+    with pytest.raises(LedgerError, match="fine 1 is on its way to the bursar in batch 4; it is free again"):
+        operation(connection, fine_id)
+    assert journal(connection, fine_id) == [("CHARGED", D("5.00"), None)]
+    connection.exec_driver_sql("DELETE FROM claims")
+    operation(connection, fine_id)
+
+
+def test_a_disputed_fine_stays_disputed_until_it_is_settled_or_paid(connection: Connection) -> None:
+    fine_id = add(connection, amount=D("5.00"))
+    desk.dispute(connection, fine_id, "returned in time")
+    desk.pay(connection, fine_id, D("1.00"))
+    assert (fine(connection, fine_id).status, fine(connection, fine_id).balance) == ("DISPUTED", D("4.00"))
+    with pytest.raises(LedgerError, match=r"^Fine 1 is disputed already\.$"):
+        desk.dispute(connection, fine_id, "again")
+    desk.settle_dispute(connection, fine_id, "seen on the shelf")
+    assert fine(connection, fine_id).status == "ACTIVE"
+    with pytest.raises(LedgerError, match=r"^Fine 1 is not disputed\.$"):
+        desk.settle_dispute(connection, fine_id, "again")
+    assert journal(connection, fine_id)[1:] == [
+        ("DISPUTED", 0, "returned in time"),
+        ("PAID", D("-1.00"), None),
+        ("DISPUTE_SETTLED", 0, "seen on the shelf"),
+    ]
+
+
+def test_a_disputed_fine_that_is_waived_is_closed(connection: Connection) -> None:
+    fine_id = add(connection)
+    desk.dispute(connection, fine_id, "not mine")
+    desk.waive(connection, fine_id, comment="granted")
+    assert fine(connection, fine_id).status == "CLOSED"
+
+
+def test_two_desks_at_once_cannot_take_the_same_money_twice(ledger: Engine, connection: Connection) -> None:
+    fine_id = add(connection, amount=D("5.00"))
+    connection.commit()
+    outcomes: list[Decimal | LedgerError] = []
+    pids: list[int] = []
+    first_has_paid, second_waits = threading.Event(), threading.Event()
+
+    def second_desk() -> None:
+        with ledger.begin() as second:
+            pids.append(second.execute(text("SELECT pg_backend_pid()")).scalar_one())
+            first_has_paid.wait(10)
+            second_waits.set()
+            try:
+                outcomes.append(desk.pay(second, fine_id, D("5.00")))
+            except LedgerError as refusal:
+                outcomes.append(refusal)
+
+    other = threading.Thread(target=second_desk)
+    other.start()
+    with ledger.begin() as first:
+        outcomes.append(desk.pay(first, fine_id, D("5.00")))
+        first_has_paid.set()
+        second_waits.wait(10)
+        until_blocked(first, pids[0])
+    other.join(10)
+
+    assert outcomes[0] == 0
+    assert str(outcomes[1]) == "Nothing is owed on fine 1 any more."
+    with ledger.connect() as after:
+        assert journal(after, fine_id) == [("CHARGED", D("5.00"), None), ("PAID", D("-5.00"), None)]
+
+
+def test_a_payment_during_a_selection_waits_and_is_then_refused(ledger: Engine, connection: Connection) -> None:
+    fine_id = add(connection)
+    connection.commit()
+    refusals: list[str] = []
+    pids: list[int] = []
+    ready = threading.Event()
+
+    def desk_at_work() -> None:
+        with ledger.begin() as paying:
+            pids.append(paying.execute(text("SELECT pg_backend_pid()")).scalar_one())
+            ready.set()
+            with pytest.raises(LedgerError) as refusal:
+                desk.pay(paying, fine_id)
+            refusals.append(str(refusal.value))
+
+    other = threading.Thread(target=desk_at_work)
+    with ledger.begin() as selecting:
+        selecting.exec_driver_sql("LOCK TABLE fines IN EXCLUSIVE MODE")
+        other.start()
+        ready.wait(10)
+        until_blocked(selecting, pids[0])
+        selecting.execute(text("INSERT INTO claims VALUES (:id, 4)"), {"id": fine_id})
+    other.join(10)
+
+    assert len(refusals) == 1
+    assert "in batch 4" in refusals[0]
+
+
+def until_blocked(connection: Connection, pid: int) -> None:
+    """Returns when another session waits for a lock."""
+    for _ in range(200):
+        if connection.scalar(text("SELECT cardinality(pg_blocking_pids(:pid))"), {"pid": pid}):
+            return
+        connection.execute(text("SELECT pg_sleep(0.02)"))
+    pytest.fail("the other desk did not wait")

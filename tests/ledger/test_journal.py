@@ -1,0 +1,208 @@
+"""What the ledger itself promises, whoever writes to it: the journal is the truth, and nothing changes it."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from bursar.errors import LedgerError
+from bursar.ledger import desk
+
+D = Decimal
+
+CLAIMED, FIXED, UNKNOWN_FINE, CHECK_VIOLATION = "BU001", "BU002", "BU003", "23514"
+
+
+@pytest.fixture
+def connection(ledger: Engine) -> Iterator[Connection]:
+    """A transaction on a ledger with two libraries and two users, of whom the first owes 5.00 EUR as fine 1."""
+    with ledger.begin() as connection:
+        for sql in (
+            "INSERT INTO user_groups VALUES ('UG', 'Undergraduate')",
+            "INSERT INTO libraries VALUES ('LAW', '112', 'Law'), ('MAIN', '111', 'Main')",
+            "INSERT INTO users (last_name, user_group) VALUES ('Ng', 'UG'), ('Wu', 'UG')",
+        ):
+            connection.exec_driver_sql(sql)
+        desk.add_fine(connection, user_id=1, fine_fee_type="FEE", amount=D(5), currency="EUR", owner_library="LAW")
+    with ledger.connect() as connection, connection.begin():
+        yield connection
+
+
+def refusal(connection: Connection, sql: str, **parameters: Any) -> str | None:
+    """The SQLSTATE with which the ledger refuses a statement."""
+    with pytest.raises(DBAPIError) as error, connection.begin_nested():
+        connection.execute(text(sql), parameters)
+    assert isinstance(error.value.orig, psycopg.Error)
+    return error.value.orig.sqlstate
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE journal SET comment = 'other'",
+        "UPDATE journal SET balance_change = 4",
+        "DELETE FROM journal",
+        "DELETE FROM journal WHERE id = 404",
+        "TRUNCATE journal",
+        """INSERT INTO journal (id, fine_id, kind) OVERRIDING SYSTEM VALUE VALUES (1, 1, 'PAID')
+           ON CONFLICT (id) DO UPDATE SET comment = 'other'""",
+    ],
+)
+def test_the_journal_is_append_only(connection: Connection, sql: str) -> None:
+    assert refusal(connection, sql) == FIXED
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "user_id = 2",
+        "owner_library = 'MAIN'",
+        "owner_library = NULL",
+        "fine_fee_type = 'LOSTITEM'",
+        "currency = 'USD'",
+        "amount = 6",
+        "created_at = created_at - interval '1 day'",
+    ],
+)
+def test_a_fine_keeps_for_life_what_it_was_created_with(connection: Connection, change: str) -> None:
+    assert refusal(connection, f"UPDATE fines SET {change}") == FIXED
+
+
+def test_what_is_said_about_a_fine_can_be_mended(connection: Connection) -> None:
+    connection.exec_driver_sql("UPDATE fines SET comment = 'mended', user_id = 1, owner_library = 'LAW'")
+    assert connection.scalar(text("SELECT comment FROM fines")) == "mended"
+
+
+@pytest.mark.parametrize(
+    ("balance_change", "outstanding_change"),
+    [("0.001", "0"), ("-5.001", "0"), ("0", "0.001"), ("-5", "5.001"), ("-5", "-0.001")],
+)
+def test_an_entry_that_owes_more_than_was_charged_or_less_than_nothing_is_refused(
+    connection: Connection, balance_change: str, outstanding_change: str
+) -> None:
+    sql = "INSERT INTO journal (fine_id, kind, balance_change, outstanding_change) VALUES (1, 'PAID', :change, :other)"
+    assert refusal(connection, sql, change=D(balance_change), other=D(outstanding_change)) == CHECK_VIOLATION
+    assert connection.scalar(text("SELECT count(*) FROM journal")) == 1
+
+
+def test_an_entry_for_no_fine_is_refused_with_all_beside_it(connection: Connection) -> None:
+    assert (
+        refusal(connection, "INSERT INTO journal (fine_id, kind) VALUES (1, 'DISPUTED'), (404, 'PAID')") == UNKNOWN_FINE
+    )
+    assert connection.scalar(text("SELECT status FROM fines")) == "ACTIVE"
+
+
+def test_entries_of_one_statement_are_all_carried_into_their_fines(connection: Connection) -> None:
+    second = desk.add_fine(connection, user_id=2, fine_fee_type="FEE", amount=D(9), currency="EUR")
+    connection.execute(
+        text(
+            "INSERT INTO journal (fine_id, kind, balance_change) VALUES "
+            "(1, 'PAID', -1), (:second, 'PAID', -9), (1, 'DISPUTED', 0), (1, 'WAIVED', -2), (1, 'DISPUTED', 0)"
+        ),
+        {"second": second},
+    )
+    fines = connection.execute(text("SELECT balance, status FROM fines ORDER BY id")).all()
+    assert [tuple(fine) for fine in fines] == [(D(2), "DISPUTED"), (D(0), "CLOSED")]
+
+
+@pytest.mark.parametrize("kind", ["PAID", "WAIVED", "DISPUTED", "EXPORTED"])
+@pytest.mark.parametrize("batch_id", [None, 8])
+def test_only_its_own_export_writes_about_a_claimed_fine(
+    connection: Connection, kind: str, batch_id: int | None
+) -> None:
+    desk.add_fine(connection, user_id=2, fine_fee_type="FEE", amount=D(9), currency="EUR")
+    connection.exec_driver_sql("INSERT INTO claims VALUES (1, 7)")
+    sql = "INSERT INTO journal (fine_id, kind, batch_id) VALUES (2, 'DISPUTED', :batch), (1, :kind, :batch)"
+    assert refusal(connection, sql, kind=kind, batch=batch_id) == CLAIMED
+    connection.execute(text(sql), {"kind": kind, "batch": 7})
+
+
+# Arbitrary histories. Each step is asked of one of three fines and may be refused.
+
+CENTS = st.integers(1, 600).map(lambda cents: D(cents) / 100)
+STEPS = st.tuples(
+    st.sampled_from(
+        ["pay", "waive", "dispute", "settle", "export", "export_and_pay", "report_paid", "claim", "release"]
+    ),
+    st.integers(0, 2),
+    st.none() | CENTS,
+)
+
+
+def take(connection: Connection, step: str, fine_id: int, amount: Decimal | None) -> None:
+    """One step of a fine's life, at the desk or as exports and imports write it."""
+    if step == "pay":
+        desk.pay(connection, fine_id, amount)
+    elif step == "waive":
+        desk.waive(connection, fine_id, amount)
+    elif step == "dispute":
+        desk.dispute(connection, fine_id, "no")
+    elif step == "settle":
+        desk.settle_dispute(connection, fine_id, "yes")
+    else:
+        connection.execute(text(WRITTEN_BY_JOBS[step]), {"id": fine_id, "amount": amount or D(1)})
+
+
+WRITTEN_BY_JOBS = {
+    "export": """
+        INSERT INTO journal (fine_id, kind, balance_change, outstanding_change, batch_id)
+        SELECT fines.id, 'EXPORTED', -balance, balance, batch_id FROM fines JOIN claims ON fine_id = id
+        WHERE id = :id AND outstanding = 0 AND status <> 'DISPUTED'""",
+    "export_and_pay": """
+        INSERT INTO journal (fine_id, kind, balance_change, batch_id)
+        SELECT fines.id, 'EXPORTED_AND_PAID', -balance, batch_id FROM fines JOIN claims ON fine_id = id
+        WHERE id = :id AND status <> 'DISPUTED'""",
+    "report_paid": """
+        INSERT INTO journal (fine_id, kind, outstanding_change)
+        SELECT id, 'PAID_AT_BURSAR', -sign(outstanding) * least(abs(outstanding), :amount)
+        FROM fines WHERE id = :id AND outstanding <> 0""",
+    "claim": "INSERT INTO claims VALUES (:id, 7) ON CONFLICT DO NOTHING",
+    "release": "DELETE FROM claims WHERE fine_id = :id",
+}
+
+
+@settings(max_examples=50, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(amounts=st.tuples(CENTS, CENTS, CENTS), steps=st.lists(STEPS, max_size=25))
+def test_balance_and_outstanding_are_the_sum_of_the_journal_after_any_history(
+    connection: Connection, amounts: tuple[Decimal, Decimal, Decimal], steps: list[tuple[str, int, Decimal | None]]
+) -> None:
+    with connection.begin_nested() as history:
+        fines = [
+            desk.add_fine(connection, user_id=1, fine_fee_type="FEE", amount=amounts[0], currency="EUR"),
+            desk.add_fine(connection, user_id=2, fine_fee_type="FEE", amount=amounts[1], currency="USD"),
+            desk.credit(connection, user_id=1, amount=amounts[2], currency="EUR"),
+        ]
+        for step, number, amount in steps:
+            before = state(connection)
+            try:
+                with connection.begin_nested():
+                    take(connection, step, fines[number], amount)
+            except (LedgerError, DBAPIError):
+                assert state(connection) == before
+            for fine_id, (status, balance, outstanding, last, *sums) in state(connection).items():
+                assert [balance, outstanding, last] == sums
+                if fine_id != fines[number]:
+                    assert (status, balance, outstanding) == before[fine_id][:3]
+                if balance:
+                    assert status in ("ACTIVE", "DISPUTED")
+                else:
+                    assert status in ("CLOSED", "TRANSFERRED")
+        history.rollback()
+
+
+def state(connection: Connection) -> dict[int, tuple[Any, ...]]:
+    """Of each fine: status, balance, outstanding, last transaction; and what the journal says of the last three."""
+    rows = connection.execute(
+        text(
+            "SELECT fines.id, status, balance, outstanding, last_transaction_at, "
+            "sum(balance_change), sum(outstanding_change), max(at) "
+            "FROM fines JOIN journal ON fine_id = fines.id GROUP BY fines.id"
+        )
+    )
+    return {row.id: tuple(row)[1:] for row in rows}

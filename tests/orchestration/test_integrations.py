@@ -1,0 +1,105 @@
+"""The DAGs of a folder of profiles, as Airflow finds them."""
+
+from pathlib import Path
+from shutil import copytree
+
+import pendulum
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow.timetables import trigger
+from airflow.timetables.base import TimeRestriction
+
+from bursar.orchestration import integrations
+
+PROJECT = Path(__file__).parents[2]
+SHIPPED = {
+    "bursar_export__CREDITS",
+    "bursar_export__MEDICAL",
+    "bursar_export__STAFF",
+    "bursar_export__STUDENTS",
+    "bursar_import__CREDITS",
+    "bursar_import__MEDICAL",
+    "bursar_import__STUDENTS",
+}
+
+
+@pytest.fixture
+def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of include/ that a test may spoil."""
+    copy = copytree(PROJECT / "include", tmp_path / "include")
+    monkeypatch.setattr(integrations, "INCLUDE", copy)
+    return copy
+
+
+def dag_bag() -> DagBag:
+    return DagBag(PROJECT / "dags")
+
+
+def test_each_active_section_has_its_dag_and_an_inactive_one_has_none(include: Path) -> None:
+    bag = dag_bag()
+    assert bag.import_errors == {}
+    assert set(bag.dag_ids) == SHIPPED
+
+
+def test_a_wrong_profile_takes_no_other_down_and_shows_where_it_is_wrong(include: Path) -> None:
+    path = include / "profiles" / "staff_peoplesoft.yaml"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    wrong = next(number for number, line in enumerate(lines, start=1) if "user_identifier_type" in line)
+    lines[wrong - 1] = "  user_identifier_typ: userName"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    bag = dag_bag()
+    assert set(bag.dag_ids) == SHIPPED - {"bursar_export__STAFF"}
+    ((where, error),) = bag.import_errors.items()
+    assert where.endswith("bursar_profile_problems.py")
+    assert f"staff_peoplesoft.yaml:{wrong}: export.user_identifier_typ" in error
+    assert "user_identifier_type" in error
+
+
+def test_wrong_settings_show_too(include: Path) -> None:
+    (include / "bursar.yaml").write_text("institution_number: 1\n", encoding="utf-8")
+    bag = dag_bag()
+    assert not bag.dag_ids
+    assert all("bursar.yaml:1: institution_name" in error for error in bag.import_errors.values())
+    assert len(bag.import_errors) == 2
+
+
+def test_a_task_parses_only_its_own_dag(include: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "bursar_export__STAFF")
+    assert set(integrations.integration_dags()) == {"bursar_export__STAFF"}
+
+
+def test_two_builds_of_a_profile_serialise_identically(include: Path) -> None:
+    first, second = ({id_: DagSerialization.to_dict(dag) for id_, dag in dag_bag().dags.items()} for _ in range(2))
+    assert first == second
+
+
+def test_the_tasks_stand_in_the_order_of_the_work(include: Path) -> None:
+    dag = dag_bag().dags["bursar_export__STUDENTS"]
+    assert dag.dag_display_name == "Export to Bursar Using Profile Student Accounts"
+    order = ["finish_earlier_batches", "select_fines", "build_document", "upload_file", "close_fines"]
+    assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == {
+        task: set(order[position + 1 : position + 2]) for position, task in enumerate(order)
+    }
+    assert dag.max_active_runs == 1
+
+
+def test_the_documentation_tells_the_profile(include: Path) -> None:
+    documentation = dag_bag().dags["bursar_export__STUDENTS"].doc_md
+    assert documentation
+    for fact in ("daily at 02:00", "MAIN, LAW", "UNDERGRADUATE, GRADUATE", "`bursar_banner`", "7 days"):
+        assert fact in documentation
+
+
+@pytest.mark.parametrize("minutes", [0.5, 60, 22 * 60])
+def test_a_new_profile_waits_for_its_next_date(include: Path, minutes: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However recently a date has passed: 02:00 in New York is 07:00 UTC in winter."""
+    now = pendulum.datetime(2026, 1, 15, 7, tz="UTC").add(seconds=int(minutes * 60))
+    monkeypatch.setattr(trigger, "utcnow", lambda: now)
+    serialized = DagSerialization.from_dict(DagSerialization.to_dict(dag_bag().dags["bursar_export__STUDENTS"]))
+    assert serialized.start_date is None
+    following = serialized.timetable.next_dagrun_info(
+        last_automated_data_interval=None, restriction=TimeRestriction(None, None, catchup=False)
+    )
+    assert following
+    assert following.run_after == pendulum.datetime(2026, 1, 16, 7, tz="UTC")

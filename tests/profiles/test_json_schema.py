@@ -1,0 +1,89 @@
+"""The schemas in include/ are those of the models, and know the files that stand beside them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bursar.profiles.json_schema import json_schemas
+
+jsonschema = pytest.importorskip("jsonschema")
+
+INCLUDE = Path(__file__).parents[2] / "include"
+PROFILES = sorted((INCLUDE / "profiles").glob("*.yaml"))
+
+
+def faults(schema: str, document: object) -> list[str]:
+    validator = jsonschema.Draft202012Validator(json.loads(json_schemas()[schema]))
+    return [error.json_path for error in validator.iter_errors(document)]
+
+
+@pytest.fixture
+def students() -> Any:
+    return yaml.safe_load((INCLUDE / "profiles" / "students_banner.yaml").read_text(encoding="utf-8"))
+
+
+def test_the_schemas_in_include_are_up_to_date() -> None:
+    committed = {path.name: path.read_text(encoding="utf-8") for path in INCLUDE.glob("*.schema.json")}
+
+    assert committed == json_schemas(), "run `bin/bursar profiles schema` to write them anew"
+
+
+@pytest.mark.parametrize("name", json_schemas())
+def test_each_is_a_json_schema(name: str) -> None:
+    jsonschema.Draft202012Validator.check_schema(json.loads(json_schemas()[name]))
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
+def test_an_editor_finds_no_fault_with_the_shipped_profiles(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+
+    assert text.startswith("# yaml-language-server: $schema=../profile.schema.json\n")
+    assert faults("profile.schema.json", yaml.safe_load(text)) == []
+
+
+def test_an_editor_finds_no_fault_with_the_shipped_settings() -> None:
+    text = (INCLUDE / "bursar.yaml").read_text(encoding="utf-8")
+
+    assert text.startswith("# yaml-language-server: $schema=bursar.schema.json\n")
+    assert faults("bursar.schema.json", yaml.safe_load(text)) == []
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "place"),
+    [
+        (None, "nmae", "x", "$"),
+        (None, "code", "LAW LIBRARY", "$.code"),
+        (None, "system", "Baner", "$.system"),
+        ("export", "libraries", "MAIN", "$.export.libraries"),
+        ("export", "institutional_fine_fee", "perhaps", "$.export.institutional_fine_fee"),
+        ("export", "minimum_amount_for_user", 10.5, "$.export.minimum_amount_for_user"),
+        ("export", "schedule", "soon", "$.export.schedule"),
+        ("import", "amounts", "total", "$.import.amounts"),
+    ],
+)
+def test_an_editor_underlines_what_is_wrong(
+    students: Any,
+    section: str | None,
+    key: str,
+    value: object,
+    place: str,
+) -> None:
+    (students[section] if section else students)[key] = value
+
+    assert faults("profile.schema.json", students) == [place]
+
+
+@pytest.mark.parametrize("active", [True, "yes"])
+def test_an_editor_asks_an_active_section_for_all_of_it(students: Any, active: object) -> None:
+    students["export"] = {"active": active}
+
+    assert faults("profile.schema.json", students) == ["$.export"] * 5
+
+
+def test_an_editor_asks_a_section_that_is_not_active_for_nothing(students: Any) -> None:
+    students["export"] = {"active": False}
+
+    assert faults("profile.schema.json", students) == []

@@ -1,0 +1,206 @@
+"""Good profiles load, whatever stands beside them; all that is wrong with the others is said at once."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bursar.profiles import INCLUDE, Problem, Profile, Settings, load_profiles, load_settings
+
+Load = Callable[..., tuple[list[Profile], list[str]]]
+
+MANY_FAULTS = """\
+# Everything that a tired person can do to a profile
+code: LAW LIBRARY
+nmae: Law Library
+sftp_connection:
+system: Baner
+system_description: Version 9
+time_zone: America/Newyork
+code: LAW
+export:
+  active: yes
+  minimum_amount_for_user: 10.50
+  user_identifier_type: [02]
+  identifier_pattern: (?i)x
+  user_groups: STAFF
+  fine_fee_types:
+    - OVERDUEFINE
+    -
+  institutional_fine_fee: no
+  libraries: []
+  output_file_path: /law/out
+  may_create_folder: perhaps
+  input_file_path: law/in
+  schedule: monthly on day 31 at 02:00
+import:
+  active: on
+  amounts: total
+"""
+WHAT_IS_WRONG = [
+    "2: code: 'LAW LIBRARY' is not allowed here: write 1 to 30 letters, digits and underscores",
+    "3: nmae: unknown key: did you mean name?",
+    "4: sftp_connection: is blank: The id of the Airflow connection to the S/FTP server.",
+    "5: system: 'Baner' is not known here: did you mean Banner?",
+    "7: time_zone: 'America/Newyork' is not a time zone: write one as in America/New_York",
+    "8: code: stands in line 2 already: keep one of the two",
+    (
+        "9: export.time_before_export_days: is missing: "
+        "How many days to wait before a fine is exported. 0 exports it at once."
+    ),
+    (
+        "11: export.minimum_amount_for_user: '10.50' is not a whole number: "
+        "write digits alone, such as 10, without decimal point"
+    ),
+    "12: export.user_identifier_type: write one value here, not a list or a section",
+    (
+        "13: export.identifier_pattern: '(?i)x' in this regular expression is not understood. "
+        "Use characters, [A-Z] \\d \\w . ( ) | and the repetitions ? * + {8} {2,5}; "
+        "a backslash before any other sign takes it as it is."
+    ),
+    "14: export.user_groups: write a list, in brackets: [STAFF], or each on a line of its own after a hyphen",
+    "17: export.fine_fee_types: is blank: write a value, or remove the line",
+    "19: export.libraries: nothing would be exported: list a library, or write institutional_fine_fee: yes",
+    (
+        "20: export.output_file_path: write 'law/out', without the leading /: "
+        "the path starts in the sub_directory of the S/FTP connection"
+    ),
+    "21: export.may_create_folder: 'perhaps' is neither yes nor no: write yes or no",
+    "22: export.input_file_path: belongs below import",
+    "23: export.schedule: not every month has a day 31: write a day from 1 to 28",
+    "25: import.active: 'on' is neither yes nor no: write yes or no",
+    "26: import.amounts: 'total' is not known here: write one of incremental, cumulative",
+]
+
+
+def test_all_that_is_wrong_with_a_file_is_said_at_once_each_with_its_line(load: Load) -> None:
+    profiles, problems = load(law=MANY_FAULTS)
+
+    assert profiles == []
+    name_is_missing = "1: name: is missing: What people call it. It stands in the names of the jobs."
+    assert problems == [f"law.yaml:{problem}" for problem in [name_is_missing, *WHAT_IS_WRONG]]
+
+
+def test_a_wrong_profile_never_takes_the_good_ones_down(load: Load, good: str, tmp_path: Path) -> None:
+    (tmp_path / "latin1.yaml").write_bytes(b"name: caf\xe9\n")
+    (tmp_path / "folder.yaml").mkdir()
+
+    profiles, problems = load(
+        zebra=good.replace("LAW", "ZEBRA"),
+        law=good,
+        broken="a: [",
+        empty="",
+        deep="a: " + "[" * 1000,
+        ant=good.replace("LAW", "ANT"),
+    )
+
+    assert [profile.code for profile in profiles] == ["ANT", "LAW", "ZEBRA"]
+    assert [problem.partition(":")[0] for problem in problems] == [
+        "broken.yaml", "deep.yaml", "empty.yaml", "folder.yaml", "latin1.yaml"
+    ]  # fmt: skip
+
+
+def test_a_problem_reads_like_a_compilers(load: Load, tmp_path: Path, settings: Settings) -> None:
+    load(law="code: LAW\n- x\n")
+
+    _, [problem] = load_profiles(tmp_path, settings)
+
+    assert str(problem).startswith(f"{tmp_path}/law.yaml:2: ")
+    assert str(Problem("a.yaml", 3, "export.libraries", "mend it")) == "a.yaml:3: export.libraries: mend it"
+
+
+def test_profiles_are_yaml_and_yml_files_that_are_not_hidden(load: Load, tmp_path: Path, good: str) -> None:
+    (tmp_path / "law.yml").write_text(good)
+    (tmp_path / ".hidden.yaml").write_text(good)
+    (tmp_path / "law.yaml~").write_text(good)
+    (tmp_path / "README.md").write_text("not a profile")
+
+    profiles, problems = load()
+
+    assert [profile.code for profile in profiles] == ["LAW"]
+    assert problems == []
+
+
+def test_two_profiles_of_one_code_are_both_refused(load: Load, good: str) -> None:
+    other = "# a copy\n" + good.replace("code: LAW", "code: Law")
+
+    profiles, problems = load(first=good, second=other, third=good.replace("code: LAW", "code: MAIN"))
+
+    assert [profile.code for profile in profiles] == ["MAIN"]
+    assert [problem.replace("/", "").partition(": none")[0].split("also")[0] for problem in problems] == [
+        "first.yaml:1: code: LAW is ",
+        "second.yaml:2: code: Law is ",
+    ]
+    assert "second.yaml:2: none of them runs until each has a code of its own" in problems[0]
+    assert "first.yaml:1: none of them runs until each has a code of its own" in problems[1]
+
+
+def test_a_code_in_a_profile_that_is_wrong_anyway_stops_nobody(load: Load, good: str) -> None:
+    profiles, problems = load(first=good, second=good + "nonsense: yes\n")
+
+    assert [profile.code for profile in profiles] == ["LAW"]
+    assert len(problems) == 1
+
+
+def test_no_profile_is_no_problem_but_no_folder_is(tmp_path: Path, settings: Settings) -> None:
+    assert load_profiles(tmp_path, settings) == ([], [])
+
+    missing = tmp_path / "missing"
+    assert load_profiles(missing, settings) == (
+        [],
+        [Problem(str(missing), 1, "", "the folder of profiles can't be read: No such file or directory")],
+    )
+
+
+def test_loading_twice_gives_the_same(settings: Settings) -> None:
+    once, again = (load_profiles(INCLUDE / "profiles", settings)[0] for _ in range(2))
+
+    assert [profile.model_dump_json() for profile in once] == [profile.model_dump_json() for profile in again]
+
+
+@pytest.fixture
+def shipped() -> dict[str, Profile]:
+    profiles, problems = load_profiles(INCLUDE / "profiles", load_settings(INCLUDE / "bursar.yaml"))
+    assert problems == []
+    return {profile.code: profile for profile in profiles}
+
+
+def test_the_shipped_profiles_show_what_a_profile_can_do(shipped: dict[str, Profile]) -> None:
+    assert list(shipped) == ["CREDITS", "MEDICAL", "STAFF", "STUDENTS", "SUMMER_SCHOOL"]
+    assert [code for code, profile in shipped.items() if not profile.export.active] == ["SUMMER_SCHOOL"]
+    assert {profile.sftp_connection for profile in shipped.values()} == {"bursar_banner", "bursar_peoplesoft"}
+    assert shipped["CREDITS"].export.fine_fee_types == ("CREDIT",)
+    assert [code for code, profile in shipped.items() if profile.import_.active] == ["CREDITS", "MEDICAL", "STUDENTS"]
+    schedules = [shipped[code].export.schedule.words for code in ("STUDENTS", "STAFF", "MEDICAL")]
+    assert schedules == ["daily at 02:00", "weekly on Sunday at 03:00", "monthly on day 1 at 04:00"]
+
+
+def test_the_shipped_profiles_meet_in_no_folder(shipped: dict[str, Profile]) -> None:
+    active = [profile for profile in shipped.values() if profile.export.active]
+    folders = [(profile.sftp_connection, profile.export.output_file_path) for profile in active] + [
+        (profile.sftp_connection, profile.import_.input_file_path) for profile in active if profile.import_.active
+    ]
+
+    assert len(folders) == len(set(folders))
+
+
+def run_python(code: str, **environment: str) -> str:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | environment
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout  # noqa: S603
+
+
+def test_another_include_folder_can_stand_in(tmp_path: Path) -> None:
+    code = "from bursar.profiles import INCLUDE; print(INCLUDE)"
+
+    assert run_python(code, BURSAR_INCLUDE=str(tmp_path)).strip() == str(tmp_path)
+    assert Path(run_python(code, BURSAR_INCLUDE="").strip()) == Path(__file__).parents[2] / "include"
+
+
+def test_profiles_load_without_airflow() -> None:
+    code = "import sys, bursar.profiles; print([name for name in sys.modules if name.partition('.')[0] == 'airflow'])"
+
+    assert run_python(code).strip() == "[]"

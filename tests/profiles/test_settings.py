@@ -1,0 +1,105 @@
+"""The institution's settings."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bursar.profiles import ProfileError, Settings, load_settings
+
+GOOD = """\
+institution_name: A Library
+institution_number: 0123
+default_currency: USD
+time_zone: America/New_York
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "include").mkdir()
+    return tmp_path / "include" / "bursar.yaml"
+
+
+@pytest.fixture
+def load(file: Path) -> Callable[[str], Settings]:
+    """The settings of a file with the good text and something added."""
+
+    def load(added: str = "", good: str = GOOD) -> Settings:
+        file.write_text(good + added)
+        return load_settings(file)
+
+    return load
+
+
+def refusal(load: Callable[..., Settings], *texts: str) -> list[str]:
+    with pytest.raises(ProfileError) as refused:
+        load(*texts)
+    return [f"{problem.line}: {problem.field}: {problem.message}" for problem in refused.value.problems]
+
+
+def test_settings_hold_what_the_file_says_and_the_defaults_of_the_rules(load: Callable[..., Settings]) -> None:
+    settings = load()
+
+    assert settings.institution_number == "0123"
+    assert settings.transaction_ids.prefix == ""
+    assert settings.transaction_ids.start == 1
+    assert settings.transaction_ids.maximum == 2**63 - 1
+    assert settings.allow_activity_on_transferred_finesfees is False
+
+
+def test_a_relative_staging_folder_starts_beside_the_folder_of_the_file(
+    load: Callable[..., Settings], tmp_path: Path
+) -> None:
+    assert load().staging_folder == tmp_path / ".local" / "staging"
+    assert load("staging_folder: elsewhere\n").staging_folder == tmp_path / "elsewhere"
+    assert load("staging_folder: /var/spool/bursar\n").staging_folder == Path("/var/spool/bursar")
+
+
+def test_transaction_ids_can_be_set(load: Callable[..., Settings]) -> None:
+    ids = load("transaction_ids:\n  prefix: LIB-\n  start: 5000\n  maximum: 5000\n").transaction_ids
+
+    assert (ids.prefix, ids.start, ids.maximum) == ("LIB-", 5000, 5000)
+
+
+@pytest.mark.parametrize(
+    ("added", "problems"),
+    [
+        ("transaction_ids:\n  start: 6\n  maximum: 5\n",
+         ["7: transaction_ids.maximum: 5 is below the start, 6: raise it"]),
+        ("transaction_ids:\n  start: 0\n", ["6: transaction_ids.start: 0 is too small: write 1 or more"]),
+        ("transaction_ids:\n  maximum: 9223372036854775808\n",
+         ["6: transaction_ids.maximum: 9223372036854775808 is too large: write 9223372036854775807 or less"]),
+        ("transaction_ids:\n  prefix: LONGLIBRARY\n",
+         [("6: transaction_ids.prefix: 'LONGLIBRARY' is not allowed here: "
+           "write at most 10 letters, digits and hyphens")]),
+        ("transaction_ids:\n  prefix: L_\n",
+         ["6: transaction_ids.prefix: 'L_' is not allowed here: write at most 10 letters, digits and hyphens"]),
+        ("allow_activity_on_transfered_finesfees: yes\n",
+         [("5: allow_activity_on_transfered_finesfees: "
+          "unknown key: did you mean allow_activity_on_transferred_finesfees?")]),
+        ("prefix: X\n", ["5: prefix: belongs below transaction_ids"]),
+        ("staging_folder: [a]\n", ["5: staging_folder: write one value here, not a list or a section"]),
+    ],
+)  # fmt: skip
+def test_wrong_settings_are_refused(load: Callable[..., Settings], added: str, problems: list[str]) -> None:
+    assert refusal(load, added) == problems
+
+
+def test_all_that_is_wrong_is_said_at_once(load: Callable[..., Settings], file: Path) -> None:
+    text = "institution_number:\ndefault_currency: usd\ntime_zone: Moon\ntime_zone: UTC\n"
+
+    assert [problem.partition(": write one")[0] for problem in refusal(load, text, "")] == [
+        "1: institution_name: is missing: What the library is called in reports.",
+        "1: institution_number: is blank: InstitutionId in the exported files.",
+        "2: default_currency: 'usd' is not allowed here: write the three capitals of ISO 4217, as in USD",
+        "3: time_zone: 'Moon' is not a time zone",
+        "4: time_zone: stands in line 3 already: keep one of the two",
+    ]
+    with pytest.raises(ProfileError, match=f"^{file}:1: institution_name: is missing"):
+        load(text, "")
+
+
+def test_a_missing_file_says_so(file: Path) -> None:
+    with pytest.raises(ProfileError, match=f"^{file}:1: can't be read: No such file or directory$"):
+        load_settings(file)
