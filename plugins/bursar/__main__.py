@@ -2,6 +2,7 @@
 
 import click
 
+from bursar.commands.desk import desk
 from bursar.commands.exports import batches, preview
 from bursar.commands.fines import fine
 from bursar.commands.imports import imports
@@ -26,7 +27,7 @@ def bursar() -> None:
     """Library fines out to a campus bursar, payments back in."""
 
 
-for command in (profiles, ledger, preview, batches, imports, fine):
+for command in (profiles, ledger, preview, batches, imports, fine, desk):
     bursar.add_command(command)
 
 if __name__ == "__main__":

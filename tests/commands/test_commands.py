@@ -185,3 +185,36 @@ def test_the_life_of_a_fine_is_told_by_either_of_its_ids(library: Library) -> No
         ):
             assert told in output
         assert "outstanding at the bursar 0.00 USD" in output
+
+
+def allow_activity(include: Path) -> None:
+    settings = include / "bursar.yaml"
+    text_ = settings.read_text(encoding="utf-8")
+    name = "allow_activity_on_transferred_finesfees"
+    settings.write_text(text_.replace(f"{name}: no", f"{name}: yes"), encoding="utf-8")
+
+
+def test_the_desk_pays_waives_refunds_and_takes_back(library: Library, include: Path) -> None:
+    fine = str(library.fine(amount="10.00"))
+    assert "ACTIVE: owed at the library 6.00 USD" in run("desk", "pay", fine, "4.00", "--comment", "cash").output
+    assert "ACTIVE: owed at the library 5.00 USD" in run("desk", "waive", fine, "1.00").output
+    assert "ACTIVE: owed at the library 5.00 USD" in run("desk", "refund", fine, "2.00").output
+    assert "is DISPUTED" in run("desk", "dispute", fine, "--comment", "returned in time").output
+    assert "is ACTIVE" in run("desk", "settle", fine, "--comment", "seen on the shelf").output
+    assert "Fine 2 (CREDIT) is ACTIVE: owed at the library -3.00 USD" in run("desk", "credit", fine, "3").output
+    assert "owed at the library -7.00 USD" in run("desk", "credit", fine).output
+    assert "Fine 1 was taken back already." in run("desk", "credit", fine, exit_code=1).output
+    assert "is a credit itself" in run("desk", "credit", "2", exit_code=1).output
+    assert "'4,50' is no amount; write it as in 12.50" in run("desk", "pay", fine, "4,50", exit_code=2).output
+    assert "Only 5.00 USD of fine 1 is open; 6.00 USD is more." in run("desk", "pay", fine, "6", exit_code=1).output
+
+
+def test_the_desk_keeps_to_the_institutions_parameter_and_says_that_the_bursar_hears_of_it(
+    library: Library, include: Path
+) -> None:
+    fine, _ = Office(library).exported("10.00")
+    assert "it is with the bursar" in run("desk", "pay", str(fine), exit_code=1).output
+    allow_activity(include)
+    output = run("desk", "pay", str(fine)).output
+    assert "is CLOSED: owed at the library 0.00 USD, outstanding at the bursar 0.00 USD" in output
+    assert "The next export of STUDENTS tells the bursar to take back 10.00 USD of transaction 1." in output

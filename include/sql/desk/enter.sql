@@ -1,2 +1,2 @@
--- Writes one entry of the desk's into the journal; its trigger carries the change into the fine.
-INSERT INTO journal (fine_id, kind, balance_change, comment) VALUES (:fine_id, :kind, :balance_change, :comment);
+-- Writes an entry that moves no money into the journal; its trigger carries it into the fine.
+INSERT INTO journal (fine_id, kind, comment) VALUES (:fine_id, :kind, :comment);

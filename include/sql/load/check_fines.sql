@@ -76,7 +76,7 @@ SELECT :file, given.line, unnest(array_remove(ARRAY[
 FROM staged_fines AS given
 JOIN incoming_fines AS incoming ON incoming.line = given.line
 LEFT JOIN fines AS known ON known.id = incoming.known_id
-LEFT JOIN claims ON claims.fine_id = known.id
+LEFT JOIN claims ON claims.fine_id = known.id AND NOT claims.reversal
 LEFT JOIN incoming_fines AS new_charge
        ON new_charge.source_id = given.reverses AND new_charge.line = new_charge.first_line
 LEFT JOIN staged_fines AS new_charge_given ON new_charge_given.line = new_charge.line

@@ -1,34 +1,24 @@
-"""What happens at the circulation desk: a fine is added, paid, waived, disputed, or taken back by a credit.
+"""What happens at the circulation desk: a fine is added, paid, waived, refunded, disputed, or taken back by a credit.
 
 The caller owns the transaction. Each operation locks its fine until that transaction ends, and only writes to the
-journal; the ledger keeps balance and status by itself. A refusal leaves the transaction as it was.
+journal; the ledger keeps balance and status by itself. A refusal leaves the transaction as it was, and says what would
+work.
+
+What the desk may do with a charge that the bursar holds is the institution's parameter of that name,
+`allow_activity_on_transferred_finesfees`. Whatever is settled of such a charge, the next export tells the bursar.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-import psycopg
 from sqlalchemy import Connection, Row
-from sqlalchemy.exc import DBAPIError
 
 from bursar.errors import LedgerError
+from bursar.ledger import refusals
 from bursar.ledger.amounts import exact, positive
 from bursar.ledger.statements import statement
 from bursar.money import money
-
-CLAIMED_BY_AN_EXPORT = "BU001"
-CONSTRAINTS = {
-    "fines_user_id_fkey": "there is no user {user_id}.",
-    "fines_item_id_fkey": "there is no item {item_id}.",
-    "fines_owner_library_fkey": "there is no library {owner_library}. Leave it out if the institution owns the fine.",
-    "fines_source_id_key": "the fine {source_id} of the library system is in the ledger already.",
-    "fines_currency_check": "{currency} is no currency; write its three capital letters, such as EUR.",
-    "credits_are_negative": "type CREDIT is for credits, which take a charge back or give money; add it as one.",
-}
-"""What the ledger's constraints on new fines mean at the desk."""
 
 
 def add_fine(  # noqa: PLR0913 - so many things belong to a fine
@@ -123,34 +113,102 @@ def credit(  # noqa: PLR0913 - so many things belong to a credit
     )
 
 
-def pay(connection: Connection, fine_id: int, amount: Decimal | None = None, comment: str | None = None) -> Decimal:
-    """Records a payment, of the whole balance unless `amount` is given, and returns the balance that is left.
+def take_back(connection: Connection, fine_id: int, amount: Decimal | None = None, comment: str | None = None) -> int:
+    """Gives the user a credit for a whole charge, or `amount` of it, and returns its internal id; as `credit` does."""
+    charge = _lock(connection, fine_id)
+    left = _not_taken_back(connection, charge)
+    if left <= 0:
+        raise LedgerError(f"Fine {fine_id} was taken back already.")
+    return credit(
+        connection,
+        user_id=charge.user_id,
+        amount=left if amount is None else amount,
+        currency=charge.currency,
+        reverses=fine_id,
+        comment=comment,
+    )
 
-    Of a credit, it records the amount as paid out. Amounts are given as positive sums in either case.
+
+def pay(
+    connection: Connection,
+    fine_id: int,
+    amount: Decimal | None = None,
+    comment: str | None = None,
+    *,
+    allow_activity_on_transferred_finesfees: bool = False,
+) -> Decimal:
+    """Records a payment, of all that is open unless `amount` is given, and returns what is left open.
+
+    Open is the balance or, if the parameter allows it, what is outstanding at the bursar. Of a credit, it records the
+    amount as paid out. Amounts are given as positive sums in either case.
 
     Raises:
-        LedgerError: there is no such fine, nothing or less is owed, the fine is with the bursar, or an export that
-            has not ended holds it.
+        LedgerError: there is no such fine, nothing or less is open, the bursar holds the fine and the parameter does
+            not allow it, or an export that has not ended holds it.
     """
-    return _settle(connection, "PAID", fine_id, amount, comment)
+    return _settle(connection, "PAID", fine_id, amount, comment, allowed=allow_activity_on_transferred_finesfees)
 
 
-def waive(connection: Connection, fine_id: int, amount: Decimal | None = None, comment: str | None = None) -> Decimal:
-    """Gives up the whole balance, or `amount` of it, and returns the balance that is left; refused as `pay` is."""
-    return _settle(connection, "WAIVED", fine_id, amount, comment)
+def waive(
+    connection: Connection,
+    fine_id: int,
+    amount: Decimal | None = None,
+    comment: str | None = None,
+    *,
+    allow_activity_on_transferred_finesfees: bool = False,
+) -> Decimal:
+    """Gives up all that is open, or `amount` of it, and returns what is left open; refused as `pay` is."""
+    return _settle(connection, "WAIVED", fine_id, amount, comment, allowed=allow_activity_on_transferred_finesfees)
+
+
+def refund(
+    connection: Connection,
+    fine_id: int,
+    amount: Decimal | None = None,
+    comment: str | None = None,
+    *,
+    allow_activity_on_transferred_finesfees: bool = False,
+) -> Decimal:
+    """Gives back all that was paid at the library for a charge, or `amount` of it, and returns what was given back.
+
+    The charge is given up with it: nobody is billed anew for what was refunded. What is open stays open.
+
+    Raises:
+        LedgerError: there is no such fine, nothing or less was paid for it here, or as for `pay`.
+    """
+    fine = _lock(connection, fine_id)
+    paid: Decimal = connection.execute(statement("desk/paid_here"), {"fine_id": fine_id}).scalar_one()
+    if paid <= 0:
+        raise refusals.nothing_to_refund(connection, fine)
+    if fine.outstanding != 0 and not allow_activity_on_transferred_finesfees:
+        raise refusals.held_by_the_bursar(connection, fine)
+    given = paid if amount is None else positive(amount)
+    if given > paid:
+        raise LedgerError(
+            f"Only {money(paid, fine.currency)} was paid for fine {fine_id} at the library; "
+            f"{money(given, fine.currency)} is more."
+        )
+    facts = {"fine_id": fine_id, "amount": given, "comment": comment}
+    with refusals.in_words(connection, facts):
+        connection.execute(statement("desk/refund"), facts)
+    return given
 
 
 def dispute(connection: Connection, fine_id: int, comment: str) -> None:
     """Marks a fine as disputed: it can be paid or waived, but is not exported until the dispute is settled.
 
     Raises:
-        LedgerError: as for `pay`, or the fine is disputed already.
+        LedgerError: there is no such fine, nothing is owed, the fine was exported or is on its way, or it is disputed
+            already.
     """
     fine = _lock(connection, fine_id)
-    _check_open(connection, fine)
+    if fine.balance == 0:
+        if fine.outstanding > 0:
+            raise refusals.too_late_to_dispute(connection, fine)
+        raise refusals.nothing_to_settle(connection, fine)
     if fine.status == "DISPUTED":
         raise LedgerError(f"Fine {fine_id} is disputed already.")
-    _enter(connection, fine_id, "DISPUTED", Decimal(0), comment)
+    _enter(connection, fine_id, "DISPUTED", comment)
 
 
 def settle_dispute(connection: Connection, fine_id: int, comment: str) -> None:
@@ -161,30 +219,40 @@ def settle_dispute(connection: Connection, fine_id: int, comment: str) -> None:
     """
     if _lock(connection, fine_id).status != "DISPUTED":
         raise LedgerError(f"Fine {fine_id} is not disputed.")
-    _enter(connection, fine_id, "DISPUTE_SETTLED", Decimal(0), comment)
+    _enter(connection, fine_id, "DISPUTE_SETTLED", comment)
 
 
 def _add(connection: Connection, fine: dict[str, Any]) -> int:
     if not fine["fine_fee_type"].strip():
         raise LedgerError("The fine was not added: its fine/fee type is missing.")
-    with _refusals(connection, fine):
+    with refusals.in_words(connection, fine):
         fine_id: int = connection.execute(statement("desk/add_fine"), fine).scalar_one()
     return fine_id
 
 
 def _settle(
-    connection: Connection, kind: Literal["PAID", "WAIVED"], fine_id: int, amount: Decimal | None, comment: str | None
+    connection: Connection,
+    kind: Literal["PAID", "WAIVED"],
+    fine_id: int,
+    amount: Decimal | None,
+    comment: str | None,
+    *,
+    allowed: bool,
 ) -> Decimal:
     fine = _lock(connection, fine_id)
-    _check_open(connection, fine)
-    settled = abs(fine.balance) if amount is None else positive(amount)
-    if settled > abs(fine.balance):
-        open_, asked = money(abs(fine.balance), fine.currency), money(settled, fine.currency)
-        raise LedgerError(f"Only {open_} of fine {fine_id} is open; {asked} is more.")
-    change = settled.copy_sign(-fine.balance)
-    _enter(connection, fine_id, kind, change, comment)
-    left: Decimal = fine.balance + change
-    return left
+    open_: Decimal = fine.balance
+    if open_ == 0 and fine.outstanding > 0 and allowed:
+        open_ = fine.outstanding
+    if open_ == 0:
+        raise refusals.nothing_to_settle(connection, fine)
+    settled = abs(open_) if amount is None else positive(amount)
+    if settled > abs(open_):
+        there, asked = money(abs(open_), fine.currency), money(settled, fine.currency)
+        raise LedgerError(f"Only {there} of fine {fine_id} is open; {asked} is more.")
+    facts = {"fine_ids": [fine_id], "kind": kind, "amount": settled, "comment": comment}
+    with refusals.in_words(connection, facts):
+        connection.execute(statement("desk/settle"), facts)
+    return open_ - settled.copy_sign(open_)
 
 
 def _lock(connection: Connection, fine_id: int) -> Row[Any]:
@@ -194,50 +262,27 @@ def _lock(connection: Connection, fine_id: int) -> Row[Any]:
     return fine
 
 
-def _enter(connection: Connection, fine_id: int, kind: str, balance_change: Decimal, comment: str | None) -> None:
-    entry = {"fine_id": fine_id, "kind": kind, "balance_change": balance_change, "comment": comment}
-    with _refusals(connection, entry):
+def _enter(connection: Connection, fine_id: int, kind: str, comment: str) -> None:
+    entry = {"fine_id": fine_id, "kind": kind, "comment": comment}
+    with refusals.in_words(connection, entry):
         connection.execute(statement("desk/enter"), entry)
 
 
-@contextmanager
-def _refusals(connection: Connection, facts: dict[str, Any]) -> Iterator[None]:
-    try:
-        with connection.begin_nested():
-            yield
-    except DBAPIError as error:
-        if not isinstance(error.orig, psycopg.Error):
-            raise
-        diagnosis = error.orig.diag
-        if diagnosis.sqlstate == CLAIMED_BY_AN_EXPORT:
-            raise LedgerError(f"Not now: {diagnosis.message_primary}; it is free again when that ends.") from error
-        if diagnosis.constraint_name in CONSTRAINTS:
-            reason = CONSTRAINTS[diagnosis.constraint_name].format(**facts)
-            raise LedgerError(f"The fine was not added: {reason}") from error
-        raise
-
-
-def _check_open(connection: Connection, fine: Row[Any]) -> None:
-    if fine.balance != 0:
-        return
-    batch = connection.execute(statement("desk/exported_in"), {"fine_id": fine.id}).scalar()
-    if batch is None:
-        raise LedgerError(f"Nothing is owed on fine {fine.id} any more.")
-    left = "nothing is owed at the library"
-    if fine.outstanding != 0:
-        left = f"{money(abs(fine.outstanding), fine.currency)} is outstanding there: it is with the bursar"
-    raise LedgerError(f"Fine {fine.id} went to the bursar in batch {batch}; {left}.")
+def _not_taken_back(connection: Connection, charge: Row[Any]) -> Decimal:
+    if charge.amount < 0:
+        raise LedgerError(f"Fine {charge.id} is a credit itself; only a charge can be taken back.")
+    credited = connection.execute(statement("desk/credited"), {"fine_id": charge.id}).scalar_one()
+    left: Decimal = charge.amount - credited
+    return left
 
 
 def _check_reversal(connection: Connection, charge: Row[Any], user_id: int, amount: Decimal, currency: str) -> None:
-    if charge.amount < 0:
-        raise LedgerError(f"Fine {charge.id} is a credit itself; only a charge can be taken back.")
+    left = _not_taken_back(connection, charge)
     if (charge.user_id, charge.currency) != (user_id, currency):
         raise LedgerError(
             f"Fine {charge.id} was charged to user {charge.user_id} in {charge.currency}: a credit for it goes to "
             "the same user, in the same currency."
         )
-    left = charge.amount - connection.execute(statement("desk/credited"), {"fine_id": charge.id}).scalar_one()
     if amount > left:
         raise LedgerError(
             f"Only {money(left, currency)} of fine {charge.id} can be taken back, not {money(amount, currency)}."

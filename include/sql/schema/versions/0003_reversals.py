@@ -1,0 +1,13 @@
+"""Activity at the desk on fines that the bursar holds, and the reversals by which the bursar hears of it."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    sql = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    op.get_bind().connection.driver_connection.execute(sql)  # many statements, and % is no placeholder

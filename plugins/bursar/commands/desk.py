@@ -1,0 +1,114 @@
+"""`bin/bursar desk`: the circulation desk, for libraries without a platform that has one."""
+
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+
+import click
+from sqlalchemy import Connection
+
+from bursar.commands.surroundings import out, the_ledger, the_settings
+from bursar.ledger import desk as the_desk
+from bursar.ledger.statements import statement
+from bursar.money import money
+
+
+class Amount(click.ParamType[Decimal]):
+    """A sum of money, with a point."""
+
+    name = "amount"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        """Reads a sum; what the ledger can keep of it, the desk says."""
+        try:
+            return Decimal(value)
+        except InvalidOperation:
+            self.fail(f"{value!r} is no amount; write it as in 12.50", param, ctx)
+
+
+@click.group()
+def desk() -> None:
+    """Pay, waive, refund or dispute a fine at the library. FINE is the fine's internal id."""
+
+
+fine_argument = click.argument("fine", type=int)
+amount_argument = click.argument("amount", type=Amount(), required=False)
+optional_comment = click.option("--comment", help="Kept in the fine's journal.")
+comment_option = click.option("--comment", required=True, help="Kept in the fine's journal.")
+
+
+@desk.command()
+@fine_argument
+@amount_argument
+@optional_comment
+def pay(fine: int, amount: Decimal | None, comment: str | None) -> None:
+    """Record a payment, of all that is open unless AMOUNT is given."""
+    _move(the_desk.pay, fine, amount, comment)
+
+
+@desk.command()
+@fine_argument
+@amount_argument
+@optional_comment
+def waive(fine: int, amount: Decimal | None, comment: str | None) -> None:
+    """Give up all that is open, or AMOUNT of it."""
+    _move(the_desk.waive, fine, amount, comment)
+
+
+@desk.command()
+@fine_argument
+@amount_argument
+@optional_comment
+def refund(fine: int, amount: Decimal | None, comment: str | None) -> None:
+    """Give back all that was paid at the library, or AMOUNT of it, and give the charge up."""
+    _move(the_desk.refund, fine, amount, comment)
+
+
+@desk.command()
+@fine_argument
+@amount_argument
+@optional_comment
+def credit(fine: int, amount: Decimal | None, comment: str | None) -> None:
+    """Take a charge back, whole or AMOUNT of it: its item came back, or it was wrong."""
+    with the_ledger().begin() as connection:
+        new = the_desk.take_back(connection, fine, amount, comment)
+        _print_standing(connection, new)
+
+
+@desk.command()
+@fine_argument
+@comment_option
+def dispute(fine: int, comment: str) -> None:
+    """Keep a fine from being exported until its dispute is settled."""
+    with the_ledger().begin() as connection:
+        the_desk.dispute(connection, fine, comment)
+        _print_standing(connection, fine)
+
+
+@desk.command()
+@fine_argument
+@comment_option
+def settle(fine: int, comment: str) -> None:
+    """End a dispute; what is still owed can be exported again."""
+    with the_ledger().begin() as connection:
+        the_desk.settle_dispute(connection, fine, comment)
+        _print_standing(connection, fine)
+
+
+def _move(operation: Callable[..., Decimal], fine: int, amount: Decimal | None, comment: str | None) -> None:
+    allowed = the_settings().allow_activity_on_transferred_finesfees
+    with the_ledger().begin() as connection:
+        operation(connection, fine, amount, comment, allow_activity_on_transferred_finesfees=allowed)
+        _print_standing(connection, fine)
+
+
+def _print_standing(connection: Connection, fine: int) -> None:
+    now = connection.execute(statement("history/fine"), {"fine_id": fine}).one()
+    out.print(
+        f"Fine {now.id} ({now.fine_fee_type}) is [bold]{now.status}[/]: owed at the library "
+        f"{money(now.balance, now.currency)}, outstanding at the bursar {money(now.outstanding, now.currency)}"
+    )
+    if now.to_reverse:
+        out.print(
+            f"The next export of {now.exported_by} tells the bursar to take back {money(now.to_reverse, now.currency)} "
+            f"of transaction {now.exported_as}."
+        )

@@ -1,0 +1,104 @@
+"""What the desk is refused: why, and what would work instead."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, Row
+from sqlalchemy.exc import DBAPIError
+
+from bursar.errors import LedgerError
+from bursar.ledger.statements import statement
+from bursar.money import money
+
+CLAIMED_BY_AN_EXPORT = "BU001"
+CONSTRAINTS = {
+    "fines_user_id_fkey": "there is no user {user_id}.",
+    "fines_item_id_fkey": "there is no item {item_id}.",
+    "fines_owner_library_fkey": "there is no library {owner_library}. Leave it out if the institution owns the fine.",
+    "fines_source_id_key": "the fine {source_id} of the library system is in the ledger already.",
+    "fines_currency_check": "{currency} is no currency; write its three capital letters, such as EUR.",
+    "credits_are_negative": "type CREDIT is for credits, which take a charge back or give money; add it as one.",
+}
+"""What the ledger's constraints on new fines mean at the desk."""
+
+
+@contextmanager
+def in_words(connection: Connection, facts: dict[str, Any]) -> Iterator[None]:
+    """Turns what the ledger itself refuses within into a LedgerError; the transaction can go on."""
+    try:
+        with connection.begin_nested():
+            yield
+    except DBAPIError as error:
+        if not isinstance(error.orig, psycopg.Error):
+            raise
+        diagnosis = error.orig.diag
+        if diagnosis.sqlstate == CLAIMED_BY_AN_EXPORT:
+            raise LedgerError(
+                f"Not now: {diagnosis.message_primary}; it is free again when that ends. `bin/bursar batches` shows "
+                "how far it is."
+            ) from error
+        if diagnosis.constraint_name in CONSTRAINTS:
+            reason = CONSTRAINTS[diagnosis.constraint_name].format(**facts)
+            raise LedgerError(f"The fine was not added: {reason}") from error
+        raise
+
+
+def nothing_to_settle(connection: Connection, fine: Row[Any]) -> LedgerError:
+    """Why nothing can be paid or waived of a fine without a balance."""
+    sent = connection.execute(statement("desk/exported_in"), {"fine_id": fine.id}).first()
+    if sent is None or (fine.status == "TRANSFERRED" and fine.outstanding == 0):
+        at_the_bursar = " It was paid at the bursar." if fine.status == "TRANSFERRED" else ""
+        return LedgerError(f"Nothing is owed on fine {fine.id} any more.{at_the_bursar}")
+    went = f"Fine {fine.id} went to the bursar {_batch(sent)}"
+    if fine.outstanding == 0:
+        return LedgerError(
+            f"{went}; nothing is owed at the library. If it should not have been charged, give a credit for it: the "
+            "bursar hears of that."
+        )
+    if fine.amount < 0:
+        return LedgerError(
+            f"{went}; {money(-fine.outstanding, fine.currency)} of this credit is outstanding there: it is with the "
+            "bursar, who gives it to the student. To take it back, add a fine."
+        )
+    return held_by_the_bursar(connection, fine)
+
+
+def held_by_the_bursar(connection: Connection, fine: Row[Any]) -> LedgerError:
+    """Why nothing is done at the desk with a charge that is outstanding at the bursar."""
+    sent = connection.execute(statement("desk/exported_in"), {"fine_id": fine.id}).one()
+    return LedgerError(
+        f"Fine {fine.id} went to the bursar {_batch(sent)}; {money(fine.outstanding, fine.currency)} is outstanding "
+        "there: it is with the bursar, and is paid there. If its item came back, give a credit for it: the bursar "
+        "hears of that. To let the desk settle such fines, set allow_activity_on_transferred_finesfees to yes in "
+        "bursar.yaml."
+    )
+
+
+def too_late_to_dispute(connection: Connection, fine: Row[Any]) -> LedgerError:
+    """Why an exported fine can't be disputed."""
+    sent = connection.execute(statement("desk/exported_in"), {"fine_id": fine.id}).one()
+    return LedgerError(
+        f"Fine {fine.id} went to the bursar {_batch(sent)}; a dispute would only keep it from being exported. Dispute "
+        "it at the bursar; if it should not have been charged, give a credit for it: the bursar hears of that."
+    )
+
+
+def nothing_to_refund(connection: Connection, fine: Row[Any]) -> LedgerError:
+    """Why there is no money that the desk could give back for a fine."""
+    if fine.amount < 0:
+        return LedgerError(f"Fine {fine.id} is a credit; what was paid out can't be refunded. Add a fine instead.")
+    sent = connection.execute(statement("desk/exported_in"), {"fine_id": fine.id}).first()
+    at_the_bursar = (
+        f" It went to the bursar {_batch(sent)}, who has whatever was paid for it: give a credit for it, and the "
+        "bursar hears of that."
+        if sent
+        else ""
+    )
+    return LedgerError(f"Nothing was paid for fine {fine.id} at the library.{at_the_bursar}")
+
+
+def _batch(sent: Row[Any]) -> str:
+    transaction = f" as transaction {sent.transaction_id}" if sent.transaction_id else ""
+    return f"in batch {sent.batch_id}{transaction}"

@@ -1,0 +1,277 @@
+"""The desk and the bursar: what can be done at the library with a fine in each state, and with the parameter."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from bursar.errors import LedgerError
+from bursar.ledger import desk
+from bursar.ledger.statements import statement
+from tests.library import Library
+from tests.office import Office, Payment
+
+D = Decimal
+NOT_NOW = "is on its way to the bursar in batch 1; it is free again when that ends"
+NO_MORE = "Nothing is owed on fine 1 any more"
+WITH_THE_BURSAR = r"went to the bursar in batch 1 as transaction 1; .* is outstanding there: it is with the bursar"
+SWITCH = "set allow_activity_on_transferred_finesfees to yes"
+AS_PAID = "went to the bursar in batch 1 as transaction 1; nothing is owed at the library"
+PAID_THERE = r"any more\. It was paid at the bursar\."
+NOTHING_PAID = "Nothing was paid for fine 1 at the library"
+
+
+@pytest.fixture
+def office(library: Library) -> Office:
+    return Office(library)
+
+
+def a_charge(office: Office) -> int:
+    """A charge of 10, of which 3 were paid at the desk."""
+    fine = office.library.fine(amount="10.00")
+    with office.library.ledger.begin() as connection:
+        desk.pay(connection, fine, D(3))
+    return fine
+
+
+def open_(office: Office) -> int:
+    return a_charge(office)
+
+
+def disputed(office: Office) -> int:
+    fine = a_charge(office)
+    with office.library.ledger.begin() as connection:
+        desk.dispute(connection, fine, "not mine")
+    return fine
+
+
+def claimed(office: Office) -> int:
+    fine = a_charge(office)
+    office.export(close=False)
+    return fine
+
+
+def outstanding(office: Office) -> int:
+    fine = a_charge(office)
+    office.export()
+    return fine
+
+
+def exported_and_paid(office: Office) -> int:
+    fine = a_charge(office)
+    office.export(import_active=False)
+    return fine
+
+
+def partly_transferred(office: Office) -> int:
+    fine = outstanding(office)
+    office.pay(Payment(office.transaction(fine), "2"))
+    return fine
+
+
+def transferred(office: Office) -> int:
+    fine = outstanding(office)
+    office.pay(Payment(office.transaction(fine), "7"))
+    return fine
+
+
+def closed(office: Office) -> int:
+    fine = a_charge(office)
+    with office.library.ledger.begin() as connection:
+        desk.pay(connection, fine)
+    return fine
+
+
+Operation = Callable[..., Any]
+
+
+def dispute(connection: Any, fine: int, **_: Any) -> None:
+    desk.dispute(connection, fine, "not mine")
+
+
+def settle_dispute(connection: Any, fine: int, **_: Any) -> None:
+    desk.settle_dispute(connection, fine, "seen on the shelf")
+
+
+ACTIVE, CLOSED, TRANSFERRED, DISPUTED = "ACTIVE", "CLOSED", "TRANSFERRED", "DISPUTED"
+NOT_DISPUTED = "Fine 1 is not disputed"
+LATE = "a dispute would only keep it from being exported"
+
+# The state of the fine, the operation, and what comes of it: status, balance, outstanding, to be reversed; or the
+# refusal. Twice: while the parameter is false, and while it is true.
+Result = tuple[str, int, int, int] | str
+CASES: list[tuple[Callable[[Office], int], Operation, Result, Result]] = [
+    (open_, desk.pay, (CLOSED, 0, 0, 0), (CLOSED, 0, 0, 0)),
+    (open_, desk.waive, (CLOSED, 0, 0, 0), (CLOSED, 0, 0, 0)),
+    (open_, desk.refund, (ACTIVE, 7, 0, 0), (ACTIVE, 7, 0, 0)),
+    (open_, dispute, (DISPUTED, 7, 0, 0), (DISPUTED, 7, 0, 0)),
+    (open_, settle_dispute, NOT_DISPUTED, NOT_DISPUTED),
+    (disputed, desk.pay, (CLOSED, 0, 0, 0), (CLOSED, 0, 0, 0)),
+    (disputed, desk.waive, (CLOSED, 0, 0, 0), (CLOSED, 0, 0, 0)),
+    (disputed, desk.refund, (DISPUTED, 7, 0, 0), (DISPUTED, 7, 0, 0)),
+    (disputed, dispute, "disputed already", "disputed already"),
+    (disputed, settle_dispute, (ACTIVE, 7, 0, 0), (ACTIVE, 7, 0, 0)),
+    (claimed, desk.pay, NOT_NOW, NOT_NOW),
+    (claimed, desk.waive, NOT_NOW, NOT_NOW),
+    (claimed, desk.refund, NOT_NOW, NOT_NOW),
+    (claimed, dispute, NOT_NOW, NOT_NOW),
+    (claimed, settle_dispute, NOT_DISPUTED, NOT_DISPUTED),
+    (outstanding, desk.pay, WITH_THE_BURSAR, (CLOSED, 0, 0, 7)),
+    (outstanding, desk.waive, WITH_THE_BURSAR, (CLOSED, 0, 0, 7)),
+    (outstanding, desk.refund, SWITCH, (CLOSED, 0, 7, 0)),
+    (outstanding, dispute, LATE, LATE),
+    (outstanding, settle_dispute, NOT_DISPUTED, NOT_DISPUTED),
+    (exported_and_paid, desk.pay, AS_PAID, AS_PAID),
+    (exported_and_paid, desk.waive, AS_PAID, AS_PAID),
+    (exported_and_paid, desk.refund, (CLOSED, 0, 0, 0), (CLOSED, 0, 0, 0)),
+    (exported_and_paid, dispute, AS_PAID, AS_PAID),
+    (exported_and_paid, settle_dispute, NOT_DISPUTED, NOT_DISPUTED),
+    (partly_transferred, desk.pay, SWITCH, (CLOSED, 0, 0, 5)),
+    (partly_transferred, desk.waive, SWITCH, (CLOSED, 0, 0, 5)),
+    (partly_transferred, desk.refund, SWITCH, (TRANSFERRED, 0, 5, 0)),
+    (partly_transferred, dispute, LATE, LATE),
+    (partly_transferred, settle_dispute, NOT_DISPUTED, NOT_DISPUTED),
+    (transferred, desk.pay, PAID_THERE, PAID_THERE),
+    (transferred, desk.waive, PAID_THERE, PAID_THERE),
+    (transferred, desk.refund, (TRANSFERRED, 0, 0, 0), (TRANSFERRED, 0, 0, 0)),
+    (transferred, dispute, PAID_THERE, PAID_THERE),
+    (transferred, settle_dispute, NOT_DISPUTED, NOT_DISPUTED),
+    (closed, desk.pay, NO_MORE, NO_MORE),
+    (closed, desk.waive, NO_MORE, NO_MORE),
+    (closed, desk.refund, (CLOSED, 0, 0, 0), (CLOSED, 0, 0, 0)),
+    (closed, dispute, NO_MORE, NO_MORE),
+    (closed, settle_dispute, NOT_DISPUTED, NOT_DISPUTED),
+]
+
+
+@pytest.mark.parametrize("allowed", [False, True], ids=["forbidden", "allowed"])
+@pytest.mark.parametrize(
+    ("state", "operation", "forbidden", "permitted"),
+    [pytest.param(*case, id=f"{case[0].__name__.strip('_')}-{case[1].__name__}") for case in CASES],
+)
+def test_each_operation_in_each_state(
+    office: Office,
+    state: Callable[[Office], int],
+    operation: Operation,
+    forbidden: Result,
+    permitted: Result,
+    *,
+    allowed: bool,
+) -> None:
+    fine = state(office)
+    before = office.library.position(fine), to_reverse(office, fine)
+    expected = permitted if allowed else forbidden
+    with office.library.ledger.begin() as connection:
+        if isinstance(expected, str):
+            with pytest.raises(LedgerError, match=expected):
+                operation(connection, fine, allow_activity_on_transferred_finesfees=allowed)
+        else:
+            operation(connection, fine, allow_activity_on_transferred_finesfees=allowed)
+    after = office.library.position(fine), to_reverse(office, fine)
+    assert after == (before if isinstance(expected, str) else (expected[:3], expected[3]))
+
+
+def to_reverse(office: Office, fine: int) -> Decimal:
+    return Decimal(office.library.one("SELECT to_reverse FROM fines WHERE id = :fine", fine=fine))
+
+
+def test_a_part_of_what_is_outstanding_leaves_the_rest_with_the_bursar(office: Office) -> None:
+    fine, _ = office.exported("10.00")
+    with office.library.ledger.begin() as connection:
+        assert desk.pay(connection, fine, D("4.00"), allow_activity_on_transferred_finesfees=True) == D("6.00")
+        with pytest.raises(LedgerError, match=r"^Only 6\.00 USD of fine 1 is open; 6\.01 USD is more\.$"):
+            desk.waive(connection, fine, D("6.01"), allow_activity_on_transferred_finesfees=True)
+    assert office.library.position(fine) == (CLOSED, D(0), D(6))
+    assert to_reverse(office, fine) == 4
+
+
+@pytest.mark.parametrize("operation", [desk.pay, desk.waive])
+def test_a_credit_that_the_bursar_has_is_left_to_the_bursar(office: Office, operation: Operation) -> None:
+    fine, _ = office.exported("-10.00")
+    with office.library.ledger.begin() as connection, pytest.raises(LedgerError, match="of this credit is outstanding"):
+        operation(connection, fine, allow_activity_on_transferred_finesfees=True)
+    assert office.library.position(fine) == (CLOSED, D(0), D(-10))
+
+
+def test_a_refund_gives_the_charge_up_and_is_never_more_than_was_paid_here(office: Office) -> None:
+    fine = office.library.fine(amount="10.00")
+    with office.library.ledger.begin() as connection:
+        with pytest.raises(LedgerError, match=NOTHING_PAID):
+            desk.refund(connection, fine)
+        desk.pay(connection, fine, D(6))
+        desk.waive(connection, fine, D(1))
+        with pytest.raises(
+            LedgerError, match=r"^Only 6\.00 USD was paid for fine 1 at the library; 7\.00 USD is more\.$"
+        ):
+            desk.refund(connection, fine, D(7))
+        assert desk.refund(connection, fine, D(2), "scanned too late") == 2
+        assert desk.refund(connection, fine) == 4
+        with pytest.raises(LedgerError, match=NOTHING_PAID):
+            desk.refund(connection, fine)
+    assert office.library.position(fine) == (ACTIVE, D(3), D(0))
+    with office.library.ledger.connect() as connection:
+        entries = connection.execute(text("SELECT kind, balance_change, comment FROM journal ORDER BY id")).all()
+    assert [tuple(entry) for entry in entries[3:5]] == [
+        ("REFUNDED", 2, "scanned too late"),
+        ("WAIVED", -2, "scanned too late"),
+    ]
+
+
+def test_what_was_paid_at_the_bursar_is_not_refunded_at_the_desk(office: Office) -> None:
+    fine, transaction = office.exported("10.00")
+    office.pay(Payment(transaction, "10"))
+    with (
+        office.library.ledger.begin() as connection,
+        pytest.raises(LedgerError, match=rf"{NOTHING_PAID}\. It went to the bursar in batch 1 .*give a credit"),
+    ):
+        desk.refund(connection, fine, allow_activity_on_transferred_finesfees=True)
+
+
+def test_a_payout_is_not_refunded(office: Office) -> None:
+    fine = office.library.fine(amount="-10.00")
+    with office.library.ledger.begin() as connection:
+        desk.pay(connection, fine)
+        with pytest.raises(LedgerError, match="is a credit"):
+            desk.refund(connection, fine)
+
+
+def test_a_credit_for_an_overpayment_takes_nothing_of_the_charge_back(office: Office) -> None:
+    fine, transaction = office.exported("10.00")
+    office.pay(Payment(transaction, "15"))
+    user = office.library.one("SELECT user_id FROM fines WHERE id = :fine", fine=fine)
+    with office.library.ledger.begin() as connection:
+        desk.credit(connection, user_id=user, amount=D(10), currency="USD", reverses=fine)
+        with pytest.raises(LedgerError, match=r"Only 0\.00 USD of fine 1 can be taken back"):
+            desk.credit(connection, user_id=user, amount=D(1), currency="USD", reverses=fine)
+
+
+def test_a_set_of_fines_is_settled_as_one_of_them_is(office: Office) -> None:
+    with_the_bursar = [office.library.fine(amount="10") for _ in range(2)]
+    credit_there = office.library.fine(amount="-2")
+    office.export()
+    at_the_library = [office.library.fine(amount="5"), office.library.fine(amount="-3")]
+    facts = {"kind": "WAIVED", "amount": None, "comment": "bulk"}
+    with office.library.ledger.begin() as connection:
+        everything = [*with_the_bursar, credit_there, *at_the_library]
+        settled = connection.execute(statement("desk/settle"), facts | {"fine_ids": everything}).rowcount
+    assert settled == 4
+    nothing_left = (CLOSED, D(0), D(0))
+    for fine in with_the_bursar:
+        assert (office.library.position(fine), to_reverse(office, fine)) == (nothing_left, D(10))
+    for fine in at_the_library:
+        assert (office.library.position(fine), to_reverse(office, fine)) == (nothing_left, D(0))
+    assert office.library.position(credit_there) == (CLOSED, D(0), D(-2))
+
+
+@pytest.mark.parametrize("kind", ["PAID", "WAIVED"])
+def test_nobody_settles_at_the_library_what_the_bursar_would_not_hear_of(office: Office, kind: str) -> None:
+    fine, _ = office.exported("10.00")
+    sql = text("INSERT INTO journal (fine_id, kind, outstanding_change) VALUES (:fine, :kind, -10)")
+    with office.library.ledger.connect() as connection, pytest.raises(IntegrityError) as refusal:
+        connection.execute(sql, {"fine": fine, "kind": kind})
+    assert isinstance(refusal.value.orig, psycopg.Error)
+    assert refusal.value.orig.diag.constraint_name == "the_bursar_hears_of_it"
