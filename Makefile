@@ -21,7 +21,7 @@ up: installed
 	@.venv/bin/python -m demo.up
 
 test: installed
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 check: installed
 	@.venv/bin/python -m ruff check

@@ -14,6 +14,8 @@ from tests.library import Library, empty
 
 pytest_plugins = ["tests.remote"]
 
+SYSTEM = Path(__file__).parent / "system"
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Gives Airflow an empty home, gone when the tests end, whatever the environment says and before it is imported."""
@@ -22,6 +24,17 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
         del os.environ[name]
     os.environ |= {"AIRFLOW_HOME": home.name, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two workers share the tests file by file, but those of the one Airflow stay together, and come first.
+
+    `make test` asks for that; without workers the groups mean nothing.
+    """
+    for item in items:
+        together = SYSTEM if SYSTEM in item.path.parents else item.path
+        item.add_marker(pytest.mark.xdist_group(str(together)))
+    items.sort(key=lambda item: SYSTEM not in item.path.parents)
 
 
 @pytest.fixture(scope="session")
