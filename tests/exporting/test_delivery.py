@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import paramiko
 import pytest
@@ -22,37 +21,7 @@ from bursar.exporting.selection import select_fines
 from bursar.ledger.batches import Batch, State, batch
 from demo.servers import Account, sftp_server
 from tests.library import NOW, Library, a_profile, the_settings
-
-
-class KilledError(Exception):
-    """Stands for the end of a worker: nothing of Bursar catches it."""
-
-
-@dataclass
-class Mortal:
-    """A remote folder whose user dies before or after its n-th call."""
-
-    folder: RemoteFolder
-    dies_at: int | None = None
-    after_the_call: bool = False
-    calls: list[str] = field(default_factory=list)
-
-    def __getattr__(self, name: str) -> Any:
-        wanted = getattr(self.folder, name)
-        if not callable(wanted):
-            return wanted
-
-        def call(*arguments: Any) -> Any:
-            self.calls.append(name)
-            dies = len(self.calls) - 1 == self.dies_at
-            if dies and not self.after_the_call:
-                raise KilledError
-            result = wanted(*arguments)
-            if dies:
-                raise KilledError
-            return result
-
-        return call
+from tests.mortal import Death, KilledError, Mortal
 
 
 @dataclass
@@ -62,7 +31,7 @@ class Bursar:
     folder: Path
     host: str
     port: int
-    opened: list[Mortal] = field(default_factory=list)
+    opened: list[Death] = field(default_factory=list)
 
     def open(
         self, *, dies_at: int | None = None, after_the_call: bool = False
@@ -75,11 +44,9 @@ class Bursar:
                 client = paramiko.SFTPClient.from_transport(transport)
                 assert client
                 server = f"sftp://{self.host}"
-                mortal = Mortal(
-                    SftpFolder(client, server, found.output_file_path, may_create=True), dies_at, after_the_call
-                )
-                self.opened.append(mortal)
-                yield mortal
+                death = Death(dies_at, after_the_call)
+                self.opened.append(death)
+                yield Mortal.of(SftpFolder(client, server, found.output_file_path, may_create=True), death)
             finally:
                 transport.close()
 
@@ -143,7 +110,7 @@ CALLS = ["size", "write", "size", "rename", "size"]
 def test_the_calls_that_a_delivery_makes(library: Library, bursar: Bursar, tmp_path: Path) -> None:
     """The list that the next tests die along."""
     deliver(library.ledger, selected(library).id, bursar.open(), tmp_path)
-    assert bursar.opened[0].calls == CALLS
+    assert bursar.opened[0].acts == CALLS
 
 
 @pytest.mark.parametrize("bursar_is_quick", [False, True])
@@ -284,7 +251,7 @@ def test_two_workers_at_once_send_one_file(library: Library, bursar: Bursar, tmp
 
     with ThreadPoolExecutor(4) as pool:
         assert any(pool.map(attempt, range(4)))
-    assert sum(mortal.calls.count("rename") for mortal in bursar.opened) == 1
+    assert sum(death.acts.count("rename") for death in bursar.opened) == 1
     assert list(bursar.files()) == [found.file_name]
 
 

@@ -2,10 +2,8 @@
 
 import json
 import logging
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import asyncssh
 import pytest
@@ -16,30 +14,10 @@ from bursar.ledger.connection import ledger_engine
 from bursar.orchestration.connections import ledger_url, open_folder
 from demo.postgres import Postgres
 from demo.servers import Account, sftp_server
+from tests.orchestration.conftest import Connect
 from tests.remote import USER, Remote
 
-Connect = Callable[..., str]
-
-
-@pytest.fixture(autouse=True)
-def nobodys_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder .ssh of an account without keys, agent and known hosts, who runs the test."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    folder = tmp_path / ".ssh"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
-    """Makes an Airflow connection of these fields, and of these changes to them, and returns its id."""
-
-    def connect(fields: dict[str, Any], **changes: object) -> str:
-        monkeypatch.setenv("AIRFLOW_CONN_BURSAR_FILES", json.dumps(fields | changes))
-        return "bursar_files"
-
-    return connect
+pytestmark = pytest.mark.usefixtures("nobodys_keys")
 
 
 @pytest.fixture

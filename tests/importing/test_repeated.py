@@ -1,0 +1,88 @@
+"""An import killed at any moment and repeated, by its task or by the next run: each file has its effect once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from decimal import Decimal
+from threading import Barrier
+
+import pytest
+
+from bursar.errors import PassingError
+from bursar.importing.application import apply_payments
+from bursar.ledger.imports import FileState
+from tests.inbox import Inbox, xml
+from tests.mortal import Death, KilledError
+from tests.office import Office, Payment
+
+ACTS = [
+    *("files", "read", "files"),  # the bytes are fetched
+    "commit",  # the file is registered
+    "commit",  # its records are there
+    "commit",  # they are applied
+    *("files", "put_away", "commit"),  # the file is moved, and that is recorded
+]
+
+
+def bring_in(inbox: Inbox, run: str, death: Death | None = None) -> None:
+    """The tasks of a file."""
+    death = death or Death()
+    with death.at_commits(inbox.library.ledger):
+        file = inbox.read("a.xml", run, death)
+        apply_payments(inbox.library.ledger, file.id)
+        inbox.put_away("a.xml", run, death)
+
+
+def paid_once(inbox: Inbox, fine: int) -> bool:
+    """Whether 6 of 10 were paid by one entry, the file was moved once, and nothing else lies there."""
+    entries = inbox.library.one("SELECT count(*) FROM journal WHERE kind = 'PAID_AT_BURSAR'")
+    applied = inbox.library.one("SELECT count(*) FROM import_files WHERE state = 'APPLIED'")
+    return (inbox.library.position(fine), entries, applied, list(inbox.files())) == (
+        ("TRANSFERRED", Decimal(0), Decimal(4)),
+        1,
+        1,
+        ["processed/a.xml"],
+    )
+
+
+@pytest.fixture
+def fine(inbox: Inbox, office: Office) -> int:
+    """A fine of 10.00, of which the file in the inbox pays 6.00."""
+    fine, transaction = office.exported("10.00")
+    inbox.put("a.xml", xml(Payment(transaction, "6.00")))
+    return fine
+
+
+def test_what_an_import_does(inbox: Inbox, fine: int) -> None:
+    """The list that the next tests die along."""
+    death = Death()
+    bring_in(inbox, "run 1", death)
+    assert death.acts == ACTS
+    assert paid_once(inbox, fine)
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("dies_at", range(len(ACTS)))
+@pytest.mark.parametrize("repeated_by", ["run 1", "run 2"])
+def test_killed_anywhere_and_repeated_a_file_has_its_effect_once(
+    inbox: Inbox, fine: int, dies_at: int, after: bool, repeated_by: str
+) -> None:
+    with pytest.raises(KilledError):
+        bring_in(inbox, "run 1", Death(dies_at, after))
+    if repeated_by == "run 1" or "a.xml" in inbox.files():  # the next run sees what lies in the folder
+        bring_in(inbox, repeated_by)
+    assert paid_once(inbox, fine)
+
+
+def test_two_imports_at_once_apply_a_file_once(inbox: Inbox, fine: int) -> None:
+    together = Barrier(2)
+
+    def one(run: str) -> FileState:
+        together.wait()
+        return apply_payments(inbox.library.ledger, inbox.read("a.xml", run).id).state
+
+    with ThreadPoolExecutor(2) as workers:
+        assert list(workers.map(one, ["run 1", "run 2"])) == [FileState.APPLIED] * 2
+    for run in ("run 1", "run 2"):
+        with suppress(PassingError):
+            inbox.put_away("a.xml", run)
+    assert paid_once(inbox, fine)
