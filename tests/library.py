@@ -54,12 +54,13 @@ class Library:
         """A user with a primary id and, unless None, an identifier of type 02."""
         number = next(self._numbers)
         user: int = self._run(
-            "INSERT INTO users (last_name, first_name, user_group, expiry_date)"
-            " VALUES (:last, :first, :group, :expiry) RETURNING id",
+            "INSERT INTO users (last_name, first_name, user_group, expiry_date, purge_date)"
+            " VALUES (:last, :first, :group, :expiry, :purge) RETURNING id",
             last=last,
             first=first,
             group=group,
             expiry=extra.get("expiry"),
+            purge=extra.get("purge"),
         )
         identifiers = {"userName": f"user{number}", "02": f"{number:08}" if identifier == "auto" else identifier}
         for type_, value in identifiers.items():

@@ -9,7 +9,7 @@ SELECT :file, given.line, unnest(array_remove(ARRAY[
          THEN format('fine_id %s stands on line %s already', to_json(left(given.fine_id, 60)), incoming.first_line) END,
     CASE WHEN given.primary_id IS NULL THEN 'primary_id is missing' END,
     -- A users file with faults hides users; it has to be mended first.
-    CASE WHEN given.primary_id IS NOT NULL AND incoming.user_id IS NULL
+    CASE WHEN given.primary_id IS NOT NULL AND incoming.user_id IS NULL AND known_user.deleted_at IS NULL
               AND given.primary_id NOT IN (SELECT primary_id FROM staged_users WHERE primary_id IS NOT NULL)
               AND NOT EXISTS (SELECT FROM staged_users WHERE fault IS NOT NULL)
          THEN format('there is no user with primary_id %s', to_json(left(given.primary_id, 60))) END,
@@ -76,13 +76,14 @@ SELECT :file, given.line, unnest(array_remove(ARRAY[
 FROM staged_fines AS given
 JOIN incoming_fines AS incoming ON incoming.line = given.line
 LEFT JOIN fines AS known ON known.id = incoming.known_id
+LEFT JOIN users AS known_user ON known_user.id = known.user_id
 LEFT JOIN claims ON claims.fine_id = known.id AND NOT claims.reversal
 LEFT JOIN incoming_fines AS new_charge
        ON new_charge.source_id = given.reverses AND new_charge.line = new_charge.first_line
 LEFT JOIN staged_fines AS new_charge_given ON new_charge_given.line = new_charge.line
 LEFT JOIN fines AS old_charge ON old_charge.source_id = given.reverses
 CROSS JOIN LATERAL (VALUES (CASE WHEN known.id IS NOT NULL THEN concat_ws(', ',
-    CASE WHEN known.user_id IS DISTINCT FROM incoming.user_id THEN 'user' END,
+    CASE WHEN known.user_id IS DISTINCT FROM incoming.user_id AND known_user.deleted_at IS NULL THEN 'user' END,
     CASE WHEN known.fine_fee_type <> given.fine_fee_type THEN 'fine_fee_type' END,
     CASE WHEN known.amount <> incoming.amount THEN 'amount' END,
     CASE WHEN known.currency <> incoming.currency THEN 'currency' END,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lxml import etree
-from sqlalchemy import Engine, Row
+from sqlalchemy import Connection, Engine, Row
 
 from bursar.errors import BatchError
 from bursar.exporting.fragments import NAMESPACE, Fragments
@@ -43,7 +43,8 @@ def build_document(engine: Engine, batch_id: int, staging: Path) -> Document:
     under the file's name is whole.
 
     Raises:
-        BatchError: the batch was released, is empty, or the file does not say what its lines say.
+        BatchError: the batch was released, is empty, has users who were deleted since, or the file does not say what
+            its lines say.
     """
     with engine.connect() as connection:
         found = batch(connection, batch_id)
@@ -56,6 +57,7 @@ def build_document(engine: Engine, batch_id: int, staging: Path) -> Document:
         path = staging / found.file_name
         if found.sha256 and path.is_file() and _sha256(path) == found.sha256:
             return Document(path, path.stat().st_size, found.sha256)
+        _check_people(connection, found)
         staging.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
         try:
@@ -144,6 +146,15 @@ def check_document(batch: Batch, path: Path) -> None:
         raise BatchError(
             f"The file of batch {batch.id} was not sent: it shows {users} users, {fines} fines and {written}, "
             f"its lines {batch.users} users, {batch.fines} fines and {wanted}."
+        )
+
+
+def _check_people(connection: Connection, batch: Batch) -> None:
+    nameless = connection.execute(statement("export/nameless_lines"), {"batch_id": batch.id}).scalar_one()
+    if nameless:
+        raise BatchError(
+            f"The file of batch {batch.id} can't be built again: {nameless} of its fines are of users who were deleted "
+            f"since. The bursar's copy is known by its SHA-256, {batch.sha256}."
         )
 
 

@@ -81,14 +81,14 @@ def load(
 
         _run(connection, "check_groups", file=str(groups))
         _run(connection, "check_libraries", file=str(libraries))
-        _stop_at_wrong_lines(connection)
+        stop_at_wrong_lines(connection)
         _run(connection, "put_groups", "put_libraries")
 
         _run(connection, "check_users", "check_identifiers", file=str(users))
         _run(connection, "resolve_fines", currency=currency, time_zone=time_zone)
         _run(connection, "analyze_incoming_fines")
         _run(connection, "check_fines", file=str(fines), time_zone=time_zone)
-        _stop_at_wrong_lines(connection)
+        stop_at_wrong_lines(connection)
 
         _run(connection, "update_users")
         users_added = _run(connection, "add_users")
@@ -133,7 +133,8 @@ def _run(connection: Connection, *names: str, **parameters: str) -> int:
     return changed
 
 
-def _stop_at_wrong_lines(connection: Connection) -> None:
+def stop_at_wrong_lines(connection: Connection) -> None:
+    """Raises what stands in the temporary table `wrong_lines`, if anything does, as a WrongLinesError."""
     wrong = connection.execute(statement("load/first_wrong_lines"), {"wanted": WRONG_LINES_SHOWN}).all()
     if wrong:
         raise WrongLinesError(tuple(f"{row.file}:{row.line}: {row.message}" for row in wrong), wrong[0].total)

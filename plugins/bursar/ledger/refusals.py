@@ -13,6 +13,7 @@ from bursar.ledger.statements import statement
 from bursar.money import money
 
 CLAIMED_BY_AN_EXPORT = "BU001"
+OF_A_DELETED_USER = "BU004"
 CONSTRAINTS = {
     "fines_user_id_fkey": "there is no user {user_id}.",
     "fines_item_id_fkey": "there is no item {item_id}.",
@@ -39,6 +40,8 @@ def in_words(connection: Connection, facts: dict[str, Any]) -> Iterator[None]:
                 f"Not now: {diagnosis.message_primary}; it is free again when that ends. `bin/bursar batches` shows "
                 "how far it is."
             ) from error
+        if diagnosis.sqlstate == OF_A_DELETED_USER:
+            raise LedgerError(f"Nothing was changed: {diagnosis.message_primary}.") from error
         if diagnosis.constraint_name in CONSTRAINTS:
             reason = CONSTRAINTS[diagnosis.constraint_name].format(**facts)
             raise LedgerError(f"The fine was not added: {reason}") from error

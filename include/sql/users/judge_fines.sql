@@ -1,0 +1,28 @@
+-- Judges the fines that bulk waiving is about: the first reason why each stays, or NULL. The threshold is compared with all
+-- that the user owes, at the library and at the bursar; above it, none of the user's fines is waived. A credit is the user's
+-- money: it is not waived, and a user who has one open settles it against the charges first.
+INSERT INTO judged_fines (fine_id, user_id, currency, balance, outstanding, reason)
+SELECT fines.id, fines.user_id, fines.currency, fines.balance,
+       CASE WHEN CAST(:may_waive_outstanding AS boolean) OR fines.balance = 0 THEN fines.outstanding ELSE 0 END,
+       CASE
+           WHEN NOT asked.for THEN 'not_chosen'
+           WHEN fines.balance = 0 AND fines.outstanding = 0 THEN 'settled'
+           WHEN claims.fine_id IS NOT NULL THEN 'in_unfinished_batch'
+           WHEN fines.balance = 0 AND NOT CAST(:may_waive_outstanding AS boolean) THEN 'outstanding'
+           WHEN debts.highest > CAST(:threshold AS numeric) THEN 'above_threshold'
+           WHEN debts.has_credit THEN 'credit'
+           WHEN fines.status = 'DISPUTED' THEN 'disputed'
+       END
+FROM fines
+JOIN users ON users.id = fines.user_id
+LEFT JOIN debts ON debts.user_id = fines.user_id
+LEFT JOIN claims ON claims.fine_id = fines.id
+CROSS JOIN LATERAL (VALUES (
+    (cardinality(CAST(:user_groups AS text[])) = 0 OR users.user_group = ANY (CAST(:user_groups AS text[])))
+    AND (cardinality(CAST(:fine_fee_types AS text[])) = 0 OR fines.fine_fee_type = ANY (CAST(:fine_fee_types AS text[])))
+    AND (cardinality(CAST(:libraries AS text[])) = 0 OR fines.owner_library = ANY (CAST(:libraries AS text[])))
+    AND fines.created_at >= coalesce(CAST(:created_from AS timestamptz), '-infinity')
+    AND fines.created_at < coalesce(CAST(:created_before AS timestamptz), 'infinity')
+)) AS asked (for)
+WHERE CASE WHEN CAST(:is_listed AS boolean) THEN fines.id IN (SELECT fine_id FROM listed_fines)
+           ELSE asked.for AND (fines.balance <> 0 OR fines.outstanding <> 0) END;

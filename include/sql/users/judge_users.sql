@@ -1,0 +1,23 @@
+-- Judges the users that a purge is about: the first reason why each is kept, or NULL. Who has fines at the bursar is never
+-- purged. May these be waived, they are, but the bursar has to hear of it first; a later purge finds nothing outstanding.
+INSERT INTO judged_users (user_id, reason, waives)
+SELECT user_id, reason, coalesce(reason, 'outstanding_waived') = 'outstanding_waived' AND owes
+FROM (
+    SELECT candidates.id AS user_id, debts.user_id IS NOT NULL AS owes, CASE
+        WHEN candidates.due IS NULL THEN 'no_date'
+        WHEN debts.is_claimed THEN 'in_unfinished_batch'
+        WHEN debts.is_outstanding AND NOT CAST(:may_waive_outstanding AS boolean) THEN 'outstanding'
+        WHEN debts.highest > CAST(:threshold AS numeric) THEN 'above_threshold'
+        WHEN debts.lowest < 0 THEN 'credit'
+        WHEN debts.is_disputed THEN 'disputed'
+        WHEN debts.is_outstanding THEN 'outstanding_waived'
+    END AS reason
+    FROM (
+        SELECT id, CASE CAST(:date AS text) WHEN 'purge_date' THEN purge_date ELSE expiry_date END AS due
+        FROM users
+        WHERE deleted_at IS NULL
+          AND (cardinality(CAST(:user_groups AS text[])) = 0 OR user_group = ANY (CAST(:user_groups AS text[])))
+    ) AS candidates
+    LEFT JOIN debts ON debts.user_id = candidates.id
+    WHERE candidates.due IS NULL OR candidates.due <= CAST(:due_until AS date)
+) AS judged;

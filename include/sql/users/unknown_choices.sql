@@ -1,0 +1,6 @@
+-- The user groups and libraries among those that were chosen that the ledger does not know.
+SELECT 'user group' AS kind, code FROM unnest(CAST(:user_groups AS text[])) AS code
+WHERE code NOT IN (SELECT code FROM user_groups)
+UNION ALL
+SELECT 'library', code FROM unnest(CAST(:libraries AS text[])) AS code WHERE code NOT IN (SELECT code FROM libraries)
+ORDER BY 1, 2;

@@ -1,0 +1,105 @@
+"""Deletion: a user's personal data goes, the money stays accountable.
+
+Fines and journal stay, under the user's number; names, identifiers, dates and comments go, from the lines of past exports
+too. With them goes the way to build those files again: the batch keeps the SHA-256 by which the bursar's copy is known.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, Row
+
+from bursar.errors import LedgerError
+from bursar.ledger.statements import statement
+from bursar.money import money
+
+log = logging.getLogger(__name__)
+
+FINES_SHOWN = 20
+
+
+def find_user(connection: Connection, wanted: str) -> int:
+    """The internal id of the user with this primary id or this internal id.
+
+    Raises:
+        LedgerError: there is none, or the primary id of one user is the internal id of another.
+    """
+    found = connection.execute(statement("users/find"), {"wanted": wanted}).scalars().all()
+    if not found:
+        raise LedgerError(f"No user has the primary id or the internal id {wanted}.")
+    if len(found) > 1:
+        first, second = found
+        raise LedgerError(
+            f"{wanted} is the primary id of one user and the internal id of another, of users {first} and {second}. "
+            "Name the one that you mean by the other of its two ids."
+        )
+    return int(found[0])
+
+
+def delete_user(engine: Engine, user_id: int) -> bool:
+    """Deletes a user none of whose fines is considered active; returns False if that was done before.
+
+    Raises:
+        LedgerError: there is no such user, or fines are active; the message says which, how much, and where.
+    """
+    with engine.begin() as connection:
+        connection.execute(statement("export/freeze_ledger"))
+        user = connection.execute(statement("users/state"), {"user_id": user_id}).first()
+        if user is None:
+            raise LedgerError(f"There is no user {user_id}.")
+        if user.deleted_at:
+            log.info("User %s was deleted before, at %s.", user_id, user.deleted_at)
+            return False
+        active = connection.execute(statement("users/active_fines"), {"user_id": user_id}).all()
+        if active:
+            raise LedgerError(_refusal(user_id, active))
+        connection.execute(statement("users/leaving"))
+        connection.execute(statement("users/leave"), {"user_id": user_id})
+        forget(connection)
+    log.info("Deleted user %s.", user_id)
+    return True
+
+
+def forget(connection: Connection) -> None:
+    """Takes the personal data of those in the temporary table `leaving` out of the ledger; the money stays."""
+    for name in ("forget_identifiers", "forget_lines", "forget_comments", "forget_users"):
+        connection.execute(statement(f"users/{name}"))
+
+
+def clear_staging(engine: Engine, staging: Path) -> int:
+    """Removes the staged files of exports that have ended, which name people; returns how many there were.
+
+    Those of exports under way stay. A file that is asked for again is built again, while none of its users is deleted.
+    """
+    with engine.connect() as connection:
+        ended = connection.execute(statement("users/closed_files")).all()
+    files = [path for row in ended if (path := staging / row.profile / row.file_name).is_file()]
+    for path in files:
+        path.unlink(missing_ok=True)
+    return len(files)
+
+
+def _refusal(user_id: int, active: Sequence[Row]) -> str:  # type: ignore[type-arg]
+    more = [f"  and {len(active) - FINES_SHOWN:,} more"] if len(active) > FINES_SHOWN else []
+    return "\n".join(
+        [
+            f"User {user_id} can't be deleted: {len(active):,} fines are considered active.",
+            *(f"  fine {fine.id}: {_where(fine)}" for fine in active[:FINES_SHOWN]),
+            *more,
+            "What is owed at the library can be paid or waived there. What is outstanding ends when the bursar reports it "
+            "as paid and the file is imported.",
+        ]
+    )
+
+
+def _where(fine: Row) -> str:  # type: ignore[type-arg]
+    where = []
+    if fine.is_claimed:
+        where.append(f"on its way to the bursar {fine.profile} in batch {fine.batch_id}")
+    elif fine.outstanding:
+        amount = money(fine.outstanding, fine.currency)
+        where.append(f"{amount} outstanding at the bursar {fine.profile}, transaction {fine.transaction_id}")
+    if fine.balance:
+        where.append(f"{money(fine.balance, fine.currency)} owed at the library")
+    return ", ".join(where)

@@ -1,0 +1,164 @@
+"""The jobs over users: what a run was asked, what it did, and what became of each user or fine."""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from sqlalchemy import Connection, RowMapping
+
+from bursar.errors import BursarError
+from bursar.ledger.statements import statement
+
+log = logging.getLogger(__name__)
+
+Job = Literal["purge", "waive"]
+
+REASONS: Mapping[str, str] = {
+    "no_date": "has no such date, and is never due",
+    "not_chosen": "in the file, but outside the other choices",
+    "settled": "nothing is owed any more",
+    "in_unfinished_batch": "an export that has not ended holds the fine",
+    "outstanding": "outstanding at the bursar",
+    "above_threshold": "the user owes more than the threshold",
+    "credit": "the library owes the user money",
+    "disputed": "the fine is disputed",
+    "outstanding_waived": "waived; the user stays until the bursar has heard of it",
+}
+"""Why a user is kept or a fine stays, in the order in which the rules are asked, in a librarian's words."""
+
+
+def _exact(value: object) -> object:
+    if isinstance(value, float):
+        raise ValueError('write the sum in quotation marks, as in "12.50"')  # noqa: TRY004  pydantic reports ValueError
+    return value if value not in ("", None) else Decimal(0)
+
+
+Amount = Annotated[Decimal, BeforeValidator(_exact), Field(ge=0, max_digits=14, decimal_places=3)]
+"""A sum of money, written as text or as a whole number; blank is 0."""
+
+Codes = Annotated[tuple[str, ...], BeforeValidator(lambda codes: codes or ())]
+"""Codes to choose by; blank chooses all."""
+
+
+class Choices(BaseModel):
+    """What a person chose in the form of a job."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    user_groups: Codes = ()
+    dry_run: bool = True
+
+    @classmethod
+    def of_form(cls, values: Mapping[str, Any]) -> Self:
+        """Checks what stands in the form.
+
+        Raises:
+            BursarError: something in it can't be used; the message says what, field by field.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            wrong = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+            raise BursarError(f"The form can't be used, and nothing was changed. {'; '.join(wrong)}.") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserJob:
+    """What a run of a job did, or in a dry run would have done.
+
+    `users` were purged, or had fines that were waived; `fines` were waived. `totals` is what was waived, as
+    `Batch.totals`; `left_behind` is `{reason: {"fines": n, "users": n, "net": {currency: text}}}`. Moments are in UTC.
+    """
+
+    id: int
+    job: Job
+    run: str
+    choices: Mapping[str, Any]
+    dry_run: bool
+    as_of: datetime
+    users: int
+    fines: int
+    totals: Mapping[str, Mapping[str, str]]
+    left_behind: Mapping[str, Mapping[str, Any]]
+    started_at: datetime
+    ended_at: datetime
+
+    @classmethod
+    def from_row(cls, row: RowMapping) -> "UserJob":
+        """Makes a job of a row of the table."""
+        return cls(**{field.name: row[field.name] for field in fields(cls)})
+
+
+def job_of_run(connection: Connection, job: Job, run: str) -> UserJob | None:
+    """What a run of a job did, if it has."""
+    row = connection.execute(statement("users/job_of_run"), {"job": job, "run": run}).mappings().first()
+    return UserJob.from_row(row) if row else None
+
+
+def check_codes(connection: Connection, user_groups: tuple[str, ...], libraries: tuple[str, ...] = ()) -> None:
+    """Makes sure that the ledger knows what was chosen: a code mistyped would choose nobody, and nobody would notice.
+
+    Raises:
+        BursarError: it does not.
+    """
+    chosen = {"user_groups": list(user_groups), "libraries": list(libraries)}
+    unknown = [f"{row.kind} {row.code}" for row in connection.execute(statement("users/unknown_choices"), chosen)]
+    if unknown:
+        raise BursarError(f"The ledger does not know {', '.join(unknown)}. Nothing was changed.")
+
+
+def next_job(connection: Connection) -> int:
+    """The number of the job that begins."""
+    return int(connection.execute(statement("users/next_job")).scalar_one())
+
+
+def waive(connection: Connection, comment: str) -> None:
+    """Gives up what the fines in the temporary table `judged_fines` owe, save those that have a reason to stay."""
+    connection.execute(statement("users/waive_balances"), {"comment": comment})
+
+
+def record(
+    connection: Connection,
+    job: Job,
+    job_id: int,
+    choices: Choices,
+    *,
+    run: str,
+    as_of: datetime,
+    users: Mapping[str | None, int],
+) -> UserJob:
+    """Records what a job decided, from `judged_fines` and the numbers of users by reason (None: purged, or waived)."""
+    fines = 0
+    totals: dict[str, dict[str, str]] = {}
+    left_behind: dict[str, dict[str, Any]] = {
+        reason: {"fines": 0, "users": count, "net": {}} for reason, count in users.items() if reason is not None
+    }
+    for row in connection.execute(statement("users/waived")):
+        if row.reason is None:
+            fines += row.fines
+            totals[row.currency] = {"charges": str(row.charges), "credits": str(row.credits)}
+        else:
+            left = left_behind[row.reason]
+            left["fines"] += row.fines
+            left["net"][row.currency] = str(row.charges + row.credits)
+    recorded = connection.execute(
+        statement("users/record_job"),
+        {
+            "job_id": job_id,
+            "job": job,
+            "run": run,
+            "choices": choices.model_dump_json(),
+            "dry_run": choices.dry_run,
+            "as_of": as_of,
+            "users": users.get(None, 0),
+            "fines": fines,
+            "totals": json.dumps(totals),
+            "left_behind": json.dumps(left_behind),
+        },
+    )
+    return UserJob.from_row(recorded.mappings().one())

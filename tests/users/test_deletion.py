@@ -1,0 +1,193 @@
+"""Deletion by hand, on a real ledger: who may go, what goes with them, and what stays."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from bursar.errors import BatchError, LedgerError
+from bursar.exporting.document import build_document
+from bursar.ledger import csv_load, desk
+from bursar.users import deletion
+from tests.library import Library
+from tests.office import Office, Payment
+
+D = Decimal
+
+
+@pytest.fixture
+def office(library: Library) -> Office:
+    return Office(library)
+
+
+def refusal(library: Library, user: int) -> str:
+    with pytest.raises(LedgerError) as refused:
+        deletion.delete_user(library.ledger, user)
+    return str(refused.value)
+
+
+def everything(library: Library, table: str) -> str:
+    """All that stands in a table, as text."""
+    return str(library.one(f"SELECT coalesce(string_agg(CAST({table} AS text), '\n'), '') FROM {table}"))
+
+
+def test_the_refusal_names_each_fine_with_its_sum_and_its_bursar(library: Library, office: Office) -> None:
+    user = library.user()
+    exported = library.fine(user, "30.00")
+    office.export()
+    at_the_library = library.fine(user, "2.50")
+    claimed = library.fine(user, "4.00", owner="LAW")
+    with library.ledger.begin() as connection:
+        desk.dispute(connection, at_the_library, "never had it")
+    batch = office.export(close=False, profile="LAWYERS")
+
+    message = refusal(library, user)
+
+    assert f"User {user} can't be deleted: 3 fines are considered active." in message
+    transaction = office.transaction(exported)
+    assert f"fine {exported}: 30.00 USD outstanding at the bursar STUDENTS, transaction {transaction}\n" in message
+    assert f"fine {at_the_library}: 2.50 USD owed at the library\n" in message
+    assert f"fine {claimed}: on its way to the bursar LAWYERS in batch {batch}, 4.00 USD owed at the library\n" in message
+    assert "imported" in message
+    assert "Beaver" not in message
+    assert library.one("SELECT last_name FROM users WHERE id = :id", id=user) == "Beaver"
+
+
+def test_a_refusal_stays_readable(library: Library) -> None:
+    user = library.user()
+    for _ in range(21):
+        library.fine(user, "1.00")
+    assert "  and 1 more\n" in refusal(library, user)
+
+
+def test_the_person_goes_and_the_money_stays(library: Library, office: Office) -> None:
+    other = library.user("99", last="Otter")
+    user = library.user("7700", last="Wintermute", first="Ada")
+    fine = library.fine(user, "10.00", comment="Ada W. says the dog ate it")
+    kept = library.fine(other, "20.00", comment="will pay")
+    office.export()
+    office.pay(Payment(office.transaction(fine), "10.00"), Payment(office.transaction(kept), "20.00"))
+    journal = everything(library, "journal")
+
+    assert deletion.delete_user(library.ledger, user)
+
+    for table in ("users", "identifiers", "lines", "fines", "import_records"):
+        found = everything(library, table)
+        for personal in ("Wintermute", "Ada", "7700", "dog"):
+            assert personal not in found, table
+    assert "Otter" in everything(library, "lines")
+    assert everything(library, "journal") == journal
+    assert library.position(fine) == ("TRANSFERRED", D(0), D(0))
+    assert not deletion.delete_user(library.ledger, user), "a repeated deletion finds that it is done"
+
+
+def test_the_identifiers_are_free_again(library: Library) -> None:
+    user = library.user("4711")
+    deletion.delete_user(library.ledger, user)
+    library.user("4711")
+
+
+def test_nobody_deletes_a_user_that_never_was(library: Library) -> None:
+    assert refusal(library, 404) == "There is no user 404."
+
+
+def test_a_file_that_names_deleted_users_is_not_built_again(library: Library, office: Office, tmp_path: Path) -> None:
+    user = library.user()
+    fine = library.fine(user, "10.00")
+    batch = office.export()
+    built = build_document(library.ledger, batch, tmp_path)
+    with library.ledger.begin() as connection:
+        connection.execute(text("UPDATE batches SET sha256 = :sha256 WHERE id = :id"), {"sha256": built.sha256, "id": batch})
+    office.pay(Payment(office.transaction(fine), "10.00"))
+    deletion.delete_user(library.ledger, user)
+    built.path.unlink()
+
+    with pytest.raises(BatchError, match=f"batch {batch} can't be built again: 1 of its fines .* deleted .*{built.sha256}"):
+        build_document(library.ledger, batch, tmp_path)
+
+
+def test_staged_files_of_ended_exports_are_removed(library: Library, office: Office, tmp_path: Path) -> None:
+    staged = {}
+    for profile, close in (("STUDENTS", True), ("LAW", False)):
+        library.fine()
+        batch = office.export(profile=profile, close=close)
+        staged[profile] = tmp_path / profile / library.one("SELECT file_name FROM batches WHERE id = :id", id=batch)
+        staged[profile].parent.mkdir()
+        staged[profile].write_text("names")
+
+    assert deletion.clear_staging(library.ledger, tmp_path) == 1
+
+    assert not staged["STUDENTS"].exists()
+    assert staged["LAW"].exists(), "this one is still needed"
+    assert deletion.clear_staging(library.ledger, tmp_path) == 0
+
+
+def test_a_payment_that_comes_after_the_deletion_is_reported_and_its_file_goes_on(library: Library, office: Office) -> None:
+    user = library.user()
+    gone, other = library.fine(user, "10.00"), library.fine(amount="5.00")
+    office.export()
+    first, second = office.transaction(gone), office.transaction(other)
+    office.pay(Payment(first, "10.00"))
+    deletion.delete_user(library.ledger, user)
+
+    outcomes = office.pay(Payment(first, "3.00"), Payment(second, "5.00"), Payment(None, "2.00", internal_id=str(gone)))
+
+    assert [outcome.outcome for outcome in outcomes] == ["ALREADY_SETTLED", "PAID", "ALREADY_SETTLED"]
+    assert library.one("SELECT count(*) FROM fines WHERE user_id = :user", user=user) == 1, "no credit for nobody"
+
+
+@pytest.mark.parametrize("amount", ["5.00", "-5.00"])
+def test_nothing_is_charged_to_a_deleted_user(library: Library, amount: str) -> None:
+    user = library.user()
+    deletion.delete_user(library.ledger, user)
+    with pytest.raises(LedgerError, match=f"user {user} was deleted"):
+        library.fine(user, amount)
+    assert library.one("SELECT count(*) FROM fines") == 0
+
+
+def test_the_library_system_may_go_on_to_list_the_fines_of_a_deleted_user(library: Library, tmp_path: Path) -> None:
+    fines, users = tmp_path / "fines.csv", tmp_path / "users.csv"
+    fines.write_text("fine_id,primary_id,fine_fee_type,amount,balance,created_at\nF1,ada,OVERDUEFINE,5.00,0,2026-01-01\n")
+    users.write_text("primary_id,last_name,first_name,user_group,expiry_date,purge_date\nada,Wintermute,Ada,STUDENT,,\n")
+
+    def load(**files: Path) -> csv_load.LoadResult:
+        return csv_load.load(library.ledger, **files, currency="USD", time_zone="America/New_York")
+
+    load(fines=fines, users=users)
+    with library.ledger.connect() as connection:
+        user = deletion.find_user(connection, "ada")
+    deletion.delete_user(library.ledger, user)
+
+    assert load(fines=fines).fines_settled == 1
+    assert load(fines=fines, users=users).fines_settled == 1, "nor does it matter if the user is there again"
+    assert library.one("SELECT count(*) FROM fines") == 1
+
+
+class TestFindingAUser:
+    """By the primary id or by the internal id."""
+
+    def find(self, library: Library, wanted: str) -> int:
+        with library.ledger.connect() as connection:
+            return deletion.find_user(connection, wanted)
+
+    def test_both_ids_find_the_user(self, library: Library) -> None:
+        library.user()
+        user = library.user()
+        primary_id = library.one("SELECT value FROM identifiers WHERE user_id = :user AND type = 'userName'", user=user)
+        assert self.find(library, primary_id) == self.find(library, str(user)) == user
+
+    def test_other_identifiers_do_not(self, library: Library) -> None:
+        library.user("A-17")
+        with pytest.raises(LedgerError, match="No user has the primary id or the internal id A-17"):
+            self.find(library, "A-17")
+
+    def test_an_id_of_two_users_finds_neither(self, library: Library) -> None:
+        first, second = library.user(), library.user()
+        with library.ledger.begin() as connection:
+            connection.execute(
+                text("UPDATE identifiers SET value = :value WHERE user_id = :user AND type = 'userName'"),
+                {"value": str(first), "user": second},
+            )
+        with pytest.raises(LedgerError, match=f"of users {first} and {second}"):
+            self.find(library, str(first))
