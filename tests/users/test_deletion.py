@@ -48,7 +48,9 @@ def test_the_refusal_names_each_fine_with_its_sum_and_its_bursar(library: Librar
     transaction = office.transaction(exported)
     assert f"fine {exported}: 30.00 USD outstanding at the bursar STUDENTS, transaction {transaction}\n" in message
     assert f"fine {at_the_library}: 2.50 USD owed at the library\n" in message
-    assert f"fine {claimed}: on its way to the bursar LAWYERS in batch {batch}, 4.00 USD owed at the library\n" in message
+    assert (
+        f"fine {claimed}: on its way to the bursar LAWYERS in batch {batch}, 4.00 USD owed at the library\n" in message
+    )
     assert "imported" in message
     assert "Beaver" not in message
     assert library.one("SELECT last_name FROM users WHERE id = :id", id=user) == "Beaver"
@@ -98,12 +100,16 @@ def test_a_file_that_names_deleted_users_is_not_built_again(library: Library, of
     batch = office.export()
     built = build_document(library.ledger, batch, tmp_path)
     with library.ledger.begin() as connection:
-        connection.execute(text("UPDATE batches SET sha256 = :sha256 WHERE id = :id"), {"sha256": built.sha256, "id": batch})
+        connection.execute(
+            text("UPDATE batches SET sha256 = :sha256 WHERE id = :id"), {"sha256": built.sha256, "id": batch}
+        )
     office.pay(Payment(office.transaction(fine), "10.00"))
     deletion.delete_user(library.ledger, user)
     built.path.unlink()
 
-    with pytest.raises(BatchError, match=f"batch {batch} can't be built again: 1 of its fines .* deleted .*{built.sha256}"):
+    with pytest.raises(
+        BatchError, match=f"batch {batch} can't be built again: 1 of its fines .* deleted .*{built.sha256}"
+    ):
         build_document(library.ledger, batch, tmp_path)
 
 
@@ -123,7 +129,9 @@ def test_staged_files_of_ended_exports_are_removed(library: Library, office: Off
     assert deletion.clear_staging(library.ledger, tmp_path) == 0
 
 
-def test_a_payment_that_comes_after_the_deletion_is_reported_and_its_file_goes_on(library: Library, office: Office) -> None:
+def test_a_payment_that_comes_after_the_deletion_is_reported_and_its_file_goes_on(
+    library: Library, office: Office
+) -> None:
     user = library.user()
     gone, other = library.fine(user, "10.00"), library.fine(amount="5.00")
     office.export()
@@ -148,8 +156,12 @@ def test_nothing_is_charged_to_a_deleted_user(library: Library, amount: str) -> 
 
 def test_the_library_system_may_go_on_to_list_the_fines_of_a_deleted_user(library: Library, tmp_path: Path) -> None:
     fines, users = tmp_path / "fines.csv", tmp_path / "users.csv"
-    fines.write_text("fine_id,primary_id,fine_fee_type,amount,balance,created_at\nF1,ada,OVERDUEFINE,5.00,0,2026-01-01\n")
-    users.write_text("primary_id,last_name,first_name,user_group,expiry_date,purge_date\nada,Wintermute,Ada,STUDENT,,\n")
+    fines.write_text(
+        "fine_id,primary_id,fine_fee_type,amount,balance,created_at\nF1,ada,OVERDUEFINE,5.00,0,2026-01-01\n"
+    )
+    users.write_text(
+        "primary_id,last_name,first_name,user_group,expiry_date,purge_date\nada,Wintermute,Ada,STUDENT,,\n"
+    )
 
     def load(**files: Path) -> csv_load.LoadResult:
         return csv_load.load(library.ledger, **files, currency="USD", time_zone="America/New_York")

@@ -5,7 +5,7 @@ INSERT INTO judged_fines (fine_id, user_id, currency, balance, outstanding, reas
 SELECT fines.id, fines.user_id, fines.currency, fines.balance,
        CASE WHEN CAST(:may_waive_outstanding AS boolean) OR fines.balance = 0 THEN fines.outstanding ELSE 0 END,
        CASE
-           WHEN NOT asked.for THEN 'not_chosen'
+           WHEN NOT asked.fits THEN 'not_chosen'
            WHEN fines.balance = 0 AND fines.outstanding = 0 THEN 'settled'
            WHEN claims.fine_id IS NOT NULL THEN 'in_unfinished_batch'
            WHEN fines.balance = 0 AND NOT CAST(:may_waive_outstanding AS boolean) THEN 'outstanding'
@@ -23,6 +23,6 @@ CROSS JOIN LATERAL (VALUES (
     AND (cardinality(CAST(:libraries AS text[])) = 0 OR fines.owner_library = ANY (CAST(:libraries AS text[])))
     AND fines.created_at >= coalesce(CAST(:created_from AS timestamptz), '-infinity')
     AND fines.created_at < coalesce(CAST(:created_before AS timestamptz), 'infinity')
-)) AS asked (for)
+)) AS asked (fits)
 WHERE CASE WHEN CAST(:is_listed AS boolean) THEN fines.id IN (SELECT fine_id FROM listed_fines)
-           ELSE asked.for AND (fines.balance <> 0 OR fines.outstanding <> 0) END;
+           ELSE asked.fits AND (fines.balance <> 0 OR fines.outstanding <> 0) END;

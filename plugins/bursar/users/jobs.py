@@ -35,14 +35,14 @@ REASONS: Mapping[str, str] = {
 def _exact(value: object) -> object:
     if isinstance(value, float):
         raise ValueError('write the sum in quotation marks, as in "12.50"')  # noqa: TRY004  pydantic reports ValueError
-    return value if value not in ("", None) else Decimal(0)
+    return value
 
 
 Amount = Annotated[Decimal, BeforeValidator(_exact), Field(ge=0, max_digits=14, decimal_places=3)]
-"""A sum of money, written as text or as a whole number; blank is 0."""
+"""A sum of money, written as text or as a whole number."""
 
-Codes = Annotated[tuple[str, ...], BeforeValidator(lambda codes: codes or ())]
-"""Codes to choose by; blank chooses all."""
+Codes = tuple[str, ...]
+"""Codes to choose by; none choose all."""
 
 
 class Choices(BaseModel):
@@ -55,13 +55,13 @@ class Choices(BaseModel):
 
     @classmethod
     def of_form(cls, values: Mapping[str, Any]) -> Self:
-        """Checks what stands in the form.
+        """Checks what stands in the form; a blank field is one that nobody filled in.
 
         Raises:
             BursarError: something in it can't be used; the message says what, field by field.
         """
         try:
-            return cls.model_validate(values)
+            return cls.model_validate({name: value for name, value in values.items() if value not in (None, "", [])})
         except ValidationError as error:
             wrong = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
             raise BursarError(f"The form can't be used, and nothing was changed. {'; '.join(wrong)}.") from error

@@ -5,7 +5,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field, ValidationInfo, field_validator
 from sqlalchemy import Engine
 
 from bursar.ledger.statements import statement
@@ -14,8 +14,6 @@ from bursar.users.fine_ids import listed_file, stage
 from bursar.users.jobs import Amount, Choices, Codes, UserJob, check_codes, job_of_run, next_job, record, waive
 
 log = logging.getLogger(__name__)
-
-Day = Annotated[date | None, BeforeValidator(lambda day: day or None)]
 
 
 class WaiveChoices(Choices):
@@ -28,11 +26,18 @@ class WaiveChoices(Choices):
     threshold: Amount
     fine_fee_types: Codes = ()
     libraries: Codes = ()
-    created_from: Day = None
-    created_to: Day = None
-    fine_ids: Annotated[str | None, BeforeValidator(lambda name: name or None)] = None
+    created_from: date | None = None
+    created_to: date | None = None
+    fine_ids: str | None = None
     reason: Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
-    comment: Annotated[str, BeforeValidator(lambda comment: comment or ""), Field(max_length=2_000)] = ""
+    comment: Annotated[str, Field(max_length=2_000)] = ""
+
+    @field_validator("created_to")
+    @classmethod
+    def _not_before_created_from(cls, created_to: date | None, info: ValidationInfo) -> date | None:
+        if created_to and (start := info.data.get("created_from")) and created_to < start:
+            raise ValueError(f"{created_to} is before created_from")
+        return created_to
 
 
 def waive_fines(engine: Engine, choices: WaiveChoices, settings: Settings, *, run: str, as_of: datetime) -> UserJob:

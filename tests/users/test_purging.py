@@ -1,0 +1,230 @@
+"""Purge User Records, on a real ledger: who leaves, who is kept and why."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from bursar.errors import BursarError
+from bursar.ledger import desk
+from bursar.users.jobs import REASONS, UserJob
+from bursar.users.purging import PurgeChoices, purge_users
+from tests.library import NOW, Library, the_settings
+from tests.office import Office, Payment
+
+D = Decimal
+DUE = date(2026, 1, 31)
+
+
+@pytest.fixture
+def office(library: Library) -> Office:
+    return Office(library)
+
+
+def purge(library: Library, run: str = "run", *, allow: bool = False, as_of: datetime = NOW, **form: Any) -> UserJob:
+    return purge_users(
+        library.ledger,
+        PurgeChoices.of_form({"dry_run": False, **form}),
+        the_settings(allow_activity_on_transferred_finesfees=allow),
+        run=run,
+        as_of=as_of,
+    )
+
+
+def verdicts(library: Library, job: UserJob) -> Mapping[int, str | None]:
+    with library.ledger.connect() as connection:
+        rows = connection.execute(
+            text("SELECT user_id, reason FROM user_job_verdicts WHERE job_id = :job"), {"job": job.id}
+        )
+        return {row.user_id: row.reason for row in rows}
+
+
+def is_deleted(library: Library, user: int) -> bool:
+    return bool(library.one("SELECT deleted_at IS NOT NULL FROM users WHERE id = :user", user=user))
+
+
+def test_each_user_who_is_due_is_purged_or_kept_for_one_reason(library: Library, office: Office) -> None:
+    users = {
+        name: library.user(purge=DUE)
+        for name in (
+            None, "outstanding", "above_threshold", "credit", "disputed", "in_unfinished_batch", "at the threshold", "nets",
+        )
+    }  # fmt: skip
+    users["no_date"] = library.user()
+    later = library.user(purge=date(2026, 3, 3))
+    library.fine(users["outstanding"], "1.00")
+    office.export()
+    library.fine(users["in_unfinished_batch"], "1.00")
+    office.export(close=False)
+    library.fine(users["above_threshold"], "10.01")
+    library.fine(users["credit"], "-0.01")
+    disputed = library.fine(users["disputed"], "1.00")
+    with library.ledger.begin() as connection:
+        desk.dispute(connection, disputed, "not mine")
+    waived = [library.fine(users["at the threshold"], amount) for amount in ("7.00", "3.00")]
+    waived += [library.fine(users["nets"], amount) for amount in ("30.00", "-25.00")]
+
+    job = purge(library, waive_threshold="10")
+
+    purged = {users[None], users["at the threshold"], users["nets"]}
+    assert verdicts(library, job) == {user: None if user in purged else name for name, user in users.items()}
+    assert {user for user in (*users.values(), later) if is_deleted(library, user)} == purged
+    assert (job.users, job.fines, job.totals) == (3, 4, {"USD": {"charges": "40.000", "credits": "-25.000"}})
+    assert [library.position(fine) for fine in waived] == [("CLOSED", D(0), D(0))] * 4
+    assert job.left_behind == {
+        "above_threshold": {"fines": 1, "users": 1, "net": {"USD": "10.010"}},
+        "credit": {"fines": 1, "users": 1, "net": {"USD": "-0.010"}},
+        "disputed": {"fines": 1, "users": 1, "net": {"USD": "1.000"}},
+        "in_unfinished_batch": {"fines": 1, "users": 1, "net": {"USD": "1.000"}},
+        "no_date": {"fines": 0, "users": 1, "net": {}},
+        "outstanding": {"fines": 1, "users": 1, "net": {"USD": "1.000"}},
+    }
+    assert set(job.left_behind) <= set(REASONS)
+
+
+def test_a_repeated_task_finds_what_it_did(library: Library) -> None:
+    library.user(purge=DUE)
+    first = purge(library)
+    late = library.user(purge=DUE)
+    assert purge(library) == first
+    assert not is_deleted(library, late)
+    assert purge(library, "the next run").users == 1
+
+
+def test_a_crash_before_the_end_leaves_nothing_half_done(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = library.user(purge=DUE)
+    fine = library.fine(user, "1.00")
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("bursar.users.purging.record", killed)
+        purge(library, waive_threshold="5")
+    assert library.position(fine) == ("ACTIVE", D(1), D(0))
+    assert not is_deleted(library, user)
+
+    assert purge(library, waive_threshold="5").users == 1
+
+
+def test_a_dry_run_says_the_same_and_changes_nothing(library: Library) -> None:
+    user = library.user(purge=DUE)
+    fine = library.fine(user, "4.00")
+    library.fine(library.user(purge=DUE), "6.00")
+
+    dry = purge(library, "dry", waive_threshold="5", dry_run=True)
+    assert not is_deleted(library, user)
+    assert library.position(fine) == ("ACTIVE", D(4), D(0))
+    assert library.one("SELECT count(*) FROM journal WHERE kind = 'WAIVED'") == 0
+
+    wet = purge(library, "wet", waive_threshold="5")
+    assert (wet.users, wet.fines, wet.totals, wet.left_behind) == (dry.users, dry.fines, dry.totals, dry.left_behind)
+
+
+def test_the_form_is_a_dry_run_unless_it_says_otherwise() -> None:
+    assert PurgeChoices.of_form({}).dry_run
+
+
+@pytest.mark.parametrize(
+    ("as_of", "days", "is_due"),
+    [
+        (datetime(2026, 2, 1, 4, 59, tzinfo=UTC), 0, True),  # 31 January, 23:59 in New York
+        (datetime(2026, 1, 31, 4, 59, tzinfo=UTC), 0, False),
+        (datetime(2026, 2, 1, 5, 0, tzinfo=UTC), 1, True),
+        (datetime(2026, 2, 1, 4, 59, tzinfo=UTC), 1, False),
+    ],
+)
+def test_days_are_days_of_the_institution(library: Library, as_of: datetime, days: int, is_due: bool) -> None:
+    user = library.user(purge=DUE)
+    purge(library, as_of=as_of, days=days)
+    assert is_deleted(library, user) is is_due
+
+
+def test_the_expiry_date_counts_where_it_is_chosen(library: Library) -> None:
+    expired, active = library.user(expiry=DUE), library.user(purge=DUE, expiry=date(2027, 1, 1))
+    job = purge(library, date="expiry_date")
+    assert verdicts(library, job) == {expired: None}
+    assert not is_deleted(library, active)
+
+
+def test_only_the_chosen_groups_are_asked(library: Library) -> None:
+    student, staff = library.user(purge=DUE), library.user(purge=DUE, group="STAFF")
+    purge(library, user_groups=["STAFF"])
+    assert [is_deleted(library, user) for user in (student, staff)] == [False, True]
+
+
+def test_each_currency_stands_for_itself(library: Library) -> None:
+    poor, mixed = library.user(purge=DUE), library.user(purge=DUE)
+    for currency in ("USD", "CAD"):
+        library.fine(poor, "5.00", currency=currency)
+    library.fine(mixed, "5.00")
+    library.fine(mixed, "-5.00", currency="CAD")
+    job = purge(library, waive_threshold="5")
+    assert verdicts(library, job) == {poor: None, mixed: "credit"}
+    assert job.totals == {code: {"charges": "5.000", "credits": "0"} for code in ("CAD", "USD")}
+
+
+def test_waiving_leads_to_the_purge_or_does_not_happen(library: Library, office: Office) -> None:
+    """Who is kept for what the bursar holds is forgiven nothing at the library either."""
+    user = library.user(purge=DUE)
+    library.fine(user, "1.00")
+    office.export()
+    here = library.fine(user, "1.00")
+    purge(library, waive_threshold="50")
+    assert library.position(here) == ("ACTIVE", D(1), D(0))
+
+
+def test_a_user_paid_up_at_the_bursar_is_purged(library: Library, office: Office) -> None:
+    user = library.user(purge=DUE)
+    fine = library.fine(user, "9.00")
+    office.export()
+    office.pay(Payment(office.transaction(fine), "8.00"))
+    assert verdicts(library, purge(library, "first")) == {user: "outstanding"}
+    office.pay(Payment(office.transaction(fine), "1.00"))
+    assert verdicts(library, purge(library, "second")) == {user: None}
+
+
+def test_a_user_exported_without_import_owes_nothing(library: Library, office: Office) -> None:
+    user = library.user(purge=DUE)
+    library.fine(user, "9.00")
+    office.export(import_active=False)
+    assert verdicts(library, purge(library)) == {user: None}
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        ({"user_groups": ["STUDENTS"]}, "The ledger does not know user group STUDENTS"),
+        ({"date": "birthday"}, "date: Input should be 'purge_date' or 'expiry_date'"),
+        ({"days": -1}, "days: Input should be greater than or equal to 0"),
+        ({"waive_threshold": "-1"}, "waive_threshold: Input should be greater than or equal to 0"),
+        ({"waive_threshold": "ten"}, "waive_threshold: Input should be a valid decimal"),
+        ({"waive_threshold": "1.0001"}, "waive_threshold: .* 3 decimal places"),
+        ({"waive_threshold": "NaN"}, "waive_threshold: Input should be a finite number"),
+        ({"waive_threshold": 0.1}, "waive_threshold: .*write the sum in quotation marks"),
+        ({"no_such": 1}, "no_such: Extra inputs are not permitted"),
+    ],
+)
+def test_a_form_that_can_not_be_meant_changes_nothing(library: Library, form: dict[str, Any], message: str) -> None:
+    user = library.user(purge=DUE)
+    with pytest.raises(BursarError, match=message):
+        purge(library, **form)
+    assert not is_deleted(library, user)
+    assert library.one("SELECT count(*) FROM user_jobs") == 0
+
+
+def test_staged_files_of_the_purged_go_with_them(library: Library, office: Office, tmp_path: Any) -> None:
+    fine = library.fine(library.user(purge=DUE))
+    batch = office.export()
+    office.pay(Payment(office.transaction(fine), "12.50"))
+    file = tmp_path / "STUDENTS" / library.one("SELECT file_name FROM batches WHERE id = :id", id=batch)
+    file.parent.mkdir()
+    file.write_text("Beaver, Tim")
+    settings = the_settings(staging_folder=tmp_path)
+    purge_users(library.ledger, PurgeChoices.of_form({"dry_run": True}), settings, run="dry", as_of=NOW)
+    assert file.exists()
+    purge_users(library.ledger, PurgeChoices.of_form({"dry_run": False}), settings, run="wet", as_of=NOW)
+    assert not file.exists()
