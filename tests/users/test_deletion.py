@@ -49,7 +49,7 @@ def test_the_refusal_names_each_fine_with_its_sum_and_its_bursar(library: Librar
     assert f"fine {exported}: 30.00 USD outstanding at the bursar STUDENTS, transaction {transaction}\n" in message
     assert f"fine {at_the_library}: 2.50 USD owed at the library\n" in message
     assert (
-        f"fine {claimed}: on its way to the bursar LAWYERS in batch {batch}, 4.00 USD owed at the library\n" in message
+        f"fine {claimed}: 4.00 USD owed at the library, on its way to the bursar LAWYERS in batch {batch}\n" in message
     )
     assert "imported" in message
     assert "Beaver" not in message

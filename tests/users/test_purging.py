@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,10 +48,11 @@ def is_deleted(library: Library, user: int) -> bool:
 
 
 def test_each_user_who_is_due_is_purged_or_kept_for_one_reason(library: Library, office: Office) -> None:
-    users = {
+    users: dict[str | None, int] = {
         name: library.user(purge=DUE)
         for name in (
-            None, "outstanding", "above_threshold", "credit", "disputed", "in_unfinished_batch", "at the threshold", "nets",
+            None, "outstanding", "above_threshold", "credit", "disputed", "in_unfinished_batch",
+            "at the threshold", "nets",
         )
     }  # fmt: skip
     users["no_date"] = library.user()
@@ -101,9 +103,10 @@ def test_a_crash_before_the_end_leaves_nothing_half_done(library: Library, monke
     def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr("bursar.users.purging.record", killed)
-        purge(library, waive_threshold="5")
+        with pytest.raises(KeyboardInterrupt):
+            purge(library, waive_threshold="5")
     assert library.position(fine) == ("ACTIVE", D(1), D(0))
     assert not is_deleted(library, user)
 
@@ -216,7 +219,7 @@ def test_a_form_that_can_not_be_meant_changes_nothing(library: Library, form: di
     assert library.one("SELECT count(*) FROM user_jobs") == 0
 
 
-def test_staged_files_of_the_purged_go_with_them(library: Library, office: Office, tmp_path: Any) -> None:
+def test_staged_files_of_the_purged_go_with_them(library: Library, office: Office, tmp_path: Path) -> None:
     fine = library.fine(library.user(purge=DUE))
     batch = office.export()
     office.pay(Payment(office.transaction(fine), "12.50"))
@@ -228,3 +231,25 @@ def test_staged_files_of_the_purged_go_with_them(library: Library, office: Offic
     assert file.exists()
     purge_users(library.ledger, PurgeChoices.of_form({"dry_run": False}), settings, run="wet", as_of=NOW)
     assert not file.exists()
+
+
+def test_what_is_waived_of_the_bursars_goes_out_before_the_user_does(library: Library, office: Office) -> None:
+    user = library.user(purge=DUE)
+    fine = library.fine(user, "9.00")
+    office.export()
+    form: dict[str, Any] = {"allow": True, "waive_threshold": "9"}
+
+    assert verdicts(library, job := purge(library, "first", **form)) == {user: "outstanding_waived"}
+    assert (job.users, job.fines, job.totals) == (0, 1, {"USD": {"charges": "9.000", "credits": "0"}})
+    assert library.position(fine) == ("CLOSED", D(0), D(0))
+    assert library.one("SELECT to_reverse FROM fines WHERE id = :fine", fine=fine) == D(9)
+    assert verdicts(library, purge(library, "second", **form)) == {user: "reversal_waits"}
+
+
+def test_credits_at_the_bursar_are_not_waived(library: Library, office: Office) -> None:
+    user = library.user(purge=DUE)
+    library.fine(user, "9.00")
+    credit = library.fine(user, "-4.00")
+    office.export()
+    assert verdicts(library, purge(library, allow=True, waive_threshold="9")) == {user: "outstanding"}
+    assert library.position(credit) == ("CLOSED", D(0), D(-4))

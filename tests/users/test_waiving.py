@@ -108,7 +108,7 @@ def test_a_fine_fits_all_that_was_chosen(library: Library, form: dict[str, Any])
         library.fine(staff, "1.00", **asked | {"created": datetime(2026, 1, 12, 5, 0, tzinfo=UTC)}),
         library.fine(staff, "1.00", **asked | {"created": datetime(2026, 1, 10, 4, 59, tzinfo=UTC)}),
     ]
-    everything = {
+    everything: dict[str, Any] = {
         "fine_fee_types": ["LOSTITEMPROCESSFEE", "OTHER"], "user_groups": ["STAFF"], "libraries": ["LAW"],
         "created_from": "2026-01-10", "created_to": "2026-01-11",
     }  # fmt: skip
@@ -116,6 +116,14 @@ def test_a_fine_fits_all_that_was_chosen(library: Library, form: dict[str, Any])
     alone = verdicts(library, waive(library, "alone", dry_run=True, **form))
     assert fitting in alone
     assert 1 < len(alone) < 1 + len(others)
+
+
+def test_what_the_bursar_holds_is_waived_if_that_is_allowed(library: Library, office: Office) -> None:
+    exported = library.fine(amount="6.00")
+    office.export()
+    assert verdicts(library, waive(library, allow=True)) == {exported: None}
+    assert library.position(exported) == WAIVED
+    assert library.one("SELECT to_reverse FROM fines WHERE id = :fine", fine=exported) == D(6)
 
 
 def test_the_journal_says_why_and_by_which_job(library: Library) -> None:

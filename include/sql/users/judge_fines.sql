@@ -2,13 +2,11 @@
 -- that the user owes, at the library and at the bursar; above it, none of the user's fines is waived. A credit is the user's
 -- money: it is not waived, and a user who has one open settles it against the charges first.
 INSERT INTO judged_fines (fine_id, user_id, currency, balance, outstanding, reason)
-SELECT fines.id, fines.user_id, fines.currency, fines.balance,
-       CASE WHEN CAST(:may_waive_outstanding AS boolean) OR fines.balance = 0 THEN fines.outstanding ELSE 0 END,
-       CASE
+SELECT fines.id, fines.user_id, fines.currency, fines.balance, fines.outstanding, CASE
            WHEN NOT asked.fits THEN 'not_chosen'
            WHEN fines.balance = 0 AND fines.outstanding = 0 THEN 'settled'
-           WHEN claims.fine_id IS NOT NULL THEN 'in_unfinished_batch'
-           WHEN fines.balance = 0 AND NOT CAST(:may_waive_outstanding AS boolean) THEN 'outstanding'
+           WHEN active.claimed_by IS NOT NULL THEN 'in_unfinished_batch'
+           WHEN fines.outstanding <> 0 AND NOT CAST(:may_waive_outstanding AS boolean) THEN 'outstanding'
            WHEN debts.highest > CAST(:threshold AS numeric) THEN 'above_threshold'
            WHEN debts.has_credit THEN 'credit'
            WHEN fines.status = 'DISPUTED' THEN 'disputed'
@@ -16,7 +14,7 @@ SELECT fines.id, fines.user_id, fines.currency, fines.balance,
 FROM fines
 JOIN users ON users.id = fines.user_id
 LEFT JOIN debts ON debts.user_id = fines.user_id
-LEFT JOIN claims ON claims.fine_id = fines.id
+LEFT JOIN active_fines AS active ON active.id = fines.id
 CROSS JOIN LATERAL (VALUES (
     (cardinality(CAST(:user_groups AS text[])) = 0 OR users.user_group = ANY (CAST(:user_groups AS text[])))
     AND (cardinality(CAST(:fine_fee_types AS text[])) = 0 OR fines.fine_fee_type = ANY (CAST(:fine_fee_types AS text[])))

@@ -1,12 +1,14 @@
 -- Judges the users that a purge is about: the first reason why each is kept, or NULL. Who has fines at the bursar is never
--- purged. May these be waived, they are, but the bursar has to hear of it first; a later purge finds nothing outstanding.
+-- purged. May these be waived, they are, but the bursar has to hear of it first: a purge after the next export finds nothing
+-- outstanding. Credits at the bursar are the student's money and are not waived.
 INSERT INTO judged_users (user_id, reason, waives)
 SELECT user_id, reason, coalesce(reason, 'outstanding_waived') = 'outstanding_waived' AND owes
 FROM (
     SELECT candidates.id AS user_id, debts.user_id IS NOT NULL AS owes, CASE
         WHEN candidates.due IS NULL THEN 'no_date'
         WHEN debts.is_claimed THEN 'in_unfinished_batch'
-        WHEN debts.is_outstanding AND NOT CAST(:may_waive_outstanding AS boolean) THEN 'outstanding'
+        WHEN debts.is_outstanding AND NOT CAST(:may_waive_outstanding AS boolean) OR debts.has_credit_there THEN 'outstanding'
+        WHEN debts.awaits_reversal THEN 'reversal_waits'
         WHEN debts.highest > CAST(:threshold AS numeric) THEN 'above_threshold'
         WHEN debts.lowest < 0 THEN 'credit'
         WHEN debts.is_disputed THEN 'disputed'

@@ -1,7 +1,8 @@
 """Deletion: a user's personal data goes, the money stays accountable.
 
-Fines and journal stay, under the user's number; names, identifiers, dates and comments go, from the lines of past exports
-too. With them goes the way to build those files again: the batch keeps the SHA-256 by which the bursar's copy is known.
+Fines and journal stay, under the user's number; names, identifiers, dates and comments go, from the lines of past
+exports too. With them goes the way to build those files again: the batch keeps the SHA-256 by which the bursar's copy is
+known.
 """
 
 import logging
@@ -17,6 +18,10 @@ from bursar.money import money
 log = logging.getLogger(__name__)
 
 FINES_SHOWN = 20
+HOW_FINES_END = (
+    "What is owed at the library can be paid or waived there. What is outstanding ends when the bursar reports it as paid "
+    "and the file is imported."
+)
 
 
 def find_user(connection: Connection, wanted: str) -> int:
@@ -87,19 +92,22 @@ def _refusal(user_id: int, active: Sequence[Row]) -> str:  # type: ignore[type-a
             f"User {user_id} can't be deleted: {len(active):,} fines are considered active.",
             *(f"  fine {fine.id}: {_where(fine)}" for fine in active[:FINES_SHOWN]),
             *more,
-            "What is owed at the library can be paid or waived there. What is outstanding ends when the bursar reports it "
-            "as paid and the file is imported.",
+            HOW_FINES_END,
         ]
     )
 
 
 def _where(fine: Row) -> str:  # type: ignore[type-arg]
     where = []
-    if fine.is_claimed:
-        where.append(f"on its way to the bursar {fine.profile} in batch {fine.batch_id}")
-    elif fine.outstanding:
-        amount = money(fine.outstanding, fine.currency)
-        where.append(f"{amount} outstanding at the bursar {fine.profile}, transaction {fine.transaction_id}")
     if fine.balance:
         where.append(f"{money(fine.balance, fine.currency)} owed at the library")
+    if fine.outstanding:
+        amount = money(fine.outstanding, fine.currency)
+        where.append(f"{amount} outstanding at the bursar {fine.sent_to}, transaction {fine.transaction_id}")
+    if fine.to_reverse:
+        where.append(
+            f"the bursar {fine.sent_to} has not heard yet that {money(fine.to_reverse, fine.currency)} was settled"
+        )
+    if fine.going_in:
+        where.append(f"on its way to the bursar {fine.going_to} in batch {fine.going_in}")
     return ", ".join(where)

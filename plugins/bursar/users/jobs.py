@@ -24,6 +24,7 @@ REASONS: Mapping[str, str] = {
     "settled": "nothing is owed any more",
     "in_unfinished_batch": "an export that has not ended holds the fine",
     "outstanding": "outstanding at the bursar",
+    "reversal_waits": "the next export has to tell the bursar that a fine was settled here",
     "above_threshold": "the user owes more than the threshold",
     "credit": "the library owes the user money",
     "disputed": "the fine is disputed",
@@ -119,7 +120,9 @@ def next_job(connection: Connection) -> int:
 
 def waive(connection: Connection, comment: str) -> None:
     """Gives up what the fines in the temporary table `judged_fines` owe, save those that have a reason to stay."""
-    connection.execute(statement("users/waive_balances"), {"comment": comment})
+    waived = connection.execute(statement("users/waived_fines")).scalar_one() or []
+    settled = {"kind": "WAIVED", "fine_ids": waived, "amount": None, "comment": comment}
+    connection.execute(statement("desk/settle"), settled)
 
 
 def record(
@@ -138,7 +141,7 @@ def record(
     left_behind: dict[str, dict[str, Any]] = {
         reason: {"fines": 0, "users": count, "net": {}} for reason, count in users.items() if reason is not None
     }
-    for row in connection.execute(statement("users/waived")):
+    for row in connection.execute(statement("users/summary")):
         if row.reason is None:
             fines += row.fines
             totals[row.currency] = {"charges": str(row.charges), "credits": str(row.credits)}

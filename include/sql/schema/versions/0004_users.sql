@@ -4,21 +4,25 @@
 ALTER TABLE users ADD COLUMN deleted_at timestamptz;
 CREATE INDEX users_deleted ON users (id) WHERE deleted_at IS NOT NULL;
 
--- The fines that are considered active, and why. The one place that says so.
+-- The fines that are considered active, and why: something is owed at the library or at the bursar, an export holds the
+-- fine, or the bursar has not heard yet that it was settled here. The one place that says so.
 CREATE VIEW active_fines AS
-SELECT fines.id, fines.user_id, fines.currency, fines.balance, fines.outstanding, fines.status, claims.batch_id AS claimed_by
-FROM fines LEFT JOIN claims ON claims.fine_id = fines.id
-WHERE fines.balance <> 0 OR fines.outstanding <> 0 OR claims.fine_id IS NOT NULL;
+SELECT fines.id, fines.user_id, fines.currency, fines.balance, fines.outstanding, fines.to_reverse, fines.status,
+       held.batch_id AS claimed_by
+FROM fines LEFT JOIN (SELECT fine_id, min(batch_id) AS batch_id FROM claims GROUP BY fine_id) AS held ON held.fine_id = fines.id
+WHERE fines.balance <> 0 OR fines.outstanding <> 0 OR fines.to_reverse <> 0 OR held.batch_id IS NOT NULL;
 
 -- What a user owes in all, with the bursar's share, as the thresholds of the jobs ask for it; users without active fines
 -- have no row. Each currency stands for itself: `highest` and `lowest` are the debts in the one where most, or least, is owed.
 CREATE VIEW debts AS
 SELECT user_id, max(debt) AS highest, min(debt) AS lowest, bool_or(is_claimed) AS is_claimed,
-       bool_or(is_outstanding) AS is_outstanding, bool_or(is_disputed) AS is_disputed, bool_or(has_credit) AS has_credit
+       bool_or(is_outstanding) AS is_outstanding, bool_or(has_credit_there) AS has_credit_there,
+       bool_or(awaits_reversal) AS awaits_reversal, bool_or(has_credit) AS has_credit, bool_or(is_disputed) AS is_disputed
 FROM (
     SELECT user_id, currency, sum(balance + outstanding) AS debt, bool_or(claimed_by IS NOT NULL) AS is_claimed,
-           bool_or(outstanding <> 0) AS is_outstanding, bool_or(status = 'DISPUTED') AS is_disputed,
-           bool_or(balance + outstanding < 0) AS has_credit
+           bool_or(outstanding <> 0) AS is_outstanding, bool_or(outstanding < 0) AS has_credit_there,
+           bool_or(to_reverse <> 0) AS awaits_reversal, bool_or(balance + outstanding < 0) AS has_credit,
+           bool_or(status = 'DISPUTED') AS is_disputed
     FROM active_fines GROUP BY user_id, currency
 ) AS by_currency
 GROUP BY user_id;
