@@ -174,8 +174,9 @@ CASES = [
         same("no users"),
     ),
     Case(
-        "If the allow_activity_on_transferred_finesfees parameter is set to false and the user has exported fines/fees, the "
-        "fees will also not be waived.",
+        "If the allow_activity_on_transferred_finesfees parameter is set to false and "
+        "the user has exported fines/fees, "
+        "the fees will also not be waived.",
         then(Story.export, Story.purge, Story.money),
         ("CLOSED, balance 0.00, outstanding 10.00", "CLOSED, balance 0.00, outstanding 0.00"),
         same("CLOSED, balance 0.00, outstanding 0.00"),

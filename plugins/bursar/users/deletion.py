@@ -1,8 +1,8 @@
 """Deletion: a user's personal data goes, the money stays accountable.
 
 Fines and journal stay, under the user's number; names, identifiers, dates and comments go, from the lines of past
-exports too. With them goes the way to build those files again: the batch keeps the SHA-256 by which the bursar's copy is
-known.
+exports too. With them goes the way to build those files again: the batch keeps the SHA-256 by which the bursar's copy
+is known.
 """
 
 import logging
@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 
 FINES_SHOWN = 20
 HOW_FINES_END = (
-    "What is owed at the library can be paid or waived there. What is outstanding ends when the bursar reports it as paid "
-    "and the file is imported."
+    "What is owed at the library can be paid or waived there. What is outstanding ends when the bursar reports it as "
+    "paid and the file is imported."
 )
 
 

@@ -31,9 +31,9 @@ class PurgeChoices(Choices):
 def purge_users(engine: Engine, choices: PurgeChoices, settings: Settings, *, run: str, as_of: datetime) -> UserJob:
     """Deletes the users that are due, in one transaction; a repeated call finds its result.
 
-    While it runs no balance changes. The rules are include/sql/users/judge_users.sql. `as_of` (aware) is the moment whose
-    day counts, by the clock of the institution. A dry run judges, records what it found, and changes nothing else. Staged
-    files of exports that have ended are removed from this machine.
+    While it runs no balance changes. The rules are include/sql/users/judge_users.sql. `as_of` (aware) is the moment
+    whose day counts, by the clock of the institution. A dry run judges, records what it found, and changes nothing
+    else. Staged files of exports that have ended are removed from this machine.
 
     Raises:
         BursarError: a user group is unknown; nothing was changed.

@@ -43,8 +43,8 @@ class WaiveChoices(Choices):
 def waive_fines(engine: Engine, choices: WaiveChoices, settings: Settings, *, run: str, as_of: datetime) -> UserJob:
     """Waives the fines that were chosen, in one transaction; a repeated call finds its result.
 
-    While it runs no balance changes otherwise. The rules are include/sql/users/judge_fines.sql. A dry run judges, records
-    what it found, and changes nothing else.
+    While it runs no balance changes otherwise. The rules are include/sql/users/judge_fines.sql. A dry run judges,
+    records what it found, and changes nothing else.
 
     Raises:
         WrongLinesError: the file of fine ids is wrong, line by line; nothing was changed.
