@@ -99,7 +99,7 @@ class Office:
         return self.outcomes(file)
 
     def apply(self, file: int) -> ImportFile:
-        return apply_payments(self.library.ledger, file)
+        return apply_payments(self.library.ledger, file, run="run")
 
     def outcomes(self, file: int) -> list[Outcome]:
         with self.library.ledger.connect() as connection:

@@ -8,6 +8,7 @@ The map, in the order in which data travels:
     exchange/        a folder on the bursar's server, over SFTP, FTP or FTPS
     importing/       arrival -> intake -> application -> putting away: payments on their way in
     users/           users who leave: deletion, purge; debts that are given up: bulk waiving
+    reporting/       what each run did, and who should look at what
     orchestration/   the DAGs, and Airflow's connections; only this package knows Airflow
     __main__.py      bin/bursar: what an operator does by hand
     errors.py        what can go wrong, and whether repeating helps

@@ -77,7 +77,7 @@ def test_two_builds_of_a_profile_serialise_identically(include: Path) -> None:
 def test_the_tasks_stand_in_the_order_of_the_work(include: Path) -> None:
     dag = dag_bag().dags["bursar_export__STUDENTS"]
     assert dag.dag_display_name == "Export to Bursar Using Profile Student Accounts"
-    order = ["finish_earlier_batches", "select_fines", "build_document", "upload_file", "close_fines"]
+    order = ["finish_earlier_batches", "select_fines", "build_document", "upload_file", "close_fines", "report_job"]
     assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == {
         task: set(order[position + 1 : position + 2]) for position, task in enumerate(order)
     }

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import copytree
 from tempfile import TemporaryDirectory
 
 import pytest
 
+from bursar.profiles import INCLUDE
 from demo.library import Library, embedded_library
 
 
@@ -26,6 +28,11 @@ def state() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def library() -> Iterator[Library]:
-    """PostgreSQL with a filled ledger, the bursars' SFTP server, and Airflow, all of them real."""
-    with _folder() as folder, embedded_library(folder, fines=300, say=lambda _: None) as library:
-        yield library
+    """PostgreSQL with a filled ledger, the bursars' SFTP server, and Airflow, all of them real.
+
+    Its profiles are those of `state / "include"`, a copy of the project's to which a test may add.
+    """
+    with _folder() as folder, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("BURSAR_INCLUDE", str(copytree(INCLUDE, folder / "include")))
+        with embedded_library(folder, fines=300, say=lambda _: None) as library:
+            yield library

@@ -14,8 +14,10 @@ from bursar.ledger.statements import statement
 log = logging.getLogger(__name__)
 
 
-def close_fines(engine: Engine, batch_id: int) -> Batch:
+def close_fines(engine: Engine, batch_id: int, *, ended_by: str | None = None) -> Batch:
     """Closes the fines of a delivered batch, in one transaction; a closed batch is left alone.
+
+    `ended_by` is the run that does it for another run, which left the batch.
 
     Raises:
         BatchError: the batch was not delivered, or its lines and its claims don't agree; nothing was changed.
@@ -36,16 +38,19 @@ def close_fines(engine: Engine, batch_id: int) -> Batch:
                 f"Batch {batch_id} was not closed: it has {found.fines} fines, but {entries} lines and {let_go} "
                 "claims. The ledger was changed by hand; compare lines and claims before this task is repeated."
             )
-        record_step(connection, batch_id, "closed", after=State.DELIVERED)
+        record_step(connection, batch_id, "closed", after=State.DELIVERED, ended_by=ended_by)
         closed = batch(connection, batch_id)
     log.info("Closed the %s fines of batch %s.", closed.fines, batch_id)
     return closed
 
 
-def release(engine: Engine, batch_id: int, *, bursar_has_not_got_it: bool = False) -> Batch:
+def release(
+    engine: Engine, batch_id: int, *, bursar_has_not_got_it: bool = False, ended_by: str | None = None
+) -> Batch:
     """Lets the fines of a batch go, so that the next export selects them afresh; a released batch is left alone.
 
     `bursar_has_not_got_it` is a person's word: without it, a batch that may have reached the server stays.
+    `ended_by` is as in `close_fines`.
 
     Raises:
         BatchError: the batch is closed, or may have reached the bursar.
@@ -63,7 +68,7 @@ def release(engine: Engine, batch_id: int, *, bursar_has_not_got_it: bool = Fals
                 "release it with --bursar-has-not-got-it."
             )
         connection.execute(statement("export/release_claims"), {"batch_id": batch_id})
-        record_step(connection, batch_id, "released", after=found.state)
+        record_step(connection, batch_id, "released", after=found.state, ended_by=ended_by)
         log.warning("Released batch %s: its %s fines are open again.", batch_id, found.fines)
         return batch(connection, batch_id)
 
@@ -90,7 +95,7 @@ def finish_earlier_batches(
         elif found.state.may_have_reached_the_bursar:
             log.warning("Batch %s of %s was left %s; it is carried to its end.", found.id, found.run, found.state)
             deliver(engine, found.id, open_folder, staging)
-            ended.append(close_fines(engine, found.id))
+            ended.append(close_fines(engine, found.id, ended_by=run))
         else:
-            ended.append(release(engine, found.id))
+            ended.append(release(engine, found.id, ended_by=run))
     return ended

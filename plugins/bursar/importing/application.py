@@ -22,8 +22,10 @@ EFFECTIVE = ("PAID", "PARTLY_PAID", "OVERPAID")
 """The outcomes that move money; the others change nothing, and their records are in the rejects report."""
 
 
-def apply_payments(engine: Engine, file_id: int) -> ImportFile:
+def apply_payments(engine: Engine, file_id: int, *, run: str) -> ImportFile:
     """Applies all records of a file that was read, in one transaction; a file that was applied is left alone.
+
+    `run` is the run that applies it; another may have read it.
 
     While it runs no other change of a balance does, so that what is outstanding stays what it was judged by.
 
@@ -47,7 +49,9 @@ def apply_payments(engine: Engine, file_id: int) -> ImportFile:
         connection.execute(statement("import/apply_payments"), this)
         connection.execute(statement("import/apply_credits"), this)
         outcomes = _compared_outcomes(connection, found)
-        connection.execute(statement("import/apply_record"), this | {"outcomes": json.dumps(outcomes)})
+        connection.execute(
+            statement("import/apply_record"), this | {"outcomes": json.dumps(outcomes), "applied_by": run}
+        )
         applied = import_file(connection, file_id)
     log.info("Applied %s: %s.", applied.name, _in_words(outcomes))
     return applied

@@ -92,8 +92,8 @@ def unfinished_batches(connection: Connection, profile: str | None = None) -> li
     return [Batch.from_row(row) for row in rows]
 
 
-def record_step(connection: Connection, batch_id: int, step: Step, *, after: State, **facts: str | int) -> None:
-    """Records that a batch took a step now, with what became known by it (`file_size`, `sha256`, `remote_folder`).
+def record_step(connection: Connection, batch_id: int, step: Step, *, after: State, **facts: str | int | None) -> None:
+    """Records that a batch took a step now, with what became known by it: other columns of the batch.
 
     Raises:
         BatchError: the batch is no longer in the state `after` which the step follows; somebody else moved it.

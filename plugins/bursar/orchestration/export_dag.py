@@ -12,6 +12,7 @@ from bursar.ledger.connection import ledger_engine
 from bursar.orchestration.connections import ledger_url, open_folder
 from bursar.orchestration.documentation import export_documentation
 from bursar.orchestration.integration_dag import Summary, integration_dag
+from bursar.orchestration.job_reporting import report_job, timed
 from bursar.profiles import Profile, Settings
 
 
@@ -33,6 +34,7 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
     ) as dag:
 
         @task
+        @timed(profile, "export")
         def finish_earlier_batches() -> list[Summary]:
             """Carries to its end what an earlier run may have sent, and lets go what it can't have sent."""
             context = get_current_context()
@@ -48,6 +50,7 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
             return [{"batch": batch.id, "state": batch.state, "fines": batch.fines} for batch in ended]
 
         @task
+        @timed(profile, "export")
         def select_fines() -> Summary:
             """Freezes the fines that the profile asks for into a batch, and claims them."""
             context = get_current_context()
@@ -67,6 +70,7 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
             }
 
         @task
+        @timed(profile, "export")
         def build_document(selected: Summary) -> Summary:
             """Builds the XML file of the batch and checks it against the format and the lines."""
             if not selected["fines"]:
@@ -75,12 +79,14 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
             return {"batch": selected["batch"], "file": built.path.name, "size": built.size, "sha256": built.sha256}
 
         @task
+        @timed(profile, "export")
         def upload_file(built: Summary) -> Summary:
             """Brings the file into the bursar's folder, once."""
             batch = delivery.deliver(ledger_engine(ledger_url()), built["batch"], folder_of, staging)
             return {"batch": batch.id, "file": batch.file_name, "folder": batch.remote_folder}
 
         @task
+        @timed(profile, "export")
         def close_fines(uploaded: Summary) -> Summary:
             """Closes the fines of the delivered batch."""
             batch = closing.close_fines(ledger_engine(ledger_url()), uploaded["batch"])
@@ -88,6 +94,6 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
 
         selected = select_fines()
         finish_earlier_batches() >> selected
-        close_fines(upload_file(build_document(selected)))  # type: ignore[arg-type]
+        close_fines(upload_file(build_document(selected))) >> report_job(profile, "export", dag)  # type: ignore[arg-type]
 
     return dag

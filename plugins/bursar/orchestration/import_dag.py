@@ -12,6 +12,7 @@ from bursar.orchestration.arrival_sensor import ArrivalSensor
 from bursar.orchestration.connections import ledger_url, open_folder
 from bursar.orchestration.documentation import import_documentation
 from bursar.orchestration.integration_dag import Summary, integration_dag
+from bursar.orchestration.job_reporting import report_job, timed
 from bursar.profiles import Profile, Settings
 
 
@@ -34,6 +35,7 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
     ) as dag:
 
         @task(max_active_tis_per_dagrun=1, map_index_template="{{ file_name }}")
+        @timed(profile, "import")
         def read_file(name: str) -> Summary:
             """Brings the records of a file into the ledger; what is no file of payments is moved to failed."""
             engine, run = ledger_engine(ledger_url()), _run_with(name)
@@ -53,13 +55,15 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
             }
 
         @task(max_active_tis_per_dagrun=1, map_index_template="{{ file_name }}")
+        @timed(profile, "import")
         def apply_payments(read: Summary) -> Summary:
             """Pays the fines of the file, once."""
-            _run_with(read["name"])
-            file = application.apply_payments(ledger_engine(ledger_url()), read["file"])
+            run = _run_with(read["name"])
+            file = application.apply_payments(ledger_engine(ledger_url()), read["file"], run=run)
             return {"file": file.id, "name": read["name"], "outcomes": file.outcomes}
 
         @task(max_active_tis_per_dagrun=1, map_index_template="{{ file_name }}")
+        @timed(profile, "import")
         def put_away(applied: Summary) -> Summary:
             """Lists the records without effect, and moves the file to processed."""
             engine, run = ledger_engine(ledger_url()), _run_with(applied["name"])
@@ -73,7 +77,8 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
             """One file of the bursar's. What goes wrong with it holds up no other."""
             put_away(apply_payments(read_file(name)))  # type: ignore[arg-type]
 
-        import_file.expand(name=ArrivalSensor(task_id="wait_for_files", profile=profile).output)
+        files = ArrivalSensor(task_id="wait_for_files", profile=profile).output
+        import_file.expand(name=files) >> report_job(profile, "import", dag)
 
     return dag
 

@@ -1,0 +1,98 @@
+"""How the runs of a DAG are reported: its tasks are timed, and a last one records what they did."""
+
+import logging
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from airflow.sdk import DAG, XComArg, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from bursar.ledger.connection import ledger_engine
+from bursar.orchestration.connections import ledger_url
+from bursar.orchestration.integration_dag import Direction, Summary
+from bursar.profiles import Profile
+from bursar.reporting.report import JobReport, Outcome, record_report
+from bursar.reporting.runs import export_report, import_report
+from bursar.reporting.stages import timed_stage
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_BUILDERS = {"export": export_report, "import": import_report}
+
+
+def timed(profile: Profile, direction: Direction) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Makes a task's function take down in the ledger how long it took and why it failed, if it did."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def timed_function(*args: P.args, **kwargs: P.kwargs) -> R:
+            context = get_current_context()
+            part = context["ti"].map_index
+            skipped: AirflowSkipException | None = None
+            with timed_stage(
+                ledger_engine(ledger_url()),
+                function.__name__,
+                job=direction,
+                profile=profile.code,
+                run=context["run_id"],
+                part="" if part is None or part < 0 else str(part),
+            ):
+                try:
+                    return function(*args, **kwargs)
+                except AirflowSkipException as skip:  # no failure of the stage
+                    skipped = skip
+            raise skipped
+
+        return timed_function
+
+    return decorate
+
+
+def report_job(profile: Profile, direction: Direction, dag: DAG) -> XComArg:
+    """The last task of a DAG: records the report of the run, whatever became of the other tasks.
+
+    It is a teardown, so it also runs after a failure or when a person marks the run as failed. To Airflow it alone
+    decides how the run ended: so it fails if the run did, and also if the report can't be recorded.
+    """
+
+    @task(task_id="report_job")
+    def report() -> Summary:
+        """Records what the run did, for the job history and for whoever is told."""
+        context = get_current_context()
+        run, dag_run = context["run_id"], context["dag_run"]
+        states = context["ti"].get_task_states(dag.dag_id, run_ids=[run]).get(run, {})
+        engine = ledger_engine(ledger_url())
+        started_at = dag_run.start_date or dag_run.run_after
+        built = _BUILDERS[direction](engine, profile.code, run=run, started_at=started_at, failed=_failed(states))
+        recorded = record_report(engine, built)
+        _log(recorded)
+        if recorded.outcome is Outcome.FAILED:
+            raise AirflowFailException("The run failed, and its report is recorded. See the tasks before this one.")
+        return {"outcome": recorded.outcome}
+
+    last: XComArg = report()
+    last.as_teardown(on_failure_fail_dagrun=True)
+    return last
+
+
+def _failed(states: dict[str, str | None]) -> list[str]:
+    """The stages that failed, each once; those that never ran because of them only if nothing else explains the end."""
+    failed = [_stage(task_id) for task_id, state in states.items() if state == "failed"]
+    kept_from_running = [_stage(task_id) for task_id, state in states.items() if state == "upstream_failed"]
+    return list(dict.fromkeys(failed or kept_from_running))
+
+
+def _stage(task_id: str) -> str:
+    """A task's stage: its id without the group and the number of the file."""
+    return re.sub(r"_\d+$", "", task_id.rpartition(".")[2])
+
+
+def _log(report: JobReport) -> None:
+    log.info("Outcome: %s.", report.outcome)
+    for message in report.messages:
+        log.warning("%s", message)

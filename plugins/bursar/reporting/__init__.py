@@ -1,0 +1,1 @@
+"""What each run did, in the ledger for as long as the library wants."""

@@ -1,0 +1,76 @@
+"""The report of a run: what it did, for whom it matters, and what somebody should look at."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Literal
+
+from sqlalchemy import Engine, RowMapping
+
+from bursar.ledger.statements import statement
+
+Job = Literal["export", "import", "purge", "waive"]
+
+
+class Outcome(StrEnum):
+    """How a run ended, in the words of the job history."""
+
+    COMPLETED = "completed"
+    WITH_WARNINGS = "completed with warnings"
+    NOTHING_TO_DO = "nothing to do"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobReport:
+    """What a run of a job did.
+
+    `totals` and `left_behind` are as in `Batch`; for the maintenance jobs `left_behind` says why users were kept.
+    `rejects` is `{outcome: {"records": n, "sums": {currency: text}}}`, the records of payments without effect. `stages`
+    is `{stage: seconds}`, all tries together, in the order in which they began. `messages` are sentences for a
+    librarian: what to look at, and what to do. There is nothing about people in it. All moments are aware.
+    """
+
+    job: Job
+    profile: str | None
+    run: str
+    dry_run: bool = False
+    as_of: datetime | None = None
+    started_at: datetime
+    ended_at: datetime
+    outcome: Outcome
+    files: tuple[str, ...] = ()
+    users: int = 0
+    fines: int = 0
+    totals: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    left_behind: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    rejects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    stages: Mapping[str, float] = field(default_factory=dict)
+    messages: tuple[str, ...] = ()
+
+    @classmethod
+    def from_row(cls, row: RowMapping) -> "JobReport":
+        """Makes a report of a row of the table."""
+        values = {field.name: row[field.name] for field in fields(cls)}
+        lists = {name: tuple(values[name]) for name in ("files", "messages")}
+        return cls(**values | lists | {"outcome": Outcome(values["outcome"])})
+
+    @property
+    def net(self) -> dict[str, Decimal]:
+        """Charges and credits together, by currency."""
+        return {code: Decimal(sums["charges"]) + Decimal(sums["credits"]) for code, sums in self.totals.items()}
+
+
+def record_report(engine: Engine, report: JobReport) -> JobReport:
+    """Records the report of a run, in the place of an earlier one of the same run, and returns it as recorded."""
+    values = asdict(report)
+    for name in ("totals", "left_behind", "rejects", "stages"):
+        values[name] = json.dumps(values[name])
+    for name in ("files", "messages"):
+        values[name] = list(values[name])
+    with engine.begin() as connection:
+        row = connection.execute(statement("reports/record"), values).mappings().one()
+    return JobReport.from_row(row)

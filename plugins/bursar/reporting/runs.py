@@ -1,0 +1,178 @@
+"""Reports of exports and imports, built from what the ledger knows about their runs."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from bursar.exporting.selection import REASONS
+from bursar.importing.application import EFFECTIVE
+from bursar.ledger.batches import Batch, State
+from bursar.ledger.statements import statement
+from bursar.money import monies
+from bursar.reporting.report import JobReport, Outcome
+
+FOR_A_PERSON = ("no_identifier", "malformed_identifier")
+"""Reasons for which a fine stays until somebody corrects something; the others are what the profile wants."""
+
+HARMLESS = ("NO_PAYMENT",)
+"""Outcomes of payments that have no effect and need none."""
+
+
+def export_report(
+    engine: Engine, profile: str, *, run: str, started_at: datetime, failed: Collection[str]
+) -> JobReport:
+    """The report of an export's run; `failed` are the stages that failed, which may have been killed."""
+    with engine.connect() as connection:
+        parameters = {"profile": profile, "run": run}
+        row = connection.execute(statement("reports/batch_of_run"), parameters).mappings().first()
+        batch = Batch.from_row(row) if row else None
+        ended = [
+            Batch.from_row(row) for row in connection.execute(statement("reports/ended_by"), parameters).mappings()
+        ]
+        report = _bare("export", profile, run, started_at)
+        messages = [*_failures(connection, report, failed), *map(_ended, ended)]
+        stages = _stages(connection, report)
+    went = batch is not None and batch.state in (State.DELIVERED, State.CLOSED)
+    if batch:
+        messages += _for_a_person(batch.left_behind)
+        if failed and batch.fines and batch.state is not State.CLOSED:
+            messages.append(_unfinished(batch))
+    return replace(
+        report,
+        as_of=batch.as_of if batch else None,
+        outcome=_outcome(failed, messages, something=bool(batch and batch.fines)),
+        files=(batch.file_name,) if batch and batch.fines and went else (),
+        users=batch.users if batch and went else 0,
+        fines=batch.fines if batch and went else 0,
+        totals=batch.totals if batch and went else {},
+        left_behind=batch.left_behind if batch else {},
+        stages=stages,
+        messages=tuple(messages),
+    )
+
+
+def import_report(
+    engine: Engine, profile: str, *, run: str, started_at: datetime, failed: Collection[str]
+) -> JobReport:
+    """The report of an import's run; `failed` are the stages that failed, which may have been killed.
+
+    Its totals are what was paid on charges, and what was taken back on credits.
+    """
+    with engine.connect() as connection:
+        parameters = {"profile": profile, "run": run}
+        arrived = connection.execute(statement("reports/arrived"), parameters).all()
+        paid = connection.execute(statement("reports/paid"), parameters).all()
+        report = _bare("import", profile, run, started_at)
+        messages = _failures(connection, report, failed)
+        stages = _stages(connection, report)
+    rejects: dict[str, dict[str, Any]] = {}
+    for file in arrived:
+        if file.applied_here:
+            without_effect = {name: one for name, one in file.outcomes.items() if name not in EFFECTIVE}
+            _add(rejects, without_effect)
+            messages += _rejected(file.id, file.name, file.records, without_effect)
+        elif file.applied_at:
+            messages.append(f"{file.name} holds the same bytes as a file that was applied before; it changed nothing.")
+    return replace(
+        report,
+        outcome=_outcome(failed, messages, something=bool(arrived)),
+        files=tuple(file.name for file in arrived),
+        users=paid[0].users if paid else 0,
+        fines=paid[0].fines if paid else 0,
+        totals={row.currency: {"charges": str(row.charges), "credits": str(row.credits)} for row in paid},
+        rejects=rejects,
+        stages=stages,
+        messages=tuple(messages),
+    )
+
+
+def _bare(job: str, profile: str, run: str, started_at: datetime) -> JobReport:
+    return JobReport(
+        job=job,  # type: ignore[arg-type]
+        profile=profile,
+        run=run,
+        started_at=started_at,
+        ended_at=datetime.now(UTC),
+        outcome=Outcome.FAILED,
+    )
+
+
+def _outcome(failed: Collection[str], messages: Collection[str], *, something: bool) -> Outcome:
+    if failed:
+        return Outcome.FAILED
+    if messages:
+        return Outcome.WITH_WARNINGS
+    return Outcome.COMPLETED if something else Outcome.NOTHING_TO_DO
+
+
+def _stages(connection: Connection, report: JobReport) -> dict[str, float]:
+    return {row.stage: round(row.seconds, 3) for row in _stage_rows(connection, report)}
+
+
+def _stage_rows(connection: Connection, report: JobReport) -> list[Any]:
+    of_run = {"job": report.job, "profile": report.profile, "run": report.run}
+    return list(connection.execute(statement("reports/stages"), of_run))
+
+
+def _failures(connection: Connection, report: JobReport, failed: Collection[str]) -> list[str]:
+    known = {row.stage: row.errors for row in _stage_rows(connection, report)}
+    messages = []
+    for stage in failed:
+        errors = known.get(stage) or ["It was ended from outside, or its worker died; its log may say more."]
+        messages += [f"{stage} failed: {error}" for error in errors]
+    return messages
+
+
+def _ended(batch: Batch) -> str:
+    what = f"Batch {batch.id} with {batch.fines:,} fines, left unfinished by run {batch.run},"
+    if batch.state is State.RELEASED:
+        return f"{what} was released: nothing of it was sent, and its fines are open again."
+    return f"{what} was carried to its end: {batch.file_name} is delivered and its fines are closed."
+
+
+def _unfinished(batch: Batch) -> str:
+    what = f"Batch {batch.id} with {batch.fines:,} fines ({_net(batch)}) is {batch.state}"
+    if batch.state is State.RELEASED:
+        return f"{what}; its fines are open."
+    return (
+        f"{what}; its fines wait. Mend the cause and clear the failed task, or leave it to the next run: "
+        "it carries to its end what may have reached the bursar, and lets the rest go."
+    )
+
+
+def _net(batch: Batch) -> str:
+    return monies({code: Decimal(sums["charges"]) + Decimal(sums["credits"]) for code, sums in batch.totals.items()})
+
+
+def _for_a_person(left_behind: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    return [
+        f"{left['fines']:,} fines of {left['users']:,} users ({monies(left['net'])}) stay open: {REASONS[reason]}. "
+        "Correct the users in the library system; `bin/bursar preview` lists them."
+        for reason in FOR_A_PERSON
+        if (left := left_behind.get(reason))
+    ]
+
+
+def _rejected(file_id: int, name: str, records: int, outcomes: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
+    counts = {outcome: one["records"] for outcome, one in outcomes.items() if outcome not in HARMLESS}
+    if counts:
+        parts = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items())
+        yield (
+            f"{sum(counts.values()):,} of the {records:,} records of {name} had no effect ({parts}). "
+            f"`bin/bursar imports rejects {file_id}` lists them with their reasons; ask the bursar."
+        )
+
+
+def _add(rejects: dict[str, dict[str, Any]], outcomes: Mapping[str, Mapping[str, Any]]) -> None:
+    for name, one in outcomes.items():
+        known = rejects.setdefault(name, {"records": 0, "sums": {}})
+        known["records"] += one["records"]
+        sums = defaultdict(Decimal, {code: Decimal(sum_) for code, sum_ in known["sums"].items()})
+        for code, sum_ in one["sums"].items():
+            sums[code] += Decimal(sum_)
+        known["sums"] = {code: str(sum_) for code, sum_ in sums.items()}

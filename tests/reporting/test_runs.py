@@ -1,0 +1,231 @@
+"""What a run reports, from what the ledger knows about it."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from bursar.errors import RemoteFolderError
+from bursar.exporting.closing import release
+from bursar.exporting.selection import select_fines
+from bursar.reporting.report import JobReport, Outcome, record_report
+from bursar.reporting.runs import export_report, import_report
+from bursar.reporting.stages import timed_stage
+from tests.library import NOW, Library, a_profile, the_settings
+from tests.office import Office, Payment
+
+STARTED = datetime.now(UTC) - timedelta(minutes=5)
+
+
+@pytest.fixture
+def office(library: Library) -> Office:
+    return Office(library)
+
+
+def export_of(office: Office, batch: int, *failed: str) -> JobReport:
+    run = office.library.one("SELECT run FROM batches WHERE id = :id", id=batch)
+    return export_report(office.library.ledger, "STUDENTS", run=run, started_at=STARTED, failed=failed)
+
+
+def import_of(office: Office, *failed: str) -> JobReport:
+    return import_report(office.library.ledger, "STUDENTS", run="run", started_at=STARTED, failed=failed)
+
+
+def arrived(office: Office, file: int, *, run: str = "run") -> None:
+    office._run(  # noqa: SLF001
+        "INSERT INTO arrivals (file_id, profile, run, name, size, modified)"
+        " SELECT id, profile, :run, name, size, modified FROM import_files WHERE id = :file",
+        file=file,
+        run=run,
+    )
+
+
+def test_an_export_that_sends_all_is_completed(office: Office) -> None:
+    user = office.library.user()
+    office.library.fine(user, "12.50")
+    office.library.fine(user, "-2.00")
+    batch = office.export()
+
+    report = export_of(office, batch)
+
+    assert report.outcome is Outcome.COMPLETED
+    assert (report.users, report.fines) == (1, 2)
+    assert report.totals == {"USD": {"charges": "12.500", "credits": "-2.000"}}
+    assert report.net == {"USD": Decimal("10.5")}
+    assert report.files == (office.library.one("SELECT file_name FROM batches"),)
+    assert not report.messages
+
+
+def test_an_export_without_a_fine_had_nothing_to_do(office: Office) -> None:
+    report = export_of(office, office.export())
+
+    assert (report.outcome, report.files, report.fines) == (Outcome.NOTHING_TO_DO, (), 0)
+
+
+def test_users_whom_the_bursar_cannot_know_are_a_warning(office: Office) -> None:
+    office.library.fine(office.library.user(None), "3.00")
+    office.library.fine(office.library.user("00\x01"), "4.00")
+
+    report = export_of(office, office.export())
+
+    assert report.outcome is Outcome.WITH_WARNINGS
+    missing, malformed = report.messages
+    assert missing.startswith(
+        "1 fines of 1 users (3.00 USD) stay open: the user has no identifier of the profile's type."
+    )
+    assert malformed.startswith("1 fines of 1 users (4.00 USD) stay open: the user's identifier does not match")
+    assert set(report.left_behind) == {"no_identifier", "malformed_identifier"}
+
+
+def test_what_the_profile_leaves_behind_on_purpose_is_no_warning(office: Office) -> None:
+    office.library.fine()
+    select_fines(
+        office.library.ledger, a_profile(user_groups=["STAFF"]), the_settings(), run="staff", as_of=datetime.now(UTC)
+    )
+
+    report = export_report(office.library.ledger, "STUDENTS", run="staff", started_at=STARTED, failed=())
+
+    assert report.outcome is Outcome.NOTHING_TO_DO
+    assert report.left_behind["other_user_group"]["fines"] == 1
+
+
+def test_a_failed_export_sent_nothing_and_says_what_waits(office: Office) -> None:
+    office.library.fine()
+    batch = select_fines(office.library.ledger, a_profile(), the_settings(), run="bad", as_of=NOW)
+    with (
+        pytest.raises(RemoteFolderError),
+        timed_stage(office.library.ledger, "upload_file", job="export", profile="STUDENTS", run="bad"),
+    ):
+        raise RemoteFolderError("The server refuses the login. Ask its administrator.")
+
+    report = export_of(office, batch.id, "upload_file")
+
+    assert report.outcome is Outcome.FAILED
+    assert (report.fines, report.totals, report.files) == (0, {}, ())
+    failure, waits = report.messages
+    assert failure == "upload_file failed: The server refuses the login. Ask its administrator."
+    assert waits.startswith(f"Batch {batch.id} with 1 fines (12.50 USD) is SELECTED; its fines wait.")
+    assert list(report.stages) == ["upload_file"]
+
+
+def test_a_stage_that_was_killed_is_told(office: Office) -> None:
+    office.library.fine()
+
+    report = export_of(office, office.export(close=False), "close_fines")
+
+    assert report.messages[0].startswith("close_fines failed: It was ended from outside, or its worker died")
+    assert report.fines == 1  # it was delivered
+
+
+def test_the_run_that_ends_an_earlier_batch_says_so(office: Office) -> None:
+    office.library.fine()
+    left = select_fines(office.library.ledger, a_profile(), the_settings(), run="left", as_of=NOW)
+    batch = office.export()
+    run = office.library.one("SELECT run FROM batches WHERE id = :id", id=batch)
+    release(office.library.ledger, left.id, ended_by=run)
+
+    report = export_of(office, batch)
+
+    assert report.outcome is Outcome.WITH_WARNINGS
+    (message,) = report.messages
+    assert message == (
+        f"Batch {left.id} with 1 fines, left unfinished by run left, was released: nothing of it was sent, and its "
+        "fines are open again."
+    )
+
+
+def test_tries_of_a_stage_count_together_and_the_last_one_speaks(office: Office) -> None:
+    ledger = office.library.ledger
+    for part in ("0", "1"):
+        with (
+            pytest.raises(ZeroDivisionError),
+            timed_stage(ledger, "read_file", job="import", profile="STUDENTS", run="run", part=part),
+        ):
+            _ = 1 / 0
+    with timed_stage(ledger, "read_file", job="import", profile="STUDENTS", run="run", part="1"):
+        pass
+    with timed_stage(ledger, "apply_payments", job="import", profile="STUDENTS", run="run", part="1"):
+        pass
+
+    report = import_of(office, "read_file")
+
+    assert list(report.stages) == ["read_file", "apply_payments"]
+    assert office.library.one("SELECT count(*) FROM job_stages WHERE seconds > 0") == 3
+    assert report.messages == ("read_file failed: read_file failed with ZeroDivisionError; its log says more.",)
+
+
+def test_an_import_reports_payments_by_what_they_paid(office: Office) -> None:
+    user = office.library.user()
+    (_, charge), (_, credit) = office.exported("10.00", user=user), office.exported("-4.00", user=user)
+    file = office.file(Payment(charge, "10.00"), Payment(credit, "-4.00"))
+    arrived(office, file)
+    office.apply(file)
+
+    report = import_of(office)
+
+    assert report.outcome is Outcome.COMPLETED
+    assert (report.users, report.fines) == (1, 2)
+    assert report.totals == {"USD": {"charges": "10.000", "credits": "-4.000"}}
+    assert not report.rejects
+
+
+def test_records_without_effect_are_a_warning(office: Office) -> None:
+    _, transaction = office.exported("10.00")
+    file = office.file(
+        Payment(transaction, "10.00"), Payment("77", "5.00"), Payment("78", "1.00", "CAD"), Payment(transaction, "0")
+    )
+    arrived(office, file)
+    office.apply(file)
+
+    report = import_of(office)
+
+    assert report.outcome is Outcome.WITH_WARNINGS
+    assert {name: one["records"] for name, one in report.rejects.items()} == {"UNMATCHED": 2, "NO_PAYMENT": 1}
+    assert report.rejects["UNMATCHED"]["sums"] == {"CAD": "1.000", "USD": "5.000"}
+    (message,) = report.messages
+    assert message.startswith("2 of the 4 records of payments")
+    assert f"`bin/bursar imports rejects {file}`" in message
+
+
+def test_an_import_counts_only_what_its_own_run_applied(office: Office) -> None:
+    _, transaction = office.exported("10.00")
+    file = office.file(Payment(transaction, "10.00"))
+    arrived(office, file, run="earlier")
+    arrived(office, file)
+    office.apply(file)
+    office._run("UPDATE import_files SET applied_by = 'earlier'")  # noqa: SLF001
+
+    report = import_of(office)
+
+    assert (report.fines, report.totals) == (0, {})
+    assert report.outcome is Outcome.WITH_WARNINGS
+    assert "holds the same bytes as a file that was applied before" in report.messages[0]
+
+
+def test_an_import_without_a_file_had_nothing_to_do(office: Office) -> None:
+    assert import_of(office).outcome is Outcome.NOTHING_TO_DO
+
+
+def test_the_report_of_a_repeated_run_takes_the_place_of_the_first(library: Library) -> None:
+    ended = STARTED + timedelta(seconds=10)
+    first = JobReport(
+        job="waive", profile=None, run="r", started_at=STARTED, ended_at=ended, outcome=Outcome.FAILED, messages=("no",)
+    )
+    again = JobReport(
+        job="waive",
+        profile=None,
+        run="r",
+        started_at=ended,
+        ended_at=ended + timedelta(seconds=3),
+        outcome=Outcome.COMPLETED,
+        stages={"z": 1.5, "a": 2.0},
+        files=("a.xml", "b\u2028.xml"),
+    )
+
+    record_report(library.ledger, first)
+    recorded = record_report(library.ledger, again)
+
+    assert library.one("SELECT count(*) FROM job_reports") == 1
+    assert (recorded.started_at, recorded.ended_at) == (STARTED, again.ended_at)
+    assert list(recorded.stages) == ["z", "a"]
+    assert (recorded.outcome, recorded.files, recorded.messages) == (Outcome.COMPLETED, again.files, ())
