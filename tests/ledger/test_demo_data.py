@@ -309,4 +309,4 @@ def _rows(engine: Engine, query: str) -> list[Row[Any]]:
 def _dump(engine: Engine) -> dict[str, list[Row[Any]]]:
     """All rows of all tables, ordered."""
     tables = _rows(engine, "SELECT relname FROM pg_stat_user_tables ORDER BY 1")
-    return {str(table): _rows(engine, f"SELECT * FROM {table} ORDER BY {table}") for (table,) in tables}
+    return {str(table): _rows(engine, f"SELECT * FROM {table} ORDER BY CAST({table} AS text)") for (table,) in tables}
