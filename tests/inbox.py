@@ -84,7 +84,7 @@ class Inbox:
 
     def bring_in(self, name: str, run: str = "run 1") -> str | None:
         """All steps of a file; where it lies afterwards."""
-        apply_payments(self.library.ledger, self.read(name, run).id)
+        apply_payments(self.library.ledger, self.read(name, run).id, run=run)
         return self.put_away(name, run)
 
     @contextmanager

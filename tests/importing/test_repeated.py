@@ -28,7 +28,7 @@ def bring_in(inbox: Inbox, run: str, death: Death | None = None) -> None:
     death = death or Death()
     with death.at_commits(inbox.library.ledger):
         file = inbox.read("a.xml", run, death)
-        apply_payments(inbox.library.ledger, file.id)
+        apply_payments(inbox.library.ledger, file.id, run="r1")
         inbox.put_away("a.xml", run, death)
 
 
@@ -78,7 +78,7 @@ def test_two_imports_at_once_apply_a_file_once(inbox: Inbox, fine: int) -> None:
 
     def one(run: str) -> FileState:
         together.wait()
-        return apply_payments(inbox.library.ledger, inbox.read("a.xml", run).id).state
+        return apply_payments(inbox.library.ledger, inbox.read("a.xml", run).id, run=run).state
 
     with ThreadPoolExecutor(2) as workers:
         assert list(workers.map(one, ["run 1", "run 2"])) == [FileState.APPLIED] * 2
