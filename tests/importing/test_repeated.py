@@ -28,7 +28,7 @@ def bring_in(inbox: Inbox, run: str, death: Death | None = None) -> None:
     death = death or Death()
     with death.at_commits(inbox.library.ledger):
         file = inbox.read("a.xml", run, death)
-        apply_payments(inbox.library.ledger, file.id, run="r1")
+        apply_payments(inbox.library.ledger, file.id, run=run)
         inbox.put_away("a.xml", run, death)
 
 
