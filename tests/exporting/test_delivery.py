@@ -314,6 +314,22 @@ def test_a_batch_that_may_have_been_sent_is_released_only_on_a_persons_word(
     assert release(library.ledger, found.id, bursar_has_not_got_it=True).state is State.RELEASED
 
 
+def test_a_batch_is_not_released_while_a_worker_delivers_it(library: Library, bursar: Bursar, tmp_path: Path) -> None:
+    """Not even on a person's word, who looked at the server a moment before the file got there."""
+    found = selected(library)
+
+    @contextmanager
+    def while_delivering(batch: Batch) -> Iterator[RemoteFolder]:
+        with pytest.raises(PassingError, match="Another worker is delivering"):
+            release(library.ledger, batch.id, bursar_has_not_got_it=True)
+        with bursar.open()(batch) as folder:
+            yield folder
+
+    assert deliver(library.ledger, found.id, while_delivering, tmp_path).state is State.DELIVERED
+    close_fines(library.ledger, found.id)
+    assert exported_once(library, found)
+
+
 def test_a_closed_batch_is_never_released(library: Library, bursar: Bursar, tmp_path: Path) -> None:
     found = selected(library)
     deliver(library.ledger, found.id, bursar.open(), tmp_path)

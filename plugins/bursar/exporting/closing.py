@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from bursar.errors import BatchError
-from bursar.exporting.delivery import OpenFolder, deliver
+from bursar.exporting.delivery import OpenFolder, deliver, only_one_delivers
 from bursar.ledger.batches import Batch, State, batch, record_step, unfinished_batches
 from bursar.ledger.statements import statement
 
@@ -54,8 +54,9 @@ def release(
 
     Raises:
         BatchError: the batch is closed, or may have reached the bursar.
+        PassingError: a worker is delivering it at this moment.
     """
-    with engine.begin() as connection:
+    with only_one_delivers(engine, batch_id), engine.begin() as connection:
         found = batch(connection, batch_id, lock=True)
         if found.state is State.RELEASED:
             return found

@@ -42,7 +42,7 @@ def deliver(engine: Engine, batch_id: int, open_folder: OpenFolder, staging: Pat
         RemoteFolderError: the server refuses, or a file that is not ours stands in the way; nothing was overwritten.
         BatchError: the batch was released, or the connection leads to another folder than the upload went to.
     """
-    with _only_one_delivers(engine, batch_id):
+    with only_one_delivers(engine, batch_id):
         found = _batch(engine, batch_id)
         if found.state in (State.DELIVERED, State.CLOSED):
             log.info("%s was delivered before, at %s.", found.file_name, found.delivered_at)
@@ -121,7 +121,12 @@ def _batch(engine: Engine, batch_id: int) -> Batch:
 
 
 @contextmanager
-def _only_one_delivers(engine: Engine, batch_id: int) -> Iterator[None]:
+def only_one_delivers(engine: Engine, batch_id: int) -> Iterator[None]:
+    """Keeps all others from delivering or releasing a batch while the block lasts.
+
+    Raises:
+        PassingError: somebody else does so now.
+    """
     lock = text("SELECT pg_try_advisory_xact_lock(:family, CAST(:batch AS integer))")
     with engine.begin() as connection:
         if not connection.execute(lock, {"family": _DELIVERY_LOCKS, "batch": batch_id}).scalar_one():
