@@ -178,6 +178,31 @@ def test_the_shipped_profiles_show_what_a_profile_can_do(shipped: dict[str, Prof
     assert schedules == ["daily at 02:00", "weekly on Sunday at 03:00", "monthly on day 1 at 04:00"]
 
 
+def test_an_import_may_not_find_the_exports_of_another_profile(load: Load, good: str) -> None:
+    """Every fine in them would count as paid."""
+    other = good.replace("code: LAW", "code: MAIN").replace("law/out", "main/out").replace("law/in", "law/out")
+    profiles, problems = load(law=good, main=other)
+    assert [profile.code for profile in profiles] == ["LAW"]
+    line = other.splitlines().index("  input_file_path: law/out") + 1
+    folder = f"main.yaml:{line}: import.input_file_path"
+    assert problems == [
+        f"{folder}: is the folder that LAW exports to, whose files would count as payments: take another"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("sftp_connection: bursar_law", "sftp_connection: bursar_main"),
+        ("import:\n  active: yes", "import:\n  active: no"),
+    ],
+)
+def test_a_folder_on_another_server_or_of_no_import_is_no_danger(load: Load, good: str, old: str, new: str) -> None:
+    other = good.replace("code: LAW", "code: MAIN").replace("law/out", "main/out").replace("law/in", "law/out")
+    profiles, problems = load(law=good, main=other.replace(old, new))
+    assert ([profile.code for profile in profiles], problems) == (["LAW", "MAIN"], [])
+
+
 def test_the_shipped_profiles_meet_in_no_folder(shipped: dict[str, Profile]) -> None:
     active = [profile for profile in shipped.values() if profile.export.active]
     folders = [(profile.sftp_connection, profile.export.output_file_path) for profile in active] + [

@@ -52,7 +52,12 @@ def load_profiles(folder: Path, settings: Settings) -> tuple[list[Profile], list
         problems += wrong
         if profile:
             by_code[profile.code.casefold()].append((source, profile))
-    profiles = [same[0][1] for same in by_code.values() if len(same) == 1]
+    alone = [same[0] for same in by_code.values() if len(same) == 1]
+    meeting = {
+        profile.code: problem for source, profile in alone for problem in _folders_that_meet(source, profile, alone)
+    }
+    problems += meeting.values()
+    profiles = [profile for _, profile in alone if profile.code not in meeting]
     problems += [problem for same in by_code.values() if len(same) > 1 for problem in _one_code(same)]
     return sorted(profiles, key=lambda profile: profile.code), sorted(problems)
 
@@ -65,6 +70,23 @@ def _checked(model: type[S], source: Source) -> tuple[S | None, list[Problem]]:
     except ValidationError as error:
         return None, sorted([*source.problems, *problems_of(error, model, source)])
     return (None if source.problems else checked), list(source.problems)
+
+
+def _folders_that_meet(source: Source, profile: Profile, all_: list[tuple[Source, Profile]]) -> list[Problem]:
+    """An import that would find another profile's exports in its folder: every fine of theirs would count as paid."""
+    if not profile.import_.active:
+        return []
+    inbox = (profile.sftp_connection, profile.import_.input_file_path)
+    return [
+        Problem(
+            source.file,
+            source.line(("import", "input_file_path")),
+            "import.input_file_path",
+            f"is the folder that {other.code} exports to, whose files would count as payments: take another",
+        )
+        for _, other in all_
+        if other.export.active and (other.sftp_connection, other.export.output_file_path) == inbox
+    ]
 
 
 def _one_code(same: list[tuple[Source, Profile]]) -> list[Problem]:
