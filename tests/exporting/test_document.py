@@ -202,6 +202,13 @@ def test_other_bytes_than_before_stop_the_export(library: Library, tmp_path: Pat
     assert not list(tmp_path.iterdir())
 
 
+def test_the_staging_folder_is_for_its_owner_alone(library: Library, tmp_path: Path) -> None:
+    library.fine()
+    staging = tmp_path / "staging" / "STUDENTS"
+    build_document(library.ledger, select(library).id, staging)
+    assert staging.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_released_batch_has_no_file(library: Library, tmp_path: Path) -> None:
     library.fine()
     found = select(library)

@@ -64,6 +64,7 @@ def test_a_hostile_file_is_refused_and_the_ledger_is_as_before(
     assert inbox.everything() == before
     assert inbox.files() == {f"failed/{name}": content}
     assert list(inbox.staging.iterdir()) == []
+    assert inbox.staging.stat().st_mode & 0o777 == 0o700
     assert inbox.library.one("SELECT refusal FROM import_files WHERE state = 'REFUSED'") == str(refusal.value)
 
 

@@ -71,7 +71,7 @@ def read_file(
             f"{name} was in {folder.address}, but is not there any more. Nothing of it was read. If it does not come "
             "back, ask the bursar; a file that comes later is imported by the next run."
         )
-    staging.mkdir(parents=True, exist_ok=True)
+    staging.mkdir(mode=0o700, parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=staging, prefix=".incoming-") as fetched:
         sha256 = _fetch(folder, entry, fetched)
         arrived = {"profile": profile.code, "run": run, "name": name, "modified": entry.modified}
