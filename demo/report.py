@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from bursar.exporting.selection import REASONS
+from bursar.ledger.imports import in_order
 from bursar.money import money, monies
 from demo.accounts import Places, Position
 from demo.exports import Export
@@ -79,7 +80,7 @@ def print_imports(out: Console, imports: list[Import]) -> None:
             table = Table("Outcome", box=None, padding=(0, 2))
             for heading in ("Records", "Sum in the file", "Paid on fines", "Became a credit"):
                 table.add_column(heading, justify="right")
-            for outcome, found in (file.outcomes or {}).items():
+            for outcome, found in in_order(file.outcomes or {}).items():
                 amounts = (monies(_without_zeros(found[name])) for name in ("sums", "applied", "credited"))
                 table.add_row(outcome, f"{found['records']:,}", *amounts)
             out.print(table)

@@ -124,7 +124,7 @@ def test_csv_files_are_loaded(library: Library, tmp_path: Path) -> None:
 def test_the_preview_shows_what_goes_and_why_the_rest_stays(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exports, "the_profile", lambda code: a_profile(code=code, time_before_export_days=7))
     library.fine(library.user("00000001", last="Goes\x1b[2J"), "12.50")
-    library.fine(library.user(None, last="[bold]Stays"), "1.00")
+    library.fine(library.user(None, last="[bold]Stays"), "1.00", kind="[red]LOST")
     library.fine(amount="2.00", created=NOW - timedelta(days=1))
     output = run("preview", "STUDENTS", "--as-of", "2026-03-02T07:00").output
     assert "Would be exported: 1 fines of 1 users" in output
@@ -132,6 +132,7 @@ def test_the_preview_shows_what_goes_and_why_the_rest_stays(library: Library, mo
     assert "younger than the time before export: 1 fines" in output
     assert "no identifier of the profile's type: 1 fines" in output
     assert "[bold]Stays" in output
+    assert "[red]LOST" in output
     assert "\x1b[2J" not in output
     assert library.one("SELECT count(*) FROM batches") == 0
 
@@ -142,6 +143,7 @@ def test_the_preview_shows_what_goes_and_why_the_rest_stays(library: Library, mo
         (("preview", "NOBODY"), "no profile NOBODY. There are: CREDITS"),
         (("preview", "SUMMER_SCHOOL"), "not active"),
         (("preview", "STUDENTS", "--as-of", "soon"), "no moment"),
+        (("preview", "STUDENTS", "--as-of", "P1D"), "no moment"),
         (("batches", "release", "7"), "no batch 7"),
         (("fine", "4711"), "No fine has"),
         (("imports", "rejects", "7"), "no import file 7"),
@@ -185,6 +187,30 @@ def test_the_life_of_a_fine_is_told_by_either_of_its_ids(library: Library) -> No
         ):
             assert told in output
         assert "outstanding at the bursar 0.00 USD" in output
+
+
+def test_the_life_of_a_fine_shows_file_names_whole_and_sums_to_the_last_digit(library: Library) -> None:
+    office = Office(library)
+    fine, _ = office.exported("1.234", currency="KWD", kind="[red]LOST")
+    with library.ledger.begin() as connection:
+        connection.execute(
+            text("UPDATE batches SET remote_folder = 'sftp://[fe80::1]/' || repeat('a-long-folder/', 9)")
+        )
+    output = run("fine", str(fine)).output
+    assert library.one("SELECT file_name FROM batches") in "".join(output.split())
+    assert "+1.234 KWD" in output
+    assert "sftp://[fe80::1]" in "".join(output.split())
+    assert "[red]LOST" in output
+    assert "…" not in output
+
+
+def test_files_of_payments_are_listed_with_their_outcomes_in_the_order_of_the_rules(library: Library) -> None:
+    assert "No file has come" in run("imports").output
+    office = Office(library)
+    _, transaction = office.exported("10.00")
+    office.pay(Payment("unknown", "4"), Payment(transaction, "4"), Payment(transaction, "6"))
+    output = run("imports").output
+    assert "1 PAID, 1 PARTLY_PAID, 1 UNMATCHED" in output
 
 
 def allow_activity(include: Path) -> None:

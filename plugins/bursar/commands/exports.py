@@ -1,5 +1,6 @@
 """`bin/bursar preview` and `bin/bursar batches`: what would go out, and what has not arrived."""
 
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
@@ -61,12 +62,12 @@ def batches(context: click.Context) -> None:
         table.add_row(
             str(batch.id),
             batch.profile,
-            batch.run,
+            printable(batch.run),
             batch.state,
             f"{batch.selected_at:%Y-%m-%d %H:%M}",
             f"{batch.fines:,}",
             monies(net),
-            f"{batch.remote_folder or 'not sent:'} {batch.file_name}",
+            printable(f"{batch.file_name} {batch.remote_folder or 'not sent'}"),
         )
     out.print(table)
     out.print("The next run of a profile ends its batches by itself; so does repeating (Clear) the failed task.")
@@ -84,10 +85,11 @@ def release_batch(batch: int, bursar_has_not_got_it: bool) -> None:  # noqa: FBT
 def _moment(text: str | None, time_zone: str) -> datetime:
     if text is None:
         return pendulum.now("UTC")
-    try:
-        return pendulum.parse(text, tz=time_zone, exact=False)  # type: ignore[return-value]
-    except ValueError as error:
-        raise BursarError(f"{text!r} is no moment. Write a date and a time, as in 2026-03-01T02:00.") from error
+    with suppress(ValueError):
+        moment = pendulum.parse(text, tz=time_zone, exact=False)
+        if isinstance(moment, datetime):  # and no duration
+            return moment
+    raise BursarError(f"{text!r} is no moment. Write a date and a time, as in 2026-03-01T02:00.")
 
 
 def _print_fines(verdicts: list[selection.Verdict], of: int) -> None:
@@ -100,7 +102,7 @@ def _print_fines(verdicts: list[selection.Verdict], of: int) -> None:
             str(verdict.fine_id),
             printable(verdict.patron_name),
             printable(verdict.identifier or "none"),
-            verdict.fine_fee_type,
+            printable(verdict.fine_fee_type),
             f"{verdict.created_at:%Y-%m-%d %H:%M}",
             money(verdict.balance, verdict.currency),
         )

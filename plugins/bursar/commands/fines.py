@@ -1,5 +1,7 @@
 """`bin/bursar fine`: a fine's whole life."""
 
+from decimal import Decimal
+
 import click
 from rich.table import Table
 from sqlalchemy import Connection, Row
@@ -26,12 +28,11 @@ def fine(number: str) -> None:
 
 def _print_life(connection: Connection, fine_id: int) -> None:
     now = connection.execute(statement("history/fine"), {"fine_id": fine_id}).one()
-    out.print(
-        f"\n[bold]Fine {now.id}[/]  {now.fine_fee_type}  {money(now.amount, now.currency)}  [bold]{now.status}[/]"
-    )
+    charged = f"{printable(now.fine_fee_type)}  {money(now.amount, now.currency)}"
+    out.print(f"\n[bold]Fine {now.id}[/]  {charged}  [bold]{now.status}[/]")
     facts = {
         "User": f"{printable(now.patron_name)} ({printable(now.primary_id or 'no primary id')})",
-        "Owner": now.owner_library or "the institution",
+        "Owner": printable(now.owner_library or "the institution"),
         "Item": printable(f"{now.title} ({now.barcode})") if now.barcode else "",
         "Comment": printable(now.comment or ""),
         "In the library system": printable(now.source_id or ""),
@@ -45,14 +46,14 @@ def _print_life(connection: Connection, fine_id: int) -> None:
     life = Table("When (UTC)", "What", box=None, padding=(0, 2))
     for heading in ("Balance", "Outstanding"):
         life.add_column(heading, justify="right")
-    life.add_column("Where")
+    life.add_column("Where", overflow="fold")
     for entry in connection.execute(statement("history/entries"), {"fine_id": fine_id}):
         changes = (entry.balance_change, entry.outstanding_change)
         life.add_row(
             f"{entry.at:%Y-%m-%d %H:%M}",
             entry.kind,
-            *(f"{change:+,.2f}" if change else "" for change in changes),
-            _where(entry),
+            *(_signed(change, now.currency) if change else "" for change in changes),
+            _where(entry, now.currency),
         )
     for record in connection.execute(statement("history/without_effect"), {"fine_id": fine_id}):
         told = f"{record.outcome}, sum {printable(record.sum or '-')}: {record.reason}"
@@ -70,11 +71,17 @@ def _print_life(connection: Connection, fine_id: int) -> None:
     )
 
 
-def _where(entry: Row) -> str:  # type: ignore[type-arg]
+def _signed(change: Decimal, currency: str) -> str:
+    return f"{'+' if change > 0 else ''}{money(change, currency)}"
+
+
+def _where(entry: Row, currency: str) -> str:  # type: ignore[type-arg]
     if entry.payment_file:
-        more = f", {entry.credited:,.2f} of it became a credit" if entry.credited else ""
+        more = f", {money(entry.credited, currency)} of it became a credit" if entry.credited else ""
         line = f", line {entry.payment_line}: {entry.outcome}{more}" if entry.payment_line else ""
         return f"{printable(entry.payment_file)}{line}"
     if entry.batch_id:
-        return f"batch {entry.batch_id}, transaction {entry.transaction_id}: {entry.remote_folder}/{entry.file_name}"
+        return printable(
+            f"{entry.file_name}, transaction {entry.transaction_id}, batch {entry.batch_id}, in {entry.remote_folder}"
+        )
     return printable(entry.comment or "")

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from bursar.commands.surroundings import out, printable, the_ledger
 from bursar.importing.rejects import write_rejects
-from bursar.ledger.imports import import_file
+from bursar.ledger.imports import import_file, in_order
 from bursar.ledger.statements import statement
 
 
@@ -19,20 +19,24 @@ def imports(context: click.Context, profile: str | None, limit: int) -> None:
     """List the newest files from the bursars, and what became of their records."""
     if context.invoked_subcommand:
         return
-    table = Table("File", "Profile", "Name", "State", "Registered (UTC)", "Records", "Outcomes", "Lies in")
     with the_ledger().connect() as connection:
-        for file in connection.execute(statement("history/imports"), {"profile": profile, "limit": limit}):
-            outcomes = ", ".join(f"{one['records']:,} {name}" for name, one in (file.outcomes or {}).items())
-            table.add_row(
-                str(file.id),
-                file.profile,
-                printable(file.name),
-                file.state,
-                f"{file.registered_at:%Y-%m-%d %H:%M}",
-                "" if file.records is None else f"{file.records:,}",
-                printable(file.refusal or outcomes),
-                printable(file.put_away_to or ""),
-            )
+        files = connection.execute(statement("history/imports"), {"profile": profile, "limit": limit}).all()
+    if not files:
+        out.print("No file has come from a bursar yet.")
+        return
+    table = Table("File", "Profile", "Name", "State", "Registered (UTC)", "Records", "Outcomes", "Lies in")
+    for file in files:
+        outcomes = ", ".join(f"{one['records']:,} {name}" for name, one in in_order(file.outcomes or {}).items())
+        table.add_row(
+            str(file.id),
+            file.profile,
+            printable(file.name),
+            file.state,
+            f"{file.registered_at:%Y-%m-%d %H:%M}",
+            "" if file.records is None else f"{file.records:,}",
+            printable(file.refusal or outcomes),
+            printable(file.put_away_to or ""),
+        )
     out.print(table)
 
 

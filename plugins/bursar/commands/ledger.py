@@ -18,7 +18,7 @@ def ledger() -> None:
 
 
 @ledger.command("migrate")
-def migratethe_ledger() -> None:
+def migrate_ledger() -> None:
     """Create the ledger's tables, or bring them to the newest version."""
     migrate(the_ledger())
     click.echo("The ledger has the newest version.")

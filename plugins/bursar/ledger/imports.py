@@ -11,6 +11,23 @@ from sqlalchemy import Connection, RowMapping
 from bursar.errors import InputFileError
 from bursar.ledger.statements import statement
 
+OUTCOMES = (
+    "PAID",
+    "PARTLY_PAID",
+    "OVERPAID",
+    "ALREADY_SETTLED",
+    "NO_PAYMENT",
+    "UNMATCHED",
+    "CURRENCY_MISMATCH",
+    "INVALID",
+)
+"""What can become of a record, in the order in which people are told."""
+
+
+def in_order(outcomes: Mapping[str, Any]) -> dict[str, Any]:
+    """Outcomes as people are told of them; the ledger keeps them in an order of its own."""
+    return {outcome: outcomes[outcome] for outcome in OUTCOMES if outcome in outcomes}
+
 
 class FileState(StrEnum):
     """How far a file has come. The ledger derives it from the moments of its steps."""
