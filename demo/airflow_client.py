@@ -54,7 +54,7 @@ class AirflowClient(httpx.Client):
         run = self._ask("POST", f"dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf or {}})
         return str(run["dag_run_id"])
 
-    def wait(self, dag_id: str, run_id: str, timeout: float = 120) -> str:
+    def wait(self, dag_id: str, run_id: str, timeout: float = 300) -> str:
         """Waits for the end of a run and returns how it ended: `success` or `failed`.
 
         Raises:

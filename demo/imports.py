@@ -47,7 +47,7 @@ def run_imports(library: Library, engine: Engine, exports: list[Export]) -> list
     return [
         Import(
             profile,
-            client.wait(dags[profile.code], runs[profile.code], timeout=240),
+            client.wait(dags[profile.code], runs[profile.code]),
             _files(engine, profile.code, runs[profile.code]),
             "success" if number else "failed",
         )

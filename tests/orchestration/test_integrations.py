@@ -1,16 +1,20 @@
 """The DAGs of a folder of profiles, as Airflow finds them."""
 
+from itertools import pairwise
 from pathlib import Path
 from shutil import copytree
 
 import pendulum
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import RetryAction
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables import trigger
 from airflow.timetables.base import TimeRestriction
 
+from bursar.errors import InputFileError, PassingError, RemoteFolderError
 from bursar.orchestration import integrations
+from bursar.orchestration.arrival_sensor import ArrivalSensor
 
 PROJECT = Path(__file__).parents[2]
 SHIPPED = {
@@ -84,10 +88,42 @@ def test_the_tasks_stand_in_the_order_of_the_work(include: Path) -> None:
     assert dag.max_active_runs == 1
 
 
+def test_an_import_waits_without_a_worker_and_brings_in_each_file_on_its_own(include: Path) -> None:
+    dag = dag_bag().dags["bursar_import__STUDENTS"]
+    assert dag.dag_display_name == "Import from Bursar using Profile Student Accounts Fines and Fees"
+    sensor = dag.get_task("wait_for_files")
+    assert isinstance(sensor, ArrivalSensor)
+    assert (sensor.mode, sensor.timeout) == ("reschedule", 720 * 60)
+    steps = ["import_file.read_file", "import_file.apply_payments", "import_file.put_away"]
+    assert steps[0] in sensor.downstream_task_ids
+    for step, following in pairwise(steps):
+        assert following in dag.get_task(step).downstream_task_ids
+    assert all(dag.get_task(step).get_closest_mapped_task_group() for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "action"),
+    [
+        (PassingError("the server is down"), RetryAction.RETRY),
+        (RemoteFolderError("a refused login"), RetryAction.FAIL),
+        (InputFileError("a broken file"), RetryAction.FAIL),
+        (ConnectionResetError(), RetryAction.DEFAULT),
+    ],
+)
+def test_what_needs_a_person_is_not_tried_again(include: Path, trouble: Exception, action: RetryAction) -> None:
+    for dag in dag_bag().dags.values():
+        assert dag.default_args["retries"]
+        assert dag.default_args["retry_policy"].evaluate(trouble, 1, 5).action is action
+
+
 def test_the_documentation_tells_the_profile(include: Path) -> None:
     documentation = dag_bag().dags["bursar_export__STUDENTS"].doc_md
     assert documentation
     for fact in ("daily at 02:00", "MAIN, LAW", "UNDERGRADUATE, GRADUATE", "`bursar_banner`", "7 days"):
+        assert fact in documentation
+    documentation = dag_bag().dags["bursar_import__STUDENTS"].doc_md
+    assert documentation
+    for fact in ("daily at 06:00", "`students/in`", "`.done`", "720 minutes", "incremental"):
         assert fact in documentation
 
 
