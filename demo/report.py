@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from bursar.commands.surroundings import printable
 from bursar.exporting.selection import REASONS
 from bursar.ledger.imports import in_order
 from bursar.money import money, monies
@@ -99,7 +100,7 @@ def print_positions(out: Console, before: Positions, after: Positions, file: Pat
         amounts = [money(amount, now.currency) for one in (then, now) for amount in (one.balance, one.outstanding)]
         lines.append("\t".join([now.name, *amounts]))
         if key in moved[:POSITIONS_SHOWN]:
-            table.add_row(escape(now.name), *amounts)
+            table.add_row(printable(now.name), *amounts)
     file.write_text("\n".join(["User\tLibrary before\tBursar before\tLibrary after\tBursar after", *lines, ""]))
     out.print(table)
     out.print(f"  ... and {max(len(moved) - POSITIONS_SHOWN, 0)} more whose position moved; all in {_short(file)}\n")

@@ -125,14 +125,16 @@ def test_the_preview_shows_what_goes_and_why_the_rest_stays(library: Library, mo
     monkeypatch.setattr(exports, "the_profile", lambda code: a_profile(code=code, time_before_export_days=7))
     library.fine(library.user("00000001", last="Goes\x1b[2J"), "12.50")
     library.fine(library.user(None, last="[bold]Stays"), "1.00", kind="[red]LOST")
+    library.fine(library.user("00000002", last="كاملة"), "7.00")
     library.fine(amount="2.00", created=NOW - timedelta(days=1))
     output = run("preview", "STUDENTS", "--as-of", "2026-03-02T07:00").output
-    assert "Would be exported: 1 fines of 1 users" in output
-    assert "charges 12.50 USD" in output
+    assert "Would be exported: 2 fines of 2 users" in output
+    assert "charges 19.50 USD" in output
     assert "younger than the time before export: 1 fines" in output
     assert "no identifier of the profile's type: 1 fines" in output
     assert "[bold]Stays" in output
     assert "[red]LOST" in output
+    assert "كاملة, Tim\N{LEFT-TO-RIGHT MARK}  " in output
     assert "\x1b[2J" not in output
     assert library.one("SELECT count(*) FROM batches") == 0
 

@@ -1,5 +1,7 @@
 """What commands find around them: the ledger, the institution's settings, the profiles, and a place to print to."""
 
+from unicodedata import bidirectional
+
 from rich.console import Console
 from rich.markup import escape
 from sqlalchemy import Engine
@@ -39,5 +41,8 @@ def the_profile(code: str) -> Profile:
 
 
 def printable(text: str) -> str:
-    """Text from outside, safe to print: nothing in it moves the cursor or is taken for markup."""
-    return escape("".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text))
+    """Text from outside, safe to print: it moves no cursor, is no markup, and turns no line around."""
+    shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    if any(bidirectional(character) in {"R", "AL"} for character in shown):
+        shown += "\N{LEFT-TO-RIGHT MARK}"  # else the numbers of the next column would stand on the wrong side
+    return escape(shown)
