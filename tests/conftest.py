@@ -14,7 +14,8 @@ from tests.library import Library, empty
 
 pytest_plugins = ["tests.remote"]
 
-SYSTEM = Path(__file__).parent / "system"
+PROJECT = Path(__file__).parents[1]
+SYSTEM = PROJECT / "tests" / "system"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -23,6 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(home.cleanup)
     for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
         del os.environ[name]
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(PROJECT / ".local" / "hypothesis"))
     os.environ |= {"AIRFLOW_HOME": home.name, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
 
 
