@@ -3,16 +3,20 @@
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check lock installed install
+FINES ?= 100000
+ROUNDS ?= 3
+
+.PHONY: help demo up test bench check lock installed install
 
 help:
 	@echo 'make demo    a library exports its fines to its bursars, on real parts'
 	@echo 'make up      the same library to stay: Airflow with its user interface, ledger and SFTP server; Ctrl-C ends it'
 	@echo 'make test    the tests'
+	@echo 'make bench   how fast it is beside plain C tools; FINES="100000 1000000" ROUNDS=3 JSON=file'
 	@echo 'make check   linters and types'
 	@echo 'make lock    writes requirements.lock anew, after a change of requirements.txt or requirements-dev.txt'
 
-demo up: export PYTHONPATH = $(CURDIR)/plugins
+demo up bench: export PYTHONPATH = $(CURDIR)/plugins
 
 demo: installed
 	@.venv/bin/python -m demo
@@ -22,6 +26,9 @@ up: installed
 
 test: installed
 	@.venv/bin/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+
+bench: installed
+	@.venv/bin/python -m bench --fines $(FINES) --rounds $(ROUNDS) $(if $(JSON),--json $(JSON))
 
 check: installed
 	@.venv/bin/python -m ruff check

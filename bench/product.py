@@ -1,0 +1,129 @@
+"""The product's stages, each in a fresh process that has loaded what an Airflow task loads.
+
+`python -m bench.product <stage> <what it needs, as JSON>` prints one JSON object: `seconds` of the stage alone,
+`memory` (bytes, the peak of the process), `loaded` (bytes, the peak before the stage began) and `result`.
+"""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bursar.exchange.folder import RemoteFolder
+from bursar.exporting import closing, delivery, document, selection
+from bursar.importing import application, intake, putting_away, rejects
+from bursar.ledger.batches import Batch
+from bursar.ledger.connection import ledger_engine
+from bursar.orchestration import integrations  # noqa: F401  as a task's process has it
+from bursar.orchestration.connections import open_folder
+from bursar.profiles import Profile, Settings
+
+RUN = "bench"
+PROFILE = Profile.model_validate(
+    {
+        "code": "BENCH",
+        "name": "Bench",
+        "sftp_connection": "bursar_bench",
+        "system": "Other",
+        "time_zone": "America/New_York",
+        "export": {
+            "active": True,
+            "time_before_export_days": 7,
+            "user_identifier_type": "02",
+            "identifier_pattern": r"\d{8}",
+            "user_groups": ["UNDERGRADUATE", "GRADUATE", "STAFF"],
+            "institutional_fine_fee": True,
+            "libraries": ["MAIN", "LAW", "SCI"],
+            "output_file_path": "out",
+            "schedule": "daily at 02:00",
+        },
+        "import": {"active": True, "input_file_path": "in", "settle_seconds": 0, "schedule": "daily at 06:00"},
+    }
+)
+SETTINGS = Settings.model_validate(
+    {
+        "institution_name": "Bench University",
+        "institution_number": "4321",
+        "default_currency": "USD",
+        "time_zone": "America/New_York",
+    }
+)
+AS_OF = datetime(2026, 11, 1, 7, 0, tzinfo=UTC)
+
+Given = dict[str, Any]  # ledger: URL; staging: folder; batch, file: id; name: of the payment file
+
+
+def select(given: Given) -> Given:
+    """Selects all that is open."""
+    batch = selection.select_fines(ledger_engine(given["ledger"]), PROFILE, SETTINGS, run=RUN, as_of=AS_OF)
+    return {"batch": batch.id, "fines": batch.fines}
+
+
+def build(given: Given) -> Given:
+    """Builds and checks the file."""
+    built = document.build_document(ledger_engine(given["ledger"]), given["batch"], Path(given["staging"]))
+    return {"file": str(built.path), "bytes": built.size, "sha256": built.sha256}
+
+
+def deliver(given: Given) -> Given:
+    """Uploads it."""
+
+    def folder_of(batch: Batch) -> AbstractContextManager[RemoteFolder]:
+        return open_folder(batch.sftp_connection, batch.output_file_path, may_create=True)
+
+    batch = delivery.deliver(ledger_engine(given["ledger"]), given["batch"], folder_of, Path(given["staging"]))
+    return {"name": batch.file_name}
+
+
+def close(given: Given) -> Given:
+    """Closes the fines."""
+    return {"fines": closing.close_fines(ledger_engine(given["ledger"]), given["batch"]).fines}
+
+
+def read(given: Given) -> Given:
+    """Fetches the file of payments and reads it into the ledger."""
+    engine, staging = ledger_engine(given["ledger"]), Path(given["staging"])
+    with _input_folder() as folder:
+        file = intake.read_file(engine, PROFILE, given["name"], run=RUN, folder=folder, staging=staging)
+    return {"file": file.id, "records": file.records}
+
+
+def apply(given: Given) -> Given:
+    """Applies it."""
+    return {"outcomes": application.apply_payments(ledger_engine(given["ledger"]), given["file"]).outcomes}
+
+
+def put_away(given: Given) -> Given:
+    """Reports the rejects and moves the file."""
+    engine = ledger_engine(given["ledger"])
+    rejects.save_rejects(engine, given["file"], Path(given["staging"]) / "rejects")
+    with _input_folder() as folder:
+        path = putting_away.put_away(engine, PROFILE, given["name"], run=RUN, folder=folder)
+    return {"put_away_to": path}
+
+
+STAGES: dict[str, Callable[[Given], Given]] = {
+    stage.__name__: stage for stage in (select, build, deliver, close, read, apply, put_away)
+}
+
+
+def _input_folder() -> AbstractContextManager[RemoteFolder]:
+    return open_folder(PROFILE.sftp_connection, PROFILE.import_.input_file_path, may_create=False)
+
+
+def _peak() -> int:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+if __name__ == "__main__":
+    loaded = _peak()
+    began = time.monotonic()
+    result = STAGES[sys.argv[1]](json.loads(sys.argv[2]))
+    seconds = time.monotonic() - began
+    print(json.dumps({"seconds": seconds, "loaded": loaded, "memory": _peak(), "result": result}))

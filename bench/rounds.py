@@ -1,0 +1,204 @@
+"""The rounds of the bench: product and reference by turns, each on a ledger of its own that equals the other's."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any, TypedDict
+
+from psycopg import sql
+
+from bench import reference
+from bench.payments import Answer
+from bench.reference import Tools
+from bench.servers import Server
+from bursar.ledger.connection import ledger_engine, migrate
+from demo.postgres import Postgres
+
+ROOT = Path(__file__).parents[1]
+FILL = (Path(__file__).parent / "ledger.sql").read_text(encoding="utf-8")
+
+Given = dict[str, Any]
+
+
+class Cost(TypedDict):
+    """What a stage took: seconds of the stage, and bytes that its process had at most, `loaded` before the stage."""
+
+    seconds: float
+    loaded: int
+    memory: int
+
+
+class WrongResult(Exception):  # noqa: N818  an error of the product, not of the bench
+    """The product did not do what it promises."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """What product and reference took for one way of a file, by stage and by step (seconds)."""
+
+    product: dict[str, Cost]
+    reference: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The parts that all rounds share."""
+
+    postgres: Postgres
+    server: Server
+    folder: Path
+
+    def fill(self, fines: int, *, closed: int = 0) -> str:
+        """The name of a new ledger with that many open fines, all of which an export takes, and so many closed ones."""
+        name = f"filled_{fines}_{closed}"
+        self._drop(name)
+        self.postgres.create(name)
+        migrate(ledger_engine(self.postgres.url(name)))
+        with self.postgres.connect(name) as connection:
+            connection.execute("SELECT set_config('bench.fines', %s, false)", [str(fines)])
+            connection.execute("SELECT set_config('bench.closed', %s, false)", [str(closed)])
+            with connection.transaction():
+                connection.execute(FILL)
+            connection.execute("VACUUM (ANALYZE, FREEZE)")
+        return name
+
+    @contextmanager
+    def copy_of(self, template: str) -> Iterator[str]:
+        """The name of a ledger that equals another one, for as long as the block lasts."""
+        name = "round"
+        self._drop(name)
+        with self.postgres.connect() as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
+                    sql.Identifier(name), sql.Identifier(template)
+                )
+            )
+        yield name
+        self._drop(name)
+
+    def export(self, filled: str, fines: int, *, keep_as: str | None = None) -> Round:
+        """One export by the product and one by the reference; `keep_as` names the product's ledger for the imports."""
+        shutil.rmtree(self.server.disk, ignore_errors=True)
+        (self.server.disk / "reference").mkdir(parents=True)
+        staging = self.folder / "staging"
+        shutil.rmtree(staging, ignore_errors=True)
+        with self.copy_of(filled) as ledger:
+            given: Given = {"ledger": self.postgres.url(ledger), "staging": str(staging)}
+            product = {stage: self._product(stage, given) for stage in ("select", "build", "deliver", "close")}
+            self._check_export(ledger, fines, given)
+            if keep_as:
+                self._drop(keep_as)
+                with self.postgres.connect() as connection:
+                    connection.execute(
+                        sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+                            sql.Identifier(ledger), sql.Identifier(keep_as)
+                        )
+                    )
+        file = Path(given["file"])
+        with self.copy_of(filled) as ledger:
+            tools = Tools(self.postgres, ledger)
+            plain = {
+                "COPY": tools.psql(reference.ROWS, into=staging / "rows"),
+                "xmllint": reference.validate(file),
+                "sftp put": reference.run(self.server.sftp(f"put {file} {self.server.disk}/reference/{file.name}")),
+                "UPDATE": tools.psql(reference.CLOSING),
+            }
+        return Round(product, plain)
+
+    def answer(self, fines: int) -> dict[str, int]:
+        """Puts the bursar's answer to the last exported file into the input folder; returns the outcomes to expect."""
+        incoming = self.server.disk / "in"
+        incoming.mkdir(exist_ok=True)
+        exported = next((self.server.disk / "out").iterdir())
+        with (self.folder / "records").open("wb") as records, (incoming / "paid.xml").open("wb") as paid:
+            answer = Answer(records)
+            answer.write(exported, paid)
+        if sum(answer.outcomes.values()) != fines:
+            raise WrongResult(f"{exported.name} holds {answer.outcomes}, not {fines} fines")
+        return {outcome: count for outcome, count in answer.outcomes.items() if count}
+
+    def import_(self, exported: str, outcomes: Mapping[str, int]) -> Round:
+        """One import by the product and one by the reference, of the file that `answer` put there."""
+        incoming, staging = self.server.disk / "in", self.folder / "staging"
+        with self.copy_of(exported) as ledger:
+            given: Given = {"ledger": self.postgres.url(ledger), "staging": str(staging), "name": "paid.xml"}
+            product = {stage: self._product(stage, given) for stage in ("read", "apply", "put_away")}
+            self._check_import(ledger, outcomes, given)
+        (incoming / "processed" / "paid.xml").rename(incoming / "paid.xml")
+        fetched = staging / "fetched.xml"
+        with self.copy_of(exported) as ledger:
+            tools = Tools(self.postgres, ledger)
+            tools.psql(reference.PAYMENTS)
+            plain = {
+                "sftp get": reference.run(self.server.sftp(f"get {incoming}/paid.xml {fetched}")),
+                "xmllint": reference.validate(fetched),
+                "COPY": tools.psql("COPY payments FROM STDIN", source=self.folder / "records"),
+            }
+            tools.psql("ANALYZE payments")
+            plain["UPDATE"] = tools.psql(reference.PAYING)
+        return Round(product, plain)
+
+    def _product(self, stage: str, given: Given) -> Cost:
+        """Runs a stage of the product in a fresh process; what it finds out is given to the next one."""
+        env = os.environ | {
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}",
+            "AIRFLOW_HOME": str(self.folder / "airflow"),
+            "AIRFLOW_CONN_BURSAR_BENCH": json.dumps(self.server.connection),
+        }
+        run = subprocess.run(  # noqa: S603
+            [sys.executable, "-m", "bench.product", stage, json.dumps(given)],
+            env=env, cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if run.returncode:
+            raise WrongResult(f"{stage} failed: {run.stderr[-4000:]}")
+        said = json.loads(run.stdout.splitlines()[-1])
+        given.update(said["result"])
+        return {"seconds": said["seconds"], "loaded": said["loaded"], "memory": said["memory"]}
+
+    def _check_export(self, ledger: str, fines: int, given: Given) -> None:
+        remote = self.server.disk / "out" / given["name"]
+        with remote.open("rb") as file:
+            digest = file_digest(file, "sha256").hexdigest()
+        reference.validate(remote)
+        closed = self._one(
+            ledger,
+            "SELECT count(*) FROM fines JOIN lines ON lines.fine_id = fines.id"
+            " WHERE fines.status = 'CLOSED' AND fines.balance = 0 AND fines.outstanding = lines.amount",
+        )
+        wrong = self._one(
+            ledger,
+            "SELECT count(*) FROM fines JOIN (SELECT fine_id, sum(balance_change) AS balance,"
+            " sum(outstanding_change) AS outstanding FROM journal GROUP BY fine_id) AS entries"
+            " ON entries.fine_id = fines.id"
+            " WHERE (fines.balance, fines.outstanding) <> (entries.balance, entries.outstanding)",
+        )
+        claims = self._one(ledger, "SELECT count(*) FROM claims")
+        found = (digest, given["fines"], closed, wrong, claims)
+        if found != (given["sha256"], fines, fines, 0, 0):
+            raise WrongResult(f"the export of {fines} fines left {found}")
+
+    def _check_import(self, ledger: str, outcomes: Mapping[str, int], given: Given) -> None:
+        found = {outcome: facts["records"] for outcome, facts in given["outcomes"].items()}
+        transferred = self._one(ledger, "SELECT count(*) FROM fines WHERE status = 'TRANSFERRED'")
+        outstanding = self._one(ledger, "SELECT count(*) FROM fines WHERE outstanding <> 0")
+        credits_ = self._one(ledger, "SELECT count(*) FROM fines WHERE reverses IS NOT NULL AND balance < 0")
+        expected = (sum(outcomes.values()), outcomes.get("PARTLY_PAID", 0), outcomes.get("OVERPAID", 0))
+        if found != outcomes or (transferred, outstanding, credits_) != expected:
+            raise WrongResult(f"the import left {found}, {transferred}, {outstanding}, {credits_}, not {outcomes}")
+
+    def _one(self, database: str, query: str) -> int:
+        with self.postgres.connect(database) as connection:
+            row = connection.execute(query).fetchone()
+            assert row  # noqa: S101
+            return int(row[0])
+
+    def _drop(self, database: str) -> None:
+        with self.postgres.connect() as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
