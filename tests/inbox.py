@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 from sqlalchemy import text
 
 from bursar.exchange.folder import RemoteFolder
-from bursar.exporting.fragments import NAMESPACE
+from bursar.exporting.checking import NAMESPACE
 from bursar.importing.application import apply_payments
 from bursar.importing.arrival import arrived
 from bursar.importing.intake import read_file

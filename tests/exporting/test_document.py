@@ -1,19 +1,19 @@
 """The file: against a sample, against the XSD, and always the same bytes."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from io import BytesIO
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from lxml import etree
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from bursar.errors import BatchError
+from bursar.exporting.checking import NAMESPACE, XSD, check_document
 from bursar.exporting.closing import release
-from bursar.exporting.document import XSD, Document, build_document, check_document, write_document
-from bursar.exporting.fragments import NAMESPACE, amount, escaped
+from bursar.exporting.document import Document, build_document, document_blocks
 from bursar.exporting.selection import select_fines
 from bursar.ledger.batches import Batch, State, batch
 from tests.library import LONG_AGO, NOW, Library, a_profile, the_settings
@@ -72,11 +72,10 @@ def test_the_file_equals_the_sample_byte_for_byte(library: Library) -> None:
     found = select_fines(
         library.ledger, a_profile(include_internal_id=False), settings, run="1", as_of=datetime(2027, 2, 1, tzinfo=UTC)
     )
-    file = BytesIO()
     with library.ledger.connect() as connection:
-        write_document(found, connection.execute(text("SELECT * FROM lines ORDER BY number")), file)
-    assert file.getvalue().decode().splitlines() == SAMPLE.read_text(encoding="utf-8").splitlines()
-    assert file.getvalue() == SAMPLE.read_bytes()
+        written = b"".join(document_blocks(connection, found))
+    assert written.decode().splitlines() == SAMPLE.read_text(encoding="utf-8").splitlines()
+    assert written == SAMPLE.read_bytes()
 
 
 def test_the_sample_is_valid() -> None:
@@ -118,19 +117,13 @@ def test_an_empty_batch_has_no_file(library: Library, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        ("300.000", "300"),
-        ("0.820", "0.82"),
-        ("-3.000", "-3"),
-        ("-3.250", "-3.25"),
-        ("1000000.000", "1000000"),
-        ("0.005", "0.005"),
-    ],
-)
-def test_sums_drop_trailing_zeros(value: str, shown: str) -> None:
-    assert amount(Decimal(value)) == shown
+def test_sums_drop_trailing_zeros(library: Library, tmp_path: Path) -> None:
+    shown = ["300", "0.82", "-3", "-3.25", "1000000", "0.005"]
+    user = library.user()
+    for value in ["300.000", "0.820", "-3.000", "-3.250", "1000000.000", "0.005"]:
+        library.fine(user, value)
+    root = parsed(build_document(library.ledger, select(library).id, tmp_path))
+    assert texts(root, "//xb:sum/text()") == shown
 
 
 def test_text_of_any_kind_survives_and_forbidden_characters_become_spaces(library: Library, tmp_path: Path) -> None:
@@ -141,11 +134,18 @@ def test_text_of_any_kind_survives_and_forbidden_characters_become_spaces(librar
     assert texts(root, "//xb:patronName/text()") == ["O'Neil , <b>"]
 
 
-@pytest.mark.parametrize(
-    "character", [chr(code) for code in range(1, 0x20)] + ["\x7f", "\ufffe", "\uffff", "&", "<", ">", "\x85", "\u2028"]
-)
-def test_every_character_makes_well_formed_text(character: str) -> None:
-    etree.fromstring(f"<a>{escaped(f'x{character}]]>y')}</a>")
+def test_every_character_makes_well_formed_text(ledger: Engine) -> None:
+    characters = [chr(code) for code in range(1, 0x300)] + list("\u2028\ud7ff\ue000\ufffd\ufffe\uffff\U0001f4da")
+    special = {"\t": "\t", "\n": "\n", "\r": "&#13;", "&": "&amp;", "<": "&lt;", ">": "&gt;"}
+    forbidden = {*map(chr, range(0x20)), "\x7f", "\ufffe", "\uffff"} - special.keys()
+    with ledger.connect() as connection:
+        query = text("SELECT value, xml_text(value) FROM unnest(CAST(:values AS text[])) AS value")
+        rows = connection.execute(query, {"values": [f"x{character}]]>y" for character in characters]})
+        found = {value: shown for value, shown in rows}  # noqa: C416
+    for character in characters:
+        shown = special.get(character, " " if character in forbidden else character)
+        assert found[f"x{character}]]>y"] == f"x{shown}]]&gt;y"
+        etree.fromstring(f"<a>{shown}]]&gt;</a>")
 
 
 def test_leading_zeros_and_the_institution_of_each_identifier_type(library: Library, tmp_path: Path) -> None:
@@ -225,6 +225,12 @@ def test_a_released_batch_has_no_file(library: Library, tmp_path: Path) -> None:
         ("<xb:currency>USD</xb:currency>", "<xb:currency>CAD</xb:currency>", "CAD"),
         ("itemCallNumebr", "itemCallNumber", "does not keep to the format"),
         ("</xb:xml-fragment>", "", "does not keep to the format"),
+        (
+            "</xb:finefeeList>",
+            "<!-- <xb:currency>USD</xb:currency><xb:sum>1</xb:sum> --></xb:finefeeList>",
+            "a comment",
+        ),
+        ("xb:sum>", "y:sum>", "does not keep to the format"),
     ],
 )
 def test_a_file_that_does_not_say_what_its_lines_say_does_not_leave(
@@ -233,7 +239,27 @@ def test_a_file_that_does_not_say_what_its_lines_say_does_not_leave(
     library.fine(item=library.item())
     found = select(library)
     path = build_document(library.ledger, found.id, tmp_path).path
-    check_document(found, path)
-    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
-    with pytest.raises(BatchError, match=message):
-        check_document(found, path)
+    whole = path.read_bytes()
+    damaged = path.read_text(encoding="utf-8").replace(old, new).encode()
+    assert damaged != whole
+    for size in (1, 100, len(whole)):
+        check_document(found, blocks(whole, size))
+        with pytest.raises(BatchError, match=message):
+            check_document(found, blocks(damaged, size))
+
+
+def blocks(content: bytes, size: int) -> Iterator[bytes]:
+    return (content[at : at + size] for at in range(0, len(content), size))
+
+
+def test_no_fine_hides_from_the_check(library: Library, tmp_path: Path) -> None:
+    """A fine more, valid by the format, under another prefix than the sums are looked for by."""
+    library.fine(item=library.item())
+    found = select(library)
+    content = build_document(library.ledger, found.id, tmp_path).path.read_text(encoding="utf-8")
+    fine = content[content.index("<xb:userFineFee>") : content.index("</xb:userFineFee>") + len("</xb:userFineFee>")]
+    more = fine.replace("xb:", "y:").replace("<y:userFineFee>", f'<y:userFineFee xmlns:y="{NAMESPACE}">')
+    damaged = content.replace(fine, fine + more)
+    etree.XMLSchema(file=str(XSD)).assertValid(etree.fromstring(damaged.encode()))
+    with pytest.raises(BatchError, match="2 fines"):
+        check_document(found, [damaged.encode()])

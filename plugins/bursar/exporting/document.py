@@ -6,25 +6,39 @@ The file is a pure function of the batch: built again, on any worker, it has the
 import hashlib
 import logging
 import os
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO
 
-from lxml import etree
-from sqlalchemy import Connection, Engine, Row
+from sqlalchemy import Connection, Engine, text
 
 from bursar.errors import BatchError
-from bursar.exporting.fragments import NAMESPACE, Fragments
+from bursar.exporting.checking import NAMESPACE, check_document
 from bursar.ledger.batches import Batch, State, batch, record_step
+from bursar.ledger.copying import ROWS_AT_ONCE, ahead, copied_out
 from bursar.ledger.statements import statement
 
 log = logging.getLogger(__name__)
 
-XSD = Path(__file__).parents[3] / "include" / "xsd" / "user-exported-fine-fees.xsd"
 PROGRESS_EVERY = 100_000
+
+OPENING = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<xb:xml-fragment xmlns:xb="{NAMESPACE}">
+\t<xb:userExportedFineFees>
+\t\t<xb:exportNumber>{export_number}</xb:exportNumber>
+\t</xb:userExportedFineFees>
+\t<xb:userExportedFineFees>
+\t\t<xb:userExportedList>
+"""
+CLOSING = """\
+\t\t\t\t</xb:finefeeList>
+\t\t\t</xb:userExportedFineFeesList>
+\t\t</xb:userExportedList>
+\t</xb:userExportedFineFees>
+</xb:xml-fragment>
+"""
 
 
 @dataclass(frozen=True)
@@ -39,8 +53,8 @@ class Document:
 def build_document(engine: Engine, batch_id: int, staging: Path) -> Document:
     """Builds the file of a batch in the staging folder, or finds it there, and records its size and SHA-256.
 
-    Written under another name, validated as a stream, compared with the lines, and only then put in place: what stands
-    under the file's name is whole.
+    Written under another name, validated while it is written, compared with the lines, and only then put in place: what
+    stands under the file's name is whole.
 
     Raises:
         BatchError: the batch was released, is empty, has users who were deleted since, or the file does not say what
@@ -61,15 +75,12 @@ def build_document(engine: Engine, batch_id: int, staging: Path) -> Document:
         staging.mkdir(mode=0o700, parents=True, exist_ok=True)  # who owes what is nobody else's business
         draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
         try:
+            digest = hashlib.sha256()
             with draft.open("wb") as file:
-                lines = connection.execution_options(yield_per=2_000).execute(
-                    statement("export/lines"), {"batch_id": batch_id}
-                )
-                write_document(found, lines, file)
+                check_document(found, ahead(_kept(document_blocks(connection, found), file, digest.update)))
                 file.flush()
                 os.fsync(file.fileno())
-            check_document(found, draft)
-            document = Document(path, draft.stat().st_size, _sha256(draft))
+            document = Document(path, draft.stat().st_size, digest.hexdigest())
             if found.sha256 and found.sha256 != document.sha256:
                 raise BatchError(
                     f"Batch {batch_id} was built before as {found.sha256}, and now as {document.sha256}: Bursar or the "
@@ -92,61 +103,36 @@ def build_document(engine: Engine, batch_id: int, staging: Path) -> Document:
     return document
 
 
-def write_document(batch: Batch, lines: Iterable[Row[Any]], file: BinaryIO) -> None:
-    """Writes the lines, which come user by user, as the bursar's file; memory stays flat."""
-    fragments = Fragments(batch.document)
-    file.write(fragments.opening(batch.id).encode())
-    user = None
-    for number, line in enumerate(lines, start=1):
-        if line.user_id != user:
-            if user is not None:
-                file.write(fragments.user_closing().encode())
-            file.write(fragments.user_opening(line).encode())
-            user = line.user_id
-        file.write(fragments.fine(line).encode())
+def document_blocks(connection: Connection, batch: Batch) -> Iterator[bytes]:
+    """The bytes of a batch's file, block by block; memory stays flat.
+
+    PostgreSQL makes the XML, in its own process, and a copy brings it here: nothing is done fine by fine on the way.
+    """
+    document = batch.document
+    connection.execute(text("SELECT set_config('TimeZone', :zone, true)"), {"zone": document["time_zone"]})
+    lines = statement("export/document").bindparams(
+        batch_id=batch.id,
+        identifier_type=document["identifier_type"],
+        institution_number=document["institution_number"],
+        include_internal_id=document["include_internal_id"],
+        moment="MM/DD/YYYY HH24:MI:SS" + (" TZ" if document["append_time_zone_abbreviation"] else ""),
+    )
+    yield OPENING.format(NAMESPACE=NAMESPACE, export_number=batch.id).encode()
+    number = 0
+    for block in copied_out(connection, lines):
+        yield block
+        number += ROWS_AT_ONCE
         if number % PROGRESS_EVERY == 0:
             log.info("Wrote %s of %s fines.", number, batch.fines)
-    file.write((fragments.user_closing() + fragments.closing()).encode())
+    yield CLOSING.encode()
 
 
-def check_document(batch: Batch, path: Path) -> None:
-    """Reads a written file back: valid against the XSD, and the users, fines and sums of its batch.
-
-    Raises:
-        BatchError: it is not; the file must not leave.
-    """
-    users = fines = 0
-    charges: dict[str, Decimal] = defaultdict(Decimal)
-    returns: dict[str, Decimal] = defaultdict(Decimal)
-    currency = ""
-    tags = [f"{{{NAMESPACE}}}{name}" for name in ("currency", "sum", "userExportedFineFeesList")]
-    currency_tag, sum_tag, _ = tags
-    try:
-        with path.open("rb") as file:
-            # No other options: with resolve_entities=False beside a schema, lxml passes over a missing end.
-            for _, element in etree.iterparse(file, tag=tags, schema=etree.XMLSchema(file=str(XSD))):
-                if element.tag == currency_tag:
-                    currency = element.text or ""
-                elif element.tag == sum_tag:
-                    fines += 1
-                    sum_ = Decimal(element.text or "")
-                    (charges if sum_ > 0 else returns)[currency] += sum_
-                else:
-                    users += 1
-                    element.clear()
-                    while element.getprevious() is not None:
-                        del element.getparent()[0]
-    except etree.XMLSyntaxError as error:
-        raise BatchError(
-            f"The file of batch {batch.id} does not keep to the format and was not sent: {error}"
-        ) from error
-    wanted = {code: (Decimal(sums["charges"]), Decimal(sums["credits"])) for code, sums in batch.totals.items()}
-    written = {code: (charges[code], returns[code]) for code in charges.keys() | returns.keys()}
-    if (users, fines, written) != (batch.users, batch.fines, wanted):
-        raise BatchError(
-            f"The file of batch {batch.id} was not sent: it shows {users} users, {fines} fines and {written}, "
-            f"its lines {batch.users} users, {batch.fines} fines and {wanted}."
-        )
+def _kept(blocks: Iterator[bytes], file: IO[bytes], digest: Callable[[bytes], None]) -> Iterator[bytes]:
+    """The blocks, each written and digested on its way."""
+    for block in blocks:
+        file.write(block)
+        digest(block)
+        yield block
 
 
 def _check_people(connection: Connection, batch: Batch) -> None:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, NamedTuple
 from xml.parsers import expat
 
 from bursar.errors import InputFileError
-from bursar.exporting.fragments import NAMESPACE, XSI
+from bursar.exporting.checking import NAMESPACE
 
 LIMIT = 64 * 1024
 """Bytes that may pass before the next element starts: of text, of a comment, of one tag with all its attributes. It is
@@ -22,7 +22,7 @@ MAX_DEPTH = 32
 MAX_ATTRIBUTES = 64
 ENCODINGS = ("UTF-8", "UTF-16", "ISO-8859-1", "ISO-8859-15", "WINDOWS-1252", "US-ASCII")
 
-_NIL = f"{XSI} nil"
+_NIL = "http://www.w3.org/2001/XMLSchema-instance nil"
 _TRUE = {"true", "1"}
 _SHOWN = 60
 _AGAIN = "Ask the bursar to send the file again."

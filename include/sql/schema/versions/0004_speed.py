@@ -1,0 +1,13 @@
+"""What makes a million fines go quickly."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    sql = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    op.get_bind().connection.driver_connection.execute(sql)  # many statements, and % is no placeholder
