@@ -1,5 +1,6 @@
 """A folder on an SFTP server."""
 
+import socket
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,9 @@ class SftpFolder:
         self._client = client
         self._channel = client.sock
         self._channel.settimeout(PATIENCE)
+        if isinstance(wire := self._channel.get_transport().sock, socket.socket):
+            # Otherwise each small message, by which paramiko asks for more, waits until the one before is confirmed.
+            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.address = f"{server}/{path.lstrip('/')}"
         with self._asking_to("enter the folder"):
             self._enter(path, may_create=may_create)

@@ -44,7 +44,7 @@ def check_document(batch: Batch, blocks: Iterable[bytes]) -> None:
             sums.update(_SUM.findall(whole + end))
             parser.feed(block)
             for _, found in parser.read_events():
-                element = cast("etree._Element", found)
+                element = cast("etree._Element", found)  # noqa: SLF001  lxml names it so
                 if element.tag == _FINE:
                     fines += 1
                 else:
