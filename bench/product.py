@@ -95,7 +95,7 @@ def read(given: Given) -> Given:
 
 def apply(given: Given) -> Given:
     """Applies it."""
-    return {"outcomes": application.apply_payments(ledger_engine(given["ledger"]), given["file"]).outcomes}
+    return {"outcomes": application.apply_payments(ledger_engine(given["ledger"]), given["file"], run=RUN).outcomes}
 
 
 def put_away(given: Given) -> Given:
