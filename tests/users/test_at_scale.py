@@ -1,0 +1,184 @@
+"""Purge and waiving over 100,000 users, with an export beside them that goes on."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import permutations
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+from psycopg import sql
+from sqlalchemy import Engine, text
+
+from bursar.exporting.closing import close_fines
+from bursar.exporting.document import build_document
+from bursar.exporting.selection import select_fines
+from bursar.ledger.connection import ledger_engine
+from bursar.users.purging import PurgeChoices, purge_users
+from bursar.users.waiving import WaiveChoices, waive_fines
+from demo.postgres import Postgres
+from tests.library import NOW, Library, a_profile, the_settings
+
+USERS = 100_000
+
+# Ten kinds of users, by the last digit of their number; half of each kind are staff, who are due for a purge. The
+# export takes what belongs to MAIN. References are not checked, which would take longer than all the rest.
+FILL = """
+SET LOCAL session_replication_role = replica;
+INSERT INTO users (last_name, first_name, user_group, purge_date)
+SELECT 'Beaver', 'Tim ' || n, CASE n / 10 % 2 WHEN 0 THEN 'STAFF' ELSE 'STUDENT' END, '2020-01-01'
+FROM generate_series(1, :users) AS n;
+INSERT INTO identifiers (user_id, type, value)
+SELECT id, type, type || id FROM users CROSS JOIN (VALUES ('userName'), ('02')) AS types (type);
+INSERT INTO fines (user_id, owner_library, fine_fee_type, currency, amount, balance, status, comment, created_at,
+                   last_transaction_at)
+SELECT users.id, owner, CASE WHEN amount < 0 THEN 'CREDIT' ELSE 'OVERDUEFINE' END, currency, amount, amount,
+       CASE kind WHEN 7 THEN 'DISPUTED' ELSE 'ACTIVE' END, 'Tim says', '2026-01-01', '2026-01-01'
+FROM users JOIN (VALUES
+    (1, 'MAIN', 3.00, 'USD'),
+    (2, 'LAW', 3.00, 'USD'),
+    (3, 'MAIN', 20.00, 'USD'), (3, 'LAW', 2.00, 'USD'),
+    (4, 'LAW', 50.00, 'USD'),
+    (5, 'LAW', -5.00, 'USD'),
+    (6, 'MAIN', 3.00, 'USD'), (6, 'LAW', 4.00, 'USD'),
+    (7, 'LAW', 5.00, 'USD'),
+    (8, 'LAW', 30.00, 'USD'), (8, 'LAW', -28.00, 'USD'),
+    (9, 'LAW', 4.00, 'CAD'), (9, 'LAW', 4.00, 'USD')
+) AS kinds (kind, owner, amount, currency) ON users.id % 10 = kind
+ORDER BY users.id;
+INSERT INTO journal (fine_id, kind, balance_change, at) SELECT id, 'CHARGED', amount, created_at FROM fines;
+ANALYZE users, identifiers, fines, journal;
+"""
+
+FINGERPRINTS = {
+    "fines": "SELECT id, status, balance, outstanding, comment FROM fines",
+    "journal": "SELECT fine_id, kind, balance_change, outstanding_change, comment FROM journal",
+    "users": "SELECT id, last_name, deleted_at IS NOT NULL AS is_deleted FROM users",
+    "identifiers": "SELECT * FROM identifiers",
+    "lines": "SELECT number, fine_id, transaction_id, identifier, patron_name, amount FROM lines",
+    "claims": "SELECT * FROM claims",
+}
+
+PROFILE = a_profile(libraries=["MAIN"])
+
+
+def fill(engine: Engine, users: int) -> None:
+    Library(engine)
+    with engine.begin() as connection:
+        for statement in FILL.split(";\n"):
+            connection.execute(text(statement), {"users": users} if ":users" in statement else {})
+
+
+def fingerprint(engine: Engine) -> dict[str, str]:
+    """What stands in the ledger at the end, whatever came first."""
+    rows = "count(*) || ' ' || md5(string_agg(CAST(t AS text), ',' ORDER BY CAST(t AS text)))"
+    with engine.connect() as connection:
+        return {
+            name: connection.execute(text(f"SELECT {rows} FROM ({query}) AS t")).scalar_one()
+            for name, query in FINGERPRINTS.items()
+        }
+
+
+def select(engine: Engine) -> None:
+    select_fines(engine, PROFILE, the_settings(), run="export", as_of=NOW)
+
+
+def export(engine: Engine, staging: Path) -> None:
+    """The rest of an export, without a server."""
+    with engine.connect() as connection:
+        batch: int = connection.scalar(text("SELECT max(id) FROM batches"))
+    build_document(engine, batch, staging)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE batches SET delivered_at = now() WHERE id = :id"), {"id": batch})
+    close_fines(engine, batch)
+
+
+def purge(engine: Engine) -> None:
+    form = {"dry_run": False, "user_groups": ["STAFF"], "waive_threshold": "10"}
+    job = purge_users(engine, PurgeChoices.of_form(form), the_settings(), run="run", as_of=NOW)
+    assert job.users
+
+
+def waive(engine: Engine) -> None:
+    form = {"dry_run": False, "user_groups": ["STUDENT"], "threshold": "10", "reason": "Amnesty"}
+    assert waive_fines(engine, WaiveChoices.of_form(form), the_settings(), run="run", as_of=NOW).fines
+
+
+def at_once(*steps: Callable[[], None]) -> None:
+    """Runs steps beside each other, none before all are ready."""
+    ready = Barrier(len(steps))
+
+    def step(work: Callable[[], None]) -> None:
+        ready.wait()
+        work()
+
+    with ThreadPoolExecutor(len(steps)) as pool:
+        for done in [pool.submit(step, work) for work in steps]:
+            done.result()
+
+
+@pytest.fixture
+def copies(postgres: Postgres, ledger: Engine) -> Iterator[Callable[[str], Engine]]:
+    """Makes copies of the test's ledger, which nobody may be connected to meanwhile."""
+    engines: dict[str, Engine] = {}
+
+    def copy(name: str) -> Engine:
+        with postgres.connect() as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*map(sql.Identifier, (name, "ledger"))))
+        engines[name] = ledger_engine(postgres.url(name))
+        return engines[name]
+
+    yield copy
+    with postgres.connect() as connection:
+        for name, engine in engines.items():
+            engine.dispose()
+            connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+
+
+def test_beside_a_running_export_the_jobs_do_what_they_do_after_it(
+    ledger: Engine, copies: Callable[[str], Engine], tmp_path: Path
+) -> None:
+    fill(ledger, USERS)
+    select(ledger)
+    serial = copies("serial")
+    export(serial, tmp_path / "serial")
+    purge(serial)
+    waive(serial)
+
+    at_once(lambda: export(ledger, tmp_path / "beside"), lambda: purge(ledger), lambda: waive(ledger))
+
+    with ledger.connect() as connection:
+        purged, kept = connection.execute(
+            text("SELECT count(*) FILTER (WHERE deleted_at IS NOT NULL), count(*) FROM users")
+        ).one()
+    assert (purged, kept) == (USERS // 2 * 4 // 10, USERS)
+    assert fingerprint(ledger) == fingerprint(serial)
+
+
+def test_all_at_once_they_do_what_they_do_in_some_order(
+    ledger: Engine, copies: Callable[[str], Engine], tmp_path: Path
+) -> None:
+    """Here the export selects beside them too, so that who comes first decides."""
+    fill(ledger, 200)
+
+    def whole_export(engine: Engine, staging: Path) -> None:
+        select(engine)
+        export(engine, staging)
+
+    steps: dict[str, Callable[[Engine, str], None]] = {
+        "export": lambda engine, name: whole_export(engine, tmp_path / name),
+        "purge": lambda engine, _: purge(engine),
+        "waive": lambda engine, _: waive(engine),
+    }
+    possible = {}
+    for number, order in enumerate(permutations(steps)):
+        engine = copies(f"order_{number}")
+        for name in order:
+            steps[name](engine, f"order_{number}")
+        possible[order] = fingerprint(engine)
+
+    at_once(*(partial(step, ledger, "beside") for step in steps.values()))
+
+    assert fingerprint(ledger) in possible.values()
+    assert len({str(result) for result in possible.values()}) > 1
