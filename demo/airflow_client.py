@@ -54,6 +54,10 @@ class AirflowClient(httpx.Client):
         run = self._ask("POST", f"dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf or {}})
         return str(run["dag_run_id"])
 
+    def clear(self, dag_id: str, run_id: str) -> None:
+        """Lets all tasks of a run that has ended run once more."""
+        self._ask("POST", f"{_run(dag_id, run_id)}/clear", json={"dry_run": False, "only_failed": False})
+
     def wait(self, dag_id: str, run_id: str, timeout: float = 300) -> str:
         """Waits for the end of a run and returns how it ended: `success` or `failed`.
 

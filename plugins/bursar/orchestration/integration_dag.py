@@ -21,6 +21,15 @@ RETRY_WHAT_CAN_PASS = ExceptionRetryPolicy(
     ]
 )
 
+TRIED_AGAIN: dict[str, Any] = {
+    "retries": 4,
+    "retry_delay": timedelta(minutes=1),
+    "retry_exponential_backoff": 2,
+    "max_retry_delay": timedelta(minutes=30),
+    "retry_policy": RETRY_WHAT_CAN_PASS,
+}
+"""How the tasks of all DAGs are retried."""
+
 
 def dag_id(profile: Profile, direction: Direction) -> str:
     """The id of a profile's export or import DAG."""
@@ -43,11 +52,5 @@ def integration_dag(
         max_active_runs=1,
         is_paused_upon_creation=False,  # `active` in the profile is the switch
         tags=["bursar", direction, profile.code],
-        default_args={
-            "retries": 4,
-            "retry_delay": timedelta(minutes=1),
-            "retry_exponential_backoff": 2,
-            "max_retry_delay": timedelta(minutes=30),
-            "retry_policy": RETRY_WHAT_CAN_PASS,
-        },
+        default_args=TRIED_AGAIN,
     )

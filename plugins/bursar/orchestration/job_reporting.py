@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import ParamSpec, TypeVar
 
 from airflow.sdk import DAG, XComArg, get_current_context, task
@@ -11,10 +11,10 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from bursar.ledger.connection import ledger_engine
 from bursar.orchestration.connections import ledger_url
-from bursar.orchestration.integration_dag import Direction, Summary
+from bursar.orchestration.integration_dag import Summary
 from bursar.profiles import Profile
-from bursar.reporting.report import JobReport, Outcome, record_report
-from bursar.reporting.runs import export_report, import_report
+from bursar.reporting.report import Job, JobReport, Outcome, record_report
+from bursar.reporting.runs import export_report, import_report, user_job_report
 from bursar.reporting.stages import timed_stage
 
 log = logging.getLogger(__name__)
@@ -22,10 +22,15 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_BUILDERS = {"export": export_report, "import": import_report}
+_BUILDERS: dict[Job, Callable[..., JobReport]] = {
+    "export": export_report,
+    "import": import_report,
+    "purge": partial(user_job_report, "purge"),
+    "waive": partial(user_job_report, "waive"),
+}
 
 
-def timed(profile: Profile, direction: Direction) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def timed(profile: Profile | None, job: Job) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Makes a task's function take down in the ledger how long it took and why it failed, if it did."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -37,8 +42,8 @@ def timed(profile: Profile, direction: Direction) -> Callable[[Callable[P, R]], 
             with timed_stage(
                 ledger_engine(ledger_url()),
                 function.__name__,
-                job=direction,
-                profile=profile.code,
+                job=job,
+                profile=profile.code if profile else None,
                 run=context["run_id"],
                 part="" if part is None or part < 0 else str(part),
             ):
@@ -53,7 +58,7 @@ def timed(profile: Profile, direction: Direction) -> Callable[[Callable[P, R]], 
     return decorate
 
 
-def report_job(profile: Profile, direction: Direction, dag: DAG) -> XComArg:
+def report_job(profile: Profile | None, job: Job, dag: DAG) -> XComArg:
     """The last task of a DAG: records the report of the run, whatever became of the other tasks.
 
     It is a teardown, so it also runs after a failure or when a person marks the run as failed. To Airflow it alone
@@ -68,7 +73,8 @@ def report_job(profile: Profile, direction: Direction, dag: DAG) -> XComArg:
         states = context["ti"].get_task_states(dag.dag_id, run_ids=[run]).get(run, {})
         engine = ledger_engine(ledger_url())
         started_at = dag_run.start_date or dag_run.run_after
-        built = _BUILDERS[direction](engine, profile.code, run=run, started_at=started_at, failed=_failed(states))
+        of_profile = profile.code if profile else None
+        built = _BUILDERS[job](engine, of_profile, run=run, started_at=started_at, failed=_failed(states))
         recorded = record_report(engine, built)
         _log(recorded)
         if recorded.outcome is Outcome.FAILED:

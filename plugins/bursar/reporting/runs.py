@@ -1,11 +1,11 @@
-"""Reports of exports and imports, built from what the ledger knows about their runs."""
+"""Reports of exports, imports and the jobs over users, built from what the ledger knows about their runs."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine
 
@@ -14,10 +14,18 @@ from bursar.importing.application import EFFECTIVE
 from bursar.ledger.batches import Batch, State
 from bursar.ledger.statements import statement
 from bursar.money import monies
-from bursar.reporting.report import JobReport, Outcome
+from bursar.reporting.report import Job, JobReport, Outcome
+from bursar.users.jobs import UserJob, job_of_run
 
 FOR_A_PERSON = ("no_identifier", "malformed_identifier")
 """Reasons for which a fine stays until somebody corrects something; the others are what the profile wants."""
+
+KEPT_FOR_A_PERSON = {
+    "no_date": "have no such date, and are never due: give them one in the library system",
+    "credit": "are kept, since the library owes them money: pay it out, or set it off",
+    "disputed": "are kept, since they dispute a fine: settle that",
+}
+"""Reasons for which users or their fines stay until somebody does something."""
 
 HARMLESS = ("NO_PAYMENT",)
 """Outcomes of payments that have no effect and need none."""
@@ -91,9 +99,54 @@ def import_report(
     )
 
 
-def _bare(job: str, profile: str, run: str, started_at: datetime) -> JobReport:
+def user_job_report(
+    job: Literal["purge", "waive"],
+    engine: Engine,
+    profile: None,
+    *,
+    run: str,
+    started_at: datetime,
+    failed: Collection[str],
+) -> JobReport:
+    """The report of a run of Purge User Records or Bulk Fine Waiving, which belong to no profile.
+
+    Its users were purged, or had fines that were waived; its totals are what was waived. In a dry run they would be.
+    """
+    with engine.connect() as connection:
+        report = _bare(job, profile, run, started_at)
+        done = job_of_run(connection, job, run)
+        messages = _failures(connection, report, failed)
+        stages = _stages(connection, report)
+    if done is None:
+        return replace(
+            report, outcome=_outcome(failed, messages, something=False), stages=stages, messages=tuple(messages)
+        )
+    messages += _kept(done)
+    return replace(
+        report,
+        dry_run=done.dry_run,
+        as_of=done.as_of,
+        outcome=_outcome(failed, messages, something=bool(done.users or done.fines)),
+        users=done.users,
+        fines=done.fines,
+        totals=done.totals,
+        left_behind=done.left_behind,
+        stages=stages,
+        messages=tuple(messages),
+    )
+
+
+def _kept(job: UserJob) -> list[str]:
+    return [
+        f"{left['users']:,} users {advice}. `bin/bursar users report {job.id}` lists them."
+        for reason, advice in KEPT_FOR_A_PERSON.items()
+        if (left := job.left_behind.get(reason))
+    ]
+
+
+def _bare(job: Job, profile: str | None, run: str, started_at: datetime) -> JobReport:
     return JobReport(
-        job=job,  # type: ignore[arg-type]
+        job=job,
         profile=profile,
         run=run,
         started_at=started_at,

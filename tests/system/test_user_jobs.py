@@ -1,0 +1,98 @@
+"""Purge User Records and Bulk Fine Waiving on a real scheduler, started as from the form, and their reports."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from bursar.ledger import desk
+from bursar.ledger.connection import ledger_engine
+from demo.library import Library
+
+GROUP = "LEAVERS"
+
+
+@pytest.fixture(scope="module")
+def engine(library: Library) -> Iterator[Engine]:
+    """The library's ledger, with a user group of our own."""
+    engine = ledger_engine(library.ledger_url)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO user_groups VALUES (:group, 'Leavers')"), {"group": GROUP})
+    yield engine
+    engine.dispose()
+
+
+def add_user(engine: Engine, amount: str) -> tuple[int, int]:
+    """A user whose purge date has passed, with one fine; returns both ids."""
+    with engine.begin() as connection:
+        user: int = connection.execute(
+            text("INSERT INTO users (last_name, user_group, purge_date) VALUES ('Leaver', :group, :date) RETURNING id"),
+            {"group": GROUP, "date": date(2020, 1, 1)},
+        ).scalar_one()
+        fine = desk.add_fine(
+            connection,
+            user_id=user,
+            fine_fee_type="LEAVERSFEE",
+            amount=Decimal(amount),
+            currency="USD",
+            created_at=datetime.now(UTC),
+        )
+    return user, fine
+
+
+def one(engine: Engine, sql: str, **values: Any) -> Any:
+    with engine.connect() as connection:
+        return connection.execute(text(sql), values).one()
+
+
+def test_a_purge_from_the_form_and_the_same_task_once_more(library: Library, engine: Engine) -> None:
+    client = library.airflow.client
+    client.wait_for_dags(["bursar_purge_users"])
+    gone, _ = add_user(engine, "4.00")
+    kept, _ = add_user(engine, "40.00")
+
+    form = {"user_groups": [GROUP], "waive_threshold": "5", "dry_run": False}
+    run = client.trigger("bursar_purge_users", form)
+
+    assert client.wait("bursar_purge_users", run) == "success"
+    report = one(engine, "SELECT * FROM job_reports WHERE run = :run", run=run)
+    assert (report.job, report.profile, report.outcome, report.users, report.fines) == (
+        "purge",
+        None,
+        "completed",
+        1,
+        1,
+    )
+    assert report.left_behind == {"above_threshold": {"fines": 1, "users": 1, "net": {"USD": "40.000"}}}
+    assert list(report.stages) == ["purge_users"]
+    names = {
+        user: one(engine, "SELECT last_name FROM users WHERE id = :id", id=user).last_name for user in (gone, kept)
+    }
+    assert names == {gone: "Deleted user", kept: "Leaver"}
+
+    entries = one(engine, "SELECT count(*) AS entries FROM journal").entries
+    client.clear("bursar_purge_users", run)
+    assert client.wait("bursar_purge_users", run) == "success"
+    assert one(engine, "SELECT count(*) AS entries FROM journal").entries == entries
+    assert one(engine, "SELECT users FROM job_reports WHERE run = :run", run=run).users == 1
+
+
+def test_a_wrong_file_of_fine_ids_fails_the_run_and_says_where(library: Library, engine: Engine) -> None:
+    client = library.airflow.client
+    client.wait_for_dags(["bursar_waive_fines"])
+    _, fine = add_user(engine, "4.00")
+    folder = library.state / ".local" / "staging" / "fine_ids"
+    folder.mkdir(parents=True)
+    (folder / "amnesty.txt").write_text(f"{fine}\nseven\n")
+
+    form = {"threshold": "5", "reason": "Amnesty", "fine_ids": "amnesty.txt", "dry_run": False}
+    run = client.trigger("bursar_waive_fines", form)
+
+    assert client.wait("bursar_waive_fines", run) == "failed"
+    report = one(engine, "SELECT * FROM job_reports WHERE run = :run", run=run)
+    assert (report.outcome, report.fines) == ("failed", 0)
+    assert 'waive_fines failed: amnesty.txt:2: "seven" is no fine id' in report.messages[0]
+    assert one(engine, "SELECT balance FROM fines WHERE id = :id", id=fine).balance == Decimal(4)
