@@ -1,7 +1,7 @@
 """`bin/bursar` as an operator sees it, on a real ledger."""
 
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from shutil import copytree
 
@@ -13,6 +13,7 @@ from sqlalchemy import text
 from bursar.__main__ import bursar
 from bursar.commands import exports, profiles, surroundings
 from bursar.exporting.selection import select_fines
+from bursar.users.purging import PurgeChoices, purge_users
 from demo.postgres import Postgres
 from tests.library import NOW, Library, a_profile, the_settings
 from tests.office import Office, Payment
@@ -246,3 +247,34 @@ def test_the_desk_keeps_to_the_institutions_parameter_and_says_that_the_bursar_h
     output = run("desk", "pay", str(fine)).output
     assert "is CLOSED: owed at the library 0.00 USD, outstanding at the bursar 0.00 USD" in output
     assert "The next export of STUDENTS tells the bursar to take back 10.00 USD of transaction 1." in output
+
+
+def test_users_delete_refuses_with_the_reason_and_deletes_when_it_can(library: Library) -> None:
+    office = Office(library)
+    fine, transaction = office.exported("10.00")
+    user = library.one("SELECT user_id FROM fines WHERE id = :id", id=fine)
+    primary_id = library.one("SELECT value FROM identifiers WHERE user_id = :id AND type = 'userName'", id=user)
+    refused = run("users", "delete", primary_id, "--yes", exit_code=1).output
+    assert f"fine {fine}: 10.00 USD outstanding at the bursar STUDENTS, transaction {transaction}" in refused
+    office.pay(Payment(transaction, "10.00"))
+    assert "Aborted" in run("users", "delete", primary_id, exit_code=1).output, "nobody deletes without a word"
+    assert f"User {user} is deleted" in run("users", "delete", primary_id, "--yes").output
+    assert "Deleted user (no primary id)" in run("fine", str(fine)).output
+
+
+def test_users_jobs_and_report_tell_who_was_kept_and_why(library: Library) -> None:
+    rich, poor = (library.user(purge=date(2020, 1, 1)) for _ in range(2))
+    library.fine(rich, "20.00")
+    library.fine(poor, "2.00")
+    choices = PurgeChoices.of_form({"waive_threshold": "5", "dry_run": True})
+    job = purge_users(library.ledger, choices, the_settings(), run="manual", as_of=NOW)
+    printed = run("users", "jobs").output
+    assert "purge (dry run)" in printed
+    assert "1 users: the user owes more than the threshold" in printed
+    assert "2.00 USD" in printed
+    assert run("users", "report", str(job.id)).output.splitlines() == [
+        "user_id,fine_id,outcome,reason",
+        f"{rich},,kept,the user owes more than the threshold",
+        f"{poor},,would be purged,",
+    ]
+    assert "There is no job 404" in run("users", "report", "404", exit_code=1).output
