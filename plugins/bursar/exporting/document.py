@@ -71,7 +71,8 @@ def build_document(engine: Engine, batch_id: int, staging: Path) -> Document:
         path = staging / found.file_name
         if found.sha256 and path.is_file() and _sha256(path) == found.sha256:
             return Document(path, path.stat().st_size, found.sha256)
-        _check_people(connection, found)
+        if found.state is State.CLOSED:
+            _check_people(connection, found)
         staging.mkdir(mode=0o700, parents=True, exist_ok=True)  # who owes what is nobody else's business
         draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
         try:
