@@ -14,7 +14,7 @@ from types import FrameType
 
 from bursar.errors import BursarError
 from bursar.ledger import demo_data
-from bursar.ledger.connection import ledger_engine, migrate
+from bursar.ledger.connection import grant, ledger_engine, migrate
 from bursar.ledger.statements import statement
 from demo.airflow import Airflow
 from demo.postgres import Postgres, embedded_postgres
@@ -23,6 +23,7 @@ from demo.servers import Account, SftpAddress, sftp_server
 
 BURSARS = ("banner", "peoplesoft")
 SUB_DIRECTORY = "library"  # below it lie the paths of the profiles
+DAGS_ROLE = "bursar"  # in the ledger; may do what DAGs need, and nothing else
 SEED = 2026
 LOCK = "lock"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -72,6 +73,7 @@ def embedded_library(
         with embedded_postgres(state / "postgres") as postgres:
             postgres.create("airflow")
             postgres.create("ledger")
+            postgres.create_role(DAGS_ROLE)
             _fill(postgres.url("ledger"), fines, say)
             say("Starting the bursars' SFTP server")
             accounts = {bursar: Account(state / "bursars" / bursar, token_urlsafe(12)) for bursar in BURSARS}
@@ -138,6 +140,7 @@ def _fill(ledger: str, fines: int, say: Callable[[str], object]) -> None:
     engine = ledger_engine(ledger)
     try:
         migrate(engine)
+        grant(engine, DAGS_ROLE)
         with engine.connect() as connection:
             is_empty = connection.scalar(statement("demo_data/is_empty"))
         if is_empty:
@@ -150,7 +153,7 @@ def _fill(ledger: str, fines: int, say: Callable[[str], object]) -> None:
 def _connections(postgres: Postgres, server: SftpAddress, accounts: Mapping[str, Account]) -> dict[str, str]:
     """The Airflow connections `bursar_ledger` and `bursar_<bursar>`, as variables."""
     connections: dict[str, dict[str, object]] = {
-        "ledger": {"conn_type": "postgres", "host": str(postgres.sockets), "login": "postgres", "schema": "ledger"}
+        "ledger": {"conn_type": "postgres", "host": str(postgres.sockets), "login": DAGS_ROLE, "schema": "ledger"}
     }
     for bursar, account in accounts.items():
         connections[bursar] = {

@@ -36,15 +36,21 @@ class Postgres:
 
     sockets: Path
 
-    def url(self, database: str, driver: str = "psycopg") -> str:
+    def url(self, database: str, driver: str = "psycopg", user: str = "postgres") -> str:
         """The address of a database, for SQLAlchemy."""
-        return f"postgresql+{driver}://postgres@/{database}?host={quote(str(self.sockets))}"
+        return f"postgresql+{driver}://{user}@/{database}?host={quote(str(self.sockets))}"
 
     def create(self, database: str) -> None:
         """Creates a database unless it exists."""
         with self.connect() as connection:
             if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [database]).rowcount:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+
+    def create_role(self, role: str) -> None:
+        """Creates a role that may log in, unless it exists."""
+        with self.connect() as connection:
+            if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [role]).rowcount:
+                connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(role)))
 
     def connect(self, database: str = "postgres") -> psycopg.Connection:
         """A connection without transactions, for statements like `CREATE DATABASE`."""

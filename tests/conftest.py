@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from sqlalchemy import Engine
 
-from bursar.ledger.connection import ledger_engine, migrate
+from bursar.ledger.connection import grant, ledger_engine, migrate
 from demo.postgres import Postgres, embedded_postgres
 from tests.library import Library, empty
 
@@ -16,6 +16,7 @@ pytest_plugins = ["tests.remote"]
 
 PROJECT = Path(__file__).parents[1]
 SYSTEM = PROJECT / "tests" / "system"
+DAGS_ROLE = "bursar"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -55,19 +56,32 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def empty_ledger(postgres: Postgres) -> str:
-    """The name of a migrated database."""
+    """The name of a migrated database, in which the role `bursar` may do what DAGs need."""
     postgres.create("ledger")
+    postgres.create_role(DAGS_ROLE)
     engine = ledger_engine(postgres.url("ledger"))
     migrate(engine)
+    grant(engine, DAGS_ROLE)
     engine.dispose()
     return "ledger"
 
 
 @pytest.fixture
-def ledger(postgres: Postgres, empty_ledger: str) -> Iterator[Engine]:
-    """A migrated ledger with nothing in it. Emptied, not made anew, for each test: that takes a tenth of the time."""
+def owned_ledger(postgres: Postgres, empty_ledger: str) -> Iterator[Engine]:
+    """The ledger of the test as its owner sees it, who may do anything: for what no DAG does."""
     engine = ledger_engine(postgres.url(empty_ledger))
-    empty(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def ledger(postgres: Postgres, empty_ledger: str, owned_ledger: Engine) -> Iterator[Engine]:
+    """A migrated ledger with nothing in it, in the role of the DAGs: what they may not do fails in the tests.
+
+    Emptied, not made anew, for each test: that takes a tenth of the time.
+    """
+    empty(owned_ledger)
+    engine = ledger_engine(postgres.url(empty_ledger, user=DAGS_ROLE))
     yield engine
     engine.dispose()
 

@@ -103,7 +103,9 @@ class Inbox:
     def everything(self) -> dict[str, list[str]]:
         """Every row of the ledger as text, but for what is told of files."""
         with self.library.ledger.connect() as connection:
-            tables = connection.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).all()
+            tables = connection.scalars(
+                text("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'")
+            ).all()
             return {
                 table: list(connection.scalars(text(f"SELECT t::text FROM {table} AS t ORDER BY 1")))
                 for table in tables

@@ -8,7 +8,7 @@ from shutil import copytree
 import click
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from bursar.__main__ import bursar
 from bursar.commands import exports, profiles, surroundings
@@ -170,12 +170,12 @@ def test_unfinished_batches_are_listed_and_released(library: Library) -> None:
     assert "Nothing is unsent" in run("batches").output
 
 
-def test_the_life_of_a_fine_is_told_by_either_of_its_ids(library: Library) -> None:
+def test_the_life_of_a_fine_is_told_by_either_of_its_ids(library: Library, owned_ledger: Engine) -> None:
     office = Office(library)
     fine, transaction = office.exported("10.00")
     office.pay(Payment(transaction, "4"))
     office.pay(Payment(transaction, "0"), Payment(transaction, "8"))
-    with library.ledger.begin() as connection:
+    with owned_ledger.begin() as connection:
         connection.execute(text("UPDATE lines SET transaction_id = 'T-' || transaction_id"))
     for number in (str(fine), f"T-{transaction}"):
         output = run("fine", number).output

@@ -35,7 +35,7 @@ def texts(root: etree._Element, path: str) -> list[str]:
     return [str(found) for found in root.xpath(path, namespaces=NS)]  # type: ignore[union-attr]
 
 
-def test_the_file_equals_the_sample_byte_for_byte(library: Library) -> None:
+def test_the_file_equals_the_sample_byte_for_byte(library: Library, owned_ledger: Engine) -> None:
     ada = library.user("00451237", last="Okonkwo & Sons", first="Ada")
     roman = library.item(library="LAW", title="Мастер и Маргарита : роман /", call_number="PG3476.B78 M3")
     lines = library.item(library="LAW", title="One line\nand the next", call_number=None)
@@ -58,7 +58,7 @@ def test_the_file_equals_the_sample_byte_for_byte(library: Library) -> None:
         currency="CAD",
         created=datetime(2026, 12, 31, 23, 59, 59, tzinfo=NEW_YORK),
     )
-    with library.ledger.begin() as connection:
+    with owned_ledger.begin() as connection:
         connection.execute(text("UPDATE libraries SET id = '161600070004321' WHERE code = 'MAIN'"))
         connection.execute(
             text("UPDATE items SET internal_location = '2nd floor', barcode = '31234000451237' WHERE id = :id"),
@@ -191,11 +191,11 @@ def test_a_damaged_staged_file_is_built_again(library: Library, tmp_path: Path, 
     assert built.path.stat().st_size == built.size
 
 
-def test_other_bytes_than_before_stop_the_export(library: Library, tmp_path: Path) -> None:
+def test_other_bytes_than_before_stop_the_export(library: Library, owned_ledger: Engine, tmp_path: Path) -> None:
     library.fine()
     found = select(library)
     build_document(library.ledger, found.id, tmp_path).path.unlink()
-    with library.ledger.begin() as connection:
+    with owned_ledger.begin() as connection:
         connection.execute(text("UPDATE lines SET patron_name = 'Somebody, Else'"))
     with pytest.raises(BatchError, match="Nothing was sent"):
         build_document(library.ledger, found.id, tmp_path)

@@ -135,6 +135,12 @@ CASES = {
 }
 
 
+@pytest.fixture
+def ledger(ledger: Engine, owned_ledger: Engine) -> Engine:
+    """The empty ledger as its owner sees it: no DAG invents a library."""
+    return owned_ledger
+
+
 @pytest.fixture(scope="module")
 def library(postgres: Postgres) -> Iterator[Engine]:
     """A ledger with the smallest library that promises every case."""

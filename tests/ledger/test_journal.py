@@ -20,6 +20,12 @@ CLAIMED, FIXED, UNKNOWN_FINE, CHECK_VIOLATION = "BU001", "BU002", "BU003", "2351
 
 
 @pytest.fixture
+def ledger(ledger: Engine, owned_ledger: Engine) -> Engine:
+    """The empty ledger as its owner sees it: what holds for the owner holds for all."""
+    return owned_ledger
+
+
+@pytest.fixture
 def connection(ledger: Engine) -> Iterator[Connection]:
     """A transaction on a ledger with two libraries and two users, of whom the first owes 5.00 EUR as fine 1."""
     with ledger.begin() as connection:

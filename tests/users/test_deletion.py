@@ -4,7 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from bursar.errors import BatchError, LedgerError
 from bursar.exporting.document import build_document
@@ -194,9 +194,9 @@ class TestFindingAUser:
         with pytest.raises(LedgerError, match="No user has the primary id or the internal id A-17"):
             self.find(library, "A-17")
 
-    def test_an_id_of_two_users_finds_neither(self, library: Library) -> None:
+    def test_an_id_of_two_users_finds_neither(self, library: Library, owned_ledger: Engine) -> None:
         first, second = library.user(), library.user()
-        with library.ledger.begin() as connection:
+        with owned_ledger.begin() as connection:
             connection.execute(
                 text("UPDATE identifiers SET value = :value WHERE user_id = :user AND type = 'userName'"),
                 {"value": str(first), "user": second},

@@ -7,7 +7,7 @@ import pendulum
 
 from bursar.commands.surroundings import the_ledger, the_settings
 from bursar.ledger import csv_load, demo_data
-from bursar.ledger.connection import migrate
+from bursar.ledger.connection import grant, migrate
 
 CSV_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -18,10 +18,15 @@ def ledger() -> None:
 
 
 @ledger.command("migrate")
-def migrate_ledger() -> None:
-    """Create the ledger's tables, or bring them to the newest version."""
-    migrate(the_ledger())
+@click.option("--grant-to", metavar="ROLE", help="Give this PostgreSQL role the rights that DAGs need, no others.")
+def migrate_ledger(grant_to: str | None) -> None:
+    """Create the ledger's tables, or bring them to the newest version; for the ledger's owner."""
+    engine = the_ledger()
+    migrate(engine)
     click.echo("The ledger has the newest version.")
+    if grant_to:
+        grant(engine, grant_to)
+        click.echo(f"The role {grant_to} may do what the DAGs need, and nothing else.")
 
 
 @ledger.command("load")

@@ -1,10 +1,15 @@
 """The one database: PostgreSQL, the same everywhere."""
 
 from pathlib import Path
+from typing import Any, cast
 
+import psycopg.sql
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, NullPool, create_engine, make_url
+from sqlalchemy.exc import DBAPIError
+
+from bursar.errors import LedgerError
 
 SCHEMA = Path(__file__).parents[3] / "include" / "sql" / "schema"
 
@@ -26,3 +31,20 @@ def migrate(engine: Engine) -> None:
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def grant(engine: Engine, role: str) -> None:
+    """Gives the role of the DAGs the rights that the statements need, and takes from it all others.
+
+    `engine` is that of the ledger's owner. The role must exist; PostgreSQL must be 17 or later.
+
+    Raises:
+        LedgerError: PostgreSQL refuses; no right was changed.
+    """
+    rights = psycopg.sql.SQL((SCHEMA / "rights.sql").read_text(encoding="utf-8"))
+    try:
+        with engine.begin() as connection:
+            driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+            driver.execute(rights.format(role=psycopg.sql.Identifier(role)))
+    except (DBAPIError, psycopg.Error) as error:
+        raise LedgerError(f"The rights of {role} can't be set: {error}. No right was changed.") from error
