@@ -33,3 +33,6 @@ GRANT SELECT, INSERT, UPDATE ON import_files, arrivals TO {role};
 GRANT SELECT ON active_fines, debts TO {role};
 GRANT SELECT, INSERT ON user_jobs, user_job_verdicts TO {role};
 GRANT USAGE ON SEQUENCE user_jobs_id_seq TO {role};
+
+-- What each run did.
+GRANT SELECT, INSERT, UPDATE ON job_reports, job_stages TO {role};
