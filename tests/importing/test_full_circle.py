@@ -46,10 +46,11 @@ class Circle(RuleBasedStateMachine):
     """Charges, credits, the desk, exports, and a bursar who pays, repeats, shuffles and loses files."""
 
     ledger: Engine
+    owned_ledger: Engine
 
     def __init__(self) -> None:
         super().__init__()
-        empty(self.ledger)
+        empty(self.owned_ledger)
         self.library = Library(self.ledger)
         self.office = Office(self.library)
         self.user = self.library.user()
@@ -183,11 +184,11 @@ class Circle(RuleBasedStateMachine):
             assert fine.original == fine.accounted_for
 
 
-def test_the_full_circle(ledger: Engine) -> None:
+def test_the_full_circle(ledger: Engine, owned_ledger: Engine) -> None:
     class OnThisLedger(Circle):
         pass
 
-    OnThisLedger.ledger = ledger
+    OnThisLedger.ledger, OnThisLedger.owned_ledger = ledger, owned_ledger
     run_state_machine_as_test(
         OnThisLedger,
         settings=settings(
