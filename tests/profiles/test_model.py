@@ -206,3 +206,45 @@ def test_an_unquoted_star_is_explained(wrong: Wrong) -> None:
     [problem] = wrong("import:\n", "import:\n  file_patterns: [*.xml]\n")
 
     assert "quotes" in problem
+
+
+OVERSIGHT = """
+notifications:
+  warnings: [fines@library.edu, chat:library_slack]
+  failed: [systems@library.edu]
+alerts:
+  export_deadline_minutes: 120
+  days_without_file: 7
+"""
+
+
+def test_a_profile_says_who_is_told_and_what_is_watched(changed: Changed) -> None:
+    profile = changed("import:\n", f"{OVERSIGHT.lstrip()}import:\n")
+
+    assert profile.notifications.warnings == ("fines@library.edu", "chat:library_slack")
+    assert profile.notifications.completed == profile.notifications.nothing_to_do == ()
+    assert profile.alerts.export_deadline_minutes == 120
+    assert profile.alerts.days_without_export is None
+
+
+def test_nothing_waits_for_approval_unless_there_is_a_limit(changed: Changed) -> None:
+    assert not changed("", "").export.approval.is_limited
+    assert not changed("export:\n", "export:\n  approval:\n    waiting_hours: 4\n").export.approval.is_limited
+    assert changed("export:\n", "export:\n  approval:\n    fines: 0\n").export.approval.is_limited
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("systems@library.edu", "systems", "notifications.failed: 'systems' is not allowed here: write an address"),
+        ("[systems@library.edu]", "a@library.edu", "notifications.failed: write a list, in brackets: [a@library.edu]"),
+        ("[systems@library.edu]", "", "alerts: nobody would hear them: list somebody below notifications.failed"),
+        ("export_deadline", "import_deadline", "import_deadline_minutes must be more than the 720 minutes"),
+        ("120", "0", "alerts.export_deadline_minutes: 0 is too small: write 1 or more"),
+        ("days_without", "day_without", "alerts.day_without_file: unknown key: did you mean days_without_file?"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_oversight_is_said_plainly(wrong: Wrong, old: str, new: str, problem: str) -> None:
+    [found] = wrong("import:\n", f"{OVERSIGHT.lstrip().replace(old, new)}import:\n")
+
+    assert problem in found

@@ -19,6 +19,7 @@ from bursar.profiles.fields import (
     WholeNumber,
     YesNo,
 )
+from bursar.profiles.oversight import MOST_DAYS, MOST_MINUTES, Alerts, Approval, Notifications
 
 System = Literal[
     "Anthology",
@@ -35,9 +36,7 @@ System = Literal[
     "Workday",
     "Other",
 ]
-MOST_DAYS = 3650
 MOST_SECONDS = 86_400
-MOST_MINUTES = 10_080
 
 
 def _required_once_active(schema: dict[str, Any], section: type[Section]) -> None:
@@ -100,6 +99,9 @@ class Export(Job):
         description="Whether the file shows each fine's internal id. No suits a bursar that refuses unknown elements.",
     )
     schedule: OnceActive[ScheduleLine] = Field(description="When the export runs, in the profile's time zone.")
+    approval: Approval = Field(
+        Approval(), description="Limits beyond which an export waits for a person's approval. Blank: none."
+    )
 
     @field_validator("fine_fee_types")
     @classmethod
@@ -161,7 +163,7 @@ class Import(Job):
 
 
 class Profile(Section):
-    """An integration profile: one bursar, one export section, one import section."""
+    """An integration profile: one bursar, one export section, one import section; and who watches over them."""
 
     code: Annotated[Text, Like("[A-Za-z0-9_]{1,30}", "write 1 to 30 letters, digits and underscores")] = Field(
         description="Short and unique. It stands in the DAG ids and in the names of the exported files."
@@ -180,6 +182,24 @@ class Profile(Section):
     )
     export: Export = Field(description="What goes to the bursar, and when.")
     import_: Import = Field(alias="import", description="What comes back from the bursar, and when.")
+    notifications: Notifications = Field(
+        Notifications(), description="Who is told how the jobs ended. Blank: nobody; Airflow shows it all the same."
+    )
+    alerts: Alerts = Field(Alerts(), description="What else has to be told. Blank: nothing.")
+
+    @field_validator("alerts")
+    @classmethod
+    def _somebody_hears_the_alerts(cls, alerts: Alerts, info: ValidationInfo) -> Alerts:
+        notifications = info.data.get("notifications")
+        if alerts != Alerts() and notifications and not notifications.failed:
+            raise ValueError("nobody would hear them: list somebody below notifications.failed")
+        section, deadline = info.data.get("import_"), alerts.import_deadline_minutes
+        if deadline and section and section.active and deadline <= section.waiting_time_minutes:
+            raise ValueError(
+                f"import_deadline_minutes must be more than the {section.waiting_time_minutes} minutes that an import "
+                "may wait for a file (import.waiting_time_minutes)"
+            )
+        return alerts
 
     @field_validator("import_")
     @classmethod

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 
 from bursar.profiles.fields import Like, LocalPath, Section, Text, TimeZone, WholeNumber, YesNo
+from bursar.profiles.oversight import Notifications
 
 LARGEST_ID = 9_223_372_036_854_775_807  # of PostgreSQL's bigint
 
@@ -45,6 +46,10 @@ class Settings(Section):
     allow_activity_on_transferred_finesfees: YesNo = Field(
         default=False,
         description="Whether exported fines can be paid at the desk, and waived by jobs, before the bursar reports.",
+    )
+    notifications: Notifications = Field(
+        Notifications(),
+        description="Who is told how the jobs of the whole institution ended, which belong to no profile.",
     )
     staging_folder: LocalPath = Field(
         Path(".local/staging"),
