@@ -14,3 +14,8 @@ def money(amount: Decimal | str, currency: str) -> str:
 def monies(amounts: Mapping[str, Decimal | str]) -> str:
     """Amounts by currency in one line: `12.00 CAD, 1,234.50 USD`, or `nothing`."""
     return ", ".join(money(amounts[currency], currency) for currency in sorted(amounts)) or "nothing"
+
+
+def net(totals: Mapping[str, Mapping[str, str]]) -> dict[str, Decimal]:
+    """Charges and credits together, by currency, of totals as `Batch` has them."""
+    return {currency: Decimal(sums["charges"]) + Decimal(sums["credits"]) for currency, sums in totals.items()}

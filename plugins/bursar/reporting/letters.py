@@ -1,0 +1,164 @@
+"""What people are told: letters about runs, alerts, and exports that wait for approval. Nothing about users."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from bursar.exporting.selection import REASONS
+from bursar.ledger.batches import Batch
+from bursar.money import money, monies, net
+from bursar.reporting.report import Job, JobReport, Outcome
+
+Tone = Literal["good", "quiet", "warning", "bad"]
+
+JOBS: Mapping[Job, str] = {
+    "export": "Export to Bursar Using Profile {}",
+    "import": "Import from Bursar using Profile {} Fines and Fees",
+    "purge": "Purge User Records",
+    "waive": "Bulk Fine Waiving",
+}
+"""The names under which people know the jobs; {} is that of the profile."""
+
+TONES: Mapping[Outcome, Tone] = {
+    Outcome.COMPLETED: "good",
+    Outcome.NOTHING_TO_DO: "quiet",
+    Outcome.WITH_WARNINGS: "warning",
+    Outcome.FAILED: "bad",
+}
+DID: Mapping[Job, str] = {"export": "exported", "import": "paid at the bursar's", "purge": "waived", "waive": "waived"}
+WITHOUT_EFFECT: Mapping[str, str] = {
+    "ALREADY_SETTLED": "nothing was outstanding any more",
+    "NO_PAYMENT": "the sum is 0",
+    "UNMATCHED": "no exported fine has this transaction id or internal id",
+    "CURRENCY_MISMATCH": "another currency than the fine's",
+    "INVALID": "not a payment that can be applied",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A small table; all columns but the first are numbers or money."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """Something to tell: the outcome first, then what to do, then the figures; one link to where it can be seen."""
+
+    outcome: str
+    about: str
+    summary: str
+    tone: Tone
+    messages: tuple[str, ...] = ()
+    facts: Mapping[str, str]
+    tables: tuple[Table, ...] = ()
+    link: str | None
+    link_text: str = "Open the run in Airflow"
+
+    @property
+    def subject(self) -> str:
+        """The outcome, of what, and the figures, in a line."""
+        return f"{self.outcome}: {self.about}, {self.summary}"
+
+
+def report_letter(report: JobReport, *, profile_name: str | None, time_zone: str, link: str | None) -> Letter:
+    """Tells what a run did. Moments are shown in `time_zone`."""
+    summary = f"nothing was {DID[report.job]}"
+    if report.fines:
+        summary = f"{report.fines:,} fines of {report.users:,} users {DID[report.job]}, {monies(report.net)}"
+    return Letter(
+        outcome=report.outcome.capitalize() + (" (dry run)" if report.dry_run else ""),
+        about=JOBS[report.job].format(profile_name),
+        summary=summary,
+        tone=TONES[report.outcome],
+        messages=report.messages,
+        facts=_facts(report, profile_name, ZoneInfo(time_zone)),
+        tables=figures(report.totals, report.left_behind, report.rejects),
+        link=link,
+    )
+
+
+def alert_letter(*, job: Job, profile_name: str, summary: str, advice: str, link: str | None) -> Letter:
+    """Tells that something did not happen, and what to do."""
+    return Letter(
+        outcome="Alert",
+        about=JOBS[job].format(profile_name),
+        summary=summary,
+        tone="bad",
+        messages=(advice,),
+        facts={"Profile": profile_name},
+        link=link,
+        link_text="Open the job in Airflow",
+    )
+
+
+def approval_letter(
+    batch: Batch, reasons: Sequence[str], *, profile_name: str, until: datetime, time_zone: str, link: str | None
+) -> Letter:
+    """Asks for the approval of an export that is beyond the limits of its profile. `until` is shown in `time_zone`."""
+    ask = (
+        "Approve or refuse it under Required Actions of the run; nothing is uploaded before. If it is refused, or not "
+        f"answered until {moment(until, ZoneInfo(time_zone))}, nothing is sent, and the fines are open again."
+    )
+    return Letter(
+        outcome="Waiting for approval",
+        about=JOBS["export"].format(profile_name),
+        summary=f"{batch.fines:,} fines of {batch.users:,} users, {monies(net(batch.totals))}",
+        tone="warning",
+        messages=(*reasons, ask),
+        facts={"Profile": f"{profile_name} ({batch.profile})", "Batch": str(batch.id), "Run": batch.run},
+        tables=figures(batch.totals, batch.left_behind, {}),
+        link=link,
+        link_text="Approve or refuse in Airflow",
+    )
+
+
+def figures(
+    totals: Mapping[str, Mapping[str, str]],
+    left_behind: Mapping[str, Mapping[str, Any]],
+    rejects: Mapping[str, Mapping[str, Any]],
+) -> tuple[Table, ...]:
+    """Sums, what was left behind, and records without effect, as `JobReport` has them; what is empty has no table."""
+    sums = [(code, *_sums(code, both["charges"], both["credits"])) for code, both in sorted(totals.items())]
+    left = [
+        (REASONS.get(reason, reason.replace("_", " ")), f"{one['fines']:,}", f"{one['users']:,}", monies(one["net"]))
+        for reason, one in left_behind.items()
+    ]
+    without_effect = [
+        (f"{name}: {WITHOUT_EFFECT.get(name, 'no effect')}", f"{one['records']:,}", monies(one["sums"]))
+        for name, one in rejects.items()
+    ]
+    tables = (
+        Table("Sums", ("Currency", "Charges", "Credits", "Net"), tuple(sums)),
+        Table("Left behind", ("Why", "Fines", "Users", "Net"), tuple(left)),
+        Table("Records without effect", ("Outcome", "Records", "Sums"), tuple(without_effect)),
+    )
+    return tuple(table for table in tables if table.rows)
+
+
+def _sums(currency: str, charges: str, credits_: str) -> tuple[str, str, str]:
+    net = Decimal(charges) + Decimal(credits_)
+    return money(charges, currency), money(credits_, currency), money(net, currency)
+
+
+def _facts(report: JobReport, profile_name: str | None, zone: ZoneInfo) -> dict[str, str]:
+    facts = {
+        "Profile": f"{profile_name} ({report.profile})" if report.profile else "",
+        "Files": ", ".join(report.files),
+        "As of": moment(report.as_of, zone) if report.as_of else "",
+        "Started": moment(report.started_at, zone),
+        "Ended": moment(report.ended_at, zone),
+        "Run": report.run,
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def moment(at: datetime, zone: ZoneInfo) -> str:
+    """A moment as people read it, in a time zone."""
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"

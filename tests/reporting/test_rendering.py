@@ -1,0 +1,75 @@
+"""Letters as people see them, whatever names come from outside."""
+
+from html.parser import HTMLParser
+
+import pytest
+
+from bursar.reporting.letters import report_letter
+from bursar.reporting.rendering import Rendered, render
+from bursar.reporting.report import Outcome
+from tests.reporting.reports import EXPORT, IMPORT, a_report
+
+HOSTILE = "<script>alert('x')</script> \"quoted\" {{ 7 * 7 }} \u202egnp.exe \x1b[2J & Söhne"
+
+
+def rendered(report: object = EXPORT, name: str = "Student Accounts") -> Rendered:
+    return render(report_letter(report, profile_name=name, time_zone="America/New_York", link="http://a/b?c=1&d=2"))  # type: ignore[arg-type]
+
+
+class Seen(HTMLParser):
+    """The elements and the words of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.words = ""
+        self.links: list[str | None] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.links += [value for name, value in attrs if name == "href"]
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+def test_the_subject_says_the_outcome_first() -> None:
+    assert rendered(a_report(outcome=Outcome.FAILED)).subject.startswith("Failed: Export to Bursar Using Profile Stud")
+
+
+def test_text_and_page_tell_the_same_figures_once() -> None:
+    letter = rendered()
+
+    page = Seen(letter.html)
+    for figure in ("15,204.50 USD", "-12.00 USD", "15,192.50 USD", "402.10 USD", "STUDENTS-412-20260302020003.xml"):
+        assert figure in letter.text
+        assert figure in page.words
+    assert page.links == ["http://a/b?c=1&d=2"]
+    assert letter.text.count("http") == 1
+
+
+def test_what_is_empty_has_no_heading() -> None:
+    letter = rendered(a_report(totals={}, left_behind={}, files=()))
+
+    for heading in ("Sums", "Left behind", "Records without effect", "What to look at", "Files"):
+        assert heading not in letter.text
+        assert heading not in letter.html
+
+
+def test_hostile_names_are_nothing_but_text() -> None:
+    letter = rendered(a_report(files=(HOSTILE,), messages=(HOSTILE, "line\nbreak")), name=HOSTILE)
+
+    page = Seen(letter.html)
+    assert "script" not in page.tags
+    assert "<script>alert('x')</script> \"quoted\" {{ 7 * 7 }}" in page.words
+    for text in (letter.text, page.words, letter.subject, letter.brief):
+        assert "\u202e" not in text
+        assert "\x1b" not in text
+    assert "\n" not in letter.subject
+    assert "line break" in letter.text
+
+
+@pytest.mark.parametrize("report", [EXPORT, IMPORT], ids=["export", "import"])
+def test_a_page_needs_nothing_from_outside(report: object) -> None:
+    assert Seen(rendered(report).html).tags.isdisjoint({"img", "script", "style", "link", "iframe", "form"})
