@@ -21,6 +21,7 @@ from demo.library import Library, embedded_library
 from demo.report import (
     print_export,
     print_imports,
+    print_mails,
     print_places,
     print_positions,
     print_second_run,
@@ -64,6 +65,7 @@ def main() -> int:
             print_positions(out, before, after, STATE / "positions.txt")
             _print_life(out, library, engine)
             print_places(out, where)
+            print_mails(out, library.mails)
             problems = problems_of(engine, first, second) + import_problems(imports)
             problems += [f"{place.wrong} fines in {place.currency} do not add up" for place in where if place.wrong]
             engine.dispose()

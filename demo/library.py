@@ -1,4 +1,4 @@
-"""A library on this machine: its ledger, the SFTP server of its bursars and its Airflow, all kept in one folder."""
+"""A library on this machine: its ledger, the SFTP server of its bursars, a mail server, Airflow, all in one folder."""
 
 import fcntl
 import json
@@ -17,6 +17,7 @@ from bursar.ledger import demo_data
 from bursar.ledger.connection import grant, ledger_engine, migrate
 from bursar.ledger.statements import statement
 from demo.airflow import Airflow
+from demo.mail import HOST, mail_server
 from demo.postgres import Postgres, embedded_postgres
 from demo.processes import end_all
 from demo.servers import Account, SftpAddress, sftp_server
@@ -31,16 +32,18 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True)
 class Library:
-    """What runs: PostgreSQL with the ledger, the SFTP server, Airflow.
+    """What runs: PostgreSQL with the ledger, the SFTP server, the mail server, Airflow.
 
     `state` is the folder that keeps all of it. `folders` are the bursars' own, by bursar, as they lie on this machine.
-    `env` holds the Airflow connections to the ledger and to the bursars, as variables.
+    `mails` is the folder that keeps every mail. `env` holds the Airflow connections to the ledger, the bursars and the
+    mail server, as variables.
     """
 
     state: Path
     postgres: Postgres
     ledger_url: str
     folders: Mapping[str, Path]
+    mails: Path
     env: Mapping[str, str]
     airflow: Airflow
 
@@ -75,17 +78,17 @@ def embedded_library(
             postgres.create("ledger")
             postgres.create_role(DAGS_ROLE)
             _fill(postgres.url("ledger"), fines, say)
-            say("Starting the bursars' SFTP server")
+            say("Starting the bursars' SFTP server, and a mail server")
             accounts = {bursar: Account(state / "bursars" / bursar, token_urlsafe(12)) for bursar in BURSARS}
-            with sftp_server(accounts, state / "sftp") as server:
+            with sftp_server(accounts, state / "sftp") as server, mail_server(state / "mails") as mail_port:
                 for account in accounts.values():
                     (account.folder / SUB_DIRECTORY).mkdir(exist_ok=True)
-                env = _connections(postgres, server, accounts)
+                env = _connections(postgres, server, accounts, mail_port)
                 say("Starting Airflow: scheduler, DAG processor, triggerer and API server")
                 with Airflow(state / "airflow", postgres.url("airflow", "psycopg2"), env) as airflow:
                     folders = {bursar: account.folder for bursar, account in accounts.items()}
                     try:
-                        yield Library(state, postgres, postgres.url("ledger"), folders, env, airflow)
+                        yield Library(state, postgres, postgres.url("ledger"), folders, state / "mails", env, airflow)
                     finally:
                         _ignore_signals()
 
@@ -150,8 +153,10 @@ def _fill(ledger: str, fines: int, say: Callable[[str], object]) -> None:
         engine.dispose()
 
 
-def _connections(postgres: Postgres, server: SftpAddress, accounts: Mapping[str, Account]) -> dict[str, str]:
-    """The Airflow connections `bursar_ledger` and `bursar_<bursar>`, as variables."""
+def _connections(
+    postgres: Postgres, server: SftpAddress, accounts: Mapping[str, Account], mail_port: int
+) -> dict[str, str]:
+    """The Airflow connections `bursar_ledger`, `bursar_<bursar>` and `smtp_default`, as variables."""
     connections: dict[str, dict[str, object]] = {
         "ledger": {"conn_type": "postgres", "host": str(postgres.sockets), "login": DAGS_ROLE, "schema": "ledger"}
     }
@@ -164,4 +169,12 @@ def _connections(postgres: Postgres, server: SftpAddress, accounts: Mapping[str,
             "password": account.password,
             "extra": {"host_key": server.host_key, "sub_directory": SUB_DIRECTORY},
         }
-    return {f"AIRFLOW_CONN_BURSAR_{name.upper()}": json.dumps(values) for name, values in connections.items()}
+    mail = {
+        "conn_type": "smtp",
+        "host": HOST,
+        "port": mail_port,
+        "extra": {"from_email": "bursar@library.example", "disable_tls": True, "disable_ssl": True},
+    }
+    return {f"AIRFLOW_CONN_BURSAR_{name.upper()}": json.dumps(values) for name, values in connections.items()} | {
+        "AIRFLOW_CONN_SMTP_DEFAULT": json.dumps(mail)
+    }

@@ -16,6 +16,7 @@ from bursar.money import money, monies
 from demo.accounts import Places, Position
 from demo.exports import Export
 from demo.imports import Import
+from demo.mail import mails
 
 PROJECT = Path(__file__).resolve().parents[1]
 FIRST_LINES = 16
@@ -130,6 +131,14 @@ def print_places(out: Console, places: list[Places]) -> None:
 
 def _without_zeros(amounts: Mapping[str, str]) -> dict[str, Decimal]:
     return {currency: Decimal(amount) for currency, amount in amounts.items() if Decimal(amount)}
+
+
+def print_mails(out: Console, folder: Path) -> None:
+    """What the library's staff was told meanwhile."""
+    out.print(f"[bold]Mails to the library's staff[/], as HTML for a browser in {_short(folder)}:")
+    for mail in mails(folder):
+        out.print(f"  to {escape(mail['To'])}: {escape(mail['Subject'])}")
+    out.print()
 
 
 def print_verdict(out: Console, exports: list[Export], problems: list[str]) -> None:

@@ -48,6 +48,7 @@ def _where(library: Library, state: Path) -> str:
     return f"""
 Airflow         {airflow.address}  (user {airflow.user}, password {airflow.password})
 Bursars' files  {state / "bursars"}
+Mails           {state / "mails"}, as HTML for a browser
 Command line    bin/bursar, in another terminal
 
 Ctrl-C ends everything.

@@ -3,15 +3,17 @@
 import logging
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial, wraps
 from typing import ParamSpec, TypeVar
 
-from airflow.sdk import DAG, XComArg, get_current_context, task
+from airflow.sdk import DAG, Context, XComArg, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from bursar.ledger.connection import ledger_engine
 from bursar.orchestration.connections import ledger_url
 from bursar.orchestration.integration_dag import Summary
+from bursar.orchestration.telling import run_url, tell
 from bursar.profiles import Profile
 from bursar.reporting.report import Job, JobReport, Outcome, record_report
 from bursar.reporting.runs import export_report, import_report, user_job_report
@@ -28,6 +30,12 @@ _BUILDERS: dict[Job, Callable[..., JobReport]] = {
     "purge": partial(user_job_report, "purge"),
     "waive": partial(user_job_report, "waive"),
 }
+
+
+_UNREPORTED = (
+    "What this run did could not be reported ({}); the ledger may be down. See the tasks of the run in Airflow. "
+    "Once the ledger is back, clear report_job."
+)
 
 
 def timed(profile: Profile | None, job: Job) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -65,7 +73,26 @@ def report_job(profile: Profile | None, job: Job, dag: DAG) -> XComArg:
     decides how the run ended: so it fails if the run did, and also if the report can't be recorded.
     """
 
-    @task(task_id="report_job")
+    def tell_without_report(context: Context) -> None:
+        """Tells that the run could not be reported: the ledger may be down. Never raises."""
+        if isinstance(context.get("exception"), AirflowFailException):
+            return  # reported as failed
+        dag_run, now = context["dag_run"], datetime.now(UTC)
+        tell(
+            JobReport(
+                job=job,
+                profile=profile.code if profile else None,
+                run=context["run_id"],
+                started_at=dag_run.start_date or dag_run.run_after,
+                ended_at=now,
+                outcome=Outcome.FAILED,
+                messages=(_UNREPORTED.format(type(context.get("exception")).__name__),),
+            ),
+            profile,
+            run_url(dag.dag_id, context["run_id"]),
+        )
+
+    @task(task_id="report_job", on_failure_callback=tell_without_report)
     def report() -> Summary:
         """Records what the run did, for the job history and for whoever is told."""
         context = get_current_context()
@@ -77,6 +104,7 @@ def report_job(profile: Profile | None, job: Job, dag: DAG) -> XComArg:
         built = _BUILDERS[job](engine, of_profile, run=run, started_at=started_at, failed=_failed(states))
         recorded = record_report(engine, built)
         _log(recorded)
+        tell(recorded, profile, run_url(dag.dag_id, run))
         if recorded.outcome is Outcome.FAILED:
             raise AirflowFailException("The run failed, and its report is recorded. See the tasks before this one.")
         return {"outcome": recorded.outcome}
