@@ -26,6 +26,13 @@ def export_documentation(profile: Profile, settings: Settings) -> str:
             else "fines count as paid (import section not active)"
         ),
     }
+    limits = profile.export.approval
+    approval = (
+        "\n   **approve** waits for a person under *Required Actions* if the batch is beyond the profile's limits. "
+        f"Refused, or unanswered for {limits.waiting_hours} hours, nothing is sent and the fines are open again."
+        if limits.is_limited
+        else ""
+    )
     return f"""### {profile.name}
 
 {profile.description or ""}
@@ -34,7 +41,7 @@ Exports the fines and fees of {settings.institution_name} that this profile asks
 
 1. **finish_earlier_batches** ends what a failed run left: what may be sent is carried to its end, the rest let go.
 2. **select_fines** freezes the fines into a batch. What stays, stays open, and the task's XCom says why.
-3. **build_document** writes the XML file and compares it with the batch. No fines: the rest is skipped.
+3. **build_document** writes the XML file and compares it with the batch. No fines: the rest is skipped.{approval}
 4. **upload_file** brings it into the bursar's folder under a temporary name and renames it. It is sent once.
 5. **close_fines** closes the fines. Only what was delivered is closed.
 

@@ -6,11 +6,12 @@ from airflow.sdk import DAG, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from bursar.exchange.folder import RemoteFolder
-from bursar.exporting import closing, delivery, document, selection
+from bursar.exporting import approval, closing, delivery, document, selection
 from bursar.ledger.batches import Batch, State
 from bursar.ledger.connection import ledger_engine
 from bursar.orchestration.connections import ledger_url, open_folder
 from bursar.orchestration.documentation import export_documentation
+from bursar.orchestration.export_approval import ExportApproval
 from bursar.orchestration.integration_dag import Summary, integration_dag
 from bursar.orchestration.job_reporting import report_job, timed
 from bursar.profiles import Profile, Settings
@@ -82,6 +83,7 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
         @timed(profile, "export")
         def upload_file(built: Summary) -> Summary:
             """Brings the file into the bursar's folder, once."""
+            approval.check_approved(ledger_engine(ledger_url()), built["batch"])
             batch = delivery.deliver(ledger_engine(ledger_url()), built["batch"], folder_of, staging)
             return {"batch": batch.id, "file": batch.file_name, "folder": batch.remote_folder}
 
@@ -94,6 +96,10 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
 
         selected = select_fines()
         finish_earlier_batches() >> selected
-        close_fines(upload_file(build_document(selected))) >> report_job(profile, "export", dag)  # type: ignore[arg-type]
+        built = build_document(selected)  # type: ignore[arg-type]
+        uploaded = upload_file(built)  # type: ignore[arg-type]
+        if profile.export.approval.is_limited:
+            built >> ExportApproval(task_id="approve", profile=profile, staging=staging) >> uploaded
+        close_fines(uploaded) >> report_job(profile, "export", dag)  # type: ignore[arg-type]
 
     return dag

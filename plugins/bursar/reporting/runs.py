@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine
 
+from bursar.exporting.approval import Waiting, waiting
 from bursar.exporting.selection import REASONS
 from bursar.importing.application import EFFECTIVE
 from bursar.ledger.batches import Batch, State
@@ -45,6 +46,8 @@ def export_report(
         report = _bare("export", profile, run, started_at)
         messages = [*_failures(connection, report, failed), *map(_ended, ended)]
         stages = _stages(connection, report)
+        if batch:
+            messages += _refused(batch, waiting(connection, batch.id))
     went = batch is not None and batch.state in (State.DELIVERED, State.CLOSED)
     if batch:
         messages += _for_a_person(batch.left_behind)
@@ -196,6 +199,14 @@ def _unfinished(batch: Batch) -> str:
         f"{what}; its fines wait. Mend the cause and clear the failed task, or leave it to the next run: "
         "it carries to its end what may have reached the bursar, and lets the rest go."
     )
+
+
+def _refused(batch: Batch, known: Waiting | None) -> Iterable[str]:
+    if known and known.answer == "refused":
+        yield (
+            f"Batch {batch.id} with {batch.fines:,} fines ({_net(batch)}) was refused by {known.answered_by}: nothing "
+            f"of it was sent, and its fines are open again. It had to wait because: {' '.join(known.reasons)}"
+        )
 
 
 def _net(batch: Batch) -> str:

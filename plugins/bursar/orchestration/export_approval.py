@@ -1,0 +1,96 @@
+"""The task of an export that waits for a person, if the batch is beyond the limits of the profile."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import Context
+
+from bursar.errors import BatchError
+from bursar.exporting import approval
+from bursar.ledger.batches import Batch, batch_of_run
+from bursar.ledger.connection import ledger_engine
+from bursar.orchestration.connections import ledger_url
+from bursar.orchestration.telling import deliver
+from bursar.profiles import Profile
+from bursar.reporting.letters import JOBS, Letter, approval_letter
+from bursar.reporting.rendering import render
+from bursar.reporting.stages import timed_stage
+
+log = logging.getLogger(__name__)
+
+
+class ExportApproval(ApprovalOperator):
+    """Lets a batch within the limits pass at once; parks the run of any other until a person answers.
+
+    The preview stands under Required Actions, and those who are told of warnings are told. Approved, the export goes
+    on. Refused, the fines are let go and the tasks behind are skipped; unanswered in time, the task fails besides.
+    A repeated task asks again only if nobody answered.
+    """
+
+    def __init__(self, *, profile: Profile, staging: Path, **arguments: Any) -> None:  # noqa: ANN401  passed on
+        super().__init__(
+            subject=f"{JOBS['export'].format(profile.name)}: more than usual. Approve?",
+            body="The preview is shown once the run waits.",
+            response_timeout=timedelta(hours=profile.export.approval.waiting_hours),
+            **arguments,
+        )
+        self.profile = profile
+        self.staging = staging
+
+    def execute(self, context: Context) -> None:
+        """Asks, if somebody has to be asked."""
+        batch, engine = self._batch(context), ledger_engine(ledger_url())
+        found = approval.ask(engine, batch.id, self.profile.export.approval)
+        if found is None or found.answer == "approved":
+            log.info("Batch %s is %s.", batch.id, "within the limits" if found is None else "approved already")
+            return
+        if found.answer:
+            approval.answer(engine, batch.id, found.answer, by=found.answered_by)
+            raise BatchError(f"Batch {batch.id} was {found.answer} before; its fines are open. Start the DAG anew.")
+        letter = approval_letter(
+            batch,
+            found.reasons,
+            profile_name=self.profile.name,
+            until=datetime.now(UTC) + timedelta(hours=self.profile.export.approval.waiting_hours),
+            time_zone=self.profile.time_zone,
+            link=self.generate_link_to_ui(task_instance=context["ti"]),
+        )
+        self.body = self._preview(letter, batch)
+        deliver(engine, letter, self.profile.notifications.warnings, what=f"approval batch {batch.id}")
+        super().execute(context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
+        """Takes down the answer, and lets the fines go unless it was a yes.
+
+        Raises:
+            BatchError: nobody answered in time.
+        """
+        batch, engine = self._batch(context), ledger_engine(ledger_url())
+        with timed_stage(engine, self.task_id, job="export", profile=batch.profile, run=batch.run):
+            if event.get("error_type") == "timeout":
+                approval.answer(engine, batch.id, "unanswered", by=None)
+                raise BatchError(
+                    f"Nobody answered within {self.profile.export.approval.waiting_hours} hours whether batch "
+                    f"{batch.id} may go. Nothing was sent. Its {batch.fines:,} fines are open, and the next run takes "
+                    "them; somebody has to answer then."
+                )
+        said = event.get("chosen_options")
+        if said in ([self.APPROVE], [self.REJECT]):
+            who = event["responded_by_user"]
+            approval.answer(
+                engine, batch.id, "approved" if said == [self.APPROVE] else "refused", by=who and who["name"]
+            )
+        super().execute_complete(context, event)
+
+    def _batch(self, context: Context) -> Batch:
+        with ledger_engine(ledger_url()).connect() as connection:
+            found = batch_of_run(connection, self.profile.code, context["run_id"])
+        if found is None:
+            raise BatchError("The batch of this run was released. Start the DAG anew.")
+        return found
+
+    def _preview(self, letter: Letter, batch: Batch) -> str:
+        return f"{render(letter).markdown}\n- File: `{self.staging / batch.file_name}` on the worker that built it\n"
