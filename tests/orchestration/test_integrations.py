@@ -13,7 +13,7 @@ from airflow.timetables import trigger
 from airflow.timetables.base import TimeRestriction
 
 from bursar.errors import InputFileError, PassingError, RemoteFolderError
-from bursar.orchestration import integrations
+from bursar.orchestration import integrations, watch_dag
 from bursar.orchestration.arrival_sensor import ArrivalSensor
 
 PROJECT = Path(__file__).parents[2]
@@ -25,6 +25,7 @@ SHIPPED = {
     "bursar_import__CREDITS",
     "bursar_import__MEDICAL",
     "bursar_import__STUDENTS",
+    "bursar_watch",
 }
 OVER_USERS = {"bursar_purge_users", "bursar_waive_fines"}
 """What needs no profile."""
@@ -34,7 +35,8 @@ OVER_USERS = {"bursar_purge_users", "bursar_waive_fines"}
 def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of include/ that a test may spoil."""
     copy = copytree(PROJECT / "include", tmp_path / "include")
-    monkeypatch.setattr(integrations, "INCLUDE", copy)
+    for module in (integrations, watch_dag):
+        monkeypatch.setattr(module, "INCLUDE", copy)
     return copy
 
 
@@ -46,6 +48,21 @@ def test_each_active_section_has_its_dag_and_an_inactive_one_has_none(include: P
     bag = dag_bag()
     assert bag.import_errors == {}
     assert set(bag.dag_ids) == SHIPPED | OVER_USERS
+
+
+def test_what_nobody_wants_watched_has_no_watch(include: Path) -> None:
+    path = include / "profiles" / "students_banner.yaml"
+    path.write_text(path.read_text(encoding="utf-8").partition("alerts:")[0], encoding="utf-8")
+    assert set(dag_bag().dag_ids) == SHIPPED - {"bursar_watch"}
+
+
+def test_only_an_export_with_limits_has_a_task_that_waits(include: Path) -> None:
+    path = include / "profiles" / "students_banner.yaml"
+    assert not any(dag.has_task("approve") for dag in dag_bag().dags.values())
+    path.write_text(path.read_text(encoding="utf-8").replace("    money:", "    money: 50000"), encoding="utf-8")
+    dags = dag_bag().dags
+    assert [id_ for id_, dag in sorted(dags.items()) if dag.has_task("approve")] == ["bursar_export__STUDENTS"]
+    assert dags["bursar_export__STUDENTS"].get_task("upload_file").upstream_task_ids == {"build_document", "approve"}
 
 
 def test_a_wrong_profile_takes_no_other_down_and_shows_where_it_is_wrong(include: Path) -> None:
@@ -67,7 +84,7 @@ def test_wrong_settings_show_too(include: Path) -> None:
     bag = dag_bag()
     assert set(bag.dag_ids) == OVER_USERS
     assert all("bursar.yaml:1: institution_name" in error for error in bag.import_errors.values())
-    assert len(bag.import_errors) == 2
+    assert len(bag.import_errors) == 3
 
 
 def test_a_task_parses_only_its_own_dag(include: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +130,8 @@ def test_an_import_waits_without_a_worker_and_brings_in_each_file_on_its_own(inc
     ],
 )
 def test_what_needs_a_person_is_not_tried_again(include: Path, trouble: Exception, action: RetryAction) -> None:
-    for dag in dag_bag().dags.values():
+    dags = dag_bag().dags
+    for dag in (dags[id_] for id_ in SHIPPED - {"bursar_watch"}):  # the watch comes again in a quarter of an hour
         assert dag.default_args["retries"]
         assert dag.default_args["retry_policy"].evaluate(trouble, 1, 5).action is action
 

@@ -63,7 +63,7 @@ def test_airflow_reads_the_dags_of_the_profiles_without_errors(library: Library)
     profiles, _ = load_profiles(INCLUDE / "profiles", load_settings())
     expected = [f"bursar_export__{profile.code}" for profile in profiles if profile.export.active]
     expected += [f"bursar_import__{profile.code}" for profile in profiles if profile.import_.active]
-    expected += ["bursar_purge_users", "bursar_waive_fines"]
+    expected += ["bursar_purge_users", "bursar_waive_fines", "bursar_watch"]
 
     library.airflow.client.wait_for_dags(expected)
 

@@ -1,0 +1,71 @@
+"""The DAG that looks for what did not happen: late runs, silent bursars, batches that stay unsent."""
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import DAG, CronTriggerTimetable, task
+from airflow.sdk.exceptions import AirflowFailException
+
+from bursar.ledger.connection import ledger_engine
+from bursar.orchestration.connections import ledger_url
+from bursar.orchestration.integration_dag import Summary, dag_id
+from bursar.orchestration.telling import deliver, run_url
+from bursar.profiles import INCLUDE, Profile, load_profiles, load_settings
+from bursar.profiles.oversight import Alerts
+from bursar.reporting.alerts import alerts
+from bursar.reporting.letters import alert_letter
+
+WATCH = "bursar_watch"
+
+
+def watch_dags() -> dict[str, DAG]:
+    """The DAG `bursar_watch`, if any profile has something watched; none otherwise."""
+    return {WATCH: _watch_dag()} if any(profile.alerts != Alerts() for profile in _profiles()) else {}
+
+
+def _profiles() -> list[Profile]:
+    profiles, _ = load_profiles(INCLUDE / "profiles", load_settings(INCLUDE / "bursar.yaml"))
+    return profiles
+
+
+def _watch_dag() -> DAG:
+    with DAG(
+        dag_id=WATCH,
+        dag_display_name="Watch over Bursar's Jobs",
+        doc_md=_DOCUMENTATION,
+        schedule=CronTriggerTimetable("*/15 * * * *", timezone="UTC", run_immediately=timedelta(0)),
+        catchup=False,
+        max_active_runs=1,
+        is_paused_upon_creation=False,
+        tags=["bursar"],
+    ) as dag:
+
+        @task
+        def raise_alerts() -> list[Summary]:
+            """Tells each trouble once; the next run tries again what did not go."""
+            engine = ledger_engine(ledger_url())
+            with engine.begin() as connection:
+                found = alerts(connection, _profiles(), now=datetime.now(UTC))
+            problems = []
+            for alert in found:
+                letter = alert_letter(
+                    job=alert.job,
+                    profile_name=alert.profile.name,
+                    summary=alert.summary,
+                    advice=alert.advice,
+                    link=run_url(dag_id(alert.profile, alert.job)),
+                )
+                problems += deliver(engine, letter, alert.profile.notifications.failed, what=alert.what)
+            if problems:
+                raise AirflowFailException("\n".join(problems))
+            return [{"profile": alert.profile.code, "job": alert.job, "alert": alert.summary} for alert in found]
+
+        raise_alerts()
+    return dag
+
+
+_DOCUMENTATION = """### Watch over Bursar's Jobs
+
+Looks every quarter of an hour for what no job can report, since it did not happen: a run that has not ended by its
+deadline, no successful export or no file from the bursar for longer than the profile allows, a batch that stays unsent.
+Those whom a profile tells about failures are told each trouble once. The task is red only if nobody could be told.
+"""

@@ -1,0 +1,194 @@
+"""Each alert by its real cause, and none on a good day."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from bursar.exporting.selection import select_fines
+from bursar.profiles import Profile
+from bursar.profiles.schedule import Schedule
+from bursar.reporting.alerts import Alert, alerts
+from bursar.reporting.report import Outcome, record_report
+from tests.library import Library, a_profile, the_settings
+from tests.reporting.reports import a_report
+
+MONDAY = datetime(2026, 3, 2, 7, tzinfo=UTC)
+"""02:00 in New York, when the export is due every day; the import is due at 11:00 UTC."""
+
+Ask = Callable[..., list[Alert]]
+
+
+@pytest.fixture
+def ask(ledger: Engine) -> Ask:
+    """Asks at a moment, as the watch does."""
+
+    def ask(now: datetime, *profiles: Profile) -> list[Alert]:
+        with ledger.begin() as connection:
+            return alerts(connection, profiles, now=now)
+
+    return ask
+
+
+def watched(code: str = "STUDENTS", **limits: int) -> Profile:
+    """A profile with limits for what is watched."""
+    whole = a_profile(code=code).model_dump(by_alias=True, mode="json")
+    whole |= {"notifications": {"failed": ["a@library.edu"]}, "alerts": limits}
+    whole["import"] |= {"waiting_time_minutes": 60}
+    return Profile.model_validate(whole)
+
+
+def ran(ledger: Engine, started: datetime, **changes: Any) -> None:
+    """A run of which there is a report."""
+    minutes = timedelta(minutes=5)
+    record_report(
+        ledger, a_report(**{"started_at": started, "ended_at": started + minutes, "run": f"at {started}"} | changes)
+    )
+
+
+def a_file_came(ledger: Engine, at: datetime, *, refused: bool = False) -> None:
+    with ledger.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO import_files"
+                " (profile, run, name, size, modified, sha256, amounts, registered_at, refused_at)"
+                " VALUES ('STUDENTS', 'r', 'p.xml', 1, :at, :at, 'incremental', :at, CASE WHEN :refused THEN now() END)"
+            ),
+            {"at": at, "refused": refused},
+        )
+
+
+def test_a_good_day_raises_nothing(ledger: Engine, library: Library, ask: Ask) -> None:
+    profile = watched(
+        export_deadline_minutes=60,
+        import_deadline_minutes=120,
+        days_without_export=1,
+        days_without_file=1,
+        unsent_hours=1,
+    )
+    ask(MONDAY - timedelta(hours=1), profile)
+    ran(ledger, MONDAY)
+    ran(ledger, MONDAY + timedelta(hours=4), job="import")
+    a_file_came(ledger, MONDAY + timedelta(hours=5))
+
+    day = [MONDAY + timedelta(minutes=15 * quarter) for quarter in range(24 * 4)]
+    assert [alert for now in day for alert in ask(now, profile)] == []
+
+
+def test_without_limits_nothing_is_watched(ask: Ask) -> None:
+    assert ask(MONDAY, watched()) == ask(MONDAY + timedelta(days=900), watched()) == []
+
+
+@pytest.mark.parametrize(
+    ("minutes_later", "ran_at", "raised"),
+    [
+        (59, None, False),
+        (60, None, True),
+        (60, MONDAY, False),
+        (60, MONDAY - timedelta(days=1), True),  # yesterday's
+    ],
+)
+def test_a_run_that_has_not_ended_by_its_deadline(
+    ledger: Engine, ask: Ask, minutes_later: int, ran_at: datetime | None, raised: bool
+) -> None:
+    profile = watched(export_deadline_minutes=60)
+    ask(MONDAY - timedelta(hours=1), profile)
+    if ran_at:
+        ran(ledger, ran_at)
+
+    found = ask(MONDAY + timedelta(minutes=minutes_later), profile)
+
+    assert [alert.summary for alert in found] == (
+        ["the run of 2026-03-02 02:00:00 EST has not ended by 2026-03-02 03:00:00 EST"] if raised else []
+    )
+
+
+def test_a_failed_run_has_ended_and_a_dry_run_is_none(ledger: Engine, ask: Ask) -> None:
+    profile = watched(export_deadline_minutes=60)
+    ask(MONDAY - timedelta(days=2), profile)
+    ran(ledger, MONDAY, dry_run=True)
+    late = MONDAY + timedelta(hours=2)
+    assert len(ask(late, profile)) == 1
+
+    ran(ledger, MONDAY + timedelta(minutes=90), outcome=Outcome.FAILED)
+    assert ask(late, profile) == []
+
+
+def test_the_same_trouble_stays_the_same_and_a_new_one_is_another(ask: Ask) -> None:
+    profile = watched(export_deadline_minutes=60)
+    ask(MONDAY - timedelta(hours=1), profile)
+
+    [first], [again], [tomorrow] = (ask(MONDAY + timedelta(hours=hours), profile) for hours in (1, 20, 26))
+
+    assert first.what == again.what != tomorrow.what
+
+
+@pytest.mark.parametrize(
+    ("schedule", "started"),
+    [
+        ("daily at 02:30", datetime(2026, 3, 8, 7, 30, tzinfo=UTC)),  # the clock jumps from 02:00 to 03:00
+        ("daily at 01:30", datetime(2026, 11, 1, 5, 30, tzinfo=UTC)),  # and strikes 01:30 twice
+        ("daily at 01:30", datetime(2026, 11, 1, 6, 30, tzinfo=UTC)),
+    ],
+)
+def test_a_clock_change_raises_no_false_alert(ledger: Engine, ask: Ask, schedule: str, started: datetime) -> None:
+    profile = watched(export_deadline_minutes=30)
+    export = profile.export.model_copy(update={"schedule": Schedule.parse(schedule)})
+    profile = profile.model_copy(update={"export": export})
+    ask(started - timedelta(days=1), profile)
+    ran(ledger, started - timedelta(days=1, hours=1))
+    ran(ledger, started - timedelta(days=1))
+    ran(ledger, started)
+
+    assert [ask(started + timedelta(minutes=minutes), profile) for minutes in range(10, 300, 10)] == [[]] * 29
+
+
+def test_no_successful_export_for_longer_than_allowed(ledger: Engine, ask: Ask) -> None:
+    profile = watched(days_without_export=2)
+    ask(MONDAY - timedelta(days=10), profile)
+    ran(ledger, MONDAY, outcome=Outcome.NOTHING_TO_DO)
+    ran(ledger, MONDAY + timedelta(days=1), outcome=Outcome.FAILED)
+    ran(ledger, MONDAY + timedelta(days=2), job="import")
+
+    assert ask(MONDAY + timedelta(days=2), profile) == []
+    [alert] = ask(MONDAY + timedelta(days=2, minutes=6), profile)
+    assert alert.summary == (
+        "no export has succeeded for more than 2 days; the last one was on 2026-03-02 02:05:00 EST"
+    )
+
+
+def test_no_file_from_the_bursar_for_longer_than_allowed(ledger: Engine, ask: Ask) -> None:
+    profile = watched(days_without_file=2)
+    ask(MONDAY, profile)
+    a_file_came(ledger, MONDAY + timedelta(days=1), refused=True)
+
+    assert ask(MONDAY + timedelta(days=2), profile) == []
+    [alert] = ask(MONDAY + timedelta(days=2, seconds=1), profile)
+    assert alert.summary == "no file of payments has come for more than 2 days"
+    assert "expected in in of the connection bursar_banner" in alert.advice
+
+    a_file_came(ledger, MONDAY + timedelta(days=2))
+    assert ask(MONDAY + timedelta(days=3), profile) == []
+
+
+def test_a_profile_is_missed_only_from_when_it_was_watched_first(ledger: Engine, ask: Ask) -> None:
+    profile = watched(days_without_export=2)
+    ask(MONDAY, profile)
+    assert ask(MONDAY + timedelta(days=1)) == []  # switched off for a while
+    assert ask(MONDAY + timedelta(days=9), profile) == []
+    assert len(ask(MONDAY + timedelta(days=11, minutes=1), profile)) == 1
+
+
+def test_a_batch_that_stays_unsent(library: Library, ask: Ask) -> None:
+    profile = watched(unsent_hours=4)
+    library.fine(amount="12")
+    batch = select_fines(library.ledger, profile, the_settings(), run="today", as_of=datetime.now(UTC))
+
+    assert ask(batch.selected_at + timedelta(hours=4), profile, watched("OTHER", unsent_hours=1)) == []
+    [alert] = ask(batch.selected_at + timedelta(hours=5), profile)
+    assert alert.summary == (
+        f"batch {batch.id} is SELECTED for more than 4 hours; its 1 fines of 1 users, 12.00 USD, wait"
+    )
+    assert ask(batch.selected_at + timedelta(hours=9), profile)[0].what == alert.what
