@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any, Literal
 
+import psycopg
+import sqlalchemy.exc
 from airflow.sdk import DAG, CronTriggerTimetable, ExceptionRetryPolicy, RetryAction, RetryRule
 
 from bursar.errors import BursarError, PassingError
@@ -14,10 +16,16 @@ Direction = Literal["export", "import"]
 # What a task tells the next one, and the UI: ids, counts, totals, names of files and checksums. Nothing about people.
 Summary = dict[str, Any]
 
+# Whatever has no rule is tried again: broken connections, locks, a ledger that restarts.
 RETRY_WHAT_CAN_PASS = ExceptionRetryPolicy(
     rules=[
         RetryRule(exception=PassingError, action=RetryAction.RETRY),
         RetryRule(exception=BursarError, action=RetryAction.FAIL, reason="A person has to act."),
+        RetryRule(
+            exception=[sqlalchemy.exc.ProgrammingError, psycopg.ProgrammingError],
+            action=RetryAction.FAIL,
+            reason="The ledger is not migrated, or its login lacks a right.",
+        ),
     ]
 )
 
