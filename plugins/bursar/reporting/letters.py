@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from bursar.exporting.selection import REASONS
+from bursar.exporting import selection
 from bursar.ledger.batches import Batch
 from bursar.money import money, monies, net
 from bursar.reporting.report import Job, JobReport, Outcome
+from bursar.users import jobs
 
 Tone = Literal["good", "quiet", "warning", "bad"]
 
@@ -28,7 +29,8 @@ TONES: Mapping[Outcome, Tone] = {
     Outcome.WITH_WARNINGS: "warning",
     Outcome.FAILED: "bad",
 }
-DID: Mapping[Job, str] = {"export": "exported", "import": "paid at the bursar's", "purge": "waived", "waive": "waived"}
+DID: Mapping[Job, str] = {"export": "exported", "import": "paid at the bursar's", "purge": "purged", "waive": "waived"}
+REASONS: Mapping[str, str] = {**selection.REASONS, **jobs.REASONS}
 WITHOUT_EFFECT: Mapping[str, str] = {
     "ALREADY_SETTLED": "nothing was outstanding any more",
     "NO_PAYMENT": "the sum is 0",
@@ -69,19 +71,24 @@ class Letter:
 
 def report_letter(report: JobReport, *, profile_name: str | None, time_zone: str, link: str | None) -> Letter:
     """Tells what a run did. Moments are shown in `time_zone`."""
-    summary = f"nothing was {DID[report.job]}"
-    if report.fines:
-        summary = f"{report.fines:,} fines of {report.users:,} users {DID[report.job]}, {monies(report.net)}"
     return Letter(
         outcome=report.outcome.capitalize() + (" (dry run)" if report.dry_run else ""),
         about=JOBS[report.job].format(profile_name),
-        summary=summary,
+        summary=_summary(report),
         tone=TONES[report.outcome],
         messages=report.messages,
         facts=_facts(report, profile_name, ZoneInfo(time_zone)),
         tables=figures(report.totals, report.left_behind, report.rejects),
         link=link,
     )
+
+
+def _summary(report: JobReport) -> str:
+    if report.job == "purge" and report.users:
+        return f"{report.users:,} users purged, {report.fines:,} fines waived, {monies(report.net)}"
+    if not report.fines:
+        return f"nothing was {DID[report.job]}"
+    return f"{report.fines:,} fines of {report.users:,} users {DID[report.job]}, {monies(report.net)}"
 
 
 def alert_letter(*, job: Job, profile_name: str, summary: str, advice: str, link: str | None) -> Letter:
