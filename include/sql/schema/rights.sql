@@ -36,3 +36,8 @@ GRANT USAGE ON SEQUENCE user_jobs_id_seq TO {role};
 
 -- What each run did.
 GRANT SELECT, INSERT, UPDATE ON job_reports, job_stages TO {role};
+
+-- Who was told what, what is watched, and who approved what. What a person answered is not taken back.
+GRANT SELECT, INSERT ON tellings TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON watched TO {role};
+GRANT SELECT, INSERT, UPDATE (answer, answered_by, answered_at) ON approvals TO {role};
