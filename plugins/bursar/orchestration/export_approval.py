@@ -10,10 +10,10 @@ from airflow.sdk import Context
 
 from bursar.errors import BatchError
 from bursar.exporting import approval
-from bursar.ledger.batches import Batch, batch_of_run
+from bursar.ledger.batches import Batch, State, batch
 from bursar.ledger.connection import ledger_engine
 from bursar.orchestration.connections import ledger_url
-from bursar.orchestration.telling import deliver
+from bursar.orchestration.telling import deliver, run_url
 from bursar.profiles import Profile
 from bursar.reporting.letters import JOBS, Letter, approval_letter
 from bursar.reporting.rendering import render
@@ -42,24 +42,30 @@ class ExportApproval(ApprovalOperator):
 
     def execute(self, context: Context) -> None:
         """Asks, if somebody has to be asked."""
-        batch, engine = self._batch(context), ledger_engine(ledger_url())
-        found = approval.ask(engine, batch.id, self.profile.export.approval)
+        ready, engine = self._batch(context), ledger_engine(ledger_url())
+        if ready.state.may_have_reached_the_bursar:
+            log.info("Batch %s is %s already: there is nothing to ask.", ready.id, ready.state)
+            return
+        if ready.state is State.RELEASED:
+            raise BatchError(f"Batch {ready.id} was released, and its fines are open. Start the DAG anew.")
+        found = approval.ask(engine, ready.id, self.profile.export.approval)
         if found is None or found.answer == "approved":
-            log.info("Batch %s is %s.", batch.id, "within the limits" if found is None else "approved already")
+            log.info("Batch %s is %s.", ready.id, "within the limits" if found is None else "approved already")
             return
         if found.answer:
-            approval.answer(engine, batch.id, found.answer, by=found.answered_by)
-            raise BatchError(f"Batch {batch.id} was {found.answer} before; its fines are open. Start the DAG anew.")
+            approval.answer(engine, ready.id, found.answer, by=found.answered_by)
+            raise BatchError(f"Batch {ready.id} was {found.answer} before; its fines are open. Start the DAG anew.")
+        run = run_url(self.dag_id, ready.run)
         letter = approval_letter(
-            batch,
+            ready,
             found.reasons,
             profile_name=self.profile.name,
             until=datetime.now(UTC) + timedelta(hours=self.profile.export.approval.waiting_hours),
             time_zone=self.profile.time_zone,
-            link=self.generate_link_to_ui(task_instance=context["ti"]),
+            link=run and f"{run}/tasks/{self.task_id}/required_actions",
         )
-        self.body = self._preview(letter, batch)
-        deliver(engine, letter, self.profile.notifications.warnings, what=f"approval batch {batch.id}")
+        self.body = self._preview(letter, ready)
+        deliver(engine, letter, self.profile.notifications.warnings, what=f"approval batch {ready.id}")
         super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
@@ -68,29 +74,27 @@ class ExportApproval(ApprovalOperator):
         Raises:
             BatchError: nobody answered in time.
         """
-        batch, engine = self._batch(context), ledger_engine(ledger_url())
-        with timed_stage(engine, self.task_id, job="export", profile=batch.profile, run=batch.run):
+        ready, engine = self._batch(context), ledger_engine(ledger_url())
+        with timed_stage(engine, self.task_id, job="export", profile=ready.profile, run=ready.run):
             if event.get("error_type") == "timeout":
-                approval.answer(engine, batch.id, "unanswered", by=None)
+                approval.answer(engine, ready.id, "unanswered", by=None)
                 raise BatchError(
                     f"Nobody answered within {self.profile.export.approval.waiting_hours} hours whether batch "
-                    f"{batch.id} may go. Nothing was sent. Its {batch.fines:,} fines are open, and the next run takes "
+                    f"{ready.id} may go. Nothing was sent. Its {ready.fines:,} fines are open, and the next run takes "
                     "them; somebody has to answer then."
                 )
         said = event.get("chosen_options")
         if said in ([self.APPROVE], [self.REJECT]):
             who = event["responded_by_user"]
             approval.answer(
-                engine, batch.id, "approved" if said == [self.APPROVE] else "refused", by=who and who["name"]
+                engine, ready.id, "approved" if said == [self.APPROVE] else "refused", by=who and who["name"]
             )
         super().execute_complete(context, event)
 
     def _batch(self, context: Context) -> Batch:
+        number = context["ti"].xcom_pull(task_ids="build_document")["batch"]
         with ledger_engine(ledger_url()).connect() as connection:
-            found = batch_of_run(connection, self.profile.code, context["run_id"])
-        if found is None:
-            raise BatchError("The batch of this run was released. Start the DAG anew.")
-        return found
+            return batch(connection, number)
 
     def _preview(self, letter: Letter, batch: Batch) -> str:
         return f"{render(letter).markdown}\n- File: `{self.staging / batch.file_name}` on the worker that built it\n"
