@@ -127,7 +127,7 @@ def copies(postgres: Postgres, ledger: Engine) -> Iterator[Callable[[str], Engin
     def copy(name: str) -> Engine:
         with postgres.connect() as connection:
             connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*map(sql.Identifier, (name, "ledger"))))
-        engines[name] = ledger_engine(postgres.url(name))
+        engines[name] = ledger_engine(postgres.url(name, user=str(ledger.url.username)))
         return engines[name]
 
     yield copy
@@ -138,9 +138,9 @@ def copies(postgres: Postgres, ledger: Engine) -> Iterator[Callable[[str], Engin
 
 
 def test_beside_a_running_export_the_jobs_do_what_they_do_after_it(
-    ledger: Engine, copies: Callable[[str], Engine], tmp_path: Path
+    ledger: Engine, owned_ledger: Engine, copies: Callable[[str], Engine], tmp_path: Path
 ) -> None:
-    fill(ledger, USERS)
+    fill(owned_ledger, USERS)
     select(ledger)
     serial = copies("serial")
     export(serial, tmp_path / "serial")
@@ -158,10 +158,10 @@ def test_beside_a_running_export_the_jobs_do_what_they_do_after_it(
 
 
 def test_all_at_once_they_do_what_they_do_in_some_order(
-    ledger: Engine, copies: Callable[[str], Engine], tmp_path: Path
+    ledger: Engine, owned_ledger: Engine, copies: Callable[[str], Engine], tmp_path: Path
 ) -> None:
     """Here the export selects beside them too, so that who comes first decides."""
-    fill(ledger, 200)
+    fill(owned_ledger, 200)
 
     def whole_export(engine: Engine, staging: Path) -> None:
         select(engine)
