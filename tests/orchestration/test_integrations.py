@@ -15,6 +15,8 @@ from airflow.timetables.base import TimeRestriction
 from bursar.errors import InputFileError, PassingError, RemoteFolderError
 from bursar.orchestration import integrations, watch_dag
 from bursar.orchestration.arrival_sensor import ArrivalSensor
+from bursar.profiles import loading
+from bursar.profiles.yaml_source import Source, read_yaml
 
 PROJECT = Path(__file__).parents[2]
 SHIPPED = {
@@ -90,6 +92,30 @@ def test_wrong_settings_show_too(include: Path) -> None:
 def test_a_task_parses_only_its_own_dag(include: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "bursar_export__STAFF")
     assert set(integrations.integration_dags()) == {"bursar_export__STAFF"}
+
+
+def test_a_task_reads_the_one_profile_that_it_needs_of_many(include: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = (include / "profiles" / "staff_peoplesoft.yaml").read_text(encoding="utf-8")
+    for number in range(50):
+        text = profile.replace("STAFF", f"P{number}").replace("output_file_path: ", f"output_file_path: p{number}/")
+        (include / "profiles" / f"{number}.yaml").write_text(text, encoding="utf-8")
+    read: list[str] = []
+
+    def reading(path: Path) -> Source:
+        read.append(path.name)
+        return read_yaml(path)
+
+    monkeypatch.setattr(loading, "read_yaml", reading)
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "bursar_export__P49")
+    assert set(integrations.integration_dags()) == {"bursar_export__P49"}
+    assert read == ["bursar.yaml", "49.yaml"]
+
+
+def test_a_task_of_a_code_that_two_profiles_have_finds_no_dag(include: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = (include / "profiles" / "staff_peoplesoft.yaml").read_text(encoding="utf-8")
+    (include / "profiles" / "other.yaml").write_text(profile.replace("code: STAFF", 'code: "Staff"'), encoding="utf-8")
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "bursar_export__STAFF")
+    assert integrations.integration_dags() == {}
 
 
 def test_two_builds_of_a_profile_serialise_identically(include: Path) -> None:

@@ -44,6 +44,11 @@ def dag_id(profile: Profile, direction: Direction) -> str:
     return f"bursar_{direction}__{profile.code}"
 
 
+def code_of(dag_id: str) -> str:
+    """The code of the profile that an export or import DAG belongs to."""
+    return dag_id.partition("__")[2]
+
+
 def integration_dag(
     profile: Profile, direction: Direction, schedule: Schedule, *, display_name: str, doc_md: str
 ) -> DAG:

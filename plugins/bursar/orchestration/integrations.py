@@ -4,7 +4,7 @@ from airflow.sdk import DAG, get_parsing_context
 
 from bursar.orchestration.export_dag import export_dag
 from bursar.orchestration.import_dag import import_dag
-from bursar.orchestration.integration_dag import dag_id
+from bursar.orchestration.integration_dag import code_of, dag_id
 from bursar.profiles import INCLUDE, ProfileError, load_profiles, load_settings
 
 
@@ -14,8 +14,8 @@ def integration_dags() -> dict[str, DAG]:
     A wrong profile has no DAG and does not disturb the others; `report_problems` tells about it.
     """
     settings = load_settings(INCLUDE / "bursar.yaml")
-    profiles, _ = load_profiles(INCLUDE / "profiles", settings)
     wanted = get_parsing_context().dag_id
+    profiles, _ = load_profiles(INCLUDE / "profiles", settings, code=code_of(wanted) if wanted else None)
     active = {dag_id(profile, "export"): (export_dag, profile) for profile in profiles if profile.export.active}
     active |= {dag_id(profile, "import"): (import_dag, profile) for profile in profiles if profile.import_.active}
     return {id_: build(profile, settings) for id_, (build, profile) in active.items() if wanted in (None, id_)}

@@ -32,8 +32,11 @@ def load_settings(path: Path = INCLUDE / "bursar.yaml") -> Settings:
     return settings.model_copy(update={"staging_folder": path.resolve().parent.parent / settings.staging_folder})
 
 
-def load_profiles(folder: Path, settings: Settings) -> tuple[list[Profile], list[Problem]]:
+def load_profiles(folder: Path, settings: Settings, *, code: str | None = None) -> tuple[list[Profile], list[Problem]]:
     """The good profiles of a folder, by code, and all that is wrong with the others, by file and line.
+
+    With a `code`, those of that code alone. Files in which it does not stand are not parsed, so that it takes the same
+    time however many there are; whether the folders of different profiles meet is then not asked.
 
     A profile is a file *.yaml or *.yml; hidden files are none. Two profiles with one code are both refused, since
     nobody can tell which is meant; upper and lower case don't tell codes apart, as some file systems don't either.
@@ -45,12 +48,14 @@ def load_profiles(folder: Path, settings: Settings) -> tuple[list[Profile], list
     problems: list[Problem] = []
     by_code: defaultdict[str, list[tuple[Source, Profile]]] = defaultdict(list)
     for path in paths:
+        if code is not None and not _mentions(path, code):
+            continue
         source = read_yaml(path)
         if source.data is not None and source.data.get("time_zone") is None:
             source.data["time_zone"] = settings.time_zone
         profile, wrong = _checked(Profile, source)
         problems += wrong
-        if profile:
+        if profile and (code is None or profile.code.casefold() == code.casefold()):
             by_code[profile.code.casefold()].append((source, profile))
     alone = [same[0] for same in by_code.values() if len(same) == 1]
     meeting = {
@@ -60,6 +65,14 @@ def load_profiles(folder: Path, settings: Settings) -> tuple[list[Profile], list
     profiles = [profile for _, profile in alone if profile.code not in meeting]
     problems += [problem for same in by_code.values() if len(same) > 1 for problem in _one_code(same)]
     return sorted(profiles, key=lambda profile: profile.code), sorted(problems)
+
+
+def _mentions(path: Path, code: str) -> bool:
+    """Whether a code stands in a file, however it is written there; what can't be read is for others to tell."""
+    try:
+        return code.casefold().encode() in path.read_bytes().lower()
+    except OSError:
+        return True
 
 
 def _checked(model: type[S], source: Source) -> tuple[S | None, list[Problem]]:
