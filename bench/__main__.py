@@ -22,7 +22,11 @@ def main() -> None:
     arguments = _arguments()
     if refusal := servers.missing():
         sys.exit(refusal)
-    with _folder() as folder, servers.postgres(folder / "postgres") as postgres, servers.ssh_server(folder) as server:
+    with (
+        temporary_folder() as folder,
+        servers.postgres(folder / "postgres") as postgres,
+        servers.ssh_server(folder) as server,
+    ):
         bench = Bench(postgres, server, folder)
         sizes = [_measure(bench, fines, arguments.rounds) for fines in arguments.fines]
     found = {"machine": report.machine(), "rounds": arguments.rounds, "sizes": sizes}
@@ -51,7 +55,7 @@ def _arguments() -> argparse.Namespace:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def temporary_folder() -> Iterator[Path]:
     """A folder outside any that only root may enter: root's PostgreSQL is another user."""
     with TemporaryDirectory(prefix="bursar-bench-") as folder:
         yield Path(folder)

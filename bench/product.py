@@ -16,7 +16,7 @@ from typing import Any
 
 from bursar.exchange.folder import RemoteFolder
 from bursar.exporting import closing, delivery, document, selection
-from bursar.importing import application, intake, putting_away, rejects
+from bursar.importing import application, arrival, intake, putting_away, rejects
 from bursar.ledger.batches import Batch
 from bursar.ledger.connection import ledger_engine
 from bursar.orchestration import integrations  # noqa: F401  as a task's process has it
@@ -85,6 +85,13 @@ def close(given: Given) -> Given:
     return {"fines": closing.close_fines(ledger_engine(given["ledger"]), given["batch"]).fines}
 
 
+def look(given: Given) -> Given:
+    """Looks for files, as the sensor does."""
+    with _input_folder() as folder:
+        listing = folder.files()
+    return {"entries": len(listing), "ready": len(arrival.arrived(ledger_engine(given["ledger"]), PROFILE, listing))}
+
+
 def read(given: Given) -> Given:
     """Fetches the file of payments and reads it into the ledger."""
     engine, staging = ledger_engine(given["ledger"]), Path(given["staging"])
@@ -108,7 +115,7 @@ def put_away(given: Given) -> Given:
 
 
 STAGES: dict[str, Callable[[Given], Given]] = {
-    stage.__name__: stage for stage in (select, build, deliver, close, read, apply, put_away)
+    stage.__name__: stage for stage in (select, build, deliver, close, look, read, apply, put_away)
 }
 
 

@@ -91,7 +91,7 @@ class Bench:
         shutil.rmtree(staging, ignore_errors=True)
         with self.copy_of(filled) as ledger:
             given: Given = {"ledger": self.postgres.url(ledger), "staging": str(staging)}
-            product = {stage: self._product(stage, given) for stage in ("select", "build", "deliver", "close")}
+            product = {stage: self.product(stage, given) for stage in ("select", "build", "deliver", "close")}
             self._check_export(ledger, fines, given)
             if keep_as:
                 self._drop(keep_as)
@@ -129,7 +129,7 @@ class Bench:
         incoming, staging = self.server.disk / "in", self.folder / "staging"
         with self.copy_of(exported) as ledger:
             given: Given = {"ledger": self.postgres.url(ledger), "staging": str(staging), "name": "paid.xml"}
-            product = {stage: self._product(stage, given) for stage in ("read", "apply", "put_away")}
+            product = {stage: self.product(stage, given) for stage in ("read", "apply", "put_away")}
             self._check_import(ledger, outcomes, given)
         (incoming / "processed" / "paid.xml").rename(incoming / "paid.xml")
         fetched = staging / "fetched.xml"
@@ -145,7 +145,7 @@ class Bench:
             plain["UPDATE"] = tools.psql(reference.PAYING)
         return Round(product, plain)
 
-    def _product(self, stage: str, given: Given) -> Cost:
+    def product(self, stage: str, given: Given) -> Cost:
         """Runs a stage of the product in a fresh process; what it finds out is given to the next one."""
         env = os.environ | {
             "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}",

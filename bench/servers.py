@@ -66,6 +66,10 @@ class Server:
         extra = {"key_file": str(self.state / "key"), "host_key": host_key, "sub_directory": str(self.disk)}
         return {"conn_type": "sftp", "host": HOST, "port": self.port, "login": getpass.getuser(), "extra": extra}
 
+    def connections(self) -> int:
+        """How many clients have logged in so far."""
+        return (self.state / "sshd.log").read_text().count("Accepted publickey")
+
     def sftp(self, *commands: str) -> list[str]:
         """The command line by which OpenSSH's sftp does something there; `commands` come from a file it writes."""
         batch = self.state / "commands"

@@ -17,7 +17,7 @@ WITH listed AS (
     ) AS known ON (known.name, known.size, known.modified) = (listed.name, listed.size, listed.modified)
 ), gone AS (
     DELETE FROM sightings
-    WHERE profile = :profile AND name NOT IN (SELECT name FROM judged WHERE NOT is_known)
+    WHERE profile = :profile AND NOT EXISTS (SELECT FROM judged WHERE NOT is_known AND judged.name = sightings.name)
 ), noted AS (
     INSERT INTO sightings (profile, name, size, modified)
     SELECT :profile, name, size, modified FROM judged WHERE unchanged_since IS NULL AND NOT is_known

@@ -15,7 +15,7 @@ BLOCK = 32 * 1024
 """Bytes that travel at once: the most that every SFTP server accepts."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RemoteFile:
     """An entry of a folder, as the server lists it. `size` is in bytes, `modified` is in UTC."""
 

@@ -116,7 +116,7 @@ class SftpFolder:
                     modified=datetime.fromtimestamp(entry.st_mtime or 0, UTC),
                     is_regular=stat.S_ISREG(entry.st_mode or 0),
                 )
-                for entry in self._client.listdir_attr()
+                for entry in self._client.listdir_iter(read_aheads=1)  # one after the other, none kept whole
             ]
 
     def _enter(self, path: str, *, may_create: bool) -> None:
