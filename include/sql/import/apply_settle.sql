@@ -8,7 +8,7 @@ WITH RECURSIVE payments AS (
            CASE WHEN :amounts = 'incremental' THEN matched.given
                 ELSE matched.given - greatest(
                     (SELECT coalesce(sum(abs(earlier.applied) + earlier.credited), 0) FROM import_records AS earlier
-                     WHERE earlier.matched_id = matched.matched_id AND earlier.applied IS NOT NULL),
+                     WHERE earlier.fine_id = matched.fine_id AND earlier.matched_id = matched.matched_id AND earlier.applied IS NOT NULL),
                     coalesce(max(matched.given) OVER (PARTITION BY matched.matched_id ORDER BY matched.number
                                                       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)) END AS paid,
            row_number() OVER (PARTITION BY matched.fine_id ORDER BY matched.number) AS turn

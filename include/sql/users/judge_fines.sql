@@ -11,7 +11,12 @@ SELECT fines.id, fines.user_id, fines.currency, fines.balance, fines.outstanding
            WHEN debts.has_credit THEN 'credit'
            WHEN fines.status = 'DISPUTED' THEN 'disputed'
        END
-FROM fines
+FROM (
+    SELECT fine_id AS id FROM listed_fines
+    UNION
+    SELECT id FROM active_fines WHERE NOT CAST(:is_listed AS boolean) AND (balance <> 0 OR outstanding <> 0)
+) AS candidates
+JOIN fines ON fines.id = candidates.id
 JOIN users ON users.id = fines.user_id
 LEFT JOIN debts ON debts.user_id = fines.user_id
 LEFT JOIN active_fines AS active ON active.id = fines.id
@@ -22,5 +27,4 @@ CROSS JOIN LATERAL (VALUES (
     AND fines.created_at >= coalesce(CAST(:created_from AS timestamptz), '-infinity')
     AND fines.created_at < coalesce(CAST(:created_before AS timestamptz), 'infinity')
 )) AS asked (fits)
-WHERE CASE WHEN CAST(:is_listed AS boolean) THEN fines.id IN (SELECT fine_id FROM listed_fines)
-           ELSE asked.fits AND (fines.balance <> 0 OR fines.outstanding <> 0) END;
+WHERE CAST(:is_listed AS boolean) OR asked.fits;

@@ -114,6 +114,7 @@ def judge(connection: Connection, profile: Profile, as_of: datetime) -> Selectio
             "identifier_pattern": export.identifier_pattern or ".*",
         },
     )
+    connection.execute(statement("export/analyze_judged"))
     users = {row.reason: row.users for row in connection.execute(statement("export/users"))}
     fines = 0
     totals: dict[str, dict[str, str]] = {}

@@ -60,6 +60,7 @@ def waive_fines(engine: Engine, choices: WaiveChoices, settings: Settings, *, ru
         connection.execute(statement("users/listed_fines"))
         if choices.fine_ids:
             stage(connection, listed_file(settings, choices.fine_ids))
+        connection.execute(statement("users/analyze_listed_fines"))
         connection.execute(statement("users/judged_fines"))
         connection.execute(statement("users/judge_fines"), _asked(choices, settings))
         users = {row.reason: row.users for row in connection.execute(statement("users/users_of_fines"))}

@@ -1,0 +1,2 @@
+-- Tells the planner how many fines are listed: of few it looks up each.
+ANALYZE listed_fines;
