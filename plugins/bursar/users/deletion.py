@@ -68,7 +68,7 @@ def delete_user(engine: Engine, user_id: int) -> bool:
 
 def forget(connection: Connection) -> None:
     """Takes the personal data of those in the temporary table `leaving` out of the ledger; the money stays."""
-    for name in ("forget_identifiers", "forget_lines", "forget_comments", "forget_users"):
+    for name in ("analyze_leaving", "forget_identifiers", "forget_lines", "forget_comments", "forget_users"):
         connection.execute(statement(f"users/{name}"))
 
 
