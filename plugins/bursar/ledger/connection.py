@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import psycopg.sql
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine, NullPool, create_engine, make_url
 from sqlalchemy.exc import DBAPIError
 
@@ -26,6 +24,9 @@ def ledger_engine(url: str) -> Engine:
 
 def migrate(engine: Engine) -> None:
     """Brings the ledger's schema to the newest version; an up-to-date ledger is left alone."""
+    from alembic import command  # noqa: PLC0415  7 MB that no task needs
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(SCHEMA))
     with engine.begin() as connection:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, TextClause
 if TYPE_CHECKING:
     import psycopg
 
-ROWS_AT_ONCE = 500
+ROWS_AT_ONCE = 100
 _QUOTE = b"\x01"
 
 
