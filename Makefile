@@ -6,7 +6,7 @@ PYTHON ?= python3
 FINES ?= 100000
 ROUNDS ?= 3
 
-.PHONY: help demo up test bench check lock installed install
+.PHONY: help demo up test bench check cluster-test image lock installed install
 
 help:
 	@echo 'make demo    a library exports its fines to its bursars, on real parts'
@@ -14,9 +14,10 @@ help:
 	@echo 'make test    the tests'
 	@echo 'make bench   how fast it is beside plain C tools; FINES="100000 1000000" ROUNDS=3 JSON=file'
 	@echo 'make check   linters and types'
-	@echo 'make lock    writes requirements.lock anew, after a change of requirements.txt or requirements-dev.txt'
+	@echo 'make cluster-test  the services of docker-compose.yaml as native processes, killed while they work'
+	@echo 'make lock    writes the lock files anew, after a change of requirements*.txt'
 
-demo up bench: export PYTHONPATH = $(CURDIR)/plugins
+demo up bench cluster-test: export PYTHONPATH = $(CURDIR)/plugins
 
 demo: installed
 	@.venv/bin/python -m demo
@@ -29,6 +30,21 @@ test: installed
 
 bench: installed
 	@.venv/bin/python -m bench --fines $(FINES) --rounds $(ROUNDS) $(if $(JSON),--json $(JSON))
+
+# Its services run on the packages that the image has, and on no others.
+cluster-test: installed
+	@command -v redis-server >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends redis-server >/dev/null; } || \
+		{ echo 'The cluster needs Redis; on Debian and Ubuntu: sudo apt install redis-server' >&2; exit 1; }
+	@cmp -s requirements-cluster.lock .local/cluster/installed.lock || { \
+		echo 'Installing the packages of requirements-cluster.lock into .local/cluster; this takes about a minute.' && \
+		$(PYTHON) -m venv --clear .local/cluster/venv && \
+		.local/cluster/venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+			-r requirements-cluster.lock && cp requirements-cluster.lock .local/cluster/installed.lock; }
+	@.venv/bin/python -m cluster
+
+image:
+	@docker build --tag bursar:$$(sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml) .
 
 check: installed
 	@.venv/bin/python -m ruff check
@@ -50,9 +66,13 @@ install:
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@cp requirements.lock .venv/installed.lock
 
-# Versions that still fit stay; for the newest of all, remove requirements.lock first.
+# Versions that still fit stay; for the newest of all, remove both lock files first. The cluster's starts from the other
+# one, so that the versions agree.
+lock: COMPILE = .local/uv/bin/python -m uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--no-header --no-annotate --no-emit-index-url
 lock:
 	@$(PYTHON) -m venv .local/uv
 	@.local/uv/bin/python -m pip install --quiet --disable-pip-version-check uv
-	@.local/uv/bin/python -m uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
-		--no-header --no-annotate --no-emit-index-url --output-file requirements.lock requirements-dev.txt
+	@$(COMPILE) --output-file requirements.lock requirements-dev.txt
+	@cp requirements.lock requirements-cluster.lock
+	@$(COMPILE) --output-file requirements-cluster.lock requirements-cluster.txt

@@ -74,8 +74,11 @@ class AirflowClient(httpx.Client):
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
         """The state of each task of a run; None before it is scheduled."""
-        tasks = self._list(f"{_run(dag_id, run_id)}/taskInstances", "task_instances")
-        return {task["task_id"]: task["state"] for task in tasks}
+        return {task["task_id"]: task["state"] for task in self.tasks(dag_id, run_id)}
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """The tasks of a run as Airflow's API describes them: `task_id`, `state`, `hostname`, `start_date`, ..."""
+        return self._list(f"{_run(dag_id, run_id)}/taskInstances", "task_instances")
 
     def _list(self, path: str, items: str, **params: str) -> list[dict[str, Any]]:
         return list(self._ask("GET", path, params={"limit": 100, **params})[items])

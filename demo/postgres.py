@@ -14,7 +14,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,21 +58,22 @@ class Postgres:
 
 
 @contextmanager
-def embedded_postgres(folder: Path) -> Iterator[Postgres]:
+def embedded_postgres(folder: Path, *, options: Sequence[str] = ()) -> Iterator[Postgres]:
     """Runs PostgreSQL on the data in `folder`, made there the first time, until the block ends.
 
+    `options` go to the server. With an address to listen on, whoever comes over the network needs a password.
     Root may not run PostgreSQL: then `nobody` does, who gets leave to pass through the folders above, not to read them.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    programs, data, log = program_folder(), folder / "data", folder / "postgres.log"
+    binaries, data, log = program_folder(), folder / "data", folder / "postgres.log"
     user = "nobody" if os.geteuid() == 0 else None
     if user:
-        _let_pass_to(programs)
+        _let_pass_to(binaries)
         _let_pass_to(folder)
     if not data.exists():
-        _make(data, programs, log, user)
+        _make(data, binaries, log, user)
     with _socket_folder(data, user) as sockets:
-        command = [str(programs / "postgres"), "-D", str(data), "-k", str(sockets), "-c", "listen_addresses="]
+        command = [str(binaries / "postgres"), "-D", str(data), "-k", str(sockets), "-c", "listen_addresses=", *options]
         with start(command, folder, log, os.environ, user=user) as server:
             try:
                 _wait_until_ready(server, sockets, log)
@@ -97,14 +98,15 @@ def _let_pass_to(folder: Path) -> None:
             above.chmod(mode | stat.S_IXOTH)
 
 
-def _make(data: Path, programs: Path, log: Path, user: str | None) -> None:
+def _make(data: Path, binaries: Path, log: Path, user: str | None) -> None:
     """Makes the data of an empty server that behaves the same on every machine, whatever its language; whole or not."""
     unfinished = data.with_name("unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
     _give(unfinished, user)
     locale = ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--encoding=UTF8"]
-    command = [str(programs / "initdb"), "-D", str(unfinished), "--username=postgres", "--auth=trust", *locale]
+    who = ["--username=postgres", "--auth-local=trust", "--auth-host=scram-sha-256"]
+    command = [str(binaries / "initdb"), "-D", str(unfinished), *who, *locale]
     with start(command, data.parent, log, os.environ, user=user) as initdb:
         try:
             failed = initdb.wait()

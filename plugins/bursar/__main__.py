@@ -7,7 +7,7 @@ from bursar.commands.exports import batches, preview
 from bursar.commands.fines import fine
 from bursar.commands.imports import imports
 from bursar.commands.ledger import ledger
-from bursar.commands.profiles import profiles
+from bursar.commands.profiles import pools, profiles
 from bursar.commands.users import users
 from bursar.errors import BursarError
 
@@ -28,7 +28,7 @@ def bursar() -> None:
     """Library fines out to a campus bursar, payments back in."""
 
 
-for command in (profiles, ledger, preview, batches, imports, fine, desk, users):
+for command in (profiles, pools, ledger, preview, batches, imports, fine, desk, users):
     bursar.add_command(command)
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def select(library: Library, run: str = "run 1", **export: object) -> Batch:
 
 
 def parsed(document: Document) -> etree._Element:
-    return etree.parse(document.path).getroot()
+    return etree.fromstring(document.path.read_bytes())
 
 
 def texts(root: etree._Element, path: str) -> list[str]:

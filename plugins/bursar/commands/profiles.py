@@ -33,3 +33,14 @@ def write_schemas() -> None:
     for name, schema in json_schemas().items():
         (INCLUDE / name).write_text(schema, encoding="utf-8")
         click.echo(f"wrote {INCLUDE / name}")
+
+
+@click.command()
+@click.option("--slots", default=2, show_default=True, type=click.IntRange(min=1), help="Connections at once.")
+def pools(slots: int) -> None:
+    """Make an Airflow pool for each bursar's server that has none; its slots are the connections it gets at once."""
+    from bursar.orchestration.deployment import make_pools  # noqa: PLC0415  Airflow is slow to load
+
+    good, _ = load_profiles(INCLUDE / "profiles", the_settings())
+    made = make_pools(good, slots)
+    click.echo(f"Pools made, with {slots} slots each: {', '.join(made)}." if made else "Every server has its pool.")

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from pathlib import Path
 
 from sqlalchemy import Engine
 
@@ -10,6 +9,7 @@ from bursar.errors import BatchError
 from bursar.exporting.delivery import OpenFolder, deliver, only_one_delivers
 from bursar.ledger.batches import Batch, State, batch, record_step, unfinished_batches
 from bursar.ledger.statements import statement
+from bursar.staging import Folder
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def finish_earlier_batches(
     run: str,
     is_running: Callable[[str], bool],
     open_folder: OpenFolder,
-    staging: Path,
+    staging: Folder,
 ) -> list[Batch]:
     """Ends what earlier runs of a profile left: never sent, it is released; maybe sent, it is carried to its end.
 

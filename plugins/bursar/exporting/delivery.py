@@ -14,7 +14,6 @@ The record in the ledger and the two names on the server (`.<name>.part` and `<n
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
 from sqlalchemy import Engine, text
 
@@ -22,6 +21,7 @@ from bursar.errors import BatchError, PassingError, RemoteFolderError
 from bursar.exchange.folder import RemoteFolder, in_the_way
 from bursar.exporting.document import Document, build_document
 from bursar.ledger.batches import Batch, State, batch, record_step
+from bursar.staging import Folder
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ OpenFolder = Callable[[Batch], AbstractContextManager[RemoteFolder]]
 _DELIVERY_LOCKS = 1_651_864_435  # the first key of our advisory locks; the second is the batch
 
 
-def deliver(engine: Engine, batch_id: int, open_folder: OpenFolder, staging: Path) -> Batch:
+def deliver(engine: Engine, batch_id: int, open_folder: OpenFolder, staging: Folder) -> Batch:
     """Brings a batch's file into the bursar's folder under its final name, once, and records it as delivered.
 
     A batch that is delivered already is left alone. A staged file that is missing (another worker built it) is built

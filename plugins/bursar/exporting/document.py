@@ -8,7 +8,6 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
 from sqlalchemy import Connection, Engine, text
@@ -18,6 +17,7 @@ from bursar.exporting.checking import NAMESPACE, check_document
 from bursar.ledger.batches import Batch, State, batch, record_step
 from bursar.ledger.copying import ROWS_AT_ONCE, ahead, copied_out
 from bursar.ledger.statements import statement
+from bursar.staging import Folder, put_in_place
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +45,12 @@ CLOSING = """\
 class Document:
     """A file that stands in the staging folder, checked against the format and against its batch."""
 
-    path: Path
+    path: Folder
     size: int
     sha256: str
 
 
-def build_document(engine: Engine, batch_id: int, staging: Path) -> Document:
+def build_document(engine: Engine, batch_id: int, staging: Folder) -> Document:
     """Builds the file of a batch in the staging folder, or finds it there, and records its size and SHA-256.
 
     Written under another name, validated while it is written, compared with the lines, and only then put in place: what
@@ -73,9 +73,7 @@ def build_document(engine: Engine, batch_id: int, staging: Path) -> Document:
             return Document(path, path.stat().st_size, found.sha256)
         if found.state is State.CLOSED:
             _check_people(connection, found)
-        staging.mkdir(mode=0o700, parents=True, exist_ok=True)  # who owes what is nobody else's business
-        draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-        try:
+        with put_in_place(path) as draft:
             digest = hashlib.sha256()
             with draft.open("wb") as file:
                 check_document(found, ahead(_kept(document_blocks(connection, found), file, digest.update)))
@@ -87,9 +85,6 @@ def build_document(engine: Engine, batch_id: int, staging: Path) -> Document:
                     f"Batch {batch_id} was built before as {found.sha256}, and now as {document.sha256}: Bursar or the "
                     "ledger was changed in between. Nothing was sent. Restore what built it, or release the batch."
                 )
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
     if found.state is State.SELECTED:
         with engine.begin() as connection:
             record_step(
@@ -147,6 +142,6 @@ def _check_people(connection: Connection, batch: Batch) -> None:
         )
 
 
-def _sha256(path: Path) -> str:
+def _sha256(path: Folder) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # an object store's has readinto

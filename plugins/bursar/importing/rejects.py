@@ -3,13 +3,13 @@
 import csv
 import logging
 import re
-from pathlib import Path
 from typing import TextIO
 
 from sqlalchemy import Connection, Engine
 
 from bursar.ledger.imports import import_file
 from bursar.ledger.statements import statement
+from bursar.staging import Folder, put_in_place
 
 log = logging.getLogger(__name__)
 
@@ -40,22 +40,20 @@ def write_rejects(connection: Connection, file_id: int, out: TextIO) -> int:
     return count
 
 
-def save_rejects(engine: Engine, file_id: int, folder: Path) -> Path | None:
+def save_rejects(engine: Engine, file_id: int, folder: Folder) -> Folder | None:
     """Writes the report of a file into a folder, over an earlier one of that file; None if it has no rejects."""
     with engine.connect() as connection:
         file = import_file(connection, file_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{file.name[:LONGEST_NAME]}.{file.id}.csv"
-    draft = path.with_name(f".{path.name}.draft")
-    try:
-        # With a byte order mark, by which spreadsheets know UTF-8.
-        with engine.connect() as connection, draft.open("w", encoding="utf-8-sig", newline="") as out:
-            count = write_rejects(connection, file.id, out)
-        if not count:
+        if not connection.execute(statement("import/rejects"), {"file_id": file_id}).first():
             return None
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    path = folder / f"{file.name[:LONGEST_NAME]}.{file.id}.csv"
+    # With a byte order mark, by which spreadsheets know UTF-8.
+    with (
+        put_in_place(path) as draft,
+        engine.connect() as connection,
+        draft.open("w", encoding="utf-8-sig", newline="") as out,
+    ):
+        count = write_rejects(connection, file.id, out)
     log.warning(
         "%s of the %s records of %s had no effect; they are listed in %s.", count, file.records, file.name, path
     )

@@ -2,7 +2,6 @@
 
 import logging
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -18,6 +17,7 @@ from bursar.profiles import Profile
 from bursar.reporting.letters import JOBS, Letter, approval_letter
 from bursar.reporting.rendering import render
 from bursar.reporting.stages import timed_stage
+from bursar.staging import Folder
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class ExportApproval(ApprovalOperator):
     A repeated task asks again only if nobody answered.
     """
 
-    def __init__(self, *, profile: Profile, staging: Path, **arguments: Any) -> None:  # noqa: ANN401  passed on
+    def __init__(self, *, profile: Profile, staging: Folder, **arguments: Any) -> None:  # noqa: ANN401  passed on
         super().__init__(
             subject=f"{JOBS['export'].format(profile.name)}: more than usual. Approve?",
             body="The preview is shown once the run waits.",

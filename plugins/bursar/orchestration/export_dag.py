@@ -9,7 +9,9 @@ from bursar.exchange.folder import RemoteFolder
 from bursar.exporting import approval, closing, delivery, document, selection
 from bursar.ledger.batches import Batch, State
 from bursar.ledger.connection import ledger_engine
+from bursar.orchestration import lineage
 from bursar.orchestration.connections import ledger_url, open_folder
+from bursar.orchestration.deployment import at_the_server, staging_folder
 from bursar.orchestration.documentation import export_documentation
 from bursar.orchestration.export_approval import ExportApproval
 from bursar.orchestration.integration_dag import Summary, integration_dag
@@ -19,7 +21,7 @@ from bursar.profiles import Profile, Settings
 
 def export_dag(profile: Profile, settings: Settings) -> DAG:
     """Builds the DAG of a profile's active export section; the same profile always gives the same DAG."""
-    staging = settings.staging_folder / profile.code
+    staging = staging_folder(settings, profile)
 
     def folder_of(batch: Batch) -> AbstractContextManager[RemoteFolder]:
         # Once a part was complete, a missing file means that the bursar took it. A folder made anew would say that too.
@@ -34,7 +36,7 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
         doc_md=export_documentation(profile, settings),
     ) as dag:
 
-        @task
+        @task(**at_the_server(profile))
         @timed(profile, "export")
         def finish_earlier_batches() -> list[Summary]:
             """Carries to its end what an earlier run may have sent, and lets go what it can't have sent."""
@@ -79,7 +81,7 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
             built = document.build_document(ledger_engine(ledger_url()), selected["batch"], staging)
             return {"batch": selected["batch"], "file": built.path.name, "size": built.size, "sha256": built.sha256}
 
-        @task
+        @task(**at_the_server(profile), inlets=[lineage.ledger()], outlets=[lineage.exported_files(profile)])
         @timed(profile, "export")
         def upload_file(built: Summary) -> Summary:
             """Brings the file into the bursar's folder, once."""
@@ -87,7 +89,7 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
             batch = delivery.deliver(ledger_engine(ledger_url()), built["batch"], folder_of, staging)
             return {"batch": batch.id, "file": batch.file_name, "folder": batch.remote_folder}
 
-        @task
+        @task(outlets=[lineage.ledger()])
         @timed(profile, "export")
         def close_fines(uploaded: Summary) -> Summary:
             """Closes the fines of the delivered batch."""

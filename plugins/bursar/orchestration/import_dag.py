@@ -1,6 +1,8 @@
 """The import DAG of a profile: wait for files; read, apply and put away each."""
 
 from contextlib import AbstractContextManager
+from pathlib import Path
+from tempfile import gettempdir
 
 from airflow.sdk import DAG, get_current_context, task, task_group
 
@@ -8,8 +10,10 @@ from bursar.errors import InputFileError
 from bursar.exchange.folder import RemoteFolder
 from bursar.importing import application, intake, putting_away, rejects
 from bursar.ledger.connection import ledger_engine
+from bursar.orchestration import lineage
 from bursar.orchestration.arrival_sensor import ArrivalSensor
 from bursar.orchestration.connections import ledger_url, open_folder
+from bursar.orchestration.deployment import at_the_server, staging_folder
 from bursar.orchestration.documentation import import_documentation
 from bursar.orchestration.integration_dag import Summary, integration_dag
 from bursar.orchestration.job_reporting import report_job, timed
@@ -21,7 +25,10 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
 
     Files are worked off one after the other, oldest first: totals so far only make sense in the order they were made.
     """
-    staging = settings.staging_folder / profile.code
+    staging = staging_folder(settings, profile)
+    incoming = staging if isinstance(staging, Path) else Path(gettempdir())
+    server = at_the_server(profile)
+    payments, ledger = [lineage.payment_files(profile)], [lineage.ledger()]
 
     def input_folder() -> AbstractContextManager[RemoteFolder]:
         return open_folder(profile.sftp_connection, profile.import_.input_file_path, may_create=False)
@@ -34,14 +41,19 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
         doc_md=import_documentation(profile, settings),
     ) as dag:
 
-        @task(max_active_tis_per_dagrun=1, map_index_template="{{ file_name }}")
+        @task(
+            max_active_tis_per_dagrun=1,
+            map_index_template="{{ file_name }}",
+            **server,
+            inlets=payments,
+        )
         @timed(profile, "import")
         def read_file(name: str) -> Summary:
             """Brings the records of a file into the ledger; what is no file of payments is moved to failed."""
             engine, run = ledger_engine(ledger_url()), _run_with(name)
             with input_folder() as folder:
                 try:
-                    file = intake.read_file(engine, profile, name, run=run, folder=folder, staging=staging)
+                    file = intake.read_file(engine, profile, name, run=run, folder=folder, staging=incoming)
                 except InputFileError:
                     putting_away.put_away(engine, profile, name, run=run, folder=folder)
                     raise
@@ -54,7 +66,7 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
                 "totals": file.totals,
             }
 
-        @task(max_active_tis_per_dagrun=1, map_index_template="{{ file_name }}")
+        @task(max_active_tis_per_dagrun=1, map_index_template="{{ file_name }}", outlets=ledger)
         @timed(profile, "import")
         def apply_payments(read: Summary) -> Summary:
             """Pays the fines of the file, once."""
@@ -62,7 +74,7 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
             file = application.apply_payments(ledger_engine(ledger_url()), read["file"], run=run)
             return {"file": file.id, "name": read["name"], "outcomes": file.outcomes}
 
-        @task(max_active_tis_per_dagrun=1, map_index_template="{{ file_name }}")
+        @task(max_active_tis_per_dagrun=1, map_index_template="{{ file_name }}", **server)
         @timed(profile, "import")
         def put_away(applied: Summary) -> Summary:
             """Lists the records without effect, and moves the file to processed."""
@@ -77,7 +89,7 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
             """One file of the bursar's. What goes wrong with it holds up no other."""
             put_away(apply_payments(read_file(name)))  # type: ignore[arg-type]
 
-        files = ArrivalSensor(task_id="wait_for_files", profile=profile).output
+        files = ArrivalSensor(task_id="wait_for_files", profile=profile, **server).output
         import_file.expand(name=files) >> report_job(profile, "import", dag)
 
     return dag

@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from bursar.ledger.connection import ledger_engine
 from bursar.orchestration.connections import ledger_url
 from bursar.orchestration.integration_dag import Summary
+from bursar.orchestration.metrics import send_metrics
 from bursar.orchestration.telling import run_url, tell
 from bursar.profiles import Profile
 from bursar.reporting.report import Job, JobReport, Outcome, record_report
@@ -103,6 +104,7 @@ def report_job(profile: Profile | None, job: Job, dag: DAG) -> XComArg:
         of_profile = profile.code if profile else None
         built = _BUILDERS[job](engine, of_profile, run=run, started_at=started_at, failed=_failed(states))
         recorded = record_report(engine, built)
+        send_metrics(engine, recorded)
         _log(recorded)
         tell(recorded, profile, run_url(dag.dag_id, run))
         if recorded.outcome is Outcome.FAILED:

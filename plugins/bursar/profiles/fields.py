@@ -27,6 +27,7 @@ from pydantic import (
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
+from upath import UPath
 
 from bursar.profiles.identifier_pattern import checked_pattern
 from bursar.profiles.schedule import Schedule
@@ -149,6 +150,14 @@ def _folder(value: str) -> str:
     return value
 
 
+def _staging(value: object) -> Path | UPath:
+    """A folder of the machine, or an address in an object store."""
+    if isinstance(value, Path | UPath):
+        return value
+    text = str(_one_text(value))
+    return UPath(text) if "://" in text else Path(text)
+
+
 def _schedule(value: object) -> Schedule:
     return value if isinstance(value, Schedule) else Schedule.parse(str(_one_text(value)))
 
@@ -175,7 +184,7 @@ WholeNumber = Annotated[
 ]
 TextList = Annotated[tuple[Text, ...], BeforeValidator(_a_list)]
 TimeZone = Annotated[Text, AfterValidator(_time_zone)]
-LocalPath = Annotated[Path, BeforeValidator(_one_text)]
+Staging = Annotated[Path | UPath, PlainValidator(_staging), WithJsonSchema({"type": "string"})]
 Folder = Annotated[Text, AfterValidator(_folder)]
 IdentifierPattern = Annotated[Text, AfterValidator(checked_pattern)]
 ScheduleLine = Annotated[

@@ -7,13 +7,13 @@ is known.
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
 from sqlalchemy import Connection, Engine, Row
 
 from bursar.errors import LedgerError
 from bursar.ledger.statements import statement
 from bursar.money import money
+from bursar.staging import Folder
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def forget(connection: Connection) -> None:
         connection.execute(statement(f"users/{name}"))
 
 
-def clear_staging(engine: Engine, staging: Path) -> int:
+def clear_staging(engine: Engine, staging: Folder) -> int:
     """Removes the staged files of exports that have ended, which name people; returns how many there were.
 
     Those of exports under way stay. A file that is asked for again is built again, while none of its users is deleted.

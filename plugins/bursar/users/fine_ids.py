@@ -1,7 +1,6 @@
 """A file of fine ids: one internal id a line, checked line by line before anything is waived."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection
@@ -11,6 +10,7 @@ from bursar.exchange.folder import is_plain
 from bursar.ledger.csv_load import stop_at_wrong_lines
 from bursar.ledger.statements import statement
 from bursar.profiles import Settings
+from bursar.staging import Folder
 
 if TYPE_CHECKING:
     import psycopg
@@ -20,7 +20,7 @@ LONGEST_LINE = 1_000  # bytes; an id has 18 digits at most
 LARGEST_FILE = 64 * 1024 * 1024  # bytes: three million ids
 
 
-def listed_file(settings: Settings, name: str) -> Path:
+def listed_file(settings: Settings, name: str) -> Folder:
     """The file of that name in the folder `fine_ids` of the staging folder, on this machine.
 
     Raises:
@@ -37,7 +37,7 @@ def listed_file(settings: Settings, name: str) -> Path:
     return path
 
 
-def stage(connection: Connection, path: Path) -> None:
+def stage(connection: Connection, path: Folder) -> None:
     """Copies a file into the temporary table `listed_fines`, in memory that does not grow with it, and checks it.
 
     UTF-8, one internal id a line; blank lines are passed over.
@@ -56,7 +56,7 @@ def stage(connection: Connection, path: Path) -> None:
     stop_at_wrong_lines(connection)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str | None, str | None]]:
+def _lines(path: Folder) -> Iterator[tuple[int, str | None, str | None]]:
     """Each line that is not blank: its number, its fault or None, and what stands in it."""
     with path.open("rb") as file:
         number = 0

@@ -1,0 +1,10 @@
+# Airflow's own image with Bursar in it. `make image` builds it.
+FROM apache/airflow:slim-3.3.2-python3.12
+
+COPY --chown=airflow:0 requirements-cluster.lock /opt/airflow/
+RUN pip install --no-cache-dir --require-hashes -r /opt/airflow/requirements-cluster.lock
+
+COPY --chown=airflow:0 bin /opt/airflow/bin
+COPY --chown=airflow:0 dags /opt/airflow/dags
+COPY --chown=airflow:0 plugins /opt/airflow/plugins
+COPY --chown=airflow:0 include /opt/airflow/include

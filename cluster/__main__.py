@@ -1,0 +1,223 @@
+"""`make cluster-test`: six exports and six imports at once on a cluster that loses a machine in every stage.
+
+Every fine has to go out once, and every payment to be applied once, to the cent.
+"""
+
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from decimal import Decimal
+from pathlib import Path
+from secrets import token_hex
+
+from cryptography.fernet import Fernet
+from sqlalchemy import Engine
+
+from bursar.errors import BursarError
+from bursar.ledger.connection import ledger_engine
+from cluster.check import export_problems, import_problems, office_pays
+from cluster.compose import PROJECT, example_variables, read_compose
+from cluster.faults import Fault, Gate, kill_workers, locked
+from cluster.library import CODES, SERVERS, connection, write_fines, write_profiles
+from cluster.machines import ADDRESSES, Cluster, Machine
+from demo.airflow_client import AirflowClient
+from demo.processes import belonging_to, end_all
+from demo.servers import Account, SftpAddress, sftp_server
+
+STATE = PROJECT / ".local" / "cluster" / "state"
+PACKAGES = PROJECT / ".local" / "cluster" / "venv"
+COPIED = ("bin", "dags", "plugins", "include", "deploy")
+HEALTHY_WITHIN = 180  # seconds
+RUNS_END_WITHIN = 420  # seconds
+LONG_RUNNING = ("dag-processor", "triggerer", "scheduler", "worker", "worker-maintenance")
+began = time.monotonic()
+
+
+def say(words: str) -> None:
+    """Prints what happens, and when."""
+    print(f"{time.monotonic() - began:5.0f} s  {words}", flush=True)
+
+
+def main() -> int:
+    """Runs the test; returns 0 only if all is well and nothing is left running."""
+    project = _afresh()
+    variables = _variables()
+    cluster = Cluster(read_compose(variables), STATE, project, PACKAGES)
+    gate = Gate()
+    accounts = {server: Account(STATE / "bursars" / server, token_hex(12)) for server in SERVERS}
+    problems = []
+    try:
+        say("PostgreSQL and Redis start; the databases are migrated.")
+        with cluster.postgres(), sftp_server(accounts, STATE / "sftp", files=gate.files) as server:
+            cluster.machine("redis").start()
+            fines = _prepared(cluster, server, accounts)
+            client = _started(cluster, variables)
+            address = f"ledger_owner:{variables['LEDGER_OWNER_PASSWORD']}@{ADDRESSES['postgres']}/ledger"
+            engine = ledger_engine(f"postgresql://{address}")
+            problems = _put_to_work(cluster, client, engine, gate, fines)
+    except BursarError as error:
+        problems = [*problems, str(error)]
+    finally:
+        for machine in STATE.iterdir():
+            end_all(machine, patience=2)
+    left = [process for machine in STATE.iterdir() for process in belonging_to(machine)]
+    problems += [f"left running: {process}" for process in left]
+    for problem in problems:
+        say(f"WRONG: {problem}")
+    if not problems:
+        say("All is well: every fine went once, every payment was applied once, to the cent; nothing is left running.")
+    return 1 if problems else 0
+
+
+def _afresh() -> Path:
+    """An empty state, in which `project` is the project with six profiles."""
+    if STATE.exists():
+        for machine in STATE.iterdir():
+            end_all(machine, patience=1)
+        shutil.rmtree(STATE)
+    project = STATE / "project"
+    for name in COPIED:
+        shutil.copytree(PROJECT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(PROJECT / "Dockerfile", project)
+    write_profiles(project / "include" / "profiles")
+    return project
+
+
+def _variables() -> dict[str, str]:
+    """What a library writes into .env: secrets, and figures for a small machine that finds the dead quickly."""
+    secrets = {name: token_hex(24) for name, value in example_variables().items() if not value}
+    return (
+        example_variables()
+        | secrets
+        | {
+            "FERNET_KEY": Fernet.generate_key().decode(),
+            "OPENLINEAGE_TRANSPORT": "",
+            "BASE_URL": f"http://{ADDRESSES['api-server']}:8080",
+            "WORKERS": "2",
+            "WORKER_CONCURRENCY": "3",
+            "TASK_HEARTBEAT_TIMEOUT": "20",
+            "TASK_HEARTBEAT_DETECTION": "5",
+        }
+    )
+
+
+def _prepared(cluster: Cluster, server: SftpAddress, accounts: dict[str, Account]) -> dict[str, Decimal]:
+    """Runs the one-off services, and does what an administrator does before the first export."""
+    migrations = [cluster.machine(name) for name in ("migrate-airflow", "migrate-ledger")]
+    with ThreadPoolExecutor() as both:
+        list(both.map(Machine.finish, migrations))
+    admin = cluster.machine("admin")
+    say("The connections to the bursars, their pools and the first login are made; users and fines are loaded.")
+    admin.finish()
+    for name, account in accounts.items():
+        arguments = connection(name, server.host, server.port, str(account.password), server.host_key)
+        admin.finish(["airflow", *arguments])
+        account.folder.mkdir(parents=True, exist_ok=True)
+    fines = write_fines(admin.folder)
+    names = ("groups", "users", "fines")
+    admin.finish(["bin/bursar", "ledger", "load", *(part for name in names for part in (f"--{name}", f"{name}.csv"))])
+    return fines
+
+
+def _started(cluster: Cluster, variables: dict[str, str]) -> AirflowClient:
+    """Starts all that runs for long, and waits until it knows its DAGs."""
+    say("API server, two schedulers, DAG processor, triggerer and three workers start.")
+    cluster.machine("api-server").start()
+    for service in LONG_RUNNING:
+        for machine in cluster.replicas(service):
+            machine.start()
+    deadline = time.monotonic() + HEALTHY_WITHIN
+    while True:
+        try:
+            client = AirflowClient(variables["BASE_URL"], variables["ADMIN_USER"], variables["ADMIN_PASSWORD"])
+            break
+        except Exception as error:  # it does not answer yet
+            for machine in cluster.machines.values():
+                if machine.service in (*LONG_RUNNING, "redis", "api-server"):
+                    machine.check()
+            if time.monotonic() > deadline:
+                raise BursarError(f"Airflow does not answer: {error}") from error
+            time.sleep(1)
+    client.wait_for_dags([f"bursar_{way}__{code}" for code in CODES for way in ("export", "import")], timeout=180)
+    return client
+
+
+def _put_to_work(
+    cluster: Cluster, client: AirflowClient, engine: Engine, gate: Gate, fines: dict[str, Decimal]
+) -> list[str]:
+    bursars = STATE / "bursars"
+    workers = {machine.name: machine for machine in cluster.replicas("worker")}
+    scheduler, redis = cluster.machine("scheduler", 1), cluster.machine("redis")
+
+    say("Six exports start at once; a worker is killed in the middle of each stage, and a scheduler.")
+    batch = "SELECT FROM batches WHERE profile = '{}' FOR UPDATE"
+    holds = {
+        ("P1", "select_fines"): locked(engine, "LOCK TABLE fines IN EXCLUSIVE MODE"),
+        ("P2", "build_document"): locked(engine, batch.format("P2"), once="SELECT FROM batches WHERE profile = 'P2'"),
+        ("P3", "upload_file"): gate.closed("rename", "P3-"),
+        ("P4", "close_fines"): locked(
+            engine, batch.format("P4"), once="SELECT FROM batches WHERE profile = 'P4' AND delivered_at IS NOT NULL"
+        ),
+    }
+    runs = _run(client, "export", workers, holds, scheduler)
+    apart = []
+    for code, run in runs.items():
+        hosts = {task["task_id"]: task["hostname"] for task in client.tasks(f"bursar_export__{code}", run)}
+        apart += [code] if hosts["build_document"] != hosts["upload_file"] else []
+        say(f"  {code} was built on {hosts['build_document']} and uploaded on {hosts['upload_file']}.")
+    problems = export_problems(engine, bursars, fines)
+    problems += [] if apart else ["no file was built on one worker and uploaded on another"]
+
+    say("The bursars are paid, mostly as they should be, and send their files.")
+    paid = office_pays(bursars)
+    say("Six imports start at once; a worker is killed in the middle of each stage, and Redis.")
+    file = "SELECT FROM import_files WHERE profile = 'P3' FOR UPDATE"
+    holds = {
+        ("P1", "wait_for_files"): gate.closed("scandir", "P1/in"),
+        ("P2", "import_file.read_file"): gate.closed("open", "P2/in/payments"),
+        ("P3", "import_file.apply_payments"): locked(
+            engine, file, once="SELECT FROM import_files WHERE profile = 'P3' AND read_at IS NOT NULL"
+        ),
+        ("P4", "import_file.put_away"): gate.closed("rename", "P4/in/payments"),
+    }
+    _run(client, "import", workers, holds, redis)
+    return problems + import_problems(engine, bursars, paid, fines)
+
+
+def _run(
+    client: AirflowClient,
+    way: str,
+    workers: dict[str, Machine],
+    holds: Mapping[tuple[str, str], AbstractContextManager[object]],
+    other: Machine,
+) -> dict[str, str]:
+    """Starts the jobs of all profiles, lets workers and another machine die, and waits until all runs have ended well.
+
+    Returns the runs by profile.
+    """
+    dags = {code: f"bursar_{way}__{code}" for code in CODES}
+    runs = {code: client.trigger(dag) for code, dag in dags.items()}
+    faults = [Fault(dags[code], runs[code], task, hold) for (code, task), hold in holds.items()]
+    with ThreadPoolExecutor() as background:
+        death = background.submit(_die_and_come_back, other)
+        for task, worker in kill_workers(client, workers, faults).items():
+            say(f"  {worker} was killed in the middle of {task}.")
+        death.result()
+    for code, run in runs.items():
+        if (state := client.wait(dags[code], run, timeout=RUNS_END_WITHIN)) != "success":
+            raise BursarError(f"The {way} of {code} ended as {state}: {client.task_states(dags[code], run)}")
+    return runs
+
+
+def _die_and_come_back(machine: Machine) -> None:
+    time.sleep(15)  # while the others are at work
+    machine.kill()
+    machine.start()
+    say(f"  {machine.name} was killed.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

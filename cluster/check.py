@@ -1,0 +1,100 @@
+"""Whether every fine went once and every payment was applied once: in the ledger, and in the bursars' own folders."""
+
+from collections import Counter
+from collections.abc import Mapping
+from decimal import Decimal
+from hashlib import sha256
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+
+from cluster.library import CODES, FINES, server_of
+from demo.bursar_office import Bill, bills, payments, write_payments
+
+EXPORTED = """
+    SELECT lines.transaction_id, fines.source_id, lines.amount, fines.outstanding, batches.file_name, batches.sha256,
+           (SELECT count(*) FROM journal WHERE fine_id = fines.id AND kind = 'EXPORTED') AS exported
+    FROM lines JOIN fines ON fines.id = lines.fine_id JOIN batches ON batches.id = lines.batch_id
+    WHERE batches.state = 'CLOSED'
+"""
+APPLIED = """
+    SELECT transaction_id, -sum(outstanding_change) AS applied, count(*) AS entries
+    FROM journal JOIN lines USING (fine_id) WHERE kind = 'PAID_AT_BURSAR' GROUP BY transaction_id
+"""
+CREDITS = "SELECT -sum(amount) FROM fines WHERE fine_fee_type = 'CREDIT'"
+UNBALANCED = """
+    SELECT count(*) FROM fines JOIN (
+        SELECT fine_id, sum(balance_change) AS balance, sum(outstanding_change) AS outstanding FROM journal GROUP BY 1
+    ) AS entries ON entries.fine_id = fines.id
+    WHERE (fines.balance, fines.outstanding) <> (entries.balance, entries.outstanding)
+"""
+
+
+def files(bursars: Path, code: str) -> list[Path]:
+    """All that lies in a bursar's folder, hidden files too."""
+    return sorted((bursars / server_of(code) / code / "out").iterdir())
+
+
+def export_problems(engine: Engine, bursars: Path, fines: Mapping[str, Decimal]) -> list[str]:
+    """All that is wrong after the exports, in sentences."""
+    problems = []
+    with engine.connect() as connection:
+        rows = connection.execute(text(EXPORTED)).all()
+        claims = connection.scalar(text("SELECT count(*) FROM claims"))
+    lines = Counter(row.source_id for row in rows)
+    if lines != Counter(dict.fromkeys(fines, 1)) or claims:
+        problems.append(f"{len(fines)} fines, {sum(lines.values())} lines, {claims} claims left")
+    problems += [f"fine {row.source_id} was closed {row.exported} times" for row in rows if row.exported != 1]
+    problems += [
+        f"fine {row.source_id}: {row.amount} exported, {row.outstanding} outstanding, not {fines[row.source_id]}"
+        for row in rows
+        if not row.amount == row.outstanding == fines[row.source_id]
+    ]
+    recorded = {row.file_name: row.sha256 for row in rows}
+    for code in CODES:
+        found = files(bursars, code)
+        if [recorded.get(file.name) for file in found] != [sha256(file.read_bytes()).hexdigest() for file in found]:
+            problems.append(f"{code}: {[file.name for file in found]} are not the files on record")
+    in_files = [bill for code in CODES for file in files(bursars, code) for bill in bills(file)]
+    if sorted((bill.transaction_id, bill.sum) for bill in in_files) != sorted(
+        (row.transaction_id, row.amount) for row in rows
+    ):
+        problems.append("the files do not hold each line of the ledger once")
+    return problems
+
+
+def office_pays(bursars: Path) -> list[Bill]:
+    """Each office reads its file and answers; returns all payments."""
+    paid = []
+    for code in CODES:
+        (file,) = files(bursars, code)
+        answer = payments(bills(file))
+        write_payments(answer, bursars / server_of(code) / code / "in", f"payments-{code}.xml", marker=".done")
+        paid += answer
+    return paid
+
+
+def import_problems(engine: Engine, bursars: Path, paid: list[Bill], fines: Mapping[str, Decimal]) -> list[str]:
+    """All that is wrong after the imports, in sentences."""
+    problems = []
+    with engine.connect() as connection:
+        owed = {row.transaction_id: row.amount for row in connection.execute(text(EXPORTED))}
+        applied = {row.transaction_id: row for row in connection.execute(text(APPLIED))}
+        credited = connection.scalar(text(CREDITS))
+        unbalanced = connection.scalar(text(UNBALANCED))
+    known = [bill for bill in paid if bill.transaction_id in owed]
+    expected = {bill.transaction_id: min(bill.sum, owed[bill.transaction_id]) for bill in known}
+    if {number: row.applied for number, row in applied.items()} != expected:
+        problems.append(f"{sum(expected.values())} was paid, {sum(row.applied for row in applied.values())} applied")
+    problems += [f"{number} was paid {row.entries} times" for number, row in applied.items() if row.entries != 1]
+    too_much = sum(bill.sum for bill in known) - sum(expected.values())
+    if credited != too_much:
+        problems.append(f"{too_much} was paid too much, {credited} became a credit")
+    if unbalanced or len(owed) != len(fines) or len(known) < FINES:
+        problems.append(f"{unbalanced} fines differ from the journal; {len(owed)} went, {len(known)} were paid")
+    for code in CODES:
+        folder = bursars / server_of(code) / code / "in"
+        names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        if names != [f"processed/payments-{code}.xml", f"processed/payments-{code}.xml.done"]:
+            problems.append(f"{code}: the folder of payments holds {names}")
+    return problems

@@ -1,0 +1,134 @@
+"""What goes wrong on purpose: a stage is held in its middle, and the worker that runs it is killed."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from asyncssh import SFTPAttrs, SFTPName, SFTPServer, SSHServerChannel
+from sqlalchemy import Engine, text
+
+from bursar.errors import BursarError
+from cluster.machines import Machine
+from demo.airflow_client import AirflowClient
+
+HELD_WITHIN = 420  # seconds until a stage is where it is wanted; a task that died before has its pause to wait for
+IN_THE_MIDDLE = 3.0  # seconds that a held stage has run before its worker is killed
+
+
+class Gate:
+    """Holds an SFTP server's operations on a path that contains a text, until it is opened again."""
+
+    def __init__(self) -> None:
+        self._held: set[tuple[str, str]] = set()
+        self.waiting: set[tuple[str, str]] = set()
+
+    @contextmanager
+    def closed(self, operation: str, part: str) -> Iterator[tuple[str, str]]:
+        """Lets no such operation pass inside the block."""
+        self._held.add((operation, part))
+        try:
+            yield operation, part
+        finally:
+            self._held.discard((operation, part))
+            self.waiting.discard((operation, part))
+
+    def files(self, channel: SSHServerChannel[bytes], folder: bytes) -> SFTPServer:
+        """Serves the files below a folder to one client."""
+        return _GatedFiles(channel, folder, self)
+
+    async def pass_by(self, operation: str, path: bytes) -> None:
+        """Waits while the gate is closed for this."""
+        while held := next((one for one in self._held if one[0] == operation and one[1] in path.decode()), None):
+            self.waiting.add(held)
+            await asyncio.sleep(0.1)
+
+
+class _GatedFiles(SFTPServer):
+    def __init__(self, channel: SSHServerChannel[bytes], folder: bytes, gate: Gate) -> None:
+        super().__init__(channel, chroot=folder)
+        self._gate = gate
+
+    async def open(self, path: bytes, pflags: int, attrs: SFTPAttrs) -> object:
+        await self._gate.pass_by("open", path)
+        return super().open(path, pflags, attrs)
+
+    async def rename(self, oldpath: bytes, newpath: bytes) -> None:
+        await self._gate.pass_by("rename", oldpath)
+        super().rename(oldpath, newpath)
+
+    async def scandir(self, path: bytes) -> AsyncIterator[SFTPName]:
+        await self._gate.pass_by("scandir", path)
+        async for name in super().scandir(path):
+            yield name
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A stage of a DAG's run that is held by `hold` and then loses its worker."""
+
+    dag: str
+    run: str
+    task: str
+    hold: AbstractContextManager[object]
+
+
+stopped = threading.Event()
+"""Set when the test is given up: nothing is waited for any more."""
+
+
+def kill_workers(client: AirflowClient, workers: Mapping[str, Machine], faults: list[Fault]) -> dict[str, str]:
+    """Kills the worker of each stage in the middle of it, whichever comes first, one at a time; starts it again.
+
+    Returns the names of the workers by task.
+    """
+    one_at_a_time = threading.Lock()
+
+    def kill_in(fault: Fault) -> str:
+        with fault.hold:
+            host = _in_the_middle(client, fault)
+            with one_at_a_time:
+                workers[host].kill()
+                workers[host].start()
+        return host
+
+    with ThreadPoolExecutor(len(faults)) as executor:
+        try:
+            hosts = executor.map(kill_in, faults)
+            return {f"{fault.dag}.{fault.task}": host for fault, host in zip(faults, hosts, strict=True)}
+        except BaseException:
+            stopped.set()
+            raise
+
+
+def _in_the_middle(client: AirflowClient, fault: Fault) -> str:
+    """Waits until a held stage has run for long enough to be in its middle; returns the worker that runs it."""
+    deadline = time.monotonic() + HELD_WITHIN
+    while time.monotonic() < deadline and not stopped.is_set():
+        for task in client.tasks(fault.dag, fault.run):
+            if task["task_id"] == fault.task and task["state"] == "running":
+                began = datetime.fromisoformat(task["start_date"])
+                if (datetime.now(UTC) - began).total_seconds() > IN_THE_MIDDLE:
+                    return str(task["hostname"])
+        time.sleep(0.5)
+    raise BursarError(f"{fault.task} of {fault.dag} was not seen running.")
+
+
+@contextmanager
+def locked(engine: Engine, sql: str, *, once: str | None = None) -> Iterator[None]:
+    """Holds a lock of the ledger inside the block; `once` is a query that has to find something before that."""
+    deadline = time.monotonic() + HELD_WITHIN
+    while once:
+        with engine.connect() as connection:
+            if connection.execute(text(once)).first():
+                break
+        if time.monotonic() > deadline or stopped.is_set():
+            raise BursarError(f"It did not come to this: {once}")
+        time.sleep(0.1)
+    with engine.connect() as connection, connection.begin():
+        connection.execute(text(sql))
+        yield

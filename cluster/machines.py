@@ -1,0 +1,171 @@
+"""Services of docker-compose.yaml, each on a machine of its own: a folder, an address, processes, and nothing shared.
+
+Command and environment are those of the compose file. What Docker would do is done here: mounts and the image's files
+are copied into the machine's folder, which stands for /opt/airflow; names of services become addresses of this
+machine's loopback; ports that would collide on one kernel differ.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from signal import SIGKILL
+from typing import Any
+
+from bursar.errors import BursarError
+from demo.postgres import embedded_postgres, program_folder
+from demo.processes import end_all, last_lines, start
+
+ADDRESSES = {"postgres": "127.0.1.1", "redis": "127.0.1.2", "api-server": "127.0.1.3"}
+HOME = "/opt/airflow"
+IN_THE_IMAGE = re.compile(r"^COPY --chown=\S+ (\S+) /opt/airflow/\1$", re.MULTILINE)
+OWN_NAME = "import os\n\n\ndef own_name():\n    return os.environ['HOSTNAME']\n"
+
+
+@dataclass
+class Machine:
+    """One replica of a service. `number` tells replicas apart and gives each its ports."""
+
+    service: str
+    number: int
+    folder: Path
+    environment: Mapping[str, str]
+    command: list[str]
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    @property
+    def name(self) -> str:
+        """As its host is called."""
+        return f"{self.service}-{self.number}"
+
+    @property
+    def log(self) -> Path:
+        """What its processes print."""
+        return self.folder / "output.log"
+
+    def start(self) -> None:
+        """Starts what the service runs."""
+        self.process = self.run(self.command)
+
+    def run(self, command: list[str]) -> subprocess.Popen[bytes]:
+        """Starts a command there, as `docker compose exec` would."""
+        return start(command, self.folder, self.log, self.environment)
+
+    def finish(self, command: list[str] | None = None) -> None:
+        """Runs a command, or what the service runs, to its end.
+
+        Raises:
+            BursarError: it fails; the message shows the end of the log.
+        """
+        if self.run(command or self.command).wait():
+            raise BursarError(f"{self.name} failed.{last_lines(self.log, 30)}")
+
+    def check(self) -> None:
+        """Raises a BursarError, with the end of the log, if what it runs has ended."""
+        if self.process and self.process.poll() is not None:
+            raise BursarError(f"{self.name} has ended.{last_lines(self.log, 30)}")
+
+    def kill(self) -> None:
+        """Ends all of its processes at once, as when the power fails."""
+        end_all(self.folder, gently=SIGKILL)
+        if self.process:
+            self.process.wait()
+
+
+class Cluster:
+    """The machines of a compose file, below a folder of the state. `project` holds what Docker would mount and copy."""
+
+    def __init__(self, compose: Mapping[str, Any], state: Path, project: Path, packages: Path) -> None:
+        self._services = compose["services"]
+        self._state = state
+        self._project = project
+        self._packages = packages
+        self.machines: dict[str, Machine] = {}
+
+    def replicas(self, service: str) -> list[Machine]:
+        """The machines of a service: as many as the compose file says."""
+        count = int(self._services[service].get("deploy", {}).get("replicas", 1))
+        return [self.machine(service, number) for number in range(1, count + 1)]
+
+    def machine(self, service: str, number: int = 1) -> Machine:
+        """One machine, set up the first time that it is asked for."""
+        name = f"{service}-{number}"
+        if name not in self.machines:
+            folder = self._state / name
+            folder.mkdir(parents=True)
+            self._furnish(service, folder)
+            self.machines[name] = Machine(
+                service, number, folder, self._environment(service, folder, name), self._command(service, folder)
+            )
+        return self.machines[name]
+
+    @contextmanager
+    def postgres(self) -> Iterator[None]:
+        """Runs the service `postgres` as its image does: makes the data, listens, and runs the mounted SQL."""
+        folder = self._state / "postgres"
+        options = [*self._services["postgres"]["command"][1:], "-c", f"listen_addresses={ADDRESSES['postgres']}"]
+        with embedded_postgres(folder, options=options) as server:
+            for mount in self._services["postgres"]["volumes"]:
+                source, _, target = mount.partition(":")
+                if target.startswith("/docker-entrypoint-initdb.d/"):
+                    self._run_sql(self._project / source, server.sockets)
+            yield
+
+    def _run_sql(self, file: Path, sockets: Path) -> None:
+        psql = [str(program_folder() / "psql"), "-h", str(sockets), "-U", "postgres", "-X", "-q", "-f", str(file)]
+        done = subprocess.run(  # noqa: S603  a command of our own
+            psql,
+            env=os.environ | self._services["postgres"]["environment"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise BursarError(f"{file} failed: {done.stderr}")
+
+    def _furnish(self, service: str, folder: Path) -> None:
+        copies = IN_THE_IMAGE.findall((self._project / "Dockerfile").read_text(encoding="utf-8"))
+        copies += [
+            mount.split(":")[0].removeprefix("./")
+            for mount in self._services[service].get("volumes", [])
+            if mount.startswith("./") and mount.split(":")[1].startswith(HOME)
+        ]
+        for name in sorted(set(copies)):
+            shutil.copytree(self._project / name, folder / name)
+        (folder / "own_name.py").write_text(OWN_NAME)
+
+    def _environment(self, service: str, folder: Path, name: str) -> dict[str, str]:
+        number = len(self.machines)
+        here = {
+            "PATH": f"{self._packages / 'bin'}:/usr/local/bin:/usr/bin:/bin:/usr/sbin",
+            "HOME": str(folder),
+            "LANG": "C.UTF-8",
+            "HOSTNAME": name,
+            "PYTHONPATH": str(folder),
+            # Process titles are written over the environment otherwise, and the mark of the folder stands there.
+            "SPT_NOENV": "1",
+            "AIRFLOW__CORE__HOSTNAME_CALLABLE": "own_name.own_name",
+            "AIRFLOW__API__HOST": ADDRESSES["api-server"],
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(18100 + number),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(18200 + number),
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(18300 + number),
+        }
+        given = self._services[service].get("environment", {})
+        return {key: _here(str(value), folder) for key, value in given.items()} | here
+
+    def _command(self, service: str, folder: Path) -> list[str]:
+        command = [_here(part, folder) for part in self._services[service]["command"]]
+        if service == "redis":
+            # A title of its own would be written over the environment, where the mark of the folder stands.
+            command[-1] += f" --bind {ADDRESSES['redis']} --dir {folder} --set-proc-title no"
+        return command
+
+
+def _here(value: str, folder: Path) -> str:
+    for service, address in ADDRESSES.items():
+        value = re.sub(rf'(@|//|"host": "){service}(?=[:"])', rf"\g<1>{address}", value)
+    return value.replace(HOME, str(folder))
