@@ -15,7 +15,7 @@ from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 
 from bursar.__main__ import bursar
 from bursar.errors import BursarError
-from bursar.orchestration import deployment
+from bursar.orchestration import deployment, metrics
 from cluster.compose import COMPOSE, PROJECT, VARIABLE, example_variables, read_compose
 
 HOME = "/opt/airflow/"
@@ -131,3 +131,16 @@ def test_it_has_the_services_of_a_cluster() -> None:
         yaml.safe_load((PROJECT / "deploy/helm-values.yaml").read_text(encoding="utf-8"))["executor"]
         == "CeleryExecutor"
     )
+
+
+def test_the_dashboard_shows_metrics_that_are_sent() -> None:
+    dashboard = json.loads((PROJECT / "deploy/grafana-dashboard.json").read_text(encoding="utf-8"))
+    shown = {
+        metric
+        for panel in dashboard["panels"]
+        for target in panel["targets"]
+        for metric in re.findall(r"airflow_bursar_(\w+)", target["expr"])
+    }
+    sent = re.findall(r'"bursar\.(\w+)"', Path(str(metrics.__file__)).read_text(encoding="utf-8"))
+
+    assert shown == set(sent) - {"credits"}
