@@ -15,6 +15,7 @@ from bursar.exporting.selection import preview
 from bursar.ledger.connection import ledger_engine
 from bursar.profiles import INCLUDE, Profile, load_profiles, load_settings
 from demo.accounts import places, positions
+from demo.desk import lose_an_item
 from demo.exports import Export, exported, problems_of
 from demo.imports import import_problems, office_pays, run_imports
 from demo.library import Library, embedded_library
@@ -45,15 +46,23 @@ def main() -> int:
             profiles = [profile for profile in _profiles() if profile.export.active]
             _print_command(out, library, "preview", PREVIEWED, "--limit", "2")
             out.print("[dim]Running the export DAG of each active profile in Airflow ...[/]\n")
+            students = next(profile for profile in profiles if profile.code == PREVIEWED)
+            lost = str(lose_an_item(engine, students))
             first = []
             for profile in profiles:
                 foreseen, _ = preview(engine, profile, as_of=datetime.now(UTC), limit=0)
                 (export,) = _run(library, engine, [profile])
                 first.append(replace(export, foreseen=foreseen))
                 print_export(out, first[-1])
-            out.print("[dim]Running all exports again, at once: nothing may be left to send ...[/]\n")
+            out.print(
+                f"[dim]At the desk: the lost item of fine {lost}, $10, is found; the bursar has the charge ...[/]\n"
+            )
+            _print_command(out, library, "desk", "pay", lost, refused=True)
+            _print_command(out, library, "desk", "credit", lost, "--comment", "found and returned")
+            out.print("[dim]Running all exports again, at once: nothing but reversals may be left to send ...[/]\n")
             second = _run(library, engine, profiles)
             print_second_run(out, second)
+            _print_command(out, library, "fine", lost)
             out.print("[dim]The bursar's office reads the files, is paid, and reports; the import DAGs run ...[/]\n")
             office_pays(library, first)
             with engine.connect() as connection:
@@ -90,14 +99,14 @@ def _print_life(out: Console, library: Library, engine: Engine) -> None:
     _print_command(out, library, "fine", str(overpaid))
 
 
-def _print_command(out: Console, library: Library, *arguments: str) -> None:
-    """Shows a command of Bursar's, and what it prints, as a librarian would see it."""
+def _print_command(out: Console, library: Library, *arguments: str, refused: bool = False) -> None:
+    """Shows a command of Bursar's, and what it prints, as a librarian would see it; `refused`, it has to say no."""
     command = ["bin/bursar", *arguments]
     out.print(f"[bold]$ {' '.join(command)}[/]")
     width = {"COLUMNS": str(out.width), "FORCE_COLOR": "1"} if out.is_terminal else {"COLUMNS": str(out.width)}
     done = subprocess.run(command, cwd=PROJECT, env={**os.environ, **library.env, **width}, check=False)  # noqa: S603
-    if done.returncode:
-        raise BursarError(f"{' '.join(command)} failed")
+    if bool(done.returncode) != refused:
+        raise BursarError(f"{' '.join(command)} ended with {done.returncode}")
     out.print()
 
 

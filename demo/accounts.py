@@ -8,8 +8,10 @@ from sqlalchemy import Connection, text
 PLACES = text("""
     WITH places AS (
         SELECT fines.id, fines.currency, fines.amount AS original, fines.balance, fines.outstanding,
-               coalesce(-sum(balance_change) FILTER (WHERE kind = 'PAID'), 0) AS desk,
-               coalesce(-sum(balance_change) FILTER (WHERE kind = 'WAIVED'), 0) AS waived,
+               coalesce(-sum(balance_change + outstanding_change)
+                        FILTER (WHERE kind IN ('PAID', 'REFUNDED')), 0) AS desk,
+               coalesce(-sum(balance_change + outstanding_change) FILTER (WHERE kind = 'WAIVED'), 0) AS waived,
+               coalesce(-sum(outstanding_change) FILTER (WHERE kind = 'REVERSED'), 0) AS set_off,
                coalesce(-sum(balance_change) FILTER (WHERE kind = 'EXPORTED_AND_PAID'), 0)
                    - coalesce(sum(outstanding_change) FILTER (WHERE kind = 'PAID_AT_BURSAR'), 0) AS settled,
                (SELECT coalesce(sum(credited), 0) FROM import_records WHERE fine_id = fines.id) AS credits
@@ -17,7 +19,8 @@ PLACES = text("""
     )
     SELECT currency, sum(original) AS original, sum(desk) AS desk, sum(waived) AS waived, sum(balance) AS balance,
            sum(settled + credits) AS bursar, sum(outstanding) AS outstanding, sum(credits) AS credits,
-           count(*) FILTER (WHERE original <> desk + waived + balance + settled + outstanding) AS wrong
+           count(*) FILTER (WHERE original <> desk + waived + balance + settled + outstanding + set_off)
+               + CASE WHEN sum(set_off) = 0 THEN 0 ELSE 1 END AS wrong
     FROM places GROUP BY currency ORDER BY currency
 """)
 
@@ -30,7 +33,10 @@ POSITIONS = text("""
 
 
 class Places(NamedTuple):
-    """Where the money of one currency is; `wrong` counts the fines whose sum does not add up."""
+    """Where the money of one currency is; `wrong` counts the fines whose sum does not add up.
+
+    Charges and credits that were set off against each other do, together, not show.
+    """
 
     currency: str
     original: Decimal

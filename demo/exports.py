@@ -41,8 +41,9 @@ def exported(engine: Engine, library: Library, profile: Profile, run: str, run_s
             raise LookupError(f"run {run} of {profile.code} selected nothing")
         rows = connection.execute(
             text(
-                "SELECT currency, -sum(balance_change) AS net FROM journal JOIN fines ON fines.id = fine_id"
-                " WHERE batch_id = :batch AND kind LIKE 'EXPORTED%' GROUP BY currency ORDER BY currency"
+                "SELECT currency, sum(reversal_change - balance_change) AS net"
+                " FROM journal JOIN fines ON fines.id = fine_id"
+                " WHERE batch_id = :batch GROUP BY currency ORDER BY currency"
             ),
             {"batch": batch.id},
         )
@@ -71,12 +72,21 @@ def problems_of(engine: Engine, first: list[Export], second: list[Export]) -> li
         if export.sha256 != (export.batch.sha256 or ""):
             problems.append(f"{name}: the file's checksum is not the one on record")
     problems += [f"{export.profile.code}: no fine was sent" for export in first if not export.batch.fines]
-    problems += [
-        f"{export.profile.code}: the second run sent {export.batch.fines} fines" for export in second if export.file
-    ]
     with engine.connect() as connection:
+        for export in second:
+            again = connection.scalar(
+                text("SELECT count(*) FROM lines WHERE batch_id = :batch AND reversed_transaction_id IS NULL"),
+                {"batch": export.batch.id},
+            )
+            if again:
+                problems.append(f"{export.profile.code}: the second run sent {again} lines that reverse nothing")
+        if not any(export.batch.fines for export in second):
+            problems.append("the second run did not tell the bursar of the item that came back")
         twice = connection.scalar(
-            text("SELECT count(*) FROM (SELECT FROM lines GROUP BY fine_id HAVING count(*) > 1) AS twice")
+            text(
+                "SELECT count(*) FROM"
+                " (SELECT FROM lines WHERE NOT reversal GROUP BY fine_id HAVING count(*) > 1) AS twice"
+            )
         )
         claims = connection.scalar(text("SELECT count(*) FROM claims"))
     if twice or claims:

@@ -61,10 +61,13 @@ def print_export(out: Console, export: Export) -> None:
 
 
 def print_second_run(out: Console, exports: list[Export]) -> None:
-    """What the second run of each export did."""
+    """What the second run of each export did: the bursar hears of what was taken back, and nothing goes twice."""
     table = Table("Profile", "Second run", box=None, padding=(0, 2))
     for export in exports:
-        sent = "[bold red]sent fines again[/]" if export.file else "[green]nothing to send, no file[/]"
+        reversals = {code: sums["reversals"] for code, sums in export.batch.totals.items() if "reversals" in sums}
+        sent = "[green]nothing to send, no file[/]"
+        if export.file:
+            sent = f"reversals of what the bursar has, {monies(reversals)}: {export.file.name}"
         table.add_row(export.profile.name, sent)
     out.print(table)
     out.print()

@@ -12,6 +12,7 @@ from sqlalchemy import Engine, text
 
 from bursar.__main__ import bursar
 from bursar.commands import exports, profiles, surroundings
+from bursar.exporting.closing import close_fines
 from bursar.exporting.selection import select_fines
 from bursar.users.purging import PurgeChoices, purge_users
 from demo.postgres import Postgres
@@ -246,7 +247,41 @@ def test_the_desk_keeps_to_the_institutions_parameter_and_says_that_the_bursar_h
     allow_activity(include)
     output = run("desk", "pay", str(fine)).output
     assert "is CLOSED: owed at the library 0.00 USD, outstanding at the bursar 0.00 USD" in output
-    assert "The next export of STUDENTS tells the bursar to take back 10.00 USD of transaction 1." in output
+    told = (
+        "The bursar is still to be told: 10.00 USD of transaction 1 was settled at the library. "
+        "The next export of STUDENTS reverses it."
+    )
+    assert told in output
+    assert told in run("fine", str(fine)).output
+
+
+def test_a_fine_shows_how_it_was_reversed(library: Library, include: Path) -> None:
+    office = Office(library)
+    fine, _ = office.exported("10.00")
+    allow_activity(include)
+    run("desk", "waive", str(fine), "4")
+    output = run("desk", "credit", str(fine), "6").output
+    assert "The bursar is still to be told: it takes back transaction 1. The next export of STUDENTS rev" in output
+    office.export(close=False)
+    assert "Reversal on its way to the bursar: in batch 2" in run("fine", str(fine)).output
+    preview = run("preview", "STUDENTS").output
+    assert "another export that has not ended holds it, or the charge that it takes back" in preview
+    close_fines(library.ledger, 2)
+    life = run("fine", str(fine)).output
+    assert "Taken back by: credit 2" in life
+    assert "transaction 2, batch 2, takes 4.00 USD of transaction 1 back" in " ".join(life.split())
+    assert "batch 2: set off against the credit that takes it back" in life
+    assert "batch 2: set off against fine 1, which it takes back" in run("fine", "2").output
+    assert "still to be told" not in life
+
+
+def test_the_preview_shows_reversals(library: Library, include: Path) -> None:
+    fine, _ = Office(library).exported("10.00", owner=None)
+    allow_activity(include)
+    run("desk", "pay", str(fine))
+    output = run("preview", "STUDENTS").output
+    assert "credits -10.00 USD (of them reversals -10.00 USD)" in output
+    assert "reversal" in output
 
 
 def test_users_delete_refuses_with_the_reason_and_deletes_when_it_can(library: Library) -> None:

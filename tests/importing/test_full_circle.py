@@ -1,49 +1,43 @@
-"""Whatever happens, and in whatever order: every cent is accounted for, and every status is the right one."""
+"""Whatever happens, and in whatever order: every cent is accounted for, and nobody is charged twice."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import count
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, event, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import Engine, text
 
+from bursar.errors import LedgerError
+from bursar.exporting.closing import close_fines, release
 from bursar.ledger import desk
-from tests.library import Library, empty
+from bursar.users.deletion import delete_user
+from bursar.users.purging import PurgeChoices, purge_users
+from bursar.users.waiving import WaiveChoices, waive_fines
+from tests.believed import Books, Fine
+from tests.library import Library, empty, the_settings
 from tests.office import Office, Payment
 
+CENT = Decimal("0.01")
 CENTS = st.integers(1, 500).map(lambda cents: Decimal(cents) / 100)
-
-
-@dataclass
-class Fine:
-    """What we believe of a fine. Amounts are those of the rules, with the sign of the charge."""
-
-    id: int
-    original: Decimal
-    balance: Decimal
-    status: str = "ACTIVE"
-    outstanding: Decimal = Decimal()
-    paid_at_the_desk: Decimal = Decimal()
-    waived: Decimal = Decimal()
-    paid_at_the_bursar: Decimal = Decimal()
-    credits_made: Decimal = Decimal()
-    transaction: str = ""
-
-    @property
-    def accounted_for(self) -> Decimal:
-        return (
-            self.paid_at_the_desk
-            + self.waived
-            + self.balance
-            + self.paid_at_the_bursar
-            + self.outstanding
-            - self.credits_made
-        )
+RUNS = count(1)
+SHARES = st.sampled_from([Decimal("0.01"), Decimal("0.5"), Decimal(1), Decimal(1)])
+LONG_GONE = date(2020, 1, 1)
 
 
 class Circle(RuleBasedStateMachine):
-    """Charges, credits, the desk, exports, and a bursar who pays, repeats, shuffles and loses files."""
+    """Charges, credits, the desk, exports, jobs, and a bursar who pays, repeats, shuffles and loses files."""
 
     ledger: Engine
     owned_ledger: Engine
@@ -53,8 +47,8 @@ class Circle(RuleBasedStateMachine):
         empty(self.owned_ledger)
         self.library = Library(self.ledger)
         self.office = Office(self.library)
-        self.user = self.library.user()
-        self.fines: dict[int, Fine] = {}
+        self.user = self.library.user(purge=LONG_GONE)
+        self.books = Books()
         self.reported: list[tuple[int, Payment]] = []
 
     @initialize(amounts=st.lists(CENTS, min_size=1, max_size=3), credits=st.lists(CENTS, max_size=2))
@@ -63,43 +57,179 @@ class Circle(RuleBasedStateMachine):
             self.charge(amount, credit=False)
         for amount in credits:
             self.charge(amount, credit=True)
-        self.export()
+        self.select()
+        self.close()
 
     @rule(amount=CENTS, credit=st.booleans())
     def charge(self, amount: Decimal, credit: bool) -> None:
         signed = -amount if credit else amount
-        fine = self.library.fine(self.user, str(signed))
-        self.fines[fine] = Fine(fine, signed, signed)
+        self.books.charge(self.library.fine(self.user, str(signed)), self.user, signed)
 
-    @rule(data=st.data(), share=st.fractions(0, 1), waive=st.booleans())
-    def at_the_desk(self, data: st.DataObject, share: float, waive: bool) -> None:
-        owed = [fine for fine in self.fines.values() if fine.balance]
-        if not owed:
+    @rule(
+        data=st.data(),
+        share=SHARES,
+        operation=st.sampled_from(["pay", "pay", "waive", "refund", "dispute", "settle", "take back"]),
+        allowed=st.booleans(),
+    )
+    def at_the_desk(self, data: st.DataObject, share: Decimal, operation: str, allowed: bool) -> None:
+        """In any state of the fine; what the rules do not allow is refused and changes nothing."""
+        of_the_user = [fine for fine in self.books.fines.values() if fine.user == self.user]
+        if not of_the_user:
             return
-        fine = data.draw(st.sampled_from(owed))
-        amount = max(Decimal("0.01"), (abs(fine.balance) * Decimal(float(share))).quantize(Decimal("0.01")))
-        with self.library.ledger.begin() as connection:
-            (desk.waive if waive else desk.pay)(connection, fine.id, amount)
-        moved = amount if fine.original > 0 else -amount
-        fine.balance -= moved
-        if waive:
-            fine.waived += moved
+        fine = data.draw(st.sampled_from(of_the_user))
+        if operation in ("pay", "waive"):
+            self._settle(fine, share, desk.pay if operation == "pay" else desk.waive, allowed=allowed)
+        elif operation == "refund":
+            self._refund(fine, share, allowed=allowed)
+        elif operation == "take back":
+            self._take_back(fine, share)
         else:
-            fine.paid_at_the_desk += moved
-        fine.status = "ACTIVE" if fine.balance else "CLOSED"
+            self._dispute(fine, settle=operation == "settle")
+
+    def _settle(self, fine: Fine, share: Decimal, operation: Callable[..., Any], *, allowed: bool) -> None:
+        there = abs(self.books.open_at_the_desk(fine, allowed=allowed))
+        amount = _part(there, share)
+        self._at_desk(bool(there), operation, fine.id, amount, allow_activity_on_transferred_finesfees=allowed)
+        if there:
+            event(f"{operation.__name__} {'outstanding' if fine.outstanding else 'balance'}")
+            self.books.settle(fine, amount, "pay" if operation is desk.pay else "waive")
+
+    def _refund(self, fine: Fine, share: Decimal, *, allowed: bool) -> None:
+        paid = self.books.refundable(fine, allowed=allowed)
+        amount = _part(paid, share)
+        self._at_desk(bool(paid), desk.refund, fine.id, amount, allow_activity_on_transferred_finesfees=allowed)
+        if paid:
+            event("refund")
+            fine.paid_at_the_desk -= amount
+            fine.waived += amount
+
+    def _take_back(self, fine: Fine, share: Decimal) -> None:
+        left = fine.original - fine.taken_back
+        amount = _part(left, share)
+        credit = self._at_desk(left > 0, desk.take_back, fine.id, amount)
+        if credit:
+            event(f"take back {'what the bursar holds' if fine.outstanding else 'something else'}")
+            fine.taken_back += amount
+            self.books.charge(credit, self.user, -amount, reverses=fine.id)
+
+    def _dispute(self, fine: Fine, *, settle: bool) -> None:
+        disputed = fine.status == "DISPUTED"
+        possible = disputed == settle and (settle or bool(fine.balance and not self.books.is_claimed(fine)))
+        self._at_desk(possible, desk.settle_dispute if settle else desk.dispute, fine.id, "says the student")
+        if possible:
+            fine.status = "ACTIVE" if settle else "DISPUTED"
+
+    def _at_desk(self, possible: bool, operation: Callable[..., Any], *what: Any, **how: Any) -> Any:
+        with self.library.ledger.begin() as connection:
+            if possible:
+                return operation(connection, *what, **how)
+            with pytest.raises(LedgerError):
+                operation(connection, *what, **how)
+        return None
+
+    @precondition(lambda self: self.books.batch is None)
+    @rule()
+    def select(self) -> None:
+        """From here to the close, the desk and the bursar go on."""
+        self.books.select(self.office.export(close=False))
+
+    @precondition(lambda self: self.books.batch is not None)
+    @rule()
+    def close(self) -> None:
+        assert self.books.batch is not None
+        fines = list(self.books.batch.fines)
+        close_fines(self.library.ledger, self.books.batch.id)
+        self.books.close()
+        for fine in fines:
+            self.books.fines[fine].transaction = self.library.one(
+                "SELECT transaction_id FROM exported_fines WHERE fine_id = :fine", fine=fine
+            )
+
+    @precondition(lambda self: self.books.batch is not None)
+    @rule()
+    def release(self) -> None:
+        assert self.books.batch is not None
+        release(self.library.ledger, self.books.batch.id, bursar_has_not_got_it=True)
+        self.books.batch = None
+
+    @rule(threshold=st.integers(0, 12), allowed=st.booleans())
+    def waive_in_bulk(self, threshold: int, allowed: bool) -> None:
+        form = {"dry_run": False, "threshold": threshold, "reason": "Amnesty"}
+        expected = self._waivable(threshold, allowed=allowed)
+        waive_fines(self.ledger, WaiveChoices.of_form(form), _parameter(allowed), run=_run(), as_of=datetime.now(UTC))
+        event(f"waived in bulk: {min(len(expected), 2)}")
+        self._waived(expected, allowed=allowed)
+
+    def _waivable(self, threshold: int, *, allowed: bool) -> list[Fine]:
+        active = self.books.active(self.user)
+        if self.books.debt(self.user) > threshold or sum(fine.balance + fine.outstanding < 0 for fine in active):
+            return []
+        held = {*self.books.batch.fines, *self.books.batch.reversals} if self.books.batch else set()
+        return [
+            fine
+            for fine in active
+            if self.books.open_at_the_desk(fine, allowed=allowed) and fine.status != "DISPUTED" and fine.id not in held
+        ]
+
+    def _waived(self, fines: list[Fine], *, allowed: bool) -> None:
+        for fine in fines:
+            self.books.settle(fine, abs(self.books.open_at_the_desk(fine, allowed=allowed)), "waive")
+
+    @rule(threshold=st.integers(0, 12), allowed=st.booleans())
+    def purge(self, threshold: int, allowed: bool) -> None:
+        active = self.books.active(self.user)
+        outstanding = any(fine.outstanding for fine in active)
+        kept = (
+            (
+                self.books.batch is not None
+                and bool({*self.books.batch.fines, *self.books.batch.reversals} & {f.id for f in active})
+            )
+            or (outstanding and not allowed)
+            or any(fine.outstanding < 0 or fine.to_reverse or fine.status == "DISPUTED" for fine in active)
+            or self.books.debt(self.user) > threshold
+            or self.books.debt(self.user) < 0
+        )
+        form = {"dry_run": False, "waive_threshold": threshold}
+        job = purge_users(
+            self.ledger, PurgeChoices.of_form(form), _parameter(allowed), run=_run(), as_of=datetime.now(UTC)
+        )
+        if not kept:
+            self._waived([f for f in active if self.books.open_at_the_desk(f, allowed=allowed)], allowed=allowed)
+        assert job.users == int(not kept and not outstanding)
+        if job.users:
+            event("purged")
+            self._next_user()
 
     @rule()
-    def export(self) -> None:
-        self.office.export()
-        for fine in self.fines.values():
-            if fine.balance:
-                fine.outstanding, fine.balance, fine.status = fine.balance, Decimal(), "CLOSED"
-                fine.transaction = self.office.transaction(fine.id)
+    def delete(self) -> None:
+        if self.books.active(self.user):
+            with pytest.raises(LedgerError):
+                delete_user(self.ledger, self.user)
+        else:
+            event("deleted")
+            assert delete_user(self.ledger, self.user)
+            self._next_user()
+
+    def _next_user(self) -> None:
+        self.user = self.library.user(purge=LONG_GONE)
 
     @rule(
         data=st.data(),
         kinds=st.lists(
-            st.sampled_from(["full", "full", "partial", "over", "wrong sign", "nothing", "unknown", "replayed"]),
+            st.sampled_from(
+                [
+                    "full",
+                    "full",
+                    "partial",
+                    "over",
+                    "as sent",
+                    "wrong sign",
+                    "nothing",
+                    "unknown",
+                    "replayed",
+                    "reversal",
+                ]
+            ),
             min_size=1,
             max_size=6,
         ),
@@ -108,7 +238,7 @@ class Circle(RuleBasedStateMachine):
     )
     def a_file_comes(self, data: st.DataObject, kinds: list[str], amount: Decimal, applied: int) -> None:
         """In any order; a file may be lost, applied twice, or repeat what others said."""
-        exported = [fine for fine in self.fines.values() if fine.transaction]
+        exported = [fine for fine in self.books.fines.values() if fine.transaction]
         if not exported:
             return
         records = []
@@ -129,59 +259,85 @@ class Circle(RuleBasedStateMachine):
 
     def _record(self, fine: Fine, kind: str, amount: Decimal) -> tuple[int, Payment]:
         sign = 1 if fine.original > 0 else -1
+        if kind == "reversal" and (reversal := self._reversal(fine)):
+            return fine.id, Payment(reversal, str(-amount))
         sums = {
-            "partial": sign * min(amount, abs(fine.outstanding) / 2).quantize(Decimal("0.01")),
+            "partial": sign * min(amount, abs(fine.outstanding) / 2).quantize(CENT),
             "over": fine.outstanding + sign * amount,
+            "as sent": fine.outstanding + sign * fine.settled_here,
             "wrong sign": -sign * amount,
             "nothing": Decimal(),
         }
         sum_ = sums.get(kind, fine.outstanding or fine.original)
         return fine.id, Payment("unknown" if kind == "unknown" else fine.transaction, str(sum_))
 
-    def _pays(self, fine_id: int, payment: Payment) -> str:  # noqa: PLR0911  one return an outcome
-        """The rules again, in the plainest way: one record after the other."""
+    def _reversal(self, fine: Fine) -> str | None:
+        """The transaction id of a reversal of the fine that the bursar was told."""
+        found: str | None = self.library.one(
+            "SELECT min(transaction_id) FROM lines JOIN batches ON batches.id = batch_id"
+            " WHERE fine_id = :fine AND reversal AND closed_at IS NOT NULL",
+            fine=fine.id,
+        )
+        return found
+
+    def _pays(self, fine_id: int, payment: Payment) -> str:
         if payment.transaction_id == "unknown":
             return "UNMATCHED"
-        fine, sum_ = self.fines[fine_id], Decimal(payment.sum or 0)
-        if sum_ == 0:
+        fine = self.books.fines[fine_id]
+        if payment.transaction_id != fine.transaction:
             return "NO_PAYMENT"
-        if sum_ * fine.original < 0:
-            return "INVALID"
-        if fine.outstanding == 0:
-            return "ALREADY_SETTLED"
-        rest = sum_ - fine.outstanding
-        if rest * fine.original > 0 and fine.original < 0:
-            return "INVALID"
-        fine.status = "TRANSFERRED"
-        fine.paid_at_the_bursar += sum_
-        if rest * fine.original < 0:
-            fine.outstanding -= sum_
-            return "PARTLY_PAID"
-        fine.outstanding = Decimal()
-        if rest == 0:
-            return "PAID"
-        fine.credits_made += rest
-        credit = int(
-            self.library.one("SELECT id FROM fines WHERE reverses = :fine ORDER BY id DESC LIMIT 1", fine=fine_id)
-        )
-        self.fines[credit] = Fine(credit, -rest, -rest)
-        return "OVERPAID"
+        outcome, credited = self.books.pays(fine, Decimal(payment.sum or 0))
+        if credited:
+            credit = self.library.one(
+                "SELECT id FROM fines WHERE reverses = :fine ORDER BY id DESC LIMIT 1", fine=fine_id
+            )
+            self.books.charge(int(credit), fine.user, -credited, reverses=fine_id)
+        return outcome
 
     @invariant()
     def every_cent_is_accounted_for(self) -> None:
         with self.library.ledger.connect() as connection:
             rows = connection.execute(
                 text(
-                    "SELECT fines.id, status, balance, outstanding, sum(balance_change), sum(outstanding_change)"
+                    "SELECT fines.id, status, balance, outstanding, to_reverse,"
+                    " sum(balance_change), sum(outstanding_change), sum(reversal_change)"
                     " FROM fines JOIN journal ON fine_id = fines.id GROUP BY fines.id ORDER BY fines.id"
                 )
             ).all()
-        assert [row[0] for row in rows] == sorted(self.fines)
-        for id_, status, balance, outstanding, journal_balance, journal_outstanding in rows:
-            fine = self.fines[id_]
-            assert (balance, outstanding) == (journal_balance, journal_outstanding)
-            assert (status, balance, outstanding) == (fine.status, fine.balance, fine.outstanding)
+        assert [row[0] for row in rows] == sorted(self.books.fines)
+        for id_, status, *sums in rows:
+            fine = self.books.fines[id_]
+            assert sums[:3] == sums[3:]
+            assert (status, *sums[:3]) == (fine.status, fine.balance, fine.outstanding, fine.to_reverse)
             assert fine.original == fine.accounted_for
+
+    @invariant()
+    def nobody_is_charged_twice(self) -> None:
+        """The bursar's own books: what was sent, less what was taken back and paid, is what is outstanding there."""
+        with self.library.ledger.connect() as connection:
+            (held, outstanding, twice) = connection.execute(
+                text(
+                    "WITH sent AS (SELECT lines.* FROM lines JOIN batches ON batches.id = batch_id"
+                    " WHERE closed_at IS NOT NULL)"
+                    " SELECT (SELECT coalesce(sum(amount), 0) FROM sent)"
+                    " - (SELECT coalesce(sum(applied), 0) FROM import_records),"
+                    " (SELECT coalesce(sum(outstanding + to_reverse), 0) FROM fines),"
+                    " (SELECT count(*) - count(DISTINCT fine_id) FROM sent WHERE NOT reversal)"
+                )
+            ).one()
+        assert (held, twice) == (outstanding, 0)
+
+
+def _part(whole: Decimal, share: Decimal) -> Decimal:
+    return max(CENT, (whole * share).quantize(CENT))
+
+
+def _parameter(allowed: bool) -> Any:
+    return the_settings(allow_activity_on_transferred_finesfees=allowed)
+
+
+def _run() -> str:
+    return f"job {next(RUNS)}"
 
 
 def test_the_full_circle(ledger: Engine, owned_ledger: Engine) -> None:

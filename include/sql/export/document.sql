@@ -44,7 +44,11 @@ SELECT CASE WHEN user_id IS DISTINCT FROM lag(user_id) OVER (ORDER BY number) TH
                 E'<xb:vat xsi:nil="true" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"/>\n')
     || E'\t\t\t\t\t\t</xb:compositeSum>\n'
     || E'\t\t\t\t\t\t<xb:bursarTransactionId>' || xml_text(transaction_id) || E'</xb:bursarTransactionId>\n'
-    || CASE WHEN :include_internal_id THEN E'\t\t\t\t\t\t<xb:internalId>' || fine_id || E'</xb:internalId>\n' ELSE '' END
+    || CASE WHEN :include_internal_id THEN
+           E'\t\t\t\t\t\t<xb:internalId>' || fine_id || E'</xb:internalId>\n'
+        || coalesce(E'\t\t\t\t\t\t<xb:reversedTransactionId>' || xml_text(reversed_transaction_id)
+                    || E'</xb:reversedTransactionId>\n', '')
+       ELSE '' END
     || E'\t\t\t\t\t</xb:userFineFee>'
 FROM lines WHERE batch_id = :batch_id
 ORDER BY number

@@ -3,7 +3,9 @@ CREATE TEMPORARY TABLE judged (
     fine_id    bigint  NOT NULL,
     user_id    bigint  NOT NULL,
     currency   text    NOT NULL,
-    balance    numeric NOT NULL,
+    amount     numeric NOT NULL,
+    reversal   boolean NOT NULL,    -- of what was settled at the library, and not of the balance
+    takes_back boolean NOT NULL,    -- from the bursar of this profile, as reversals do and some credits
     identifier text,
     reason     text
 ) ON COMMIT DROP;

@@ -3,12 +3,18 @@ SELECT fines.id, fines.source_id, fines.fine_fee_type, fines.currency, fines.amo
        fines.to_reverse, fines.status, fines.created_at, fines.comment, fines.reverses, fines.owner_library,
        concat_ws(', ', users.last_name, nullif(users.first_name, '')) AS patron_name,
        (SELECT value FROM identifiers WHERE identifiers.user_id = users.id AND type = 'userName') AS primary_id,
-       items.title, items.barcode, claims.batch_id AS claimed_by, reversal.batch_id AS reversed_by,
-       exported_fines.profile AS exported_by, exported_fines.transaction_id AS exported_as
+       (SELECT string_agg(credits.id::text, ', ' ORDER BY credits.id) FROM fines AS credits
+        WHERE credits.reverses = fines.id) AS reversed_by_credits,
+       items.title, items.barcode, claims.batch_id AS claimed_by, reversal.batch_id AS reversal_claimed_by,
+       sent.profile AS sent_by, sent.transaction_id AS sent_as,
+       charges.outstanding AS charge_outstanding, charge_sent.profile AS charge_sent_by,
+       charge_sent.transaction_id AS charge_sent_as
 FROM fines
 JOIN users ON users.id = fines.user_id
 LEFT JOIN items ON items.id = fines.item_id
 LEFT JOIN claims ON claims.fine_id = fines.id AND NOT claims.reversal
 LEFT JOIN claims AS reversal ON reversal.fine_id = fines.id AND reversal.reversal
-LEFT JOIN exported_fines ON exported_fines.fine_id = fines.id
+LEFT JOIN exported_fines AS sent ON sent.fine_id = fines.id
+LEFT JOIN fines AS charges ON charges.id = fines.reverses
+LEFT JOIN exported_fines AS charge_sent ON charge_sent.fine_id = charges.id
 WHERE fines.id = :fine_id;

@@ -1,5 +1,6 @@
 -- Reads the sums of a file as money and finds the exported line of each record: by transaction id, else by internal id.
--- Lines of released batches were not billed and match nothing. What can't be used is sorted out with its reason.
+-- Lines of released batches were not billed and match nothing. What can't be used is sorted out with its reason, and so is a
+-- reversal that comes back: the bursar confirms it, and it pays nothing.
 UPDATE import_records AS record
 SET amount = parsed.amount, fine_id = coalesce(by_transaction.fine_id, by_fine.fine_id),
     matched_id = coalesce(by_transaction.transaction_id, by_fine.transaction_id),
@@ -8,6 +9,7 @@ SET amount = parsed.amount, fine_id = coalesce(by_transaction.fine_id, by_fine.f
             THEN 'INVALID'
         WHEN by_transaction.fine_id IS NULL AND by_fine.fine_id IS NULL THEN 'UNMATCHED'
         WHEN record.currency <> coalesce(by_transaction.currency, by_fine.currency) THEN 'CURRENCY_MISMATCH'
+        WHEN by_transaction.reversal THEN 'NO_PAYMENT'
     END,
     reason = CASE
         WHEN record.problem IS NOT NULL THEN record.problem
@@ -18,6 +20,8 @@ SET amount = parsed.amount, fine_id = coalesce(by_transaction.fine_id, by_fine.f
         WHEN by_transaction.fine_id IS NULL AND by_fine.fine_id IS NULL THEN 'no exported fine has this id'
         WHEN record.currency <> coalesce(by_transaction.currency, by_fine.currency)
             THEN 'the fine was exported in ' || coalesce(by_transaction.currency, by_fine.currency)
+        WHEN by_transaction.reversal
+            THEN 'this is the reversal of transaction ' || by_transaction.reversed_transaction_id || ', and pays nothing'
     END
 FROM (
     SELECT number, transaction_id,
@@ -26,14 +30,15 @@ FROM (
     FROM import_records WHERE file_id = :file_id
 ) AS parsed
 LEFT JOIN LATERAL (
-    SELECT lines.fine_id, lines.transaction_id, lines.currency
+    SELECT lines.fine_id, lines.transaction_id, lines.currency, lines.reversal, lines.reversed_transaction_id
     FROM lines JOIN batches ON batches.id = lines.batch_id
     WHERE lines.transaction_id = parsed.transaction_id AND batches.released_at IS NULL
 ) AS by_transaction ON true
 LEFT JOIN LATERAL (
     SELECT lines.fine_id, lines.transaction_id, lines.currency
     FROM lines JOIN batches ON batches.id = lines.batch_id
-    WHERE by_transaction.fine_id IS NULL AND lines.fine_id = parsed.internal_id AND batches.released_at IS NULL
+    WHERE by_transaction.fine_id IS NULL AND lines.fine_id = parsed.internal_id AND NOT lines.reversal
+          AND batches.released_at IS NULL
     ORDER BY lines.batch_id DESC LIMIT 1
 ) AS by_fine ON true
 WHERE record.file_id = :file_id AND record.number = parsed.number;

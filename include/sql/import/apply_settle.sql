@@ -1,32 +1,44 @@
 -- Settles the matched records of a file against what their fines have outstanding, and writes each record's outcome.
 -- Records of one fine follow each other in the order of the file: each finds what the one before it left. A recursion goes
 -- through all fines at once, record by record. Everything is reckoned in the direction of the charge, so that credits are
--- charges with the signs turned.
+-- charges with the signs turned. What is paid beyond the outstanding amount, but had been settled at the library, makes no
+-- credit: the bursar hears of it by a reversal, and owes it to the student.
 WITH RECURSIVE payments AS (
-    SELECT matched.number, matched.fine_id, matched.direction, matched.outstanding, matched.given,
+    SELECT matched.number, matched.fine_id, matched.direction, matched.outstanding, matched.given, matched.settled_here,
            -- What is new: the sum itself, or with cumulative amounts what it exceeds the highest total so far by.
            CASE WHEN :amounts = 'incremental' THEN matched.given
                 ELSE matched.given - greatest(
-                    (SELECT coalesce(sum(abs(earlier.applied) + earlier.credited), 0) FROM import_records AS earlier
-                     WHERE earlier.fine_id = matched.fine_id AND earlier.matched_id = matched.matched_id AND earlier.applied IS NOT NULL),
+                    (SELECT coalesce(sum(abs(earlier.applied) + earlier.credited + coalesce(abs(earlier.settled_before), 0)), 0)
+                     FROM import_records AS earlier
+                     WHERE earlier.fine_id = matched.fine_id AND earlier.matched_id = matched.matched_id
+                       AND earlier.applied IS NOT NULL),
                     coalesce(max(matched.given) OVER (PARTITION BY matched.matched_id ORDER BY matched.number
                                                       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)) END AS paid,
            row_number() OVER (PARTITION BY matched.fine_id ORDER BY matched.number) AS turn
     FROM (
         SELECT records.number, records.fine_id, records.matched_id, sign(fines.amount) AS direction,
-               records.amount * sign(fines.amount) AS given, fines.outstanding * sign(fines.amount) AS outstanding
+               records.amount * sign(fines.amount) AS given, fines.outstanding * sign(fines.amount) AS outstanding,
+               coalesce(settled.amount, 0) AS settled_here
         FROM import_records AS records JOIN fines ON fines.id = records.fine_id
+        LEFT JOIN (
+            SELECT fine_id, sum(abs(outstanding_change)) AS amount FROM journal
+            WHERE outstanding_change <> 0 AND kind IN ('PAID', 'WAIVED', 'REVERSED') GROUP BY fine_id
+        ) AS settled ON settled.fine_id = fines.id
         WHERE records.file_id = :file_id AND records.outcome IS NULL
     ) AS matched
 ), settled AS (
     SELECT DISTINCT fine_id, CAST(0 AS bigint) AS turn, CAST(NULL AS integer) AS number, direction,
            CAST(NULL AS text) AS outcome, CAST(NULL AS numeric) AS applied, CAST(NULL AS numeric) AS credited,
+           CAST(NULL AS numeric) AS settled_before,
            CAST(outstanding AS numeric) AS remaining
     FROM payments
     UNION ALL
     SELECT next.fine_id, next.turn, next.number, next.direction, judged.outcome,
            CASE WHEN judged.outcome IN ('PAID', 'PARTLY_PAID', 'OVERPAID') THEN least(next.paid, settled.remaining) END,
-           CASE WHEN judged.outcome IN ('PAID', 'PARTLY_PAID', 'OVERPAID') THEN greatest(next.paid - settled.remaining, 0) END,
+           CASE WHEN judged.outcome IN ('PAID', 'PARTLY_PAID', 'OVERPAID')
+                THEN greatest(next.paid - settled.remaining - next.settled_here, 0) END,
+           CASE WHEN judged.outcome IN ('PAID', 'PARTLY_PAID', 'OVERPAID')
+                THEN least(greatest(next.paid - settled.remaining, 0), next.settled_here) END,
            CASE WHEN judged.outcome IN ('PAID', 'PARTLY_PAID', 'OVERPAID') THEN greatest(settled.remaining - next.paid, 0)
                 ELSE settled.remaining END
     FROM settled
@@ -37,7 +49,7 @@ WITH RECURSIVE payments AS (
         WHEN settled.remaining = 0 THEN 'ALREADY_SETTLED'
         WHEN next.paid = 0 THEN 'NO_PAYMENT'
         WHEN next.paid < settled.remaining THEN 'PARTLY_PAID'
-        WHEN next.paid = settled.remaining THEN 'PAID'
+        WHEN next.paid <= settled.remaining + next.settled_here THEN 'PAID'
         WHEN next.direction > 0 THEN 'OVERPAID'
         ELSE 'INVALID' END AS outcome) AS judged
 )
@@ -45,14 +57,27 @@ UPDATE import_records AS record
 SET outcome = settled.outcome,
     applied = settled.applied * settled.direction,
     credited = settled.credited,
-    reason = CASE settled.outcome
-        WHEN 'NO_PAYMENT' THEN CASE WHEN payments.given = 0 THEN 'the sum is 0' ELSE 'nothing new since the last total' END
-        WHEN 'ALREADY_SETTLED' THEN 'nothing was outstanding any more: most likely this payment was reported before'
-        WHEN 'INVALID' THEN CASE
-            WHEN payments.given < 0 AND settled.direction > 0 THEN 'a charge is paid by a sum above 0'
-            WHEN payments.given < 0 THEN 'a credit is returned by a sum below 0'
-            WHEN payments.paid < 0 THEN 'the total is lower than one that was reported before'
-            ELSE 'more credit comes back than was sent' END
-        END
+    settled_before = settled.settled_before * settled.direction,
+    reason = CASE
+        WHEN settled.outcome = 'ALREADY_SETTLED' AND payments.settled_here > 0 AND settled.direction > 0
+            THEN 'it was settled at the library before. If the student paid the bursar too, the student has paid twice: the '
+                 'bursar is told by a reversal, and owes it back'
+        WHEN settled.outcome = 'ALREADY_SETTLED' AND payments.settled_here > 0
+            THEN 'nothing of this credit was left: it was set off against the charge that it takes back'
+        WHEN settled.outcome = 'ALREADY_SETTLED'
+            THEN 'nothing was outstanding any more: most likely this payment was reported before'
+        WHEN settled.settled_before > 0 AND settled.direction > 0
+            THEN round(settled.settled_before, 2) || ' of it had been settled at the library before: the student has paid that '
+                 'twice. The bursar is told by a reversal, and owes it back'
+        WHEN settled.settled_before > 0
+            THEN round(settled.settled_before, 2) || ' of it had been set off against the charge that it takes back'
+        WHEN settled.outcome = 'NO_PAYMENT' AND payments.given = 0 THEN 'the sum is 0'
+        WHEN settled.outcome = 'NO_PAYMENT' THEN 'nothing new since the last total'
+        WHEN settled.outcome <> 'INVALID' THEN NULL
+        WHEN payments.given < 0 AND settled.direction > 0 THEN 'a charge is paid by a sum above 0'
+        WHEN payments.given < 0 THEN 'a credit is returned by a sum below 0'
+        WHEN payments.paid < 0 THEN 'the total is lower than one that was reported before'
+        ELSE 'more credit comes back than was sent'
+    END
 FROM settled JOIN payments USING (number)
 WHERE record.file_id = :file_id AND record.number = settled.number;

@@ -6,6 +6,7 @@ from decimal import Decimal, InvalidOperation
 import click
 from sqlalchemy import Connection
 
+from bursar.commands.fines import still_to_tell
 from bursar.commands.surroundings import out, the_ledger, the_settings
 from bursar.ledger import desk as the_desk
 from bursar.ledger.statements import statement
@@ -107,8 +108,5 @@ def _print_standing(connection: Connection, fine: int) -> None:
         f"Fine {now.id} ({now.fine_fee_type}) is [bold]{now.status}[/]: owed at the library "
         f"{money(now.balance, now.currency)}, outstanding at the bursar {money(now.outstanding, now.currency)}"
     )
-    if now.to_reverse:
-        out.print(
-            f"The next export of {now.exported_by} tells the bursar to take back {money(now.to_reverse, now.currency)} "
-            f"of transaction {now.exported_as}."
-        )
+    if told := still_to_tell(now):
+        out.print(told)

@@ -36,7 +36,10 @@ def preview(profile: str, as_of: str | None, limit: int) -> None:
     groups = {reason: list(fines) for reason, fines in groupby(verdicts, lambda verdict: verdict.reason)}
     out.print(f"\n[bold green]Would be exported:[/] {taken.fines:,} fines of {taken.users:,} users")
     for currency, sums in taken.totals.items():
-        out.print(f"  charges {money(sums['charges'], currency)}, credits {money(sums['credits'], currency)}")
+        reversals = f" (of them reversals {money(sums['reversals'], currency)})" if "reversals" in sums else ""
+        out.print(
+            f"  charges {money(sums['charges'], currency)}, credits {money(sums['credits'], currency)}{reversals}"
+        )
     _print_fines(groups.get(None, []), taken.fines)
     for reason, words in selection.REASONS.items():
         if left := taken.left_behind.get(reason):
@@ -96,15 +99,15 @@ def _print_fines(verdicts: list[selection.Verdict], of: int) -> None:
     if not verdicts:
         return
     table = Table("Fine", "User", "Identifier", "Type", "Created (UTC)", box=None, padding=(0, 2))
-    table.add_column("Balance", justify="right")
+    table.add_column("Amount", justify="right")
     for verdict in verdicts:
         table.add_row(
             str(verdict.fine_id),
             printable(verdict.patron_name),
             printable(verdict.identifier or "none"),
-            printable(verdict.fine_fee_type),
+            "reversal" if verdict.takes_back else printable(verdict.fine_fee_type),
             f"{verdict.created_at:%Y-%m-%d %H:%M}",
-            money(verdict.balance, verdict.currency),
+            money(verdict.amount, verdict.currency),
         )
     out.print(table)
     if len(verdicts) < of:

@@ -37,7 +37,9 @@ def _print_life(connection: Connection, fine_id: int) -> None:
         "Comment": printable(now.comment or ""),
         "In the library system": printable(now.source_id or ""),
         "Takes back": f"fine {now.reverses}" if now.reverses else "",
+        "Taken back by": f"credit {now.reversed_by_credits}" if now.reversed_by_credits else "",
         "On its way to the bursar": f"in batch {now.claimed_by}" if now.claimed_by else "",
+        "Reversal on its way to the bursar": f"in batch {now.reversal_claimed_by}" if now.reversal_claimed_by else "",
     }
     for name, value in facts.items():
         if value:
@@ -53,7 +55,7 @@ def _print_life(connection: Connection, fine_id: int) -> None:
             f"{entry.at:%Y-%m-%d %H:%M}",
             entry.kind,
             *(_signed(change, now.currency) if change else "" for change in changes),
-            _where(entry, now.currency),
+            _where(entry, now),
         )
     for record in connection.execute(statement("history/without_effect"), {"fine_id": fine_id}):
         told = f"{record.outcome}, sum {printable(record.sum or '-')}: {record.reason}"
@@ -69,17 +71,43 @@ def _print_life(connection: Connection, fine_id: int) -> None:
         f"  Owed at the library [bold]{money(now.balance, now.currency)}[/], "
         f"outstanding at the bursar [bold]{money(now.outstanding, now.currency)}[/]"
     )
+    if told := still_to_tell(now):
+        out.print(f"  {told}")
 
 
 def _signed(change: Decimal, currency: str) -> str:
     return f"{'+' if change > 0 else ''}{money(change, currency)}"
 
 
-def _where(entry: Row, currency: str) -> str:  # type: ignore[type-arg]
+def still_to_tell(now: Row) -> str:  # type: ignore[type-arg]
+    """What the bursar has not been told yet of a fine as `history/fine.sql` gives it; empty if there is nothing."""
+    if now.to_reverse:
+        return (
+            f"The bursar is still to be told: {money(now.to_reverse, now.currency)} of transaction {now.sent_as} was "
+            f"settled at the library. The next export of {now.sent_by} reverses it."
+        )
+    if now.balance < 0 and now.charge_outstanding:
+        return (
+            f"The bursar is still to be told: it takes back transaction {now.charge_sent_as}. The next export of "
+            f"{now.charge_sent_by} reverses it."
+        )
+    return ""
+
+
+def _where(entry: Row, now: Row) -> str:  # type: ignore[type-arg]
     if entry.payment_file:
-        more = f", {money(entry.credited, currency)} of it became a credit" if entry.credited else ""
+        more = f", {money(entry.credited, now.currency)} of it became a credit" if entry.credited else ""
         line = f", line {entry.payment_line}: {entry.outcome}{more}" if entry.payment_line else ""
-        return f"{printable(entry.payment_file)}{line}"
+        told = f": {entry.reason}" if entry.reason else ""
+        return f"{printable(entry.payment_file)}{line}{told}"
+    if entry.kind == "REVERSED" and not entry.transaction_id:
+        other = f"fine {now.reverses}, which it takes back" if now.reverses else "the credit that takes it back"
+        return f"batch {entry.batch_id}: set off against {other}"
+    if entry.kind == "REVERSED":
+        return (
+            f"{entry.file_name}, transaction {entry.transaction_id}, batch {entry.batch_id}, takes "
+            f"{money(-entry.reversal_change, now.currency)} of transaction {entry.reversed_transaction_id} back"
+        )
     if entry.batch_id:
         return printable(
             f"{entry.file_name}, transaction {entry.transaction_id}, batch {entry.batch_id}, in {entry.remote_folder}"

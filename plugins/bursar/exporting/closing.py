@@ -39,6 +39,7 @@ def close_fines(engine: Engine, batch_id: int, *, ended_by: str | None = None) -
                 "claims. The ledger was changed by hand; compare lines and claims before this task is repeated."
             )
         record_step(connection, batch_id, "closed", after=State.DELIVERED, ended_by=ended_by)
+        connection.execute(statement("export/set_off_credits"), {"batch_id": batch_id})
         closed = batch(connection, batch_id)
     log.info("Closed the %s fines of batch %s.", closed.fines, batch_id)
     return closed

@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 
 REASONS: Mapping[str, str] = {
     "disputed": "the fine is disputed",
-    "in_unfinished_batch": "another export that has not ended holds it",
+    "in_unfinished_batch": "another export that has not ended holds it, or the charge that it takes back",
+    "other_bursar": "another profile's bursar holds the charge that the credit takes back",
     "too_young": "younger than the time before export",
     "other_type": "fine/fee type not in the profile",
     "other_owner": "owner not in the profile",
@@ -48,7 +49,10 @@ class Selection:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A fine with a balance, and why it stays: a key of `REASONS`, or None where it goes."""
+    """A fine with a balance, or a reversal, and why it stays: a key of `REASONS`, or None where it goes.
+
+    `takes_back` says that it reverses, in whole or in part, a charge that the profile's bursar holds or held.
+    """
 
     fine_id: int
     patron_name: str
@@ -56,7 +60,8 @@ class Verdict:
     fine_fee_type: str
     created_at: datetime
     currency: str
-    balance: Decimal
+    amount: Decimal
+    takes_back: bool
     reason: str | None
 
 
@@ -98,12 +103,13 @@ def preview(engine: Engine, profile: Profile, *, as_of: datetime, limit: int) ->
 
 
 def judge(connection: Connection, profile: Profile, as_of: datetime) -> Selection:
-    """Judges every fine with a balance into the temporary table `judged`, and sums up the verdicts."""
+    """Judges every fine with a balance, and every reversal, into the temporary table `judged`; sums up the verdicts."""
     export = profile.export
     connection.execute(statement("export/judged"))
     connection.execute(
         statement("export/judge"),
         {
+            "profile": profile.code,
             "created_until": created_until(as_of, export.time_before_export_days, profile.time_zone),
             "fine_fee_types": list(export.fine_fee_types),
             "institutional_fine_fee": export.institutional_fine_fee,
@@ -123,6 +129,8 @@ def judge(connection: Connection, profile: Profile, as_of: datetime) -> Selectio
         if row.reason is None:
             fines += row.fines
             totals[row.currency] = {"charges": str(row.charges), "credits": str(row.credits)}
+            if row.reversals:
+                totals[row.currency]["reversals"] = str(row.reversals)
         else:
             left = left_behind.setdefault(row.reason, {"fines": 0, "users": users[row.reason], "net": {}})
             left["fines"] += row.fines

@@ -77,9 +77,11 @@ def _compared_outcomes(connection: Connection, found: ImportFile) -> Mapping[str
         outcome["records"] += row.records
         for name, amount in (("sums", row.sum), ("applied", row.applied), ("credited", row.credited)):
             outcome[name][row.currency] = str(amount)
+        if row.settled_before:
+            outcome.setdefault("settled_before", {})[row.currency] = str(row.settled_before)
         sums[row.currency] += row.sum
         if row.outcome in EFFECTIVE and found.amounts == "incremental":
-            uneven |= abs(row.sum) != abs(row.applied) + row.credited
+            uneven |= row.sum != row.applied + row.credited + row.settled_before
     records = sum(outcome["records"] for outcome in outcomes.values())
     read = {currency: Decimal(total) for currency, total in (found.totals or {}).items()}
     if uneven or records != found.records or _without_zeros(sums) != _without_zeros(read):

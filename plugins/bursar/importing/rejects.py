@@ -1,4 +1,4 @@
-"""Rejects: the records of a file that had no effect, as a table for people."""
+"""Rejects: the records of a file that had no effect, or paid what was settled before, as a table for people."""
 
 import csv
 import logging

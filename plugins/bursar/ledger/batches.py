@@ -35,8 +35,9 @@ class State(StrEnum):
 class Batch:
     """One export of one profile: which fines, which amounts, which file.
 
-    `totals` is `{currency: {"charges": text, "credits": text}}`, `left_behind` is
-    `{reason: {"fines": n, "users": n, "net": {currency: text}}}`; amounts are text, never floats.
+    `totals` is `{currency: {"charges": text, "credits": text}}`, and where the batch takes back what the bursar holds,
+    also "reversals", a part of the credits. `left_behind` is `{reason: {"fines": n, "users": n, "net": {currency:
+    text}}}`. Amounts are text, never floats.
     `document` holds whatever shapes the file besides the lines. All moments are aware, in UTC.
     """
 

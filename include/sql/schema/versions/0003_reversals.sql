@@ -16,6 +16,9 @@ ALTER TABLE journal ADD CONSTRAINT journal_kind_check CHECK (kind IN (
 ALTER TABLE journal ADD CONSTRAINT the_bursar_hears_of_it CHECK (
     kind NOT IN ('PAID', 'WAIVED') OR reversal_change = -outstanding_change);
 
+CREATE INDEX journal_settled_here ON journal (fine_id)
+    WHERE outstanding_change <> 0 AND kind IN ('PAID', 'WAIVED', 'REVERSED');
+
 -- A line that reverses names the transaction that it takes back. A reversal is a line about a charge that was settled at the
 -- library; a credit that takes a charge back is a fine of its own.
 ALTER TABLE lines ADD COLUMN reversal boolean NOT NULL DEFAULT false, ADD COLUMN reversed_transaction_id text;
@@ -30,7 +33,7 @@ SELECT lines.fine_id, lines.transaction_id, lines.batch_id, batches.profile, bat
 FROM lines JOIN batches ON batches.id = lines.batch_id
 WHERE batches.closed_at IS NOT NULL AND NOT lines.reversal;
 
--- What a payment covered that had been settled at the library already: it is no payment and no credit.
+-- What a payment covered that had been settled at the library already: it pays nothing and makes no credit.
 ALTER TABLE import_records ADD COLUMN settled_before numeric(14, 3);
 
 -- As in 0002, and: what is to be reversed follows the journal, what the library settles of an exported fine closes it, and a
