@@ -312,6 +312,7 @@ def test_who_pays_twice_is_named_and_gets_no_credit(office: Office, *, told: boo
         office.export()
     assert office.pay(Payment(transaction, "10")) == [Outcome("ALREADY_SETTLED", None, None)]
     assert "the student has paid twice" in office.library.one("SELECT reason FROM import_records")
+    assert office.library.one("SELECT outcomes->'ALREADY_SETTLED'->'paid_twice' FROM import_files") == {"USD": "10.000"}
     assert office.library.one("SELECT count(*) FROM fines") == 1
 
 

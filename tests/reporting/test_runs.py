@@ -8,6 +8,7 @@ import pytest
 from bursar.errors import RemoteFolderError
 from bursar.exporting.closing import release
 from bursar.exporting.selection import select_fines
+from bursar.ledger import desk
 from bursar.reporting.report import JobReport, Outcome, record_report
 from bursar.reporting.runs import export_report, import_report
 from bursar.reporting.stages import timed_stage
@@ -185,6 +186,22 @@ def test_records_without_effect_are_a_warning(office: Office) -> None:
     (message,) = report.messages
     assert message.startswith("2 of the 4 records of payments")
     assert f"`bin/bursar imports rejects {file}`" in message
+
+
+@pytest.mark.parametrize("paid_here", ["10.00", "4.00"])
+def test_what_students_paid_twice_is_a_warning(office: Office, paid_here: str) -> None:
+    fine, transaction = office.exported("10.00")
+    with office.library.ledger.begin() as connection:
+        desk.pay(connection, fine, Decimal(paid_here), allow_activity_on_transferred_finesfees=True)
+    file = office.file(Payment(transaction, "10.00"))
+    arrived(office, file)
+    office.apply(file)
+
+    report = import_of(office)
+
+    assert report.outcome is Outcome.WITH_WARNINGS
+    assert report.messages[-1].startswith(f"{paid_here} USD in payments")
+    assert "students have paid twice. The bursar is told by reversals" in report.messages[-1]
 
 
 def test_an_import_counts_only_what_its_own_run_applied(office: Office) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 import pytest
+from sqlalchemy import text
 
 from bursar.errors import LedgerError
 from bursar.ledger import desk
@@ -39,6 +40,9 @@ class Story:
     def bursar_reports(self, sum_: str) -> str:
         return self.office.pay(Payment(self.office.transaction(self.fine), sum_))[0].outcome
 
+    def bursar_reports_by_internal_id(self, sum_: str) -> str:
+        return self.office.pay(Payment(None, sum_, internal_id=str(self.fine)))[0].outcome
+
     def delete(self) -> str:
         try:
             delete_user(self.library.ledger, self.user)
@@ -67,6 +71,26 @@ class Story:
         except LedgerError:
             return "refused"
         return "paid"
+
+    def item_returns(self) -> None:
+        with self.library.ledger.begin() as connection:
+            desk.take_back(connection, self.fine, comment="found and returned")
+
+    def owed(self) -> str:
+        """What the user owes at the library and at the bursar in all."""
+        balance, outstanding = (
+            self.library.one(f"SELECT coalesce(sum({name}), 0) FROM fines") for name in ("balance", "outstanding")
+        )
+        return f"balance {balance:.2f}, outstanding {outstanding:.2f}"
+
+    def billed(self) -> str:
+        """What the bursar was told to collect in all, and the transaction that was taken back, if one was."""
+        with self.library.ledger.connect() as connection:
+            lines = connection.execute(
+                text("SELECT amount, reversed_transaction_id FROM lines ORDER BY batch_id")
+            ).all()
+        reversed_ = "".join(f", transaction {line[1]} reversed" for line in lines if line[1])
+        return f"{sum(line[0] for line in lines):.2f}{reversed_}"
 
     def money(self, fine: int | None = None) -> str:
         status, balance, outstanding = self.library.position(fine or self.fine)
@@ -112,6 +136,63 @@ CASES = [
         then(Story.export, Story.money),
         same("CLOSED, balance 0.00, outstanding 10.00"),
         same("CLOSED, balance 0.00, outstanding 0.00"),
+    ),
+    Case(
+        "If Alma or a librarian adds a fine to a patron (for example, $10 for a lost item), the fine appears as a "
+        "positive value",
+        Story.owed,
+        same("balance 10.00, outstanding 0.00"),
+        same("balance 10.00, outstanding 0.00"),
+    ),
+    Case(
+        "When the integration profile runs, the balance due for the patron is reduced to 0, since Alma passes the "
+        "responsibility for handling and collecting the fine to the bursar system.",
+        then(Story.export, Story.owed),
+        same("balance 0.00, outstanding 10.00"),
+        same("balance 0.00, outstanding 0.00"),
+    ),
+    Case(
+        "If the patron subsequently has a negative fine (for example, -$10 after the patron finds and returns a lost "
+        "item), a negative value appears in Alma.",
+        then(Story.export, Story.item_returns, Story.owed),
+        same("balance -10.00, outstanding 10.00"),
+        same("balance -10.00, outstanding 0.00"),
+    ),
+    Case(
+        "Once again, this value is reduced to 0 once the integration profile runs.",
+        then(Story.export, Story.item_returns, Story.export, Story.owed),
+        same("balance 0.00, outstanding 0.00"),
+        same("balance 0.00, outstanding 0.00"),
+    ),
+    Case(
+        "Once again, this value is reduced to 0: and the bursar is told which charge it takes back",
+        then(Story.export, Story.item_returns, Story.export, Story.billed),
+        same("0.00, transaction 1 reversed"),
+        same("0.00, transaction 1 reversed"),
+    ),
+    Case(
+        "Once again, this value is reduced to 0: so that the user can be deleted",
+        then(Story.export, Story.item_returns, Story.export, Story.delete),
+        same("deleted"),
+        same("deleted"),
+    ),
+    Case(
+        "Alma generates unique IDs for every exported transaction in order to match it up when the transaction is "
+        "later re-imported",
+        then(
+            Story.export,
+            Story.item_returns,
+            Story.export,
+            lambda story: story.library.one("SELECT string_agg(transaction_id, ', ' ORDER BY batch_id) FROM lines"),
+        ),
+        same("1, 2"),
+        same("1, 2"),
+    ),
+    Case(
+        "This ID can also be used at import time for matching transactions.",
+        then(Story.export, lambda story: story.bursar_reports_by_internal_id("10.00")),
+        same("PAID"),
+        same("ALREADY_SETTLED"),
     ),
     Case(
         "In that case the status for exported fines and fees is set to Transferred",
@@ -217,6 +298,43 @@ CASES = [
         then(Story.export, lambda story: story.bursar_reports("10.00"), Story.purge),
         same("purged"),
         same("purged"),
+    ),
+    Case(
+        "or if the allow_activity_on_transferred_finesfees parameter is set to true and the fines have been paid at "
+        "the circulation desk.",
+        then(Story.export, Story.pay_at_the_desk),
+        ("refused", "paid"),
+        same("refused"),
+    ),
+    Case(
+        "and the fines have been paid at the circulation desk: they are closed",
+        then(Story.export, Story.pay_at_the_desk, Story.money),
+        ("CLOSED, balance 0.00, outstanding 10.00", "CLOSED, balance 0.00, outstanding 0.00"),
+        same("CLOSED, balance 0.00, outstanding 0.00"),
+    ),
+    Case(
+        "and the fines have been paid at the circulation desk: the rest, after a part was paid at the bursar",
+        then(Story.export, lambda story: story.bursar_reports("4.00"), Story.pay_at_the_desk, Story.money),
+        ("TRANSFERRED, balance 0.00, outstanding 6.00", "CLOSED, balance 0.00, outstanding 0.00"),
+        same("CLOSED, balance 0.00, outstanding 0.00"),
+    ),
+    Case(
+        "and the fines have been paid at the circulation desk: nobody pays twice, since the bursar is told",
+        then(Story.export, Story.pay_at_the_desk, Story.export, Story.billed),
+        ("10.00", "0.00, transaction 1 reversed"),
+        same("10.00"),
+    ),
+    Case(
+        "and the fines have been paid at the circulation desk: and then the user can be deleted",
+        then(Story.export, Story.pay_at_the_desk, Story.export, Story.delete),
+        ("refused: outstanding", "deleted"),
+        same("deleted"),
+    ),
+    Case(
+        "and the fines have been paid at the circulation desk: a payment at the bursar that comes too late",
+        then(Story.export, Story.pay_at_the_desk, lambda story: story.bursar_reports("10.00")),
+        ("PAID", "ALREADY_SETTLED"),
+        same("ALREADY_SETTLED"),
     ),
     Case(
         "If the Import section has not been activated then exported fines/fees will be considered closed and handled "

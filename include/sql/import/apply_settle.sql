@@ -37,7 +37,7 @@ WITH RECURSIVE payments AS (
            CASE WHEN judged.outcome IN ('PAID', 'PARTLY_PAID', 'OVERPAID') THEN least(next.paid, settled.remaining) END,
            CASE WHEN judged.outcome IN ('PAID', 'PARTLY_PAID', 'OVERPAID')
                 THEN greatest(next.paid - settled.remaining - next.settled_here, 0) END,
-           CASE WHEN judged.outcome IN ('PAID', 'PARTLY_PAID', 'OVERPAID')
+           CASE WHEN judged.outcome IN ('PAID', 'PARTLY_PAID', 'OVERPAID', 'ALREADY_SETTLED')
                 THEN least(greatest(next.paid - settled.remaining, 0), next.settled_here) END,
            CASE WHEN judged.outcome IN ('PAID', 'PARTLY_PAID', 'OVERPAID') THEN greatest(settled.remaining - next.paid, 0)
                 ELSE settled.remaining END

@@ -77,8 +77,8 @@ def _compared_outcomes(connection: Connection, found: ImportFile) -> Mapping[str
         outcome["records"] += row.records
         for name, amount in (("sums", row.sum), ("applied", row.applied), ("credited", row.credited)):
             outcome[name][row.currency] = str(amount)
-        if row.settled_before:
-            outcome.setdefault("settled_before", {})[row.currency] = str(row.settled_before)
+        if row.paid_twice:
+            outcome.setdefault("paid_twice", {})[row.currency] = str(row.paid_twice)
         sums[row.currency] += row.sum
         if row.outcome in EFFECTIVE and found.amounts == "incremental":
             uneven |= row.sum != row.applied + row.credited + row.settled_before

@@ -43,8 +43,8 @@ class ImportFile:
     """One file of payments, known by its bytes.
 
     `totals` is `{currency as in the file, or "": sum as text}`, `outcomes` is
-    `{outcome: {"records": n, "sums" | "applied" | "credited": {currency: text}}}`, with "settled_before" where payments
-    covered what had been settled at the library. All moments are aware, in UTC.
+    `{outcome: {"records": n, "sums" | "applied" | "credited": {currency: text}}}`, with "paid_twice" where charges
+    had been settled at the library before. All moments are aware, in UTC.
     """
 
     id: int

@@ -96,7 +96,8 @@ class Export(Job):
     )
     include_internal_id: YesNo = Field(
         default=True,
-        description="Whether the file shows each fine's internal id. No suits a bursar that refuses unknown elements.",
+        description="Whether the file shows each fine's internal id, and of a reversal the transaction that it takes "
+        "back. No suits a bursar that refuses unknown elements; the comment names the transaction in any case.",
     )
     schedule: OnceActive[ScheduleLine] = Field(description="When the export runs, in the profile's time zone.")
     approval: Approval = Field(

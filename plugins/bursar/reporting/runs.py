@@ -87,6 +87,7 @@ def import_report(
             without_effect = {name: one for name, one in file.outcomes.items() if name not in EFFECTIVE}
             _add(rejects, without_effect)
             messages += _rejected(file.id, file.name, file.records, without_effect)
+            messages += _paid_twice(file.id, file.name, file.outcomes)
         elif file.applied_at:
             messages.append(f"{file.name} holds the same bytes as a file that was applied before; it changed nothing.")
     return replace(
@@ -229,6 +230,19 @@ def _rejected(file_id: int, name: str, records: int, outcomes: Mapping[str, Mapp
         yield (
             f"{sum(counts.values()):,} of the {records:,} records of {name} had no effect ({parts}). "
             f"`bin/bursar imports rejects {file_id}` lists them with their reasons; ask the bursar."
+        )
+
+
+def _paid_twice(file_id: int, name: str, outcomes: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
+    twice: dict[str, Decimal] = defaultdict(Decimal)
+    for one in outcomes.values():
+        for code, sum_ in one.get("paid_twice", {}).items():
+            twice[code] += Decimal(sum_)
+    if twice:
+        yield (
+            f"{monies(twice)} in {name} pays what had been settled at the library: unless it repeats an earlier "
+            "report, students have paid twice. The bursar is told by reversals, and owes it back to them. "
+            f"`bin/bursar imports rejects {file_id}` lists the payments."
         )
 
 
