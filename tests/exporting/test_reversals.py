@@ -272,7 +272,7 @@ def test_the_file_names_the_original_transaction(office: Office, tmp_path: Path,
     profile = a_profile(include_internal_id=own_additions)
     batch = select_fines(office.library.ledger, profile, the_settings(), run="reversal", as_of=NOW)
     document = build_document(office.library.ledger, batch.id, tmp_path)
-    (element,) = etree.parse(document.path).iterfind(".//xb:userFineFee", NS)
+    (element,) = etree.fromstring(document.path.read_bytes()).iterfind(".//xb:userFineFee", NS)
 
     def shown(name: str) -> str | None:
         return element.findtext(f".//xb:{name}", None, NS)

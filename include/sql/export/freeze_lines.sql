@@ -3,7 +3,7 @@
 WITH numbered AS MATERIALIZED (
     SELECT fine_id, user_id, identifier, amount, reversal, row_number() OVER (ORDER BY user_id, fine_id) AS number
     FROM judged WHERE reason IS NULL
-), sent AS (
+), sent AS NOT MATERIALIZED (
     SELECT fine_id, transaction_id FROM exported_fines
     WHERE profile = (SELECT profile FROM batches WHERE id = :batch_id)
 ), reversed AS MATERIALIZED (

@@ -20,10 +20,10 @@ WITH RECURSIVE payments AS (
                records.amount * sign(fines.amount) AS given, fines.outstanding * sign(fines.amount) AS outstanding,
                coalesce(settled.amount, 0) AS settled_here
         FROM import_records AS records JOIN fines ON fines.id = records.fine_id
-        LEFT JOIN (
-            SELECT fine_id, sum(abs(outstanding_change)) AS amount FROM journal
-            WHERE outstanding_change <> 0 AND kind IN ('PAID', 'WAIVED', 'REVERSED') GROUP BY fine_id
-        ) AS settled ON settled.fine_id = fines.id
+        CROSS JOIN LATERAL (
+            SELECT sum(abs(outstanding_change)) AS amount FROM journal
+            WHERE journal.fine_id = fines.id AND outstanding_change <> 0 AND kind IN ('PAID', 'WAIVED', 'REVERSED')
+        ) AS settled
         WHERE records.file_id = :file_id AND records.outcome IS NULL
     ) AS matched
 ), settled AS (
