@@ -23,8 +23,8 @@ FOR_A_PERSON = ("no_identifier", "malformed_identifier")
 
 KEPT_FOR_A_PERSON = {
     "no_date": "have no such date, and are never due: give them one in the library system",
-    "credit": "are kept, since the library owes them money: pay it out, or set it off",
-    "disputed": "are kept, since they dispute a fine: settle that",
+    "credit": "stay, since a credit of theirs is open: pay it out, or settle their fines with it",
+    "disputed": "stay, since they dispute a fine: settle that",
 }
 """Reasons for which users or their fines stay until somebody does something."""
 

@@ -26,7 +26,7 @@ REASONS: Mapping[str, str] = {
     "outstanding": "outstanding at the bursar",
     "reversal_waits": "the next export has to tell the bursar that a fine was settled here",
     "above_threshold": "the user owes more than the threshold",
-    "credit": "the library owes the user money",
+    "credit": "a credit of the user is open",
     "disputed": "the fine is disputed",
     "outstanding_waived": "waived; the user stays until the bursar has heard of it",
 }
