@@ -132,6 +132,7 @@ def test_tags_and_keys_that_are_no_text_are_refused(file: Path) -> None:
         (b"a: 1\nb: caf\xe9\n", ":2: byte 0xE9 is not UTF-8: save the file as UTF-8"),
         (b"a: 1\nb: x\x00y\n", ":2: the character U+0000 can't stand in a file: remove it"),
         (b"a: " + b"[" * 1000, ":1: brackets within brackets without end"),
+        (b"a: " + b"[" * 100_000 + b"]" * 100_000, ":1: brackets within brackets without end"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_mapping_in_yaml_has_one_problem(file: Path, content: bytes, problem: str) -> None:
