@@ -1,4 +1,4 @@
--- Settles the matched records of a file against what their fines have outstanding, and writes each record's outcome.
+-- Settles the matched records of a file against what their fines have outstanding, and writes each record's outcome, once.
 -- Records of one fine follow each other in the order of the file: each finds what the one before it left. A recursion goes
 -- through all fines at once, record by record. Everything is reckoned in the direction of the charge, so that credits are
 -- charges with the signs turned. What is paid beyond the outstanding amount, but had been settled at the library, makes no
@@ -16,15 +16,15 @@ WITH RECURSIVE payments AS (
                                                       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)) END AS paid,
            row_number() OVER (PARTITION BY matched.fine_id ORDER BY matched.number) AS turn
     FROM (
-        SELECT records.number, records.fine_id, records.matched_id, sign(fines.amount) AS direction,
-               records.amount * sign(fines.amount) AS given, fines.outstanding * sign(fines.amount) AS outstanding,
-               coalesce(settled.amount, 0) AS settled_here
-        FROM import_records AS records JOIN fines ON fines.id = records.fine_id
-        CROSS JOIN LATERAL (
-            SELECT sum(abs(outstanding_change)) AS amount FROM journal
-            WHERE journal.fine_id = fines.id AND outstanding_change <> 0 AND kind IN ('PAID', 'WAIVED', 'REVERSED')
-        ) AS settled
-        WHERE records.file_id = :file_id AND records.outcome IS NULL
+        SELECT matched.number, matched.fine_id, matched.matched_id, sign(fines.amount) AS direction,
+               matched.amount * sign(fines.amount) AS given, fines.outstanding * sign(fines.amount) AS outstanding,
+               -- Nothing but what happened since the export makes the outstanding amount another than the exported one.
+               CASE WHEN fines.outstanding = matched.exported THEN 0 ELSE coalesce((
+                   SELECT sum(abs(outstanding_change)) FROM journal
+                   WHERE journal.fine_id = fines.id AND outstanding_change <> 0 AND kind IN ('PAID', 'WAIVED', 'REVERSED')
+               ), 0) END AS settled_here
+        FROM matched JOIN fines ON fines.id = matched.fine_id
+        WHERE matched.outcome IS NULL
     ) AS matched
 ), settled AS (
     SELECT DISTINCT fine_id, CAST(0 AS bigint) AS turn, CAST(NULL AS integer) AS number, direction,
@@ -54,11 +54,15 @@ WITH RECURSIVE payments AS (
         ELSE 'INVALID' END AS outcome) AS judged
 )
 UPDATE import_records AS record
-SET outcome = settled.outcome,
+SET amount = matched.amount,
+    fine_id = matched.fine_id,
+    matched_id = matched.matched_id,
+    outcome = coalesce(matched.outcome, settled.outcome),
     applied = settled.applied * settled.direction,
     credited = settled.credited,
     settled_before = settled.settled_before * settled.direction,
     reason = CASE
+        WHEN matched.outcome IS NOT NULL THEN matched.reason
         WHEN settled.outcome = 'ALREADY_SETTLED' AND payments.settled_here > 0 AND settled.direction > 0
             THEN 'it was settled at the library before. If the student paid the bursar too, the student has paid twice: the '
                  'bursar is told by a reversal, and owes it back'
@@ -79,5 +83,7 @@ SET outcome = settled.outcome,
         WHEN payments.paid < 0 THEN 'the total is lower than one that was reported before'
         ELSE 'more credit comes back than was sent'
     END
-FROM settled JOIN payments USING (number)
-WHERE record.file_id = :file_id AND record.number = settled.number;
+FROM matched
+LEFT JOIN settled ON settled.number = matched.number
+LEFT JOIN payments ON payments.number = matched.number
+WHERE record.file_id = :file_id AND record.number = matched.number;

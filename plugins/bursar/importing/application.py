@@ -43,7 +43,9 @@ def apply_payments(engine: Engine, file_id: int, *, run: str) -> ImportFile:
         if found.state is not FileState.READ:
             raise InputFileError(f"{found.name} is {found.state} and can't be applied. Repeat its reading first.")
         this = {"file_id": file_id}
+        connection.execute(statement("import/matched"))
         connection.execute(statement("import/apply_parse"), this)
+        connection.execute(statement("import/analyze_matched"))
         _wait_for_exports(connection, found)
         connection.execute(statement("import/apply_settle"), this | {"amounts": found.amounts})
         connection.execute(statement("import/apply_payments"), this)
@@ -58,7 +60,7 @@ def apply_payments(engine: Engine, file_id: int, *, run: str) -> ImportFile:
 
 
 def _wait_for_exports(connection: Connection, found: ImportFile) -> None:
-    unclosed = connection.execute(statement("import/apply_unclosed_batches"), {"file_id": found.id}).all()
+    unclosed = connection.execute(statement("import/apply_unclosed_batches")).all()
     if unclosed:
         batches = ", ".join(f"{row.id} of {row.profile}" for row in unclosed)
         raise PassingError(

@@ -1,0 +1,10 @@
+-- Where apply_parse.sql puts what it found for each record of a file, for the length of a transaction.
+CREATE TEMPORARY TABLE matched (
+    number     integer NOT NULL,
+    amount     numeric,
+    fine_id    bigint,
+    matched_id text,
+    exported   numeric,             -- the amount of the line
+    outcome    text,
+    reason     text
+) ON COMMIT DROP;
