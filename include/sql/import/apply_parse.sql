@@ -1,9 +1,10 @@
 -- Reads the sums of a file as money and finds the exported line of each record: by transaction id, else by internal id.
 -- Lines of released batches were not billed and match nothing. What can't be used is sorted out with its reason, and so is a
 -- reversal that comes back: the bursar confirms it, and it pays nothing.
-INSERT INTO matched (number, amount, fine_id, matched_id, exported, outcome, reason)
+INSERT INTO matched (number, amount, fine_id, matched_id, batch_id, exported, outcome, reason)
 SELECT record.number, parsed.amount, coalesce(by_transaction.fine_id, by_fine.fine_id),
-    coalesce(by_transaction.transaction_id, by_fine.transaction_id), coalesce(by_transaction.amount, by_fine.amount),
+    coalesce(by_transaction.transaction_id, by_fine.transaction_id), coalesce(by_transaction.batch_id, by_fine.batch_id),
+    coalesce(by_transaction.amount, by_fine.amount),
     CASE
         WHEN record.problem IS NOT NULL OR parsed.amount IS NULL OR coalesce(record.transaction_id, record.internal_id) IS NULL
             THEN 'INVALID'
@@ -24,17 +25,18 @@ SELECT record.number, parsed.amount, coalesce(by_transaction.fine_id, by_fine.fi
             THEN 'this is the reversal of transaction ' || by_transaction.reversed_transaction_id || ', and pays nothing'
     END
 FROM import_records AS record
-CROSS JOIN LATERAL (SELECT
-           CASE WHEN record.sum ~ '^[+-]?[0-9]{1,11}([.][0-9]{0,3}0*)?$' THEN CAST(record.sum AS numeric(14, 3)) END AS amount,
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN record.sum ~ '^[+-]?[0-9]{1,11}([.][0-9]{0,3}0*)?$' THEN CAST(record.sum AS numeric(14, 3)) END AS amount,
            CASE WHEN record.internal_id ~ '^[0-9]{1,18}$' THEN CAST(record.internal_id AS bigint) END AS internal_id
 ) AS parsed
 LEFT JOIN LATERAL (
-    SELECT lines.fine_id, lines.transaction_id, lines.currency, lines.amount, lines.reversal, lines.reversed_transaction_id
+    SELECT lines.batch_id, lines.fine_id, lines.transaction_id, lines.currency, lines.amount, lines.reversal,
+           lines.reversed_transaction_id
     FROM lines JOIN batches ON batches.id = lines.batch_id
     WHERE lines.transaction_id = record.transaction_id AND batches.released_at IS NULL
 ) AS by_transaction ON true
 LEFT JOIN LATERAL (
-    SELECT lines.fine_id, lines.transaction_id, lines.currency, lines.amount
+    SELECT lines.batch_id, lines.fine_id, lines.transaction_id, lines.currency, lines.amount
     FROM lines JOIN batches ON batches.id = lines.batch_id
     WHERE by_transaction.fine_id IS NULL AND lines.fine_id = parsed.internal_id AND NOT lines.reversal
           AND batches.released_at IS NULL

@@ -4,6 +4,7 @@ CREATE TEMPORARY TABLE matched (
     amount     numeric,
     fine_id    bigint,
     matched_id text,
+    batch_id   bigint,
     exported   numeric,             -- the amount of the line
     outcome    text,
     reason     text
