@@ -74,6 +74,7 @@ def main() -> int:
             print_positions(out, before, after, STATE / "positions.txt")
             _print_life(out, library, engine)
             print_places(out, where)
+            _print_command(out, library, "history")
             print_mails(out, library.mails)
             problems = problems_of(engine, first, second) + import_problems(imports)
             problems += [f"{place.wrong} fines in {place.currency} do not add up" for place in where if place.wrong]

@@ -85,6 +85,18 @@ class Airflow:
             if process.poll() is not None:
                 raise BursarError(f"Airflow's {name} has ended.{last_lines(self._log(name))}")
 
+    def command(self, *arguments: str) -> str:
+        """Runs `airflow` with these arguments, as an operator would, and returns what it prints.
+
+        Raises:
+            BursarError: it refuses; the message shows what it printed.
+        """
+        command = [sys.executable, "-m", "airflow", *arguments]
+        done = subprocess.run(command, env=self._env, capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode:
+            raise BursarError(f"airflow {' '.join(arguments)} failed: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+        return done.stdout
+
     def _migrate(self) -> None:
         with self._run("migration", ["db", "migrate"]) as migration:
             if migration.wait():

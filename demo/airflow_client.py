@@ -72,6 +72,15 @@ class AirflowClient(httpx.Client):
             time.sleep(EVERY)
         return str(state)
 
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """The runs of a DAG, oldest first, as the API describes them."""
+        return self._list(f"dags/{dag_id}/dagRuns", "dag_runs", order_by="run_after")
+
+    def backfill(self, dag_id: str, from_date: str, to_date: str) -> int:
+        """Asks for a backfill, one run at a time, and returns its id."""
+        wanted = {"dag_id": dag_id, "from_date": from_date, "to_date": to_date, "max_active_runs": 1}
+        return int(self._ask("POST", "backfills", json=wanted)["id"])
+
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
         """The state of each task of a run; None before it is scheduled."""
         return {task["task_id"]: task["state"] for task in self.tasks(dag_id, run_id)}

@@ -12,7 +12,8 @@ The map, in the order in which data travels:
     orchestration/   the DAGs, and Airflow's connections; only this package knows Airflow
     __main__.py      bin/bursar: what an operator does by hand
     errors.py        what can go wrong, and whether repeating helps
-    money.py         money as people read it
+    money.py         money and counts as people read them
+    progress.py      how far long work has come, for the log
 
 Beside the package: include/sql (the schema, and one statement a file), include/xsd (the exchange format) and
 include/profiles.

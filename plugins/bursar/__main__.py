@@ -5,6 +5,7 @@ import click
 from bursar.commands.desk import desk
 from bursar.commands.exports import batches, preview
 from bursar.commands.fines import fine
+from bursar.commands.history import history
 from bursar.commands.imports import imports
 from bursar.commands.ledger import ledger
 from bursar.commands.profiles import pools, profiles
@@ -28,7 +29,7 @@ def bursar() -> None:
     """Library fines out to a campus bursar, payments back in."""
 
 
-for command in (profiles, pools, ledger, preview, batches, imports, fine, desk, users):
+for command in (profiles, pools, ledger, preview, batches, imports, history, fine, desk, users):
     bursar.add_command(command)
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 from datetime import date, timedelta
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import click
 import pytest
@@ -14,6 +15,7 @@ from bursar.__main__ import bursar
 from bursar.commands import exports, profiles, surroundings
 from bursar.exporting.closing import close_fines
 from bursar.exporting.selection import select_fines
+from bursar.reporting.report import JobReport, Outcome, record_report
 from bursar.users.purging import PurgeChoices, purge_users
 from demo.postgres import Postgres
 from tests.library import NOW, Library, a_profile, the_settings
@@ -313,3 +315,90 @@ def test_users_jobs_and_report_tell_who_was_kept_and_why(library: Library) -> No
         f"{poor},,would be purged,",
     ]
     assert "There is no job 404" in run("users", "report", "404", exit_code=1).output
+
+
+def reported(library: Library, **changes: object) -> None:
+    """A run of STUDENTS on record."""
+    facts: dict[str, Any] = {
+        "job": "export",
+        "profile": "STUDENTS",
+        "run": "scheduled__2026-03-02",
+        "as_of": NOW,
+        "started_at": NOW,
+        "ended_at": NOW + timedelta(minutes=2, seconds=5),
+        "outcome": Outcome.WITH_WARNINGS,
+        "files": ("STUDENTS-1.xml",),
+        "users": 1,
+        "fines": 2,
+        "totals": {"CAD": {"charges": "3.000", "credits": "0"}, "USD": {"charges": "1234.500", "credits": "-2.000"}},
+        "left_behind": {"too_young": {"fines": 3, "users": 2, "net": {"USD": "4.000"}}},
+        "rejects": {"UNMATCHED": {"records": 1, "sums": {"USD": "5.000"}}},
+        "stages": {"select_fines": 1.25, "upload_file": 3661.0},
+        "messages": ("Ask the [bursar].",),
+    }
+    record_report(library.ledger, JobReport(**facts | changes))
+
+
+def test_the_history_lists_runs_newest_first_with_their_money(library: Library) -> None:
+    reported(library)
+    reported(library, run="later", started_at=NOW + timedelta(days=1), profile="STAFF", dry_run=True)
+
+    lines = run("history").output.splitlines()
+
+    assert lines[1].split()[:6] == ["2", "2026-03-03", "12:00", "STAFF", "export", "completed"]
+    assert "completed with warnings (dry run)" in lines[1]
+    assert lines[3].split()[-6:] == ["1", "2", "3.00", "0.00", "3.00", "CAD"]
+    assert lines[4].split()[-4:] == ["1,234.50", "-2.00", "1,232.50", "USD"]
+    assert "STAFF" not in run("history", "STUDENTS").output
+
+
+def test_the_history_of_one_run_tells_all_of_it(library: Library) -> None:
+    reported(library)
+
+    output = run("history", "--run", "1").output
+
+    for fact in (
+        "Export STUDENTS: completed with warnings",
+        "STUDENTS-1.xml",
+        "2 fines of 1 user",
+        "charges 1,234.50 USD, credits -2.00 USD, net 1,232.50 USD",
+        "! Ask the [bursar].",
+        "younger than the time before export",
+        "UNMATCHED",
+        "1 h 1 min",
+    ):
+        assert fact in output
+    assert "There is no run 9" in run("history", "--run", "9", exit_code=1).output
+
+
+def test_an_empty_history_says_so(library: Library) -> None:
+    assert run("history").output == "No run is on record yet.\n"
+    assert run("history", "STUDENTS").output == "No run of a profile STUDENTS is on record.\n"
+
+
+def test_all_batches_show_dry_runs_and_what_was_sent_again(library: Library) -> None:
+    library.fine()
+    select_fines(library.ledger, a_profile(), the_settings(), run="dry", as_of=NOW, dry_run=True)
+    batch = Office(library).export()
+    library._run(  # noqa: SLF001
+        "INSERT INTO resends (batch_id, run, requested_by, delivered_at) VALUES (:batch, 'again', 'librarian', now())",
+        batch=batch,
+    )
+
+    output = run("batches", "--all").output
+
+    assert "DRY_RUN" in output
+    assert "1 x" in output
+    assert "SENT AGAIN" in run("fine", "1").output
+    assert "asked for by librarian" in run("fine", "1").output
+
+
+def test_the_file_of_a_dry_run_can_be_looked_at(library: Library, tmp_path: Path) -> None:
+    library.fine()
+    dry = select_fines(library.ledger, a_profile(), the_settings(), run="dry", as_of=NOW, dry_run=True)
+
+    output = run("batches", "file", str(dry.id), "--into", str(tmp_path)).output
+
+    path = Path(output.split("  ")[0])
+    assert path.name == dry.file_name
+    assert b"<xb:sum>12.5</xb:sum>" in path.read_bytes()

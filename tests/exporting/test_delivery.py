@@ -1,78 +1,24 @@
 """The way to the bursar, killed at every step: the file arrives once, and each fine is closed once."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
-import paramiko
 import pytest
 from sqlalchemy import text
 
 from bursar.errors import BatchError, PassingError, RemoteFolderError
 from bursar.exchange.folder import RemoteFolder
-from bursar.exchange.sftp import SftpFolder
 from bursar.exporting.closing import close_fines, finish_earlier_batches, release
 from bursar.exporting.delivery import deliver
 from bursar.exporting.document import build_document
 from bursar.exporting.selection import select_fines
 from bursar.ledger.batches import Batch, State, batch
-from demo.servers import Account, sftp_server
+from tests.bursar import Bursar
 from tests.library import NOW, Library, a_profile, the_settings
-from tests.mortal import Death, KilledError, Mortal
-
-
-@dataclass
-class Bursar:
-    """The bursar's server: its folder, as the bursar sees it, and a way in for us."""
-
-    folder: Path
-    host: str
-    port: int
-    opened: list[Death] = field(default_factory=list)
-
-    def open(
-        self, *, dies_at: int | None = None, after_the_call: bool = False
-    ) -> Callable[[Batch], AbstractContextManager[RemoteFolder]]:
-        @contextmanager
-        def open_folder(found: Batch) -> Iterator[RemoteFolder]:
-            transport = paramiko.Transport((self.host, self.port))
-            try:
-                transport.connect(username="library", password="secret")
-                client = paramiko.SFTPClient.from_transport(transport)
-                assert client
-                server = f"sftp://{self.host}"
-                death = Death(dies_at, after_the_call)
-                self.opened.append(death)
-                yield Mortal.of(SftpFolder(client, server, found.output_file_path, may_create=True), death)
-            finally:
-                transport.close()
-
-        return open_folder
-
-    def files(self) -> dict[str, bytes]:
-        return {file.name: file.read_bytes() for file in (self.folder / "out").iterdir()}
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bursar]:
-    """One SFTP server for all tests of this module."""
-    state = tmp_path_factory.mktemp("bursar")
-    with sftp_server({"library": Account(state / "files", password="secret")}, state) as address:
-        yield Bursar(state / "files", address.host, address.port)
-
-
-@pytest.fixture
-def bursar(server: Bursar) -> Bursar:
-    """The bursar's server, emptied."""
-    out = server.folder / "out"
-    out.mkdir(exist_ok=True)
-    for file in out.iterdir():
-        file.unlink()
-    server.opened.clear()
-    return server
+from tests.mortal import KilledError
 
 
 def selected(library: Library, run: str = "run 1", fines: int = 3) -> Batch:

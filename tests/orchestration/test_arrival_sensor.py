@@ -11,7 +11,7 @@ from airflow.sdk import timezone
 from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSensorTimeout, AirflowSkipException
 
 from bursar.errors import PassingError, RemoteFolderError
-from bursar.orchestration import arrival_sensor
+from bursar.orchestration import arrival_sensor, job_reporting
 from bursar.orchestration.arrival_sensor import ArrivalSensor
 from bursar.profiles import Profile
 from tests.library import Library, a_profile
@@ -22,6 +22,8 @@ from tests.remote import Remote
 class Run:
     """What a sensor asks of its task instance: since when it has been looking."""
 
+    map_index = -1
+
     def __init__(self, since: datetime | None = None) -> None:
         self.since = since
 
@@ -31,7 +33,7 @@ class Run:
 
 def look(profile: Profile, *, since: datetime | None = None) -> list[str]:
     """One look of the sensor, as a worker of Airflow takes it."""
-    context: Any = {"ti": Run(since)}
+    context: Any = {"ti": Run(since), "run_id": "run"}
     return ArrivalSensor(task_id="wait_for_files", profile=profile).execute(context)
 
 
@@ -47,7 +49,8 @@ def importing(connection: str, **section: object) -> Profile:
 def inbox(library: Library, sftp_remote: Remote, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The input folder, on the server's own disk; the sensor finds the ledger of the test."""
     url = library.ledger.url.render_as_string(hide_password=False)
-    monkeypatch.setattr(arrival_sensor, "ledger_url", lambda: url)
+    for module in (arrival_sensor, job_reporting):
+        monkeypatch.setattr(module, "ledger_url", lambda: url)
     folder = sftp_remote.disk / "in"
     folder.mkdir()
     return folder

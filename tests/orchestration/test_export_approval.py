@@ -75,6 +75,14 @@ def test_what_was_approved_or_sent_is_not_asked_about_again(library: Library, as
     assert asked == []
 
 
+def test_a_dry_run_is_not_asked_about(library: Library, asked: list[dict[str, Any]]) -> None:
+    library.fine()
+    library.fine()
+    dry = select_fines(library.ledger, a_profile(), the_settings(), run="dry", as_of=NOW, dry_run=True)
+    run_task(library, 1, dry.id)
+    assert asked == []
+
+
 def test_what_was_released_or_refused_cannot_be_asked_about(library: Library, asked: list[dict[str, Any]]) -> None:
     batch = run_task(library, 2)
     approval.ask(library.ledger, batch, a_profile(approval={"fines": 1}).export.approval)

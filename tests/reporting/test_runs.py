@@ -9,9 +9,9 @@ from bursar.errors import RemoteFolderError
 from bursar.exporting.closing import release
 from bursar.exporting.selection import select_fines
 from bursar.ledger import desk
-from bursar.reporting.report import JobReport, Outcome, record_report
+from bursar.reporting.report import JobReport, Outcome, forget_reports, record_report
 from bursar.reporting.runs import export_report, import_report
-from bursar.reporting.stages import timed_stage
+from bursar.reporting.stages import ended_early, timed_stage
 from tests.library import NOW, Library, a_profile, the_settings
 from tests.office import Office, Payment
 
@@ -72,9 +72,9 @@ def test_users_whom_the_bursar_cannot_know_are_a_warning(office: Office) -> None
     assert report.outcome is Outcome.WITH_WARNINGS
     missing, malformed = report.messages
     assert missing.startswith(
-        "1 fines of 1 users (3.00 USD) stay open: the user has no identifier of the profile's type."
+        "1 fine of 1 user (3.00 USD) left open: the user has no identifier of the profile's type."
     )
-    assert malformed.startswith("1 fines of 1 users (4.00 USD) stay open: the user's identifier does not match")
+    assert malformed.startswith("1 fine of 1 user (4.00 USD) left open: the user's identifier does not match")
     assert set(report.left_behind) == {"no_identifier", "malformed_identifier"}
 
 
@@ -105,7 +105,7 @@ def test_a_failed_export_sent_nothing_and_says_what_waits(office: Office) -> Non
     assert (report.fines, report.totals, report.files) == (0, {}, ())
     failure, waits = report.messages
     assert failure == "upload_file failed: The server refuses the login. Ask its administrator."
-    assert waits.startswith(f"Batch {batch.id} with 1 fines (12.50 USD) is SELECTED; its fines wait.")
+    assert waits.startswith(f"Batch {batch.id} with 1 fine (12.50 USD) is SELECTED; its fines wait.")
     assert list(report.stages) == ["upload_file"]
 
 
@@ -114,7 +114,9 @@ def test_a_stage_that_was_killed_is_told(office: Office) -> None:
 
     report = export_of(office, office.export(close=False), "close_fines")
 
-    assert report.messages[0].startswith("close_fines failed: It was ended from outside, or its worker died")
+    assert report.messages[0].startswith(
+        "close_fines failed: it was ended from outside: by a person, or its worker died"
+    )
     assert report.fines == 1  # it was delivered
 
 
@@ -130,7 +132,7 @@ def test_the_run_that_ends_an_earlier_batch_says_so(office: Office) -> None:
     assert report.outcome is Outcome.WITH_WARNINGS
     (message,) = report.messages
     assert message == (
-        f"Batch {left.id} with 1 fines, left unfinished by run left, was released: nothing of it was sent, and its "
+        f"Batch {left.id} with 1 fine, left unfinished by run left, was released: nothing of it was sent, and its "
         "fines are open again."
     )
 
@@ -246,3 +248,56 @@ def test_the_report_of_a_repeated_run_takes_the_place_of_the_first(library: Libr
     assert (recorded.started_at, recorded.ended_at) == (STARTED, again.ended_at)
     assert list(recorded.stages) == ["z", "a"]
     assert (recorded.outcome, recorded.files, recorded.messages) == (Outcome.COMPLETED, again.files, ())
+
+
+def test_reports_are_forgotten_only_when_they_are_old(library: Library) -> None:
+    for days, run in ((10, "old"), (1, "new")):
+        began = STARTED - timedelta(days=days)
+        record_report(
+            library.ledger,
+            JobReport(job="purge", profile=None, run=run, started_at=began, ended_at=began, outcome=Outcome.COMPLETED),
+        )
+
+    assert forget_reports(library.ledger, before=STARTED - timedelta(days=5)) == 1
+    assert library.one("SELECT run FROM job_reports") == "new"
+
+
+def test_a_dry_run_reports_what_would_go(office: Office) -> None:
+    office.library.fine()
+    dry = select_fines(office.library.ledger, a_profile(), the_settings(), run="dry", as_of=NOW, dry_run=True)
+
+    report = export_of(office, dry.id)
+
+    assert (report.dry_run, report.outcome, report.fines) == (True, Outcome.COMPLETED, 1)
+    assert f"`bin/bursar batches file {dry.id}`" in report.messages[0]
+
+
+def test_a_run_that_a_person_ended_is_told_from_one_that_skips_by_itself(library: Library) -> None:
+    """Airflow skips what is left of a run that is marked as failed, and forgets the mark."""
+    ledger = library.ledger
+    with timed_stage(ledger, "build_document", job="export", profile="STUDENTS", run="run"):
+        pass
+    with (
+        pytest.raises(ZeroDivisionError),
+        timed_stage(ledger, "upload_file", job="export", profile="STUDENTS", run="run"),
+    ):
+        _ = 1 / 0
+
+    def ended(*skipped: str) -> list[str]:
+        return ended_early(ledger, "export", "STUDENTS", "run", skipped)
+
+    assert ended() == []
+    assert ended("build_document", "upload_file", "close_fines") == []
+    assert ended("upload_file", "close_fines") == ["upload_file", "close_fines"]
+
+
+def test_a_refused_batch_explains_why_the_rest_was_skipped(library: Library) -> None:
+    library.fine()
+    batch = select_fines(library.ledger, a_profile(), the_settings(), run="run", as_of=NOW)
+    library._run(  # noqa: SLF001
+        "INSERT INTO approvals (batch_id, reasons, answer, answered_at)"
+        " VALUES (:batch, '{Too many.}', 'refused', now())",
+        batch=batch.id,
+    )
+
+    assert ended_early(library.ledger, "export", "STUDENTS", "run", ["upload_file", "close_fines"]) == []

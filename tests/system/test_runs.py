@@ -1,33 +1,44 @@
-"""Runs on a real scheduler: what they report, and how Airflow shows it."""
+"""Runs on a real scheduler, asked for by people: what they do, what they report, and how Airflow shows it."""
 
+import json
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Engine, text
 
+from bursar.errors import BursarError
 from bursar.ledger import desk
 from bursar.ledger.connection import ledger_engine
-from demo.library import Library
+from demo.library import SUB_DIRECTORY, Library
 
-NOWHERE = """
-code: NOWHERE
-name: Nowhere
-sftp_connection: bursar_nowhere
+PROFILE = """
+code: {code}
+name: {code}
+sftp_connection: {connection}
 system: Other
+time_zone: America/New_York
 export:
   active: yes
   time_before_export_days: 0
   user_identifier_type: userName
-  fine_fee_types: [NOWHEREFEE]
+  fine_fee_types: [{code}FEE]
   institutional_fine_fee: yes
-  output_file_path: nowhere
-  schedule: monthly on day 1 at 04:00
+  output_file_path: {code}
+  schedule: daily at {at}
 import:
-  active: no
+  active: {imports}
+  input_file_path: {code}/in
+  schedule: daily at 06:00
 """
+NEW_YORK = ZoneInfo("America/New_York")
+NEXT = datetime.now(NEW_YORK).replace(second=0, microsecond=0) + timedelta(hours=2)
+"""The next date of these profiles' schedules: no date may come while a backfill ends, or it takes what is left."""
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +49,30 @@ def engine(library: Library) -> Iterator[Engine]:
     engine.dispose()
 
 
+@pytest.fixture(scope="module")
+def dags(library: Library) -> dict[str, str]:
+    """Three profiles of this module's own, each for fines of its own type; their export DAGs."""
+    codes = {"ASKED": "bursar_banner", "WEEK": "bursar_banner", "NOWHERE": "bursar_nowhere"}
+    yaml = {
+        code: PROFILE.format(
+            code=code, connection=connection, at=f"{NEXT:%H:%M}", imports="yes" if code == "WEEK" else "no"
+        )
+        for code, connection in codes.items()
+    }
+    exports = {code: add_profile(library, code, yaml[code]) for code in codes}
+    library.airflow.client.wait_for_dags(["bursar_import__WEEK"])
+    return exports
+
+
 def add_profile(library: Library, code: str, yaml: str) -> str:
     """Gives the library one more profile; returns the id of its export DAG, which Airflow knows by then."""
-    (library.state / "include" / "profiles" / f"{code.lower()}.yaml").write_text(yaml)
+    (library.state / "include" / "profiles" / f"test_{code.lower()}.yaml").write_text(yaml)
     library.airflow.client.wait_for_dags([f"bursar_export__{code}"])
     return f"bursar_export__{code}"
 
 
 def add_fines(engine: Engine, kind: str, *days_old: int) -> list[int]:
-    """Fines of 10.00 USD and of one type, owned by the institution, of that many days before now."""
+    """Fines of 10.00 USD that the institution owns, made an hour before the schedule's date that many days ago."""
     with engine.begin() as connection:
         user = connection.scalar(text("SELECT min(user_id) FROM identifiers WHERE type = 'userName'"))
         return [
@@ -56,7 +82,7 @@ def add_fines(engine: Engine, kind: str, *days_old: int) -> list[int]:
                 fine_fee_type=kind,
                 amount=Decimal(10),
                 currency="USD",
-                created_at=datetime.now(UTC) - timedelta(days=days),
+                created_at=NEXT - timedelta(days=days, hours=1),
             )
             for days in days_old
         ]
@@ -67,10 +93,25 @@ def report_of(engine: Engine, run: str) -> Any:
         return connection.execute(text("SELECT * FROM job_reports WHERE run = :run"), {"run": run}).one()
 
 
-def test_a_failed_upload_is_a_failed_run_with_a_report_that_says_what_to_do(library: Library, engine: Engine) -> None:
-    client = library.airflow.client
+def sent(engine: Engine, profile: str) -> dict[str, list[int]]:
+    """The fines of each run that closed some."""
+    query = text(
+        "SELECT run, array_agg(fine_id ORDER BY fine_id) AS fines FROM journal JOIN batches ON batches.id = batch_id"
+        " WHERE profile = :profile GROUP BY run"
+    )
+    with engine.connect() as connection:
+        return {row.run: row.fines for row in connection.execute(query, {"profile": profile})}
+
+
+def files(library: Library, code: str) -> list[Path]:
+    return sorted((library.folders["banner"] / SUB_DIRECTORY / code).glob("*.xml"))
+
+
+def test_a_failed_upload_is_a_failed_run_with_a_report_that_says_what_to_do(
+    library: Library, engine: Engine, dags: dict[str, str]
+) -> None:
+    client, dag = library.airflow.client, dags["NOWHERE"]
     add_fines(engine, "NOWHEREFEE", 1, 2)
-    dag = add_profile(library, "NOWHERE", NOWHERE)
 
     run = client.trigger(dag)
 
@@ -84,9 +125,160 @@ def test_a_failed_upload_is_a_failed_run_with_a_report_that_says_what_to_do(libr
         "report_job": "failed",
     }
     report = report_of(engine, run)
-    assert report.outcome == "failed"
-    assert report.fines == 0
+    assert (report.outcome, report.fines) == ("failed", 0)
     assert list(report.stages) == ["finish_earlier_batches", "select_fines", "build_document", "upload_file"]
     failure, waiting = report.messages
     assert "upload_file failed: There is no Airflow connection bursar_nowhere." in failure
     assert "with 2 fines (20.00 USD) is DOCUMENTED; its fines wait" in waiting
+    (note,) = [each["note"] for each in client.runs(dag) if each["dag_run_id"] == run]
+    assert note.startswith("Outcome: **failed**\n- upload_file failed: There is no Airflow connection")
+
+
+def test_a_manual_run_does_what_it_is_asked_for(library: Library, engine: Engine, dags: dict[str, str]) -> None:
+    """As of a moment, by the REST API; as a dry run, by the command line; plainly; and the same file once more."""
+    client, dag = library.airflow.client, dags["ASKED"]
+    old, new = add_fines(engine, "ASKEDFEE", 10, 1)
+
+    past = client.trigger(dag, {"as_of": (NEXT - timedelta(days=5)).isoformat()})
+    assert client.wait(dag, past) == "success"
+    assert sent(engine, "ASKED") == {past: [old]}
+    assert report_of(engine, past).as_of == NEXT - timedelta(days=5)
+    (first,) = files(library, "ASKED")
+
+    library.airflow.command("dags", "trigger", dag, "--run-id", "dry", "--conf", json.dumps({"dry_run": True}))
+    assert client.wait(dag, "dry") == "success"
+    assert client.task_states(dag, "dry")["upload_file"] == "skipped"
+    dry = report_of(engine, "dry")
+    assert (dry.dry_run, dry.outcome, dry.fines) == (True, "completed", 1)
+    assert files(library, "ASKED") == [first]
+
+    plain = client.trigger(dag)
+    assert client.wait(dag, plain) == "success"
+    assert sent(engine, "ASKED") == {past: [old], plain: [new]}
+
+    content = first.read_bytes()
+    first.unlink()
+    batch = int(first.name.split("-")[1])
+    again = client.trigger(dag, {"resend_batch": batch})
+    assert client.wait(dag, again) == "success"
+    assert first.read_bytes() == content
+    assert f"As admin asked, batch {batch} with 1 fine was sent again" in report_of(engine, again).messages[0]
+    assert sent(engine, "ASKED") == {past: [old], plain: [new]}
+    notes = {each["dag_run_id"]: each["note"] for each in client.runs(dag)}
+    assert notes[plain] == "Outcome: **completed, 1 fine of 1 user, 10.00 USD**"
+
+
+@pytest.mark.parametrize("conf", [{"dry_run": "maybe"}, {"resend_batch": "seven"}, {"as_of": "yesterday"}])
+def test_the_form_refuses_a_bad_value(library: Library, dags: dict[str, str], conf: dict[str, Any]) -> None:
+    with pytest.raises(BursarError, match="400"):
+        library.airflow.client.trigger(dags["ASKED"], conf)
+
+
+def test_an_unknown_batch_is_refused_before_anything_happens(
+    library: Library, engine: Engine, dags: dict[str, str]
+) -> None:
+    client, dag = library.airflow.client, dags["ASKED"]
+
+    run = client.trigger(dag, {"resend_batch": 999_999})
+
+    assert client.wait(dag, run) == "failed"
+    assert client.task_states(dag, run)["select_fines"] == "upstream_failed"
+    assert "There is no batch 999999." in report_of(engine, run).messages[0]
+
+
+def test_a_backfill_gives_each_day_the_fines_that_were_due_then(
+    library: Library, engine: Engine, dags: dict[str, str]
+) -> None:
+    """A week; then two days of it cleared, which sends nothing again, with a run beside it that finds what is new."""
+    client, dag = library.airflow.client, dags["WEEK"]
+    first, second, third, last = add_fines(engine, "WEEKFEE", 20, 6, 6, 3)
+    days = [NEXT.date() - timedelta(days=days) for days in range(7, 0, -1)]
+
+    _backfill(library, dag, days[0], days[-1], "--max-active-runs", "1")
+    beside = client.trigger(dag, {"dry_run": True})
+    runs = _ended(library, dag, 8)
+
+    assert client.wait(dag, beside) == "success"
+    by_day = {each["dag_run_id"]: _day(each) for each in runs if each["run_type"] == "backfill"}
+    assert sorted(by_day.values()) == days
+    assert {by_day[run]: fines for run, fines in sent(engine, "WEEK").items()} == {
+        days[0]: [first],
+        days[1]: [second, third],
+        days[4]: [last],
+    }
+    assert report_of(engine, next(run for run, day in by_day.items() if day == days[2])).outcome == "nothing to do"
+
+    already = sent(engine, "WEEK")
+    (late,) = add_fines(engine, "WEEKFEE", 6)
+    _backfill(library, dag, days[0], days[1], "--reprocess-behavior", "completed")
+    plain = client.trigger(dag)
+    _ended(library, dag, 9)
+    assert sent(engine, "WEEK") == already | {plain: [late]}
+
+
+def test_an_import_refuses_a_backfill(library: Library, dags: dict[str, str]) -> None:
+    with pytest.raises(BursarError, match="does not allow backfill runs"):
+        library.airflow.client.backfill("bursar_import__WEEK", "2026-03-01T00:00:00Z", "2026-03-03T00:00:00Z")
+
+
+def test_a_run_that_a_person_marks_as_failed_stays_failed(
+    library: Library, engine: Engine, dags: dict[str, str]
+) -> None:
+    """An import that waits for files: what is left is skipped, and the report is written all the same."""
+    client, dag = library.airflow.client, "bursar_import__WEEK"
+    (library.folders["banner"] / SUB_DIRECTORY / "WEEK" / "in").mkdir(parents=True)
+    run = client.trigger(dag)
+    deadline = time.monotonic() + 60
+    while client.task_states(dag, run)["wait_for_files"] != "up_for_reschedule":
+        assert time.monotonic() < deadline, client.task_states(dag, run)
+        time.sleep(0.5)
+
+    client.patch(f"dags/{dag}/dagRuns/{run}", json={"state": "failed"}).raise_for_status()
+
+    assert client.wait(dag, run) == "failed"
+    assert report_of(engine, run).outcome == "failed"
+
+
+def test_switching_a_section_off_keeps_its_history(library: Library, engine: Engine, dags: dict[str, str]) -> None:
+    client, dag = library.airflow.client, dags["NOWHERE"]
+    before = client.runs(dag)
+    file = library.state / "include" / "profiles" / "test_nowhere.yaml"
+    file.write_text(file.read_text().replace("active: yes", "active: no"))
+
+    deadline = time.monotonic() + 90
+    while dag in [each["dag_id"] for each in client.dags()] and time.monotonic() < deadline:
+        time.sleep(0.5)
+
+    assert dag not in [each["dag_id"] for each in client.dags()]
+    assert client.runs(dag) == before
+    assert report_of(engine, before[0]["dag_run_id"]).profile == "NOWHERE"
+
+
+def _day(run: dict[str, Any]) -> date:
+    return datetime.fromisoformat(run["run_after"]).astimezone(NEW_YORK).date()
+
+
+def _backfill(library: Library, dag: str, first: date, last: date, *options: str) -> None:
+    at = f"T{NEXT:%H:%M:00%z}"
+    dates = (f"--from-date={first}{at}", f"--to-date={last}{at}")
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            library.airflow.command("backfill", "create", "--dag-id", dag, *dates, *options)
+        except BursarError as error:  # Airflow takes a little longer to see that the one before has ended
+            if "Another backfill is running" not in str(error) or time.monotonic() > deadline:
+                raise
+        else:
+            return
+
+
+def _ended(library: Library, dag: str, count: int, within: float = 180) -> list[dict[str, Any]]:
+    """The runs of a DAG, once there are so many and all have ended well."""
+    deadline = time.monotonic() + within
+    time.sleep(2)  # a backfill that clears runs queues them again within its command
+    while True:
+        runs = library.airflow.client.runs(dag)
+        if len(runs) == count and {run["state"] for run in runs} == {"success"}:
+            return runs
+        assert time.monotonic() < deadline, [(run["dag_run_id"], run["state"]) for run in runs]
+        time.sleep(0.5)

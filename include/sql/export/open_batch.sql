@@ -1,9 +1,12 @@
--- Opens a batch for one run of a profile. Its number names the file; a batch with nothing in it is closed at birth.
+-- Opens a batch for one run of a profile. Its number names the file; a batch with nothing in it is closed at birth, one
+-- of a dry run released.
 INSERT INTO batches (id, profile, run, as_of, import_active, document, sftp_connection, output_file_path, file_name,
-                     users, fines, totals, left_behind, closed_at)
+                     users, fines, totals, left_behind, dry_run, closed_at, released_at)
 OVERRIDING SYSTEM VALUE
 SELECT number, :profile, :run, :as_of, :import_active, CAST(:document AS jsonb), :sftp_connection, :output_file_path,
-       :profile || '-' || number || '-' || to_char(now() AT TIME ZONE :time_zone, 'YYYYMMDDHH24MISS') || '.xml',
-       :users, :fines, CAST(:totals AS jsonb), CAST(:left_behind AS jsonb), CASE WHEN :fines = 0 THEN now() END
+       :profile || '-' || number || '-' || to_char(now() AT TIME ZONE :time_zone, 'YYYYMMDDHH24MISS')
+           || CASE WHEN CAST(:dry_run AS boolean) THEN '-dry-run' ELSE '' END || '.xml',
+       :users, :fines, CAST(:totals AS jsonb), CAST(:left_behind AS jsonb), CAST(:dry_run AS boolean),
+       CASE WHEN :fines = 0 AND NOT CAST(:dry_run AS boolean) THEN now() END, CASE WHEN CAST(:dry_run AS boolean) THEN now() END
 FROM nextval(pg_get_serial_sequence('batches', 'id')) AS number
 RETURNING *;

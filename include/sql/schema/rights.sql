@@ -22,6 +22,7 @@ GRANT SELECT, INSERT, UPDATE ON batches TO {role};
 GRANT USAGE ON SEQUENCE batches_id_seq TO {role};
 GRANT SELECT, INSERT, UPDATE (identifier, patron_name, comment) ON lines TO {role};   -- a deleted user is taken out
 GRANT SELECT ON exported_fines TO {role};
+GRANT SELECT, INSERT, UPDATE ON resends TO {role};
 GRANT SELECT, INSERT, DELETE ON claims TO {role};
 GRANT SELECT, UPDATE ON transaction_ids TO {role};
 
@@ -35,7 +36,7 @@ GRANT SELECT, INSERT ON user_jobs, user_job_verdicts TO {role};
 GRANT USAGE ON SEQUENCE user_jobs_id_seq TO {role};
 
 -- What each run did.
-GRANT SELECT, INSERT, UPDATE ON job_reports, job_stages TO {role};
+GRANT SELECT, INSERT, UPDATE, DELETE ON job_reports, job_stages TO {role};   -- old ones are forgotten
 
 -- Who was told what, what is watched, and who approved what. What a person answered is not taken back.
 GRANT SELECT, INSERT ON tellings TO {role};

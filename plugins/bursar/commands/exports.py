@@ -1,18 +1,23 @@
 """`bin/bursar preview` and `bin/bursar batches`: what would go out, and what has not arrived."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from decimal import Decimal
 from itertools import groupby
+from pathlib import Path
 
 import click
 import pendulum
 from rich.table import Table
+from sqlalchemy import RowMapping
 
 from bursar.commands.surroundings import out, printable, the_ledger, the_profile
 from bursar.errors import BursarError
 from bursar.exporting import closing, selection
-from bursar.ledger.batches import unfinished_batches
+from bursar.exporting.document import build_document
+from bursar.ledger.batches import Batch, unfinished_batches
+from bursar.ledger.batches import batch as get_batch
+from bursar.ledger.statements import statement
 from bursar.money import money, monies
 
 
@@ -49,19 +54,23 @@ def preview(profile: str, as_of: str | None, limit: int) -> None:
 
 
 @click.group(invoke_without_command=True)
+@click.option("--all", "all_", is_flag=True, help="Also what was sent, and dry runs; the newest first.")
+@click.option("--limit", default=20, show_default=True, help="With --all, how many.")
 @click.pass_context
-def batches(context: click.Context) -> None:
+def batches(context: click.Context, all_: bool, limit: int) -> None:  # noqa: FBT001  click passes flags by name
     """List the batches that are not finished; their fines wait."""
     if context.invoked_subcommand:
         return
     with the_ledger().connect() as connection:
+        if all_:
+            _print_all(connection.execute(statement("batches/newest"), {"limit": limit}).mappings().all())
+            return
         unfinished = unfinished_batches(connection)
     if not unfinished:
         out.print("Nothing is unsent: every batch is finished.")
         return
     table = Table("Batch", "Profile", "Run", "State", "Selected (UTC)", "Fines", "Net", "File")
     for batch in unfinished:
-        net = {code: Decimal(sums["charges"]) + Decimal(sums["credits"]) for code, sums in batch.totals.items()}
         table.add_row(
             str(batch.id),
             batch.profile,
@@ -69,11 +78,28 @@ def batches(context: click.Context) -> None:
             batch.state,
             f"{batch.selected_at:%Y-%m-%d %H:%M}",
             f"{batch.fines:,}",
-            monies(net),
+            monies(batch.net),
             printable(f"{batch.file_name} {batch.remote_folder or 'not sent'}"),
         )
     out.print(table)
     out.print("The next run of a profile ends its batches by itself; so does repeating (Clear) the failed task.")
+
+
+@batches.command("file")
+@click.argument("batch", type=int)
+@click.option(
+    "--into",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help="The folder to put it in; if not given, the one where you stand.",
+)
+def file_of_batch(batch: int, into: Path) -> None:
+    """Build the file of a batch, of a dry run too, from the ledger, to look at."""
+    engine = the_ledger()
+    with engine.connect() as connection:
+        found = get_batch(connection, batch)
+    built = build_document(engine, batch, into.resolve())
+    click.echo(f"{built.path}  ({found.fines:,} fines, {built.size:,} bytes, SHA-256 {built.sha256})")
 
 
 @batches.command("release")
@@ -83,6 +109,19 @@ def release_batch(batch: int, bursar_has_not_got_it: bool) -> None:  # noqa: FBT
     """Let the fines of a batch go, so that the next export selects them afresh."""
     released = closing.release(the_ledger(), batch, bursar_has_not_got_it=bursar_has_not_got_it)
     click.echo(f"Batch {released.id} is released: its {released.fines} fines are open again.")
+
+
+def _print_all(rows: Sequence[RowMapping]) -> None:
+    table = Table("Batch", "Profile", "State", "Selected (UTC)", "As of (UTC)", "File", box=None, padding=(0, 2))
+    for heading in ("Fines", "Net", "Sent again"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        batch = Batch.from_row(row)
+        moments = (f"{moment:%Y-%m-%d %H:%M}" for moment in (batch.selected_at, batch.as_of))
+        again = f"{row['sent_again']} x" if row["sent_again"] else ""
+        counts = (f"{batch.fines:,}", monies(batch.net), again)
+        table.add_row(str(batch.id), batch.profile, batch.state, *moments, batch.file_name, *counts)
+    out.print(table)
 
 
 def _moment(text: str | None, time_zone: str) -> datetime:

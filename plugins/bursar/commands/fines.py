@@ -66,6 +66,10 @@ def _print_life(connection: Connection, fine_id: int) -> None:
             "",
             f"{printable(record.name)}, line {record.line}: {told}",
         )
+    for resend in connection.execute(statement("history/sent_again"), {"fine_id": fine_id}):
+        who = f", asked for by {printable(resend.requested_by)}" if resend.requested_by else ""
+        where = f"batch {resend.batch_id}: {resend.remote_folder}/{resend.file_name}{who}"
+        life.add_row(f"{resend.delivered_at:%Y-%m-%d %H:%M}", "SENT AGAIN", *[""] * (len(life.columns) - 3), where)
     out.print(life)
     out.print(
         f"  Owed at the library [bold]{money(now.balance, now.currency)}[/], "

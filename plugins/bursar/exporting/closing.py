@@ -61,6 +61,8 @@ def release(
         found = batch(connection, batch_id, lock=True)
         if found.state is State.RELEASED:
             return found
+        if found.dry_run:
+            raise BatchError(f"Batch {batch_id} is a dry run and holds no fines.")
         if found.state is State.CLOSED:
             raise BatchError(f"Batch {batch_id} is closed: the bursar has its file and its fines are exported.")
         if found.state.may_have_reached_the_bursar and not bursar_has_not_got_it:

@@ -14,19 +14,28 @@ The record in the ledger and the two names on the server (`.<name>.part` and `<n
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
 
 from sqlalchemy import Engine, text
 
 from bursar.errors import BatchError, PassingError, RemoteFolderError
 from bursar.exchange.folder import RemoteFolder, in_the_way
 from bursar.exporting.document import Document, build_document
-from bursar.ledger.batches import Batch, State, batch, record_step
+from bursar.ledger.batches import Batch, State, Step, batch, record_step
 from bursar.staging import Folder
 
 log = logging.getLogger(__name__)
 
 OpenFolder = Callable[[Batch], AbstractContextManager[RemoteFolder]]
 """Opens the remote folder that a batch goes to."""
+
+
+class Record(Protocol):
+    """Records in the ledger that a file took a step, which follows the state `after`."""
+
+    def __call__(self, step: Step, after: State, **facts: str) -> None:
+        """Records it, with what became known by it."""
+
 
 _DELIVERY_LOCKS = 1_651_864_435  # the first key of our advisory locks; the second is the batch
 
@@ -47,16 +56,21 @@ def deliver(engine: Engine, batch_id: int, open_folder: OpenFolder, staging: Fol
         if found.state in (State.DELIVERED, State.CLOSED):
             log.info("%s was delivered before, at %s.", found.file_name, found.delivered_at)
             return found
+        if found.dry_run:
+            raise BatchError(f"Batch {batch_id} is a dry run, which never leaves. Run the export itself.")
         document = build_document(engine, batch_id, staging)
+
+        def record(step: Step, after: State, **facts: str) -> None:
+            with engine.begin() as connection:
+                record_step(connection, batch_id, step, after=after, **facts)
+
         with open_folder(found) as folder:
-            _bring(engine, _batch(engine, batch_id), document, folder)
-            log.info("Delivered %s (%s bytes) to %s.", found.file_name, document.size, folder.address)
-        with engine.begin() as connection:
-            record_step(connection, batch_id, "delivered", after=State.PART_COMPLETE)
+            bring(_batch(engine, batch_id), document, folder, record)
         return _batch(engine, batch_id)
 
 
-def _bring(engine: Engine, found: Batch, document: Document, folder: RemoteFolder) -> None:
+def bring(found: Batch, document: Document, folder: RemoteFolder, record: Record) -> None:
+    """Does what is left to do for a file to be in the folder once; each step is recorded as soon as it is taken."""
     if found.remote_folder not in (None, folder.address):
         raise BatchError(
             f"The upload of batch {found.id} went to {found.remote_folder}, but connection {found.sftp_connection} now "
@@ -66,26 +80,26 @@ def _bring(engine: Engine, found: Batch, document: Document, folder: RemoteFolde
         )
     part = f".{found.file_name}.part"
     if found.state is not State.PART_COMPLETE:
-        _upload(engine, found, document, folder, part)
+        _upload(found, document, folder, part, record)
         _rename(found, document, folder, part)
     elif not _reached(found, document, folder):
         if (size := folder.size(part)) is None:
             log.warning("%s is gone from %s: the bursar took it.", found.file_name, folder.address)
-            return
-        if size != document.size:
-            _write(document, folder, part)
-        _rename(found, document, folder, part)
+        else:
+            if size != document.size:
+                _write(document, folder, part)
+            _rename(found, document, folder, part)
+    record("delivered", State.PART_COMPLETE)
+    log.info("Delivered %s (%s bytes) to %s.", found.file_name, document.size, folder.address)
 
 
-def _upload(engine: Engine, found: Batch, document: Document, folder: RemoteFolder, part: str) -> None:
+def _upload(found: Batch, document: Document, folder: RemoteFolder, part: str, record: Record) -> None:
     if folder.size(found.file_name) is not None:
         raise in_the_way(f"{folder.address}/{found.file_name}")
     if found.state is State.DOCUMENTED:
-        with engine.begin() as connection:
-            record_step(connection, found.id, "upload_started", after=State.DOCUMENTED, remote_folder=folder.address)
+        record("upload_started", State.DOCUMENTED, remote_folder=folder.address)
     _write(document, folder, part)
-    with engine.begin() as connection:
-        record_step(connection, found.id, "part_complete", after=State.UPLOADING)
+    record("part_complete", State.UPLOADING)
 
 
 def _write(document: Document, folder: RemoteFolder, part: str) -> None:

@@ -17,11 +17,11 @@ from bursar.exporting.checking import NAMESPACE, check_document
 from bursar.ledger.batches import Batch, State, batch, record_step
 from bursar.ledger.copying import ROWS_AT_ONCE, ahead, copied_out
 from bursar.ledger.statements import statement
+from bursar.progress import told
 from bursar.staging import Folder, put_in_place
 
 log = logging.getLogger(__name__)
 
-PROGRESS_EVERY = 100_000
 
 OPENING = """\
 <?xml version="1.0" encoding="UTF-8"?>
@@ -71,7 +71,7 @@ def build_document(engine: Engine, batch_id: int, staging: Folder) -> Document:
         path = staging / found.file_name
         if found.sha256 and path.is_file() and _sha256(path) == found.sha256:
             return Document(path, path.stat().st_size, found.sha256)
-        if found.state is State.CLOSED:
+        if found.state in (State.CLOSED, State.DRY_RUN):  # their fines are held by no claim
             _check_people(connection, found)
         with put_in_place(path) as draft:
             digest = hashlib.sha256()
@@ -85,13 +85,13 @@ def build_document(engine: Engine, batch_id: int, staging: Folder) -> Document:
                     f"Batch {batch_id} was built before as {found.sha256}, and now as {document.sha256}: Bursar or the "
                     "ledger was changed in between. Nothing was sent. Restore what built it, or release the batch."
                 )
-    if found.state is State.SELECTED:
+    if found.sha256 is None:
         with engine.begin() as connection:
             record_step(
                 connection,
                 batch_id,
                 "documented",
-                after=State.SELECTED,
+                after=found.state,
                 file_size=document.size,
                 sha256=document.sha256,
             )
@@ -116,12 +116,7 @@ def document_blocks(connection: Connection, batch: Batch) -> Iterator[bytes]:
         moment="MM/DD/YYYY HH24:MI:SS" + (" TZ" if document["append_time_zone_abbreviation"] else ""),
     )
     yield OPENING.format(NAMESPACE=NAMESPACE, export_number=batch.id).encode()
-    number = 0
-    for block in copied_out(connection, lines):
-        yield block
-        number += ROWS_AT_ONCE
-        if number % PROGRESS_EVERY == 0:
-            log.info("Wrote %s of %s fines.", number, batch.fines)
+    yield from told(copied_out(connection, lines), "Wrote fines", batch.fines, each=ROWS_AT_ONCE)
     yield CLOSING.encode()
 
 

@@ -65,11 +65,14 @@ class Verdict:
     reason: str | None
 
 
-def select_fines(engine: Engine, profile: Profile, settings: Settings, *, run: str, as_of: datetime) -> Batch:
+def select_fines(
+    engine: Engine, profile: Profile, settings: Settings, *, run: str, as_of: datetime, dry_run: bool = False
+) -> Batch:
     """Freezes the fines that a run of a profile takes into a batch, and claims them; a repeated call finds that batch.
 
     `as_of` (aware) is the moment that the ages of fines are measured from. One transaction, during which no balance
-    changes: two runs, or two profiles, can't take the same fine.
+    changes: two runs, or two profiles, can't take the same fine. A `dry_run` claims nothing: its batch only says what
+    would go, under transaction ids that no other line will have.
 
     Raises:
         BursarError: the transaction ids are used up; nothing was selected.
@@ -81,14 +84,24 @@ def select_fines(engine: Engine, profile: Profile, settings: Settings, *, run: s
             return found
         selection = judge(connection, profile, as_of)
         first_id = _take_transaction_ids(connection, settings, selection.fines)
-        batch = _open_batch(connection, profile, settings, selection, run=run, as_of=as_of)
+        batch = _open_batch(connection, profile, settings, selection, run=run, as_of=as_of, dry_run=dry_run)
         if selection.fines:
             connection.execute(
                 statement("export/freeze_lines"),
                 {"batch_id": batch.id, "prefix": settings.transaction_ids.prefix, "first_transaction_id": first_id},
             )
-            connection.execute(statement("export/claim_fines"), {"batch_id": batch.id})
-        return batch
+            if not dry_run:
+                connection.execute(statement("export/claim_fines"), {"batch_id": batch.id})
+    log.info(
+        "As of %s, %s fines of %s users go as batch %s%s; left behind: %s.",
+        f"{as_of:%Y-%m-%d %H:%M %Z}",
+        batch.fines,
+        batch.users,
+        batch.id,
+        " of a dry run" if dry_run else "",
+        ", ".join(f"{left['fines']} {reason}" for reason, left in batch.left_behind.items()) or "none",
+    )
+    return batch
 
 
 def preview(engine: Engine, profile: Profile, *, as_of: datetime, limit: int) -> tuple[Selection, list[Verdict]]:
@@ -161,7 +174,7 @@ def _take_transaction_ids(connection: Connection, settings: Settings, wanted: in
 
 
 def _open_batch(
-    connection: Connection, profile: Profile, settings: Settings, selection: Selection, *, run: str, as_of: datetime
+    connection: Connection, profile: Profile, settings: Settings, selection: Selection, **of_run: str | datetime | bool
 ) -> Batch:
     export = profile.export
     document = {
@@ -175,8 +188,6 @@ def _open_batch(
         statement("export/open_batch"),
         {
             "profile": profile.code,
-            "run": run,
-            "as_of": as_of,
             "import_active": profile.import_.active,
             "document": json.dumps(document),
             "sftp_connection": profile.sftp_connection,
@@ -186,6 +197,7 @@ def _open_batch(
             "fines": selection.fines,
             "totals": json.dumps(selection.totals),
             "left_behind": json.dumps(selection.left_behind),
-        },
+        }
+        | of_run,
     )
     return Batch.from_row(row.mappings().one())

@@ -24,6 +24,7 @@ from bursar.importing.unpacking import opened
 from bursar.ledger.imports import FileState, ImportFile, arrival, import_file
 from bursar.ledger.statements import statement
 from bursar.profiles import Profile
+from bursar.progress import told
 
 if TYPE_CHECKING:
     import psycopg
@@ -151,7 +152,7 @@ def _copy(connection: Connection, file_id: int, name: str, found: Iterator[Recor
     count = 0
     columns = f"file_id, {', '.join(Record._fields)}"
     with driver.cursor() as cursor, cursor.copy(f"COPY import_records ({columns}) FROM STDIN") as copy:
-        for record in found:
+        for record in told(found, f"Read records of {name}"):
             copy.write_row((file_id, *record))
             count += 1
             if record.sum and _MONEY.fullmatch(record.sum):

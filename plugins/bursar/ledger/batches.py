@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from sqlalchemy import Connection, RowMapping, text
 
 from bursar.errors import BatchError
 from bursar.ledger.statements import statement
+from bursar.money import net
 
 Step = Literal["documented", "upload_started", "part_complete", "delivered", "closed", "released"]
 
@@ -24,6 +26,7 @@ class State(StrEnum):
     DELIVERED = "DELIVERED"
     CLOSED = "CLOSED"
     RELEASED = "RELEASED"
+    DRY_RUN = "DRY_RUN"
 
     @property
     def may_have_reached_the_bursar(self) -> bool:
@@ -46,6 +49,7 @@ class Batch:
     run: str
     as_of: datetime
     import_active: bool
+    dry_run: bool
     document: Mapping[str, Any]
     sftp_connection: str
     output_file_path: str
@@ -61,6 +65,11 @@ class Batch:
     delivered_at: datetime | None
     closed_at: datetime | None
     state: State
+
+    @property
+    def net(self) -> dict[str, Decimal]:
+        """Charges and credits together, by currency."""
+        return net(self.totals)
 
     @classmethod
     def from_row(cls, row: RowMapping) -> "Batch":

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 from bursar.importing.arrival import arrived
 from bursar.ledger.connection import ledger_engine
 from bursar.orchestration.connections import ledger_url, open_folder
+from bursar.orchestration.job_reporting import stage_of_run
 from bursar.profiles import Profile
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,10 @@ class ArrivalSensor(BaseSensorOperator):
             AirflowSkipException: the time is over, and the profile does without a file.
             AirflowSensorTimeout: the time is over, and the profile needs a file; never tried again.
         """
+        with stage_of_run(self.task_id, self.profile, "import", context):
+            return self._look(context)
+
+    def _look(self, context: Context) -> list[str]:
         try:
             names: list[str] = super().execute(context)
         except AirflowSensorTimeout as over:

@@ -43,7 +43,7 @@ class ExportApproval(ApprovalOperator):
     def execute(self, context: Context) -> None:
         """Asks, if somebody has to be asked."""
         ready, engine = self._batch(context), ledger_engine(ledger_url())
-        if ready.state.may_have_reached_the_bursar:
+        if ready.dry_run or ready.state.may_have_reached_the_bursar:
             log.info("Batch %s is %s already: there is nothing to ask.", ready.id, ready.state)
             return
         if ready.state is State.RELEASED:

@@ -1,12 +1,15 @@
 """The export DAG of a profile: finish what was left, select, build, upload, close."""
 
+import logging
 from contextlib import AbstractContextManager
 
 from airflow.sdk import DAG, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from bursar.exchange.folder import RemoteFolder
-from bursar.exporting import approval, closing, delivery, document, selection
+from bursar.exporting import approval, closing, document, selection
+from bursar.exporting.delivery import OpenFolder, deliver
+from bursar.exporting.resending import send_again, sendable_again
 from bursar.ledger.batches import Batch, State
 from bursar.ledger.connection import ledger_engine
 from bursar.orchestration import lineage
@@ -16,7 +19,11 @@ from bursar.orchestration.documentation import export_documentation
 from bursar.orchestration.export_approval import ExportApproval
 from bursar.orchestration.integration_dag import Summary, integration_dag
 from bursar.orchestration.job_reporting import report_job, timed
+from bursar.orchestration.run_request import RunRequest, check_request, read_request, request_form
 from bursar.profiles import Profile, Settings
+from bursar.staging import Folder
+
+log = logging.getLogger(__name__)
 
 
 def export_dag(profile: Profile, settings: Settings) -> DAG:
@@ -32,8 +39,9 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
         profile,
         "export",
         profile.export.schedule,
-        display_name=f"Export to Bursar Using Profile {profile.name}",
+        dag_display_name=f"Export to Bursar Using Profile {profile.name}",
         doc_md=export_documentation(profile, settings),
+        params=request_form(),
     ) as dag:
 
         @task(**at_the_server(profile))
@@ -42,8 +50,13 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
             """Carries to its end what an earlier run may have sent, and lets go what it can't have sent."""
             context = get_current_context()
             ti, run = context["ti"], context["run_id"]
+            engine, request = ledger_engine(ledger_url()), read_request(context, profile)
+            check_request(engine, profile, request)
+            if request.dry_run or request.resend_batch:
+                log.info("What earlier runs left is not touched by this run.")
+                return []
             ended = closing.finish_earlier_batches(
-                ledger_engine(ledger_url()),
+                engine,
                 profile.code,
                 run=run,
                 is_running=lambda other: ti.get_dr_count(dag.dag_id, run_ids=[other], states=["queued", "running"]) > 0,
@@ -57,13 +70,8 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
         def select_fines() -> Summary:
             """Freezes the fines that the profile asks for into a batch, and claims them."""
             context = get_current_context()
-            batch = selection.select_fines(
-                ledger_engine(ledger_url()),
-                profile,
-                settings,
-                run=context["run_id"],
-                as_of=context["dag_run"].run_after,
-            )
+            request = read_request(context, profile)
+            batch = _selected(profile, settings, request, context["run_id"])
             return {
                 "batch": batch.id,
                 "users": batch.users,
@@ -85,8 +93,8 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
         @timed(profile, "export")
         def upload_file(built: Summary) -> Summary:
             """Brings the file into the bursar's folder, once."""
-            approval.check_approved(ledger_engine(ledger_url()), built["batch"])
-            batch = delivery.deliver(ledger_engine(ledger_url()), built["batch"], folder_of, staging)
+            request = read_request(get_current_context(), profile)
+            batch = _delivered(profile, request, built["batch"], folder_of, staging)
             return {"batch": batch.id, "file": batch.file_name, "folder": batch.remote_folder}
 
         @task(outlets=[lineage.ledger()])
@@ -105,3 +113,32 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
         close_fines(uploaded) >> report_job(profile, "export", dag)  # type: ignore[arg-type]
 
     return dag
+
+
+def _selected(profile: Profile, settings: Settings, request: RunRequest, run: str) -> Batch:
+    engine = ledger_engine(ledger_url())
+    if request.resend_batch:
+        log.info("Nothing is selected: batch %s is sent again.", request.resend_batch)
+        return sendable_again(engine, profile.code, request.resend_batch)
+    return selection.select_fines(engine, profile, settings, run=run, as_of=request.as_of, dry_run=request.dry_run)
+
+
+def _delivered(profile: Profile, request: RunRequest, batch_id: int, folder_of: OpenFolder, staging: Folder) -> Batch:
+    if request.dry_run:
+        raise AirflowSkipException(
+            f"A dry run sends nothing. `bin/bursar batches file {batch_id}` builds the file to look at."
+        )
+    engine = ledger_engine(ledger_url())
+    if not request.resend_batch:
+        approval.check_approved(engine, batch_id)
+        return deliver(engine, batch_id, folder_of, staging)
+    context = get_current_context()
+    return send_again(
+        engine,
+        profile.code,
+        batch_id,
+        run=context["run_id"],
+        requested_by=context["dag_run"].triggering_user_name,
+        open_folder=folder_of,
+        staging=staging,
+    )

@@ -37,8 +37,10 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
         profile,
         "import",
         profile.import_.schedule,
-        display_name=f"Import from Bursar using Profile {profile.name} Fines and Fees",
+        dag_display_name=f"Import from Bursar using Profile {profile.name} Fines and Fees",
         doc_md=import_documentation(profile, settings),
+        # A file is imported when it comes: a past day has none. Airflow refuses a backfill when it is asked for.
+        allowed_run_types=["scheduled", "manual", "operator_triggered", "asset_triggered"],
     ) as dag:
 
         @task(

@@ -50,14 +50,15 @@ def code_of(dag_id: str) -> str:
 
 
 def integration_dag(
-    profile: Profile, direction: Direction, schedule: Schedule, *, display_name: str, doc_md: str
+    profile: Profile,
+    direction: Direction,
+    schedule: Schedule,
+    **of_direction: Any,  # noqa: ANN401  passed on to Airflow
 ) -> DAG:
     """A DAG without tasks for a section of a profile, scheduled and retried as all of them are."""
     return DAG(
         dag_id=dag_id(profile, direction),
-        dag_display_name=display_name,
         description=profile.description,
-        doc_md=doc_md,
         # Without start_date and with run_immediately=0 the first run is the next date. Otherwise Airflow would at once
         # run the last date that a new profile missed, or one that has just passed.
         schedule=CronTriggerTimetable(schedule.cron, timezone=profile.time_zone, run_immediately=timedelta(0)),
@@ -66,4 +67,5 @@ def integration_dag(
         is_paused_upon_creation=False,  # `active` in the profile is the switch
         tags=["bursar", direction, profile.code],
         default_args=TRIED_AGAIN,
+        **of_direction,
     )

@@ -2,23 +2,32 @@
 
 import logging
 import re
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial, wraps
 from typing import ParamSpec, TypeVar
 
 from airflow.sdk import DAG, Context, XComArg, get_current_context, task
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+)
 
+from bursar.errors import BursarError
 from bursar.ledger.connection import ledger_engine
+from bursar.money import many, monies
+from bursar.orchestration import run_notes
 from bursar.orchestration.connections import ledger_url
 from bursar.orchestration.integration_dag import Summary
 from bursar.orchestration.metrics import send_metrics
 from bursar.orchestration.telling import run_url, tell
-from bursar.profiles import Profile
-from bursar.reporting.report import Job, JobReport, Outcome, record_report
+from bursar.profiles import INCLUDE, Profile, load_settings
+from bursar.reporting.report import Job, JobReport, Outcome, forget_reports, record_report
 from bursar.reporting.runs import export_report, import_report, user_job_report
-from bursar.reporting.stages import timed_stage
+from bursar.reporting.stages import ended_early, timed_stage
 
 log = logging.getLogger(__name__)
 
@@ -39,28 +48,36 @@ _UNREPORTED = (
 )
 
 
+@contextmanager
+def stage_of_run(stage: str, profile: Profile | None, job: Job, context: Context) -> Iterator[None]:
+    """Takes down in the ledger how long a block took and why it failed, if it did; to be skipped is no failure."""
+    part = context["ti"].map_index
+    no_failure: AirflowSkipException | AirflowRescheduleException | None = None
+    with timed_stage(
+        ledger_engine(ledger_url()),
+        stage,
+        job=job,
+        profile=profile.code if profile else None,
+        run=context["run_id"],
+        part="" if part is None or part < 0 else str(part),
+        speaking=(BursarError, AirflowSensorTimeout),
+    ):
+        try:
+            yield
+        except (AirflowSkipException, AirflowRescheduleException) as signal:
+            no_failure = signal
+    if no_failure:
+        raise no_failure
+
+
 def timed(profile: Profile | None, job: Job) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Makes a task's function take down in the ledger how long it took and why it failed, if it did."""
+    """Makes a task's function a stage of its run."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         @wraps(function)
         def timed_function(*args: P.args, **kwargs: P.kwargs) -> R:
-            context = get_current_context()
-            part = context["ti"].map_index
-            skipped: AirflowSkipException | None = None
-            with timed_stage(
-                ledger_engine(ledger_url()),
-                function.__name__,
-                job=job,
-                profile=profile.code if profile else None,
-                run=context["run_id"],
-                part="" if part is None or part < 0 else str(part),
-            ):
-                try:
-                    return function(*args, **kwargs)
-                except AirflowSkipException as skip:  # no failure of the stage
-                    skipped = skip
-            raise skipped
+            with stage_of_run(function.__name__, profile, job, get_current_context()):
+                return function(*args, **kwargs)
 
         return timed_function
 
@@ -93,7 +110,7 @@ def report_job(profile: Profile | None, job: Job, dag: DAG) -> XComArg:
             run_url(dag.dag_id, context["run_id"]),
         )
 
-    @task(task_id="report_job", on_failure_callback=tell_without_report)
+    @task(task_id=run_notes.REPORTING_TASK, on_failure_callback=tell_without_report)
     def report() -> Summary:
         """Records what the run did, for the job history and for whoever is told."""
         context = get_current_context()
@@ -102,9 +119,15 @@ def report_job(profile: Profile | None, job: Job, dag: DAG) -> XComArg:
         engine = ledger_engine(ledger_url())
         started_at = dag_run.start_date or dag_run.run_after
         of_profile = profile.code if profile else None
-        built = _BUILDERS[job](engine, of_profile, run=run, started_at=started_at, failed=_failed(states))
+        failed = _failed(states) or ended_early(engine, job, of_profile, run, _in_state(states, "skipped"))
+        built = _BUILDERS[job](engine, of_profile, run=run, started_at=started_at, failed=failed)
         recorded = record_report(engine, built)
         send_metrics(engine, recorded)
+        if days := load_settings(INCLUDE / "bursar.yaml").keep_reports_days:
+            forget_reports(engine, before=datetime.now(UTC) - timedelta(days=days))
+        context["ti"].xcom_push(
+            key=run_notes.NOTE, value=run_notes.note_of(_headline(recorded), list(recorded.messages))
+        )
         _log(recorded)
         tell(recorded, profile, run_url(dag.dag_id, run))
         if recorded.outcome is Outcome.FAILED:
@@ -118,14 +141,23 @@ def report_job(profile: Profile | None, job: Job, dag: DAG) -> XComArg:
 
 def _failed(states: dict[str, str | None]) -> list[str]:
     """The stages that failed, each once; those that never ran because of them only if nothing else explains the end."""
-    failed = [_stage(task_id) for task_id, state in states.items() if state == "failed"]
-    kept_from_running = [_stage(task_id) for task_id, state in states.items() if state == "upstream_failed"]
-    return list(dict.fromkeys(failed or kept_from_running))
+    return _in_state(states, "failed") or _in_state(states, "upstream_failed")
+
+
+def _in_state(states: dict[str, str | None], wanted: str) -> list[str]:
+    return list(dict.fromkeys(_stage(task_id) for task_id, state in states.items() if state == wanted))
 
 
 def _stage(task_id: str) -> str:
     """A task's stage: its id without the group and the number of the file."""
     return re.sub(r"_\d+$", "", task_id.rpartition(".")[2])
+
+
+def _headline(report: JobReport) -> str:
+    parts = [report.outcome + (" (dry run)" if report.dry_run else "")]
+    if report.fines:
+        parts.append(f"{many(report.fines, 'fine')} of {many(report.users, 'user')}, {monies(report.net)}")
+    return ", ".join(parts)
 
 
 def _log(report: JobReport) -> None:

@@ -51,6 +51,9 @@ class Settings(Section):
         Notifications(),
         description="Who is told how the jobs of the whole institution ended, which belong to no profile.",
     )
+    keep_reports_days: Annotated[WholeNumber, Field(ge=1)] | None = Field(
+        None, description="How long the reports of runs are kept, in days. Blank: for ever."
+    )
     staging_folder: Staging = Field(
         Path(".local/staging"),
         description="Where files stand before they leave: a folder of the machine, where a relative one starts beside "

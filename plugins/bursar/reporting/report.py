@@ -74,3 +74,10 @@ def record_report(engine: Engine, report: JobReport) -> JobReport:
     with engine.begin() as connection:
         row = connection.execute(statement("reports/record"), values).mappings().one()
     return JobReport.from_row(row)
+
+
+def forget_reports(engine: Engine, *, before: datetime) -> int:
+    """Forgets the reports of runs that began before a moment, and returns how many there were."""
+    with engine.begin() as connection:
+        connection.execute(statement("reports/forget_stages"), {"before": before})
+        return connection.execute(statement("reports/forget"), {"before": before}).rowcount

@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, RowMapping
 
 from bursar.exporting.approval import Waiting, waiting
 from bursar.exporting.selection import REASONS
 from bursar.importing.application import EFFECTIVE
 from bursar.ledger.batches import Batch, State
 from bursar.ledger.statements import statement
-from bursar.money import monies
+from bursar.money import many, monies
 from bursar.reporting.report import Job, JobReport, Outcome
 from bursar.users.jobs import UserJob, job_of_run
 
@@ -43,20 +43,36 @@ def export_report(
         ended = [
             Batch.from_row(row) for row in connection.execute(statement("reports/ended_by"), parameters).mappings()
         ]
+        resend = connection.execute(statement("resends/of_run"), parameters).mappings().first()
         report = _bare("export", profile, run, started_at)
         messages = [*_failures(connection, report, failed), *map(_ended, ended)]
         stages = _stages(connection, report)
         if batch:
             messages += _refused(batch, waiting(connection, batch.id))
-    went = batch is not None and batch.state in (State.DELIVERED, State.CLOSED)
+    if resend and not batch:
+        return replace(
+            report,
+            outcome=Outcome.FAILED if failed else Outcome.COMPLETED,
+            files=(resend["file_name"],) if resend["sent_again_at"] else (),
+            stages=stages,
+            messages=(*messages, _sent_again(resend)),
+        )
+    went = batch is not None and (batch.state in (State.DELIVERED, State.CLOSED) or (batch.dry_run and not failed))
     if batch:
         messages += _for_a_person(batch.left_behind)
-        if failed and batch.fines and batch.state is not State.CLOSED:
+        if failed and batch.fines and not batch.dry_run and batch.state is not State.CLOSED:
             messages.append(_unfinished(batch))
+    outcome = _outcome(failed, messages, something=bool(batch and batch.fines))
+    if batch and batch.dry_run:
+        messages.append(
+            "This was a dry run: nothing was sent or closed, and no fine was held."
+            + (f" `bin/bursar batches file {batch.id}` builds the file to look at." if batch.fines else "")
+        )
     return replace(
         report,
+        dry_run=bool(batch and batch.dry_run),
         as_of=batch.as_of if batch else None,
-        outcome=_outcome(failed, messages, something=bool(batch and batch.fines)),
+        outcome=outcome,
         files=(batch.file_name,) if batch and batch.fines and went else (),
         users=batch.users if batch and went else 0,
         fines=batch.fines if batch and went else 0,
@@ -180,20 +196,28 @@ def _failures(connection: Connection, report: JobReport, failed: Collection[str]
     known = {row.stage: row.errors for row in _stage_rows(connection, report)}
     messages = []
     for stage in failed:
-        errors = known.get(stage) or ["It was ended from outside, or its worker died; its log may say more."]
+        errors = known.get(stage) or ["it was ended from outside: by a person, or its worker died."]
         messages += [f"{stage} failed: {error}" for error in errors]
     return messages
 
 
 def _ended(batch: Batch) -> str:
-    what = f"Batch {batch.id} with {batch.fines:,} fines, left unfinished by run {batch.run},"
+    what = f"Batch {batch.id} with {many(batch.fines, 'fine')}, left unfinished by run {batch.run},"
     if batch.state is State.RELEASED:
         return f"{what} was released: nothing of it was sent, and its fines are open again."
     return f"{what} was carried to its end: {batch.file_name} is delivered and its fines are closed."
 
 
+def _sent_again(resend: RowMapping) -> str:
+    who = resend["requested_by"] or "somebody"
+    what = f"batch {resend['id']} with {many(resend['fines'], 'fine')}"
+    if resend["sent_again_at"]:
+        return f"As {who} asked, {what} was sent again, the same bytes. Its fines were closed before and stay so."
+    return f"{who} asked for {what} to be sent again; that has not been done."
+
+
 def _unfinished(batch: Batch) -> str:
-    what = f"Batch {batch.id} with {batch.fines:,} fines ({_net(batch)}) is {batch.state}"
+    what = f"Batch {batch.id} with {many(batch.fines, 'fine')} ({monies(batch.net)}) is {batch.state}"
     if batch.state is State.RELEASED:
         return f"{what}; its fines are open."
     return (
@@ -205,22 +229,22 @@ def _unfinished(batch: Batch) -> str:
 def _refused(batch: Batch, known: Waiting | None) -> Iterable[str]:
     if known and known.answer == "refused":
         yield (
-            f"Batch {batch.id} with {batch.fines:,} fines ({_net(batch)}) was refused by {known.answered_by}: nothing "
-            f"of it was sent, and its fines are open again. It had to wait because: {' '.join(known.reasons)}"
+            f"Batch {batch.id} with {many(batch.fines, 'fine')} ({monies(batch.net)}) was refused by "
+            f"{known.answered_by}: nothing of it was sent, and its fines are open again. It had to wait because: "
+            f"{' '.join(known.reasons)}"
         )
 
 
-def _net(batch: Batch) -> str:
-    return monies({code: Decimal(sums["charges"]) + Decimal(sums["credits"]) for code, sums in batch.totals.items()})
-
-
 def _for_a_person(left_behind: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    return [
-        f"{left['fines']:,} fines of {left['users']:,} users ({monies(left['net'])}) stay open: {REASONS[reason]}. "
-        "Correct the users in the library system; `bin/bursar preview` lists them."
-        for reason in FOR_A_PERSON
-        if (left := left_behind.get(reason))
-    ]
+    messages = []
+    for reason in FOR_A_PERSON:
+        if left := left_behind.get(reason):
+            what = f"{many(left['fines'], 'fine')} of {many(left['users'], 'user')} ({monies(left['net'])})"
+            messages.append(
+                f"{what} left open: {REASONS[reason]}. Correct the users in the library system; `bin/bursar preview` "
+                "lists them."
+            )
+    return messages
 
 
 def _rejected(file_id: int, name: str, records: int, outcomes: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -18,18 +18,25 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def timed_stage(
-    engine: Engine, stage: str, *, job: Job, profile: str | None, run: str, part: str = ""
+    engine: Engine,
+    stage: str,
+    *,
+    job: Job,
+    profile: str | None,
+    run: str,
+    part: str = "",
+    speaking: tuple[type[Exception], ...] = (BursarError,),
 ) -> Iterator[None]:
     """Adds the time that its block takes to the stage of a run, and keeps why the block failed, if it does.
 
-    `part` is the file, of a stage that runs once for each. A ledger that can't be reached never changes what the block
-    did.
+    `part` is the file, of a stage that runs once for each. What `speaking` errors say is for people. A ledger that
+    can't be reached never changes what the block did.
     """
     began, clock = datetime.now(UTC), time.monotonic()
     error: str | None = None
     try:
         yield
-    except BursarError as wrong:
+    except speaking as wrong:
         error = str(wrong)
         raise
     except Exception as wrong:
@@ -43,3 +50,15 @@ def timed_stage(
                 connection.execute(statement("reports/add_to_stage"), facts | {"seconds": seconds, "error": error})
         except SQLAlchemyError as wrong:
             log.warning("The time of %s could not be recorded (%s).", stage, type(wrong).__name__)
+
+
+def ended_early(engine: Engine, job: Job, profile: str | None, run: str, skipped: Collection[str]) -> list[str]:
+    """The skipped stages, if neither one of them nor a refusal decided that: then a person ended the run before them.
+
+    Airflow skips what is left of a run that a person marks as failed.
+    """
+    of_run = {"job": job, "profile": profile, "run": run}
+    with engine.connect() as connection:
+        well = {row.stage for row in connection.execute(statement("reports/stages"), of_run) if not row.errors}
+        refused = connection.scalar(statement("reports/refused"), of_run)
+    return [] if refused or well & set(skipped) else list(skipped)

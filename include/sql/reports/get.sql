@@ -1,0 +1,2 @@
+-- One report.
+SELECT * FROM job_reports WHERE id = :id;

@@ -1,0 +1,126 @@
+"""`bin/bursar history`: what each run of each job did."""
+
+from datetime import timedelta
+
+import click
+from rich.table import Table
+
+from bursar.commands.surroundings import out, printable, the_ledger
+from bursar.errors import BursarError
+from bursar.exporting import selection
+from bursar.ledger.statements import statement
+from bursar.money import digits, many, money, monies
+from bursar.reporting.report import JobReport, Outcome
+from bursar.users import jobs
+
+REASONS = {**selection.REASONS, **jobs.REASONS}
+COLORS = {
+    Outcome.COMPLETED: "green",
+    Outcome.WITH_WARNINGS: "yellow",
+    Outcome.NOTHING_TO_DO: "dim",
+    Outcome.FAILED: "bold red",
+}
+
+
+@click.command()
+@click.argument("profile", required=False)
+@click.option("--limit", default=20, show_default=True, help="How many runs, newest first.")
+@click.option("--run", "number", type=int, metavar="NUMBER", help="All that is known about one run of the list.")
+def history(profile: str | None, limit: int, number: int | None) -> None:
+    """Print what the runs of the jobs did, of one PROFILE or of all."""
+    with the_ledger().connect() as connection:
+        if number is not None:
+            row = connection.execute(statement("reports/get"), {"id": number}).mappings().first()
+            if row is None:
+                raise BursarError(f"There is no run {number} in the history. `bin/bursar history` lists the newest.")
+            _print_run(JobReport.from_row(row))
+            return
+        rows = connection.execute(statement("reports/list"), {"profile": profile, "limit": limit}).mappings().all()
+    if not rows:
+        out.print("No run is on record yet." if profile is None else f"No run of a profile {profile} is on record.")
+        return
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    for heading in ("Run", "Started (UTC)", "Profile", "Job", "Outcome"):
+        table.add_column(heading, no_wrap=heading != "Outcome", min_width=14 if heading == "Outcome" else None)
+    for heading in ("Took", "Users", "Fines", "Charges", "Credits", "Net", ""):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(str(row["id"]), *_cells(JobReport.from_row(row)))
+    out.print(table)
+    out.print("\n[dim]--run NUMBER shows one run: files, what stayed and why, how long it took, what to look at.[/]")
+
+
+def _cells(report: JobReport) -> list[str]:
+    outcome = f"[{COLORS[report.outcome]}]{report.outcome}[/]" + (" (dry run)" if report.dry_run else "")
+    return [
+        f"{report.started_at:%Y-%m-%d %H:%M}",
+        report.profile or "",
+        report.job,
+        outcome,
+        _duration(report.ended_at - report.started_at),
+        f"{report.users:,}",
+        f"{report.fines:,}",
+        "\n".join(digits(sums["charges"]) for sums in report.totals.values()),
+        "\n".join(digits(sums["credits"]) for sums in report.totals.values()),
+        "\n".join(map(digits, report.net.values())),
+        "\n".join(report.totals),
+    ]
+
+
+def _print_run(report: JobReport) -> None:
+    out.print(
+        f"[bold]{report.job.capitalize()}[/] {report.profile or ''}: "
+        f"[{COLORS[report.outcome]}]{report.outcome}[/]{' (dry run)' if report.dry_run else ''}"
+    )
+    facts = {
+        "Airflow's run": printable(report.run),
+        "As of": f"{report.as_of:%Y-%m-%d %H:%M} UTC" if report.as_of else "",
+        "Started": f"{report.started_at:%Y-%m-%d %H:%M:%S} UTC, took {_duration(report.ended_at - report.started_at)}",
+        "Files": ", ".join(map(printable, report.files)) or "none",
+        "What": f"{many(report.fines, 'fine')} of {many(report.users, 'user')}",
+    }
+    for name, value in facts.items():
+        if value:
+            out.print(f"  {name + ':':15}{value}", soft_wrap=True)
+    for code, sums in report.totals.items():
+        parts = f"charges {money(sums['charges'], code)}, credits {money(sums['credits'], code)}"
+        out.print(f"  {'':15}{parts}, net {money(report.net[code], code)}")
+    for message in report.messages:
+        out.print(f"\n  [yellow]![/] {printable(message)}")
+    _print_table(
+        ("Left behind, because", "Users", "Fines", "Net"),
+        [
+            (REASONS.get(reason, reason), f"{left['users']:,}", f"{left['fines']:,}", monies(left["net"]))
+            for reason, left in sorted(report.left_behind.items())
+        ],
+    )
+    _print_table(
+        ("Without effect", "Records", "Sums"),
+        [(outcome, f"{one['records']:,}", monies(one["sums"])) for outcome, one in sorted(report.rejects.items())],
+    )
+    _print_table(
+        ("Stage", "Took"), [(stage, _duration(timedelta(seconds=took))) for stage, took in report.stages.items()]
+    )
+
+
+def _print_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    if not rows:
+        return
+    table = Table(headings[0], box=None, padding=(0, 2))
+    for heading in headings[1:]:
+        table.add_column(heading, justify="right")
+    for row in rows:
+        table.add_row(*row)
+    out.print()
+    out.print(table)
+
+
+def _duration(took: timedelta) -> str:
+    """0.4 s, 12 s, 3 min 5 s, 2 h 10 min."""
+    seconds = took.total_seconds()
+    hours, minutes = int(seconds // 3600), int(seconds % 3600 // 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    if minutes:
+        return f"{minutes} min {int(seconds % 60)} s"
+    return f"{seconds:.1f} s"
