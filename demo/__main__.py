@@ -28,6 +28,7 @@ from demo.report import (
     print_second_run,
     print_verdict,
 )
+from demo.user_jobs import in_debt_at_a_bursar, print_user_jobs, run_user_jobs, user_job_problems
 
 PROJECT = Path(__file__).resolve().parents[1]
 STATE = PROJECT / ".local" / "demo"
@@ -69,14 +70,21 @@ def main() -> int:
                 before = positions(connection)
             imports = run_imports(library, engine, first)
             with engine.connect() as connection:
-                after, where = positions(connection), places(connection)
+                after = positions(connection)
             print_imports(out, imports)
             print_positions(out, before, after, STATE / "positions.txt")
             _print_life(out, library, engine)
+            out.print("[dim]The end of term: who still owes the bursar stays, small debts are given up ...[/]\n")
+            _print_command(out, library, "users", "delete", in_debt_at_a_bursar(engine), "--yes", refused=True)
+            leavers = run_user_jobs(library, engine)
+            print_user_jobs(out, leavers)
+            with engine.connect() as connection:
+                where = places(connection)
             print_places(out, where)
             _print_command(out, library, "history")
             print_mails(out, library.mails)
             problems = problems_of(engine, first, second) + import_problems(imports)
+            problems += user_job_problems(engine, leavers)
             problems += [f"{place.wrong} fines in {place.currency} do not add up" for place in where if place.wrong]
             engine.dispose()
     except BursarError as error:

@@ -1,0 +1,107 @@
+"""The demo's end of term: who may leave, whose small debts are given up, and who has to stay."""
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Engine, text
+
+from bursar.errors import BursarError
+from bursar.money import monies
+from bursar.users.jobs import REASONS, Job, UserJob, job_of_run
+from demo.library import Library
+
+FORMS: dict[Job, dict[str, object]] = {
+    "purge": {"date": "expiry_date", "waive_threshold": "5", "dry_run": False},
+    "waive": {"fine_fee_types": ["OVERDUEFINE"], "threshold": "10", "reason": "End of term", "dry_run": False},
+}
+DAGS: dict[Job, str] = {"purge": "bursar_purge_users", "waive": "bursar_waive_fines"}
+NAMES: dict[Job, str] = {"purge": "Purge User Records", "waive": "Bulk Fine Waiving"}
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class UserRun:
+    """One run of a job over users, and some of those who stayed, by internal id and reason."""
+
+    state: str
+    job: UserJob
+    kept: dict[str, list[int]]
+
+
+def in_debt_at_a_bursar(engine: Engine) -> str:
+    """The primary id of a user who owes at a bursar and, if there is one, at the library too."""
+    with engine.connect() as connection:
+        return str(
+            connection.execute(
+                text(
+                    "SELECT value FROM identifiers JOIN debts USING (user_id) JOIN fines USING (user_id)"
+                    " WHERE type = 'userName' AND is_outstanding ORDER BY balance > 0 DESC, user_id LIMIT 1"
+                )
+            ).scalar_one()
+        )
+
+
+def run_user_jobs(library: Library, engine: Engine) -> list[UserRun]:
+    """Runs both jobs at once, as from their forms, and looks up what they did."""
+    client = library.airflow.client
+    client.wait_for_dags(DAGS.values())
+    runs = {job: client.trigger(dag, FORMS[job]) for job, dag in DAGS.items()}
+    states = {job: client.wait(DAGS[job], run) for job, run in runs.items()}
+    return [_looked_up(engine, job, run, states[job]) for job, run in runs.items()]
+
+
+def _looked_up(engine: Engine, job: Job, run: str, state: str) -> UserRun:
+    kept: dict[str, list[int]] = {}
+    with engine.connect() as connection:
+        done = job_of_run(connection, job, run)
+        if done is None:
+            raise BursarError(f"{NAMES[job]} ended as {state} and did nothing.")
+        verdicts = connection.execute(
+            text(
+                "SELECT DISTINCT reason, user_id FROM user_job_verdicts"
+                " WHERE job_id = :job AND reason IS NOT NULL ORDER BY reason, user_id"
+            ),
+            {"job": done.id},
+        )
+        for row in verdicts:
+            kept.setdefault(row.reason, []).append(row.user_id)
+    return UserRun(state, done, kept)
+
+
+def print_user_jobs(out: Console, runs: list[UserRun]) -> None:
+    """What the jobs did, and who stayed and why."""
+    for run in runs:
+        job = run.job
+        form = json.dumps(FORMS[job.job])
+        out.rule(f"[bold]{NAMES[job.job]}[/]", align="left")
+        out.print(f"  The form: {form}")
+        what = f"{job.users:,} users purged" if job.job == "purge" else f"fines of {job.users:,} users waived"
+        net = {code: sum(map(Decimal, sums.values()), Decimal()) for code, sums in job.totals.items()}
+        out.print(f"  [green]{what}; {job.fines:,} fines waived, {monies(net)}[/]")
+        table = Table("Stayed, because", box=None, padding=(0, 2))
+        for heading in ("Users", "Fines", "Net", "Users by internal id"):
+            table.add_column(heading, justify="left" if heading.endswith("id") else "right")
+        for reason, words in REASONS.items():
+            if left := job.left_behind.get(reason):
+                some = ", ".join(map(str, run.kept[reason][:SHOWN])) + (" ..." if len(run.kept[reason]) > SHOWN else "")
+                table.add_row(words, f"{left['users']:,}", f"{left['fines']:,}", monies(left["net"]), some)
+        out.print(table)
+        out.print(f"  `bin/bursar users report {job.id}` lists all of them.\n")
+
+
+def user_job_problems(engine: Engine, runs: list[UserRun]) -> list[str]:
+    """All that is not as it should be, in sentences."""
+    problems = [f"{NAMES[run.job.job]} ended as {run.state}" for run in runs if run.state != "success"]
+    problems += [
+        f"{NAMES[run.job.job]} did nothing, or kept nobody"
+        for run in runs
+        if not (run.job.users and run.job.left_behind)
+    ]
+    with engine.connect() as connection:
+        lost = connection.scalar(
+            text("SELECT count(*) FROM active_fines JOIN users ON users.id = user_id WHERE deleted_at IS NOT NULL")
+        )
+    return problems + ([f"{lost} active fines have lost their user"] if lost else [])
