@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from bursar.errors import BursarError
+from bursar.exporting.closing import close_fines
 from bursar.ledger import desk
 from bursar.users.jobs import REASONS, UserJob
 from bursar.users.purging import PurgeChoices, purge_users
@@ -244,6 +245,10 @@ def test_what_is_waived_of_the_bursars_goes_out_before_the_user_does(library: Li
     assert library.position(fine) == ("CLOSED", D(0), D(0))
     assert library.one("SELECT to_reverse FROM fines WHERE id = :fine", fine=fine) == D(9)
     assert verdicts(library, purge(library, "second", **form)) == {user: "reversal_waits"}
+    batch = office.export(close=False)
+    assert verdicts(library, purge(library, "third", **form)) == {user: "in_unfinished_batch"}
+    close_fines(library.ledger, batch)
+    assert verdicts(library, purge(library, "fourth", **form)) == {user: None}
 
 
 def test_credits_at_the_bursar_are_not_waived(library: Library, office: Office) -> None:
