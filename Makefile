@@ -26,7 +26,7 @@ up: installed
 	@.venv/bin/python -m demo.up
 
 test: installed
-	@.venv/bin/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	@.venv/bin/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 bench: installed
 	@.venv/bin/python -m bench --fines $(FINES) --rounds $(ROUNDS) $(if $(JSON),--json $(JSON))

@@ -7,6 +7,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import Engine
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from bursar.ledger.connection import grant, ledger_engine, migrate
 from demo.postgres import Postgres, embedded_postgres
@@ -29,14 +31,21 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ |= {"AIRFLOW_HOME": home.name, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two workers share the tests file by file, but those of the one Airflow stay together, and come first.
+class FileByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist tells no types
+    """Two workers share the tests file by file, but those of the one Airflow stay together."""
 
-    `make test` asks for that; without workers the groups mean nothing.
-    """
-    for item in items:
-        together = SYSTEM if SYSTEM in item.path.parents else item.path
-        item.add_marker(pytest.mark.xdist_group(str(together)))
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "tests/system" if file.startswith("tests/system/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileByFile:
+    """What shares the tests out, where `make test` asks for workers."""
+    return FileByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of the one Airflow, which take longest, come first."""
     items.sort(key=lambda item: SYSTEM not in item.path.parents)
 
 
