@@ -184,7 +184,9 @@ def _settings(folder: Path, database: str, port: int, keys: dict[str, str]) -> d
             "refresh_interval": 5,
             "min_file_process_interval": 5,
             "parsing_processes": 1,
+            "stale_dag_threshold": 10,
         },
+        "scheduler": {"parsing_cleanup_interval": 10},
     }
     return {
         "AIRFLOW_HOME": str(folder),
