@@ -100,6 +100,8 @@ def _variables() -> dict[str, str]:
             "WORKER_CONCURRENCY": "3",
             "TASK_HEARTBEAT_TIMEOUT": "20",
             "TASK_HEARTBEAT_DETECTION": "5",
+            "TASK_QUEUED_TIMEOUT": "30",
+            "TASK_QUEUED_CHECK": "5",
         }
     )
 

@@ -95,7 +95,9 @@ def test_every_variable_of_airflow_is_an_option() -> None:
 
 def test_every_variable_of_the_example_is_used_and_every_used_one_is_told() -> None:
     used = {found["name"] for found in VARIABLE.finditer(COMPOSE.read_text(encoding="utf-8")) if found["name"]}
-    of_tests = {"TASK_HEARTBEAT_TIMEOUT", "TASK_HEARTBEAT_DETECTION"}
+    of_tests = {
+        f"TASK_{name}" for name in ("HEARTBEAT_TIMEOUT", "HEARTBEAT_DETECTION", "QUEUED_TIMEOUT", "QUEUED_CHECK")
+    }
 
     assert used - of_tests == set(example_variables())
 
