@@ -20,7 +20,7 @@ from bursar.errors import BursarError
 from bursar.ledger.connection import ledger_engine
 from cluster.check import export_problems, import_problems, office_pays
 from cluster.compose import PROJECT, example_variables, read_compose
-from cluster.faults import Fault, Gate, kill_workers, locked
+from cluster.faults import Fault, Gate, held, locked
 from cluster.library import CODES, SERVERS, connection, write_fines, write_profiles
 from cluster.machines import ADDRESSES, Cluster, Machine
 from demo.airflow_client import AirflowClient
@@ -33,6 +33,8 @@ COPIED = ("bin", "dags", "plugins", "include", "deploy")
 HEALTHY_WITHIN = 180  # seconds
 RUNS_END_WITHIN = 420  # seconds
 LONG_RUNNING = ("dag-processor", "triggerer", "scheduler", "worker", "worker-maintenance")
+Holds = Mapping[tuple[str, str], AbstractContextManager[object]]
+"""What holds a stage, by profile and task."""
 began = time.monotonic()
 
 
@@ -52,18 +54,22 @@ def main() -> int:
     try:
         say("PostgreSQL and Redis start; the databases are migrated.")
         with cluster.postgres(), sftp_server(accounts, STATE / "sftp", files=gate.files) as server:
-            cluster.machine("redis").start()
-            fines = _prepared(cluster, server, accounts)
-            client = _started(cluster, variables)
-            address = f"ledger_owner:{variables['LEDGER_OWNER_PASSWORD']}@{ADDRESSES['postgres']}/ledger"
-            engine = ledger_engine(f"postgresql://{address}")
-            problems = _put_to_work(cluster, client, engine, gate, fines)
+            try:
+                cluster.machine("redis").start()
+                fines = _prepared(cluster, server, accounts)
+                client = _started(cluster, variables)
+                address = f"ledger_owner:{variables['LEDGER_OWNER_PASSWORD']}@{ADDRESSES['postgres']}/ledger"
+                engine = ledger_engine(f"postgresql://{address}")
+                problems = _put_to_work(cluster, client, engine, gate, fines)
+            finally:
+                for machine in cluster.machines.values():
+                    machine.kill()
     except BursarError as error:
         problems = [*problems, str(error)]
     finally:
-        for machine in STATE.iterdir():
-            end_all(machine, patience=2)
-    left = [process for machine in STATE.iterdir() for process in belonging_to(machine)]
+        for folder in STATE.iterdir():
+            end_all(folder, patience=2)
+    left = [process for folder in STATE.iterdir() for process in belonging_to(folder)]
     problems += [f"left running: {process}" for process in left]
     for problem in problems:
         say(f"WRONG: {problem}")
@@ -102,6 +108,7 @@ def _variables() -> dict[str, str]:
             "TASK_HEARTBEAT_DETECTION": "5",
             "TASK_QUEUED_TIMEOUT": "30",
             "TASK_QUEUED_CHECK": "5",
+            "ORPHANED_TASKS_CHECK": "10",
         }
     )
 
@@ -154,17 +161,18 @@ def _put_to_work(
     workers = {machine.name: machine for machine in cluster.replicas("worker")}
     scheduler, redis = cluster.machine("scheduler", 1), cluster.machine("redis")
 
-    say("Six exports start at once; a worker is killed in the middle of each stage, and a scheduler.")
-    batch = "SELECT FROM batches WHERE profile = '{}' FOR UPDATE"
+    say("Six exports start; a worker is killed in the middle of each stage, and a scheduler.")
     holds = {
-        ("P1", "select_fines"): locked(engine, "LOCK TABLE fines IN EXCLUSIVE MODE"),
-        ("P2", "build_document"): locked(engine, batch.format("P2"), once="SELECT FROM batches WHERE profile = 'P2'"),
         ("P3", "upload_file"): gate.closed("rename", "P3-"),
-        ("P4", "close_fines"): locked(
-            engine, batch.format("P4"), once="SELECT FROM batches WHERE profile = 'P4' AND delivered_at IS NOT NULL"
+        ("P4", "close_fines"): locked(engine, "LOCK TABLE journal IN SHARE MODE"),
+        ("P2", "build_document"): locked(
+            engine,
+            "SELECT FROM batches WHERE profile = 'P2' FOR UPDATE",
+            once="SELECT FROM batches WHERE profile = 'P2'",
         ),
     }
-    runs = _run(client, "export", workers, holds, scheduler)
+    last = {("P1", "select_fines"): locked(engine, "LOCK TABLE fines IN EXCLUSIVE MODE")}
+    runs = _run(client, "export", workers, (holds, last), scheduler)
     apart = []
     for code, run in runs.items():
         hosts = {task["task_id"]: task["hostname"] for task in client.tasks(f"bursar_export__{code}", run)}
@@ -175,17 +183,14 @@ def _put_to_work(
 
     say("The bursars are paid, mostly as they should be, and send their files.")
     paid = office_pays(bursars)
-    say("Six imports start at once; a worker is killed in the middle of each stage, and Redis.")
-    file = "SELECT FROM import_files WHERE profile = 'P3' FOR UPDATE"
+    say("Six imports start; a worker is killed in the middle of each stage, and Redis.")
     holds = {
         ("P1", "wait_for_files"): gate.closed("scandir", "P1/in"),
         ("P2", "import_file.read_file"): gate.closed("open", "P2/in/payments"),
-        ("P3", "import_file.apply_payments"): locked(
-            engine, file, once="SELECT FROM import_files WHERE profile = 'P3' AND read_at IS NOT NULL"
-        ),
         ("P4", "import_file.put_away"): gate.closed("rename", "P4/in/payments"),
     }
-    _run(client, "import", workers, holds, redis)
+    last = {("P3", "import_file.apply_payments"): locked(engine, "LOCK TABLE journal IN SHARE MODE")}
+    _run(client, "import", workers, (holds, last), redis)
     return problems + import_problems(engine, bursars, paid, fines)
 
 
@@ -193,32 +198,40 @@ def _run(
     client: AirflowClient,
     way: str,
     workers: dict[str, Machine],
-    holds: Mapping[tuple[str, str], AbstractContextManager[object]],
+    holds: tuple[Holds, Holds],
     other: Machine,
 ) -> dict[str, str]:
     """Starts the jobs of all profiles, lets workers and another machine die, and waits until all runs have ended well.
 
-    Returns the runs by profile.
+    The holds are of two rounds: a stage of the second one keeps those of the first from getting anywhere, so its
+    profile starts when their workers are dead. Returns the runs by profile.
     """
     dags = {code: f"bursar_{way}__{code}" for code in CODES}
-    runs = {code: client.trigger(dag) for code, dag in dags.items()}
-    faults = [Fault(dags[code], runs[code], task, hold) for (code, task), hold in holds.items()]
-    with ThreadPoolExecutor() as background:
-        death = background.submit(_die_and_come_back, other)
-        for task, worker in kill_workers(client, workers, faults).items():
-            say(f"  {worker} was killed in the middle of {task}.")
-        death.result()
+    late = {code for code, _ in holds[1]}
+    runs = {code: client.trigger(dag) for code, dag in dags.items() if code not in late}
+    for number, of_round in enumerate(holds):
+        runs |= {code: client.trigger(dags[code]) for code, _ in of_round if code not in runs}
+        faults = [Fault(dags[code], runs[code], task, hold) for (code, task), hold in of_round.items()]
+        hosts: dict[str, list[str]] = {}
+        with held(client, faults) as stages:
+            for fault, host in stages:
+                if not hosts and number == 0:
+                    _kill(other, "while the others are at work")
+                hosts.setdefault(host, []).append(f"{fault.dag}.{fault.task}")
+            for host, tasks in hosts.items():
+                _kill(workers[host], f"in the middle of {', '.join(tasks)}")
     for code, run in runs.items():
         if (state := client.wait(dags[code], run, timeout=RUNS_END_WITHIN)) != "success":
             raise BursarError(f"The {way} of {code} ended as {state}: {client.task_states(dags[code], run)}")
+    say(f"  All {len(runs)} runs have ended.")
     return runs
 
 
-def _die_and_come_back(machine: Machine) -> None:
-    time.sleep(15)  # while the others are at work
+def _kill(machine: Machine, when: str) -> None:
+    """Lets a machine die, and come back at once."""
     machine.kill()
     machine.start()
-    say(f"  {machine.name} was killed.")
+    say(f"  {machine.name} was killed {when}.")
 
 
 if __name__ == "__main__":

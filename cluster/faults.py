@@ -1,11 +1,9 @@
 """What goes wrong on purpose: a stage is held in its middle, and the worker that runs it is killed."""
 
 import asyncio
-import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,10 +11,9 @@ from asyncssh import SFTPAttrs, SFTPName, SFTPServer, SSHServerChannel
 from sqlalchemy import Engine, text
 
 from bursar.errors import BursarError
-from cluster.machines import Machine
 from demo.airflow_client import AirflowClient
 
-HELD_WITHIN = 420  # seconds until a stage is where it is wanted; a task that died before has its pause to wait for
+HELD_WITHIN = 120  # seconds until a stage is where it is wanted
 IN_THE_MIDDLE = 3.0  # seconds that a held stage has run before its worker is killed
 
 
@@ -77,38 +74,19 @@ class Fault:
     hold: AbstractContextManager[object]
 
 
-stopped = threading.Event()
-"""Set when the test is given up: nothing is waited for any more."""
-
-
-def kill_workers(client: AirflowClient, workers: Mapping[str, Machine], faults: list[Fault]) -> dict[str, str]:
-    """Kills the worker of each stage in the middle of it, whichever comes first, one at a time; starts it again.
-
-    Returns the names of the workers by task.
-    """
-    one_at_a_time = threading.Lock()
-
-    def kill_in(fault: Fault) -> str:
-        with fault.hold:
-            host = _in_the_middle(client, fault)
-            with one_at_a_time:
-                workers[host].kill()
-                workers[host].start()
-        return host
-
-    with ThreadPoolExecutor(len(faults)) as executor:
-        try:
-            hosts = executor.map(kill_in, faults)
-            return {f"{fault.dag}.{fault.task}": host for fault, host in zip(faults, hosts, strict=True)}
-        except BaseException:
-            stopped.set()
-            raise
+@contextmanager
+def held(client: AirflowClient, faults: list[Fault]) -> Iterator[Iterator[tuple[Fault, str]]]:
+    """Holds all of the stages inside the block; gives each, as soon as it is in its middle, with its worker's name."""
+    with ExitStack() as holds:
+        for fault in faults:
+            holds.enter_context(fault.hold)
+        yield ((fault, _in_the_middle(client, fault)) for fault in faults)
 
 
 def _in_the_middle(client: AirflowClient, fault: Fault) -> str:
     """Waits until a held stage has run for long enough to be in its middle; returns the worker that runs it."""
     deadline = time.monotonic() + HELD_WITHIN
-    while time.monotonic() < deadline and not stopped.is_set():
+    while time.monotonic() < deadline:
         for task in client.tasks(fault.dag, fault.run):
             if task["task_id"] == fault.task and task["state"] == "running":
                 began = datetime.fromisoformat(task["start_date"])
@@ -126,7 +104,7 @@ def locked(engine: Engine, sql: str, *, once: str | None = None) -> Iterator[Non
         with engine.connect() as connection:
             if connection.execute(text(once)).first():
                 break
-        if time.monotonic() > deadline or stopped.is_set():
+        if time.monotonic() > deadline:
             raise BursarError(f"It did not come to this: {once}")
         time.sleep(0.1)
     with engine.connect() as connection, connection.begin():

@@ -99,7 +99,7 @@ class Cluster:
             folder.mkdir(parents=True)
             self._furnish(service, folder)
             self.machines[name] = Machine(
-                service, number, folder, self._environment(service, folder, name), self._command(service, folder)
+                service, number, folder, self._environment(service, folder, name), self._command(service, folder, name)
             )
         return self.machines[name]
 
@@ -157,11 +157,13 @@ class Cluster:
         given = self._services[service].get("environment", {})
         return {key: _here(str(value), folder) for key, value in given.items()} | here
 
-    def _command(self, service: str, folder: Path) -> list[str]:
+    def _command(self, service: str, folder: Path, name: str) -> list[str]:
         command = [_here(part, folder) for part in self._services[service]["command"]]
         if service == "redis":
             # A title of its own would be written over the environment, where the mark of the folder stands.
             command[-1] += f" --bind {ADDRESSES['redis']} --dir {folder} --set-proc-title no"
+        elif "airflow celery worker" in command[-1]:
+            command[-1] += f" --celery-hostname celery@{name}"  # which in Docker it has from its container
         return command
 
 

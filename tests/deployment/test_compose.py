@@ -97,7 +97,7 @@ def test_every_variable_of_the_example_is_used_and_every_used_one_is_told() -> N
     used = {found["name"] for found in VARIABLE.finditer(COMPOSE.read_text(encoding="utf-8")) if found["name"]}
     of_tests = {
         f"TASK_{name}" for name in ("HEARTBEAT_TIMEOUT", "HEARTBEAT_DETECTION", "QUEUED_TIMEOUT", "QUEUED_CHECK")
-    }
+    } | {"ORPHANED_TASKS_CHECK"}
 
     assert used - of_tests == set(example_variables())
 
