@@ -168,7 +168,7 @@ def _put_to_work(
         ("P2", "build_document"): locked(
             engine,
             "SELECT FROM batches WHERE profile = 'P2' FOR UPDATE",
-            once="SELECT FROM batches WHERE profile = 'P2'",
+            once="SELECT id FROM batches WHERE profile = 'P2'",
         ),
     }
     last = {("P1", "select_fines"): locked(engine, "LOCK TABLE fines IN EXCLUSIVE MODE")}

@@ -102,7 +102,7 @@ def locked(engine: Engine, sql: str, *, once: str | None = None) -> Iterator[Non
     deadline = time.monotonic() + HELD_WITHIN
     while once:
         with engine.connect() as connection:
-            if connection.execute(text(once)).first():
+            if connection.execute(text(once)).first() is not None:
                 break
         if time.monotonic() > deadline:
             raise BursarError(f"It did not come to this: {once}")
