@@ -14,7 +14,7 @@ help:
 	@echo 'make test    the tests'
 	@echo 'make bench   how fast it is beside plain C tools; FINES="100000 1000000" ROUNDS=3 JSON=file'
 	@echo 'make check   linters and types'
-	@echo 'make cluster-test  the services of docker-compose.yaml as native processes, killed while they work'
+	@echo 'make cluster-test  the services of docker-compose.yaml as native processes, killed while they work; seven minutes'
 	@echo 'make lock    writes the lock files anew, after a change of requirements*.txt'
 
 demo up bench cluster-test: export PYTHONPATH = $(CURDIR)/plugins

@@ -31,7 +31,7 @@ STATE = PROJECT / ".local" / "cluster" / "state"
 PACKAGES = PROJECT / ".local" / "cluster" / "venv"
 COPIED = ("bin", "dags", "plugins", "include", "deploy")
 HEALTHY_WITHIN = 180  # seconds
-RUNS_END_WITHIN = 420  # seconds
+RUNS_END_WITHIN = 420  # seconds, for all of them
 LONG_RUNNING = ("dag-processor", "triggerer", "scheduler", "worker", "worker-maintenance")
 Holds = Mapping[tuple[str, str], AbstractContextManager[object]]
 """What holds a stage, by profile and task."""
@@ -181,8 +181,9 @@ def _put_to_work(
     problems = export_problems(engine, bursars, fines)
     problems += [] if apart else ["no file was built on one worker and uploaded on another"]
 
-    say("The bursars are paid, mostly as they should be, and send their files.")
     paid = office_pays(bursars)
+    money = sum(bill.sum for bill in paid)
+    say(f"{len(fines)} fines of {sum(fines.values())} went; the bursars send {len(paid)} payments of {money}.")
     say("Six imports start; a worker is killed in the middle of each stage, and Redis.")
     holds = {
         ("P1", "wait_for_files"): gate.closed("scandir", "P1/in"),
@@ -220,8 +221,9 @@ def _run(
                 hosts.setdefault(host, []).append(f"{fault.dag}.{fault.task}")
             for host, tasks in hosts.items():
                 _kill(workers[host], f"in the middle of {', '.join(tasks)}")
+    deadline = time.monotonic() + RUNS_END_WITHIN
     for code, run in runs.items():
-        if (state := client.wait(dags[code], run, timeout=RUNS_END_WITHIN)) != "success":
+        if (state := client.wait(dags[code], run, timeout=deadline - time.monotonic())) != "success":
             raise BursarError(f"The {way} of {code} ended as {state}: {client.task_states(dags[code], run)}")
     say(f"  All {len(runs)} runs have ended.")
     return runs

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 from bursar.errors import BursarError
 from demo.airflow_client import AirflowClient
 
-HELD_WITHIN = 120  # seconds until a stage is where it is wanted
+HELD_WITHIN = 240  # seconds until a stage is where it is wanted; Redis dies on the way, so it may be a second try
 IN_THE_MIDDLE = 3.0  # seconds that a held stage has run before its worker is killed
 
 
