@@ -8,6 +8,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
@@ -61,9 +62,9 @@ def started(
     return library.airflow.client.trigger(dag)
 
 
-def eventually(found: Callable[[], Any]) -> Any:
+def eventually(found: Callable[[], Any], within: float = SOON) -> Any:
     """What a question finds once it finds something."""
-    deadline = time.monotonic() + SOON
+    deadline = time.monotonic() + within
     while not (answer := found()):
         assert time.monotonic() < deadline, "it did not come"
         time.sleep(0.3)
@@ -87,8 +88,16 @@ def question(library: Library, code: str, run: str) -> dict[str, Any]:
 
 
 def say(library: Library, code: str, run: str, answer: str) -> None:
+    """Answers, and once more if Airflow asks once more, as it does when a try of the task was lost."""
+    client = library.airflow.client
     path = f"dags/bursar_export__{code}/dagRuns/{run}/taskInstances/approve/-1/hitlDetails"
-    library.airflow.client.patch(path, json={"chosen_options": [answer]}).raise_for_status()
+
+    def heard() -> bool:
+        reply = client.patch(path, json={"chosen_options": [answer]})
+        assert reply.is_success or reply.status_code == httpx.codes.CONFLICT  # answered already
+        return client.task_states(f"bursar_export__{code}", run)["approve"] == "success"
+
+    eventually(heard, within=180)
 
 
 def a_day_passes(library: Library, run: str) -> None:
