@@ -2,7 +2,7 @@
 FROM apache/airflow:slim-3.3.2-python3.12
 
 COPY --chown=airflow:0 requirements-cluster.lock /opt/airflow/
-RUN pip install --no-cache-dir --require-hashes -r /opt/airflow/requirements-cluster.lock
+RUN pip install --no-cache-dir --no-deps --require-hashes -r /opt/airflow/requirements-cluster.lock
 
 COPY --chown=airflow:0 bin /opt/airflow/bin
 COPY --chown=airflow:0 dags /opt/airflow/dags

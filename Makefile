@@ -31,7 +31,8 @@ test: installed
 bench: installed
 	@.venv/bin/python -m bench --fines $(FINES) --rounds $(ROUNDS) $(if $(JSON),--json $(JSON))
 
-# Its services run on the packages that the image has, and on no others.
+# Its services run on the packages that the image has, and on no others. The lock file names them all: with --no-deps, since
+# older versions of pip take `celery[redis]`, which the provider asks for, for a package without a pin.
 cluster-test: installed
 	@command -v redis-server >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends redis-server >/dev/null; } || \
@@ -39,7 +40,7 @@ cluster-test: installed
 	@cmp -s requirements-cluster.lock .local/cluster/installed.lock || { \
 		echo 'Installing the packages of requirements-cluster.lock into .local/cluster; this takes about a minute.' && \
 		$(PYTHON) -m venv --clear .local/cluster/venv && \
-		.local/cluster/venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		.local/cluster/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
 			-r requirements-cluster.lock && cp requirements-cluster.lock .local/cluster/installed.lock; }
 	@.venv/bin/python -m cluster
 
