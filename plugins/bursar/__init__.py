@@ -9,14 +9,16 @@ The map, in the order in which data travels:
     importing/       arrival -> intake -> application -> putting away: payments on their way in
     users/           users who leave: deletion, purge; debts that are given up: bulk waiving
     reporting/       what each run did, and who should look at what
-    orchestration/   the DAGs, and Airflow's connections; only this package knows Airflow
+    orchestration/   the DAGs, and Airflow's connections; only this package and plugin.py know Airflow
+    plugin.py        what Airflow loads by itself: the outcome of a run becomes its note
     __main__.py      bin/bursar: what an operator does by hand
     errors.py        what can go wrong, and whether repeating helps
     money.py         money and counts as people read them
     progress.py      how far long work has come, for the log
+    staging.py       where files stand before they leave: a folder, or an object store
 
-Beside the package: include/sql (the schema, and one statement a file), include/xsd (the exchange format) and
-include/profiles.
+Beside the package: include/sql (the schema, and one statement a file), include/xsd (the exchange format),
+include/mail (letters) and include/profiles.
 
 The batch in the ledger is the truth; the file is a pure function of it. The core takes its engine, its remote folder
 and its clock as arguments.
