@@ -248,6 +248,31 @@ def test_a_file_that_does_not_say_what_its_lines_say_does_not_leave(
             check_document(found, blocks(damaged, size))
 
 
+@pytest.mark.parametrize(
+    "between",
+    [
+        "x",
+        "<xb:user/>",
+        "<?pi?><xb:userFineFee/>",
+        "</xb:userExportedList><xb:userExportedList>",
+        "</xb:userExportedList></xb:userExportedFineFees><xb:userExportedFineFees><xb:userExportedList>",
+        "</xb:xml-fragment>",
+    ],
+)
+def test_nothing_hides_between_two_users(library: Library, tmp_path: Path, between: str) -> None:
+    for _ in range(3):
+        library.fine(user=library.user())
+    found = select(library)
+    content = build_document(library.ledger, found.id, tmp_path).path.read_text(encoding="utf-8")
+    end = "</xb:userExportedFineFeesList>"
+    for users in (1, 2):
+        first, rest = content.split(end, users)[:users], content.split(end, users)[users]
+        damaged = (end.join(first) + end + between + rest).encode()
+        for size in (1, 100, len(damaged)):
+            with pytest.raises(BatchError, match="does not keep to the format"):
+                check_document(found, blocks(damaged, size))
+
+
 def blocks(content: bytes, size: int) -> Iterator[bytes]:
     return (content[at : at + size] for at in range(0, len(content), size))
 

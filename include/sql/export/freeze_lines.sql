@@ -40,4 +40,5 @@ JOIN users ON users.id = numbered.user_id
 LEFT JOIN reversed ON reversed.number = numbered.number
 LEFT JOIN libraries AS owners ON owners.code = fines.owner_library
 LEFT JOIN items ON items.id = fines.item_id
-LEFT JOIN libraries AS item_libraries ON item_libraries.code = items.library;
+LEFT JOIN libraries AS item_libraries ON item_libraries.code = items.library
+ORDER BY numbered.number;    -- so they lie on disk as they are read

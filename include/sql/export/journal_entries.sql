@@ -9,4 +9,5 @@ SELECT lines.fine_id,
        CASE WHEN lines.reversal THEN lines.amount ELSE 0 END,
        batches.id
 FROM lines JOIN batches ON batches.id = lines.batch_id
-WHERE batches.id = :batch_id;
+WHERE batches.id = :batch_id
+ORDER BY lines.fine_id;

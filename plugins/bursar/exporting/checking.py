@@ -2,10 +2,9 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import cast
 
 from lxml import etree
 
@@ -17,7 +16,9 @@ XSD = Path(__file__).parents[3] / "include" / "xsd" / "user-exported-fine-fees.x
 
 _FINE = f"{{{NAMESPACE}}}userFineFee"
 _USER = f"{{{NAMESPACE}}}userExportedFineFeesList"
-_FINE_ENDS = b"</xb:userFineFee>"
+_USER_BEGINS = b"<xb:userExportedFineFeesList>"
+_USER_ENDS = b"</xb:userExportedFineFeesList>"
+_END = b"</xb:userExportedList></xb:userExportedFineFees></xb:xml-fragment>"
 _SUM = re.compile(rb"<xb:currency>([^<]*)</xb:currency>\s*<xb:sum>([^<]*)</xb:sum>")
 
 
@@ -32,27 +33,18 @@ def check_document(batch: Batch, blocks: Iterable[bytes]) -> None:
     """
     users = fines = 0
     sums: Counter[tuple[bytes, bytes]] = Counter()
-    # No other options: with resolve_entities=False beside a schema, lxml passes over a missing end.
-    parser = etree.XMLPullParser(("end",), tag=(_FINE, _USER), schema=etree.XMLSchema(file=str(XSD)))
-    rest = b""
-    try:
-        for block in blocks:
-            rest += block
-            if b"<!" in rest:
-                raise _unsent(batch, "it holds a comment or a marked section, in which sums could hide")
-            whole, end, rest = rest.rpartition(_FINE_ENDS)
-            sums.update(_SUM.findall(whole + end))
-            parser.feed(block)
-            for _, found in parser.read_events():
-                element = cast("etree._Element", found)  # noqa: SLF001  lxml names it so
-                if element.tag == _FINE:
-                    fines += 1
-                else:
-                    users += 1
-                    _forget(element)
-        parser.close()
-    except etree.XMLSyntaxError as error:
-        raise _unsent(batch, f"it does not keep to the format: {error}") from error
+    schema = etree.XMLSchema(file=str(XSD))
+    for part in _parts(blocks):
+        if b"<!" in part:
+            raise _unsent(batch, "it holds a comment or a marked section, in which sums could hide")
+        try:
+            # No other options: with resolve_entities=False beside a schema, lxml passes over a missing end.
+            root = etree.fromstring(part, etree.XMLParser(schema=schema))
+        except etree.XMLSyntaxError as error:
+            raise _unsent(batch, f"behind its first {users} users, it does not keep to the format: {error}") from error
+        users += sum(1 for _ in root.iter(_USER))
+        fines += sum(1 for _ in root.iter(_FINE))
+        sums.update(_SUM.findall(part))
     charges: dict[str, Decimal] = defaultdict(Decimal)
     returns: dict[str, Decimal] = defaultdict(Decimal)
     for (currency, sum_), times in sums.items():
@@ -68,12 +60,24 @@ def check_document(batch: Batch, blocks: Iterable[bytes]) -> None:
         )
 
 
-def _forget(element: "etree._Element") -> None:
-    """Lets go of a user that was read, and of all before."""
-    element.clear()
-    parent = element.getparent()
-    if parent is not None:
-        del parent[: parent.index(element)]
+def _parts(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The file as documents with its beginning, some of its users and an end: all are valid if, and only if, it is.
+
+    One by one they need little memory, and libxml2 calls nothing of Python, so that whoever makes the blocks can go on
+    at the same time.
+    """
+    beginning = part = rest = b""
+    for block in blocks:
+        whole, end, rest = (rest + block).rpartition(_USER_ENDS)
+        if not end:
+            continue
+        if part:
+            yield beginning + part + _END
+        part = whole + end
+        if not beginning:
+            beginning, user, part = part.partition(_USER_BEGINS)
+            part = user + part
+    yield beginning + part + rest
 
 
 def _unsent(batch: Batch, reason: str) -> BatchError:
