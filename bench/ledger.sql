@@ -15,10 +15,12 @@ SELECT fines, closed, greatest((fines + closed) / 3, 1) AS users
 FROM (SELECT CAST(current_setting('bench.fines') AS bigint) AS fines,
              CAST(current_setting('bench.closed') AS bigint) AS closed) AS asked;
 
-INSERT INTO users (last_name, first_name, user_group)
+-- A thousand of them are due for a purge.
+INSERT INTO users (last_name, first_name, user_group, purge_date)
 SELECT (ARRAY['Okonkwo', 'Nguyễn', 'O''Brien & Sons', 'García Márquez', 'Ødegård', 'Smith', 'Иванова', '王'])[1 + n % 8] || n % 977,
        (ARRAY['Ada', 'Ben', 'Chi', 'Dana', 'Émile', 'Fatima', ''])[1 + n % 7],
-       (ARRAY['UNDERGRADUATE', 'UNDERGRADUATE', 'GRADUATE', 'STAFF'])[1 + n % 4]
+       (ARRAY['UNDERGRADUATE', 'UNDERGRADUATE', 'GRADUATE', 'STAFF'])[1 + n % 4],
+       CASE WHEN n <= 1000 THEN date '2026-06-30' ELSE date '2031-06-30' END
 FROM sizes, generate_series(1, users) AS n;
 INSERT INTO identifiers (user_id, type, value)
 SELECT id, type, CASE type WHEN 'userName' THEN 'user' || id ELSE lpad(id::text, 8, '0') END

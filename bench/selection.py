@@ -1,4 +1,4 @@
-"""What a nightly export takes in a ledger that keeps all that was ever closed: 1,000 fines out of 20,000,000.
+"""What each job takes in a ledger that keeps all that was ever closed: 1,000 fines out of 20,000,000.
 
 PYTHONPATH=plugins .venv/bin/python -m bench.selection 200000 20000000
 """
@@ -6,6 +6,8 @@ PYTHONPATH=plugins .venv/bin/python -m bench.selection 200000 20000000
 import sys
 import time
 from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
 
 from bench import servers
 from bench.__main__ import temporary_folder
@@ -13,47 +15,82 @@ from bench.product import AS_OF, PROFILE, SETTINGS
 from bench.rounds import Bench
 from bursar.exporting.closing import close_fines, release
 from bursar.exporting.selection import preview, select_fines
+from bursar.importing.application import apply_payments
+from bursar.ledger.batches import Batch
 from bursar.ledger.connection import ledger_engine
 from bursar.ledger.statements import statement
+from bursar.users.purging import PurgeChoices, purge_users
+from bursar.users.waiving import WaiveChoices, waive_fines
 
 ELIGIBLE = 1_000
+PAYMENTS = """
+INSERT INTO import_files (profile, run, name, size, modified, sha256, amounts, records, totals, read_at)
+SELECT 'BENCH', 'timed', 'paid.xml', 1, now(), 'x', 'incremental', count(*),
+       jsonb_build_object('USD', CAST(sum(amount) AS text)), now()
+FROM lines WHERE batch_id = CAST(current_setting('bench.batch') AS bigint);
+INSERT INTO import_records (file_id, number, line, transaction_id, currency, sum)
+SELECT 1, number, number, transaction_id, currency, amount
+FROM lines WHERE batch_id = CAST(current_setting('bench.batch') AS bigint)
+"""  # all fines of a batch, to the cent
 
 
 def main() -> None:
-    """Prints a table, a row for each size of the ledger; each step is warmed up once before it is timed."""
+    """Prints a table, a row for each size of the ledger."""
     if refusal := servers.missing():
         sys.exit(refusal)
-    print("| fines in the ledger | preview | select | close | a fine's life |")
-    print("| ---: | ---: | ---: | ---: | ---: |")
     with (
         temporary_folder() as folder,
         servers.postgres(folder / "postgres") as postgres,
         servers.ssh_server(folder) as server,
     ):
-        for size in map(int, sys.argv[1:] or ["20000000"]):
-            ledger = Bench(postgres, server, folder).fill(ELIGIBLE, closed=size - ELIGIBLE)
-            engine = ledger_engine(postgres.url(ledger))
+        bench = Bench(postgres, server, folder)
+        rows = {size: _measure(bench, size) for size in map(int, sys.argv[1:] or ["20000000"])}
+    print(f"| fines in the ledger | {' | '.join(next(iter(rows.values())))} |")
+    print("| ---: |" + " ---: |" * len(next(iter(rows.values()))))
+    for size, seconds in rows.items():
+        print(f"| {size:,} | {' | '.join(f'{one * 1000:,.0f} ms' for one in seconds.values())} |")
 
-            def look() -> None:
-                preview(engine, PROFILE, as_of=AS_OF, limit=50)  # noqa: B023  called before the next size comes
 
-            def select(run: str) -> int:
-                return select_fines(engine, PROFILE, SETTINGS, run=run, as_of=AS_OF).id  # noqa: B023
+def _measure(bench: Bench, size: int) -> dict[str, float]:
+    """The seconds of each step in a ledger of that size; what can be done twice is warmed up before it is timed."""
+    ledger = bench.fill(ELIGIBLE, closed=size - ELIGIBLE)
+    engine = ledger_engine(bench.postgres.url(ledger))
 
-            def life() -> None:
-                with engine.connect() as connection:  # noqa: B023
-                    for name in ("fine", "entries", "without_effect"):
-                        connection.execute(statement(f"history/{name}"), {"fine_id": size}).all()  # noqa: B023
+    def select(run: str) -> Batch:
+        return select_fines(engine, PROFILE, SETTINGS, run=run, as_of=AS_OF)
 
-            look()
-            release(engine, select("warm up"))
-            life()
-            seconds = [_timed(look), _timed(lambda: select("timed"))]
-            with postgres.connect(ledger) as connection:
-                batch = connection.execute("UPDATE batches SET delivered_at = now() WHERE run = 'timed' RETURNING id")
-                number = int(next(batch)[0])
-            seconds += [_timed(lambda: close_fines(engine, number)), _timed(life)]  # noqa: B023
-            print(f"| {size:,} | {' | '.join(f'{one * 1000:,.0f} ms' for one in seconds)} |")
+    def purge(run: str) -> None:
+        purge_users(engine, PurgeChoices(), SETTINGS, run=run, as_of=AS_OF)
+
+    def waive(run: str) -> None:
+        chosen = WaiveChoices(threshold=Decimal(1000), reason="Amnesty")
+        waive_fines(engine, chosen, SETTINGS, run=run, as_of=AS_OF)
+
+    def life(_run: str) -> None:
+        with engine.connect() as connection:
+            for name in ("fine", "entries", "without_effect"):
+                connection.execute(statement(f"history/{name}"), {"fine_id": size}).all()
+
+    steps: dict[str, Callable[[str], object]] = {
+        "preview": lambda _run: preview(engine, PROFILE, as_of=AS_OF, limit=50),
+        "purge (dry)": purge,
+        "waive (dry)": waive,
+        "a fine's life": life,
+    }
+    for step in steps.values():
+        step("warm up")
+    release(engine, select("warm up").id)
+    seconds = {name: _timed(partial(step, "timed")) for name, step in steps.items()}
+    seconds["select"] = _timed(partial(select, "timed"))
+    batch = select("timed").id
+    with bench.postgres.connect(ledger) as connection:
+        connection.execute("UPDATE batches SET delivered_at = now() WHERE id = %s", [batch])
+    seconds["close"] = _timed(partial(close_fines, engine, batch))
+    with bench.postgres.connect(ledger) as connection:
+        connection.execute("SELECT set_config('bench.batch', %s, false)", [str(batch)])
+        connection.execute(PAYMENTS)
+    seconds["apply"] = _timed(partial(apply_payments, engine, 1, run="timed"))
+    return seconds
 
 
 def _timed(step: Callable[[], object]) -> float:

@@ -1,0 +1,13 @@
+"""Users who are due for a purge are found by their dates."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0010"
+down_revision = "0009"
+
+
+def upgrade() -> None:
+    sql = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    op.get_bind().connection.driver_connection.execute(sql)  # many statements, and % is no placeholder
