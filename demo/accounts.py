@@ -14,8 +14,11 @@ PLACES = text("""
                coalesce(-sum(outstanding_change) FILTER (WHERE kind = 'REVERSED'), 0) AS set_off,
                coalesce(-sum(balance_change) FILTER (WHERE kind = 'EXPORTED_AND_PAID'), 0)
                    - coalesce(sum(outstanding_change) FILTER (WHERE kind = 'PAID_AT_BURSAR'), 0) AS settled,
-               (SELECT coalesce(sum(credited), 0) FROM import_records WHERE fine_id = fines.id) AS credits
-        FROM fines JOIN journal ON journal.fine_id = fines.id GROUP BY fines.id
+               coalesce(sum(credited), 0) AS credits
+        FROM fines JOIN journal ON journal.fine_id = fines.id
+        LEFT JOIN import_records AS records
+            ON records.file_id = journal.import_file_id AND records.number = journal.import_record
+        GROUP BY fines.id
     )
     SELECT currency, sum(original) AS original, sum(desk) AS desk, sum(waived) AS waived, sum(balance) AS balance,
            sum(settled + credits) AS bursar, sum(outstanding) AS outstanding, sum(credits) AS credits,

@@ -1,0 +1,13 @@
+"""How a payment is judged, as functions; and no more entries in indexes than look-ups need."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0011"
+down_revision = "0009"
+
+
+def upgrade() -> None:
+    """Runs the statements of the file of the same name."""
+    op.get_bind().exec_driver_sql(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
