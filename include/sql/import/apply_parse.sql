@@ -2,11 +2,11 @@
 -- Lines of released batches were not billed and match nothing. What can't be used is sorted out with its reason, and so is a
 -- reversal that comes back: the bursar confirms it, and it pays nothing.
 INSERT INTO matched (number, amount, fine_id, matched_id, batch_id, exported, outcome, reason)
-SELECT record.number, parsed.amount, coalesce(by_transaction.fine_id, by_fine.fine_id),
+SELECT record.number, record.amount, coalesce(by_transaction.fine_id, by_fine.fine_id),
     coalesce(by_transaction.transaction_id, by_fine.transaction_id), coalesce(by_transaction.batch_id, by_fine.batch_id),
     coalesce(by_transaction.amount, by_fine.amount),
     CASE
-        WHEN record.problem IS NOT NULL OR parsed.amount IS NULL OR coalesce(record.transaction_id, record.internal_id) IS NULL
+        WHEN record.problem IS NOT NULL OR record.amount IS NULL OR coalesce(record.transaction_id, record.internal_id) IS NULL
             THEN 'INVALID'
         WHEN by_transaction.fine_id IS NULL AND by_fine.fine_id IS NULL THEN 'UNMATCHED'
         WHEN record.currency <> coalesce(by_transaction.currency, by_fine.currency) THEN 'CURRENCY_MISMATCH'
@@ -15,7 +15,7 @@ SELECT record.number, parsed.amount, coalesce(by_transaction.fine_id, by_fine.fi
     CASE
         WHEN record.problem IS NOT NULL THEN record.problem
         WHEN record.sum IS NULL THEN 'there is no sum'
-        WHEN parsed.amount IS NULL THEN 'the sum is no amount of money: write digits and a point, as in 12.50'
+        WHEN record.amount IS NULL THEN 'the sum is no amount of money: write digits and a point, as in 12.50'
         WHEN coalesce(record.transaction_id, record.internal_id) IS NULL
             THEN 'there is neither a transaction id nor an internal id'
         WHEN by_transaction.fine_id IS NULL AND by_fine.fine_id IS NULL THEN 'no exported fine has this id'
@@ -24,11 +24,13 @@ SELECT record.number, parsed.amount, coalesce(by_transaction.fine_id, by_fine.fi
         WHEN by_transaction.reversal
             THEN 'this is the reversal of transaction ' || by_transaction.reversed_transaction_id || ', and pays nothing'
     END
-FROM import_records AS record
-CROSS JOIN LATERAL (
-    SELECT CASE WHEN record.sum ~ '^[+-]?[0-9]{1,11}([.][0-9]{0,3}0*)?$' THEN CAST(record.sum AS numeric(14, 3)) END AS amount,
-           CASE WHEN record.internal_id ~ '^[0-9]{1,18}$' THEN CAST(record.internal_id AS bigint) END AS internal_id
-) AS parsed
+FROM (
+    SELECT number, transaction_id, internal_id, currency, sum, problem,
+           CASE WHEN sum ~ '^[+-]?[0-9]{1,11}([.][0-9]{0,3}0*)?$' THEN CAST(sum AS numeric(14, 3)) END AS amount,
+           CASE WHEN internal_id ~ '^[0-9]{1,18}$' THEN CAST(internal_id AS bigint) END AS fine_id
+    FROM import_records WHERE file_id = :file_id
+    OFFSET 0  -- parsed once, not wherever it is asked for
+) AS record
 LEFT JOIN LATERAL (
     SELECT lines.batch_id, lines.fine_id, lines.transaction_id, lines.currency, lines.amount, lines.reversal,
            lines.reversed_transaction_id
@@ -38,8 +40,7 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT lines.batch_id, lines.fine_id, lines.transaction_id, lines.currency, lines.amount
     FROM lines JOIN batches ON batches.id = lines.batch_id
-    WHERE by_transaction.fine_id IS NULL AND lines.fine_id = parsed.internal_id AND NOT lines.reversal
+    WHERE by_transaction.fine_id IS NULL AND lines.fine_id = record.fine_id AND NOT lines.reversal
           AND batches.released_at IS NULL
     ORDER BY lines.batch_id DESC LIMIT 1
-) AS by_fine ON true
-WHERE record.file_id = :file_id;
+) AS by_fine ON true;
