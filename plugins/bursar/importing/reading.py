@@ -22,6 +22,10 @@ MAX_DEPTH = 32
 MAX_ATTRIBUTES = 64
 ENCODINGS = ("UTF-8", "UTF-16", "ISO-8859-1", "ISO-8859-15", "WINDOWS-1252", "US-ASCII")
 
+_ROOT = "xml-fragment"
+_RECORD = "userFineFee"
+_FIELDS = ("bursarTransactionId", "internalId", "currency", "sum")  # as in Record
+_REMEMBERED = 64  # elements at each place of which the names are known; of further ones they are asked again
 _NIL = "http://www.w3.org/2001/XMLSchema-instance nil"
 _TRUE = {"true", "1"}
 _SHOWN = 60
@@ -49,20 +53,24 @@ class Record(NamedTuple):
 
 
 class _Place(dict[str, "_Place"]):
-    """A place in the structure: by their full names, the elements that count there."""
+    """A place in a file: by their full names, the elements that may stand there, and the place that each of them is."""
 
-    def __init__(self, name: str, *children: "_Place", in_record: bool = False) -> None:
+    __slots__ = ("counts", "name")  # asked for each element twice
+
+    def __init__(self, name: str, *children: "_Place", counts: bool = False) -> None:
         super().__init__({f"{NAMESPACE} {child.name}": child for child in children})
         self.name: str = name
-        self.in_record = in_record
+        self.counts: bool = counts
 
 
-_SUM = _Place("compositeSum", _Place("currency", in_record=True), _Place("sum", in_record=True), in_record=True)
-_IDS = (_Place("bursarTransactionId", in_record=True), _Place("internalId", in_record=True))
-_RECORD = _Place("userFineFee", *_IDS, _SUM)
-_USER = _Place("userExportedFineFeesList", _Place("finefeeList", _RECORD))
-_ROOT = _Place("xml-fragment", _Place("userExportedFineFees", _Place("userExportedList", _USER)))
-_DOCUMENT = _Place("", _ROOT)
+def _structure() -> _Place:
+    """The places that a reading starts with, from the document down: those that are needed."""
+    transaction_id, internal_id, currency, sum_ = (_Place(name, counts=True) for name in _FIELDS)
+    record = _Place(
+        _RECORD, transaction_id, internal_id, _Place("compositeSum", currency, sum_, counts=True), counts=True
+    )
+    users = _Place("userExportedFineFeesList", _Place("finefeeList", record))
+    return _Place("", _Place(_ROOT, _Place("userExportedFineFees", _Place("userExportedList", users))))
 
 
 def records(source: BinaryIO, name: str) -> Iterator[Record]:
@@ -106,41 +114,41 @@ class _Reading:
         self._utf16 = utf16
         self._encoding = "UTF-16" if utf16 else "UTF-8"
         self._fed = 0
-        self._started = 0  # elements
         self._unstarted = 0  # bytes of the blocks behind the last one in which an element started
-        self._path = [_DOCUMENT]
-        self._outside = 0  # how many open elements are none of the structure
-        self._ignored: set[str] = set()
+        self._path = [_structure()]
+        self._ignored = [_Place("ignored") for _ in range(MAX_DEPTH + 1)]  # by depth, which is thus asked for once
         self._text: list[str] = []
+        self._collect = self._text.append
         self._nil = False
-        self._field = 0  # which of the started elements is the field that is open
         self._number = 0
         self._line = 0
         self._given: dict[str, str | None] = {}
         self._problems: dict[str, str] = {}
         self._records: list[Record] = []
         self._names: dict[Any, str] = {}  # all that expat keeps until the end; a default namespace's prefix is None
+        self._known = 0  # how many of them were added up
         self._parser = expat.ParserCreate("UTF-8" if utf16 else None, " ", self._names)
         self._parser.buffer_text = True
         self._parser.XmlDeclHandler = self._declaration
         self._parser.StartDoctypeDeclHandler = self._doctype
         self._parser.StartNamespaceDeclHandler = lambda _prefix, _uri: None  # puts the prefix into the names
-        self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
 
     def feed(self, block: bytes, *, final: bool = False) -> list[Record]:
         """Parses a block and returns the records that end in it."""
-        started = self._started
+        self._unstarted += len(block)
+        self._parser.StartElementHandler = self._first
         try:
             self._parser.Parse(block, final)
         except expat.ExpatError as error:
             raise self.refusal(self._reason(error, block)) from error
         self._fed += len(block)
-        self._unstarted = 0 if self._started > started else self._unstarted + len(block)
         if self._unstarted > LIMIT - 2 * BLOCK:
             raise self.refusal(f"a text, a tag or a comment is far too long. {_FORMAT}")
-        if sum(map(len, filter(None, self._names))) > LIMIT:
-            raise self.refusal(f"the names of elements and attributes are too many or too long. {_FORMAT}")
+        if len(self._names) > self._known:
+            self._known = len(self._names)
+            if sum(map(len, filter(None, self._names))) > LIMIT:
+                raise self.refusal(f"the names of elements and attributes are too many or too long. {_FORMAT}")
         found, self._records = self._records, []
         return found
 
@@ -161,44 +169,41 @@ class _Reading:
     def _doctype(self, *_: object) -> None:
         raise self.refusal("a document type (<!DOCTYPE) is not accepted. Ask the bursar for a file without it.")
 
+    def _first(self, name: str, attributes: dict[str, str]) -> None:
+        """The first element that starts in a block."""
+        self._unstarted = 0
+        self._parser.StartElementHandler = self._start
+        self._start(name, attributes)
+
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        self._started += 1
         if attributes and len(attributes) > MAX_ATTRIBUTES:
             raise self.refusal(f"an element has more than {MAX_ATTRIBUTES} attributes. {_FORMAT}")
-        place = None if self._outside else self._path[-1].get(name)
-        if place is None:
-            self._outside += 1
-            if name not in self._ignored or self._outside + len(self._path) > MAX_DEPTH + 1:
-                self._ignore(name)
-            return
+        if (place := self._path[-1].get(name)) is None:
+            place = self._unknown(name)
         self._path.append(place)
-        if place.in_record:
-            self._field = self._started
-            self._nil = attributes.get(_NIL) in _TRUE
-            self._text.clear()
-            self._parser.CharacterDataHandler = self._text.append
-        elif place is _RECORD:
-            self._line = self._parser.CurrentLineNumber
-            self._given.clear()
-            self._problems.clear()
+        if place.counts:
+            if not place:
+                self._nil = attributes.get(_NIL) in _TRUE
+                self._parser.CharacterDataHandler = self._collect
+            elif place.name == _RECORD:
+                self._line = self._parser.CurrentLineNumber
 
     def _end(self, _name: str) -> None:
-        if self._outside:
-            self._outside -= 1
-            return
         place = self._path.pop()
-        if place.in_record:
-            self._parser.CharacterDataHandler = None
-            self._keep(place)
-        elif place is _RECORD:
+        if not place.counts:
+            return
+        if place.name == _RECORD:
             self._keep_record()
-
-    def _keep(self, place: _Place) -> None:
+            return
+        value = None
+        if not place:
+            self._parser.CharacterDataHandler = None
+            if not self._nil:
+                value = "".join(self._text).strip() or None
+            self._text.clear()
         if place.name in self._given:
             self._problems[place.name] = "is given more than once"
-        elif not place and self._field != self._started:
-            self._problems[place.name] = "has elements in it"
-        self._given[place.name] = None if self._nil else "".join(self._text).strip() or None
+        self._given[place.name] = value
 
     def _keep_record(self) -> None:
         self._number += 1
@@ -206,21 +211,27 @@ class _Reading:
         if self._problems:
             given.update(dict.fromkeys(self._problems))
             problem = "; ".join(f"{name} {what}" for name, what in self._problems.items())
-        ids = given.get("bursarTransactionId"), given.get("internalId")
-        self._records.append(Record(self._number, self._line, *ids, given.get("currency"), given.get("sum"), problem))
+            self._problems.clear()
+        self._records.append(Record._make((self._number, self._line, *map(given.get, _FIELDS), problem)))
+        given.clear()
 
-    def _ignore(self, name: str) -> None:
-        """Refuses an element that can't be ignored; the others won't be asked again at any depth that is allowed."""
-        if len(self._path) == 1:
+    def _unknown(self, name: str) -> _Place:
+        """The place of an element that is not needed; one that can't be ignored is refused."""
+        here, depth = self._path[-1], len(self._path)
+        if depth == 1:
             namespace, _, local = name.rpartition(" ")
-            if local != _ROOT.name:
-                raise self.refusal(f"the outermost element is {_shown(local)} and not {_ROOT.name}. {_FORMAT}")
+            if local != _ROOT:
+                raise self.refusal(f"the outermost element is {_shown(local)} and not {_ROOT}. {_FORMAT}")
             raise self.refusal(f"the namespace is {_shown(namespace)} and not {NAMESPACE}. {_FORMAT}")
-        if self._outside + len(self._path) > MAX_DEPTH + 1:
+        if depth > MAX_DEPTH:
             raise self.refusal(f"elements stand in each other more than {MAX_DEPTH} deep. {_FORMAT}")
-        if name.endswith(_RECORD.name):  # ignored, a payment would be lost and nobody would know
-            raise self.refusal(f"a {_RECORD.name} stands where none belongs, or in another namespace. {_FORMAT}")
-        self._ignored.add(name)
+        if name.endswith(_RECORD):  # ignored, a payment would be lost and nobody would know
+            raise self.refusal(f"a {_RECORD} stands where none belongs, or in another namespace. {_FORMAT}")
+        if here.counts and not here:
+            self._problems[here.name] = "has elements in it"
+        elif len(here) < _REMEMBERED:
+            here[name] = self._ignored[depth]
+        return self._ignored[depth]
 
     def _reason(self, error: expat.ExpatError, block: bytes) -> str:
         reason = expat.ErrorString(error.code)
