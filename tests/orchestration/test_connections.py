@@ -118,6 +118,12 @@ def test_an_error_of_the_caller_is_the_callers(remote: Remote, connect: Connect)
         raise FileNotFoundError("mine")
 
 
+def test_the_cipher_that_costs_least_is_asked_for_first(sftp_remote: Remote, connect: Connect) -> None:
+    with open_folder(connect(sftp_remote.connection), "", may_create=False) as folder:
+        channel = vars(folder)["_channel"]
+        assert channel.get_transport().remote_cipher == "aes128-gcm@openssh.com"
+
+
 @pytest.mark.parametrize("extra", ["private_key", "key_file"])
 def test_a_key_opens_sftp_without_a_password(tmp_path: Path, connect: Connect, extra: str) -> None:
     private, public, file = a_key(tmp_path)
