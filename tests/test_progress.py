@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bursar.progress import told
+from bursar.progress import told, transfer_told
 
 
 def ticking(seconds: float) -> Iterator[float]:
@@ -45,3 +45,24 @@ def test_without_a_total_nothing_is_said_about_the_end(caplog: pytest.LogCapture
 
 def test_what_is_quick_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
     assert lines(caplog, 5000, 0.5, 5000) == []
+
+
+def test_a_file_on_its_way_is_told_in_megabytes(caplog: pytest.LogCaptureFixture) -> None:
+    clock = ticking(6)
+    with caplog.at_level("INFO", "bursar.progress"):
+        sent = transfer_told("Sent fines.xml", 1_240_000_000, clock=lambda: next(clock))
+        for _ in range(4):
+            sent(b"\0" * 120_000_000)
+    assert [record.getMessage() for record in caplog.records] == [
+        "Sent fines.xml: 240 MB of 1,240 MB (20 MB a second), about 50 seconds left.",
+        "Sent fines.xml: 480 MB of 1,240 MB (20 MB a second), about 38 seconds left.",
+    ]
+
+
+def test_a_slow_line_has_decimals(caplog: pytest.LogCaptureFixture) -> None:
+    clock = ticking(10)
+    with caplog.at_level("INFO", "bursar.progress"):
+        transfer_told("Sent fines.xml", 8_500_000, clock=lambda: next(clock))(b"\0" * 512_000)
+    assert caplog.records[0].getMessage() == (
+        "Sent fines.xml: 0.51 MB of 8.50 MB (0.05 MB a second), about 3 minutes left."
+    )

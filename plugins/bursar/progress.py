@@ -8,9 +8,11 @@ from typing import TypeVar
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Clock = Callable[[], float]
 
 EVERY = 10  # seconds between two lines in the log
 _LOOK_EVERY = 500  # items between two looks at the clock
+_MEGABYTE = 1_000_000
 
 
 def told(
@@ -19,30 +21,60 @@ def told(
     total: int | None = None,
     *,
     each: int = 1,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Clock = time.monotonic,
 ) -> Iterator[T]:
     """The items themselves; while they are worked off, a line every few seconds says how many, how fast, how long yet.
 
     `doing` begins the line and says what the items are, as in `Wrote fines`. Without a `total` nothing is said about
     the time left. What takes less than a few seconds says nothing. An item may stand for several, `each` of them.
     """
-    began = told_at = clock()
+    progress = _Progress(doing, total, "", clock)
     looks = max(1, _LOOK_EVERY // each)
     for step, item in enumerate(items, start=1):
         yield item
-        if step % looks == 0 and (now := clock()) - told_at >= EVERY:
-            told_at = now
-            number = min(step * each, total or step * each)
-            rate = number / (now - began)
-            if total:
-                left = _in_words((total - number) / rate)
-                log.info("%s: %s of %s (%s a second), about %s left.", doing, *_read(number, total, rate), left)
-            else:
-                log.info("%s: %s so far (%s a second).", doing, *_read(number, rate))
+        if step % looks == 0:
+            progress.at(min(step * each, total or step * each))
 
 
-def _read(*numbers: float) -> list[str]:
-    return [f"{number:,.0f}" for number in numbers]
+def transfer_told(doing: str, size: int, *, clock: Clock = time.monotonic) -> Callable[[bytes], None]:
+    """What is to be called with each block of a file of `size` bytes on its way; it tells as `told` does, in MB."""
+    progress = _Progress(doing, size / _MEGABYTE, " MB", clock)
+    moved = 0
+
+    def tell(block: bytes) -> None:
+        nonlocal moved
+        moved += len(block)
+        progress.at(moved / _MEGABYTE)
+
+    return tell
+
+
+class _Progress:
+    """How far something has come since this was made."""
+
+    def __init__(self, doing: str, total: float | None, unit: str, clock: Clock) -> None:
+        self._doing = doing
+        self._total = total
+        self._unit = unit
+        self._clock = clock
+        self._began = self._told_at = clock()
+
+    def at(self, number: float) -> None:
+        """Says so, if nothing was said for a few seconds."""
+        now = self._clock()
+        if now - self._told_at < EVERY:
+            return
+        self._told_at = now
+        rate = number / (now - self._began)
+        if self._total:
+            left = _in_words((self._total - number) / rate)
+            read = self._read(number, self._total, rate)
+            log.info("%s: %s of %s (%s a second), about %s left.", self._doing, *read, left)
+        else:
+            log.info("%s: %s so far (%s a second).", self._doing, *self._read(number, rate))
+
+    def _read(self, *numbers: float) -> list[str]:
+        return [f"{number:,.{0 if number >= 10 else 2}f}{self._unit}" for number in numbers]  # noqa: PLR2004  slow lines
 
 
 def _in_words(seconds: float) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from bursar import progress
 from bursar.errors import BatchError, PassingError, RemoteFolderError
 from bursar.exchange.folder import RemoteFolder
 from bursar.exporting.closing import close_fines, finish_earlier_batches, release
@@ -48,6 +49,19 @@ def test_a_file_arrives_under_its_name_with_nothing_beside_it(library: Library, 
     assert bursar.files() == {found.file_name: content}
     close_fines(library.ledger, found.id)
     assert exported_once(library, found)
+
+
+def test_an_upload_tells_how_far_it_is(
+    library: Library, bursar: Bursar, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "EVERY", 0)
+    found = selected(library, fines=7)
+    with caplog.at_level("INFO"):
+        size = deliver(library.ledger, found.id, bursar.open(), tmp_path).file_size
+    sending, sent, delivered = [record.getMessage() for record in caplog.records][-3:]
+    assert sending == f"Sending {found.file_name} ({size:,} bytes) to sftp://{bursar.host}/out."
+    assert sent.startswith(f"Sent {found.file_name}: 0.01 MB of 0.01 MB (")
+    assert delivered == f"Delivered {found.file_name} ({size:,} bytes) to sftp://{bursar.host}/out."
 
 
 CALLS = ["size", "write", "size", "rename", "size"]

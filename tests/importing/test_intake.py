@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bursar import progress
 from bursar.errors import InputFileError, PassingError, RemoteFolderError
 from bursar.exchange.folder import RemoteFolder
 from bursar.importing.intake import read_file
@@ -156,6 +157,22 @@ def test_a_repeated_task_stays_with_what_it_read(inbox: Inbox) -> None:
 def test_a_file_that_is_gone_is_waited_for(inbox: Inbox) -> None:
     with pytest.raises(PassingError, match="is not there any more"):
         inbox.read("a.xml")
+
+
+def test_fetching_tells_how_far_it_is(
+    inbox: Inbox, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "EVERY", 0)
+    content = xml(*[Payment(str(number), "5") for number in range(500)])
+    inbox.put("a.xml", content)
+    with caplog.at_level("INFO"):
+        inbox.read("a.xml")
+    lines = [record.getMessage() for record in caplog.records if "etch" in record.getMessage()]
+    assert (
+        lines[0]
+        == f"Fetching a.xml ({len(content):,} bytes) from {inbox.remote.connection['conn_type']}://bursar.example.edu/in."
+    )
+    assert lines[-1].startswith("Fetched a.xml: 0.08 MB of 0.08 MB (")
 
 
 def test_a_file_that_grows_while_it_is_read_is_not_used(inbox: Inbox) -> None:

@@ -1,7 +1,7 @@
 """A folder on the bursar's server: what a file's way there and back needs of it, and nothing more."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Protocol
@@ -39,8 +39,11 @@ class RemoteFolder(Protocol):
     def size(self, name: str) -> int | None:
         """The size of a file in bytes; None only if the server says that there is no such file."""
 
-    def write(self, name: str, source: BinaryIO) -> None:
-        """Writes the rest of a stream to a file, over what was there; memory stays flat."""
+    def write(self, name: str, source: BinaryIO, sent: Callable[[bytes], None] | None = None) -> None:
+        """Writes the rest of a stream to a file, over what was there; memory stays flat.
+
+        `sent` is called with each block that is on its way.
+        """
 
     def rename(self, name: str, new: str) -> None:
         """Gives a file a name that is free; a file that has the name already is never replaced."""

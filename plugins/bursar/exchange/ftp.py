@@ -1,7 +1,7 @@
 """A folder on an FTP server, with or without TLS."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from ftplib import FTP, all_errors, error_perm, error_temp
@@ -70,10 +70,10 @@ class FtpFolder:
                 raise ValueError("no size in the answer to SIZE")
             return size
 
-    def write(self, name: str, source: BinaryIO) -> None:
-        """Writes the rest of a stream to a file, over what was there; memory stays flat."""
+    def write(self, name: str, source: BinaryIO, sent: Callable[[bytes], None] | None = None) -> None:
+        """Writes the rest of a stream to a file, over what was there; `sent` is called with each block on its way."""
         with self._asking_to("write the file", checked(name)):
-            self._client.storbinary(f"STOR {name}", source, BLOCK)
+            self._client.storbinary(f"STOR {name}", source, BLOCK, sent)
 
     def rename(self, name: str, new: str) -> None:
         """Gives a file a name that is free.

@@ -2,7 +2,7 @@
 
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -56,8 +56,8 @@ class SftpFolder:
                 raise SFTPError("the server tells no sizes")
             return size
 
-    def write(self, name: str, source: BinaryIO) -> None:
-        """Writes the rest of a stream to a file, over what was there; memory stays flat."""
+    def write(self, name: str, source: BinaryIO, sent: Callable[[bytes], None] | None = None) -> None:
+        """Writes the rest of a stream to a file, over what was there; `sent` is called with each block on its way."""
         with self._asking_to("write the file", checked(name)), self._client.open(name, "wb") as remote:
             block = source.read(BLOCK)
             while block:
@@ -65,6 +65,8 @@ class SftpFolder:
                 # Blocks are sent without waiting for answers; the last one waits for its own and all that are due.
                 remote.set_pipelined(bool(following))
                 remote.write(block)
+                if sent:
+                    sent(block)
                 block = following
 
     def rename(self, name: str, new: str) -> None:

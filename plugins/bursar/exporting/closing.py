@@ -9,6 +9,7 @@ from bursar.errors import BatchError
 from bursar.exporting.delivery import OpenFolder, deliver, only_one_delivers
 from bursar.ledger.batches import Batch, State, batch, record_step, unfinished_batches
 from bursar.ledger.statements import statement
+from bursar.money import many
 from bursar.staging import Folder
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ def close_fines(engine: Engine, batch_id: int, *, ended_by: str | None = None) -
             raise BatchError(
                 f"Batch {batch_id} is {found.state}: only a delivered batch can be closed. Repeat its upload first."
             )
+        log.info("Closing the %s of batch %s.", many(found.fines, "fine"), batch_id)
         entries = connection.execute(statement("export/journal_entries"), {"batch_id": batch_id}).rowcount
         let_go = connection.execute(statement("export/release_claims"), {"batch_id": batch_id}).rowcount
         if not entries == let_go == found.fines:
@@ -41,7 +43,7 @@ def close_fines(engine: Engine, batch_id: int, *, ended_by: str | None = None) -
         record_step(connection, batch_id, "closed", after=State.DELIVERED, ended_by=ended_by)
         connection.execute(statement("export/set_off_credits"), {"batch_id": batch_id})
         closed = batch(connection, batch_id)
-    log.info("Closed the %s fines of batch %s.", closed.fines, batch_id)
+    log.info("Closed the %s of batch %s.", many(closed.fines, "fine"), batch_id)
     return closed
 
 

@@ -22,6 +22,7 @@ from bursar.errors import BatchError, PassingError, RemoteFolderError
 from bursar.exchange.folder import RemoteFolder, in_the_way
 from bursar.exporting.document import Document, build_document
 from bursar.ledger.batches import Batch, State, Step, batch, record_step
+from bursar.progress import transfer_told
 from bursar.staging import Folder
 
 log = logging.getLogger(__name__)
@@ -90,7 +91,7 @@ def bring(found: Batch, document: Document, folder: RemoteFolder, record: Record
                 _write(document, folder, part)
             _rename(found, document, folder, part)
     record("delivered", State.PART_COMPLETE)
-    log.info("Delivered %s (%s bytes) to %s.", found.file_name, document.size, folder.address)
+    log.info("Delivered %s (%s bytes) to %s.", found.file_name, f"{document.size:,}", folder.address)
 
 
 def _upload(found: Batch, document: Document, folder: RemoteFolder, part: str, record: Record) -> None:
@@ -103,11 +104,13 @@ def _upload(found: Batch, document: Document, folder: RemoteFolder, part: str, r
 
 
 def _write(document: Document, folder: RemoteFolder, part: str) -> None:
+    name = document.path.name
+    log.info("Sending %s (%s bytes) to %s.", name, f"{document.size:,}", folder.address)
     with document.path.open("rb") as file:
-        folder.write(part, file)
+        folder.write(part, file, transfer_told(f"Sent {name}", document.size))
     if (size := folder.size(part)) != document.size:
         raise PassingError(
-            f"{part} in {folder.address} has {size} bytes after the upload, and {document.path.name} has "
+            f"{part} in {folder.address} has {size} bytes after the upload, and {name} has "
             f"{document.size}. The upload starts again; if this repeats, the server's disk or quota may be full."
         )
 

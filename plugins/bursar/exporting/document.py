@@ -17,6 +17,7 @@ from bursar.exporting.checking import NAMESPACE, check_document
 from bursar.ledger.batches import Batch, State, batch, record_step
 from bursar.ledger.copying import ROWS_AT_ONCE, ahead, copied_out
 from bursar.ledger.statements import statement
+from bursar.money import many
 from bursar.progress import told
 from bursar.staging import Folder, put_in_place
 
@@ -95,7 +96,13 @@ def build_document(engine: Engine, batch_id: int, staging: Folder) -> Document:
                 file_size=document.size,
                 sha256=document.sha256,
             )
-    log.info("Built %s: %s users, %s fines, %s bytes.", found.file_name, found.users, found.fines, document.size)
+    log.info(
+        "Built %s: %s, %s, %s bytes.",
+        found.file_name,
+        many(found.users, "user"),
+        many(found.fines, "fine"),
+        f"{document.size:,}",
+    )
     return document
 
 

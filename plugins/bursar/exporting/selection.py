@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine
 from bursar.errors import BursarError
 from bursar.ledger.batches import Batch, batch_of_run
 from bursar.ledger.statements import statement
+from bursar.money import many
 from bursar.profiles import Profile, Settings
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ def select_fines(
     Raises:
         BursarError: the transaction ids are used up; nothing was selected.
     """
+    log.info("Selecting the fines that are due, once no other job changes balances.")
     with engine.begin() as connection:
         connection.execute(statement("export/freeze_ledger"))
         if found := batch_of_run(connection, profile.code, run):
@@ -86,6 +88,7 @@ def select_fines(
         first_id = _take_transaction_ids(connection, settings, selection.fines)
         batch = _open_batch(connection, profile, settings, selection, run=run, as_of=as_of, dry_run=dry_run)
         if selection.fines:
+            log.info("Freezing %s into batch %s.", many(selection.fines, "fine"), batch.id)
             connection.execute(
                 statement("export/freeze_lines"),
                 {"batch_id": batch.id, "prefix": settings.transaction_ids.prefix, "first_transaction_id": first_id},
@@ -93,13 +96,13 @@ def select_fines(
             if not dry_run:
                 connection.execute(statement("export/claim_fines"), {"batch_id": batch.id})
     log.info(
-        "As of %s, %s fines of %s users go as batch %s%s; left behind: %s.",
+        "As of %s, %s of %s go as batch %s%s; left behind: %s.",
         f"{as_of:%Y-%m-%d %H:%M %Z}",
-        batch.fines,
-        batch.users,
+        many(batch.fines, "fine"),
+        many(batch.users, "user"),
         batch.id,
         " of a dry run" if dry_run else "",
-        ", ".join(f"{left['fines']} {reason}" for reason, left in batch.left_behind.items()) or "none",
+        ", ".join(f"{left['fines']:,} {reason}" for reason, left in batch.left_behind.items()) or "none",
     )
     return batch
 

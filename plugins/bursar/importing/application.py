@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine
 from bursar.errors import BatchError, InputFileError, PassingError
 from bursar.ledger.imports import FileState, ImportFile, import_file
 from bursar.ledger.statements import statement
+from bursar.money import many
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ def apply_payments(engine: Engine, file_id: int, *, run: str) -> ImportFile:
         InputFileError: the file was refused, or has not been read.
         BatchError: counts or sums of the outcomes are not those of the file; nothing was applied.
     """
+    log.info("Applying file %s, once no other job changes balances.", file_id)
     with engine.begin() as connection:
         connection.execute(statement("export/freeze_ledger"))
         found = import_file(connection, file_id, lock=True)
@@ -42,12 +44,14 @@ def apply_payments(engine: Engine, file_id: int, *, run: str) -> ImportFile:
             return found
         if found.state is not FileState.READ:
             raise InputFileError(f"{found.name} is {found.state} and can't be applied. Repeat its reading first.")
+        log.info("Matching the %s of %s with the fines that they pay.", many(found.records or 0, "record"), found.name)
         this = {"file_id": file_id}
         connection.execute(statement("import/matched"))
         connection.execute(statement("import/apply_parse"), this)
         connection.execute(statement("import/analyze_matched"))
         _wait_for_exports(connection, found)
         connection.execute(statement("import/apply_settle"), this | {"amounts": found.amounts})
+        log.info("Each record has its outcome; the payments are written to the ledger.")
         connection.execute(statement("import/apply_payments"), this)
         connection.execute(statement("import/apply_credits"), this)
         outcomes = _compared_outcomes(connection, found)

@@ -24,7 +24,7 @@ from bursar.importing.unpacking import opened
 from bursar.ledger.imports import FileState, ImportFile, arrival, import_file
 from bursar.ledger.statements import statement
 from bursar.profiles import Profile
-from bursar.progress import told
+from bursar.progress import told, transfer_told
 
 if TYPE_CHECKING:
     import psycopg
@@ -97,14 +97,17 @@ def entry_of(folder: RemoteFolder, name: str) -> RemoteFile | None:
 
 def _fetch(folder: RemoteFolder, entry: RemoteFile, into: IO[bytes]) -> str:
     """Copies a file that does not change meanwhile, and returns its SHA-256."""
+    log.info("Fetching %s (%s bytes) from %s.", entry.name, f"{entry.size:,}", folder.address)
     digest = hashlib.sha256()
     size = 0
+    tell = transfer_told(f"Fetched {entry.name}", entry.size)
     for block in folder.read(entry.name):
         size += len(block)
         if size > entry.size:
             break
         digest.update(block)
         into.write(block)
+        tell(block)
     if size != entry.size or entry_of(folder, entry.name) != entry:
         raise PassingError(
             f"{entry.name} in {folder.address} changed while it was read: it is still being written. Nothing of it was "

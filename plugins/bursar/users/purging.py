@@ -10,6 +10,7 @@ from pydantic import Field
 from sqlalchemy import Engine
 
 from bursar.ledger.statements import statement
+from bursar.money import many
 from bursar.profiles import Settings
 from bursar.users.deletion import clear_staging, forget
 from bursar.users.jobs import Amount, Choices, UserJob, check_codes, job_of_run, next_job, record, waive
@@ -38,6 +39,7 @@ def purge_users(engine: Engine, choices: PurgeChoices, settings: Settings, *, ru
     Raises:
         BursarError: a user group is unknown; nothing was changed.
     """
+    log.info("Looking for users who are due, once no other job changes balances.")
     today = pendulum.instance(as_of).in_timezone(settings.time_zone).date()
     with engine.begin() as connection:
         connection.execute(statement("export/freeze_ledger"))
@@ -63,6 +65,7 @@ def purge_users(engine: Engine, choices: PurgeChoices, settings: Settings, *, ru
             connection.execute(statement("users/record_users"), {"job_id": job_id})
             users = {row.reason: row.users for row in connection.execute(statement("users/kept_users"))}
             if not choices.dry_run:
+                log.info("Purging %s.", many(users.get(None, 0), "user"))
                 waive(connection, f"Purge User Records {job_id}")
                 connection.execute(statement("users/leaving"))
                 connection.execute(statement("users/leave_judged"))
@@ -70,5 +73,11 @@ def purge_users(engine: Engine, choices: PurgeChoices, settings: Settings, *, ru
             job = record(connection, "purge", job_id, choices, run=run, as_of=as_of, users=users)
     if not job.dry_run:
         clear_staging(engine, settings.staging_folder)
-    log.info("Job %s: %s users purged, %s fines waived (dry run: %s).", job.id, job.users, job.fines, job.dry_run)
+    log.info(
+        "Job %s: %s purged, %s waived%s.",
+        job.id,
+        many(job.users, "user"),
+        many(job.fines, "fine"),
+        "; a dry run, which changed nothing" if job.dry_run else "",
+    )
     return job

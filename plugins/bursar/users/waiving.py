@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from sqlalchemy import Engine
 
 from bursar.ledger.statements import statement
+from bursar.money import many
 from bursar.profiles import Settings
 from bursar.users.fine_ids import listed_file, stage
 from bursar.users.jobs import Amount, Choices, Codes, UserJob, check_codes, job_of_run, next_job, record, waive
@@ -51,6 +52,7 @@ def waive_fines(engine: Engine, choices: WaiveChoices, settings: Settings, *, ru
         InputFileError: there is no such file.
         BursarError: a user group or a library is unknown; nothing was changed.
     """
+    log.info("Looking for the fines that were chosen, once no other job changes balances.")
     with engine.begin() as connection:
         connection.execute(statement("export/freeze_ledger"))
         if found := job_of_run(connection, "waive", run):
@@ -67,9 +69,16 @@ def waive_fines(engine: Engine, choices: WaiveChoices, settings: Settings, *, ru
         job_id = next_job(connection)
         connection.execute(statement("users/record_fines"), {"job_id": job_id})
         if not choices.dry_run:
+            log.info("Waiving fines of %s.", many(users.get(None, 0), "user"))
             waive(connection, f"Bulk Fine Waiving {job_id}: {choices.reason}. {choices.comment}".rstrip())
         job = record(connection, "waive", job_id, choices, run=run, as_of=as_of, users=users)
-    log.info("Job %s: %s fines of %s users waived (dry run: %s).", job.id, job.fines, job.users, job.dry_run)
+    log.info(
+        "Job %s: %s of %s waived%s.",
+        job.id,
+        many(job.fines, "fine"),
+        many(job.users, "user"),
+        "; a dry run, which changed nothing" if job.dry_run else "",
+    )
     return job
 
 
