@@ -5,7 +5,7 @@ import json
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,8 +35,8 @@ class Library:
     """What runs: PostgreSQL with the ledger, the SFTP server, the mail server, Airflow.
 
     `state` is the folder that keeps all of it. `folders` are the bursars' own, by bursar, as they lie on this machine.
-    `mails` is the folder that keeps every mail. `env` holds the Airflow connections to the ledger, the bursars and the
-    mail server, as variables.
+    `mails` is the folder that keeps every mail; closing `mail_server` ends the server. `env` holds the Airflow
+    connections to the ledger, the bursars and the mail server, as variables.
     """
 
     state: Path
@@ -44,6 +44,7 @@ class Library:
     ledger_url: str
     folders: Mapping[str, Path]
     mails: Path
+    mail_server: ExitStack
     env: Mapping[str, str]
     airflow: Airflow
 
@@ -80,15 +81,17 @@ def embedded_library(
             _fill(postgres.url("ledger"), fines, say)
             say("Starting the bursars' SFTP server, and a mail server")
             accounts = {bursar: Account(state / "bursars" / bursar, token_urlsafe(12)) for bursar in BURSARS}
-            with sftp_server(accounts, state / "sftp") as server, mail_server(state / "mails") as mail_port:
+            with sftp_server(accounts, state / "sftp") as server, ExitStack() as mail:
                 for account in accounts.values():
                     (account.folder / SUB_DIRECTORY).mkdir(exist_ok=True)
-                env = _connections(postgres, server, accounts, mail_port)
+                env = _connections(postgres, server, accounts, mail.enter_context(mail_server(state / "mails")))
                 say("Starting Airflow: scheduler, DAG processor, triggerer and API server")
                 with Airflow(state / "airflow", postgres.url("airflow", "psycopg2"), env) as airflow:
                     folders = {bursar: account.folder for bursar, account in accounts.items()}
                     try:
-                        yield Library(state, postgres, postgres.url("ledger"), folders, state / "mails", env, airflow)
+                        yield Library(
+                            state, postgres, postgres.url("ledger"), folders, state / "mails", mail, env, airflow
+                        )
                     finally:
                         _ignore_signals()
 

@@ -53,13 +53,17 @@ def engine(library: Library) -> Iterator[Engine]:
     engine.dispose()
 
 
-def started(
+def prepared(
     library: Library, engine: Engine, code: str, *, fines: int, limit: str = "2", server: str = "banner"
 ) -> str:
-    """Triggers the export of a new profile with fines of its own; returns the run."""
+    """A new profile with fines of its own; the id of its export DAG."""
     add_fines(engine, f"{code}FEE", *[1] * fines)
-    dag = add_profile(library, code, PROFILE.format(code=code, limit=limit, connection=f"bursar_{server}"))
-    return library.airflow.client.trigger(dag)
+    return add_profile(library, code, PROFILE.format(code=code, limit=limit, connection=f"bursar_{server}"))
+
+
+def started(library: Library, engine: Engine, code: str, **more: Any) -> str:
+    """Triggers the export of a new profile with fines of its own; returns the run."""
+    return library.airflow.client.trigger(prepared(library, engine, code, **more))
 
 
 def eventually(found: Callable[[], Any], within: float = SOON) -> Any:

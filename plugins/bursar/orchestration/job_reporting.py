@@ -125,11 +125,11 @@ def report_job(profile: Profile | None, job: Job, dag: DAG) -> XComArg:
         send_metrics(engine, recorded)
         if days := load_settings(INCLUDE / "bursar.yaml").keep_reports_days:
             forget_reports(engine, before=datetime.now(UTC) - timedelta(days=days))
+        _log(recorded)
+        recorded = tell(recorded, profile, run_url(dag.dag_id, run))
         context["ti"].xcom_push(
             key=run_notes.NOTE, value=run_notes.note_of(_headline(recorded), list(recorded.messages))
         )
-        _log(recorded)
-        tell(recorded, profile, run_url(dag.dag_id, run))
         if recorded.outcome is Outcome.FAILED:
             raise AirflowFailException("The run failed, and its report is recorded. See the tasks before this one.")
         return {"outcome": recorded.outcome}

@@ -43,14 +43,14 @@ _CHAT_TYPES: Mapping[Tone, apprise.NotifyType] = {
 }
 
 
-def tell(report: JobReport, profile: Profile | None, run_url: str | None) -> None:
+def tell(report: JobReport, profile: Profile | None, run_url: str | None) -> JobReport:
     """Tells those whom the profile names, or without a profile the settings, how a run ended. Never raises.
 
-    A repeated call tells only those who were not told yet. What did not go is in the log and among the report's
-    messages. Nobody is told of a dry run: who started it is looking at it.
+    A repeated call tells only those who were not told yet. What did not go is in the log and among the messages of the
+    report, which is recorded anew then, and returned. Nobody is told of a dry run: who started it is looking at it.
     """
     if report.dry_run:
-        return
+        return report
     try:
         settings = load_settings(INCLUDE / "bursar.yaml")
         letter = report_letter(
@@ -62,9 +62,10 @@ def tell(report: JobReport, profile: Profile | None, run_url: str | None) -> Non
         recipients = _recipients((profile or settings).notifications, report.outcome)
         engine = ledger_engine(ledger_url())
         if problems := deliver(engine, letter, recipients, what=report_key(report)):
-            record_report(engine, replace(report, messages=(*report.messages, *problems)))
+            return record_report(engine, replace(report, messages=(*report.messages, *problems)))
     except Exception:
         log.exception("It could not be told how this run ended. The run itself is not affected.")
+    return report
 
 
 def run_url(dag_id: str, run: str | None = None) -> str | None:
