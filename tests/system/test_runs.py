@@ -51,8 +51,8 @@ def engine(library: Library) -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def dags(library: Library) -> dict[str, str]:
-    """Three profiles of this module's own, each for fines of its own type; their export DAGs."""
-    codes = {"ASKED": "bursar_banner", "WEEK": "bursar_banner", "NOWHERE": "bursar_nowhere"}
+    """Profiles of this module's own, each for fines of its own type; their export DAGs."""
+    codes = dict.fromkeys(("ASKED", "WEEK", "BACKWARDS"), "bursar_banner") | {"NOWHERE": "bursar_nowhere"}
     yaml = {
         code: PROFILE.format(
             code=code, connection=connection, at=f"{NEXT:%H:%M}", imports="yes" if code == "WEEK" else "no"
@@ -214,6 +214,25 @@ def test_a_backfill_gives_each_day_the_fines_that_were_due_then(
     plain = client.trigger(dag)
     _ended(library, dag, 9)
     assert sent(engine, "WEEK") == already | {plain: [late]}
+
+
+def test_a_backfill_reversed_begins_with_the_newest_day(library: Library, engine: Engine, dags: dict[str, str]) -> None:
+    """The newest of three days was exported before and is left alone; the next takes all that was due until then."""
+    dag = dags["BACKWARDS"]
+    days = [NEXT.date() - timedelta(days=days) for days in (3, 2, 1)]
+    old, due = add_fines(engine, "BACKWARDSFEE", 20, 1)
+    _backfill(library, dag, days[-1], days[-1])
+    (before,) = _ended(library, dag, 1)
+    late, later, _ = add_fines(engine, "BACKWARDSFEE", 20, 2, 1)
+
+    _backfill(library, dag, days[0], days[-1], "--max-active-runs", "1", "--run-backwards")
+    oldest, middle, newest = _ended(library, dag, 3)
+
+    assert [_day(run) for run in (oldest, middle, newest)] == days
+    assert newest == before
+    assert middle["end_date"] < oldest["start_date"]
+    assert sent(engine, "BACKWARDS") == {newest["dag_run_id"]: [old, due], middle["dag_run_id"]: [late, later]}
+    assert report_of(engine, oldest["dag_run_id"]).outcome == "nothing to do"
 
 
 def test_an_import_refuses_a_backfill(library: Library, dags: dict[str, str]) -> None:
