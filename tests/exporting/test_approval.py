@@ -44,12 +44,12 @@ def exported_before(library: Library, fines: int, charges: str, profile: str = "
     [
         ({}, None),
         ({"fines": 3}, None),
-        ({"fines": 2}, ("3 fines are more than 2.",)),
+        ({"fines": 2}, ("3 fines: more than the limit of 2.",)),
         ({"money": 30}, None),
-        ({"money": 29}, ("The charges of 30.00 USD are more than 29.00 USD.",)),
-        ({"money": 4}, ("The charges of 30.00 USD are more than 4.00 USD.",
-                        "The credits of -5.00 USD are more than 4.00 USD.")),
-        ({"fines": 0, "money": 30}, ("3 fines are more than 0.",)),
+        ({"money": 29}, ("Charges of 30.00 USD: more than the limit of 29.00 USD.",)),
+        ({"money": 4}, ("Charges of 30.00 USD: more than the limit of 4.00 USD.",
+                        "Credits of -5.00 USD: more than the limit of 4.00 USD.")),
+        ({"fines": 0, "money": 30}, ("3 fines: more than the limit of 0.",)),
     ],
 )  # fmt: skip
 def test_a_batch_beyond_a_limit_waits_and_says_why(
@@ -69,10 +69,10 @@ def test_a_batch_beyond_a_limit_waits_and_says_why(
         (
             [(1, "10"), (2, "20"), (99, "9000")],
             ["20", "20", "0.01"],
-            ("The charges of 40.01 USD are more than 2 times the usual 20.00 USD.",),
+            ("Charges of 40.01 USD: more than 2 times the usual 20.00 USD.",),
         ),
         ([(1, "10"), (2, "20"), (99, "9000")], ["10", "10", "10", "10"], None),
-        ([(1, "10"), (2, "20"), (99, "9000")], ["1"] * 5, ("5 fines are more than 2 times the usual 2.",)),
+        ([(1, "10"), (2, "20"), (99, "9000")], ["1"] * 5, ("5 fines: more than 2 times the usual 2.",)),
         ([(0, "0")] * 9 + [(5, "50")] * 2, ["10"] * 11, None),  # runs without fines are no runs
     ],
 )  # fmt: skip
@@ -96,7 +96,7 @@ def test_a_currency_that_was_never_exported_before_is_beyond_the_usual(library: 
     found = approval.ask(library.ledger, selected(library, "1", currency="CAD").id, Approval(times_the_usual=2))
 
     assert found
-    assert found.reasons == ("The charges of 1.00 CAD are more than 2 times the usual 0.00 CAD.",)
+    assert found.reasons == ("Charges of 1.00 CAD: more than 2 times the usual 0.00 CAD.",)
 
 
 def test_an_old_usual_is_forgotten(library: Library) -> None:
@@ -116,7 +116,7 @@ def test_an_approved_batch_goes_on_and_is_not_asked_about_again(library: Library
 
     approval.check_approved(library.ledger, batch.id)
     again = approval.ask(library.ledger, batch.id, ANY)
-    assert again == approval.Waiting(("1 fines are more than 0.",), "approved", "admin")
+    assert again == approval.Waiting(("1 fine: more than the limit of 0.",), "approved", "admin")
 
 
 @pytest.mark.parametrize(("said", "by"), [("refused", "admin"), ("unanswered", None)])

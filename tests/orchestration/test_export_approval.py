@@ -60,7 +60,7 @@ def test_beyond_them_the_run_waits_with_the_preview(library: Library, asked: lis
     with pytest.raises(TaskAwaitingInput):
         run_task(library, 1)
     [question] = asked
-    assert "2 fines are more than 1." in question["body"]
+    assert "2 fines: more than the limit of 1." in question["body"]
     assert "| USD | 25.00 USD | 0.00 USD | 25.00 USD |" in question["body"]
 
 

@@ -189,6 +189,6 @@ def test_a_batch_that_stays_unsent(library: Library, ask: Ask) -> None:
     assert ask(batch.selected_at + timedelta(hours=4), profile, watched("OTHER", unsent_hours=1)) == []
     [alert] = ask(batch.selected_at + timedelta(hours=5), profile)
     assert alert.summary == (
-        f"batch {batch.id} is SELECTED for more than 4 hours; its 1 fines of 1 users, 12.00 USD, wait"
+        f"batch {batch.id} is SELECTED for more than 4 hours; still waiting: 1 fine of 1 user, 12.00 USD"
     )
     assert ask(batch.selected_at + timedelta(hours=9), profile)[0].what == alert.what

@@ -145,12 +145,12 @@ def test_an_export_beyond_its_limits_waits_for_a_person(library: Library, engine
     for code in ("APPROVED", "REFUSED", "UNANSWERED"):
         asked = question(library, code, runs[code])
         assert asked["options"] == ["Approve", "Reject"]
-        assert "3 fines are more than 2." in asked["body"]
+        assert "3 fines: more than the limit of 2." in asked["body"]
         assert "| USD | 30.00 USD | 0.00 USD | 30.00 USD |" in asked["body"]
         assert f"/{code}/{code}-" in asked["body"]
         [mail] = letters(library, code)
         assert mail["Subject"] == (
-            f"Waiting for approval: Export to Bursar Using Profile {code} people, 3 fines of 1 users, 30.00 USD"
+            f"Waiting for approval: Export to Bursar Using Profile {code} people, 3 fines of 1 user, 30.00 USD"
         )
         assert mail["To"] == "warnings@library.example"
         assert not (folder / code).exists()
@@ -229,4 +229,4 @@ def test_a_failed_run_and_a_batch_that_stays_unsent_are_told_once(library: Libra
 
     [_, alert] = letters(library, "UNSENT")
     assert alert["To"] == "failed@library.example"
-    assert "is DOCUMENTED for more than 1 hours; its 1 fines of 1 users, 10.00 USD, wait" in alert["Subject"]
+    assert "is DOCUMENTED for more than 1 hour; still waiting: 1 fine of 1 user, 10.00 USD" in alert["Subject"]

@@ -12,7 +12,7 @@ from bursar.errors import BatchError
 from bursar.exporting.closing import release
 from bursar.ledger.batches import Batch, batch
 from bursar.ledger.statements import statement
-from bursar.money import money
+from bursar.money import many, money
 from bursar.profiles.oversight import Approval
 
 log = logging.getLogger(__name__)
@@ -83,12 +83,13 @@ def waiting(connection: Connection, batch_id: int) -> Waiting | None:
 
 def _beyond(connection: Connection, found: Batch, limits: Approval) -> Iterable[str]:
     if limits.fines is not None and found.fines > limits.fines:
-        yield f"{found.fines:,} fines are more than {limits.fines:,}."
+        yield f"{many(found.fines, 'fine')}: more than the limit of {limits.fines:,}."
     if limits.money is not None:
         for currency, sums in found.totals.items():
             for kind, amount in sums.items():
                 if abs(Decimal(amount)) > limits.money:
-                    yield f"The {kind} of {money(amount, currency)} are more than {money(str(limits.money), currency)}."
+                    limit = money(str(limits.money), currency)
+                    yield f"{kind.capitalize()} of {money(amount, currency)}: more than the limit of {limit}."
     if limits.times_the_usual is not None:
         yield from _beyond_the_usual(connection, found, limits.times_the_usual)
 
@@ -98,11 +99,11 @@ def _beyond_the_usual(connection: Connection, found: Batch, times: int) -> Itera
     if usual is None:
         return
     if found.fines > times * usual.fines:
-        yield f"{found.fines:,} fines are more than {times} times the usual {usual.fines:,}."
+        yield f"{many(found.fines, 'fine')}: more than {times} times the usual {usual.fines:,}."
     for currency, sums in found.totals.items():
         median = Decimal(usual.charges.get(currency, "0"))
         if Decimal(sums["charges"]) > times * median:
             yield (
-                f"The charges of {money(sums['charges'], currency)} are more than {times} times the usual "
+                f"Charges of {money(sums['charges'], currency)}: more than {times} times the usual "
                 f"{money(median, currency)}."
             )

@@ -14,7 +14,7 @@ from bursar.ledger.connection import ledger_engine
 from bursar.orchestration.connections import ledger_url
 from bursar.orchestration.telling import deliver, run_url
 from bursar.profiles import Profile
-from bursar.reporting.letters import JOBS, Letter, approval_letter
+from bursar.reporting.letters import Letter, approval_letter
 from bursar.reporting.rendering import render
 from bursar.reporting.stages import timed_stage
 from bursar.staging import Folder
@@ -32,7 +32,7 @@ class ExportApproval(ApprovalOperator):
 
     def __init__(self, *, profile: Profile, staging: Folder, **arguments: Any) -> None:  # noqa: ANN401  passed on
         super().__init__(
-            subject=f"{JOBS['export'].format(profile.name)}: more than usual. Approve?",
+            subject="Approve this export?",
             body="The preview is shown once the run waits.",
             response_timeout=timedelta(hours=profile.export.approval.waiting_hours),
             **arguments,
@@ -64,6 +64,7 @@ class ExportApproval(ApprovalOperator):
             time_zone=self.profile.time_zone,
             link=run and f"{run}/tasks/{self.task_id}/required_actions",
         )
+        self.subject = f"Approve {letter.summary}?"
         self.body = self._preview(letter, ready)
         deliver(engine, letter, self.profile.notifications.warnings, what=f"approval batch {ready.id}")
         super().execute(context)
@@ -97,4 +98,7 @@ class ExportApproval(ApprovalOperator):
             return batch(connection, number)
 
     def _preview(self, letter: Letter, batch: Batch) -> str:
-        return f"{render(letter).markdown}\n- File: `{self.staging / batch.file_name}` on the worker that built it\n"
+        return (
+            f"{render(letter).markdown}\n- File: `{self.staging / batch.file_name}` on the worker that built it; "
+            f"`bin/bursar batches file {batch.id}` builds it anywhere\n"
+        )

@@ -23,7 +23,8 @@ def request_form() -> dict[str, Param]:
             format="date-time",
             pattern=_MOMENT,
             title="As of",
-            description="Measure the age of fines from this moment, not from now. Without a time zone: the profile's.",
+            description="For a single run: measure the age of fines from this moment, not from now. Airflow's own "
+            "Logical Date changes nothing.",
         ),
         "dry_run": Param(
             default=False,
@@ -36,7 +37,8 @@ def request_form() -> dict[str, Param]:
             type=["null", "integer"],
             minimum=1,
             title="Resend batch",
-            description="Only send the file of this batch again, the same bytes. Its fines are not touched.",
+            description="The number of a batch whose file is to be sent again, the same bytes, and nothing else. "
+            "bin/bursar batches --all lists them.",
         ),
     }
 

@@ -14,7 +14,10 @@ from bursar.users.jobs import UserJob
 SUM = "^[0-9]{1,11}([.][0-9]{1,3})?$"
 
 DRY_RUN = Param(
-    default=True, type="boolean", title="Dry run", description="Only count and report; untick it to do it in earnest."
+    default=True,
+    type="boolean",
+    title="Dry run",
+    description="Only count and report. Switch it off to do it in earnest.",
 )
 USER_GROUPS = Param(
     default=[],
@@ -25,10 +28,11 @@ USER_GROUPS = Param(
 )
 
 PURGE_FORM = {
-    "user_groups": USER_GROUPS,
     "date": Param(
         default="purge_date",
+        type="string",
         enum=["purge_date", "expiry_date"],
+        values_display={"purge_date": "Purge date", "expiry_date": "Expiry date"},
         title="Which date",
         description="Users without this date are never due, and are counted in the report.",
     ),
@@ -40,13 +44,14 @@ PURGE_FORM = {
         title="Days",
         description="How many days after that date a user is purged.",
     ),
+    "user_groups": USER_GROUPS,
     "waive_threshold": Param(
         default="0",
         type="string",
         pattern=SUM,
         title="Waive threshold",
-        description="Users who owe at most this, at the library and at bursars together, in each currency, are "
-        "forgiven it and purged. Above it they are kept and nothing is waived.",
+        description="Such as 5 or 12.50. Users who owe at most this, at the library and at bursars together, in each "
+        "currency, are forgiven it and purged. Above it they are kept and nothing is waived.",
     ),
     "dry_run": DRY_RUN,
 }
@@ -56,7 +61,8 @@ WAIVE_FORM = {
         type="string",
         pattern=SUM,
         title="Threshold",
-        description="Only fines of users who owe at most this, library and bursars together, in each currency.",
+        description="Such as 5 or 12.50. Only fines of users who owe at most this, library and bursars together, in "
+        "each currency.",
     ),
     "user_groups": USER_GROUPS,
     "fine_fee_types": Param(
@@ -74,7 +80,11 @@ WAIVE_FORM = {
         description="Codes of the owners, one a line. Blank: every owner, the institution too.",
     ),
     "created_from": Param(
-        default=None, type=["null", "string"], format="date", title="Created from", description="Blank: from ever."
+        default=None,
+        type=["null", "string"],
+        format="date",
+        title="Created from",
+        description="The first day. Blank: however old.",
     ),
     "created_to": Param(
         default=None,
@@ -91,9 +101,11 @@ WAIVE_FORM = {
         "these fines, as far as they fit the other choices. Blank: no file.",
     ),
     "reason": Param(
-        type="string", minLength=1, maxLength=200, title="Reason", description="Stands in each fine's life."
+        type="string", minLength=1, maxLength=200, title="Reason", description="Stands in the history of each fine."
     ),
-    "comment": Param(default=None, type=["null", "string"], maxLength=2_000, title="Comment"),
+    "comment": Param(
+        default=None, type=["null", "string"], maxLength=2_000, title="Comment", description="Stands behind the reason."
+    ),
     "dry_run": DRY_RUN,
 }
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from bursar.ledger.batches import unfinished_batches
 from bursar.ledger.statements import statement
-from bursar.money import monies, net
+from bursar.money import many, monies, net
 from bursar.profiles import Profile
 from bursar.profiles.schedule import Schedule
 from bursar.reporting.letters import moment
@@ -124,8 +124,8 @@ def _unsent(connection: Connection, profile: Profile, now: datetime) -> Iterable
                 f"unsent batch {batch.id}",
                 "export",
                 profile,
-                f"batch {batch.id} is {batch.state} for more than {hours} hours; its {batch.fines:,} fines of "
-                f"{batch.users:,} users, {monies(net(batch.totals))}, wait",
+                f"batch {batch.id} is {batch.state} for more than {many(hours, 'hour')}; still waiting: "
+                f"{many(batch.fines, 'fine')} of {many(batch.users, 'user')}, {monies(net(batch.totals))}",
                 f"Clear the failed task of run {batch.run}, or start the DAG: its first task ends what is left. "
                 "`bin/bursar batches` lists what is unfinished.",
             )

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from bursar.exporting import selection
 from bursar.ledger.batches import Batch
-from bursar.money import money, monies, net
+from bursar.money import many, money, monies, net
 from bursar.reporting.report import Job, JobReport, Outcome
 from bursar.users import jobs
 
@@ -85,10 +85,14 @@ def report_letter(report: JobReport, *, profile_name: str | None, time_zone: str
 
 def _summary(report: JobReport) -> str:
     if report.job == "purge" and report.users:
-        return f"{report.users:,} users purged, {report.fines:,} fines waived, {monies(report.net)}"
+        return f"{many(report.users, 'user')} purged, {many(report.fines, 'fine')} waived, {monies(report.net)}"
     if not report.fines:
         return f"nothing was {DID[report.job]}"
-    return f"{report.fines:,} fines of {report.users:,} users {DID[report.job]}, {monies(report.net)}"
+    return f"{_many_of(report)} {DID[report.job]}, {monies(report.net)}"
+
+
+def _many_of(counted: JobReport | Batch) -> str:
+    return f"{many(counted.fines, 'fine')} of {many(counted.users, 'user')}"
 
 
 def alert_letter(*, job: Job, profile_name: str, summary: str, advice: str, link: str | None) -> Letter:
@@ -110,19 +114,19 @@ def approval_letter(
 ) -> Letter:
     """Asks for the approval of an export that is beyond the limits of its profile. `until` is shown in `time_zone`."""
     ask = (
-        "Approve or refuse it under Required Actions of the run; nothing is uploaded before. If it is refused, or not "
+        "Approve or reject it under Required Actions of the run; nothing is uploaded before. If it is rejected, or not "
         f"answered until {moment(until, ZoneInfo(time_zone))}, nothing is sent, and the fines are open again."
     )
     return Letter(
         outcome="Waiting for approval",
         about=JOBS["export"].format(profile_name),
-        summary=f"{batch.fines:,} fines of {batch.users:,} users, {monies(net(batch.totals))}",
+        summary=f"{_many_of(batch)}, {monies(net(batch.totals))}",
         tone="warning",
         messages=(*reasons, ask),
         facts={"Profile": f"{profile_name} ({batch.profile})", "Batch": str(batch.id), "Run": batch.run},
         tables=figures(batch.totals, batch.left_behind, {}),
         link=link,
-        link_text="Approve or refuse in Airflow",
+        link_text="Approve or reject in Airflow",
     )
 
 
