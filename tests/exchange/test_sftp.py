@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from io import BytesIO
+from itertools import count
 
 import pytest
-from asyncssh import SFTPFailure, SFTPNoSuchFile, SFTPPermissionDenied
+from asyncssh import SFTPFailure, SFTPNoSuchFile, SFTPPermissionDenied, SFTPServer
 
 from bursar.errors import PassingError, RemoteFolderError
 from bursar.exchange.folder import RemoteFolder
@@ -58,6 +59,43 @@ def test_a_block_that_is_refused_is_noticed_wherever_it_stands(
         troubles.refuse("write", SFTPFailure("no space left on device"), skip=skip)
         with pytest.raises(RemoteFolderError, match=r"new\.xml: .*no space left on device"):
             folder.write("new.xml", BytesIO(LARGE))
+
+
+BLOCK = 32 * 1024
+BYTES = bytes(number * number % 251 for number in range(70 * BLOCK + 7))
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 63 * BLOCK + 1, len(BYTES)])
+def test_a_file_comes_as_it_is_whatever_is_asked_for_ahead(sftp_remote: Remote, size: int) -> None:
+    (sftp_remote.disk / "fines.xml").write_bytes(BYTES[:size])
+    with sftp_remote.open() as folder:
+        assert b"".join(folder.read("fines.xml")) == BYTES[:size]
+        assert folder.size("fines.xml") == size
+
+
+@pytest.mark.parametrize("skip", [0, 1, 2, 10, 40, 69])
+def test_what_a_block_lacks_is_asked_for(sftp_remote: Remote, monkeypatch: pytest.MonkeyPatch, skip: int) -> None:
+    (sftp_remote.disk / "fines.xml").write_bytes(BYTES)
+    usual, calls = SFTPServer.read, count()
+
+    def read(server: SFTPServer, file: object, offset: int, size: int) -> object:
+        return usual(server, file, offset, 1_000 if next(calls) == skip else size)
+
+    monkeypatch.setattr(SFTPServer, "read", read)
+    with sftp_remote.open() as folder:
+        assert b"".join(folder.read("fines.xml")) == BYTES
+
+
+@pytest.mark.parametrize("skip", [1, 2, 10, 69])
+def test_a_file_that_is_refused_in_the_middle_is_noticed_and_the_connection_goes_on(
+    sftp_remote: Remote, troubles: Troubles, skip: int
+) -> None:
+    (sftp_remote.disk / "fines.xml").write_bytes(BYTES)
+    with sftp_remote.open() as folder:
+        troubles.refuse("read", SFTPFailure("a bad sector"), skip=skip)
+        with pytest.raises(RemoteFolderError, match=r"fines\.xml: .*a bad sector"):
+            list(folder.read("fines.xml"))
+        assert b"".join(folder.read("fines.xml")) == BYTES
 
 
 def test_a_server_that_replaces_on_rename_gets_no_chance(sftp_remote: Remote, troubles: Troubles) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from paramiko import SFTPClient, SFTPError, SSHException
+from paramiko import Message, SFTPClient, SFTPError, SFTPFile, SSHException
+from paramiko.sftp import CMD_DATA, CMD_READ, int64
 
 from bursar.exchange.folder import (
     BLOCK,
@@ -20,6 +21,9 @@ from bursar.exchange.folder import (
     missing_folder,
     refused,
 )
+
+AHEAD = 32
+"""Blocks that are asked for before the first of them comes, so that their way is waited for once and not for each."""
 
 
 class SftpFolder:
@@ -103,10 +107,21 @@ class SftpFolder:
 
     def read(self, name: str) -> Iterator[bytes]:
         """The bytes of a file, in blocks."""
-        # Block by block: paramiko's prefetch leaves a thread behind when the connection breaks.
         with self._asking_to("read the file", checked(name)), self._client.open(name, "rb") as remote:
-            while block := remote.read(BLOCK):
-                yield block
+            at, ahead = 0, 1
+            while True:
+                answers = _Answers(self._client)
+                asked = [answers.ask_for(remote, at + i * BLOCK) for i in range(ahead)]
+                ahead = min(2 * ahead, AHEAD)
+                for number in asked:
+                    block = answers.block(number)
+                    if not block:
+                        return
+                    yield block
+                    at += len(block)
+                    if len(block) < BLOCK:  # the end, or a server that gives less: what follows was asked in vain
+                        ahead = 1
+                        break
 
     def files(self) -> list[RemoteFile]:
         """All that lies in the folder, by one listing: files, and what is none (`is_regular` is False)."""
@@ -171,3 +186,37 @@ class SftpFolder:
             if self._channel.closed:  # paramiko says so by a bare OSError, like any refusal
                 raise interrupted(place, error) from error
             raise refused(place, act, error) from error
+
+
+class _Answers:
+    """What a server says to several requests for blocks of a file, in whatever order it does.
+
+    paramiko's own reading ahead needs a thread, which stays behind when the connection breaks, and at times asks twice.
+    Whoever lets go of this object gives up the answers that have not come.
+    """
+
+    def __init__(self, client: SFTPClient) -> None:
+        self._client: Any = client  # whose ways to ask for several things at once are not public
+        self._came: dict[int, tuple[int, Message]] = {}
+
+    def ask_for(self, file: SFTPFile, at: int) -> int:
+        """Asks for the block that starts at a byte; returns the number of the request."""
+        number: int = self._client._async_request(self, CMD_READ, file.handle, int64(at), BLOCK)  # noqa: SLF001
+        return number
+
+    def _async_response(self, kind: int, message: Message, number: int) -> None:
+        """Takes an answer from paramiko."""
+        self._came[number] = kind, message
+
+    def block(self, number: int) -> bytes:
+        """Waits for the answer to a request; empty behind the end of the file."""
+        while number not in self._came:
+            self._client._read_response()  # noqa: SLF001
+        kind, message = self._came.pop(number)
+        if kind == CMD_DATA:
+            return message.get_string()
+        try:
+            self._client._convert_status(message)  # noqa: SLF001
+        except EOFError:
+            return b""
+        raise SFTPError("the server answers without data")
