@@ -140,6 +140,35 @@ def test_currencies(office: Office, currency: str | None, outcome: str) -> None:
     assert office.pay(Payment(transaction, "10", currency))[0].outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("amounts", "sum_", "total", "again"),
+    [
+        ("incremental", "0.001", "40", {"ALREADY_SETTLED": 40_000}),
+        ("cumulative", "n * 0.001", "800020", {"INVALID": 9_999, "ALREADY_SETTLED": 30_001}),
+    ],
+)
+def test_a_fine_may_have_any_number_of_records(
+    office: Office, amounts: str, sum_: str, total: str, again: dict[str, int]
+) -> None:
+    """With work that grew by the square of their number, this would take hours."""
+    fine, transaction = office.exported("10.00")
+    for outcomes in ({"PARTLY_PAID": 9_999, "PAID": 1, "ALREADY_SETTLED": 30_000}, again):
+        file = office.file(amounts=amounts)
+        with office.library.ledger.begin() as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO import_records (file_id, number, line, transaction_id, currency, sum)"
+                    f" SELECT :file, n, n, :transaction, 'USD', {sum_} FROM generate_series(1, 40000) AS n"
+                ),
+                {"file": file, "transaction": transaction},
+            )
+            totals = text("UPDATE import_files SET records = 40000, totals = CAST(:totals AS jsonb) WHERE id = :file")
+            connection.execute(totals, {"file": file, "totals": f'{{"USD": "{total}"}}'})
+        applied = office.apply(file)
+        assert {name: outcome["records"] for name, outcome in (applied.outcomes or {}).items()} == outcomes
+    assert office.library.position(fine) == position("TRANSFERRED", "0", "0")
+
+
 def test_records_of_one_fine_follow_each_other(office: Office) -> None:
     fine, transaction = office.exported("10.00")
     sums = ["4", "0", "-1", "4", "4", "4"]

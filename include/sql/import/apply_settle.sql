@@ -3,17 +3,20 @@
 -- reckoned in the direction of the charge, so that credits are charges with the signs turned. What is paid beyond the
 -- outstanding amount, but had been settled at the library, makes no credit: the bursar hears of it by a reversal, and owes it
 -- to the student.
-WITH payments AS (
+WITH earlier AS (  -- what earlier files reported in all, where amounts are cumulative
+    SELECT records.matched_id, sum(abs(applied) + credited + coalesce(abs(settled_before), 0)) AS total
+    FROM (SELECT DISTINCT fine_id, matched_id FROM matched WHERE outcome IS NULL AND :amounts = 'cumulative') AS asked
+    JOIN journal ON journal.fine_id = asked.fine_id
+    JOIN import_records AS records ON records.file_id = journal.import_file_id AND records.number = journal.import_record
+        AND records.matched_id = asked.matched_id
+    GROUP BY records.matched_id
+), payments AS (
     SELECT matched.*,
            -- What is new: the sum itself, or with cumulative amounts what it exceeds the highest total so far by.
            CASE WHEN :amounts = 'incremental' THEN given
-                ELSE given - greatest(
-                    (SELECT coalesce(sum(abs(earlier.applied) + earlier.credited + coalesce(abs(earlier.settled_before), 0)), 0)
-                     FROM journal JOIN import_records AS earlier
-                         ON earlier.file_id = journal.import_file_id AND earlier.number = journal.import_record
-                     WHERE journal.fine_id = matched.fine_id AND earlier.matched_id = matched.matched_id),
-                    coalesce(max(given) OVER (PARTITION BY matched_id ORDER BY number
-                                              ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)) END AS paid
+                ELSE given - greatest(coalesce(earlier.total, 0), coalesce(max(given) OVER (
+                         PARTITION BY matched.matched_id ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0))
+           END AS paid
     FROM (
         SELECT matched.number, matched.amount, matched.fine_id, matched.matched_id, sign(fines.amount) AS direction,
                matched.amount * sign(fines.amount) AS given, fines.outstanding * sign(fines.amount) AS outstanding,
@@ -25,6 +28,7 @@ WITH payments AS (
         FROM matched JOIN fines ON fines.id = matched.fine_id
         WHERE matched.outcome IS NULL
     ) AS matched
+    LEFT JOIN earlier ON earlier.matched_id = matched.matched_id
 ), judged AS (
     SELECT *, payment_outcome(given, paid, remaining, settled_here, direction) AS outcome
     FROM (
