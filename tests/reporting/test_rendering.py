@@ -49,6 +49,21 @@ def test_text_and_page_tell_the_same_figures_once() -> None:
     assert letter.text.count("http") == 1
 
 
+def test_reasons_stand_in_the_order_of_the_rules_and_tables_have_titles() -> None:
+    left = {reason: {"fines": 1, "users": 1, "net": {"USD": "1"}} for reason in ("below_minimum", "new", "disputed")}
+
+    page = rendered(a_report(left_behind=left)).markdown
+
+    titles = [
+        "**Sums**",
+        "**Left behind**",
+        "| the fine is disputed |",
+        "fines are below the minimum amount |",
+        "| new |",
+    ]
+    assert [page.index(title) for title in titles] == sorted(page.index(title) for title in titles)
+
+
 def test_what_is_empty_has_no_heading() -> None:
     letter = rendered(a_report(totals={}, left_behind={}, files=()))
 

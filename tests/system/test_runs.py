@@ -103,6 +103,13 @@ def sent(engine: Engine, profile: str) -> dict[str, list[int]]:
         return {row.run: row.fines for row in connection.execute(query, {"profile": profile})}
 
 
+def log(library: Library, dag: str, run: str, task: str) -> list[str]:
+    """What Bursar says in the log of a task, as Airflow shows it."""
+    reply = library.airflow.client.get(f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/1")
+    lines = reply.raise_for_status().json()["content"]
+    return [line["event"] for line in lines if line.get("logger", "").startswith("bursar.")]
+
+
 def files(library: Library, code: str) -> list[Path]:
     return sorted((library.folders["banner"] / SUB_DIRECTORY / code).glob("*.xml"))
 
@@ -166,6 +173,9 @@ def test_a_manual_run_does_what_it_is_asked_for(library: Library, engine: Engine
     assert sent(engine, "ASKED") == {past: [old], plain: [new]}
     notes = {each["dag_run_id"]: each["note"] for each in client.runs(dag)}
     assert notes[plain] == "Outcome: **completed, 1 fine of 1 user, 10.00 USD**"
+    tasks = ("select_fines", "build_document", "upload_file", "close_fines")
+    story = [line.split()[0] for task in tasks for line in log(library, dag, plain, task)]
+    assert story == ["Selecting", "Freezing", "As", "Built", "Sending", "Delivered", "Closing", "Closed"]
 
 
 @pytest.mark.parametrize("conf", [{"dry_run": "maybe"}, {"resend_batch": "seven"}, {"as_of": "yesterday"}])
@@ -221,7 +231,7 @@ def test_a_backfill_reversed_begins_with_the_newest_day(library: Library, engine
     dag = dags["BACKWARDS"]
     days = [NEXT.date() - timedelta(days=days) for days in (3, 2, 1)]
     old, due = add_fines(engine, "BACKWARDSFEE", 20, 1)
-    _backfill(library, dag, days[-1], days[-1])
+    library.airflow.client.backfill(dag, _at(days[-1]), _at(days[-1]))
     (before,) = _ended(library, dag, 1)
     late, later, _ = add_fines(engine, "BACKWARDSFEE", 20, 2, 1)
 
@@ -277,9 +287,13 @@ def _day(run: dict[str, Any]) -> date:
     return datetime.fromisoformat(run["run_after"]).astimezone(NEW_YORK).date()
 
 
+def _at(day: date) -> str:
+    """The date of the schedule on a day."""
+    return f"{day}T{NEXT:%H:%M:00%z}"
+
+
 def _backfill(library: Library, dag: str, first: date, last: date, *options: str) -> None:
-    at = f"T{NEXT:%H:%M:00%z}"
-    dates = (f"--from-date={first}{at}", f"--to-date={last}{at}")
+    dates = (f"--from-date={_at(first)}", f"--to-date={_at(last)}")
     deadline = time.monotonic() + 60
     while True:
         try:

@@ -11,8 +11,14 @@ from sqlalchemy import Engine, text
 from bursar.ledger import desk
 from bursar.ledger.connection import ledger_engine
 from demo.library import Library
+from demo.mail import mails
 
 GROUP = "LEAVERS"
+TOLD = """
+notifications:
+  completed: [completed@library.example]
+  failed: [failed@library.example]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +29,22 @@ def engine(library: Library) -> Iterator[Engine]:
         connection.execute(text("INSERT INTO user_groups VALUES (:group, 'Leavers')"), {"group": GROUP})
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _somebody_is_told(library: Library) -> None:
+    """Makes the institution name who is told about these jobs."""
+    settings = library.state / "include" / "bursar.yaml"
+    settings.write_text(settings.read_text() + TOLD)
+
+
+def letters(library: Library, job: str) -> list[tuple[str, str, str]]:
+    """The mails about a job: to whom, the subject, and the text."""
+    return [
+        (mail["To"], mail["Subject"], mail.get_body(("plain",)).get_content())  # type: ignore[union-attr]
+        for mail in mails(library.mails)
+        if job in mail["Subject"]
+    ]
 
 
 def add_user(engine: Engine, amount: str) -> tuple[int, int]:
@@ -72,12 +94,20 @@ def test_a_purge_from_the_form_and_the_same_task_once_more(library: Library, eng
         user: one(engine, "SELECT last_name FROM users WHERE id = :id", id=user).last_name for user in (gone, kept)
     }
     assert names == {gone: "Deleted user", kept: "Leaver"}
+    [(to, subject, told)] = letters(library, "Purge User Records")
+    assert (to, subject) == (
+        "completed@library.example",
+        "Completed: Purge User Records, 1 user purged, 1 fine waived, 4.00 USD",
+    )
+    assert "the user owes more than the threshold" in told
+    assert "Leaver" not in told
 
     entries = one(engine, "SELECT count(*) AS entries FROM journal").entries
     client.clear("bursar_purge_users", run)
     assert client.wait("bursar_purge_users", run) == "success"
     assert one(engine, "SELECT count(*) AS entries FROM journal").entries == entries
     assert one(engine, "SELECT users FROM job_reports WHERE run = :run", run=run).users == 1
+    assert len(letters(library, "Purge User Records")) == 1
 
 
 def test_a_wrong_file_of_fine_ids_fails_the_run_and_says_where(library: Library, engine: Engine) -> None:
@@ -96,3 +126,6 @@ def test_a_wrong_file_of_fine_ids_fails_the_run_and_says_where(library: Library,
     assert (report.outcome, report.fines) == ("failed", 0)
     assert 'waive_fines failed: amnesty.txt:2: "seven" is no fine id' in report.messages[0]
     assert one(engine, "SELECT balance FROM fines WHERE id = :id", id=fine).balance == Decimal(4)
+    [(to, subject, told)] = letters(library, "Bulk Fine Waiving")
+    assert (to, subject) == ("failed@library.example", "Failed: Bulk Fine Waiving, nothing was waived")
+    assert report.messages[0] in " ".join(told.split())

@@ -31,6 +31,7 @@ TONES: Mapping[Outcome, Tone] = {
 }
 DID: Mapping[Job, str] = {"export": "exported", "import": "paid at the bursar's", "purge": "purged", "waive": "waived"}
 REASONS: Mapping[str, str] = {**selection.REASONS, **jobs.REASONS}
+_ORDER = {reason: place for place, reason in enumerate(REASONS)}
 WITHOUT_EFFECT: Mapping[str, str] = {
     "ALREADY_SETTLED": "nothing was outstanding any more",
     "NO_PAYMENT": "the sum is 0",
@@ -139,7 +140,7 @@ def figures(
     sums = [(code, *_sums(code, both["charges"], both["credits"])) for code, both in sorted(totals.items())]
     left = [
         (REASONS.get(reason, reason.replace("_", " ")), f"{one['fines']:,}", f"{one['users']:,}", monies(one["net"]))
-        for reason, one in left_behind.items()
+        for reason, one in sorted(left_behind.items(), key=lambda left: _ORDER.get(left[0], len(_ORDER)))
     ]
     without_effect = [
         (f"{name}: {WITHOUT_EFFECT.get(name, 'no effect')}", f"{one['records']:,}", monies(one["sums"]))
