@@ -145,6 +145,7 @@ def test_an_export_beyond_its_limits_waits_for_a_person(library: Library, engine
     for code in ("APPROVED", "REFUSED", "UNANSWERED"):
         asked = question(library, code, runs[code])
         assert asked["options"] == ["Approve", "Reject"]
+        assert asked["subject"] == "Approve this export of 3 fines?"
         assert "3 fines: more than the limit of 2." in asked["body"]
         assert "| USD | 30.00 USD | 0.00 USD | 30.00 USD |" in asked["body"]
         assert f"/{code}/{code}-" in asked["body"]

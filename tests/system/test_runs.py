@@ -174,8 +174,8 @@ def test_a_manual_run_does_what_it_is_asked_for(library: Library, engine: Engine
     notes = {each["dag_run_id"]: each["note"] for each in client.runs(dag)}
     assert notes[plain] == "Outcome: **completed, 1 fine of 1 user, 10.00 USD**"
     tasks = ("select_fines", "build_document", "upload_file", "close_fines")
-    story = [line.split()[0] for task in tasks for line in log(library, dag, plain, task)]
-    assert story == ["Selecting", "Freezing", "As", "Built", "Sending", "Delivered", "Closing", "Closed"]
+    story = dict.fromkeys(line.split()[0] for task in tasks for line in log(library, dag, plain, task))
+    assert list(story) == ["Selecting", "Freezing", "As", "Left", "Built", "Sending", "Delivered", "Closing", "Closed"]
 
 
 @pytest.mark.parametrize("conf", [{"dry_run": "maybe"}, {"resend_batch": "seven"}, {"as_of": "yesterday"}])

@@ -96,14 +96,16 @@ def select_fines(
             if not dry_run:
                 connection.execute(statement("export/claim_fines"), {"batch_id": batch.id})
     log.info(
-        "As of %s, %s of %s go as batch %s%s; left behind: %s.",
+        "As of %s, %s of %s go as batch %s%s.",
         f"{as_of:%Y-%m-%d %H:%M %Z}",
         many(batch.fines, "fine"),
         many(batch.users, "user"),
         batch.id,
         " of a dry run" if dry_run else "",
-        ", ".join(f"{left['fines']:,} {reason}" for reason, left in batch.left_behind.items()) or "none",
     )
+    for reason, words in REASONS.items():
+        if left := batch.left_behind.get(reason):
+            log.info("Left behind: %s, %s.", many(left["fines"], "fine"), words)
     return batch
 
 

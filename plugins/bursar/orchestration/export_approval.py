@@ -11,6 +11,7 @@ from bursar.errors import BatchError
 from bursar.exporting import approval
 from bursar.ledger.batches import Batch, State, batch
 from bursar.ledger.connection import ledger_engine
+from bursar.money import many
 from bursar.orchestration.connections import ledger_url
 from bursar.orchestration.telling import deliver, run_url
 from bursar.profiles import Profile
@@ -64,7 +65,7 @@ class ExportApproval(ApprovalOperator):
             time_zone=self.profile.time_zone,
             link=run and f"{run}/tasks/{self.task_id}/required_actions",
         )
-        self.subject = f"Approve {letter.summary}?"
+        self.subject = f"Approve this export of {many(ready.fines, 'fine')}?"
         self.body = self._preview(letter, ready)
         deliver(engine, letter, self.profile.notifications.warnings, what=f"approval batch {ready.id}")
         super().execute(context)
