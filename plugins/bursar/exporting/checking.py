@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
-from lxml import etree
-
 from bursar.errors import BatchError
 from bursar.ledger.batches import Batch
 
@@ -31,6 +29,8 @@ def check_document(batch: Batch, blocks: Iterable[bytes]) -> None:
     Raises:
         BatchError: the file is not that of the batch and must not leave.
     """
+    from lxml import etree  # noqa: PLC0415  large, and no other step needs it
+
     users = fines = 0
     sums: Counter[tuple[bytes, bytes]] = Counter()
     schema = etree.XMLSchema(file=str(XSD))

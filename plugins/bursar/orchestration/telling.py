@@ -12,8 +12,6 @@ from threading import Thread
 from typing import cast
 from urllib.parse import quote
 
-import apprise
-from airflow.providers.apprise.hooks.apprise import AppriseHook
 from airflow.providers.smtp.hooks.smtp import SmtpHook
 from airflow.sdk.configuration import conf
 from sqlalchemy import Engine
@@ -35,12 +33,7 @@ MAIL = SmtpHook.default_conn_name
 LONGEST = 60
 """Seconds that the mail server, or a chat room, may take in all; a server that hangs holds no job up longer."""
 
-_CHAT_TYPES: Mapping[Tone, apprise.NotifyType] = {
-    "good": apprise.NotifyType.SUCCESS,
-    "quiet": apprise.NotifyType.INFO,
-    "warning": apprise.NotifyType.WARNING,
-    "bad": apprise.NotifyType.FAILURE,
-}
+_CHAT_TYPES: Mapping[Tone, str] = {"good": "success", "quiet": "info", "warning": "warning", "bad": "failure"}
 
 
 def tell(report: JobReport, profile: Profile | None, run_url: str | None) -> JobReport:
@@ -137,11 +130,15 @@ def _answer(code: int, text: bytes | str) -> str:
 
 
 def _chat(rendered: Rendered, tone: Tone, room: str) -> dict[str, str]:
+    # Here, since they are large, and few profiles name a chat room.
+    import apprise  # noqa: PLC0415
+    from airflow.providers.apprise.hooks.apprise import AppriseHook  # noqa: PLC0415
+
     connection = room.removeprefix(CHAT)
     hook, services = AppriseHook(connection), apprise.Apprise()
     hook.set_config_from_conn(hook.get_connection(connection), services)
     # The hook's own method does not say whether anything went.
-    if services.notify(title=rendered.subject, body=rendered.brief, notify_type=_CHAT_TYPES[tone]):
+    if services.notify(title=rendered.subject, body=rendered.brief, notify_type=apprise.NotifyType(_CHAT_TYPES[tone])):
         return {}
     return {room: "the service refused it, or the connection's config names none; the log above says more"}
 
