@@ -113,7 +113,7 @@ class Bench:
         return Round(product, plain)
 
     def answer(self, fines: int) -> dict[str, int]:
-        """Puts the bursar's answer to the last exported file into the input folder; returns the outcomes to expect."""
+        """Puts the bursar's answer to the last exported file in the place of it all; returns the outcomes to expect."""
         incoming = self.server.disk / "in"
         incoming.mkdir(exist_ok=True)
         exported = next((self.server.disk / "out").iterdir())
@@ -122,6 +122,8 @@ class Bench:
             answer.write(exported, paid)
         if sum(answer.outcomes.values()) != fines:
             raise WrongResult(f"{exported.name} holds {answer.outcomes}, not {fines} fines")
+        for folder in (exported.parent, self.server.disk / "reference", self.folder / "staging"):
+            shutil.rmtree(folder)
         return {outcome: count for outcome, count in answer.outcomes.items() if count}
 
     def import_(self, exported: str, outcomes: Mapping[str, int]) -> Round:
