@@ -253,7 +253,6 @@ def test_a_file_that_does_not_say_what_its_lines_say_does_not_leave(
     [
         "x",
         "<xb:user/>",
-        "<?pi?><xb:userFineFee/>",
         "</xb:userExportedList><xb:userExportedList>",
         "</xb:userExportedList></xb:userExportedFineFees><xb:userExportedFineFees><xb:userExportedList>",
         "</xb:xml-fragment>",
@@ -271,6 +270,34 @@ def test_nothing_hides_between_two_users(library: Library, tmp_path: Path, betwe
         for size in (1, 100, len(damaged)):
             with pytest.raises(BatchError, match="does not keep to the format"):
                 check_document(found, blocks(damaged, size))
+
+
+@pytest.mark.parametrize(
+    ("number", "other_number", "between", "message"),
+    [
+        (
+            "<xb:exportNumber>1</xb:exportNumber>\n\t</xb:userExportedFineFees>\n\t<xb:userExportedFineFees>\n\t\t",
+            "",
+            "</xb:userExportedList></xb:userExportedFineFees><xb:userExportedFineFees><xb:userExportedList>",
+            "users",
+        ),
+        ("<xb:userExportedList>", "<xb:userExportedList><?a ", "?>", "an instruction"),
+    ],
+)
+def test_nothing_hides_behind_another_beginning(
+    library: Library, tmp_path: Path, number: str, other_number: str, between: str, message: str
+) -> None:
+    for _ in range(3):
+        library.fine(user=library.user())
+    found = select(library)
+    content = build_document(library.ledger, found.id, tmp_path).path.read_text(encoding="utf-8")
+    end = "</xb:userExportedFineFeesList>"
+    number = number.replace("1", str(found.id))
+    assert number in content
+    damaged = content.replace(number, other_number).replace(end, end + between, 2).encode()
+    for size in (1, 100, len(damaged)):
+        with pytest.raises(BatchError, match=message):
+            check_document(found, blocks(damaged, size))
 
 
 def blocks(content: bytes, size: int) -> Iterator[bytes]:

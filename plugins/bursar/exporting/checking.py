@@ -12,8 +12,6 @@ from bursar.ledger.batches import Batch
 NAMESPACE = "http://com/exlibris/urm/rep/externalsysfinesfees/xmlbeans"
 XSD = Path(__file__).parents[3] / "include" / "xsd" / "user-exported-fine-fees.xsd"
 
-_FINE = f"{{{NAMESPACE}}}userFineFee"
-_USER = f"{{{NAMESPACE}}}userExportedFineFeesList"
 _USER_BEGINS = b"<xb:userExportedFineFeesList>"
 _USER_ENDS = b"</xb:userExportedFineFeesList>"
 _END = b"</xb:userExportedList></xb:userExportedFineFees></xb:xml-fragment>"
@@ -35,15 +33,17 @@ def check_document(batch: Batch, blocks: Iterable[bytes]) -> None:
     sums: Counter[tuple[bytes, bytes]] = Counter()
     schema = etree.XMLSchema(file=str(XSD))
     for part in _parts(blocks):
-        if b"<!" in part:
-            raise _unsent(batch, "it holds a comment or a marked section, in which sums could hide")
+        if b"<!" in part or b"<?" in part[1:]:
+            raise _unsent(batch, "it holds a comment, a marked section or an instruction, in which sums could hide")
         try:
             # No other options: with resolve_entities=False beside a schema, lxml passes over a missing end.
             root = etree.fromstring(part, etree.XMLParser(schema=schema))
         except etree.XMLSyntaxError as error:
-            raise _unsent(batch, f"behind its first {users} users, it does not keep to the format: {error}") from error
-        users += sum(1 for _ in root.iter(_USER))
-        fines += sum(1 for _ in root.iter(_FINE))
+            where = f"counted without its first {users} users"
+            raise _unsent(batch, f"it does not keep to the format ({where}): {error.msg}") from error
+        found = root[1][0]  # behind the number; each has an identifier, a name and the list of fines
+        users += len(found)
+        fines += sum(len(user[2]) for user in found)
         sums.update(_SUM.findall(part))
     charges: dict[str, Decimal] = defaultdict(Decimal)
     returns: dict[str, Decimal] = defaultdict(Decimal)
@@ -61,10 +61,11 @@ def check_document(batch: Batch, blocks: Iterable[bytes]) -> None:
 
 
 def _parts(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The file as documents with its beginning, some of its users and an end: all are valid if, and only if, it is.
+    """The file as documents with its beginning, some of its users and an end, so that it is valid if all of them are.
 
-    One by one they need little memory, and libxml2 calls nothing of Python, so that whoever makes the blocks can go on
-    at the same time.
+    That holds where every tag is one (no comments and the like) and all users stand in the second part of the fragment.
+    One by one they need as much memory as the largest user, and libxml2 calls nothing of Python, so that whoever makes
+    the blocks can go on at the same time.
     """
     beginning = part = rest = b""
     for block in blocks:

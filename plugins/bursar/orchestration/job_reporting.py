@@ -126,10 +126,9 @@ def report_job(profile: Profile | None, job: Job, dag: DAG) -> XComArg:
         if days := load_settings(INCLUDE / "bursar.yaml").keep_reports_days:
             forget_reports(engine, before=datetime.now(UTC) - timedelta(days=days))
         _log(recorded)
+        _note(context, recorded)  # before a server is waited for
         recorded = tell(recorded, profile, run_url(dag.dag_id, run))
-        context["ti"].xcom_push(
-            key=run_notes.NOTE, value=run_notes.note_of(_headline(recorded), list(recorded.messages))
-        )
+        _note(context, recorded)  # with what was not told
         if recorded.outcome is Outcome.FAILED:
             raise AirflowFailException("The run failed, and its report is recorded. See the tasks before this one.")
         return {"outcome": recorded.outcome}
@@ -158,6 +157,10 @@ def _headline(report: JobReport) -> str:
     if report.fines:
         parts.append(f"{many(report.fines, 'fine')} of {many(report.users, 'user')}, {monies(report.net)}")
     return ", ".join(parts)
+
+
+def _note(context: Context, report: JobReport) -> None:
+    context["ti"].xcom_push(key=run_notes.NOTE, value=run_notes.note_of(_headline(report), list(report.messages)))
 
 
 def _log(report: JobReport) -> None:
