@@ -75,7 +75,7 @@ def release(
             )
         connection.execute(statement("export/release_claims"), {"batch_id": batch_id})
         record_step(connection, batch_id, "released", after=found.state, ended_by=ended_by)
-        log.warning("Released batch %s: its %s fines are open again.", batch_id, found.fines)
+        log.warning("Released batch %s: %s open again.", batch_id, many(found.fines, "fine"))
         return batch(connection, batch_id)
 
 

@@ -23,6 +23,7 @@ from bursar.importing.reading import Record, records
 from bursar.importing.unpacking import opened
 from bursar.ledger.imports import FileState, ImportFile, arrival, import_file
 from bursar.ledger.statements import statement
+from bursar.money import many
 from bursar.profiles import Profile
 from bursar.progress import told, transfer_told
 
@@ -144,7 +145,7 @@ def _read(engine: Engine, file_id: int, path: Path, arrived: dict[str, Any]) -> 
         with engine.begin() as connection:
             connection.execute(statement("import/refuse_file"), arrived | {"file_id": file_id, "refusal": str(error)})
         raise
-    log.info("Read %s as file %s: %s bytes, %s records.", name, file_id, read.size, count)
+    log.info("Read %s as file %s: %s, %s.", name, file_id, many(read.size, "byte"), many(count, "record"))
     return read
 
 

@@ -82,8 +82,8 @@ class ExportApproval(ApprovalOperator):
                 approval.answer(engine, ready.id, "unanswered", by=None)
                 raise BatchError(
                     f"Nobody answered within {self.profile.export.approval.waiting_hours} hours whether batch "
-                    f"{ready.id} may go. Nothing was sent. Its {ready.fines:,} fines are open, and the next run takes "
-                    "them; somebody has to answer then."
+                    f"{ready.id} may go. Nothing was sent. What it held ({many(ready.fines, 'fine')}) is open, and the "
+                    "next run takes it; somebody has to answer then."
                 )
         said = event.get("chosen_options")
         if said in ([self.APPROVE], [self.REJECT]):
