@@ -1,5 +1,6 @@
 """Copying: rows in bulk out of the ledger, and streams that are prepared while the last of them is worked on."""
 
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     import psycopg
 
 ROWS_AT_ONCE = 100
+BLOCKS_AHEAD = 8
 _QUOTE = b"\x01"
 
 
@@ -30,9 +32,9 @@ def copied_out(connection: Connection, query: TextClause) -> Iterator[bytes]:
 
 
 def ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same blocks, each made in another thread while the one before it is worked on."""
+    """The same blocks, each made in another thread while those before it are worked on."""
     with ThreadPoolExecutor(max_workers=1) as maker:
-        coming = maker.submit(next, blocks, b"")
-        while block := coming.result():
-            coming = maker.submit(next, blocks, b"")
+        coming = deque(maker.submit(next, blocks, b"") for _ in range(BLOCKS_AHEAD))
+        while block := coming.popleft().result():
+            coming.append(maker.submit(next, blocks, b""))
             yield block
