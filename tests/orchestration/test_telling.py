@@ -153,8 +153,8 @@ def test_a_mail_server_that_is_down_is_told_in_log_and_report_and_the_mail_goes_
     [message] = library.one("SELECT messages FROM job_reports")
     assert message == (
         "The message about this to completed@library.edu did not go (connection smtp_default: Connection refused). "
-        "Correct the Airflow connection smtp_default, or wait until the server is back; then clear the task that "
-        "reports."
+        "Correct the Airflow connection smtp_default, or wait until the server is back. What tells how a run "
+        "ended goes again when its task report_job is cleared."
     )
     assert message in caplog.text
 

@@ -166,7 +166,7 @@ def _not_gone(recipient: str, why: str) -> str:
     way = f"connection {recipient.removeprefix(CHAT)}" if recipient.startswith(CHAT) else f"connection {MAIL}"
     return (
         f"The message about this to {recipient} did not go ({way}: {why}). Correct the Airflow {way}, or wait until "
-        "the server is back; then clear the task that reports."
+        "the server is back. What tells how a run ended goes again when its task report_job is cleared."
     )
 
 
