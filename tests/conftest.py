@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from bursar.ledger import shares
 from bursar.ledger.connection import grant, ledger_engine, migrate
 from demo.postgres import Postgres, embedded_postgres
 from tests.library import Library, empty
@@ -47,6 +48,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileByF
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests of the one Airflow, which take longest, come first."""
     items.sort(key=lambda item: SYSTEM not in item.path.parents)
+
+
+@pytest.fixture(autouse=True)
+def _many_fines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few fines are closed and paid as many are: in shares."""
+    monkeypatch.setattr(shares, "WORTH_SHARING", 1)
 
 
 @pytest.fixture(scope="session")

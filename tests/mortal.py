@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from threading import Lock
 from typing import Any, cast
 
 from sqlalchemy import Engine
@@ -22,10 +23,12 @@ class Death:
     dies_at: int | None = None
     after: bool = False
     acts: list[str] = field(default_factory=list)
+    _counting: Lock = field(default_factory=Lock)
 
     def act(self, name: str, does: Callable[..., Any], *arguments: Any) -> Any:
-        self.acts.append(name)
-        dies = len(self.acts) - 1 == self.dies_at
+        with self._counting:
+            self.acts.append(name)
+            dies = len(self.acts) - 1 == self.dies_at
         if dies and not self.after:
             raise KilledError
         result = does(*arguments)

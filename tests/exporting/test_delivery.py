@@ -19,7 +19,7 @@ from bursar.exporting.selection import select_fines
 from bursar.ledger.batches import Batch, State, batch
 from tests.bursar import Bursar
 from tests.library import NOW, Library, a_profile, the_settings
-from tests.mortal import KilledError
+from tests.mortal import Death, KilledError
 
 
 def selected(library: Library, run: str = "run 1", fines: int = 3) -> Batch:
@@ -115,6 +115,44 @@ def test_the_next_run_ends_what_a_killed_one_left_and_bills_nothing_twice(
     else:
         assert (ended.state, following.fines) == (State.CLOSED, 0)
     assert list(bursar.files()) == [found.file_name]
+    assert exported_once(library, found)
+
+
+CLOSING = 3
+"""The commits of a closing: one of each share, and one of the end."""
+
+
+def killed_while_closing(library: Library, batch_id: int, dies_at: int, *, after: bool) -> None:
+    death = Death(dies_at, after)
+    with death.at_commits(library.ledger), pytest.raises(KilledError):
+        close_fines(library.ledger, batch_id)
+    assert len(death.acts) == (CLOSING if dies_at == CLOSING - 1 else CLOSING - 1)
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("dies_at", range(CLOSING))
+def test_killed_while_it_closes_and_repeated_each_fine_is_closed_once(
+    library: Library, bursar: Bursar, tmp_path: Path, dies_at: int, after: bool
+) -> None:
+    found = selected(library, fines=7)
+    deliver(library.ledger, found.id, bursar.open(), tmp_path)
+    killed_while_closing(library, found.id, dies_at, after=after)
+    assert select_fines(library.ledger, a_profile(code="STAFF"), the_settings(), run="run 2", as_of=NOW).fines == 0
+    close_fines(library.ledger, found.id)
+    assert exported_once(library, found)
+    assert library.one("SELECT count(*) FROM done_shares") == 0
+
+
+def test_what_is_closed_in_part_can_not_be_released(library: Library, bursar: Bursar, tmp_path: Path) -> None:
+    """Whoever says that the bursar has not got it: some of its fines are not open any more."""
+    found = selected(library)
+    deliver(library.ledger, found.id, bursar.open(), tmp_path)
+    killed_while_closing(library, found.id, 0, after=True)
+    with pytest.raises(BatchError, match="closed already"):
+        release(library.ledger, found.id, bursar_has_not_got_it=True)
+    finish_earlier_batches(
+        library.ledger, "STUDENTS", run="run 2", is_running=lambda _: False, open_folder=bursar.open(), staging=tmp_path
+    )
     assert exported_once(library, found)
 
 

@@ -295,11 +295,15 @@ def test_no_record_is_lost_at_any_border(office: Office, records: int) -> None:
     assert sum(outcome["records"] for outcome in (applied.outcomes or {}).values()) == records
 
 
-def test_counts_and_sums_are_compared_and_a_difference_changes_nothing(office: Office) -> None:
+@pytest.mark.parametrize(
+    "change", ["UPDATE import_records SET sum = '9'", "DELETE FROM import_records WHERE number = 2"]
+)
+def test_counts_and_sums_are_compared_and_a_difference_changes_nothing(office: Office, change: str) -> None:
+    """In whatever share it is."""
     fine, transaction = office.exported("10.00")
-    file = office.file(Payment(transaction, "10"))
+    file = office.file(Payment(transaction, "10"), Payment("unknown", "0"))
     with office.library.ledger.begin() as connection:
-        connection.execute(text("UPDATE import_records SET sum = '9'"))
+        connection.execute(text(change))
     with pytest.raises(BatchError, match="not applied"):
         office.apply(file)
     assert office.library.position(fine) == position("CLOSED", "0", "10")

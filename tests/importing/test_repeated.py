@@ -18,7 +18,9 @@ ACTS = [
     *("files", "read", "files"),  # the bytes are fetched
     "commit",  # the file is registered
     "commit",  # its records are there
-    "commit",  # they are applied
+    "commit",  # those of a share are applied
+    "commit",  # those of another, which has none
+    "commit",  # the file is applied
     *("files", "put_away", "commit"),  # the file is moved, and that is recorded
 ]
 

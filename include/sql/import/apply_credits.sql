@@ -1,10 +1,11 @@
--- Makes a credit of what was paid beyond the outstanding amount, for the same owner as the fine; the next export can send it.
+-- Makes credits of what a share of a file paid beyond the outstanding amounts, for the same owners as the fines; the next
+-- export can send them.
 WITH credits AS (
     INSERT INTO fines (user_id, item_id, owner_library, fine_fee_type, currency, amount, comment, created_at, reverses)
     SELECT fines.user_id, fines.item_id, fines.owner_library, 'CREDIT', fines.currency, -records.credited,
            'Overpaid at the bursar: transaction ' || records.matched_id, now(), fines.id
     FROM import_records AS records JOIN fines ON fines.id = records.fine_id
-    WHERE records.file_id = :file_id AND records.credited > 0
+    WHERE records.file_id = :file_id AND records.fine_id % :shares = :share AND records.credited > 0
     ORDER BY records.number
     RETURNING id, amount
 )

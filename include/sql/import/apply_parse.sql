@@ -1,8 +1,9 @@
 -- Reads the sums of a file as money and finds the exported line of each record: by transaction id, else by internal id.
 -- Lines of released batches were not billed and match nothing. What can't be used is sorted out with its reason, and so is a
 -- reversal that comes back: the bursar confirms it, and it pays nothing.
-INSERT INTO matched (number, amount, fine_id, matched_id, batch_id, exported, outcome, reason)
-SELECT record.number, record.amount, coalesce(by_transaction.fine_id, by_fine.fine_id),
+INSERT INTO matched (number, share, currency, amount, fine_id, matched_id, batch_id, exported, outcome, reason)
+SELECT record.number, coalesce(by_transaction.fine_id, by_fine.fine_id, 0) % :shares, record.currency, record.amount,
+    coalesce(by_transaction.fine_id, by_fine.fine_id),
     coalesce(by_transaction.transaction_id, by_fine.transaction_id), coalesce(by_transaction.batch_id, by_fine.batch_id),
     coalesce(by_transaction.amount, by_fine.amount),
     CASE

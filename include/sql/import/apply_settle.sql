@@ -1,11 +1,13 @@
--- Settles the matched records of a file against what their fines have outstanding, and writes each record's outcome, once.
+-- Settles the matched records of a share of a file against what their fines have outstanding, and writes each record's outcome,
+-- once.
 -- Records of one fine follow each other in the order of the file: each finds what the ones before it left. Everything is
 -- reckoned in the direction of the charge, so that credits are charges with the signs turned. What is paid beyond the
 -- outstanding amount, but had been settled at the library, makes no credit: the bursar hears of it by a reversal, and owes it
 -- to the student.
 WITH earlier AS (  -- what earlier files reported in all, where amounts are cumulative
     SELECT records.matched_id, sum(abs(applied) + credited + coalesce(abs(settled_before), 0)) AS total
-    FROM (SELECT DISTINCT fine_id, matched_id FROM matched WHERE outcome IS NULL AND :amounts = 'cumulative') AS asked
+    FROM (SELECT DISTINCT fine_id, matched_id FROM matched
+          WHERE share = :share AND outcome IS NULL AND :amounts = 'cumulative') AS asked
     JOIN journal ON journal.fine_id = asked.fine_id
     JOIN import_records AS records ON records.file_id = journal.import_file_id AND records.number = journal.import_record
         AND records.matched_id = asked.matched_id
@@ -26,7 +28,7 @@ WITH earlier AS (  -- what earlier files reported in all, where amounts are cumu
                    WHERE journal.fine_id = fines.id AND outstanding_change <> 0 AND kind IN ('PAID', 'WAIVED', 'REVERSED')
                ), 0) END AS settled_here
         FROM matched JOIN fines ON fines.id = matched.fine_id
-        WHERE matched.outcome IS NULL
+        WHERE matched.share = :share AND matched.outcome IS NULL
     ) AS matched
     LEFT JOIN earlier ON earlier.matched_id = matched.matched_id
 ), judged AS (
@@ -76,7 +78,8 @@ FROM (
            END AS reason
     FROM settled
     UNION ALL
-    SELECT number, amount, fine_id, matched_id, outcome, NULL, NULL, NULL, reason FROM matched WHERE outcome IS NOT NULL
+    SELECT number, amount, fine_id, matched_id, outcome, NULL, NULL, NULL, reason
+    FROM matched WHERE share = :share AND outcome IS NOT NULL
     ORDER BY number  -- in which the records lie: their new versions and the index grow at the end
 ) AS found
 WHERE record.file_id = :file_id AND record.number = found.number;

@@ -1,6 +1,8 @@
 -- Where apply_parse.sql puts what it found for each record of a file, for the length of a transaction.
 CREATE TEMPORARY TABLE matched (
     number     integer NOT NULL,
+    share      integer NOT NULL,    -- that its fine is in; records without one are in the first
+    currency   text,                -- as the file gives it
     amount     numeric,
     fine_id    bigint,
     matched_id text,

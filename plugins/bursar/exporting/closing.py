@@ -1,13 +1,14 @@
 """Closing: the end of a batch. Delivered, its fines are closed; never sent, they are let go."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from bursar.errors import BatchError
 from bursar.exporting.delivery import OpenFolder, deliver, only_one_delivers
 from bursar.ledger.batches import Batch, State, batch, record_step, unfinished_batches
+from bursar.ledger.shares import begun, forget_shares, in_shares
 from bursar.ledger.statements import statement
 from bursar.money import many
 from bursar.staging import Folder
@@ -16,7 +17,9 @@ log = logging.getLogger(__name__)
 
 
 def close_fines(engine: Engine, batch_id: int, *, ended_by: str | None = None) -> Batch:
-    """Closes the fines of a delivered batch, in one transaction; a closed batch is left alone.
+    """Closes the fines of a delivered batch, in shares; a closed batch is left alone.
+
+    The batch holds its fines until all are closed, so that nothing else is done with those that are.
 
     `ended_by` is the run that does it for another run, which left the batch.
 
@@ -32,14 +35,23 @@ def close_fines(engine: Engine, batch_id: int, *, ended_by: str | None = None) -
             raise BatchError(
                 f"Batch {batch_id} is {found.state}: only a delivered batch can be closed. Repeat its upload first."
             )
-        log.info("Closing the %s of batch %s.", many(found.fines, "fine"), batch_id)
-        entries = connection.execute(statement("export/journal_entries"), {"batch_id": batch_id}).rowcount
-        let_go = connection.execute(statement("export/release_claims"), {"batch_id": batch_id}).rowcount
-        if not entries == let_go == found.fines:
+        held = connection.execute(statement("export/held"), {"batch_id": batch_id}).one()
+        if not held.lines == held.claims == found.fines:
             raise BatchError(
-                f"Batch {batch_id} was not closed: it has {found.fines} fines, but {entries} lines and {let_go} "
-                "claims. The ledger was changed by hand; compare lines and claims before this task is repeated."
+                f"Batch {batch_id} was not closed: it has {found.fines} fines, but {held.lines} lines and "
+                f"{held.claims} claims. The ledger was changed by hand; compare lines and claims before this task is "
+                "repeated."
             )
+        log.info("Closing the %s of batch %s.", many(found.fines, "fine"), batch_id)
+
+        def close_share(connection: Connection, share: Mapping[str, int]) -> None:
+            this_share = {"batch_id": batch_id, **share}
+            connection.execute(statement("export/lock_reversed"), this_share)
+            connection.execute(statement("export/journal_entries"), this_share)
+
+        in_shares(engine, "close", batch_id, found.fines, close_share)
+        connection.execute(statement("export/release_claims"), {"batch_id": batch_id})
+        forget_shares(connection, "close", batch_id)
         record_step(connection, batch_id, "closed", after=State.DELIVERED, ended_by=ended_by)
         connection.execute(statement("export/set_off_credits"), {"batch_id": batch_id})
         closed = batch(connection, batch_id)
@@ -56,7 +68,7 @@ def release(
     `ended_by` is as in `close_fines`.
 
     Raises:
-        BatchError: the batch is closed, or may have reached the bursar.
+        BatchError: the batch is closed, or begun to be, or may have reached the bursar.
         PassingError: a worker is delivering it at this moment.
     """
     with only_one_delivers(engine, batch_id), engine.begin() as connection:
@@ -73,6 +85,8 @@ def release(
                 "its fines could be billed twice. Repeat the upload instead; or look there, ask the bursar, and "
                 "release it with --bursar-has-not-got-it."
             )
+        if begun(connection, "close", batch_id):
+            raise BatchError(f"Some fines of batch {batch_id} are closed already. Repeat the closing, which ends it.")
         connection.execute(statement("export/release_claims"), {"batch_id": batch_id})
         record_step(connection, batch_id, "released", after=found.state, ended_by=ended_by)
         log.warning("Released batch %s: %s open again.", batch_id, many(found.fines, "fine"))

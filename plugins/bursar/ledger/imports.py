@@ -22,6 +22,8 @@ OUTCOMES = (
     "INVALID",
 )
 """What can become of a record, in the order in which people are told."""
+EFFECTIVE = ("PAID", "PARTLY_PAID", "OVERPAID")
+"""The outcomes that move money; the others change nothing, and their records are in the rejects report."""
 
 
 def in_order(outcomes: Mapping[str, Any]) -> dict[str, Any]:

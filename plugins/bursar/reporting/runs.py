@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Engine, RowMapping
 
 from bursar.exporting.approval import Waiting, waiting
 from bursar.exporting.selection import REASONS
-from bursar.importing.application import EFFECTIVE
 from bursar.ledger.batches import Batch, State
+from bursar.ledger.imports import EFFECTIVE
 from bursar.ledger.statements import statement
 from bursar.money import many, monies
 from bursar.reporting.report import Job, JobReport, Outcome
