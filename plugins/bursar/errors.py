@@ -21,5 +21,9 @@ class RemoteFolderError(BursarError):
     """The S/FTP server refuses: login, host key, missing folder, a file in the way."""
 
 
+class MissingFolderError(RemoteFolderError):
+    """The folder is not there, or the account may not enter it."""
+
+
 class BatchError(BursarError):
     """A batch is not in the state that the step needs."""

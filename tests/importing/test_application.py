@@ -264,6 +264,39 @@ def test_desk_and_import_at_once_do_not_lock_each_other_out(office: Office) -> N
     assert office.library.one("SELECT sum(abs(balance) + abs(outstanding)) FROM fines") == 0
 
 
+def test_what_the_desk_settles_at_the_last_moment_is_waited_for(office: Office) -> None:
+    """A fine is judged by what is outstanding once nobody else can change it."""
+    fine, transaction = office.exported("10.00")
+    file = office.file(Payment(transaction, "10"))
+    with ThreadPoolExecutor(1) as pool:
+        with office.library.ledger.begin() as connection:
+            desk.pay(connection, fine, Decimal(4), allow_activity_on_transferred_finesfees=True)
+            applying = pool.submit(office.apply, file)
+            with pytest.raises(TimeoutError):
+                applying.result(timeout=0.5)
+        applying.result()
+    assert office.outcomes(file) == [Outcome("PAID", Decimal(6), Decimal(0))]
+    assert office.library.one("SELECT settled_before FROM import_records") == 4
+    assert office.library.position(fine) == position("TRANSFERRED", "0", "0")
+
+
+def test_an_application_holds_up_no_other_fine(office: Office) -> None:
+    fine, transaction = office.exported("10.00")
+    file = office.file(Payment(transaction, "10"))
+    other = office.library.fine(amount="10")
+    with ThreadPoolExecutor(1) as pool:
+        with office.library.ledger.begin() as connection:
+            connection.execute(text("SELECT FROM fines WHERE id = :fine FOR UPDATE"), {"fine": fine})
+            applying = pool.submit(office.apply, file)
+            with pytest.raises(TimeoutError):
+                applying.result(timeout=0.5)
+            with office.library.ledger.begin() as at_the_desk:
+                at_the_desk.execute(text("SET LOCAL lock_timeout = '5s'"))
+                desk.pay(at_the_desk, other)
+        applying.result()
+    assert office.library.position(other) == position("CLOSED", "0", "0")
+
+
 def test_a_bursar_who_is_quicker_than_the_export_waits_for_it(office: Office) -> None:
     fine = office.library.fine(amount="10")
     batch = office.export(close=False)

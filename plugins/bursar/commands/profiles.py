@@ -1,10 +1,14 @@
 """`bin/bursar profiles`: what is wrong with them, and the schemas for editors."""
 
+import logging
 import sys
 
 import click
 
-from bursar.commands.surroundings import the_settings
+from bursar.commands.surroundings import the_profile, the_settings
+from bursar.errors import MissingFolderError
+from bursar.exchange.folder import RemoteFolder
+from bursar.money import many
 from bursar.profiles import INCLUDE, ProfileError, load_profiles
 from bursar.profiles.json_schema import json_schemas
 
@@ -25,6 +29,30 @@ def check_profiles() -> None:
         click.echo(str(problem))
     click.echo(f"{len(good)} good profiles: {', '.join(profile.code for profile in good) or 'none'}", err=True)
     sys.exit(1 if problems else 0)
+
+
+@profiles.command("connect")
+@click.argument("code")
+def connect(code: str) -> None:
+    """Open the folders of a profile on the bursar's server and say how many files lie there; nothing is changed."""
+    from bursar.orchestration.connections import open_folder  # noqa: PLC0415  Airflow is slow to load
+
+    logging.getLogger("paramiko").setLevel(logging.WARNING)  # its steps are of no use here
+    profile = the_profile(code)
+    if profile.export.active:
+        try:
+            with open_folder(profile.sftp_connection, profile.export.output_file_path, may_create=False) as folder:
+                click.echo(f"{code} exports to {_found(folder)}")
+        except MissingFolderError:
+            path = profile.export.output_file_path
+            click.echo(f"{code} reaches the server, where {path} is not there yet. The first export creates it.")
+    if profile.import_.active:
+        with open_folder(profile.sftp_connection, profile.import_.input_file_path, may_create=False) as folder:
+            click.echo(f"{code} imports from {_found(folder)}")
+
+
+def _found(folder: RemoteFolder) -> str:
+    return f"{folder.address}: {many(sum(entry.is_regular for entry in folder.files()), 'file')} there."
 
 
 @profiles.command("schema")

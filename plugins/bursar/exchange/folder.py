@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Protocol
 
-from bursar.errors import PassingError, RemoteFolderError
+from bursar.errors import MissingFolderError, PassingError, RemoteFolderError
 
 PATIENCE = 60
 """Seconds without an answer from a server before a step gives up, to be repeated later."""
@@ -103,9 +103,9 @@ def refused(place: str, act: str, error: Exception) -> RemoteFolderError:
     )
 
 
-def missing_folder(place: str, error: Exception) -> RemoteFolderError:
+def missing_folder(place: str, error: Exception) -> MissingFolderError:
     """The error for a folder that is not there and must not be created."""
-    return RemoteFolderError(
+    return MissingFolderError(
         f"{place}: there is no such folder that the account may enter ({reason(error)}), and Bursar is not to create "
         "it. Correct `sub_directory` in the connection's extra or the path in the profile, or have the folder created."
     )

@@ -82,7 +82,7 @@ Imports what the bursar reports as paid to {settings.institution_name}, and mark
 
 1. **wait_for_files** looks into the bursar's folder until files are ready. Each of them is imported on its own:
 2. **read_file** checks the file and brings its records into the ledger. What is no payment file is moved to `failed`.
-3. **apply_payments** pays the fines, in one transaction. The same file is never applied twice, whatever it is called.
+3. **apply_payments** pays the fines, each record once. The same file is never applied twice, whatever it is called.
 4. **put_away** moves the file to `processed`, and lists the records that had no effect in a report.
 5. **report_job** records what the run did, for `bin/bursar history` and the run's note. Red, if the run failed.
 
