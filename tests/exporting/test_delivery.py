@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from sqlalchemy import text
 from bursar import progress
 from bursar.errors import BatchError, PassingError, RemoteFolderError
 from bursar.exchange.folder import RemoteFolder
+from bursar.exporting import closing
 from bursar.exporting.closing import close_fines, finish_earlier_batches, release
 from bursar.exporting.delivery import deliver
 from bursar.exporting.document import build_document
@@ -140,7 +141,7 @@ def test_killed_while_it_closes_and_repeated_each_fine_is_closed_once(
     assert select_fines(library.ledger, a_profile(code="STAFF"), the_settings(), run="run 2", as_of=NOW).fines == 0
     close_fines(library.ledger, found.id)
     assert exported_once(library, found)
-    assert library.one("SELECT count(*) FROM done_shares") == 0
+    assert library.one("SELECT sum(fines) FROM closed_shares") == 7
 
 
 def test_what_is_closed_in_part_can_not_be_released(library: Library, bursar: Bursar, tmp_path: Path) -> None:
@@ -154,6 +155,52 @@ def test_what_is_closed_in_part_can_not_be_released(library: Library, bursar: Bu
         library.ledger, "STUDENTS", run="run 2", is_running=lambda _: False, open_folder=bursar.open(), staging=tmp_path
     )
     assert exported_once(library, found)
+
+
+@pytest.mark.parametrize("is_released", [False, True])
+def test_a_worker_that_was_taken_for_dead_closes_nothing_any_more(
+    library: Library, bursar: Bursar, tmp_path: Path, is_released: bool
+) -> None:
+    found = selected(library)
+    deliver(library.ledger, found.id, bursar.open(), tmp_path)
+    if is_released:
+        release(library.ledger, found.id, bursar_has_not_got_it=True)
+    else:
+        close_fines(library.ledger, found.id)
+    before = library.one("SELECT count(*) FROM journal")
+    with suppress(BatchError), library.ledger.begin() as late:
+        closing.close_share(found, late, {"share": 0, "shares": 2})
+    assert library.one("SELECT count(*) FROM journal") == before
+
+
+def test_a_batch_is_not_released_while_somebody_closes_a_share(
+    library: Library, bursar: Bursar, tmp_path: Path
+) -> None:
+    """Even if whoever began the closing is gone, and its lock on the batch with it."""
+    found = selected(library)
+    deliver(library.ledger, found.id, bursar.open(), tmp_path)
+    with ThreadPoolExecutor(1) as pool:
+        with library.ledger.begin() as late:
+            closing.close_share(found, late, {"share": 0, "shares": 2})
+            releasing = pool.submit(release, library.ledger, found.id, bursar_has_not_got_it=True)
+            with pytest.raises(TimeoutError):
+                releasing.result(timeout=0.5)
+        with pytest.raises(BatchError, match="closed already"):
+            releasing.result()
+    close_fines(library.ledger, found.id)
+    assert exported_once(library, found)
+
+
+def test_shares_that_do_not_make_up_the_batch_leave_its_fines_held(
+    library: Library, bursar: Bursar, tmp_path: Path
+) -> None:
+    found = selected(library)
+    deliver(library.ledger, found.id, bursar.open(), tmp_path)
+    with library.ledger.begin() as connection:
+        connection.execute(text("INSERT INTO closed_shares VALUES (:id, 0, 2, 2)"), {"id": found.id})
+    with pytest.raises(BatchError, match="closed in shares"):
+        close_fines(library.ledger, found.id)
+    assert library.one("SELECT count(*) FROM claims") == 3
 
 
 def test_the_next_run_leaves_a_run_that_is_still_going_alone(library: Library, bursar: Bursar, tmp_path: Path) -> None:

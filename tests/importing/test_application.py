@@ -1,17 +1,20 @@
 """Each outcome of the rules, with charges and with credits, and that every record has exactly one."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from threading import Barrier
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from bursar.errors import BatchError, InputFileError, PassingError
 from bursar.exporting.closing import close_fines
+from bursar.importing import application
 from bursar.ledger import desk
-from bursar.ledger.imports import FileState
+from bursar.ledger.imports import FileState, ImportFile, import_file
 from tests.library import Library
+from tests.mortal import KilledError
 from tests.office import Office, Outcome, Payment
 
 
@@ -295,6 +298,60 @@ def test_an_application_holds_up_no_other_fine(office: Office) -> None:
                 desk.pay(at_the_desk, other)
         applying.result()
     assert office.library.position(other) == position("CLOSED", "0", "0")
+
+
+def ends_for(share: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever applies that share dies; the other one is applied."""
+    apply_share = application.apply_share
+
+    def dying(found: ImportFile, connection: Connection, this: Mapping[str, int]) -> None:
+        if this["share"] == share:
+            raise KilledError
+        apply_share(found, connection, this)
+
+    monkeypatch.setattr(application, "apply_share", dying)
+
+
+@pytest.mark.parametrize("dies_for", [0, 1])
+def test_a_fine_that_is_exported_between_two_tries_is_paid_once(
+    office: Office, monkeypatch: pytest.MonkeyPatch, dies_for: int
+) -> None:
+    """Its record is in one share as long as it matches nothing, and in the other when it has found its fine."""
+    paid, transaction = office.exported("10.00")
+    late = office.library.fine(amount="10")
+    assert (paid % 2, late % 2) == (1, 0)
+    odd = office.library.fine(amount="10")
+    file = office.file(Payment(transaction, "10"), Payment(None, "4", internal_id=str(odd)))
+    with monkeypatch.context() as patched:
+        ends_for(dies_for, patched)
+        with pytest.raises(KilledError):
+            office.apply(file)
+    office.export()
+    applied = office.apply(file)
+    assert sum(outcome["records"] for outcome in (applied.outcomes or {}).values()) == 2
+    first, second = office.outcomes(file)
+    assert first.outcome == "PAID"
+    assert second == (Outcome("PARTLY_PAID", Decimal(4), Decimal(0)) if dies_for == 0 else nothing("UNMATCHED"))
+    assert office.library.position(odd)[2] == (6 if dies_for == 0 else 10)
+
+
+def test_a_worker_that_was_taken_for_dead_pays_nothing_again(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one applies the file while it is between matching and locking; or before it begins."""
+    fine, transaction = office.exported("10.00")
+    file = office.file(Payment(transaction, "4"), Payment("unknown", "1"))
+    with office.library.ledger.connect() as connection:
+        found = import_file(connection, file)
+
+    def meanwhile(*_: object) -> None:
+        monkeypatch.undo()
+        office.apply(file)
+
+    monkeypatch.setattr(application, "_wait_for_exports", meanwhile)
+    with pytest.raises(PassingError, match="somebody else"), office.library.ledger.begin() as late:
+        application.apply_share(found, late, {"share": 0, "shares": 1})
+    with office.library.ledger.begin() as later:
+        application.apply_share(found, later, {"share": 0, "shares": 1})
+    assert office.library.position(fine) == position("TRANSFERRED", "0", "6")
 
 
 def test_a_bursar_who_is_quicker_than_the_export_waits_for_it(office: Office) -> None:

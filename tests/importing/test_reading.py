@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from itertools import chain, repeat
 from pathlib import Path
 from typing import cast
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bursar.errors import InputFileError
-from bursar.importing.reading import LIMIT, MAX_ATTRIBUTES, MAX_DEPTH, Record, records
+from bursar.importing import plain, reading
+from bursar.importing.plain import records
+from bursar.importing.reading import LIMIT, MAX_ATTRIBUTES, MAX_DEPTH, Record
 
 SAMPLE = (Path(__file__).parents[1] / "samples" / "export.xml").read_bytes()
 NAMESPACE = "http://com/exlibris/urm/rep/externalsysfinesfees/xmlbeans"
@@ -51,6 +54,16 @@ class Stream(io.RawIOBase):
 
 def read(content: str | bytes) -> list[Record]:
     return list(records(io.BytesIO(content.encode() if isinstance(content, str) else content), "paid.xml"))
+
+
+def outcome(found: Iterator[Record]) -> tuple[list[Record], str]:
+    """The records that are found, and why no more are."""
+    whole: list[Record] = []
+    try:
+        whole.extend(found)
+    except InputFileError as error:
+        return [], str(error)
+    return whole, ""
 
 
 def file_of(*fines: str, more: str = "") -> str:
@@ -399,8 +412,76 @@ def test_no_bytes_make_anything_else_than_records_or_a_refusal(codec: str, chang
     for place, length, put in changes:
         at = int(place * len(content))
         content[at : at + length] = put
-    try:
-        found = read(bytes(content))
-    except InputFileError:
-        return
+    found, refusal = outcome(records(io.BytesIO(content), "paid.xml"))
     assert [record.number for record in found] == list(range(1, len(found) + 1))
+    assert (found, refusal) == outcome(reading.records([bytes(content)], "paid.xml"))
+
+
+def plain_file(fines: int = 40) -> bytes:
+    """What an export of the sample's fines would be, with more of them."""
+    before, fine, rest = SAMPLE.partition(b"\t\t\t\t\t<xb:userFineFee>")
+    one, end, behind = (fine + rest).partition(b"</xb:userFineFee>\n")
+    return before + (one + end) * fines + behind
+
+
+@pytest.mark.parametrize("content", [SAMPLE, plain_file(), plain_file().replace(b"\n", b"").replace(b"\t", b"")])
+def test_a_plain_file_needs_no_other_reading(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = outcome(reading.records([content], "paid.xml"))
+    monkeypatch.setattr(reading, "records", None)
+    assert (read(content), "") == expected
+    assert len(expected[0]) >= 3
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    place=st.floats(0, 1),
+    length=st.integers(0, 30),
+    put=st.one_of(
+        st.binary(max_size=8),
+        st.sampled_from(
+            [
+                *(
+                    b"<!-- </xb:userFineFee> -->",
+                    b"<![CDATA[9]]>",
+                    b"&#57;",
+                    b"&amp;",
+                    b"&lt;xb:sum&gt;",
+                    b"<?a b?>",
+                    b"\r\n",
+                ),
+                *(
+                    b"<xb:sum>9</xb:sum>",
+                    b"</xb:finefeeList>",
+                    b"<xb:userFineFee/>",
+                    b"<xb:userFineFee>",
+                    b"<a/>",
+                    b"]]>",
+                ),
+                *(
+                    b"<xb:internalId>9</xb:internalId>",
+                    b"\xef\xbf\xbe",
+                    b"\xed\xa0\x80",
+                    "Größe".encode(),
+                    b"\n \n",
+                    b"\0",
+                ),
+                *(b' xsi:nil="true"', b' a="1"', b"</xb:userExportedFineFeesList>", b"x" * 20_000, b"\n" * 70_000),
+            ]
+        ),
+    ),
+    block=st.sampled_from([700, 5_000, 64 * 1024]),
+)
+def test_from_what_is_not_plain_on_a_file_is_read_as_any_other(
+    place: float, length: int, put: bytes, block: int
+) -> None:
+    """Whatever stands wherever, the same records on the same lines, or a refusal with the same line.
+
+    Its reason may be another where a character lies across two blocks.
+    """
+    content = bytearray(plain_file())
+    at = int(place * len(content))
+    content[at : at + length] = put
+    with patch.object(plain, "BLOCK", block):
+        found, refusal = outcome(records(io.BytesIO(content), "paid.xml"))
+    expected, reason = outcome(reading.records([bytes(content)], "paid.xml"))
+    assert (found, refusal.split(":")[:2]) == (expected, reason.split(":")[:2])

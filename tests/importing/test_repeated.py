@@ -19,7 +19,7 @@ ACTS = [
     "commit",  # the file is registered
     "commit",  # its records are there
     "commit",  # those of a share are applied
-    "commit",  # those of another, which has none
+    "commit",  # those of the other
     "commit",  # the file is applied
     *("files", "put_away", "commit"),  # the file is moved, and that is recorded
 ]
@@ -34,48 +34,48 @@ def bring_in(inbox: Inbox, run: str, death: Death | None = None) -> None:
         inbox.put_away("a.xml", run, death)
 
 
-def paid_once(inbox: Inbox, fine: int) -> bool:
-    """Whether 6 of 10 were paid by one entry, the file was moved once, and nothing else lies there."""
+def paid_once(inbox: Inbox, fines: list[int]) -> bool:
+    """Whether 6 of 10 were paid by one entry for each fine, the file was moved once, and nothing else lies there."""
     entries = inbox.library.one("SELECT count(*) FROM journal WHERE kind = 'PAID_AT_BURSAR'")
     applied = inbox.library.one("SELECT count(*) FROM import_files WHERE state = 'APPLIED'")
-    return (inbox.library.position(fine), entries, applied, list(inbox.files())) == (
-        ("TRANSFERRED", Decimal(0), Decimal(4)),
-        1,
+    return (list(map(inbox.library.position, fines)), entries, applied, list(inbox.files())) == (
+        [("TRANSFERRED", Decimal(0), Decimal(4))] * 3,
+        3,
         1,
         ["processed/a.xml"],
     )
 
 
 @pytest.fixture
-def fine(inbox: Inbox, office: Office) -> int:
-    """A fine of 10.00, of which the file in the inbox pays 6.00."""
-    fine, transaction = office.exported("10.00")
-    inbox.put("a.xml", xml(Payment(transaction, "6.00")))
-    return fine
+def fines(inbox: Inbox, office: Office) -> list[int]:
+    """Fines of 10.00, in both shares, of each of which the file in the inbox pays 6.00."""
+    exported = [office.exported("10.00") for _ in range(3)]
+    inbox.put("a.xml", xml(*(Payment(transaction, "6.00") for _, transaction in exported)))
+    return [fine for fine, _ in exported]
 
 
-def test_what_an_import_does(inbox: Inbox, fine: int) -> None:
+def test_what_an_import_does(inbox: Inbox, fines: list[int]) -> None:
     """The list that the next tests die along."""
     death = Death()
     bring_in(inbox, "run 1", death)
     assert death.acts == ACTS
-    assert paid_once(inbox, fine)
+    assert paid_once(inbox, fines)
 
 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("dies_at", range(len(ACTS)))
 @pytest.mark.parametrize("repeated_by", ["run 1", "run 2"])
 def test_killed_anywhere_and_repeated_a_file_has_its_effect_once(
-    inbox: Inbox, fine: int, dies_at: int, after: bool, repeated_by: str
+    inbox: Inbox, fines: list[int], dies_at: int, after: bool, repeated_by: str
 ) -> None:
     with pytest.raises(KilledError):
         bring_in(inbox, "run 1", Death(dies_at, after))
     if repeated_by == "run 1" or "a.xml" in inbox.files():  # the next run sees what lies in the folder
         bring_in(inbox, repeated_by)
-    assert paid_once(inbox, fine)
+    assert paid_once(inbox, fines)
 
 
-def test_two_imports_at_once_apply_a_file_once(inbox: Inbox, fine: int) -> None:
+def test_two_imports_at_once_apply_a_file_once(inbox: Inbox, fines: list[int]) -> None:
     together = Barrier(2)
 
     def one(run: str) -> FileState:
@@ -87,4 +87,4 @@ def test_two_imports_at_once_apply_a_file_once(inbox: Inbox, fine: int) -> None:
     for run in ("run 1", "run 2"):
         with suppress(PassingError):
             inbox.put_away("a.xml", run)
-    assert paid_once(inbox, fine)
+    assert paid_once(inbox, fines)

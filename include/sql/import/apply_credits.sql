@@ -4,8 +4,10 @@ WITH credits AS (
     INSERT INTO fines (user_id, item_id, owner_library, fine_fee_type, currency, amount, comment, created_at, reverses)
     SELECT fines.user_id, fines.item_id, fines.owner_library, 'CREDIT', fines.currency, -records.credited,
            'Overpaid at the bursar: transaction ' || records.matched_id, now(), fines.id
-    FROM import_records AS records JOIN fines ON fines.id = records.fine_id
-    WHERE records.file_id = :file_id AND records.fine_id % :shares = :share AND records.credited > 0
+    FROM matched
+    JOIN import_records AS records ON records.number = matched.number
+    JOIN fines ON fines.id = records.fine_id
+    WHERE matched.share = :share AND records.file_id = :file_id AND records.credited > 0
     ORDER BY records.number
     RETURNING id, amount
 )

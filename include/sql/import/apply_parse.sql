@@ -2,7 +2,9 @@
 -- Lines of released batches were not billed and match nothing. What can't be used is sorted out with its reason, and so is a
 -- reversal that comes back: the bursar confirms it, and it pays nothing.
 INSERT INTO matched (number, share, currency, amount, fine_id, matched_id, batch_id, exported, outcome, reason)
-SELECT record.number, coalesce(by_transaction.fine_id, by_fine.fine_id, 0) % :shares, record.currency, record.amount,
+SELECT record.number,
+    CASE WHEN record.outcome IS NULL THEN coalesce(by_transaction.fine_id, by_fine.fine_id, 0) % :shares ELSE -1 END,
+    record.currency, record.amount,
     coalesce(by_transaction.fine_id, by_fine.fine_id),
     coalesce(by_transaction.transaction_id, by_fine.transaction_id), coalesce(by_transaction.batch_id, by_fine.batch_id),
     coalesce(by_transaction.amount, by_fine.amount),
@@ -26,7 +28,7 @@ SELECT record.number, coalesce(by_transaction.fine_id, by_fine.fine_id, 0) % :sh
             THEN 'this is the reversal of transaction ' || by_transaction.reversed_transaction_id || ', and pays nothing'
     END
 FROM (
-    SELECT number, transaction_id, internal_id, currency, sum, problem,
+    SELECT number, transaction_id, internal_id, currency, sum, problem, outcome,
            CASE WHEN sum ~ '^[+-]?[0-9]{1,11}([.][0-9]{0,3}0*)?$' THEN CAST(sum AS numeric(14, 3)) END AS amount,
            CASE WHEN internal_id ~ '^[0-9]{1,18}$' THEN CAST(internal_id AS bigint) END AS fine_id
     FROM import_records WHERE file_id = :file_id

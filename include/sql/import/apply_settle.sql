@@ -82,4 +82,4 @@ FROM (
     FROM matched WHERE share = :share AND outcome IS NOT NULL
     ORDER BY number  -- in which the records lie: their new versions and the index grow at the end
 ) AS found
-WHERE record.file_id = :file_id AND record.number = found.number;
+WHERE record.file_id = :file_id AND record.number = found.number AND record.outcome IS NULL;

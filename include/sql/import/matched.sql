@@ -1,7 +1,7 @@
 -- Where apply_parse.sql puts what it found for each record of a file, for the length of a transaction.
 CREATE TEMPORARY TABLE matched (
     number     integer NOT NULL,
-    share      integer NOT NULL,    -- that its fine is in; records without one are in the first
+    share      integer NOT NULL,    -- that its fine is in; 0 without one, -1 if it has its outcome already
     currency   text,                -- as the file gives it
     amount     numeric,
     fine_id    bigint,

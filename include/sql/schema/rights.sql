@@ -25,7 +25,7 @@ GRANT SELECT ON exported_fines TO {role};
 GRANT SELECT, INSERT, UPDATE ON resends TO {role};
 GRANT SELECT, INSERT, DELETE ON claims TO {role};
 GRANT SELECT, UPDATE ON transaction_ids TO {role};
-GRANT SELECT, INSERT, DELETE ON done_shares TO {role};
+GRANT SELECT, INSERT ON closed_shares TO {role};
 
 -- Imports.
 GRANT SELECT, INSERT, UPDATE, DELETE ON sightings, import_records TO {role};

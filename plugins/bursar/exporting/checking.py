@@ -33,7 +33,7 @@ def check_document(batch: Batch, blocks: Iterable[bytes]) -> None:
     sums: Counter[tuple[bytes, bytes]] = Counter()
     schema = etree.XMLSchema(file=str(XSD))
     for part in _parts(blocks):
-        if _marked(part[1:]):  # behind the < of the declaration
+        if _marked(part):
             raise _unsent(batch, "it holds a comment, a marked section or an instruction, in which sums could hide")
         try:
             # No options of security: with resolve_entities=False beside a schema, lxml passes over a missing end.
@@ -61,8 +61,8 @@ def check_document(batch: Batch, blocks: Iterable[bytes]) -> None:
 
 
 def _marked(part: bytes) -> bool:
-    """Whether <! or <? stands somewhere: asked by the signs, which are rare, since < is everywhere."""
-    return any(before.endswith(b"<") for sign in (b"!", b"?") for before in part.split(sign)[:-1])
+    """Whether <! or, but for the declaration, <? stands somewhere; the signs are rare, and < is everywhere."""
+    return any(before.endswith(b"<") for before in [*part.split(b"!")[:-1], *part[1:].split(b"?")[:-1]])
 
 
 def _parts(blocks: Iterable[bytes]) -> Iterator[bytes]:

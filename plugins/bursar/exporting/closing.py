@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from sqlalchemy import Connection, Engine
 
 from bursar.errors import BatchError
 from bursar.exporting.delivery import OpenFolder, deliver, only_one_delivers
 from bursar.ledger.batches import Batch, State, batch, record_step, unfinished_batches
-from bursar.ledger.shares import begun, forget_shares, in_shares
+from bursar.ledger.shares import in_shares, shares_of
 from bursar.ledger.statements import statement
 from bursar.money import many
 from bursar.staging import Folder
@@ -17,14 +18,14 @@ log = logging.getLogger(__name__)
 
 
 def close_fines(engine: Engine, batch_id: int, *, ended_by: str | None = None) -> Batch:
-    """Closes the fines of a delivered batch, in shares; a closed batch is left alone.
+    """Closes the fines of a delivered batch; a closed batch is left alone.
 
-    The batch holds its fines until all are closed, so that nothing else is done with those that are.
-
-    `ended_by` is the run that does it for another run, which left the batch.
+    Few are closed in one transaction, many in shares. The batch holds its fines until all are closed, so that nothing
+    else is done with those that are. `ended_by` is the run that does it for another run, which left the batch.
 
     Raises:
-        BatchError: the batch was not delivered, or its lines and its claims don't agree; nothing was changed.
+        BatchError: the batch was not delivered, or its lines and its claims don't agree: nothing was changed. Or its
+            shares don't agree with it: its fines stay held.
     """
     with engine.begin() as connection:
         found = batch(connection, batch_id, lock=True)
@@ -35,28 +36,46 @@ def close_fines(engine: Engine, batch_id: int, *, ended_by: str | None = None) -
             raise BatchError(
                 f"Batch {batch_id} is {found.state}: only a delivered batch can be closed. Repeat its upload first."
             )
-        held = connection.execute(statement("export/held"), {"batch_id": batch_id}).one()
+        this = {"batch_id": batch_id}
+        held = connection.execute(statement("export/held"), this).one()
         if not held.lines == held.claims == found.fines:
-            raise BatchError(
-                f"Batch {batch_id} was not closed: it has {found.fines} fines, but {held.lines} lines and "
-                f"{held.claims} claims. The ledger was changed by hand; compare lines and claims before this task is "
-                "repeated."
-            )
+            raise _uneven(found, f"{held.lines} lines and {held.claims} claims")
         log.info("Closing the %s of batch %s.", many(found.fines, "fine"), batch_id)
-
-        def close_share(connection: Connection, share: Mapping[str, int]) -> None:
-            this_share = {"batch_id": batch_id, **share}
-            connection.execute(statement("export/lock_reversed"), this_share)
-            connection.execute(statement("export/journal_entries"), this_share)
-
-        in_shares(engine, "close", batch_id, found.fines, close_share)
-        connection.execute(statement("export/release_claims"), {"batch_id": batch_id})
-        forget_shares(connection, "close", batch_id)
+        begun = connection.execute(statement("export/closed_shares"), this).one()
+        in_shares(connection, begun.shares or shares_of(found.fines), partial(close_share, found))
+        closed = connection.execute(statement("export/closed_shares"), this).one()
+        let_go = connection.execute(statement("export/release_claims"), this).rowcount
+        if closed.uneven or not closed.fines == let_go == found.fines:
+            raise _uneven(found, f"{closed.fines} closed in shares and {let_go} claims")
         record_step(connection, batch_id, "closed", after=State.DELIVERED, ended_by=ended_by)
-        connection.execute(statement("export/set_off_credits"), {"batch_id": batch_id})
-        closed = batch(connection, batch_id)
-    log.info("Closed the %s of batch %s.", many(closed.fines, "fine"), batch_id)
-    return closed
+        connection.execute(statement("export/set_off_credits"), this)
+        ended = batch(connection, batch_id)
+    log.info("Closed the %s of batch %s.", many(ended.fines, "fine"), batch_id)
+    return ended
+
+
+def close_share(found: Batch, connection: Connection, share: Mapping[str, int]) -> None:
+    """Closes the fines of a share (see `in_shares`), unless that was done before.
+
+    Whoever was taken for dead may come here late: then the batch is closed, or was released.
+    """
+    this = {"batch_id": found.id, **share}
+    fines = connection.execute(statement("export/take_share"), this).scalar()
+    if fines is None:
+        return
+    if not connection.execute(statement("export/is_delivered"), this).scalar_one():
+        raise BatchError(f"Batch {found.id} was closed or released meanwhile; this changed nothing.")
+    connection.execute(statement("export/lock_reversed"), this)
+    entries = connection.execute(statement("export/journal_entries"), this).rowcount
+    if entries != fines:
+        raise _uneven(found, f"{entries} lines and {fines} claims in share {share['share']} of {share['shares']}")
+
+
+def _uneven(found: Batch, what: str) -> BatchError:
+    return BatchError(
+        f"Batch {found.id} was not closed: it has {found.fines} fines, but {what}. The ledger was changed by hand; "
+        "compare lines, claims and closed_shares before this task is repeated."
+    )
 
 
 def release(
@@ -72,7 +91,8 @@ def release(
         PassingError: a worker is delivering it at this moment.
     """
     with only_one_delivers(engine, batch_id), engine.begin() as connection:
-        found = batch(connection, batch_id, lock=True)
+        connection.execute(statement("batches/lock_out"), {"batch_id": batch_id})
+        found = batch(connection, batch_id)
         if found.state is State.RELEASED:
             return found
         if found.dry_run:
@@ -85,7 +105,7 @@ def release(
                 "its fines could be billed twice. Repeat the upload instead; or look there, ask the bursar, and "
                 "release it with --bursar-has-not-got-it."
             )
-        if begun(connection, "close", batch_id):
+        if connection.execute(statement("export/closed_shares"), {"batch_id": batch_id}).one().shares:
             raise BatchError(f"Some fines of batch {batch_id} are closed already. Repeat the closing, which ends it.")
         connection.execute(statement("export/release_claims"), {"batch_id": batch_id})
         record_step(connection, batch_id, "released", after=found.state, ended_by=ended_by)

@@ -5,6 +5,7 @@ The rules are SQL, include/sql/import/apply_*.sql: transaction id first, then in
 
 import json
 import logging
+from collections import defaultdict
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import partial
@@ -14,7 +15,7 @@ from sqlalchemy import Connection, Engine
 
 from bursar.errors import BatchError, InputFileError, PassingError
 from bursar.ledger.imports import FileState, ImportFile, import_file
-from bursar.ledger.shares import forget_shares, in_shares
+from bursar.ledger.shares import in_shares, shares_of
 from bursar.ledger.statements import statement
 from bursar.money import many
 
@@ -22,15 +23,17 @@ log = logging.getLogger(__name__)
 
 
 def apply_payments(engine: Engine, file_id: int, *, run: str) -> ImportFile:
-    """Applies all records of a file that was read, in shares; a file that was applied is left alone.
+    """Applies all records of a file that was read; a file that was applied is left alone.
 
-    `run` is the run that applies it; another may have read it. The fines of a share are locked while it is applied, so
+    Few are applied in one transaction, many in shares; a repeated call applies those that have no outcome yet. `run` is
+    the run that applies the file; another may have read it. The fines of a share are locked while it is applied, so
     that what is outstanding stays what it was judged by.
 
     Raises:
-        PassingError: a fine of the file is in an export that is delivered but not closed yet: try again.
+        PassingError: a fine of the file is in an export that is delivered but not closed yet, or somebody else is
+            applying the file: try again.
         InputFileError: the file was refused, or has not been read.
-        BatchError: counts or sums of the outcomes are not those of the file; nothing of the share was applied.
+        BatchError: counts or sums are not those of the file. Nothing of the share was applied, and the file is not.
     """
     with engine.begin() as connection:
         found = import_file(connection, file_id, lock=True)
@@ -40,19 +43,25 @@ def apply_payments(engine: Engine, file_id: int, *, run: str) -> ImportFile:
         if found.state is not FileState.READ:
             raise InputFileError(f"{found.name} is {found.state} and can't be applied. Repeat its reading first.")
         log.info("Applying the %s of %s.", many(found.records or 0, "record"), found.name)
-        in_shares(engine, "apply", file_id, found.records or 0, partial(_apply_share, found))
-        outcomes = _outcomes(connection, file_id)
+        in_shares(connection, shares_of(found.records or 0), partial(apply_share, found))
+        # Whose share a record is follows from its match: one that found its fine only after the share of that was done.
+        if connection.execute(statement("import/unsettled"), {"file_id": file_id}).scalar_one():
+            in_shares(connection, 1, partial(apply_share, found))
+        outcomes = _compared_outcomes(connection, found)
         connection.execute(
             statement("import/apply_record"),
             {"file_id": file_id, "outcomes": json.dumps(outcomes), "applied_by": run},
         )
-        forget_shares(connection, "apply", file_id)
         applied = import_file(connection, file_id)
     log.info("Applied %s: %s.", applied.name, _in_words(outcomes))
     return applied
 
 
-def _apply_share(found: ImportFile, connection: Connection, share: Mapping[str, int]) -> None:
+def apply_share(found: ImportFile, connection: Connection, share: Mapping[str, int]) -> None:
+    """Applies those records of a share (see `in_shares`) that have no outcome.
+
+    Whoever was taken for dead may come here late: it finds fewer of them than it matched, and gives up.
+    """
     this = {"file_id": found.id, "amounts": found.amounts, **share}
     connection.execute(statement("import/matched"))
     connection.execute(statement("import/apply_parse"), this)
@@ -62,11 +71,13 @@ def _apply_share(found: ImportFile, connection: Connection, share: Mapping[str, 
     connection.execute(statement("import/lock_fines"), this)
     settled = connection.execute(statement("import/apply_settle"), this).rowcount
     uneven = connection.execute(statement("import/uneven"), this).scalar_one()
-    if settled != records or uneven:
-        raise BatchError(
-            f"{found.name} was not applied: {settled} of {records} records have an outcome, and {uneven} one that "
-            "does not account for their sum. This is an error in Bursar; keep the file and report it."
+    if settled != records:
+        raise PassingError(
+            f"{found.name}: of {many(records, 'record')} {records - settled} got their outcome from somebody else "
+            "meanwhile. This changed nothing; repeated, it applies what is left."
         )
+    if uneven:
+        raise _wrong(found, f"the outcomes of {many(uneven, 'record')} do not account for their sums")
     connection.execute(statement("import/apply_payments"), this)
     connection.execute(statement("import/apply_credits"), this)
 
@@ -82,29 +93,40 @@ def _wait_for_exports(connection: Connection, found: ImportFile) -> None:
 
 
 def _compared_with_the_reading(connection: Connection, found: ImportFile, this: Mapping[str, Any]) -> int:
-    """How many records are in a share, if those of all shares are what the reader counted."""
+    """How many records are left in a share, if those of all shares are what the reader counted."""
     rows = connection.execute(statement("import/matched_sums"), this).all()
-    records = sum(row.records for row in rows)
-    sums = {row.currency: row.sum for row in rows if row.sum}
-    read = {currency: Decimal(total) for currency, total in (found.totals or {}).items() if Decimal(total)}
-    if records != found.records or sums != read:
-        raise BatchError(
-            f"{found.name} was not applied: it holds {found.records} records with {read}, and {records} with {sums} "
-            "were matched. This is an error in Bursar; keep the file and report it."
-        )
+    _compare(found, "matched", sum(row.records for row in rows), {row.currency: row.sum for row in rows})
     return sum(row.of_share for row in rows)
 
 
-def _outcomes(connection: Connection, file_id: int) -> Mapping[str, Any]:
+def _compared_outcomes(connection: Connection, found: ImportFile) -> Mapping[str, Any]:
+    """The outcomes in counts and sums, if these are what the reader counted."""
     outcomes: dict[str, dict[str, Any]] = {}
-    for row in connection.execute(statement("import/apply_outcomes"), {"file_id": file_id}):
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for row in connection.execute(statement("import/apply_outcomes"), {"file_id": found.id}):
         outcome = outcomes.setdefault(row.outcome, {"records": 0, "sums": {}, "applied": {}, "credited": {}})
         outcome["records"] += row.records
         for name, amount in (("sums", row.sum), ("applied", row.applied), ("credited", row.credited)):
             outcome[name][row.currency] = str(amount)
         if row.paid_twice:
             outcome.setdefault("paid_twice", {})[row.currency] = str(row.paid_twice)
+        sums[row.currency] += row.sum
+    _compare(found, "settled", sum(outcome["records"] for outcome in outcomes.values()), sums)
     return outcomes
+
+
+def _compare(found: ImportFile, what: str, records: int, sums: Mapping[str, Decimal]) -> None:
+    there = {currency: amount for currency, amount in sums.items() if amount}
+    read = {currency: Decimal(total) for currency, total in (found.totals or {}).items() if Decimal(total)}
+    if records != found.records or there != read:
+        raise _wrong(found, f"{found.records} records with {read} were read, and {records} with {there} {what}")
+
+
+def _wrong(found: ImportFile, what: str) -> BatchError:
+    return BatchError(
+        f"{found.name} was not applied, or not all of it: {what}. This is an error in Bursar; keep the file, report "
+        "it, and let nothing be sent in its place."
+    )
 
 
 def _in_words(outcomes: Mapping[str, Any]) -> str:

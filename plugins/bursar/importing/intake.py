@@ -19,7 +19,8 @@ from sqlalchemy import Connection, Engine
 
 from bursar.errors import InputFileError, PassingError, RemoteFolderError
 from bursar.exchange.folder import RemoteFile, RemoteFolder
-from bursar.importing.reading import Record, records
+from bursar.importing.plain import records
+from bursar.importing.reading import Record
 from bursar.importing.unpacking import opened
 from bursar.ledger.imports import FileState, ImportFile, arrival, import_file
 from bursar.ledger.statements import statement

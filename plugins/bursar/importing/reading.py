@@ -6,8 +6,9 @@ of lines.
 """
 
 import codecs
-from collections.abc import Iterator
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any, NamedTuple
 from xml.parsers import expat
 
 from bursar.errors import InputFileError
@@ -73,21 +74,37 @@ def _structure() -> _Place:
     return _Place("", _Place(_ROOT, _Place("userExportedFineFees", _Place("userExportedList", users))))
 
 
-def records(source: BinaryIO, name: str) -> Iterator[Record]:
+class Before(NamedTuple):
+    """What of a file was read before, by somebody else."""
+
+    beginning: bytes = b""  # start tags of all that is open where the rest begins, and whatever else comes before
+    records: int = 0
+    lines: int = 0  # between the beginning and what is left
+
+
+_NOTHING = Before()
+
+
+def records(pieces: Iterable[bytes], name: str, before: Before = _NOTHING) -> Iterator[Record]:
     """Reads a file's records as it streams by, in memory that does not grow with it.
 
     Unknown elements are ignored wherever they stand, and a needed one counts at its place only. A record that leaves
     something open is given with its `problem`, and with None for what is open. A file without records gives none.
 
+    Args:
+        pieces: the file, or what comes behind the part that was read before.
+        name: what messages call it.
+        before: that part.
+
     Raises:
         InputFileError: with `name:line: reason`, as soon as the fault is met. What was read until then is void, too.
     """
-    block = source.read(BLOCK)
-    decoder = _utf16_decoder(block[:2])
-    reading = _Reading(name, utf16=decoder is not None)
-    while block:
+    blocks = (piece[at : at + BLOCK] for piece in pieces for at in range(0, len(piece), BLOCK))
+    first = next(blocks, b"")
+    decoder = _utf16_decoder(first[:2])
+    reading = _Reading(name, before, utf16=decoder is not None)
+    for block in chain([first], blocks):
         yield from reading.feed(decoder.decode(block).encode("utf-8", "surrogatepass") if decoder else block)
-        block = source.read(BLOCK)
     if decoder and decoder.getstate()[0]:
         raise reading.refusal(_CUT_OFF)
     yield from reading.feed(b"", final=True)
@@ -109,7 +126,7 @@ def _utf16_decoder(start: bytes) -> codecs.IncrementalDecoder | None:
 class _Reading:
     """What is known of a file between two blocks. Each element comes through `_start` and `_end`: keep them lean."""
 
-    def __init__(self, name: str, *, utf16: bool) -> None:
+    def __init__(self, name: str, before: Before, *, utf16: bool) -> None:
         self._name = name
         self._utf16 = utf16
         self._encoding = "UTF-16" if utf16 else "UTF-8"
@@ -120,7 +137,8 @@ class _Reading:
         self._text: list[str] = []
         self._collect = self._text.append
         self._nil = False
-        self._number = 0
+        self._number = before.records
+        self._lines = 0
         self._line = 0
         self._given: dict[str, str | None] = {}
         self._problems: dict[str, str] = {}
@@ -133,6 +151,8 @@ class _Reading:
         self._parser.StartDoctypeDeclHandler = self._doctype
         self._parser.StartNamespaceDeclHandler = lambda _prefix, _uri: None  # puts the prefix into the names
         self._parser.EndElementHandler = self._end
+        self.feed(before.beginning)
+        self._lines = before.lines
 
     def feed(self, block: bytes, *, final: bool = False) -> list[Record]:
         """Parses a block and returns the records that end in it."""
@@ -154,7 +174,7 @@ class _Reading:
 
     def refusal(self, reason: str) -> InputFileError:
         """The error that says so, with the line that the parser has reached."""
-        return InputFileError(f"{self._name}:{self._parser.CurrentLineNumber}: {reason}")
+        return InputFileError(f"{self._name}:{self._lines + self._parser.CurrentLineNumber}: {reason}")
 
     def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
         if encoding is None:
@@ -186,7 +206,7 @@ class _Reading:
                 self._nil = attributes.get(_NIL) in _TRUE
                 self._parser.CharacterDataHandler = self._collect
             elif place.name == _RECORD:
-                self._line = self._parser.CurrentLineNumber
+                self._line = self._lines + self._parser.CurrentLineNumber
 
     def _end(self, _name: str) -> None:
         place = self._path.pop()

@@ -1,4 +1,4 @@
-"""Work on many fines, done in shares, each in a transaction of its own."""
+"""The closing of a large batch, in shares, each in a transaction of its own."""
 
 from pathlib import Path
 
