@@ -67,7 +67,7 @@ class Office:
         """A file that was read; returns its id."""
         totals: dict[str, Decimal] = {}
         for payment in payments:
-            if re.fullmatch(r"[+-]?\d+(\.\d{0,3}0*)?", payment.sum or ""):
+            if re.fullmatch(r"[+-]?\d+(\.\d{0,3}0{0,20})?", payment.sum or ""):
                 totals[payment.currency or ""] = totals.get(payment.currency or "", Decimal()) + Decimal(
                     payment.sum or 0
                 )

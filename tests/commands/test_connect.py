@@ -36,7 +36,8 @@ def said(exit_code: int = 0) -> str:
 def test_both_folders_are_opened_and_left_as_they_are(server: Remote) -> None:
     address = f"{server.connection['conn_type']}://{USER}@127.0.0.1:{server.connection['port']}"
     assert said() == (
-        "STUDENTS reaches the server, where out is not there yet. The first export creates it.\n"
+        "STUDENTS reaches the server, but out is not there, or the account may not enter it. If it is not there, the "
+        "first export creates it.\n"
         f"STUDENTS imports from {address}/in: 1 file there.\n"
     )
     assert sorted(path.name for path in server.disk.iterdir()) == ["in"]

@@ -37,6 +37,8 @@ def nothing(outcome: str) -> Outcome:
         ("10.00", "10", Outcome("PAID", Decimal(10), Decimal(0)), "0"),
         ("10.00", "10.000", Outcome("PAID", Decimal(10), Decimal(0)), "0"),
         ("10.00", "+10.00", Outcome("PAID", Decimal(10), Decimal(0)), "0"),
+        ("10.00", "10." + "0" * 23, Outcome("PAID", Decimal(10), Decimal(0)), "0"),
+        ("10.00", "10." + "0" * 40_000, nothing("INVALID"), "10"),
         ("10.00", "9.99", Outcome("PARTLY_PAID", Decimal("9.99"), Decimal(0)), "0.01"),
         ("10.00", "0.01", Outcome("PARTLY_PAID", Decimal("0.01"), Decimal(0)), "9.99"),
         ("10.00", "10.01", Outcome("OVERPAID", Decimal(10), Decimal("0.01")), "0"),

@@ -29,7 +29,7 @@ SELECT record.number,
     END
 FROM (
     SELECT number, transaction_id, internal_id, currency, sum, problem, outcome,
-           CASE WHEN sum ~ '^[+-]?[0-9]{1,11}([.][0-9]{0,3}0*)?$' THEN CAST(sum AS numeric(14, 3)) END AS amount,
+           CASE WHEN sum ~ '^[+-]?[0-9]{1,11}([.][0-9]{0,3}0{0,20})?$' THEN CAST(sum AS numeric(14, 3)) END AS amount,
            CASE WHEN internal_id ~ '^[0-9]{1,18}$' THEN CAST(internal_id AS bigint) END AS fine_id
     FROM import_records WHERE file_id = :file_id
     OFFSET 0  -- parsed once, not wherever it is asked for

@@ -45,7 +45,10 @@ def connect(code: str) -> None:
                 click.echo(f"{code} exports to {_found(folder)}")
         except MissingFolderError:
             path = profile.export.output_file_path
-            click.echo(f"{code} reaches the server, where {path} is not there yet. The first export creates it.")
+            click.echo(
+                f"{code} reaches the server, but {path} is not there, or the account may not enter it. If it is not "
+                "there, the first export creates it."
+            )
     if profile.import_.active:
         with open_folder(profile.sftp_connection, profile.import_.input_file_path, may_create=False) as folder:
             click.echo(f"{code} imports from {_found(folder)}")

@@ -104,6 +104,8 @@ def _compared_outcomes(connection: Connection, found: ImportFile) -> Mapping[str
     outcomes: dict[str, dict[str, Any]] = {}
     sums: dict[str, Decimal] = defaultdict(Decimal)
     for row in connection.execute(statement("import/apply_outcomes"), {"file_id": found.id}):
+        if row.outcome is None:
+            raise _wrong(found, f"{many(row.records, 'record')} got no outcome")
         outcome = outcomes.setdefault(row.outcome, {"records": 0, "sums": {}, "applied": {}, "credited": {}})
         outcome["records"] += row.records
         for name, amount in (("sums", row.sum), ("applied", row.applied), ("credited", row.credited)):

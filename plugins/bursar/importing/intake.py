@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 DONE = (FileState.READ, FileState.APPLIED)
 MOST_CURRENCIES = 100
-_MONEY = re.compile(r"[+-]?[0-9]{1,11}([.][0-9]{0,3}0*)?")  # as in import/apply_parse.sql
+_MONEY = re.compile(r"[+-]?[0-9]{1,11}([.][0-9]{0,3}0{0,20})?")  # as in import/apply_parse.sql
 _CENTS = Decimal("0.001")
 
 

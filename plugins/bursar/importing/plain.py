@@ -14,7 +14,7 @@ from bursar.exporting.checking import NAMESPACE
 from bursar.importing import reading
 from bursar.importing.reading import Before, Record
 
-BLOCK = 64 * 1024
+BLOCK = 16 * 1024
 MOST = 16 * 1024
 """Bytes of a plain fine, with the beginning of its user."""
 
@@ -116,7 +116,7 @@ def _plain(blocks: Iterator[bytes]) -> Generator[Record, None, tuple[Before, byt
         rest, at = rest[at:] + block, 0
         if not _is_text(block, decoder):
             break
-    else:
+    else:  # the end of the file
         if number and _END.fullmatch(rest):
             return None
     return Before(begun[0] + (_OPEN if number else b""), number, line - first_line), rest[at:]

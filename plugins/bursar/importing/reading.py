@@ -101,7 +101,7 @@ def records(pieces: Iterable[bytes], name: str, before: Before = _NOTHING) -> It
     """
     blocks = (piece[at : at + BLOCK] for piece in pieces for at in range(0, len(piece), BLOCK))
     first = next(blocks, b"")
-    decoder = _utf16_decoder(first[:2])
+    decoder = None if before.beginning else _utf16_decoder(first[:2])
     reading = _Reading(name, before, utf16=decoder is not None)
     for block in chain([first], blocks):
         yield from reading.feed(decoder.decode(block).encode("utf-8", "surrogatepass") if decoder else block)
