@@ -88,8 +88,8 @@ def close(given: Given) -> Given:
 def look(given: Given) -> Given:
     """Looks for files, as the sensor does."""
     with _input_folder() as folder:
-        listing = folder.files()
-    return {"entries": len(listing), "ready": len(arrival.arrived(ledger_engine(given["ledger"]), PROFILE, listing))}
+        ready = arrival.arrived(ledger_engine(given["ledger"]), PROFILE, folder.files(), most=1024)
+    return {"ready": len(ready)}
 
 
 def read(given: Given) -> Given:

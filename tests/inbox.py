@@ -71,8 +71,7 @@ class Inbox:
     def look(self) -> list[str]:
         """One look of the sensor: the names of the files that are ready."""
         with self.folder() as folder:
-            listing = folder.files()
-        return arrived(self.library.ledger, self.profile, listing)
+            return arrived(self.library.ledger, self.profile, folder.files())
 
     def read(self, name: str, run: str = "run 1", death: Death | None = None) -> ImportFile:
         with self.folder(death) as folder:

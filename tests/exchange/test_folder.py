@@ -182,7 +182,7 @@ def test_a_listing_tells_size_time_and_kind(remote: Remote) -> None:
 
 def test_an_empty_folder_lists_nothing(remote: Remote) -> None:
     with remote.open() as folder:
-        assert folder.files() == []
+        assert list(folder.files()) == []
 
 
 def test_reading_may_be_given_up(remote: Remote) -> None:

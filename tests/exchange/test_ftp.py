@@ -34,7 +34,7 @@ def test_a_server_without_mlsd_cannot_be_listed_and_the_error_says_so(tmp_path: 
         folder.write("fines.xml", BytesIO(b"fines"))
         assert folder.size("fines.xml") == 5
         with pytest.raises(RemoteFolderError, match=r"list the folder with the command MLSD \(500 "):
-            folder.files()
+            list(folder.files())
 
 
 @pytest.mark.parametrize("answer", ["550 Permission denied.", "550 Not enough privileges.", "550 Access denied"])
@@ -106,7 +106,7 @@ def test_a_listing_without_times_is_an_error(tmp_path: Path) -> None:
         folder_of(tmp_path, on_login=lambda handler, _: setattr(handler, "_current_facts", ["type", "size"])) as folder,
         pytest.raises(RemoteFolderError, match=r"neither size nor time of paid\.xml"),
     ):
-        folder.files()
+        list(folder.files())
 
 
 def test_a_server_that_stops_answering_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

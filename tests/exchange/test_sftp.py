@@ -21,7 +21,7 @@ ACTS: dict[str, Callable[[RemoteFolder], object]] = {
     "rename": lambda folder: folder.rename("fines.xml", "new.xml"),
     "mkdir": lambda folder: folder.put_away("fines.xml", "processed", otherwise="new.xml"),
     "remove": lambda folder: folder.delete("fines.xml"),
-    "scandir": lambda folder: folder.files(),
+    "scandir": lambda folder: list(folder.files()),
 }
 
 

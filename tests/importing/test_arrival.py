@@ -167,3 +167,13 @@ def test_profiles_look_for_themselves(inbox: Inbox) -> None:
     assert inbox.look() == []
     inbox.profile = a_profile()
     assert inbox.look() == ["payments.xml"]
+
+
+def test_of_many_files_those_that_were_changed_first_are_taken(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+    inbox.change(settle_seconds=0)
+    listing = [
+        RemoteFile(f"{number}.xml", 5, datetime(2026, 3, 1, tzinfo=UTC) - timedelta(days=number), is_regular=True)
+        for number in range(9)
+    ]
+    assert arrived(inbox.library.ledger, inbox.profile, iter(listing * 2), most=2) == ["8.xml", "7.xml"]
+    assert "9 files are ready. This run takes 2; the others wait for the next one." in caplog.text

@@ -196,7 +196,7 @@ def test_the_key_in_the_connection_decides_over_known_hosts(
     known = f"[127.0.0.1]:{sftp_remote.connection['port']} {sftp_remote.connection['extra']['host_key']}\n"
     (nobodys_keys / "known_hosts").write_text(known)
     with open_folder(connect(sftp_remote.connection, extra={}), "", may_create=False) as folder:
-        assert folder.files() == []
+        assert list(folder.files()) == []
     with (
         pytest.raises(RemoteFolderError, match="not the one that is pinned"),
         open_folder(connect(sftp_remote.connection, extra={"host_key": host_key_of_another()}), "", may_create=False),

@@ -1,8 +1,10 @@
--- Takes note of the files in a profile's folder, by the ledger's clock, and judges each: ready once it has stayed the same
--- for long enough, settling until then, and known if it was applied and put away before and now lies there again.
+-- Takes note of the files in a profile's folder that have their marker, by the ledger's clock, and judges each: ready once it
+-- has stayed the same for long enough, settling until then, and known if it was applied and put away before and now lies there
+-- again. How many there are of each, and the names of at most so many, those first that were changed first.
 WITH listed AS (
-    SELECT * FROM unnest(CAST(:names AS text[]), CAST(:sizes AS bigint[]), CAST(:modified AS timestamptz[]))
-        AS file (name, size, modified)
+    SELECT DISTINCT ON (name) name, size, modified FROM listing
+    WHERE is_payment AND (CAST(:marker AS text) IS NULL OR name || CAST(:marker AS text) IN (SELECT name FROM listing))
+    ORDER BY name
 ), judged AS (
     SELECT listed.*,
            CASE WHEN (seen.size, seen.modified) = (listed.size, listed.modified) THEN seen.since END AS unchanged_since,
@@ -23,9 +25,16 @@ WITH listed AS (
     SELECT :profile, name, size, modified FROM judged WHERE unchanged_since IS NULL AND NOT is_known
     ON CONFLICT (profile, name) DO UPDATE SET size = EXCLUDED.size, modified = EXCLUDED.modified, since = EXCLUDED.since
 )
-SELECT name, CASE
-    WHEN is_known THEN 'known'
-    WHEN coalesce(unchanged_since, now()) <= now() - make_interval(secs => :settle_seconds) THEN 'ready'
-    ELSE 'settling' END AS verdict
-FROM judged
-ORDER BY modified, name;
+SELECT verdict, count(*) AS files,
+       array_agg(name ORDER BY modified, name) FILTER (WHERE place <= coalesce(CAST(:most AS bigint), place)) AS names
+FROM (
+    SELECT *, row_number() OVER (PARTITION BY verdict ORDER BY modified, name) AS place
+    FROM (
+        SELECT name, modified, CASE
+            WHEN is_known THEN 'known'
+            WHEN coalesce(unchanged_since, now()) <= now() - make_interval(secs => :settle_seconds) THEN 'ready'
+            ELSE 'settling' END AS verdict
+        FROM judged
+    ) AS verdicts
+) AS places
+GROUP BY verdict;

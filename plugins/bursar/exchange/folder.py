@@ -60,8 +60,11 @@ class RemoteFolder(Protocol):
     def read(self, name: str) -> Iterator[bytes]:
         """The bytes of a file, in blocks. The folder serves nothing else until they are read or given up."""
 
-    def files(self) -> list[RemoteFile]:
-        """All that lies in the folder, by one listing: files, and what is none (`is_regular` is False)."""
+    def files(self) -> Iterator[RemoteFile]:
+        """All that lies in the folder, by one listing: files, and what is none (`is_regular` is False).
+
+        The folder serves nothing else until all are taken.
+        """
 
 
 def is_plain(name: str) -> bool:

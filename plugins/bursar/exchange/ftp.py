@@ -122,14 +122,16 @@ class FtpFolder:
                 raise
             self._client.voidresp()
 
-    def files(self) -> list[RemoteFile]:
+    def files(self) -> Iterator[RemoteFile]:
         """All that lies in the folder, by one listing: files, and what is none (`is_regular` is False).
 
         Raises:
             RemoteFolderError: also if the server does not know MLSD (RFC 3659), the one listing made for programs.
         """
         with self._asking_to("list the folder with the command MLSD"):
-            return [_entry(name, facts) for name, facts in self._client.mlsd() if facts["type"] not in ("cdir", "pdir")]
+            for name, facts in self._client.mlsd():
+                if facts["type"] not in ("cdir", "pdir"):
+                    yield _entry(name, facts)
 
     def _may_be_there(self, name: str, answer: str) -> bool:
         forbidden = any(word in answer.lower() for word in _FORBIDDEN)

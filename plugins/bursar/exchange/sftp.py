@@ -123,18 +123,16 @@ class SftpFolder:
                         ahead = 1
                         break
 
-    def files(self) -> list[RemoteFile]:
+    def files(self) -> Iterator[RemoteFile]:
         """All that lies in the folder, by one listing: files, and what is none (`is_regular` is False)."""
         with self._asking_to("list the folder"):
-            return [
-                RemoteFile(
+            for entry in self._client.listdir_iter(read_aheads=1):  # one after the other, none kept whole
+                yield RemoteFile(
                     name=entry.filename,
                     size=entry.st_size or 0,
                     modified=datetime.fromtimestamp(entry.st_mtime or 0, UTC),
                     is_regular=stat.S_ISREG(entry.st_mode or 0),
                 )
-                for entry in self._client.listdir_iter(read_aheads=1)  # one after the other, none kept whole
-            ]
 
     def _enter(self, path: str, *, may_create: bool) -> None:
         try:

@@ -8,12 +8,16 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Engine
 
 from bursar.exchange.folder import RemoteFile, is_plain
 from bursar.ledger.statements import statement
 from bursar.profiles import Import, Profile
+
+if TYPE_CHECKING:
+    import psycopg
 
 log = logging.getLogger(__name__)
 
@@ -23,47 +27,63 @@ UNFINISHED = (".part", ".filepart", ".tmp")
 NAMES_SHOWN = 5
 
 
-def arrived(engine: Engine, profile: Profile, listing: Iterable[RemoteFile]) -> list[str]:
+def arrived(engine: Engine, profile: Profile, listing: Iterable[RemoteFile], *, most: int | None = None) -> list[str]:
     """The names of the files that are ready to be read, those that were changed first before the others.
 
     A file is ready when its marker lies beside it or, without a marker in the profile, when a later look finds it as it
     was, `settle_seconds` after it was first seen so. What was applied and put away before, and lies there again with
-    the same size and time, stays where it is. `listing` is all that lies in the folder.
+    the same size and time, stays where it is.
+
+    Args:
+        engine: the ledger.
+        profile: whose folder it is.
+        listing: all that lies in the folder; it goes to the ledger as it comes, and is kept nowhere else.
+        most: of that many names only the first are given.
     """
     section = profile.import_
-    entries = {entry.name: entry for entry in listing}
-    files = [entry for entry in entries.values() if _is_payment_file(entry, section)]
-    marked = [file for file in files if section.marker is None or f"{file.name}{section.marker}" in entries]
-    names = defaultdict(list)
+    entries = files = 0
     with engine.begin() as connection:
-        verdicts = connection.execute(
+        connection.execute(statement("import/listing"))
+        driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+        with driver.cursor() as cursor, cursor.copy("COPY listing FROM STDIN") as copy:
+            for entry in listing:
+                entries += 1
+                is_payment = _is_payment_file(entry, section)
+                files += is_payment
+                if is_payment or _is_marker(entry, section):
+                    copy.write_row((entry.name, entry.size, entry.modified, is_payment))
+        rows = connection.execute(
             statement("import/sight"),
             {
                 "profile": profile.code,
-                "names": [file.name for file in marked],
-                "sizes": [file.size for file in marked],
-                "modified": [file.modified for file in marked],
+                "marker": section.marker,
                 "settle_seconds": 0 if section.marker else section.settle_seconds,
+                "most": most,
             },
-        )
-        for row in verdicts:
-            names[row.verdict].append(row.name)
+        ).all()
+    count = defaultdict(int, {row.verdict: row.files for row in rows})
+    names: dict[str, list[str]] = {row.verdict: row.names for row in rows}
     log.info(
         "%s entries in the folder: %s ready, %s not settled, %s without a marker, %s applied before, %s others.",
-        len(entries),
-        len(names["ready"]),
-        len(names["settling"]),
-        len(files) - len(marked),
-        len(names["known"]),
-        len(entries) - len(files),
+        entries,
+        count["ready"],
+        count["settling"],
+        files - sum(row.files for row in rows),
+        count["known"],
+        entries - files,
     )
-    if names["known"]:
+    if count["known"]:
         log.warning(
             "Applied and put away before, and there again with the same size and time, which changes nothing: %s. "
             "Have them taken away; a file that is new needs another name or a newer time.",
-            _some(names["known"]),
+            _some(names["known"], count["known"]),
         )
-    return names["ready"]
+    ready = names.get("ready", [])
+    if len(ready) < count["ready"]:
+        log.warning(
+            "%s files are ready. This run takes %s; the others wait for the next one.", count["ready"], len(ready)
+        )
+    return ready
 
 
 def _is_payment_file(entry: RemoteFile, section: Import) -> bool:
@@ -81,6 +101,10 @@ def _is_payment_file(entry: RemoteFile, section: Import) -> bool:
     return True
 
 
-def _some(names: list[str]) -> str:
-    more = len(names) - NAMES_SHOWN
+def _is_marker(entry: RemoteFile, section: Import) -> bool:
+    return bool(section.marker) and entry.name.endswith(section.marker or "") and entry.name.isprintable()
+
+
+def _some(names: list[str], count: int) -> str:
+    more = count - NAMES_SHOWN
     return ", ".join(names[:NAMES_SHOWN]) + (f" and {more:,} more" if more > 0 else "")

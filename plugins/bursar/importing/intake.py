@@ -89,7 +89,7 @@ def entry_of(folder: RemoteFolder, name: str) -> RemoteFile | None:
     Raises:
         RemoteFolderError: what is there is no file.
     """
-    entry = next((entry for entry in folder.files() if entry.name == name), None)
+    entry = {entry.name: entry for entry in folder.files() if entry.name == name}.get(name)
     if entry and not entry.is_regular:
         raise RemoteFolderError(
             f"{folder.address}/{name}: a folder, a link or the like took the place of the file. Ask the bursar."

@@ -42,9 +42,9 @@ def put_away(engine: Engine, profile: Profile, name: str, *, run: str, folder: R
     if found.put_away_at:
         log.info("%s was put away before: %s.", name, found.put_away_to)
         return found.put_away_to
-    entries = {entry.name: entry for entry in folder.files()}
-    path = _move(folder, found, name, entries.get(name), FOLDERS[state])
     marker = f"{name}{profile.import_.marker or ''}"
+    entries = {entry.name: entry for entry in folder.files() if entry.name in {name, marker}}
+    path = _move(folder, found, name, entries.get(name), FOLDERS[state])
     if marker != name and marker in entries and (path or name not in entries):
         _move_marker(folder, found, marker, FOLDERS[state])
     with engine.begin() as connection:

@@ -48,12 +48,13 @@ class ArrivalSensor(BaseSensorOperator):
         with open_folder(
             self.profile.sftp_connection, self.profile.import_.input_file_path, may_create=False
         ) as folder:
-            listing = folder.files()
-        names = arrived(ledger_engine(ledger_url()), self.profile, listing)
-        most = conf.getint("core", "max_map_length")
-        if len(names) > most:
-            log.warning("%s files are ready. This run takes %s; the others wait for the next one.", len(names), most)
-        return PokeReturnValue(bool(names), names[:most])
+            names = arrived(
+                ledger_engine(ledger_url()),
+                self.profile,
+                folder.files(),
+                most=conf.getint("core", "max_map_length"),
+            )
+        return PokeReturnValue(bool(names), names)
 
     def execute(self, context: Context) -> list[str]:
         """Looks until files are ready or the waiting time is over.
