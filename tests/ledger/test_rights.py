@@ -22,7 +22,7 @@ RIGHTS = text(
 )
 NEEDED_BY = {
     "SELECT": r"(FROM|JOIN|,|USING)\s+{table}\b|RETURNING",
-    "INSERT": r"(INSERT INTO|COPY) {table}\b",
+    "INSERT": r"(INSERT INTO |copying_into\(connection, f?\"){table}\b",
     "UPDATE": r"UPDATE {table}\b|INSERT INTO {table}\b[^;]*DO UPDATE|FROM {table}\b[^;]*FOR UPDATE",
     "DELETE": r"DELETE FROM {table}\b",
     "MAINTAIN": r"LOCK TABLE {table}\b",

@@ -8,16 +8,13 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Engine
 
 from bursar.exchange.folder import RemoteFile, is_plain
+from bursar.ledger.copying import copying_into
 from bursar.ledger.statements import statement
 from bursar.profiles import Import, Profile
-
-if TYPE_CHECKING:
-    import psycopg
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +41,7 @@ def arrived(engine: Engine, profile: Profile, listing: Iterable[RemoteFile], *, 
     entries = files = 0
     with engine.begin() as connection:
         connection.execute(statement("import/listing"))
-        driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
-        with driver.cursor() as cursor, cursor.copy("COPY listing FROM STDIN") as copy:
+        with copying_into(connection, "listing") as copy:
             for entry in listing:
                 entries += 1
                 is_payment = _is_payment_file(entry, section)

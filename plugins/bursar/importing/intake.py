@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, Any
 
 from sqlalchemy import Connection, Engine
 
@@ -22,14 +22,12 @@ from bursar.exchange.folder import RemoteFile, RemoteFolder
 from bursar.importing.plain import records
 from bursar.importing.reading import Record
 from bursar.importing.unpacking import opened
+from bursar.ledger.copying import copying_into
 from bursar.ledger.imports import FileState, ImportFile, arrival, import_file
 from bursar.ledger.statements import statement
 from bursar.money import many
 from bursar.profiles import Profile
 from bursar.progress import told, transfer_told
-
-if TYPE_CHECKING:
-    import psycopg
 
 log = logging.getLogger(__name__)
 
@@ -152,11 +150,10 @@ def _read(engine: Engine, file_id: int, path: Path, arrived: dict[str, Any]) -> 
 
 def _copy(connection: Connection, file_id: int, name: str, found: Iterator[Record]) -> tuple[int, dict[str, str]]:
     """Copies records into the ledger; returns how many, and by the currency in the file the sums that are money."""
-    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
     totals: dict[str, Decimal] = defaultdict(Decimal)
     count = 0
     columns = f"file_id, {', '.join(Record._fields)}"
-    with driver.cursor() as cursor, cursor.copy(f"COPY import_records ({columns}) FROM STDIN") as copy:
+    with copying_into(connection, f"import_records ({columns})") as copy:
         for record in told(found, f"Read records of {name}"):
             copy.write_row((file_id, *record))
             count += 1

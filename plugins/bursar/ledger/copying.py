@@ -1,8 +1,9 @@
-"""Copying: rows in bulk out of the ledger, and streams that are prepared while the last of them is worked on."""
+"""Copying: rows in bulk out of the ledger and into it, and streams that are prepared while they are worked on."""
 
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,6 +30,14 @@ def copied_out(connection: Connection, query: TextClause) -> Iterator[bytes]:
         rows = iter(copy)
         while block := b"".join(islice(rows, ROWS_AT_ONCE)):
             yield block.replace(_QUOTE, b"")
+
+
+@contextmanager
+def copying_into(connection: Connection, target: str) -> Iterator["psycopg.Copy"]:
+    """What takes rows for a table one by one; `target` is its name, and in brackets the columns if not all."""
+    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+    with driver.cursor() as cursor, cursor.copy(f"COPY {target} FROM STDIN") as copy:
+        yield copy
 
 
 def ahead(blocks: Iterator[bytes]) -> Iterator[bytes]:

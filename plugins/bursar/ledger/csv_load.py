@@ -7,16 +7,14 @@ The files are copied into staging tables as they stand; from there on the ledger
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from sqlalchemy import Connection, CursorResult, Engine
 
 from bursar.errors import InputFileError
+from bursar.ledger.copying import copying_into
 from bursar.ledger.csv_records import FINES, GROUPS, LIBRARIES, USERS, Layout, records
 from bursar.ledger.statements import statement
-
-if TYPE_CHECKING:
-    import psycopg
 
 log = logging.getLogger(__name__)
 
@@ -112,12 +110,11 @@ def _stage(connection: Connection, layout: Layout, path: Path | None) -> int:
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {table} (line integer, fault text, {columns}) ON COMMIT DROP")
     if path is None:
         return 0
-    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
-    with driver.cursor() as cursor:
-        with cursor.copy(f"COPY {table} FROM STDIN") as copy:
-            for record in records(path, layout):
-                copy.write_row(record)
-        records_read = cursor.rowcount
+    records_read = 0
+    with copying_into(connection, table) as copy:
+        for record in records(path, layout):
+            copy.write_row(record)
+            records_read += 1
     log.info("%s: %s records", path, records_read)
     connection.exec_driver_sql(f"ANALYZE {table}")
     return records_read

@@ -9,12 +9,11 @@ from itertools import chain, islice
 from random import Random
 from typing import cast
 
-import psycopg
-from psycopg import sql
 from sqlalchemy import Connection, Engine
 
 from bursar.errors import LedgerError
 from bursar.ledger import demo_catalogue as catalogue
+from bursar.ledger.copying import copying_into
 from bursar.ledger.demo_catalogue import DAY, MINUTE, Account, Charge, Number, Person
 from bursar.ledger.statements import statement
 
@@ -125,11 +124,7 @@ def _portion(rows: Iterator[Row]) -> dict[str, list[Values]]:
 
 def _copy(connection: Connection, table: str, rows: list[Values]) -> None:
     """Copies rows into a table; a given id stands, although the column would number itself."""
-    command = sql.SQL("COPY {} ({}) FROM STDIN").format(
-        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, COLUMNS[table]))
-    )
-    driver = cast("psycopg.Connection", connection.connection.driver_connection)
-    with driver.cursor() as cursor, cursor.copy(command) as copy:
+    with copying_into(connection, f"{table} ({', '.join(COLUMNS[table])})") as copy:
         for row in rows:
             copy.write_row(row)
 

@@ -1,19 +1,16 @@
 """A file of fine ids: one internal id a line, checked line by line before anything is waived."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection
 
 from bursar.errors import InputFileError
 from bursar.exchange.folder import is_plain
+from bursar.ledger.copying import copying_into
 from bursar.ledger.csv_load import stop_at_wrong_lines
 from bursar.ledger.statements import statement
 from bursar.profiles import Settings
 from bursar.staging import Folder
-
-if TYPE_CHECKING:
-    import psycopg
 
 FOLDER = "fine_ids"
 LONGEST_LINE = 1_000  # bytes; an id has 18 digits at most
@@ -45,8 +42,7 @@ def stage(connection: Connection, path: Folder) -> None:
     Raises:
         WrongLinesError: what is wrong, line by line.
     """
-    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
-    with driver.cursor() as cursor, cursor.copy("COPY listed_fines (line, fault, given) FROM STDIN") as copy:
+    with copying_into(connection, "listed_fines (line, fault, given)") as copy:
         for row in _lines(path):
             copy.write_row(row)
     connection.exec_driver_sql("ANALYZE listed_fines")
