@@ -41,7 +41,7 @@ def again(library: Library, bursar: Bursar, sent: Batch, staging: Path, run: str
         run=run,
         requested_by="librarian",
         open_folder=bursar.open(**dies),  # type: ignore[arg-type]
-        staging=staging,
+        work_dir=staging,
     )
 
 

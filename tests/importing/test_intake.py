@@ -197,6 +197,6 @@ def test_a_file_that_grows_while_it_is_read_is_not_used(inbox: Inbox) -> None:
 
     before = inbox.everything()
     with opened() as folder, pytest.raises(PassingError, match="still being written"):
-        read_file(inbox.library.ledger, inbox.profile, "a.xml", run="run 1", folder=folder, staging=inbox.staging)
+        read_file(inbox.library.ledger, inbox.profile, "a.xml", run="run 1", folder=folder, work_dir=inbox.staging)
     assert inbox.everything() == before
     assert inbox.library.one("SELECT count(*) FROM import_files") == 0

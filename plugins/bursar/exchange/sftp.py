@@ -2,7 +2,7 @@
 
 import socket
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -60,6 +60,17 @@ class SftpFolder:
                 raise SFTPError("the server tells no sizes")
             return size
 
+    def sha256(self, name: str) -> str | None:
+        """The SHA-256 of a file by the protocol's extension `check-file`; None where the server does not have it."""
+        with self._asking_to("look at the file", checked(name)):
+            try:
+                with self._client.open(name, "rb") as remote:
+                    return bytes(remote.check("sha256")).hex()
+            except (OSError, SFTPError) as error:
+                if self._channel.closed or isinstance(error, TimeoutError | ConnectionError):
+                    raise
+                return None
+
     def write(self, name: str, source: BinaryIO, sent: Callable[[bytes], None] | None = None) -> None:
         """Writes the rest of a stream to a file, over what was there; `sent` is called with each block on its way."""
         with self._asking_to("write the file", checked(name)), self._client.open(name, "wb") as remote:
@@ -105,7 +116,7 @@ class SftpFolder:
         with self._asking_to("delete the file", checked(name)):
             self._client.remove(name)
 
-    def read(self, name: str) -> Iterator[bytes]:
+    def read(self, name: str) -> Generator[bytes]:
         """The bytes of a file, in blocks."""
         with self._asking_to("read the file", checked(name)), self._client.open(name, "rb") as remote:
             at, ahead = 0, 1
@@ -123,7 +134,7 @@ class SftpFolder:
                         ahead = 1
                         break
 
-    def files(self) -> Iterator[RemoteFile]:
+    def files(self) -> Generator[RemoteFile]:
         """All that lies in the folder, by one listing: files, and what is none (`is_regular` is False)."""
         with self._asking_to("list the folder"):
             for entry in self._client.listdir_iter(read_aheads=1):  # one after the other, none kept whole

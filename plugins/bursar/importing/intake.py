@@ -10,9 +10,9 @@ import logging
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import IO, Any
 
 from sqlalchemy import Connection, Engine
@@ -28,6 +28,7 @@ from bursar.ledger.statements import statement
 from bursar.money import many
 from bursar.profiles import Profile
 from bursar.progress import told, transfer_told
+from bursar.work_dir import disk_errors, incoming_folder
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ _CENTS = Decimal("0.001")
 
 
 def read_file(
-    engine: Engine, profile: Profile, name: str, *, run: str, folder: RemoteFolder, staging: Path
+    engine: Engine, profile: Profile, name: str, *, run: str, folder: RemoteFolder, work_dir: Path
 ) -> ImportFile:
     """Reads a file of the bursar's folder into the ledger; a file whose bytes were read before is left as it is.
 
@@ -50,7 +51,7 @@ def read_file(
         name: of the file in the folder.
         run: of Airflow, in which the file arrived.
         folder: the profile's input folder on the bursar's server.
-        staging: a folder of this machine, where the file is kept while it is read.
+        work_dir: of the profile; the file is kept in a folder there while it is read.
 
     Raises:
         PassingError: the file is still being written, or is not there at the moment, or the server can't be reached.
@@ -72,13 +73,14 @@ def read_file(
             f"{name} was in {folder.address}, but is not there any more. Nothing of it was read. If it does not come "
             "back, ask the bursar; a file that comes later is imported by the next run."
         )
-    staging.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=staging, prefix=".incoming-") as fetched:
-        sha256 = _fetch(folder, entry, fetched)
+    with incoming_folder(work_dir) as own_folder:
+        path = own_folder / "fetched"
+        with disk_errors(path), path.open("wb") as fetched:
+            sha256 = _fetch(folder, entry, fetched)
         arrived = {"profile": profile.code, "run": run, "name": name, "modified": entry.modified}
         arrived["amounts"] = profile.import_.amounts
         file_id = _register(engine, arrived | {"size": entry.size, "sha256": sha256})
-        return _read(engine, file_id, Path(fetched.name), arrived)
+        return _read(engine, file_id, path, arrived)
 
 
 def entry_of(folder: RemoteFolder, name: str) -> RemoteFile | None:
@@ -101,13 +103,14 @@ def _fetch(folder: RemoteFolder, entry: RemoteFile, into: IO[bytes]) -> str:
     digest = hashlib.sha256()
     size = 0
     tell = transfer_told(f"Fetched {entry.name}", entry.size)
-    for block in folder.read(entry.name):
-        size += len(block)
-        if size > entry.size:
-            break
-        digest.update(block)
-        into.write(block)
-        tell(block)
+    with closing(folder.read(entry.name)) as blocks:
+        for block in blocks:
+            size += len(block)
+            if size > entry.size:
+                break
+            digest.update(block)
+            into.write(block)
+            tell(block)
     if size != entry.size or entry_of(folder, entry.name) != entry:
         raise PassingError(
             f"{entry.name} in {folder.address} changed while it was read: it is still being written. Nothing of it was "

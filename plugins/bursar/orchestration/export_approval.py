@@ -18,7 +18,6 @@ from bursar.profiles import Profile
 from bursar.reporting.letters import Letter, approval_letter
 from bursar.reporting.rendering import render
 from bursar.reporting.stages import timed_stage
-from bursar.staging import Folder
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +30,7 @@ class ExportApproval(ApprovalOperator):
     A repeated task asks again only if nobody answered.
     """
 
-    def __init__(self, *, profile: Profile, staging: Folder, **arguments: Any) -> None:  # noqa: ANN401  passed on
+    def __init__(self, *, profile: Profile, **arguments: Any) -> None:  # noqa: ANN401  passed on
         super().__init__(
             subject="Approve this export?",
             body="The preview is shown once the run waits.",
@@ -39,7 +38,6 @@ class ExportApproval(ApprovalOperator):
             **arguments,
         )
         self.profile = profile
-        self.staging = staging
 
     def execute(self, context: Context) -> None:
         """Asks, if somebody has to be asked."""
@@ -100,6 +98,5 @@ class ExportApproval(ApprovalOperator):
 
     def _preview(self, letter: Letter, batch: Batch) -> str:
         return (
-            f"{render(letter).markdown}\n- File: `{self.staging / batch.file_name}` on the worker that built it; "
-            f"`bin/bursar batches file {batch.id}` builds it anywhere\n"
+            f"{render(letter).markdown}\n- `bin/bursar batches file {batch.id}` builds the file to look at\n"
         )

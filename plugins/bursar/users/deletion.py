@@ -7,13 +7,15 @@ is known.
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 from sqlalchemy import Connection, Engine, Row
 
 from bursar.errors import LedgerError
+from bursar.ledger.batches import unfinished_batches
 from bursar.ledger.statements import statement
 from bursar.money import money
-from bursar.staging import Folder
+from bursar.work_dir import sweep
 
 log = logging.getLogger(__name__)
 
@@ -72,17 +74,14 @@ def forget(connection: Connection) -> None:
         connection.execute(statement(f"users/{name}"))
 
 
-def clear_staging(engine: Engine, staging: Folder) -> int:
-    """Removes the staged files of exports that have ended, which name people; returns how many there were.
+def clear_work_dirs(engine: Engine, staging_folder: Path) -> int:
+    """Removes the working folders of all profiles that no task of this machine uses; returns how many there were.
 
-    Those of exports under way stay. A file that is asked for again is built again, while none of its users is deleted.
+    Those of exports under way stay: they hold no fine of a deleted user.
     """
     with engine.connect() as connection:
-        ended = connection.execute(statement("users/closed_files")).all()
-    files = [path for row in ended if (path := staging / row.profile / row.file_name).is_file()]
-    for path in files:
-        path.unlink(missing_ok=True)
-    return len(files)
+        unfinished = {found.id for found in unfinished_batches(connection)}
+    return sum(sweep(folder, unfinished) for folder in sorted(staging_folder.glob("*")) if folder.is_dir())
 
 
 def _refusal(user_id: int, active: Sequence[Row]) -> str:  # type: ignore[type-arg]
