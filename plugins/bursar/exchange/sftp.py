@@ -22,6 +22,7 @@ from bursar.exchange.folder import (
     refused,
 )
 
+SHA256_BYTES = 32
 AHEAD = 32
 """Blocks that are asked for before the first of them comes, so that their way is waited for once and not for each."""
 
@@ -65,11 +66,12 @@ class SftpFolder:
         with self._asking_to("look at the file", checked(name)):
             try:
                 with self._client.open(name, "rb") as remote:
-                    return bytes(remote.check("sha256")).hex()
+                    digest = bytes(remote.check("sha256") or b"")
             except (OSError, SFTPError) as error:
                 if self._channel.closed or isinstance(error, TimeoutError | ConnectionError):
                     raise
                 return None
+            return digest.hex() if len(digest) == SHA256_BYTES else None
 
     def write(self, name: str, source: BinaryIO, sent: Callable[[bytes], None] | None = None) -> None:
         """Writes the rest of a stream to a file, over what was there; `sent` is called with each block on its way."""

@@ -25,7 +25,7 @@ from typing import IO, BinaryIO, Protocol, cast
 
 from sqlalchemy import Connection, Engine, Row, text
 
-from bursar.errors import BatchError, PassingError, RemoteFolderError, UnclearDeliveryError
+from bursar.errors import BatchError, BursarError, PassingError, RemoteFolderError, UnclearDeliveryError
 from bursar.exchange.folder import RemoteFolder, in_the_way
 from bursar.exporting.document import Document, build_document
 from bursar.ledger.batches import Batch, State, Step, batch, record_step
@@ -42,6 +42,10 @@ OpenFolder = Callable[[Batch], AbstractContextManager[RemoteFolder]]
 LOCK_CHECK_SECONDS = 10
 """Between two questions to the connection of the lock while a file is sent."""
 _DELIVERY_LOCKS = 1_651_864_435  # the first key of our advisory locks; the second is the batch
+
+
+class LockLostError(PassingError):
+    """Another worker may be delivering the batch; this one stopped."""
 
 
 class RecordStep(Protocol):
@@ -63,12 +67,12 @@ class DeliveryLock:
         """Asks the connection of the lock whether it still holds it.
 
         Raises:
-            PassingError: the connection has ended, and the lock with it: another worker may deliver the batch now.
+            LockLostError: the connection has ended, and the lock with it.
         """
         try:
             self._connection.execute(text("SELECT 1"))
         except PassingError as error:
-            raise PassingError(
+            raise LockLostError(
                 f"This worker has lost its lock on batch {self._batch_id}, because its connection to the ledger ended. "
                 "Another worker may be delivering the batch, so this one stopped. Repeat the upload."
             ) from error
@@ -124,7 +128,12 @@ def deliver(engine: Engine, batch_id: int, open_folder: OpenFolder, work_dir: Pa
             if found.state is State.UNCLEAR:
                 raise unclear_delivery(found)
             if not found.was_delivered:
-                _deliver(engine, found, document, open_folder, lock)
+                try:
+                    _deliver(engine, found, document, open_folder, lock)
+                except BursarError:
+                    if not _batch(engine, batch_id).was_delivered:
+                        raise
+                    log.info("Another worker has delivered %s meanwhile.", found.file_name)
     remove(batch_folder(work_dir, batch_id))
     return _batch(engine, batch_id)
 
@@ -232,11 +241,26 @@ def _deliver(
 
 def _send(upload: Upload) -> str:
     """Sends the file as a part of a new attempt, and records it as complete; returns the part's name."""
-    found, document, folder = upload.batch, upload.document, upload.folder
-    if folder.size(found.file_name) is not None:
-        raise in_the_way(f"{folder.address}/{found.file_name}")
+    if upload.folder.size(upload.batch.file_name) is not None:
+        raise in_the_way(f"{upload.folder.address}/{upload.batch.file_name}")
     _remove_earlier_parts(upload)
     attempt = _begin_attempt(upload)
+    part: str = attempt.part_name
+    try:
+        _write_part(upload, attempt)
+        with upload.engine.begin() as connection:
+            _check_newest(connection, upload, attempt.id)
+            upload.record(connection, "part_complete", State.UPLOADING, part_name=part)
+    except LockLostError:
+        with suppress(RemoteFolderError, PassingError):  # nobody else ever uses this part
+            upload.folder.delete(part)
+        raise
+    return part
+
+
+def _write_part(upload: Upload, attempt: Row) -> None:  # type: ignore[type-arg]
+    """Writes the part of an attempt, and verifies it as far as the server tells."""
+    found, document, folder = upload.batch, upload.document, upload.folder
     part: str = attempt.part_name
     log.info("Sending %s (%s bytes) to %s.", found.file_name, f"{document.size:,}", folder.address)
     progress = transfer_told(f"Sent {found.file_name}", document.size)
@@ -255,7 +279,6 @@ def _send(upload: Upload) -> str:
     upload.lock.confirm()
     size = folder.size(part)
     if size is None:
-        upload.lock.confirm()
         raise _unclear(upload)
     if not _is_whole(upload, part, size):
         raise PassingError(
@@ -263,10 +286,6 @@ def _send(upload: Upload) -> str:
             "or other bytes. The upload starts again; if this repeats, the server's disk or quota may be full."
         )
     upload.lock.confirm()
-    with upload.engine.begin() as connection:
-        _check_newest(connection, upload, attempt.id)
-        upload.record(connection, "part_complete", State.UPLOADING, part_name=part)
-    return part
 
 
 def _send_again(upload: Upload) -> str:
@@ -311,10 +330,10 @@ def _begin_attempt(upload: Upload) -> Row:  # type: ignore[type-arg]
 
 
 def _check_newest(connection: Connection, upload: Upload, attempt_id: int) -> None:
-    """Raises a PassingError if another worker has begun an attempt since."""
+    """Raises a LockLostError if another worker has begun an attempt since."""
     batch(connection, upload.batch.id, lock=True)
     if max(attempt.id for attempt in _attempts(upload, connection)) != attempt_id:
-        raise PassingError(f"Another worker has begun to deliver batch {upload.batch.id}; this one stopped.")
+        raise LockLostError(f"Another worker has begun to deliver batch {upload.batch.id}; this one stopped.")
 
 
 def _rename(upload: Upload, part: str) -> None:
@@ -328,7 +347,6 @@ def _rename(upload: Upload, part: str) -> None:
         if folder.size(part) is not None:
             raise
         if size is None:
-            upload.lock.confirm()
             raise _unclear(upload) from None
         log.info("%s has its name already.", found.file_name)
     size = folder.size(found.file_name)
@@ -354,7 +372,12 @@ def _is_whole(upload: Upload, name: str, size: int) -> bool:
 
 
 def _unclear(upload: Upload) -> UnclearDeliveryError:
-    """The error for a file that the server acknowledged and has no more; recorded, unless it is that of a resend."""
+    """The error for a file that the server acknowledged and has no more; recorded, unless it is that of a resend.
+
+    Raises:
+        LockLostError: another worker may have removed or renamed the part.
+    """
+    upload.lock.confirm()
     if upload.resend_id is None:
         with upload.engine.begin() as connection:
             state = batch(connection, upload.batch.id, lock=True).state
