@@ -1,6 +1,5 @@
 """The task that waits for a person: whom it lets pass without asking, and what it refuses to ask about."""
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -40,7 +39,7 @@ def run_task(library: Library, limit: int, batch: int | None = None) -> int:
     ti = SimpleNamespace(id="x", xcom_pull=lambda **_: {"batch": batch})
     context: Any = {"ti": ti, "task_instance": ti}
     with DAG("bursar_export__STUDENTS", schedule=None):
-        task = ExportApproval(task_id="approve", profile=profile, staging=Path("/staging"))
+        task = ExportApproval(task_id="approve", profile=profile)
     task.execute(context)
     return batch
 

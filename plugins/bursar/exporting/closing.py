@@ -8,7 +8,9 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 
 from bursar.errors import BatchError
-from bursar.exporting.delivery import OpenFolder, deliver, delivery_lock, unclear_delivery
+from bursar.exporting.delivery import OpenFolder, deliver
+from bursar.exporting.delivery_lock import delivery_lock
+from bursar.exporting.upload import unclear_delivery
 from bursar.ledger.batches import Batch, State, batch, record_step, unfinished_batches
 from bursar.ledger.shares import in_shares, shares_of
 from bursar.ledger.statements import statement
@@ -112,6 +114,16 @@ def release(
         record_step(connection, batch_id, "released", after=found.state, ended_by=ended_by)
         log.warning("Released batch %s: %s open again.", batch_id, many(found.fines, "fine"))
         return batch(connection, batch_id)
+
+
+def clear_work_dirs(engine: Engine, staging_folder: Path) -> int:
+    """Removes the working folders of all profiles that no task of this machine uses; returns how many there were.
+
+    Those of exports under way stay: they hold no fine of a deleted user.
+    """
+    with engine.connect() as connection:
+        unfinished = {found.id for found in unfinished_batches(connection)}
+    return sum(sweep(folder, unfinished) for folder in sorted(staging_folder.glob("*")) if folder.is_dir())
 
 
 def finish_earlier_batches(

@@ -97,6 +97,4 @@ class ExportApproval(ApprovalOperator):
             return batch(connection, number)
 
     def _preview(self, letter: Letter, batch: Batch) -> str:
-        return (
-            f"{render(letter).markdown}\n- `bin/bursar batches file {batch.id}` builds the file to look at\n"
-        )
+        return f"{render(letter).markdown}\n- `bin/bursar batches file {batch.id}` builds the file to look at\n"

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import DAG, CronTriggerTimetable, task
 from airflow.sdk.exceptions import AirflowFailException
 
+from bursar.exporting.closing import clear_work_dirs
 from bursar.ledger.connection import ledger_engine
 from bursar.orchestration.connections import ledger_url
 from bursar.orchestration.integration_dag import Summary, dag_id
@@ -43,6 +44,7 @@ def _watch_dag() -> DAG:
         def raise_alerts() -> list[Summary]:
             """Tells each trouble once; the next run tries again what did not go."""
             engine = ledger_engine(ledger_url())
+            clear_work_dirs(engine, load_settings(INCLUDE / "bursar.yaml").staging_folder)
             with engine.begin() as connection:
                 found = alerts(connection, _profiles(), now=datetime.now(UTC))
             problems = []
