@@ -7,11 +7,13 @@ from functools import partial
 from sqlalchemy import Connection, Engine
 
 from bursar.errors import BatchError
+from bursar.exporting import approval
 from bursar.exporting.delivery import OpenFolder, deliver, only_one_delivers
 from bursar.ledger.batches import Batch, State, batch, record_step, unfinished_batches
 from bursar.ledger.shares import in_shares, shares_of
 from bursar.ledger.statements import statement
 from bursar.money import many
+from bursar.profiles.oversight import Approval
 from bursar.staging import Folder
 
 log = logging.getLogger(__name__)
@@ -113,6 +115,24 @@ def release(
         return batch(connection, batch_id)
 
 
+def record_answer(engine: Engine, batch_id: int, answer: approval.Answer, *, by: str | None) -> Batch:
+    """Records the answer to a request for approval, and releases the batch unless it is approved.
+
+    The first answer counts. A repeated call completes one that was killed.
+
+    Raises:
+        BatchError: the batch has another answer, or nobody was asked about it, or it may have reached the bursar.
+    """
+    with engine.begin() as connection:
+        connection.execute(statement("approvals/answer"), {"batch_id": batch_id, "answer": answer, "answered_by": by})
+        known = approval.waiting(connection, batch_id)
+        if known is None or known.answer != answer:
+            raise BatchError(f"Batch {batch_id} was {known.answer if known else 'not asked about'} before.")
+        found = batch(connection, batch_id)
+    log.info("Batch %s is %s by %s.", batch_id, answer, by or "nobody")
+    return found if answer == "approved" else release(engine, batch_id)
+
+
 def finish_earlier_batches(
     engine: Engine,
     profile: str,
@@ -134,6 +154,7 @@ def finish_earlier_batches(
             log.info("Batch %s belongs to %s, which is still running; its fines stay with it.", found.id, found.run)
         elif found.state.may_have_reached_the_bursar:
             log.warning("Batch %s of %s was left %s; it is carried to its end.", found.id, found.run, found.state)
+            approval.require_approved(engine, found.id, Approval())  # the limits were compared before its upload began
             deliver(engine, found.id, open_folder, staging)
             ended.append(close_fines(engine, found.id, ended_by=run))
         else:
