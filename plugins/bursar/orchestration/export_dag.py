@@ -137,7 +137,7 @@ def _delivered(profile: Profile, request: RunRequest, batch_id: int, folder_of: 
         )
     engine = ledger_engine(ledger_url())
     if not request.resend_batch:
-        approval.check_approved(engine, batch_id)
+        approval.require_approved(engine, batch_id, profile.export.approval)
         return deliver(engine, batch_id, folder_of, work_dir)
     context = get_current_context()
     return send_again(
