@@ -46,7 +46,7 @@ def refusal(office: Office, operation: Callable[..., Any], fine: int, amount: st
     return str(error.value)
 
 
-ALLOWED = {"allow_activity_on_transferred_finesfees": True}
+ALLOWED: dict[str, Any] = {"allow_activity_on_transferred_finesfees": True}
 
 
 def test_a_waived_charge_is_not_reversed(office: Office) -> None:
