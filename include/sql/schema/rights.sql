@@ -16,6 +16,7 @@ GRANT USAGE ON SEQUENCE users_id_seq TO {role};
 GRANT SELECT, INSERT, UPDATE (reverses, comment) ON fines TO {role};
 GRANT MAINTAIN ON fines TO {role};                       -- LOCK TABLE; the right exists since PostgreSQL 17
 GRANT SELECT, INSERT ON journal TO {role};
+GRANT SELECT ON charge_totals, reversed_charges TO {role};
 
 -- Exports.
 GRANT SELECT, INSERT, UPDATE ON batches TO {role};
