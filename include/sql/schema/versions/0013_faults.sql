@@ -11,6 +11,9 @@
 
 -- Imports.
 
+-- What a person has to know about the archiving of a file, for the report of the run.
+ALTER TABLE arrivals ADD COLUMN warning text;
+
 
 -- Approvals and alerts.
 
