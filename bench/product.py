@@ -96,7 +96,7 @@ def read(given: Given) -> Given:
     """Fetches the file of payments and reads it into the ledger."""
     engine, staging = ledger_engine(given["ledger"]), Path(given["staging"])
     with _input_folder() as folder:
-        file = intake.read_file(engine, PROFILE, given["name"], run=RUN, folder=folder, staging=staging)
+        file = intake.read_file(engine, PROFILE, given["name"], run=RUN, folder=folder, work_dir=staging)
     return {"file": file.id, "records": file.records}
 
 

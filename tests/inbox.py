@@ -75,7 +75,7 @@ class Inbox:
 
     def read(self, name: str, run: str = "run 1", death: Death | None = None) -> ImportFile:
         with self.folder(death) as folder:
-            return read_file(self.library.ledger, self.profile, name, run=run, folder=folder, staging=self.staging)
+            return read_file(self.library.ledger, self.profile, name, run=run, folder=folder, work_dir=self.staging)
 
     def put_away(self, name: str, run: str = "run 1", death: Death | None = None) -> str | None:
         with self.folder(death) as folder:

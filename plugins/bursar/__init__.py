@@ -15,7 +15,7 @@ The map, in the order in which data travels:
     errors.py        what can go wrong, and whether repeating helps
     money.py         money and counts as people read them
     progress.py      how far long work has come, for the log
-    staging.py       where files stand before they leave: a folder, or an object store
+    work_dir.py      the folders of this machine in which tasks work
 
 Beside the package: include/sql (the schema, and one statement a file), include/xsd (the exchange format),
 include/mail (letters) and include/profiles.

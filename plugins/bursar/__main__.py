@@ -11,6 +11,7 @@ from bursar.commands.ledger import ledger
 from bursar.commands.profiles import pools, profiles
 from bursar.commands.users import users
 from bursar.errors import BursarError
+from bursar.ledger.connection import session_name
 
 
 class Refusing(click.Group):
@@ -18,6 +19,7 @@ class Refusing(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Runs a command."""
+        session_name.set(f"bin/bursar {ctx.invoked_subcommand or ''}")
         try:
             return super().invoke(ctx)
         except BursarError as error:

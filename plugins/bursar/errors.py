@@ -27,3 +27,7 @@ class MissingFolderError(RemoteFolderError):
 
 class BatchError(BursarError):
     """A batch is not in the state that the step needs."""
+
+
+class UnclearDeliveryError(BatchError):
+    """The server acknowledged a file and has it no more; a person finds out whether the bursar has it."""

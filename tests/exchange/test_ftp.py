@@ -1,5 +1,6 @@
 """What FTP servers do in their own ways."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -133,3 +134,21 @@ def test_a_server_that_stops_answering_is_given_up(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("bursar.exchange.ftp.PATIENCE", 0.2)
     with folder_of(tmp_path, ftp_DELE=lambda *_: None) as folder, pytest.raises(PassingError, match="timed out"):
         folder.delete("fines.xml")
+
+
+def test_a_server_that_computes_checksums_says_the_sha256(tmp_path: Path) -> None:
+    (tmp_path / "fines.xml").write_bytes(b"fines")
+
+    def compute(handler: Any, path: str) -> None:
+        handler.respond(f"250 {hashlib.sha256((tmp_path / path).read_bytes()).hexdigest().upper()}")
+
+    def features(handler: Any, _: str) -> None:
+        handler.push("211-Features supported:\r\n MLSD\r\n XSHA256 path\r\n211 End.\r\n")
+
+    about = {"perm": "r", "auth": True, "arg": True, "help": "XSHA256 path"}
+    with folder_of(
+        tmp_path, proto_cmds=COMMANDS | {"XSHA256": about}, ftp_XSHA256=compute, ftp_FEAT=features
+    ) as folder:
+        assert folder.sha256("fines.xml") == hashlib.sha256(b"fines").hexdigest()
+    with folder_of(tmp_path) as folder:
+        assert folder.sha256("fines.xml") is None

@@ -1,11 +1,15 @@
 """An SFTP server that breaks off or refuses, at every step."""
 
+import hashlib
 from collections.abc import Callable
 from io import BytesIO
 from itertools import count
 
 import pytest
 from asyncssh import SFTPFailure, SFTPNoSuchFile, SFTPPermissionDenied, SFTPServer
+from asyncssh.constants import FXP_EXTENDED_REPLY
+from asyncssh.packet import SSHPacket, String
+from asyncssh.sftp import SFTPLimits, SFTPServerHandler
 
 from bursar.errors import PassingError, RemoteFolderError
 from bursar.exchange.folder import RemoteFolder
@@ -139,3 +143,29 @@ def test_a_server_that_stops_answering_is_given_up(
         troubles.stall("stat")
         with pytest.raises(PassingError, match="TimeoutError"):
             folder.size("fines.xml")
+
+
+def test_a_server_that_computes_checksums_says_the_sha256(sftp_remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
+    (sftp_remote.disk / "fines.xml").write_bytes(LARGE)
+
+    class Answer(SFTPLimits):
+        """Stands for an answer that asyncssh does not know."""
+
+        def log(self, *_: object) -> None:
+            """Says nothing."""
+
+        def encode(self) -> bytes:
+            return String("check-file") + String("sha256") + hashlib.sha256(LARGE).digest()
+
+    async def check_file(_: SFTPServerHandler, packet: SSHPacket) -> SFTPLimits:
+        packet.get_string()  # the handle
+        assert packet.get_string() == b"sha256"
+        return Answer(0, 0, 0, 0)
+
+    with sftp_remote.open() as folder:
+        assert folder.sha256("fines.xml") is None
+        monkeypatch.setitem(SFTPServerHandler._packet_handlers, b"check-file", check_file)  # noqa: SLF001
+        assert folder.sha256("fines.xml") is None  # an OK without a checksum
+        monkeypatch.setitem(SFTPServerHandler._return_types, b"check-file", FXP_EXTENDED_REPLY)  # noqa: SLF001
+        assert folder.sha256("fines.xml") == hashlib.sha256(LARGE).hexdigest()
+        assert folder.sha256("missing.xml") is None

@@ -60,7 +60,7 @@ def test_an_upload_tells_how_far_it_is(
     assert delivered == f"Delivered {found.file_name} ({size:,} bytes) to sftp://{bursar.host}/out."
 
 
-CALLS = ["size", "write", "size", "rename", "size"]
+CALLS = ["size", "write", "size", "sha256", "rename", "size", "sha256"]
 
 
 def test_the_calls_that_a_delivery_makes(library: Library, bursar: Bursar, tmp_path: Path) -> None:
@@ -101,7 +101,12 @@ def test_the_next_run_ends_what_a_killed_one_left_and_bills_nothing_twice(
     with pytest.raises(KilledError):
         deliver(library.ledger, found.id, bursar.open(dies_at=dies_at, after_the_call=True), tmp_path)
     (ended,) = finish_earlier_batches(
-        library.ledger, "STUDENTS", run="run 2", is_running=lambda _: False, open_folder=bursar.open(), staging=tmp_path
+        library.ledger,
+        "STUDENTS",
+        run="run 2",
+        is_running=lambda _: False,
+        open_folder=bursar.open(),
+        work_dir=tmp_path,
     )
     following = select_fines(library.ledger, a_profile(), the_settings(), run="run 2", as_of=NOW)
     if ended.state is State.RELEASED:
@@ -122,7 +127,7 @@ def test_the_next_run_leaves_a_run_that_is_still_going_alone(library: Library, b
         run="run 2",
         is_running=lambda run: run == "run 1",
         open_folder=bursar.open(),
-        staging=tmp_path,
+        work_dir=tmp_path,
     )
     assert (ended, state(library, found)) == ([], State.SELECTED)
     assert select_fines(library.ledger, a_profile(), the_settings(), run="run 2", as_of=NOW).fines == 0
@@ -131,7 +136,12 @@ def test_the_next_run_leaves_a_run_that_is_still_going_alone(library: Library, b
 def test_another_profiles_unfinished_batch_is_not_touched(library: Library, bursar: Bursar, tmp_path: Path) -> None:
     found = selected(library)
     assert not finish_earlier_batches(
-        library.ledger, "STAFF", run="run 2", is_running=lambda _: False, open_folder=bursar.open(), staging=tmp_path
+        library.ledger,
+        "STAFF",
+        run="run 2",
+        is_running=lambda _: False,
+        open_folder=bursar.open(),
+        work_dir=tmp_path,
     )
     assert state(library, found) is State.SELECTED
 
@@ -163,7 +173,7 @@ def test_another_file_in_the_place_of_ours_after_a_crash_is_an_error(
 ) -> None:
     found = selected(library)
     with pytest.raises(KilledError):
-        deliver(library.ledger, found.id, bursar.open(dies_at=3), tmp_path)
+        deliver(library.ledger, found.id, bursar.open(dies_at=4), tmp_path)
     (bursar.folder / "out" / found.file_name).write_bytes(b"theirs")
     with pytest.raises(RemoteFolderError, match="never replaced"):
         deliver(library.ledger, found.id, bursar.open(), tmp_path)
@@ -174,10 +184,12 @@ def test_another_file_in_the_place_of_ours_after_a_crash_is_an_error(
 def test_a_part_that_lost_bytes_is_written_anew(library: Library, bursar: Bursar, tmp_path: Path) -> None:
     found = selected(library)
     with pytest.raises(KilledError):
-        deliver(library.ledger, found.id, bursar.open(dies_at=3), tmp_path)
-    (bursar.folder / "out" / f".{found.file_name}.part").write_bytes(b"cut")
+        deliver(library.ledger, found.id, bursar.open(dies_at=4), tmp_path)
+    content = build_document(library.ledger, found.id, tmp_path).path.read_bytes()
+    (part,) = (bursar.folder / "out").iterdir()
+    part.write_bytes(content[:100])
     deliver(library.ledger, found.id, bursar.open(), tmp_path)
-    assert bursar.files()[found.file_name] == (tmp_path / found.file_name).read_bytes()
+    assert bursar.files() == {found.file_name: content}
 
 
 def test_a_connection_that_now_leads_elsewhere_can_not_pass_for_a_bursar_who_took_the_file(
@@ -185,7 +197,7 @@ def test_a_connection_that_now_leads_elsewhere_can_not_pass_for_a_bursar_who_too
 ) -> None:
     found = selected(library)
     with pytest.raises(KilledError):
-        deliver(library.ledger, found.id, bursar.open(dies_at=3), tmp_path)
+        deliver(library.ledger, found.id, bursar.open(dies_at=4), tmp_path)
     with library.ledger.begin() as connection:
         connection.execute(text("UPDATE batches SET output_file_path = 'elsewhere'"))
     with pytest.raises(BatchError, match="leads to .*elsewhere"):

@@ -114,7 +114,7 @@ def test_an_empty_batch_has_no_file(library: Library, tmp_path: Path) -> None:
     found = select(library)
     with pytest.raises(BatchError, match="empty"):
         build_document(library.ledger, found.id, tmp_path)
-    assert not list(tmp_path.iterdir())
+    assert not [file for file in tmp_path.rglob("*") if file.is_file()]
 
 
 def test_sums_drop_trailing_zeros(library: Library, tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_damaged_staged_file_is_built_again(library: Library, tmp_path: Path, 
     built = build_document(library.ledger, found.id, tmp_path)
     built.path.write_bytes(damage)
     assert build_document(library.ledger, found.id, tmp_path) == built
-    assert [file.name for file in tmp_path.iterdir()] == [found.file_name]
+    assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == [found.file_name]
     assert built.path.stat().st_size == built.size
 
 
@@ -199,14 +199,14 @@ def test_other_bytes_than_before_stop_the_export(library: Library, owned_ledger:
         connection.execute(text("UPDATE lines SET patron_name = 'Somebody, Else'"))
     with pytest.raises(BatchError, match="Nothing was sent"):
         build_document(library.ledger, found.id, tmp_path)
-    assert not list(tmp_path.iterdir())
+    assert not [file for file in tmp_path.rglob("*") if file.is_file()]
 
 
 def test_the_staging_folder_is_for_its_owner_alone(library: Library, tmp_path: Path) -> None:
     library.fine()
     staging = tmp_path / "staging" / "STUDENTS"
-    build_document(library.ledger, select(library).id, staging)
-    assert staging.stat().st_mode & 0o777 == 0o700
+    folder = build_document(library.ledger, select(library).id, staging).path.parent
+    assert [path.stat().st_mode & 0o777 for path in (staging, folder)] == [0o700, 0o700]
 
 
 def test_a_released_batch_has_no_file(library: Library, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_the_next_run_has_nothing_to_clear_up(library: Library, dry: Batch, burs
         run="next",
         is_running=lambda _: False,
         open_folder=bursar.open(),
-        staging=tmp_path,
+        work_dir=tmp_path,
     )
     assert ended == []
     with pytest.raises(BatchError, match="is a dry run"):

@@ -230,7 +230,7 @@ def test_a_file_that_grows_while_it_is_read_is_not_used(inbox: Inbox) -> None:
 
     before = inbox.everything()
     with opened() as folder, pytest.raises(PassingError, match="still being written"):
-        read_file(inbox.library.ledger, inbox.profile, "a.xml", run="run 1", folder=folder, staging=inbox.staging)
+        read_file(inbox.library.ledger, inbox.profile, "a.xml", run="run 1", folder=folder, work_dir=inbox.staging)
     assert inbox.everything() == before
     assert inbox.library.one("SELECT count(*) FROM import_files") == 0
 
@@ -338,12 +338,12 @@ def test_a_file_that_is_taken_away_before_all_of_it_came_is_not_used(inbox: Inbo
         def act(self, name: str, does: Callable[..., Any], *arguments: Any) -> Any:
             if name == "read":
                 path.write_bytes(GOOD[:-1])
-                return map(self._unlink_behind, does(*arguments))
+                return self._unlink_behind(does(*arguments))
             return super().act(name, does, *arguments)
 
-        def _unlink_behind(self, block: bytes) -> bytes:
+        def _unlink_behind(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+            yield from blocks
             path.unlink()
-            return block
 
     with pytest.raises(PassingError, match=rf"{len(GOOD) - 1} of {len(GOOD)} bytes came"):
         inbox.read("a.xml", death=Shrinking())
@@ -414,14 +414,10 @@ def test_a_full_disk_is_waited_for_and_named(inbox: Inbox, size: int) -> None:
     """It is full in the middle of the file, or at its very last byte."""
     content = GOOD + b" " * (size - len(GOOD))
     inbox.put("a.xml", content)
-    with disk_full(1_000_000), pytest.raises(PassingError, match=rf"^{inbox.staging}: .* Free space on the disk"):
+    with (
+        disk_full(1_000_000),
+        pytest.raises(PassingError, match=rf"^{inbox.staging}/.*: the disk of this machine is full"),
+    ):
         inbox.read("a.xml")
     assert list(inbox.staging.iterdir()) == []
     assert inbox.library.one("SELECT count(*) FROM import_files") == 0
-
-
-def test_a_staging_folder_that_cannot_be_made_is_named(inbox: Inbox) -> None:
-    inbox.staging.write_bytes(b"a file, not a folder")
-    inbox.put("a.xml", GOOD)
-    with pytest.raises(PassingError, match=rf"^{inbox.staging}: the file can't be kept there"):
-        inbox.read("a.xml")

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import asyncssh
 import pytest
+from paramiko import SFTPClient
 from sqlalchemy import make_url
 
-from bursar.errors import BursarError, PassingError, RemoteFolderError
+from bursar.errors import BatchError, BursarError, PassingError, RemoteFolderError
 from bursar.ledger.connection import ledger_engine
 from bursar.orchestration.connections import ledger_url, open_folder
 from demo.postgres import Postgres
@@ -116,6 +117,22 @@ def test_a_host_that_nobody_knows_is_a_passing_error(kind: str, connect: Connect
 def test_an_error_of_the_caller_is_the_callers(remote: Remote, connect: Connect) -> None:
     with pytest.raises(FileNotFoundError, match="mine"), open_folder(connect(remote.connection), "", may_create=True):
         raise FileNotFoundError("mine")
+
+
+def test_an_error_of_closing_never_hides_the_error_before(
+    sftp_remote: Remote, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: SFTPClient) -> None:
+        raise EOFError
+
+    monkeypatch.setattr(SFTPClient, "close", broken)
+    with (
+        pytest.raises(BatchError, match="the real one"),
+        open_folder(connect(sftp_remote.connection), "", may_create=True),
+    ):
+        raise BatchError("the real one")
+    with open_folder(connect(sftp_remote.connection), "", may_create=True):
+        pass
 
 
 def test_the_cipher_that_costs_least_is_asked_for_first(sftp_remote: Remote, connect: Connect) -> None:

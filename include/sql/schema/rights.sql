@@ -23,6 +23,8 @@ GRANT USAGE ON SEQUENCE batches_id_seq TO {role};
 GRANT SELECT, INSERT, UPDATE (identifier, patron_name, comment) ON lines TO {role};   -- a deleted user is taken out
 GRANT SELECT ON exported_fines TO {role};
 GRANT SELECT, INSERT, UPDATE ON resends TO {role};
+GRANT SELECT, INSERT, UPDATE (last_block_at, removed_at) ON upload_attempts TO {role};
+GRANT USAGE ON SEQUENCE upload_attempts_id_seq TO {role};
 GRANT SELECT, INSERT, DELETE ON claims TO {role};
 GRANT SELECT, UPDATE ON transaction_ids TO {role};
 GRANT SELECT, INSERT ON closed_shares TO {role};
@@ -42,4 +44,4 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON job_reports, job_stages TO {role};   -- 
 -- Who was told what, what is watched, and who approved what. What a person answered is not taken back.
 GRANT SELECT, INSERT ON tellings TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE ON watched TO {role};
-GRANT SELECT, INSERT, UPDATE (answer, answered_by, answered_at) ON approvals TO {role};
+GRANT SELECT, INSERT, UPDATE (answer, answered_by, answered_at, times_asked) ON approvals TO {role};

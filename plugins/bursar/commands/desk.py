@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from bursar.commands.fines import still_to_tell
 from bursar.commands.surroundings import out, the_ledger, the_settings
+from bursar.errors import LedgerError, PassingError
 from bursar.ledger import desk as the_desk
 from bursar.ledger.statements import statement
 from bursar.money import money
@@ -70,9 +71,7 @@ def refund(fine: int, amount: Decimal | None, comment: str | None) -> None:
 @optional_comment
 def credit(fine: int, amount: Decimal | None, comment: str | None) -> None:
     """Take a charge back, whole or AMOUNT of it: its item came back, or it was wrong."""
-    with the_ledger().begin() as connection:
-        new = the_desk.take_back(connection, fine, amount, comment)
-        _print_standing(connection, new)
+    _commit(fine, lambda connection: the_desk.take_back(connection, fine, amount, comment))
 
 
 @desk.command()
@@ -80,9 +79,7 @@ def credit(fine: int, amount: Decimal | None, comment: str | None) -> None:
 @comment_option
 def dispute(fine: int, comment: str) -> None:
     """Keep a fine from being exported until its dispute is settled."""
-    with the_ledger().begin() as connection:
-        the_desk.dispute(connection, fine, comment)
-        _print_standing(connection, fine)
+    _commit(fine, lambda connection: the_desk.dispute(connection, fine, comment))
 
 
 @desk.command()
@@ -90,20 +87,34 @@ def dispute(fine: int, comment: str) -> None:
 @comment_option
 def settle(fine: int, comment: str) -> None:
     """End a dispute; what is still owed can be exported again."""
-    with the_ledger().begin() as connection:
-        the_desk.settle_dispute(connection, fine, comment)
-        _print_standing(connection, fine)
+    _commit(fine, lambda connection: the_desk.settle_dispute(connection, fine, comment))
 
 
 def _move(operation: Callable[..., Decimal], fine: int, amount: Decimal | None, comment: str | None) -> None:
     allowed = the_settings().allow_activity_on_transferred_finesfees
-    with the_ledger().begin() as connection:
+
+    def move(connection: Connection) -> None:
         operation(connection, fine, amount, comment, allow_activity_on_transferred_finesfees=allowed)
-        _print_standing(connection, fine)
+
+    _commit(fine, move)
 
 
-def _print_standing(connection: Connection, fine: int) -> None:
-    now = connection.execute(statement("history/fine"), {"fine_id": fine}).one()
+def _commit(fine: int, act: Callable[[Connection], int | None]) -> None:
+    """Acts on a fine in one transaction, then prints how the fine stands, or the new fine that `act` returns.
+
+    Raises:
+        LedgerError: the connection ended during the commit, so that nobody knows whether it was recorded.
+    """
+    with the_ledger().connect() as connection:
+        shown = act(connection) or fine
+        now = connection.execute(statement("history/fine"), {"fine_id": shown}).one()
+        try:
+            connection.commit()
+        except PassingError as error:
+            raise LedgerError(
+                f"It is unknown whether this has been recorded, because the connection to the ledger ended at that "
+                f"moment. Before you repeat it, look at the last entries of the fine: `bin/bursar fine {fine}`."
+            ) from error
     out.print(
         f"Fine {now.id} ({now.fine_fee_type}) is [bold]{now.status}[/]: owed at the library "
         f"{money(now.balance, now.currency)}, outstanding at the bursar {money(now.outstanding, now.currency)}"

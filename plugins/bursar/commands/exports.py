@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from getpass import getuser
 from itertools import groupby
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 import pendulum
@@ -13,9 +15,10 @@ from sqlalchemy import RowMapping
 
 from bursar.commands.surroundings import out, printable, the_ledger, the_profile
 from bursar.errors import BursarError
-from bursar.exporting import closing, selection
+from bursar.exporting import closing, delivery, selection
 from bursar.exporting.document import build_document
-from bursar.ledger.batches import Batch, unfinished_batches
+from bursar.exporting.upload import unclear_delivery
+from bursar.ledger.batches import Batch, State, unfinished_batches
 from bursar.ledger.batches import batch as get_batch
 from bursar.ledger.statements import statement
 from bursar.money import money, monies
@@ -83,6 +86,9 @@ def batches(context: click.Context, all_: bool, limit: int) -> None:  # noqa: FB
         )
     out.print(table)
     out.print("The next run of a profile ends its batches by itself; so does repeating (Clear) the failed task.")
+    for batch in unfinished:
+        if batch.state is State.UNCLEAR:
+            out.print(f"[bold]{printable(str(unclear_delivery(batch)))}[/]")
 
 
 @batches.command("file")
@@ -98,8 +104,12 @@ def file_of_batch(batch: int, into: Path) -> None:
     engine = the_ledger()
     with engine.connect() as connection:
         found = get_batch(connection, batch)
-    built = build_document(engine, batch, into.resolve())
-    click.echo(f"{built.path}  ({found.fines:,} fines, {built.size:,} bytes, SHA-256 {built.sha256})")
+    folder = into.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder, prefix=".bursar-") as work_dir:
+        built = build_document(engine, batch, Path(work_dir))
+        path = built.path.replace(folder / built.path.name)
+    click.echo(f"{path}  ({found.fines:,} fines, {built.size:,} bytes, SHA-256 {built.sha256})")
 
 
 @batches.command("release")
@@ -109,6 +119,18 @@ def release_batch(batch: int, bursar_has_not_got_it: bool) -> None:  # noqa: FBT
     """Let the fines of a batch go, so that the next export selects them afresh."""
     released = closing.release(the_ledger(), batch, bursar_has_not_got_it=bursar_has_not_got_it)
     click.echo(f"Batch {released.id} is released: its {released.fines} fines are open again.")
+
+
+@batches.command("confirm-delivered")
+@click.argument("batch", type=int)
+@click.confirmation_option(prompt="The bursar has said that the whole file has arrived?")
+def confirm_delivered(batch: int) -> None:
+    """Record that the bursar has the file of a batch whose delivery is unclear."""
+    confirmed = delivery.confirm_delivered(the_ledger(), batch, by=getuser())
+    click.echo(
+        f"Batch {confirmed.id} is {confirmed.state}. Clear the task upload_file of its run, or leave it to the next "
+        "run of the export: its fines are then closed."
+    )
 
 
 def _print_all(rows: Sequence[RowMapping]) -> None:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from bursar.commands.surroundings import out, the_ledger, the_settings
 from bursar.errors import BursarError
+from bursar.exporting.closing import clear_work_dirs
 from bursar.ledger.statements import statement
 from bursar.money import monies
 from bursar.users import deletion
@@ -25,13 +26,11 @@ def users() -> None:
 @click.confirmation_option(prompt="Names and identifiers will be gone for good. Delete the user?")
 def delete_user(user: str) -> None:
     """Delete a user none of whose fines is considered active; ID is the primary id or the internal id."""
-    from bursar.orchestration.deployment import installed  # noqa: PLC0415  Airflow is slow to load
-
-    ledger, settings = the_ledger(), installed(the_settings())
+    ledger, settings = the_ledger(), the_settings()
     with ledger.connect() as connection:
         user_id = deletion.find_user(connection, user)
     deletion.delete_user(ledger, user_id)
-    deletion.clear_staging(ledger, settings.staging_folder)
+    clear_work_dirs(ledger, settings.staging_folder)
     click.echo(f"User {user_id} is deleted. Fines and journal stay, without a name.")
 
 

@@ -1,7 +1,7 @@
 """A folder on the bursar's server: what a file's way there and back needs of it, and nothing more."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO, Protocol
@@ -39,6 +39,9 @@ class RemoteFolder(Protocol):
     def size(self, name: str) -> int | None:
         """The size of a file in bytes; None only if the server says that there is no such file."""
 
+    def sha256(self, name: str) -> str | None:
+        """The SHA-256 of a file as the server computes it, in hexadecimal digits; None if it does not say."""
+
     def write(self, name: str, source: BinaryIO, sent: Callable[[bytes], None] | None = None) -> None:
         """Writes the rest of a stream to a file, over what was there; memory stays flat.
 
@@ -66,13 +69,13 @@ class RemoteFolder(Protocol):
     def delete(self, name: str) -> None:
         """Removes a file that is there."""
 
-    def read(self, path: str) -> Iterator[bytes]:
-        """The bytes of a file, in blocks. The folder serves nothing else until they are read or given up.
+    def read(self, path: str) -> Generator[bytes]:
+        """The bytes of a file, in blocks; `path` is as in `entry`.
 
-        `path` is as in `entry`.
+        The folder serves nothing else until the generator has ended or is closed.
         """
 
-    def files(self) -> Iterator[RemoteFile]:
+    def files(self) -> Generator[RemoteFile]:
         """All that lies in the folder, by one listing: files, and what is none (`is_regular` is False).
 
         The folder serves nothing else until all are taken.

@@ -1,7 +1,7 @@
 """A folder on an FTP server, with or without TLS."""
 
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from ftplib import FTP, all_errors, error_perm, error_temp
@@ -45,6 +45,7 @@ class FtpFolder:
 
     def __init__(self, client: FTP, server: str, path: str, *, may_create: bool) -> None:
         self._client = client
+        self._features: set[str] | None = None
         client.timeout = PATIENCE
         if client.sock:
             client.sock.settimeout(PATIENCE)
@@ -70,6 +71,13 @@ class FtpFolder:
             if size is None:
                 raise ValueError("no size in the answer to SIZE")
             return size
+
+    def sha256(self, name: str) -> str | None:
+        """The SHA-256 of a file by the command XSHA256; None where the server does not list it among its features."""
+        with self._asking_to("look at the file", checked(name)):
+            if not self._knows("XSHA256"):
+                return None
+            return self._client.sendcmd(f"XSHA256 {name}").split()[-1].lower()
 
     def write(self, name: str, source: BinaryIO, sent: Callable[[bytes], None] | None = None) -> None:
         """Writes the rest of a stream to a file, over what was there; `sent` is called with each block on its way."""
@@ -121,7 +129,7 @@ class FtpFolder:
         with self._asking_to("delete the file", checked(name)):
             self._client.delete(name)
 
-    def read(self, path: str) -> Iterator[bytes]:
+    def read(self, path: str) -> Generator[bytes]:
         """The bytes of a file, in blocks."""
         with self._asking_to("read the file", checked_path(path)):
             self._client.voidcmd("TYPE I")
@@ -135,7 +143,7 @@ class FtpFolder:
                 raise
             self._client.voidresp()
 
-    def files(self) -> Iterator[RemoteFile]:
+    def files(self) -> Generator[RemoteFile]:
         """All that lies in the folder, by one listing: files, and what is none (`is_regular` is False).
 
         Raises:
@@ -149,6 +157,15 @@ class FtpFolder:
         for name, facts in self._client.mlsd(folder):
             if facts["type"] not in ("cdir", "pdir"):
                 yield _entry(name, facts)
+
+    def _knows(self, command: str) -> bool:
+        if self._features is None:
+            try:
+                lines = self._client.sendcmd("FEAT").upper().splitlines()
+            except error_perm:
+                lines = []
+            self._features = {words[0] for line in lines if (words := line.split())}
+        return command in self._features
 
     def _may_be_there(self, name: str, answer: str) -> bool:
         forbidden = any(word in answer.lower() for word in _FORBIDDEN)

@@ -2,7 +2,7 @@
 
 import socket
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -23,6 +23,7 @@ from bursar.exchange.folder import (
     refused,
 )
 
+SHA256_BYTES = 32
 AHEAD = 32
 """Blocks that are asked for before the first of them comes, so that their way is waited for once and not for each."""
 
@@ -60,6 +61,18 @@ class SftpFolder:
             if size is None:
                 raise SFTPError("the server tells no sizes")
             return size
+
+    def sha256(self, name: str) -> str | None:
+        """The SHA-256 of a file by the protocol's extension `check-file`; None where the server does not have it."""
+        with self._asking_to("look at the file", checked(name)):
+            try:
+                with self._client.open(name, "rb") as remote:
+                    digest = bytes(remote.check("sha256") or b"")
+            except (OSError, SFTPError) as error:
+                if self._channel.closed or isinstance(error, TimeoutError | ConnectionError):
+                    raise
+                return None
+            return digest.hex() if len(digest) == SHA256_BYTES else None
 
     def write(self, name: str, source: BinaryIO, sent: Callable[[bytes], None] | None = None) -> None:
         """Writes the rest of a stream to a file, over what was there; `sent` is called with each block on its way."""
@@ -112,7 +125,7 @@ class SftpFolder:
         with self._asking_to("delete the file", checked(name)):
             self._client.remove(name)
 
-    def read(self, path: str) -> Iterator[bytes]:
+    def read(self, path: str) -> Generator[bytes]:
         """The bytes of a file, in blocks."""
         with self._asking_to("read the file", checked_path(path)), self._client.open(path, "rb") as remote:
             at, ahead = 0, 1
@@ -130,7 +143,7 @@ class SftpFolder:
                         ahead = 1
                         break
 
-    def files(self) -> Iterator[RemoteFile]:
+    def files(self) -> Generator[RemoteFile]:
         """All that lies in the folder, by one listing: files, and what is none (`is_regular` is False)."""
         with self._asking_to("list the folder"):
             for entry in self._client.listdir_iter(read_aheads=1):  # one after the other, none kept whole

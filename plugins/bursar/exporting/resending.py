@@ -2,20 +2,23 @@
 
 The bursar lost the file, or read half of it. Nothing is selected and nothing closed: the fines were exported before,
 and the transaction ids in the file are those that the bursar knows. Each run sends a batch again at most once, whatever
-is killed on the way, by the steps of `delivery`.
+fails on the way, by the steps of `upload`.
 """
 
 import logging
-from dataclasses import replace
+from pathlib import Path
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, Row, text
 
 from bursar.errors import BatchError, RemoteFolderError
-from bursar.exporting.delivery import OpenFolder, bring, only_one_delivers
+from bursar.exchange.folder import RemoteFolder
+from bursar.exporting.delivery import OpenFolder
+from bursar.exporting.delivery_lock import delivery_lock
 from bursar.exporting.document import build_document
+from bursar.exporting.upload import Upload, resume_upload
 from bursar.ledger.batches import Batch, State, Step, batch
 from bursar.ledger.statements import statement
-from bursar.staging import Folder
+from bursar.work_dir import batch_folder, held, remove
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +50,7 @@ def send_again(
     run: str,
     requested_by: str | None,
     open_folder: OpenFolder,
-    staging: Folder,
+    work_dir: Path,
 ) -> Batch:
     """Brings the file of a closed batch into its folder once more and records who asked for it; once in a run.
 
@@ -57,38 +60,59 @@ def send_again(
         BatchError: the batch can't be sent again, its file can't be built as it was, or the connection leads elsewhere.
     """
     found = sendable_again(engine, profile, batch_id)
-    this = {"batch_id": batch_id, "run": run}
-    with only_one_delivers(engine, batch_id):
-        document = build_document(engine, batch_id, staging)
-        with engine.begin() as connection:
-            connection.execute(statement("resends/request"), this | {"requested_by": requested_by})
-            resend = connection.execute(statement("resends/get"), this).one()
-        if resend.state == State.DELIVERED:
-            log.info("This run sent batch %s again before, at %s.", batch_id, resend.delivered_at)
-            return found
+    with held(batch_folder(work_dir, batch_id)):
+        document = build_document(engine, batch_id, work_dir)
+        with delivery_lock(engine, batch_id) as lock:
+            resend = _request(engine, batch_id, run, requested_by)
+            if resend.state == State.DELIVERED:
+                log.info("This run sent batch %s again before, at %s.", batch_id, resend.delivered_at)
+                return found
 
-        def record(step: Step, after: State, **facts: str) -> None:
-            assignments = ", ".join([f"{step}_at = clock_timestamp()", *(f"{name} = :{name}" for name in facts)])
-            with engine.begin() as connection:
-                connection.execute(
+            def record(connection: Connection, step: Step, after: State, **facts: str | None) -> None:
+                assignments = ", ".join([f"{step}_at = clock_timestamp()", *(f"{name} = :{name}" for name in facts)])
+                moved = connection.execute(
                     text(f"UPDATE resends SET {assignments} WHERE id = :id AND state = :after"),
                     {"id": resend.id, "after": after, **facts},
                 )
+                if not moved.rowcount:
+                    raise BatchError(f"Another worker has gone on with resending batch {batch_id}; this one stopped.")
 
-        with open_folder(found) as folder:
-            if folder.address != found.remote_folder:
-                raise BatchError(
-                    f"Batch {batch_id} went to {found.remote_folder}, but connection {found.sftp_connection} now leads "
-                    f"to {folder.address}. It is only sent again to where it went: point the connection back, or give "
-                    f"the bursar the file by hand; `bin/bursar batches file {batch_id}` builds it."
+            with open_folder(found) as folder:
+                _check_folder(found, folder, is_new=resend.state == State.DOCUMENTED)
+                resume_upload(
+                    Upload(
+                        engine=engine,
+                        batch=found,
+                        resend_id=resend.id,
+                        state=State(resend.state),
+                        part_name=resend.part_name,
+                        document=document,
+                        folder=folder,
+                        lock=lock,
+                        record=record,
+                    )
                 )
-            if resend.state == State.DOCUMENTED and folder.size(found.file_name) is not None:
-                raise RemoteFolderError(
-                    f"{found.file_name} still lies in {folder.address}: the bursar has not taken it yet. It was not "
-                    "sent again. Ask the bursar to read it, or have it moved away first."
-                )
-            bring(
-                replace(found, state=State(resend.state), remote_folder=resend.remote_folder), document, folder, record
-            )
+    remove(batch_folder(work_dir, batch_id))
     log.info("Sent batch %s again: %s, the same %s bytes.", batch_id, found.file_name, document.size)
     return found
+
+
+def _request(engine: Engine, batch_id: int, run: str, requested_by: str | None) -> Row:  # type: ignore[type-arg]
+    this = {"batch_id": batch_id, "run": run}
+    with engine.begin() as connection:
+        connection.execute(statement("resends/request"), this | {"requested_by": requested_by})
+        return connection.execute(statement("resends/get"), this).one()
+
+
+def _check_folder(found: Batch, folder: RemoteFolder, *, is_new: bool) -> None:
+    if folder.address != found.remote_folder:
+        raise BatchError(
+            f"Batch {found.id} went to {found.remote_folder}, but connection {found.sftp_connection} now leads "
+            f"to {folder.address}. It is only sent again to where it went: point the connection back, or give "
+            f"the bursar the file by hand; `bin/bursar batches file {found.id}` builds it."
+        )
+    if is_new and folder.size(found.file_name) is not None:
+        raise RemoteFolderError(
+            f"{found.file_name} still lies in {folder.address}: the bursar has not taken it yet. It was not "
+            "sent again. Ask the bursar to read it, or have it moved away first."
+        )

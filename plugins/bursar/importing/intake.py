@@ -10,10 +10,9 @@ import logging
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import IO, Any
 
 from sqlalchemy import Connection, Engine
@@ -29,6 +28,7 @@ from bursar.ledger.statements import statement
 from bursar.money import many
 from bursar.profiles import Profile
 from bursar.progress import told, transfer_told
+from bursar.work_dir import disk_errors, incoming_folder
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ _CENTS = Decimal("0.001")
 
 
 def read_file(
-    engine: Engine, profile: Profile, name: str, *, run: str, folder: RemoteFolder, staging: Path
+    engine: Engine, profile: Profile, name: str, *, run: str, folder: RemoteFolder, work_dir: Path
 ) -> ImportFile:
     """Reads a file of the bursar's folder into the ledger; a file whose bytes were read before is left as it is.
 
@@ -52,7 +52,7 @@ def read_file(
         name: of the file in the folder.
         run: of Airflow, in which the file arrived.
         folder: the profile's input folder on the bursar's server.
-        staging: a folder of this machine, where the file is kept while it is read.
+        work_dir: of the profile; the file is kept in a folder there while it is read.
 
     Raises:
         PassingError: the file is still being written, or is not there at the moment, or the server can't be reached,
@@ -69,9 +69,11 @@ def read_file(
     entry = entry_of(folder, name)
     if entry is None:
         return _read_by_another(engine, profile, name, run, folder)
-    with _disk_errors_named(staging), _incoming(staging) as fetched:
+    with incoming_folder(work_dir) as own_folder:
+        path = own_folder / "fetched"
         try:
-            sha256 = _fetch(folder, entry, fetched)
+            with disk_errors(path), path.open("wb") as fetched:
+                sha256 = _fetch(folder, entry, fetched)
         except RemoteFolderError:
             if entry_of(folder, name) is not None:
                 raise
@@ -79,7 +81,7 @@ def read_file(
         arrived = {"profile": profile.code, "run": run, "name": name, "modified": entry.modified}
         arrived["amounts"] = profile.import_.amounts
         file_id = _register(engine, arrived | {"size": entry.size, "sha256": sha256})
-        return _read(engine, file_id, Path(fetched.name), arrived)
+        return _read(engine, file_id, path, arrived)
 
 
 def entry_of(folder: RemoteFolder, name: str) -> RemoteFile | None:
@@ -135,25 +137,6 @@ def _register_same(connection: Connection, profile: str, run: str, name: str) ->
     return file_id
 
 
-@contextmanager
-def _disk_errors_named(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise PassingError(
-            f"{folder}: the file can't be kept there while it is read ({error.strerror or error}). Free space on the "
-            "disk of this machine, and check the rights of the folder (`staging_folder` in include/bursar.yaml); then "
-            "repeat the step. Nothing of the file was used."
-        ) from error
-
-
-@contextmanager
-def _incoming(staging: Path) -> Iterator[IO[bytes]]:
-    staging.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=staging, prefix=".incoming-") as fetched:
-        yield fetched
-
-
 def _fetch(folder: RemoteFolder, entry: RemoteFile, into: IO[bytes]) -> str:
     """Copies a file that does not change meanwhile, and returns its SHA-256.
 
@@ -163,13 +146,14 @@ def _fetch(folder: RemoteFolder, entry: RemoteFile, into: IO[bytes]) -> str:
     digest = hashlib.sha256()
     size = 0
     tell = transfer_told(f"Fetched {entry.name}", entry.size)
-    for block in folder.read(entry.name):
-        size += len(block)
-        if size > entry.size:
-            break
-        digest.update(block)
-        into.write(block)
-        tell(block)
+    with closing(folder.read(entry.name)) as blocks:
+        for block in blocks:
+            size += len(block)
+            if size > entry.size:
+                break
+            digest.update(block)
+            into.write(block)
+            tell(block)
     after = entry_of(folder, entry.name)
     if after is None and size == entry.size:
         log.warning("%s left %s as soon as it was read. All of it has come.", entry.name, folder.address)

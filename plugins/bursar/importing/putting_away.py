@@ -21,6 +21,7 @@ The report of the run has the warnings, too.
 import hashlib
 import logging
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -215,8 +216,9 @@ class _Archive:
 
     def _has_same_bytes(self, path: str) -> bool:
         digest = hashlib.sha256()
-        for block in self.folder.read(path):
-            digest.update(block)
+        with closing(self.folder.read(path)) as blocks:
+            for block in blocks:
+                digest.update(block)
         return digest.hexdigest() == self.sha256
 
 

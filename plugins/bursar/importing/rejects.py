@@ -3,13 +3,14 @@
 import csv
 import logging
 import re
+from pathlib import Path
 from typing import TextIO
 
 from sqlalchemy import Connection, Engine
 
 from bursar.ledger.imports import import_file
 from bursar.ledger.statements import statement
-from bursar.staging import Folder, put_in_place
+from bursar.work_dir import atomic_write
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def write_rejects(connection: Connection, file_id: int, out: TextIO) -> int:
     return count
 
 
-def save_rejects(engine: Engine, file_id: int, folder: Folder) -> Folder | None:
+def save_rejects(engine: Engine, file_id: int, folder: Path) -> Path | None:
     """Writes the report of a file into a folder, over an earlier one of that file; None if it has no rejects."""
     with engine.connect() as connection:
         file = import_file(connection, file_id)
@@ -49,7 +50,7 @@ def save_rejects(engine: Engine, file_id: int, folder: Folder) -> Folder | None:
     path = folder / f"{file.name[:LONGEST_NAME]}.{file.id}.csv"
     # With a byte order mark, by which spreadsheets know UTF-8.
     with (
-        put_in_place(path) as draft,
+        atomic_write(path) as draft,
         engine.connect() as connection,
         draft.open("w", encoding="utf-8-sig", newline="") as out,
     ):

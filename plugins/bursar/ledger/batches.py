@@ -13,7 +13,7 @@ from bursar.errors import BatchError
 from bursar.ledger.statements import statement
 from bursar.money import net
 
-Step = Literal["documented", "upload_started", "part_complete", "delivered", "closed", "released"]
+Step = Literal["documented", "upload_started", "part_complete", "unclear", "delivered", "closed", "released"]
 
 
 class State(StrEnum):
@@ -23,6 +23,7 @@ class State(StrEnum):
     DOCUMENTED = "DOCUMENTED"
     UPLOADING = "UPLOADING"
     PART_COMPLETE = "PART_COMPLETE"
+    UNCLEAR = "UNCLEAR"
     DELIVERED = "DELIVERED"
     CLOSED = "CLOSED"
     RELEASED = "RELEASED"
@@ -31,7 +32,7 @@ class State(StrEnum):
     @property
     def may_have_reached_the_bursar(self) -> bool:
         """Whether the file, or a part of it, may be on the bursar's server: then it must not be selected afresh."""
-        return self in (State.UPLOADING, State.PART_COMPLETE, State.DELIVERED, State.CLOSED)
+        return self in (State.UPLOADING, State.PART_COMPLETE, State.UNCLEAR, State.DELIVERED, State.CLOSED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +62,16 @@ class Batch:
     file_size: int | None
     sha256: str | None
     remote_folder: str | None
+    part_name: str | None
     selected_at: datetime
     delivered_at: datetime | None
     closed_at: datetime | None
     state: State
+
+    @property
+    def was_delivered(self) -> bool:
+        """Whether the bursar has its file."""
+        return self.state in (State.DELIVERED, State.CLOSED)
 
     @property
     def net(self) -> dict[str, Decimal]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 SHARES = 2
 WORTH_SHARING = 20_000
@@ -30,5 +30,7 @@ def in_shares(connection: Connection, shares: int, do: Callable[[Connection, Map
         with connection.engine.begin() as of_its_own:
             do(of_its_own, {"share": share, "shares": shares})
 
+    # This transaction does nothing meanwhile.
+    connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '15min'"))
     with ThreadPoolExecutor(shares) as pool:
         list(pool.map(do_one, range(shares)))

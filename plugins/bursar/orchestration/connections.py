@@ -4,7 +4,7 @@ import logging
 import posixpath
 import ssl
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from ftplib import FTP, FTP_PORT, all_errors
 
 from airflow.sdk import BaseHook, Connection
@@ -102,7 +102,7 @@ def _sftp_client(connection: Connection) -> Iterator[SFTPClient]:
     setattr(Transport, "_preferred_ciphers", tuple(names))  # noqa: B010  mypy knows no private names of paramiko
     with ExitStack() as stack:
         try:
-            client = stack.enter_context(hook.get_managed_conn())
+            client = stack.enter_context(_closing_quietly(hook.get_managed_conn()))
         except BadHostKeyException as error:
             raise _wrong_host_key(server, error.key.fingerprint) from error
         except AuthenticationException as error:
@@ -141,10 +141,24 @@ def _ftp_client(connection: Connection) -> Iterator[FTP]:
         raise (interrupted(server, error) if is_passing(error) else _login_refused(server, error)) from error
     if connection.conn_type == "ftp":
         log.warning("%s: password and files travel in clear. Ask the bursar for SFTP or FTPS.", server)
-    with closing(client):
+    try:
         yield client
         with suppress(*all_errors):
             client.quit()
+    finally:
+        with suppress(*all_errors):
+            client.close()
+
+
+@contextmanager
+def _closing_quietly(opening: AbstractContextManager[SFTPClient]) -> Iterator[SFTPClient]:
+    """Opens a client; an error of its closing, after a broken connection, never hides the error that came before."""
+    client = opening.__enter__()
+    try:
+        yield client
+    finally:
+        with suppress(SSHException, EOFError, OSError):
+            opening.__exit__(None, None, None)
 
 
 def _connection(connection_id: str) -> Connection:

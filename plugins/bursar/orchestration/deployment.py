@@ -12,11 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypedDict
 
-from airflow.sdk import ObjectStoragePath
 from airflow.sdk.configuration import conf
 
 from bursar.profiles import Profile, Settings
-from bursar.staging import Folder
 
 SECTION = "bursar"
 OPTIONS = ("pool_for_each_server", "maintenance_queue")
@@ -42,17 +40,9 @@ def maintenance() -> Placement:
     return {"queue": queue} if queue else {}
 
 
-def installed(settings: Settings) -> Settings:
-    """The settings with a staging folder that, if it is one of an object store, Airflow's connections open."""
-    folder = settings.staging_folder
-    if isinstance(folder, Path):
-        return settings
-    return settings.model_copy(update={"staging_folder": ObjectStoragePath(str(folder))})
-
-
-def staging_folder(settings: Settings, profile: Profile) -> Folder:
-    """Where the files of a profile stand before they leave."""
-    return installed(settings).staging_folder / profile.code
+def work_dir(settings: Settings, profile: Profile) -> Path:
+    """The folder of this machine that holds the working folders of a profile."""
+    return settings.staging_folder / profile.code
 
 
 def make_pools(profiles: Iterable[Profile], slots: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 from airflow.sdk import DAG, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
@@ -14,21 +15,21 @@ from bursar.ledger.batches import Batch, State
 from bursar.ledger.connection import ledger_engine
 from bursar.orchestration import lineage
 from bursar.orchestration.connections import ledger_url, open_folder
-from bursar.orchestration.deployment import at_the_server, staging_folder
+from bursar.orchestration.deployment import at_the_server, work_dir
 from bursar.orchestration.documentation import export_documentation
 from bursar.orchestration.export_approval import ExportApproval
 from bursar.orchestration.integration_dag import Summary, integration_dag
 from bursar.orchestration.job_reporting import report_job, timed
 from bursar.orchestration.run_request import RunRequest, check_request, read_request, request_form
 from bursar.profiles import Profile, Settings
-from bursar.staging import Folder
+from bursar.work_dir import batch_folder, remove
 
 log = logging.getLogger(__name__)
 
 
 def export_dag(profile: Profile, settings: Settings) -> DAG:
     """Builds the DAG of a profile's active export section; the same profile always gives the same DAG."""
-    staging = staging_folder(settings, profile)
+    folder = work_dir(settings, profile)
 
     def folder_of(batch: Batch) -> AbstractContextManager[RemoteFolder]:
         # Once a part was complete, a missing file means that the bursar took it. A folder made anew would say that too.
@@ -61,7 +62,7 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
                 run=run,
                 is_running=lambda other: ti.get_dr_count(dag.dag_id, run_ids=[other], states=["queued", "running"]) > 0,
                 open_folder=folder_of,
-                staging=staging,
+                work_dir=folder,
             )
             return [{"batch": batch.id, "state": batch.state, "fines": batch.fines} for batch in ended]
 
@@ -86,15 +87,14 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
             """Builds the XML file of the batch and checks it against the format and the lines."""
             if not selected["fines"]:
                 raise AirflowSkipException("Nothing to do: no fine is due for export, so there is no file.")
-            built = document.build_document(ledger_engine(ledger_url()), selected["batch"], staging)
-            return {"batch": selected["batch"], "file": built.path.name, "size": built.size, "sha256": built.sha256}
+            return _built(profile, selected["batch"], folder)
 
         @task(**at_the_server(profile), inlets=[lineage.ledger()], outlets=[lineage.exported_files(profile)])
         @timed(profile, "export")
         def upload_file(built: Summary) -> Summary:
             """Brings the file into the bursar's folder, once."""
             request = read_request(get_current_context(), profile)
-            batch = _delivered(profile, request, built["batch"], folder_of, staging)
+            batch = _delivered(profile, request, built["batch"], folder_of, folder)
             return {"batch": batch.id, "file": batch.file_name, "folder": batch.remote_folder}
 
         @task(outlets=[lineage.ledger()])
@@ -109,7 +109,7 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
         built = build_document(selected)  # type: ignore[arg-type]
         uploaded = upload_file(built)  # type: ignore[arg-type]
         if profile.export.approval.is_limited:
-            built >> ExportApproval(task_id="approve", profile=profile, staging=staging) >> uploaded
+            built >> ExportApproval(task_id="approve", profile=profile) >> uploaded
         close_fines(uploaded) >> report_job(profile, "export", dag)  # type: ignore[arg-type]
 
     return dag
@@ -123,15 +123,22 @@ def _selected(profile: Profile, settings: Settings, request: RunRequest, run: st
     return selection.select_fines(engine, profile, settings, run=run, as_of=request.as_of, dry_run=request.dry_run)
 
 
-def _delivered(profile: Profile, request: RunRequest, batch_id: int, folder_of: OpenFolder, staging: Folder) -> Batch:
+def _built(profile: Profile, batch_id: int, work_dir: Path) -> Summary:
+    built = document.build_document(ledger_engine(ledger_url()), batch_id, work_dir)
+    if read_request(get_current_context(), profile).dry_run:
+        remove(batch_folder(work_dir, batch_id))
+    return {"batch": batch_id, "file": built.path.name, "size": built.size, "sha256": built.sha256}
+
+
+def _delivered(profile: Profile, request: RunRequest, batch_id: int, folder_of: OpenFolder, work_dir: Path) -> Batch:
     if request.dry_run:
         raise AirflowSkipException(
             f"A dry run sends nothing. `bin/bursar batches file {batch_id}` builds the file to look at."
         )
     engine = ledger_engine(ledger_url())
     if not request.resend_batch:
-        approval.check_approved(engine, batch_id)
-        return deliver(engine, batch_id, folder_of, staging)
+        approval.require_approved(engine, batch_id, profile.export.approval)
+        return deliver(engine, batch_id, folder_of, work_dir)
     context = get_current_context()
     return send_again(
         engine,
@@ -140,5 +147,5 @@ def _delivered(profile: Profile, request: RunRequest, batch_id: int, folder_of: 
         run=context["run_id"],
         requested_by=context["dag_run"].triggering_user_name,
         open_folder=folder_of,
-        staging=staging,
+        work_dir=work_dir,
     )

@@ -1,8 +1,6 @@
 """The import DAG of a profile: wait for files; read, apply and put away each."""
 
 from contextlib import AbstractContextManager
-from pathlib import Path
-from tempfile import gettempdir
 
 from airflow.sdk import DAG, get_current_context, task, task_group
 
@@ -13,7 +11,7 @@ from bursar.ledger.connection import ledger_engine
 from bursar.orchestration import lineage
 from bursar.orchestration.arrival_sensor import ArrivalSensor
 from bursar.orchestration.connections import ledger_url, open_folder
-from bursar.orchestration.deployment import at_the_server, staging_folder
+from bursar.orchestration.deployment import at_the_server, work_dir
 from bursar.orchestration.documentation import import_documentation
 from bursar.orchestration.integration_dag import Summary, integration_dag
 from bursar.orchestration.job_reporting import report_job, timed
@@ -25,8 +23,7 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
 
     Files are worked off one after the other, oldest first: totals so far only make sense in the order they were made.
     """
-    staging = staging_folder(settings, profile)
-    incoming = staging if isinstance(staging, Path) else Path(gettempdir())
+    folder = work_dir(settings, profile)
     server = at_the_server(profile)
     payments, ledger = [lineage.payment_files(profile)], [lineage.ledger()]
 
@@ -53,11 +50,11 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
         def read_file(name: str) -> Summary:
             """Brings the records of a file into the ledger; what is no file of payments is moved to failed."""
             engine, run = ledger_engine(ledger_url()), _run_with(name)
-            with input_folder() as folder:
+            with input_folder() as remote:
                 try:
-                    file = intake.read_file(engine, profile, name, run=run, folder=folder, staging=incoming)
+                    file = intake.read_file(engine, profile, name, run=run, folder=remote, work_dir=folder)
                 except InputFileError:
-                    putting_away.put_away(engine, profile, name, run=run, folder=folder)
+                    putting_away.put_away(engine, profile, name, run=run, folder=remote)
                     raise
             return {
                 "file": file.id,
@@ -81,9 +78,9 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
         def put_away(applied: Summary) -> Summary:
             """Lists the records without effect, and moves the file to processed."""
             engine, run = ledger_engine(ledger_url()), _run_with(applied["name"])
-            rejects.save_rejects(engine, applied["file"], staging / "rejects")
-            with input_folder() as folder:
-                path = putting_away.put_away(engine, profile, applied["name"], run=run, folder=folder)
+            rejects.save_rejects(engine, applied["file"], folder / "rejects")
+            with input_folder() as remote:
+                path = putting_away.put_away(engine, profile, applied["name"], run=run, folder=remote)
             return {"file": applied["file"], "name": applied["name"], "put_away_to": path}
 
         @task_group

@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import (
 )
 
 from bursar.errors import BursarError
-from bursar.ledger.connection import ledger_engine
+from bursar.ledger.connection import ledger_engine, session_name
 from bursar.money import many, monies
 from bursar.orchestration import run_notes
 from bursar.orchestration.connections import ledger_url
@@ -52,6 +52,7 @@ _UNREPORTED = (
 def stage_of_run(stage: str, profile: Profile | None, job: Job, context: Context) -> Iterator[None]:
     """Takes down in the ledger how long a block took and why it failed, if it did; to be skipped is no failure."""
     part = context["ti"].map_index
+    session_name.set(f"bursar {job} {profile.code if profile else ''} {stage}")
     no_failure: AirflowSkipException | AirflowRescheduleException | None = None
     with timed_stage(
         ledger_engine(ledger_url()),
@@ -104,7 +105,7 @@ def report_job(profile: Profile | None, job: Job, dag: DAG) -> XComArg:
                 started_at=dag_run.start_date or dag_run.run_after,
                 ended_at=now,
                 outcome=Outcome.FAILED,
-                messages=(_UNREPORTED.format(type(context.get("exception")).__name__),),
+                messages=(_UNREPORTED.format(_reason(context.get("exception"))),),
             ),
             profile,
             run_url(dag.dag_id, context["run_id"]),
@@ -136,6 +137,11 @@ def report_job(profile: Profile | None, job: Job, dag: DAG) -> XComArg:
     last: XComArg = report()
     last.as_teardown(on_failure_fail_dagrun=True)
     return last
+
+
+def _reason(error: object) -> str:
+    """The sentences of an error of Bursar's, of another one only its name: its text may name people."""
+    return str(error) if isinstance(error, BursarError) else type(error).__name__
 
 
 def _failed(states: dict[str, str | None]) -> list[str]:

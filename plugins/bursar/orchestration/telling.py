@@ -17,6 +17,7 @@ from airflow.sdk.configuration import conf
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from bursar.errors import PassingError
 from bursar.exchange.folder import reason
 from bursar.ledger.connection import ledger_engine
 from bursar.orchestration.connections import ledger_url
@@ -174,7 +175,7 @@ def _untold(engine: Engine, what: str, recipients: Sequence[str]) -> list[str]:
     try:
         with engine.connect() as connection:
             return untold(connection, what, recipients)
-    except SQLAlchemyError:
+    except (SQLAlchemyError, PassingError):
         log.warning("The ledger can't say who was told before; all are told.", exc_info=True)
         return list(recipients)
 
@@ -183,5 +184,5 @@ def _record(engine: Engine, what: str, told: Sequence[str]) -> None:
     try:
         with engine.begin() as connection:
             record_told(connection, what, told)
-    except SQLAlchemyError:
+    except (SQLAlchemyError, PassingError):
         log.warning("The ledger can't take down who was told; a repetition tells them again.", exc_info=True)

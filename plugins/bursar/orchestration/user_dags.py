@@ -4,7 +4,7 @@ from airflow.sdk import DAG, Param, get_current_context, task
 
 from bursar.ledger.connection import ledger_engine
 from bursar.orchestration.connections import ledger_url
-from bursar.orchestration.deployment import installed, maintenance
+from bursar.orchestration.deployment import maintenance
 from bursar.orchestration.integration_dag import TRIED_AGAIN, Summary
 from bursar.orchestration.job_reporting import report_job, timed
 from bursar.profiles import INCLUDE, load_settings
@@ -140,7 +140,7 @@ def purge_dag() -> DAG:
         def purge_users() -> Summary:
             """Purges the users that are due, or in a dry run counts them."""
             context = get_current_context()
-            settings = installed(load_settings(INCLUDE / "bursar.yaml"))
+            settings = load_settings(INCLUDE / "bursar.yaml")
             choices = purging.PurgeChoices.of_form(context["params"])
             run, as_of = context["run_id"], context["dag_run"].run_after
             return _summary(purging.purge_users(ledger_engine(ledger_url()), choices, settings, run=run, as_of=as_of))
@@ -158,7 +158,7 @@ def waive_dag() -> DAG:
         def waive_fines() -> Summary:
             """Waives the fines that were chosen, or in a dry run counts them."""
             context = get_current_context()
-            settings = installed(load_settings(INCLUDE / "bursar.yaml"))
+            settings = load_settings(INCLUDE / "bursar.yaml")
             choices = waiving.WaiveChoices.of_form(context["params"])
             run, as_of = context["run_id"], context["dag_run"].run_after
             return _summary(waiving.waive_fines(ledger_engine(ledger_url()), choices, settings, run=run, as_of=as_of))

@@ -27,7 +27,6 @@ from pydantic import (
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
-from upath import UPath
 
 from bursar.profiles.identifier_pattern import checked_pattern
 from bursar.profiles.schedule import Schedule
@@ -150,12 +149,13 @@ def _folder(value: str) -> str:
     return value
 
 
-def _staging(value: object) -> Path | UPath:
-    """A folder of the machine, or an address in an object store."""
-    if isinstance(value, Path | UPath):
+def _machine_folder(value: object) -> Path:
+    if isinstance(value, Path):
         return value
     text = str(_one_text(value))
-    return UPath(text) if "://" in text else Path(text)
+    if "://" in text:
+        raise ValueError(f"{text!r} is no folder of this machine: write one, as in .local/staging")
+    return Path(text)
 
 
 def _schedule(value: object) -> Schedule:
@@ -184,7 +184,7 @@ WholeNumber = Annotated[
 ]
 TextList = Annotated[tuple[Text, ...], BeforeValidator(_a_list)]
 TimeZone = Annotated[Text, AfterValidator(_time_zone)]
-Staging = Annotated[Path | UPath, PlainValidator(_staging), WithJsonSchema({"type": "string"})]
+MachineFolder = Annotated[Path, PlainValidator(_machine_folder), WithJsonSchema({"type": "string"})]
 Folder = Annotated[Text, AfterValidator(_folder)]
 IdentifierPattern = Annotated[Text, AfterValidator(checked_pattern)]
 ScheduleLine = Annotated[

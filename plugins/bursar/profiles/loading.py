@@ -29,8 +29,6 @@ def load_settings(path: Path = INCLUDE / "bursar.yaml") -> Settings:
     settings, problems = _checked(Settings, read_yaml(path))
     if settings is None:
         raise ProfileError(problems)
-    if not isinstance(settings.staging_folder, Path):
-        return settings
     return settings.model_copy(update={"staging_folder": path.resolve().parent.parent / settings.staging_folder})
 
 

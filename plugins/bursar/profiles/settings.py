@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from bursar.profiles.fields import Like, Section, Staging, Text, TimeZone, WholeNumber, YesNo
+from bursar.profiles.fields import Like, MachineFolder, Section, Text, TimeZone, WholeNumber, YesNo
 from bursar.profiles.oversight import Notifications
 
 LARGEST_ID = 9_223_372_036_854_775_807  # of PostgreSQL's bigint
@@ -31,7 +31,7 @@ class TransactionIds(Section):
 
 
 class Settings(Section):
-    """The institution's settings. A `staging_folder` of the machine is absolute when they come from `load_settings`."""
+    """The institution's settings. `staging_folder` is absolute when they come from `load_settings`."""
 
     institution_name: Text = Field(description="What the library is called in reports.")
     institution_number: Text = Field(description="InstitutionId in the exported files.")
@@ -54,9 +54,8 @@ class Settings(Section):
     keep_reports_days: Annotated[WholeNumber, Field(ge=1)] | None = Field(
         None, description="How long the reports of runs are kept, in days. Blank: for ever."
     )
-    staging_folder: Staging = Field(
+    staging_folder: MachineFolder = Field(
         Path(".local/staging"),
-        description="Where files stand before they leave: a folder of the machine, where a relative one starts beside "
-        "the folder include, or one of an object store, as in s3://aws_default@bucket/bursar, where the name before @ "
-        "is an Airflow connection. On several machines, a file that is on another one is built again.",
+        description="The folder of each machine in which tasks work; a relative one starts beside the folder include. "
+        "Files that name people are removed from it when their task, or their batch, has ended.",
     )

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Engine, RowMapping
 
 from bursar.exporting.approval import Waiting, waiting
 from bursar.exporting.selection import REASONS
-from bursar.ledger.batches import Batch, State
+from bursar.exporting.upload import unclear_delivery
+from bursar.ledger.batches import Batch, State, unfinished_batches
 from bursar.ledger.imports import EFFECTIVE
 from bursar.ledger.statements import statement
 from bursar.money import many, monies
@@ -46,6 +47,11 @@ def export_report(
         resend = connection.execute(statement("resends/of_run"), parameters).mappings().first()
         report = _bare("export", profile, run, started_at)
         messages = [*_failures(connection, report, failed), *map(_ended, ended)]
+        messages += [
+            str(unclear_delivery(found))
+            for found in unfinished_batches(connection, profile)
+            if found.state is State.UNCLEAR and found.run != run
+        ]
         stages = _stages(connection, report)
         if batch:
             messages += _refused(batch, waiting(connection, batch.id))

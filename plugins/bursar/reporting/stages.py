@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from bursar.errors import BursarError
+from bursar.errors import BursarError, PassingError
 from bursar.ledger.statements import statement
 from bursar.reporting.report import Job
 
@@ -48,7 +48,7 @@ def timed_stage(
             with engine.begin() as connection:
                 seconds = time.monotonic() - clock
                 connection.execute(statement("reports/add_to_stage"), facts | {"seconds": seconds, "error": error})
-        except SQLAlchemyError as wrong:
+        except (SQLAlchemyError, PassingError) as wrong:
             log.warning("The time of %s could not be recorded (%s).", stage, type(wrong).__name__)
 
 

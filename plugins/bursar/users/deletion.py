@@ -13,7 +13,6 @@ from sqlalchemy import Connection, Engine, Row
 from bursar.errors import LedgerError
 from bursar.ledger.statements import statement
 from bursar.money import money
-from bursar.staging import Folder
 
 log = logging.getLogger(__name__)
 
@@ -70,19 +69,6 @@ def forget(connection: Connection) -> None:
     """Takes the personal data of those in the temporary table `leaving` out of the ledger; the money stays."""
     for name in ("analyze_leaving", "forget_identifiers", "forget_lines", "forget_comments", "forget_users"):
         connection.execute(statement(f"users/{name}"))
-
-
-def clear_staging(engine: Engine, staging: Folder) -> int:
-    """Removes the staged files of exports that have ended, which name people; returns how many there were.
-
-    Those of exports under way stay. A file that is asked for again is built again, while none of its users is deleted.
-    """
-    with engine.connect() as connection:
-        ended = connection.execute(statement("users/closed_files")).all()
-    files = [path for row in ended if (path := staging / row.profile / row.file_name).is_file()]
-    for path in files:
-        path.unlink(missing_ok=True)
-    return len(files)
 
 
 def _refusal(user_id: int, active: Sequence[Row]) -> str:  # type: ignore[type-arg]

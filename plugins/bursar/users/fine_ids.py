@@ -1,6 +1,7 @@
 """A file of fine ids: one internal id a line, checked line by line before anything is waived."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from sqlalchemy import Connection
 
@@ -10,14 +11,13 @@ from bursar.ledger.copying import copying_into
 from bursar.ledger.csv_load import stop_at_wrong_lines
 from bursar.ledger.statements import statement
 from bursar.profiles import Settings
-from bursar.staging import Folder
 
 FOLDER = "fine_ids"
 LONGEST_LINE = 1_000  # bytes; an id has 18 digits at most
 LARGEST_FILE = 64 * 1024 * 1024  # bytes: three million ids
 
 
-def listed_file(settings: Settings, name: str) -> Folder:
+def listed_file(settings: Settings, name: str) -> Path:
     """The file of that name in the folder `fine_ids` of the staging folder, on this machine.
 
     Raises:
@@ -34,7 +34,7 @@ def listed_file(settings: Settings, name: str) -> Folder:
     return path
 
 
-def stage(connection: Connection, path: Folder) -> None:
+def stage(connection: Connection, path: Path) -> None:
     """Copies a file into the temporary table `listed_fines`, in memory that does not grow with it, and checks it.
 
     UTF-8, one internal id a line; blank lines are passed over.
@@ -52,7 +52,7 @@ def stage(connection: Connection, path: Folder) -> None:
     stop_at_wrong_lines(connection)
 
 
-def _lines(path: Folder) -> Iterator[tuple[int, str | None, str | None]]:
+def _lines(path: Path) -> Iterator[tuple[int, str | None, str | None]]:
     """Each line that is not blank: its number, its fault or None, and what stands in it."""
     with path.open("rb") as file:
         number = 0

@@ -9,10 +9,11 @@ import pendulum
 from pydantic import Field
 from sqlalchemy import Engine
 
+from bursar.exporting.closing import clear_work_dirs
 from bursar.ledger.statements import statement
 from bursar.money import many
 from bursar.profiles import Settings
-from bursar.users.deletion import clear_staging, forget
+from bursar.users.deletion import forget
 from bursar.users.jobs import Amount, Choices, UserJob, check_codes, job_of_run, next_job, record, waive
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ def purge_users(engine: Engine, choices: PurgeChoices, settings: Settings, *, ru
 
     While it runs no balance changes. The rules are include/sql/users/judge_users.sql. `as_of` (aware) is the moment
     whose day counts, by the clock of the institution. A dry run judges, records what it found, and changes nothing
-    else. Staged files of exports that have ended are removed from this machine.
+    else. Working folders that no task uses are removed from this machine.
 
     Raises:
         BursarError: a user group is unknown; nothing was changed.
@@ -72,7 +73,7 @@ def purge_users(engine: Engine, choices: PurgeChoices, settings: Settings, *, ru
                 forget(connection)
             job = record(connection, "purge", job_id, choices, run=run, as_of=as_of, users=users)
     if not job.dry_run:
-        clear_staging(engine, settings.staging_folder)
+        clear_work_dirs(engine, settings.staging_folder)
     log.info(
         "Job %s: %s purged, %s waived%s.",
         job.id,

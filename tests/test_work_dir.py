@@ -1,0 +1,84 @@
+"""Working folders: held while a process works in them, removed by the next sweep when it was killed."""
+
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bursar import work_dir
+from bursar.errors import PassingError
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from bursar import work_dir
+with work_dir.incoming_folder(Path(sys.argv[1])) as incoming, work_dir.held(Path(sys.argv[1]) / "batch-7") as batch:
+    (incoming / "fetched").write_bytes(b"who owes what")
+    (batch / "STUDENTS-7.xml").write_bytes(b"who owes what")
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_sweep_leaves_what_a_process_holds_and_removes_it_once_the_process_is_killed(tmp_path: Path) -> None:
+    with subprocess.Popen(  # noqa: S603
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": "plugins"}
+    ) as worker:
+        assert worker.stdout
+        assert worker.stdout.readline() == "held\n"
+        assert work_dir.sweep(tmp_path, set()) == 0
+        assert files(tmp_path) == ["STUDENTS-7.xml", "fetched"]
+        worker.send_signal(signal.SIGKILL)
+    assert work_dir.sweep(tmp_path, set()) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_file_of_an_unfinished_batch_stays_and_drafts_beside_it_go(tmp_path: Path) -> None:
+    for batch in (7, 8):
+        with work_dir.held(work_dir.batch_folder(tmp_path, batch)) as folder:
+            (folder / "built.xml").touch()
+            (folder / ".built.xml.123.draft").touch()
+    assert work_dir.sweep(tmp_path, {7}) == 1
+    assert files(tmp_path) == ["built.xml"]
+
+
+def test_a_folder_that_is_removed_while_it_is_waited_for_is_created_anew(tmp_path: Path) -> None:
+    folder = work_dir.batch_folder(tmp_path, 7)
+    with work_dir.held(folder), work_dir.held(folder):
+        assert work_dir.remove(folder) is False
+    assert work_dir.remove(folder) is True
+    with work_dir.held(folder):
+        assert folder.is_dir()
+
+
+def test_a_full_disk_is_named_and_the_old_content_stays(tmp_path: Path) -> None:
+    path = tmp_path / "built.xml"
+    path.write_bytes(b"old")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limits[1]))
+    try:
+        with (
+            pytest.raises(PassingError, match=rf"{path}: the disk of this machine is full"),
+            work_dir.atomic_write(path) as draft,
+        ):
+            draft.write_bytes(bytes(10_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"built.xml": b"old"}
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "theirs").touch()
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "batch-9").symlink_to(outside)
+    work_dir.sweep(tmp_path / "work", set())
+    assert files(outside) == ["theirs"]
