@@ -353,6 +353,9 @@ def test_a_worker_that_was_taken_for_dead_pays_nothing_again(office: Office, mon
         application.apply_share(found, late, {"share": 0, "shares": 1})
     with office.library.ledger.begin() as later:
         application.apply_share(found, later, {"share": 0, "shares": 1})
+    repeated = application.apply_payments(office.library.ledger, file, run="late")
+    assert repeated.state is FileState.APPLIED
+    assert repeated.outcomes
     assert office.library.position(fine) == position("TRANSFERRED", "0", "6")
 
 

@@ -77,6 +77,9 @@ WHERE (balance <> 0 OR outstanding <> 0)
 
 -- Imports.
 
+-- What a person has to know about the archiving of a file, for the report of the run.
+ALTER TABLE arrivals ADD COLUMN warning text;
+
 
 -- Approvals and alerts.
 
