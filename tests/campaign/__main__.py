@@ -1,6 +1,6 @@
 """Runs a campaign of random faults against exports and imports, and says what it found.
 
-    python -m tests.campaign --seed 1 --faults 1000 --seconds 0
+python -m tests.campaign --seed 1 --faults 1000 --seconds 0
 """
 
 import argparse
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _campaign(asked: argparse.Namespace, folder: Path) -> int:
     # Airflow reads its variables when it is imported.
-    import airflow.providers.ftp.hooks.ftp  # noqa: F401, PLC0415
+    import airflow.providers.ftp.hooks.ftp  # noqa: PLC0415
     import airflow.providers.sftp.hooks.sftp  # noqa: F401, PLC0415
     from lxml import etree  # noqa: F401, PLC0415
 
@@ -92,8 +92,7 @@ def _show(asked: argparse.Namespace, number: int, found: Sequence[object], lines
     print(f"    .venv/bin/python -m tests.campaign --seed {asked.seed} --round {number}")
     for violation in found:
         print(f"  {violation}")
-    if not asked.keep_going:
-        print("Trace of the round:", *lines[-LINES_SHOWN:], sep="\n  ")
+    print("Trace of the round:", *lines[-LINES_SHOWN:], sep="\n  ")
     sys.stdout.flush()
 
 

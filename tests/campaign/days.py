@@ -3,12 +3,12 @@
 from collections.abc import Generator, Iterator
 
 from tests.campaign import product
+from tests.campaign.attempts import Actor, Call
 from tests.campaign.desk import load, work_at_desk
 from tests.campaign.faults import WEIGHTS, Kind
 from tests.campaign.office import Office
 from tests.campaign.report import Violation
-from tests.campaign.round import Actor, Round, Steps
-from tests.campaign.workers import Result
+from tests.campaign.round import Round, Steps
 from tests.campaign.world import CODES, MACHINES
 
 DAYS = (2, 3)
@@ -47,12 +47,17 @@ def _bursar(round_: Round, actor: Actor) -> Steps:
     random = actor.random
     for number in range(random.randint(1, 2)):
         yield from export_run(round_, actor, f"{actor.name}, export {number}")
-        if random.random() < 0.3:  # noqa: PLR2004
+        if random.random() < 0.3:
             yield from _release(round_, actor)
         yield from round_.wait(random.uniform(0, 0.2))
         yield from import_run(round_, actor, f"{actor.name}, import {number}")
-        if random.random() < 0.3:  # noqa: PLR2004
+        if random.random() < 0.3:
             yield from _resend(round_, actor, f"{actor.name}, resend {number}")
+
+
+def of_batch(name: str, batch: int) -> Call:
+    """A stage that is about a batch."""
+    return lambda stages, _: stages.named(name)(batch)
 
 
 def export_run(round_: Round, actor: Actor, run: str) -> Generator[None, None, bool]:
@@ -66,7 +71,7 @@ def export_run(round_: Round, actor: Actor, run: str) -> Generator[None, None, b
         return False
     batch = selected.value[0]
     for name in ("build", "upload", "close"):
-        done = yield from round_.stage(actor, name, lambda stages, _, name=name: stages.named(name)(batch))  # type: ignore[misc]
+        done = yield from round_.stage(actor, name, of_batch(name, batch))
         if not done.ok:
             return False
     return True
@@ -95,9 +100,9 @@ def _answer(round_: Round, actor: Actor) -> Steps:
     ):
         yield from round_.wait(0.2)  # the bursar's server may take a moment to file what it has
         if _office(actor).has(sha256, file_name):
-            yield from round_.stage(actor, "confirm", lambda stages, _, batch=batch: stages.confirm(batch))  # type: ignore[misc]
+            yield from round_.stage(actor, "confirm", of_batch("confirm", batch))
         else:
-            yield from round_.stage(actor, "release", lambda stages, _, batch=batch: stages.release(batch))  # type: ignore[misc]
+            yield from round_.stage(actor, "release", of_batch("release", batch))
 
 
 def _release(round_: Round, actor: Actor) -> Steps:
@@ -111,7 +116,7 @@ def _release(round_: Round, actor: Actor) -> Steps:
     )
     for batch, sha256, file_name in rows:
         if not _office(actor).has(sha256, file_name):
-            yield from round_.stage(actor, "release", lambda stages, _, batch=batch: stages.release(batch))  # type: ignore[misc]
+            yield from round_.stage(actor, "release", of_batch("release", batch))
 
 
 def _resend(round_: Round, actor: Actor, run: str) -> Steps:
@@ -136,16 +141,18 @@ def _desk(round_: Round, actor: Actor) -> Steps:
 
 def _operate(round_: Round, actor: Actor, seed: str, comments: list[str]) -> Steps:
     work = work_at_desk(seed, comments, allowed=round_.allowed)
-    yield from round_.command(actor, "desk", lambda _, reports: work(reports), lambda told: round_.truth.take_reports(told, comments))
+    yield from round_.command(
+        actor, "desk", lambda _, reports: work(reports), lambda told: round_.truth.take_reports(told, comments)
+    )
 
 
 def _new_fines(round_: Round, actor: Actor) -> Steps:
     """Loads from the library's system: new fines, the same again, and such as were paid down there."""
     for number in range(actor.random.randint(1, 2)):
         yield from round_.wait(actor.random.uniform(0, 0.5))
-        if actor.random.random() < 0.7:  # noqa: PLR2004
+        if actor.random.random() < 0.7:
             round_.system.add_fines(actor.random.randint(1, 15))
-        if actor.random.random() < 0.4:  # noqa: PLR2004
+        if actor.random.random() < 0.4:
             round_.system.pay_down(3)
         yield from _load(round_, actor, f"{actor.name}-{number}".replace(" ", "-"))
 
@@ -154,7 +161,7 @@ def _load(round_: Round, actor: Actor, name: str) -> Steps:
     files = round_.system.write(name)
     rows = list(round_.system.rows)
     round_.truth.fines.update({fine: round_.system.amount(fine) for fine in rows})
-    done: Result = yield from round_.stage(actor, "load", lambda *_: load(files))
+    done = yield from round_.stage(actor, "load", lambda *_: load(files))
     if done.ok:
         round_.truth.loaded.update(rows)
 
@@ -162,9 +169,9 @@ def _load(round_: Round, actor: Actor, name: str) -> Steps:
 def _jobs(round_: Round, actor: Actor) -> Steps:
     """The jobs of the institution: now and then users are purged, and small debts waived."""
     yield from round_.wait(actor.random.uniform(0, 1))
-    if actor.random.random() < 0.4:  # noqa: PLR2004
+    if actor.random.random() < 0.4:
         yield from round_.stage(actor, "purge", lambda stages, _: stages.purge(actor.name))
-    if actor.random.random() < 0.3:  # noqa: PLR2004
+    if actor.random.random() < 0.3:
         yield from round_.stage(actor, "waive_small", lambda stages, _: stages.waive_small(actor.name, 5))
 
 

@@ -18,7 +18,16 @@ from tests.campaign.workers import Reports, describe
 
 LIBRARIES = ("MAIN", "LAW", "")
 USERS_COLUMNS = ("primary_id", "last_name", "first_name", "user_group", "expiry_date", "purge_date", "identifier:02")
-FINES_COLUMNS = ("fine_id", "primary_id", "fine_fee_type", "amount", "balance", "created_at", "owner_library", "reverses")
+FINES_COLUMNS = (
+    "fine_id",
+    "primary_id",
+    "fine_fee_type",
+    "amount",
+    "balance",
+    "created_at",
+    "owner_library",
+    "reverses",
+)
 OPERATIONS = ("pay", "pay", "waive", "refund", "credit", "take_back", "dispute", "settle_dispute")
 Outcome = Literal["done", "refused", "unknown"]
 
@@ -91,7 +100,7 @@ def _operate(engine: Engine, operation: str, comment: str, choice: float, share:
 
 def _part_of(connection: Connection, fine: int, share: float) -> Decimal | None:
     """None for all of what is open, or half of it."""
-    if share < 0.5:  # noqa: PLR2004
+    if share < 0.5:
         return None
     query = "SELECT greatest(abs(balance), outstanding) FROM fines WHERE id = :id"
     open_: Decimal = connection.execute(text(query), {"id": fine}).scalar_one()
@@ -116,7 +125,7 @@ class LibrarySystem:
         for _ in range(count):
             number = len(self.rows) + 1
             user, library = self.random.choice(self.users), self.random.choice(LIBRARIES)
-            cents, is_credit = self.random.randrange(100, 5000), self.random.random() < 0.1  # noqa: PLR2004
+            cents, is_credit = self.random.randrange(100, 5000), self.random.random() < 0.1
             amount = f"{'-' if is_credit else ''}{cents // 100}.{cents % 100:02}"
             kind = "CREDIT" if is_credit else self.random.choice(("OVERDUEFINE", "LOSTITEMREPLACEMENTFEE"))
             self.rows[f"F{number}"] = [f"F{number}", user, kind, amount, amount, "2026-01-05T10:00:00", library, ""]

@@ -124,7 +124,7 @@ class Office:
 
     def take(self) -> int:
         """Takes all files away that are there under their final names; returns how many."""
-        finished = [name for name in sorted(os.listdir(self.out)) if not _unfinished(name)]
+        finished = [name for name in sorted(path.name for path in self.out.iterdir()) if not _unfinished(name)]
         for name in finished:
             kept = self.archive / f"{len(self.receipts)}-{name}"
             (self.out / name).rename(kept)
@@ -147,13 +147,15 @@ class Office:
     def pay(self, random: Random) -> PaymentFile | None:
         """Writes a payment file for some of what is owed; None if its name is not free or nothing is owed."""
         name = ALWAYS_THE_SAME if self.same_name else f"payments-{self._written + 1}.xml"
-        chosen = [one for one in sorted(self.owed) if self.owed[one] and random.random() < 0.5]  # noqa: PLR2004
+        chosen = [one for one in sorted(self.owed) if self.owed[one] and random.random() < 0.5]
         if not self._free(name) or not chosen:
             return None
         records = []
         for transaction in chosen:
             paid = self._part(random, self.owed[transaction])
-            self.owed[transaction] = Decimal() if abs(paid) >= abs(self.owed[transaction]) else self.owed[transaction] - paid
+            self.owed[transaction] = (
+                Decimal() if abs(paid) >= abs(self.owed[transaction]) else self.owed[transaction] - paid
+            )
             self.paid[transaction] = self.paid.get(transaction, Decimal()) + paid
             records.append((transaction, self.paid[transaction] if self.cumulative else paid))
         return self._write(name, self._xml(records), tuple(records))
@@ -163,7 +165,7 @@ class Office:
         if not self.payments:
             return None
         earlier = random.choice(self.payments)
-        name = earlier.name if random.random() < 0.5 else f"again-{self._written}.xml"  # noqa: PLR2004
+        name = earlier.name if random.random() < 0.5 else f"again-{self._written}.xml"
         return self._write(name, earlier.data, earlier.records, earlier.broken) if self._free(name) else None
 
     def send_broken(self) -> PaymentFile | None:
@@ -203,9 +205,9 @@ class Office:
 
     def _part(self, random: Random, owed: Decimal) -> Decimal:
         share = random.random()
-        if owed < 0 or share < 0.6:  # noqa: PLR2004
+        if owed < 0 or share < 0.6:
             return owed
-        if share < 0.9:  # noqa: PLR2004
+        if share < 0.9:
             return (owed / 2).quantize(Decimal("0.01")) or owed
         return owed + 5
 
@@ -226,7 +228,11 @@ class Office:
         ).encode()
 
     def _write(
-        self, name: str, data: bytes, records: tuple[tuple[str, Decimal], ...], broken: bool = False  # noqa: FBT001, FBT002
+        self,
+        name: str,
+        data: bytes,
+        records: tuple[tuple[str, Decimal], ...],
+        broken: bool = False,  # noqa: FBT002
     ) -> PaymentFile:
         self._written += 1
         unfinished = self.inbox / f".{name}.tmp"

@@ -69,5 +69,6 @@ class Tally:
         """One sentence."""
         return (
             f"{self.faults:,} faults in {self.rounds:,} rounds with {self.stages:,} stage processes, "
-            f"{self.checks:,} checks, {self.seconds:,.0f} seconds ({self.faults / max(self.seconds, 1):.1f} faults a second)."
+            f"{self.checks:,} checks, {self.seconds:,.0f} seconds "
+            f"({self.faults / max(self.seconds, 1):.1f} faults a second)."
         )

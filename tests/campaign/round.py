@@ -3,8 +3,6 @@
 import signal
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -13,59 +11,31 @@ from sqlalchemy import Engine
 
 from bursar.ledger.connection import ledger_engine
 from bursar.orchestration.connections import ledger_url
+from tests.campaign.attempts import Actor, Call, Dead, Try, attempt, result_of
 from tests.campaign.checks import Checks
 from tests.campaign.desk import LibrarySystem, Truth
-from tests.campaign.faults import WEIGHTS, Acts, Fault, Kind, draw
-from tests.campaign.office import Office
-from tests.campaign.points import KINDS
+from tests.campaign.faults import WEIGHTS, Fault, Kind, draw
+from tests.campaign.points import KINDS, PointKind
 from tests.campaign.report import Tally, Trace, Violation
 from tests.campaign.servers import Takes
-from tests.campaign.stages import Stages
-from tests.campaign.striking import DEAD, strike
-from tests.campaign.workers import Reports, Result, Worker
-from tests.campaign.world import MACHINES, World, profile_of, settings_of
+from tests.campaign.striking import DEAD
+from tests.campaign.workers import Result, Worker
+from tests.campaign.world import CODES, MACHINES, World
 
 Steps = Generator[None, None, None]
+Learned = dict[str, dict[PointKind, int]]
 STUCK_SECONDS = 20
-DEAD_SECONDS = 4
-"""The longest that a worker taken for dead stands still."""
 MOST_WAITING = 2
+TAKES: tuple[Takes, ...] = ("no", "at once", "a moment later")
 TRIES, NOISY_TRIES, FAULT_RATE = 6, 4, 0.85
-TAKEN_FOR_DEAD = Result(error="TakenForDead", text="another worker takes over", ours=True, passing=True)
-Call = Callable[[Stages, Reports], object]
-
-
-@dataclass
-class Dead:
-    """A worker that was taken for dead: frozen until a moment, or until its replacement has ended."""
-
-    actor: str
-    worker: Worker
-    thaws: float
-    connected: bool
-
-
-@dataclass
-class Actor:
-    """Someone who starts stages: a name, the office that it deals with, and its own part of the plan."""
-
-    name: str
-    random: Random
-    office: Office | None = None
-    faults: Mapping[Kind, int] = field(default_factory=lambda: WEIGHTS)
-
-    @property
-    def code(self) -> str:
-        return self.office.profile if self.office else "CASHIER"
 
 
 class Round:
     """One round of a campaign; the same seed and number give the same plan. Round 0 has no faults."""
 
-    def __init__(self, world: World, seed: int, number: int, tally: Tally, acts: dict[str, dict[Any, int]]) -> None:
+    def __init__(self, world: World, seed: int, number: int, tally: Tally, acts: Learned) -> None:
         self.world, self.seed, self.number, self.tally = world, seed, number, tally
-        self.acts: Acts = acts
-        self._acts = acts
+        self.acts = acts
         self.random = self.part("round")
         self.noisy = number > 0
         self.trace = Trace()
@@ -73,10 +43,11 @@ class Round:
         self.found: list[Violation] = []
         self.injected: list[Kind] = []
         self.dead: list[Dead] = []
-        self.allowed = self.random.random() < 0.5  # noqa: PLR2004
-        takes = self.random.choices([None, "at once", "a moment later"], [18, 1, 1])[0] if self.noisy else None
-        self.takes: dict[str, Takes] = {self.random.choice(("CASHIER", "TUITION")): takes} if takes else {}
-        world.clear(same_name=self.random.random() < 0.5, takes=self.takes)  # noqa: PLR2004
+        self.allowed = self.random.random() < 0.5
+        takes = self.random.choices(TAKES, [18, 1, 1])[0] if self.noisy else "no"
+        greedy = self.random.choice(CODES)
+        self.takes: dict[str, Takes] = {} if takes == "no" else {greedy: takes}
+        world.clear(same_name=self.random.random() < 0.5, takes=self.takes)
         self.system = LibrarySystem(world.folder, self.part("library"))
 
     def part(self, name: str) -> Random:
@@ -112,7 +83,7 @@ class Round:
             if self.noisy and number <= NOISY_TRIES and actor.random.random() < FAULT_RATE:
                 fault = draw(actor.random, name, self.acts, allowed=actor.faults)
             replaced = [dead for dead in self.dead if dead.actor == actor.name]
-            result = yield from self._try(actor, name, number, call, fault)
+            result = yield from attempt(self, Try(actor, name, number, call, fault))
             for dead in replaced:
                 dead.thaws = 0
             if result.ok or result.needs_person:
@@ -125,9 +96,9 @@ class Round:
     ) -> Generator[None, None, Result]:
         """Runs something once, as a person does, and hands on what it reported however it ended."""
         fault = draw(actor.random, name, self.acts, allowed=actor.faults) if self.noisy else None
-        workers: list[Worker] = []
-        result = yield from self._try(actor, name, 1, call, fault, workers)
-        for worker in workers:
+        once = Try(actor, name, 1, call, fault)
+        result = yield from attempt(self, once)
+        for worker in once.workers:
             take_reports(worker.reports)
         return result
 
@@ -145,7 +116,7 @@ class Round:
         """Rows of the ledger; none while it is down."""
         try:
             with self.world.database.connect() as connection:
-                return connection.execute(query, values or None).fetchall()  # type: ignore[arg-type]
+                return connection.execute(query, values or None).fetchall()
         except psycopg.OperationalError:
             return []
 
@@ -153,6 +124,20 @@ class Round:
         """Takes note of something that must never happen."""
         self.found.append(Violation(kind, what))
         self.trace.add("VIOLATION", f"{kind}: {what}")
+
+    def inject(self, who: str, fault: Fault) -> None:
+        """Takes note of a fault that has struck."""
+        self.injected.append(fault.kind)
+        if fault.point is None:
+            self.trace.add(who, fault.kind)
+
+    def learn(self, name: str, worker: Worker) -> None:
+        """Takes note of how many acts a stage has, while nothing goes wrong: in round 0."""
+        if self.number:
+            return
+        counts = self.acts.setdefault(name, {})
+        for kind in KINDS:
+            counts[kind] = max(counts.get(kind, 0), sum(act.startswith(kind) for act in worker.acts))
 
     def check(self) -> None:
         """Makes the checks, once everything has ended."""
@@ -162,97 +147,6 @@ class Round:
             for violation in checks.run():
                 self.violate(violation.kind, violation.what)
         self.tally.checks += checks.made
-
-    def _try(
-        self,
-        actor: Actor,
-        name: str,
-        number: int,
-        call: Call,
-        fault: Fault | None,
-        started: list[Worker] | None = None,
-    ) -> Generator[None, None, Result]:
-        machine = MACHINES[actor.random.random() < 0.2]  # noqa: PLR2004
-        stages = Stages(
-            profile_of(actor.code),
-            settings_of(allowed=self.allowed),
-            self.world.work_dir(machine, actor.code),
-            datetime.now(UTC),
-        )
-        title = f"{name}, try {number}"
-
-        def start(**of_worker: object) -> Worker:
-            self.tally.stages += 1
-            worker = self.world.fork(f"{actor.name}, {title}", lambda reports: call(stages, reports), **of_worker)
-            if started is not None:
-                started.append(worker)
-            return worker
-
-        if fault is None:
-            worker = start()
-            yield from self._end_of(worker)
-            if self.number == 0:
-                self._learn(name, worker)
-            return _result_of(worker)
-        match fault.kind:
-            case "two workers of one stage":
-                return (yield from self._twins(actor, title, start))
-            case "server refuses connections" if actor.office:
-                actor.office.server.kill()
-                self._inject(actor, title, fault)
-                worker = start()
-                yield from self._end_of(worker)
-                actor.office.server.start()
-                return _result_of(worker)
-            case "worker's disk full":
-                worker = start(file_limit=fault.file_limit)
-                yield from self._end_of(worker)
-                if not worker.result or not worker.result.ok:
-                    self._inject(actor, title, fault)
-                return _result_of(worker)
-        worker = start(point=fault.point)
-        while not worker.paused_at and not worker.result:
-            yield
-        if worker.paused_at:
-            self.trace.add(actor.name, f"{title}: {worker.paused_at}: {fault.kind}")
-            if strike(self.world, actor.office, worker, fault):
-                self._inject(actor, title, fault)
-            if fault.kind in DEAD:
-                thaws = time.monotonic() + (fault.seconds / 2 if fault.alongside else DEAD_SECONDS)
-                self.dead.append(Dead(actor.name, worker, thaws, fault.kind == DEAD[0]))
-                return TAKEN_FOR_DEAD
-        yield from self._end_of(worker)
-        if actor.office and fault.kind == "server frozen":
-            actor.office.server.thaw()
-        if actor.office and "connection dropped" in fault.kind:
-            actor.office.server.tell(effect=None)
-        return _result_of(worker)
-
-    def _twins(self, actor: Actor, title: str, start: Callable[[], Worker]) -> Generator[None, None, Result]:
-        twins = [start(), start()]
-        for twin in twins:
-            yield from self._end_of(twin)
-        results = [_result_of(twin) for twin in twins]
-        self.injected.append("two workers of one stage")
-        best = next((result for result in results if result.ok), results[0])
-        for result in results:
-            if best.ok and result.needs_person:
-                self.violate("the slower of two workers fails for good", f"{actor.name}: {title}: {result}")
-        return best
-
-    def _end_of(self, worker: Worker) -> Generator[None, None, None]:
-        while worker.result is None:
-            yield
-
-    def _inject(self, actor: Actor, title: str, fault: Fault) -> None:
-        self.injected.append(fault.kind)
-        if fault.point is None:
-            self.trace.add(actor.name, f"{title}: {fault.kind}")
-
-    def _learn(self, name: str, worker: Worker) -> None:
-        counts = self._acts.setdefault(name, {})
-        for kind in KINDS:
-            counts[kind] = max(counts.get(kind, 0), sum(act.startswith(kind) for act in worker.acts))
 
     def _tick(self) -> None:
         """Looks at all workers, and repairs what is due."""
@@ -273,7 +167,7 @@ class Round:
                 worker.signal(signal.SIGKILL)
 
     def _judge(self, worker: Worker) -> None:
-        result = _result_of(worker)
+        result = result_of(worker)
         self.trace.add(worker.name, str(result))
         if result.error and not result.ours:
             what = f"{worker.name}: {result.error}: {result.text}; last acts {worker.acts[-3:]}"
@@ -284,15 +178,11 @@ class Round:
     def _visit(self, random: Random) -> None:
         for office in self.world.offices.values():
             share, is_idle = random.random(), len(office.waiting()) < MOST_WAITING
-            if share < 0.6:  # noqa: PLR2004
+            if share < 0.6:
                 office.take()
-            elif is_idle and share < 0.7:  # noqa: PLR2004
+            elif is_idle and share < 0.7:
                 office.pay(random)
-            elif is_idle and share < 0.73:  # noqa: PLR2004
+            elif is_idle and share < 0.73:
                 office.repeat(random)
-            elif is_idle and share < 0.74:  # noqa: PLR2004
+            elif is_idle and share < 0.74:
                 office.send_broken()
-
-
-def _result_of(worker: Worker) -> Result:
-    return worker.result or Result(killed=True)

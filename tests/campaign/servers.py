@@ -93,7 +93,7 @@ class Server:
         self.frozen = False
 
     def tell(self, **order: object) -> bool:
-        """Gives an order: `effect` and `side` of the next operation, `takes`, or `calm`. False if it does not answer."""
+        """Gives an order: `effect` and `side` of the next operation, or `takes`. False if it does not answer."""
         if self._pid is None or self.frozen or self._control is None:
             return False
         try:

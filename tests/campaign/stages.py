@@ -114,7 +114,7 @@ class Stages:
 
     def waive_small(self, run: str, threshold: int) -> int:
         """Waives the fines of users who owe little."""
-        choices = waiving.WaiveChoices(threshold=threshold, reason="small", dry_run=False)  # type: ignore[arg-type]
+        choices = waiving.WaiveChoices(threshold=threshold, reason="small", dry_run=False)
         return waiving.waive_fines(_engine(), choices, self.settings, run=run, as_of=self.as_of).fines
 
     def confirm(self, batch: int) -> None:

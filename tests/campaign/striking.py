@@ -18,6 +18,11 @@ STOPS: dict[str, Stop] = {
     "PostgreSQL stopped at once": "stopped at once",
     "PostgreSQL killed": "killed",
 }
+ORDERS: dict[str, dict[str, str]] = {
+    "server's disk full": {"effect": "full"},
+    "connection dropped before an act": {"effect": "drop", "side": "before"},
+    "connection dropped after an act": {"effect": "drop", "side": "after"},
+}
 DEAD = ("worker taken for dead goes on", "worker taken for dead goes on without its connections")
 
 
@@ -36,18 +41,18 @@ def strike(world: "World", office: "Office | None", worker: Worker, fault: Fault
 
 def _strike_surroundings(world: "World", office: "Office | None", worker: Worker, fault: Fault) -> bool:
     if fault.kind in STOPS:
-        if any(repair.does == world.database.start for repair in world.repairs):
-            return False  # it is down already
-        world.database.stop(STOPS[fault.kind])
-        world.later(fault.seconds, world.database.start)
-        return True
+        return _stop_database(world, STOPS[fault.kind], fault.seconds)
     if fault.kind == "all connections to the ledger terminated":
         return _terminate(world, worker)
     if fault.kind == "connection of the lock terminated":
         return _terminate(world, worker, only_locks=True)
-    if office is None:
-        return False
+    return office is not None and _strike_server(world, office, fault)
+
+
+def _strike_server(world: "World", office: "Office", fault: Fault) -> bool:
     server = office.server
+    if order := ORDERS.get(fault.kind):
+        return server.tell(**order)
     match fault.kind:
         case "server killed":
             server.kill()
@@ -57,14 +62,16 @@ def _strike_surroundings(world: "World", office: "Office | None", worker: Worker
             world.later(fault.seconds, server.thaw)
         case "server frozen":
             server.freeze()
-        case "server's disk full":
-            return server.tell(effect="full")
-        case "connection dropped before an act":
-            return server.tell(effect="drop", side="before")
-        case "connection dropped after an act":
-            return server.tell(effect="drop", side="after")
         case "files taken at that moment":
             return office.take() > 0
+    return True
+
+
+def _stop_database(world: "World", how: Stop, seconds: float) -> bool:
+    if any(repair.does == world.database.start for repair in world.repairs):
+        return False  # it is down already
+    world.database.stop(how)
+    world.later(seconds, world.database.start)
     return True
 
 

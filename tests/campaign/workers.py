@@ -169,7 +169,7 @@ def fork(name: str, work: Work, *, point: Point | None = None, file_limit: int |
         _run(Reports(to_parent, from_parent, point), work, file_limit, log)
     os.close(to_parent)
     os.close(from_parent)
-    os.set_blocking(from_child, False)  # noqa: FBT003
+    os.set_blocking(from_child, False)
     return Worker(name, pid, point, time.monotonic(), from_child, to_child)
 
 

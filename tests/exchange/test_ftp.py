@@ -126,7 +126,9 @@ def test_a_server_that_computes_checksums_says_the_sha256(tmp_path: Path) -> Non
         handler.push("211-Features supported:\r\n MLSD\r\n XSHA256 path\r\n211 End.\r\n")
 
     about = {"perm": "r", "auth": True, "arg": True, "help": "XSHA256 path"}
-    with folder_of(tmp_path, proto_cmds=COMMANDS | {"XSHA256": about}, ftp_XSHA256=compute, ftp_FEAT=features) as folder:
+    with folder_of(
+        tmp_path, proto_cmds=COMMANDS | {"XSHA256": about}, ftp_XSHA256=compute, ftp_FEAT=features
+    ) as folder:
         assert folder.sha256("fines.xml") == hashlib.sha256(b"fines").hexdigest()
     with folder_of(tmp_path) as folder:
         assert folder.sha256("fines.xml") is None

@@ -145,9 +145,7 @@ def test_a_server_that_stops_answering_is_given_up(
             folder.size("fines.xml")
 
 
-def test_a_server_that_computes_checksums_says_the_sha256(
-    sftp_remote: Remote, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_computes_checksums_says_the_sha256(sftp_remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
     (sftp_remote.disk / "fines.xml").write_bytes(LARGE)
 
     class Answer(SFTPLimits):
