@@ -42,7 +42,7 @@ class Actor:
 class Dead:
     """A worker that was taken for dead: frozen until a moment, or until its replacement has ended."""
 
-    actor: str
+    actor: Actor
     worker: Worker
     thaws: float
     connected: bool
@@ -139,7 +139,7 @@ def _at_its_point(round_: "Round", one: Try, fault: Fault, worker: Worker) -> En
             round_.inject(str(one), fault)
         if fault.kind in DEAD:
             thaws = time.monotonic() + (fault.seconds / 2 if fault.alongside else DEAD_SECONDS)
-            round_.dead.append(Dead(one.actor.name, worker, thaws, fault.kind == DEAD[0]))
+            round_.dead.append(Dead(one.actor, worker, thaws, fault.kind == DEAD[0]))
             return TAKEN_FOR_DEAD
     result = yield from _end_of(worker)
     if office and fault.kind == "server frozen":

@@ -107,7 +107,7 @@ def _answer(round_: Round, actor: Actor) -> Steps:
 
 def _release(round_: Round, actor: Actor) -> Steps:
     """A person releases a batch that the bursar has not got, unless a worker may still be sending it unnoticed."""
-    unnoticed = any(dead.actor == actor.name and not dead.connected for dead in round_.dead)
+    unnoticed = any(dead.actor is actor and not dead.connected for dead in round_.dead)
     if unnoticed or round_.takes:
         return
     rows = round_.rows(

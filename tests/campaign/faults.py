@@ -25,13 +25,13 @@ Kind = Literal[
     "worker taken for dead goes on",
     "worker taken for dead goes on without its connections",
     "two workers of one stage",
-    "files taken at that moment",
+    "the office acts at that moment",
 ]
 
 WEIGHTS: Mapping[Kind, int] = {
     "worker killed": 40,
     "all connections to the ledger terminated": 8,
-    "connection of the lock terminated": 6,
+    "connection of the lock terminated": 20,
     "PostgreSQL stopped": 1,
     "PostgreSQL stopped at once": 1,
     "PostgreSQL killed": 1,
@@ -46,12 +46,13 @@ WEIGHTS: Mapping[Kind, int] = {
     "worker taken for dead goes on": 5,
     "worker taken for dead goes on without its connections": 5,
     "two workers of one stage": 8,
-    "files taken at that moment": 6,
+    "the office acts at that moment": 15,
 }
 
 AT_SERVER = ("recover", "upload", "resend", "detect", "read", "archive")
 """The stages that open a connection to the bursar's server."""
 
+SENDS = ("recover", "upload", "resend")
 WRITES_FILES = ("build", "upload", "read", "archive")
 AT_REQUESTS: tuple[Kind, ...] = (
     "server killed",
@@ -60,7 +61,7 @@ AT_REQUESTS: tuple[Kind, ...] = (
     "server's disk full",
     "connection dropped before an act",
     "connection dropped after an act",
-    "files taken at that moment",
+    "the office acts at that moment",
 )
 UNPLACED: tuple[Kind, ...] = ("server refuses connections", "worker's disk full", "two workers of one stage")
 MAX_FILE = 40_000  # bytes
@@ -96,7 +97,7 @@ def draw(random: Random, stage: str, acts: Acts, *, allowed: Mapping[Kind, int] 
         for kind in allowed
         if (at_server or (kind not in AT_REQUESTS and kind != "server refuses connections"))
         and (stage in WRITES_FILES or kind != "worker's disk full")
-        and (stage in ("upload", "resend", "recover") or kind != "connection of the lock terminated")
+        and (stage in SENDS or kind != "connection of the lock terminated")
     ]
     kind = random.choices(possible, [allowed[one] for one in possible])[0]
     seconds, alongside, limit = random.uniform(0.02, 0.6), random.random() < 0.5, random.randrange(MAX_FILE)
@@ -107,6 +108,6 @@ def draw(random: Random, stage: str, acts: Acts, *, allowed: Mapping[Kind, int] 
     kinds = [one for one in KINDS if counts.get(one)] or ["statement"]
     at: PointKind = "request" if kind in AT_REQUESTS else kinds[int(which * len(kinds))]
     number = 1 + int(share * max(counts.get(at, 1), 1))
-    if kind in AT_REQUESTS and kind != "files taken at that moment":
+    if kind in AT_REQUESTS and kind != "the office acts at that moment":
         side = "before"
     return Fault(kind, Point(at, number, side), seconds=seconds, alongside=alongside)

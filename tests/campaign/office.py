@@ -174,6 +174,10 @@ class Office:
         data = self._xml([("1", Decimal(1))])
         return self._write(name, data[: len(data) // 2], (), broken=True) if self._free(name) else None
 
+    def act(self, random: Random) -> bool:
+        """Takes what is finished, and writes a payment file if it can; returns whether it did either."""
+        return bool(self.take()) | bool(self.pay(random))
+
     def waiting(self) -> list[str]:
         """The payment files that have not been taken from the folder."""
         return [path.name for path in self.inbox.iterdir() if path.is_file()]

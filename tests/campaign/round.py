@@ -47,6 +47,7 @@ class Round:
         takes = self.random.choices(TAKES, [18, 1, 1])[0] if self.noisy else "no"
         greedy = self.random.choice(CODES)
         self.takes: dict[str, Takes] = {} if takes == "no" else {greedy: takes}
+        world.random = self.part("offices at a moment")
         world.clear(same_name=self.random.random() < 0.5, takes=self.takes)
         self.system = LibrarySystem(world.folder, self.part("library"))
 
@@ -82,7 +83,7 @@ class Round:
             fault = None
             if self.noisy and number <= NOISY_TRIES and actor.random.random() < FAULT_RATE:
                 fault = draw(actor.random, name, self.acts, allowed=actor.faults)
-            replaced = [dead for dead in self.dead if dead.actor == actor.name]
+            replaced = [dead for dead in self.dead if dead.actor is actor]
             result = yield from attempt(self, Try(actor, name, number, call, fault))
             for dead in replaced:
                 dead.thaws = 0
@@ -154,8 +155,10 @@ class Round:
         self.world.repair_due()
         for dead in [one for one in self.dead if one.thaws <= now]:
             self.dead.remove(dead)
+            if dead.actor.office and self.noisy:
+                dead.actor.office.act(self.world.random)  # what it was about may be another thing by now
             dead.worker.thaw()
-            self.trace.add(dead.actor, f"{dead.worker.name} goes on, although taken for dead")
+            self.trace.add(dead.actor.name, f"{dead.worker.name} goes on, although taken for dead")
         for worker in list(self.world.workers):
             worker.poll()
             if worker.result:

@@ -62,8 +62,8 @@ def _strike_server(world: "World", office: "Office", fault: Fault) -> bool:
             world.later(fault.seconds, server.thaw)
         case "server frozen":
             server.freeze()
-        case "files taken at that moment":
-            return office.take() > 0
+        case "the office acts at that moment":
+            return office.act(world.random)
     return True
 
 

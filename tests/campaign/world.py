@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 
 from bursar.profiles import Profile, Settings
 from tests.campaign import product
@@ -42,6 +43,7 @@ class World:
     offices: dict[str, Office] = field(default_factory=dict)
     workers: list[Worker] = field(default_factory=list)
     repairs: list[Repair] = field(default_factory=list)
+    random: Random = field(default_factory=lambda: Random(0))
 
     def __post_init__(self) -> None:
         certificate = self_signed_certificate(self.folder)
