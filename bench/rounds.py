@@ -101,7 +101,7 @@ class Bench:
                             sql.Identifier(ledger), sql.Identifier(keep_as)
                         )
                     )
-        file = Path(given["file"])
+        file = self.server.disk / "out" / given["name"]
         with self.copy_of(filled) as ledger:
             tools = Tools(self.postgres, ledger)
             plain = {

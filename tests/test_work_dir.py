@@ -1,6 +1,5 @@
 """Working folders: held while a process works in them, removed by the next sweep when it was killed."""
 
-import os
 import resource
 import signal
 import subprocess
@@ -65,7 +64,10 @@ def test_a_full_disk_is_named_and_the_old_content_stays(tmp_path: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limits[1]))
     try:
-        with pytest.raises(PassingError, match=rf"{path}: the disk of this machine is full"), work_dir.atomic_write(path) as draft:
+        with (
+            pytest.raises(PassingError, match=rf"{path}: the disk of this machine is full"),
+            work_dir.atomic_write(path) as draft,
+        ):
             draft.write_bytes(bytes(10_000))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -77,6 +79,6 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     outside.mkdir()
     (outside / "theirs").touch()
     (tmp_path / "work").mkdir()
-    os.symlink(outside, tmp_path / "work" / "batch-9")
+    (tmp_path / "work" / "batch-9").symlink_to(outside)
     work_dir.sweep(tmp_path / "work", set())
     assert files(outside) == ["theirs"]

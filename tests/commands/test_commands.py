@@ -2,6 +2,7 @@
 
 import json
 from datetime import date, timedelta
+from getpass import getuser
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -10,6 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine, text
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from bursar.__main__ import bursar
 from bursar.commands import exports, profiles, surroundings
@@ -374,6 +376,41 @@ def test_the_history_of_one_run_tells_all_of_it(library: Library) -> None:
 def test_an_empty_history_says_so(library: Library) -> None:
     assert run("history").output == "No run is on record yet.\n"
     assert run("history", "STUDENTS").output == "No run of a profile STUDENTS is on record.\n"
+
+
+def test_an_unclear_batch_says_what_to_do_and_is_confirmed(library: Library) -> None:
+    library.fine()
+    batch = select_fines(library.ledger, a_profile(), the_settings(), run="run 1", as_of=NOW)
+    library._run("UPDATE batches SET upload_started_at = now(), unclear_at = now(), remote_folder = 'sftp://b/out'")  # noqa: SLF001
+    output = " ".join(run("batches").output.split())
+    assert f"Batch {batch.id} is unclear" in output
+    assert f"`bin/bursar batches confirm-delivered {batch.id}`" in output
+    assert "is DELIVERED. Clear the task" in run("batches", "confirm-delivered", str(batch.id), "--yes").output
+    assert library.one("SELECT delivery_confirmed_by FROM batches") == getuser()
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_the_desk_says_so_when_nobody_knows_whether_something_was_recorded(
+    library: Library, postgres: Postgres, monkeypatch: pytest.MonkeyPatch, *, committed: bool
+) -> None:
+    """The connection ends before or after PostgreSQL commits: the desk can't tell the two apart."""
+    fine = library.fine()
+    usual = PGDialect_psycopg.do_commit
+
+    def commit(dialect: PGDialect_psycopg, connection: Any) -> None:
+        if committed:
+            usual(dialect, connection)  # type: ignore[no-untyped-call]
+        with postgres.connect() as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", [connection.driver_connection.info.backend_pid])
+        connection.execute("SELECT 1")
+
+    monkeypatch.setattr(PGDialect_psycopg, "do_commit", commit)
+    output = run("desk", "pay", str(fine), "5", exit_code=1).output
+    monkeypatch.undo()
+    assert "It is unknown whether this has been recorded" in output
+    assert f"`bin/bursar fine {fine}`" in output
+    assert "owed at the library" not in output
+    assert library.one("SELECT count(*) FROM journal WHERE kind = 'PAID'") == committed
 
 
 def test_all_batches_show_dry_runs_and_what_was_sent_again(library: Library) -> None:

@@ -190,7 +190,7 @@ def test_reading_may_be_given_up(remote: Remote) -> None:
     with remote.open() as folder:
         blocks = folder.read("fines.xml")
         next(blocks)
-        blocks.close()  # type: ignore[attr-defined]
+        blocks.close()
         assert folder.size("fines.xml") == 5_000_000
 
 

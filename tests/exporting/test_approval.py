@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +10,14 @@ from sqlalchemy import text
 
 from bursar.errors import BatchError
 from bursar.exporting import approval
+from bursar.exporting.closing import finish_earlier_batches, record_answer
+from bursar.exporting.delivery import deliver
 from bursar.exporting.selection import select_fines
 from bursar.ledger.batches import Batch, State
 from bursar.profiles.oversight import Approval
+from tests.bursar import Bursar
 from tests.library import NOW, Library, a_profile, the_settings
+from tests.mortal import KilledError
 
 ANY = Approval(fines=0)
 
@@ -37,6 +42,11 @@ def exported_before(library: Library, fines: int, charges: str, profile: str = "
             ),
             {"profile": profile, "fines": fines, "totals": totals},
         )
+
+
+def take_step(library: Library, batch: Batch, column: str) -> None:
+    """Records that a batch took a step now."""
+    library._run(f"UPDATE batches SET {column} = now() WHERE id = :id", id=batch.id)  # noqa: SLF001
 
 
 @pytest.mark.parametrize(
@@ -109,41 +119,136 @@ def test_an_old_usual_is_forgotten(library: Library) -> None:
 def test_an_approved_batch_goes_on_and_is_not_asked_about_again(library: Library) -> None:
     batch = selected(library, "10")
     approval.ask(library.ledger, batch.id, ANY)
-    with pytest.raises(BatchError, match="not answered yet: nothing was uploaded"):
-        approval.check_approved(library.ledger, batch.id)
+    with pytest.raises(BatchError, match="was not uploaded: it is beyond the limits .* no answer is recorded"):
+        approval.require_approved(library.ledger, batch.id, ANY)
 
-    assert approval.answer(library.ledger, batch.id, "approved", by="admin").state is State.SELECTED
+    assert record_answer(library.ledger, batch.id, "approved", by="admin").state is State.SELECTED
 
-    approval.check_approved(library.ledger, batch.id)
+    approval.require_approved(library.ledger, batch.id, ANY)
     again = approval.ask(library.ledger, batch.id, ANY)
-    assert again == approval.Waiting(("1 fine: more than the limit of 0.",), "approved", "admin")
+    assert again == approval.Waiting(("1 fine: more than the limit of 0.",), "approved", "admin", times_asked=1)
 
 
-@pytest.mark.parametrize(("said", "by"), [("refused", "admin"), ("unanswered", None)])
-def test_without_a_yes_the_fines_are_let_go(library: Library, said: approval.Answer, by: str | None) -> None:
+@pytest.mark.parametrize(
+    ("said", "by", "why"), [("refused", "admin", "admin refused it"), ("unanswered", None, "nobody answered in time")]
+)
+def test_without_a_yes_the_fines_are_let_go(library: Library, said: approval.Answer, by: str | None, why: str) -> None:
     batch = selected(library, "10")
     approval.ask(library.ledger, batch.id, ANY)
 
     for _ in range(2):
-        assert approval.answer(library.ledger, batch.id, said, by=by).state is State.RELEASED
+        assert record_answer(library.ledger, batch.id, said, by=by).state is State.RELEASED
 
     assert library.one("SELECT count(*) FROM claims") == 0
-    with pytest.raises(BatchError, match=f"is {said}: nothing was uploaded"):
-        approval.check_approved(library.ledger, batch.id)
+    with pytest.raises(BatchError, match=f"was not uploaded: {why}.* It has been released"):
+        approval.require_approved(library.ledger, batch.id, ANY)
     assert selected(library, run="tomorrow").fines == 1
 
 
 def test_the_first_answer_counts(library: Library) -> None:
     batch = selected(library, "10")
     approval.ask(library.ledger, batch.id, ANY)
-    approval.answer(library.ledger, batch.id, "refused", by="admin")
+    record_answer(library.ledger, batch.id, "refused", by="admin")
 
     with pytest.raises(BatchError, match=f"Batch {batch.id} was refused before"):
-        approval.answer(library.ledger, batch.id, "approved", by="somebody")
+        record_answer(library.ledger, batch.id, "approved", by="somebody")
 
 
 def test_a_batch_within_the_limits_passes(library: Library) -> None:
     batch = selected(library, "10")
+    limits = Approval(fines=1, money=10)
 
-    assert approval.ask(library.ledger, batch.id, Approval(fines=1, money=10)) is None
-    approval.check_approved(library.ledger, batch.id)
+    assert approval.ask(library.ledger, batch.id, limits) is None
+    approval.require_approved(library.ledger, batch.id, limits)
+    assert library.one("SELECT count(*) FROM approvals") == 0
+
+
+def test_a_batch_that_nobody_was_asked_about_is_refused_and_this_is_recorded(library: Library) -> None:
+    batch = selected(library, "10", "20")
+
+    for _ in range(2):
+        with pytest.raises(BatchError) as refused:
+            approval.require_approved(library.ledger, batch.id, Approval(fines=1))
+
+    assert str(refused.value) == (
+        f"Batch {batch.id} was not uploaded: it is beyond the limits of its profile, and nobody was asked to approve "
+        "it. 2 fines: more than the limit of 1. Clear the task approve of run today, and answer it under Required "
+        "Actions."
+    )
+    asked = approval.ask(library.ledger, batch.id, Approval(fines=1))
+    assert asked == approval.Waiting(("2 fines: more than the limit of 1.",), None, None, times_asked=1)
+    record_answer(library.ledger, batch.id, "approved", by="admin")
+    approval.require_approved(library.ledger, batch.id, Approval(fines=1))
+
+
+def test_limits_that_change_later_change_nothing_about_a_batch_that_was_asked_about(library: Library) -> None:
+    waits, approved = selected(library, "10", run="waits"), selected(library, "10", run="approved")
+    for batch in (waits, approved):
+        approval.ask(library.ledger, batch.id, ANY)
+    record_answer(library.ledger, approved.id, "approved", by="admin")
+
+    for limits in (Approval(), Approval(fines=100), Approval(fines=0, money=0)):
+        approval.require_approved(library.ledger, approved.id, limits)
+        with pytest.raises(BatchError, match="no answer is recorded"):
+            approval.require_approved(library.ledger, waits.id, limits)
+        again = approval.ask(library.ledger, waits.id, limits)
+        assert again
+        assert again.reasons == ("1 fine: more than the limit of 0.",)
+
+
+def test_lower_limits_stop_a_batch_that_has_not_begun_to_leave(library: Library) -> None:
+    within, begun = selected(library, "10", run="within"), selected(library, "10", run="begun")
+    for batch in (within, begun):
+        assert approval.ask(library.ledger, batch.id, Approval(fines=1)) is None
+    take_step(library, begun, "upload_started_at")
+
+    approval.require_approved(library.ledger, begun.id, ANY)
+    with pytest.raises(BatchError, match="nobody was asked to approve it. 1 fine: more than the limit of 0. Clear"):
+        approval.require_approved(library.ledger, within.id, ANY)
+
+
+@pytest.mark.parametrize("said", [None, "refused"])
+def test_the_next_run_carries_no_batch_on_without_its_approval(
+    library: Library, bursar: Bursar, tmp_path: Path, said: approval.Answer | None
+) -> None:
+    """The request came while the upload began under limits that were higher."""
+    batch = selected(library, "10")
+    with pytest.raises(KilledError):
+        deliver(library.ledger, batch.id, bursar.open(dies_at=2), tmp_path)
+    library._run(  # noqa: SLF001
+        "INSERT INTO approvals (batch_id, reasons, times_asked) VALUES (:batch, '{Too many.}', 1)", batch=batch.id
+    )
+    if said:
+        with pytest.raises(BatchError, match="may be in"):
+            record_answer(library.ledger, batch.id, said, by="admin")
+
+    def next_run() -> list[Batch]:
+        return finish_earlier_batches(
+            library.ledger,
+            "STUDENTS",
+            run="next",
+            is_running=lambda _: False,
+            open_folder=bursar.open(),
+            work_dir=tmp_path,
+        )
+
+    with pytest.raises(BatchError) as refused:
+        next_run()
+
+    assert batch.file_name not in bursar.files()
+    if said:
+        assert f"Look for {batch.file_name} in sftp://{bursar.host}/out" in str(refused.value)
+    else:
+        assert "Clear the task approve of run today" in str(refused.value)
+        assert approval.ask(library.ledger, batch.id, ANY)
+        record_answer(library.ledger, batch.id, "approved", by="admin")
+        assert [ended.state for ended in next_run()] == [State.CLOSED]
+        assert list(bursar.files()) == [batch.file_name]
+
+
+def test_what_was_sent_needs_no_approval_any_more(library: Library) -> None:
+    batch = selected(library, "10")
+    take_step(library, batch, "delivered_at")
+
+    assert approval.ask(library.ledger, batch.id, ANY) is None
+    approval.require_approved(library.ledger, batch.id, ANY)

@@ -54,7 +54,12 @@ def test_what_is_closed_in_part_can_not_be_released(library: Library, bursar: Bu
     with pytest.raises(BatchError, match="closed already"):
         release(library.ledger, found.id, bursar_has_not_got_it=True)
     finish_earlier_batches(
-        library.ledger, "STUDENTS", run="run 2", is_running=lambda _: False, open_folder=bursar.open(), work_dir=tmp_path
+        library.ledger,
+        "STUDENTS",
+        run="run 2",
+        is_running=lambda _: False,
+        open_folder=bursar.open(),
+        work_dir=tmp_path,
     )
     assert exported_once(library, found)
 

@@ -101,7 +101,12 @@ def test_the_next_run_ends_what_a_killed_one_left_and_bills_nothing_twice(
     with pytest.raises(KilledError):
         deliver(library.ledger, found.id, bursar.open(dies_at=dies_at, after_the_call=True), tmp_path)
     (ended,) = finish_earlier_batches(
-        library.ledger, "STUDENTS", run="run 2", is_running=lambda _: False, open_folder=bursar.open(), work_dir=tmp_path
+        library.ledger,
+        "STUDENTS",
+        run="run 2",
+        is_running=lambda _: False,
+        open_folder=bursar.open(),
+        work_dir=tmp_path,
     )
     following = select_fines(library.ledger, a_profile(), the_settings(), run="run 2", as_of=NOW)
     if ended.state is State.RELEASED:
@@ -131,7 +136,12 @@ def test_the_next_run_leaves_a_run_that_is_still_going_alone(library: Library, b
 def test_another_profiles_unfinished_batch_is_not_touched(library: Library, bursar: Bursar, tmp_path: Path) -> None:
     found = selected(library)
     assert not finish_earlier_batches(
-        library.ledger, "STAFF", run="run 2", is_running=lambda _: False, open_folder=bursar.open(), work_dir=tmp_path
+        library.ledger,
+        "STAFF",
+        run="run 2",
+        is_running=lambda _: False,
+        open_folder=bursar.open(),
+        work_dir=tmp_path,
     )
     assert state(library, found) is State.SELECTED
 

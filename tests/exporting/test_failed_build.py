@@ -14,10 +14,12 @@ from sqlalchemy import Engine, text
 
 from bursar.errors import BatchError, PassingError
 from bursar.exporting import document
-from bursar.exporting.delivery import deliver, delivery_lock
+from bursar.exporting.delivery import deliver
+from bursar.exporting.delivery_lock import delivery_lock
 from bursar.exporting.document import build_document
 from bursar.exporting.selection import select_fines
 from bursar.ledger.batches import Batch, State
+from demo.postgres import Postgres
 from tests.bursar import Bursar
 from tests.library import NOW, Library, a_profile, the_settings
 
@@ -99,7 +101,7 @@ def test_an_upload_whose_build_fails_gives_its_lock_back(
 
 
 def test_a_connection_that_ends_during_the_build_is_a_passing_error(
-    library: Library, owned_ledger: Engine, large: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    library: Library, postgres: Postgres, large: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usual = document._kept  # noqa: SLF001
 
@@ -107,9 +109,9 @@ def test_a_connection_that_ends_during_the_build_is_a_passing_error(
         for number, block in enumerate(usual(blocks, *others)):
             yield block
             if number == 2:
-                with owned_ledger.connect() as connection:
+                with postgres.connect() as connection:
                     connection.execute(
-                        text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%'")
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%'"
                     )
 
     monkeypatch.setattr(document, "_kept", ended)

@@ -1,11 +1,14 @@
 """The same bytes again, because a person asks for it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from bursar.errors import BatchError, RemoteFolderError
-from bursar.exporting.closing import close_fines
+from bursar.exchange.folder import RemoteFolder
+from bursar.exporting.closing import clear_work_dirs, close_fines
 from bursar.exporting.delivery import deliver
 from bursar.exporting.resending import send_again
 from bursar.exporting.selection import select_fines
@@ -116,3 +119,28 @@ def test_what_was_not_sent_by_this_profile_is_not_sent_again(
     with pytest.raises(BatchError, match=complaint):
         again(library, bursar, sent, tmp_path)
     assert library.one("SELECT count(*) FROM resends") == 0
+
+
+def test_a_sweep_during_a_resend_takes_nothing_away_from_it(
+    library: Library, bursar: Bursar, sent: Batch, tmp_path: Path
+) -> None:
+    """A purge removes the files of exports that have ended, on the same machine, at the same time."""
+    first = content(bursar, sent)
+
+    @contextmanager
+    def open_folder(found: Batch) -> Iterator[RemoteFolder]:
+        clear_work_dirs(library.ledger, tmp_path)
+        with bursar.open()(found) as folder:
+            yield folder
+
+    send_again(
+        library.ledger,
+        "STUDENTS",
+        sent.id,
+        run="again",
+        requested_by="librarian",
+        open_folder=open_folder,
+        work_dir=tmp_path / "STUDENTS",
+    )
+    assert bursar.files() == {sent.file_name: first}
+    assert list((tmp_path / "STUDENTS").iterdir()) == []

@@ -9,19 +9,20 @@ from typing import Any, cast
 
 import pytest
 from asyncssh import SFTPServer
-from sqlalchemy import Engine, text
 
 from bursar.errors import BatchError, PassingError, UnclearDeliveryError
 from bursar.exchange.folder import RemoteFolder
-from bursar.exporting import delivery
+from bursar.exporting import delivery_lock
 from bursar.exporting.closing import close_fines, finish_earlier_batches, release
 from bursar.exporting.delivery import confirm_delivered, deliver
 from bursar.exporting.document import build_document
 from bursar.exporting.resending import send_again
 from bursar.exporting.selection import select_fines
 from bursar.ledger.batches import Batch, State, batch
+from demo.postgres import Postgres
 from demo.servers import Account, sftp_server
 from tests.bursar import Bursar
+from tests.conftest import DAGS_ROLE
 from tests.library import NOW, Library, a_profile, the_settings
 from tests.mortal import KilledError
 
@@ -67,14 +68,11 @@ def stalling(
     return open_folder
 
 
-def end_sessions(owner: Engine) -> None:
-    """Ends all sessions of the ledger, as a failover does; the lock of a worker is gone with its own."""
-    with owner.begin() as connection:
+def end_sessions(postgres: Postgres) -> None:
+    """Ends all sessions of the DAGs, as a failover does; the lock of a worker is gone with its own."""
+    with postgres.connect() as connection:
         connection.execute(
-            text(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = %s", [DAGS_ROLE]
         )
 
 
@@ -98,9 +96,9 @@ def state(library: Library, found: Batch) -> State:
 @pytest.mark.parametrize("bursar_is_quick", [False, True])
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("at", range(len(CALLS)))
-def test_a_worker_that_lost_its_lock_changes_nothing_for_the_one_that_took_over(
+def test_a_worker_that_lost_its_lock_changes_nothing_for_the_one_that_took_over(  # noqa: PLR0917
     library: Library,
-    owned_ledger: Engine,
+    postgres: Postgres,
     bursar: Bursar,
     selected: Batch,
     content: bytes,
@@ -112,7 +110,7 @@ def test_a_worker_that_lost_its_lock_changes_nothing_for_the_one_that_took_over(
     taken: list[bytes] = []
 
     def meanwhile() -> None:
-        end_sessions(owned_ledger)
+        end_sessions(postgres)
         deliver(library.ledger, selected.id, bursar.open(), tmp_path / "second")
         close_fines(library.ledger, selected.id)
         if bursar_is_quick:
@@ -132,13 +130,13 @@ def test_a_worker_that_lost_its_lock_changes_nothing_for_the_one_that_took_over(
 
 def test_a_long_upload_notices_that_its_lock_is_lost(
     library: Library,
-    owned_ledger: Engine,
+    postgres: Postgres,
     bursar: Bursar,
     selected: Batch,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(delivery, "LOCK_CHECK_SECONDS", 0)
+    monkeypatch.setattr(delivery_lock, "LOCK_CHECK_SECONDS", 0)
     blocks = 0
 
     class Counted(Stalled):
@@ -147,7 +145,7 @@ def test_a_long_upload_notices_that_its_lock_is_lost(
                 nonlocal blocks
                 blocks += 1
                 if blocks == 2:
-                    end_sessions(owned_ledger)
+                    end_sessions(postgres)
                 sent(block)
 
             self.folder.write(name, source, count)
@@ -218,7 +216,11 @@ def test_what_the_server_acknowledged_and_has_no_more_is_never_sent_again_by_its
             deliver(library.ledger, unclear.id, mailbox.open(), tmp_path)
     assert state(library, unclear) is State.UNCLEAR
     assert taken_by(mailbox) == [content]
-    for part in (unclear.file_name, f"batches confirm-delivered {unclear.id}", f"release {unclear.id} --bursar-has-not"):
+    for part in (
+        unclear.file_name,
+        f"batches confirm-delivered {unclear.id}",
+        f"release {unclear.id} --bursar-has-not",
+    ):
         assert part in str(told.value)
 
 
@@ -227,7 +229,12 @@ def test_the_next_run_leaves_an_unclear_batch_to_a_person_and_exports_the_others
 ) -> None:
     library.fine()
     ended = finish_earlier_batches(
-        library.ledger, "STUDENTS", run="run 2", is_running=lambda _: False, open_folder=mailbox.open(), work_dir=tmp_path
+        library.ledger,
+        "STUDENTS",
+        run="run 2",
+        is_running=lambda _: False,
+        open_folder=mailbox.open(),
+        work_dir=tmp_path,
     )
     following = select_fines(library.ledger, a_profile(), the_settings(), run="run 2", as_of=NOW)
     assert (ended, following.fines) == ([], 1)
@@ -254,7 +261,7 @@ def test_a_person_releases_and_the_next_export_takes_the_fines(
 
 
 def test_what_was_never_sent_can_not_be_confirmed(library: Library, selected: Batch) -> None:
-    with pytest.raises(BatchError, match="is SELECTED: no upload of it was begun"):
+    with pytest.raises(BatchError, match="is SELECTED: its upload was never begun"):
         confirm_delivered(library.ledger, selected.id, by="lea")
 
 

@@ -126,7 +126,10 @@ def test_an_error_of_closing_never_hides_the_error_before(
         raise EOFError
 
     monkeypatch.setattr(SFTPClient, "close", broken)
-    with pytest.raises(BatchError, match="the real one"), open_folder(connect(sftp_remote.connection), "", may_create=True):
+    with (
+        pytest.raises(BatchError, match="the real one"),
+        open_folder(connect(sftp_remote.connection), "", may_create=True),
+    ):
         raise BatchError("the real one")
     with open_folder(connect(sftp_remote.connection), "", may_create=True):
         pass

@@ -3,6 +3,7 @@
 from itertools import pairwise
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import pendulum
 import pytest
@@ -11,6 +12,7 @@ from airflow.sdk import RetryAction
 from airflow.serialization.serialized_objects import DagSerialization
 from airflow.timetables import trigger
 from airflow.timetables.base import TimeRestriction
+from sqlalchemy import Engine, text
 
 from bursar.errors import InputFileError, PassingError, RemoteFolderError
 from bursar.orchestration import integrations, watch_dag
@@ -65,6 +67,31 @@ def test_only_an_export_with_limits_has_a_task_that_waits(include: Path) -> None
     dags = dag_bag().dags
     assert [id_ for id_, dag in sorted(dags.items()) if dag.has_task("approve")] == ["bursar_export__STUDENTS"]
     assert dags["bursar_export__STUDENTS"].get_task("upload_file").upstream_task_ids == {"build_document", "approve"}
+
+
+def test_a_profile_that_is_wrong_for_a_while_is_still_watched(
+    include: Path, ledger: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_dag, "ledger_url", lambda: ledger.url.render_as_string(hide_password=False))
+    path = include / "profiles" / "students_banner.yaml"
+    right = path.read_text(encoding="utf-8")
+    staff = (include / "profiles" / "staff_peoplesoft.yaml").read_text(encoding="utf-8")
+    other = include / "profiles" / "other.yaml"
+    alerts = "notifications:\n  failed: [a@library.example]\nalerts:\n  days_without_export: 9\n"
+    other.write_text(staff.replace("code: STAFF", "code: OTHER") + alerts, encoding="utf-8")
+
+    def look() -> set[str]:
+        """Looks once, as the DAG does; returns the profiles that are watched."""
+        task: Any = dag_bag().dags["bursar_watch"].get_task("raise_alerts")
+        task.python_callable()
+        with ledger.connect() as connection:
+            return set(connection.execute(text("SELECT profile FROM watched")).scalars())
+
+    assert look() == {"STUDENTS", "OTHER"}
+    path.write_text(right + "no_such_key: 1\n", encoding="utf-8")
+    assert look() == {"STUDENTS", "OTHER"}
+    path.unlink()
+    assert look() == {"OTHER"}
 
 
 def test_a_wrong_profile_takes_no_other_down_and_shows_where_it_is_wrong(include: Path) -> None:

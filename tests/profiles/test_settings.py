@@ -79,6 +79,10 @@ def test_transaction_ids_can_be_set(load: Callable[..., Settings]) -> None:
          [("5: allow_activity_on_transfered_finesfees: "
           "unknown key: did you mean allow_activity_on_transferred_finesfees?")]),
         ("prefix: X\n", ["5: prefix: belongs below transaction_ids"]),
+        (
+            "staging_folder: s3://aws@bucket/x\n",
+            ["5: staging_folder: 's3://aws@bucket/x' is no folder of this machine: write one, as in .local/staging"],
+        ),
         ("staging_folder: [a]\n", ["5: staging_folder: write one value here, not a list or a section"]),
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from bursar.exporting.selection import select_fines
 from bursar.profiles import Profile
 from bursar.profiles.schedule import Schedule
 from bursar.reporting.alerts import Alert, alerts
-from bursar.reporting.report import Outcome, record_report
+from bursar.reporting.report import Outcome, forget_reports, record_report
 from tests.library import Library, a_profile, the_settings
 from tests.reporting.reports import a_report
 
@@ -25,9 +26,9 @@ Ask = Callable[..., list[Alert]]
 def ask(ledger: Engine) -> Ask:
     """Asks at a moment, as the watch does."""
 
-    def ask(now: datetime, *profiles: Profile) -> list[Alert]:
+    def ask(now: datetime, *profiles: Profile, **more: bool) -> list[Alert]:
         with ledger.begin() as connection:
-            return alerts(connection, profiles, now=now)
+            return alerts(connection, profiles, now=now, **more)
 
     return ask
 
@@ -179,6 +180,75 @@ def test_a_profile_is_missed_only_from_when_it_was_watched_first(ledger: Engine,
     assert ask(MONDAY + timedelta(days=1)) == []  # switched off for a while
     assert ask(MONDAY + timedelta(days=9), profile) == []
     assert len(ask(MONDAY + timedelta(days=11, minutes=1), profile)) == 1
+
+
+def test_a_profile_that_can_not_be_read_for_a_while_is_watched_as_before(ask: Ask) -> None:
+    profile = watched(days_without_export=2)
+    ask(MONDAY, profile)
+    assert ask(MONDAY + timedelta(days=1), complete=False) == []
+    assert len(ask(MONDAY + timedelta(days=2, minutes=1), profile)) == 1
+
+
+MONTHS = [datetime(2026, month, 1, 9, tzinfo=UTC) for month in range(3, 8)]
+"""When the monthly jobs are due."""
+
+
+def monthly(**limits: int) -> Profile:
+    """A profile with an export and an import on the first of each month, at 09:00 UTC."""
+    profile = watched("STUDENTS", **limits).model_copy(update={"time_zone": "UTC"})
+    schedule = {"schedule": Schedule.parse("monthly on day 1 at 09:00")}
+    return profile.model_copy(
+        update={
+            "export": profile.export.model_copy(update=schedule),
+            "import_": profile.import_.model_copy(update=schedule),
+        }
+    )
+
+
+def live_through(ledger: Engine, ask: Ask, profile: Profile, first: datetime, last: datetime) -> list[str]:
+    """Each alert once, in order, while reports are kept for 7 days and deleted before each look."""
+    raised: dict[str, str] = {}
+    for hours in range(0, int((last - first).total_seconds() // 3600), 12):
+        now = first + timedelta(hours=hours)
+        forget_reports(ledger, before=now - timedelta(days=7))
+        raised |= {alert.what: alert.summary for alert in ask(now, profile)}
+    return list(raised.values())
+
+
+def test_a_monthly_job_with_reports_kept_for_a_week_raises_no_false_alert_and_a_real_one(
+    ledger: Engine, ask: Ask
+) -> None:
+    profile = monthly(export_deadline_minutes=60, import_deadline_minutes=120, days_without_export=32)
+    ask(MONTHS[0] - timedelta(days=1), profile)
+    for began, ends in pairwise(MONTHS):
+        for job in ("export", "import"):
+            ran(ledger, began, job=job)
+        ran(ledger, began + timedelta(days=3), dry_run=True)
+        ran(ledger, began + timedelta(days=9), profile="OTHER")
+        assert live_through(ledger, ask, profile, began + timedelta(minutes=5), ends) == []
+
+    # In July no job runs.
+    assert live_through(ledger, ask, profile, MONTHS[-1], MONTHS[-1] + timedelta(days=30)) == [
+        "the run of 2026-07-01 09:00:00 UTC has not ended by 2026-07-01 10:00:00 UTC",
+        "the run of 2026-07-01 09:00:00 UTC has not ended by 2026-07-01 11:00:00 UTC",
+        "no export has succeeded for more than 32 days; the last one was on 2026-06-01 09:05:00 UTC",
+    ]
+
+
+def test_an_old_success_stays_while_later_runs_fail(ledger: Engine, ask: Ask) -> None:
+    """Also if the newest success becomes a failure, since its run was repeated."""
+    profile = monthly(days_without_export=40)
+    ask(MONTHS[0] - timedelta(days=60), profile)
+    ran(ledger, MONTHS[0])
+    ran(ledger, MONTHS[1], run="repeated")
+    assert live_through(ledger, ask, profile, MONTHS[1], MONTHS[1] + timedelta(days=3)) == []
+    ran(ledger, MONTHS[1], run="repeated", outcome=Outcome.FAILED)
+    for day in range(4, 12):
+        ran(ledger, MONTHS[1] + timedelta(days=day), outcome=Outcome.FAILED)
+
+    alerts = live_through(ledger, ask, profile, MONTHS[1] + timedelta(days=3), MONTHS[2])
+
+    assert alerts == ["no export has succeeded for more than 40 days; the last one was on 2026-03-01 09:05:00 UTC"]
 
 
 def test_a_batch_that_stays_unsent(library: Library, ask: Ask) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -250,16 +251,38 @@ def test_the_report_of_a_repeated_run_takes_the_place_of_the_first(library: Libr
     assert (recorded.outcome, recorded.files, recorded.messages) == (Outcome.COMPLETED, again.files, ())
 
 
-def test_reports_are_forgotten_only_when_they_are_old(library: Library) -> None:
-    for days, run in ((10, "old"), (1, "new")):
-        began = STARTED - timedelta(days=days)
-        record_report(
-            library.ledger,
-            JobReport(job="purge", profile=None, run=run, started_at=began, ended_at=began, outcome=Outcome.COMPLETED),
-        )
+def test_old_reports_are_deleted_but_for_those_that_alerts_look_at(library: Library) -> None:
+    """A report is as old as the end of its run: a run that waited for weeks has just been reported."""
 
-    assert forget_reports(library.ledger, before=STARTED - timedelta(days=5)) == 1
-    assert library.one("SELECT run FROM job_reports") == "new"
+    def report(run: str, began: int, ended: int, **more: Any) -> None:
+        """Records a report of a run that began and ended so many days ago."""
+        moments = {"started_at": STARTED - timedelta(days=began), "ended_at": STARTED - timedelta(days=ended)}
+        values = {"job": "export", "profile": "STUDENTS", "outcome": Outcome.COMPLETED} | moments | more
+        record_report(library.ledger, JobReport(run=run, **values))
+        with timed_stage(library.ledger, "approve", job=values["job"], profile=values["profile"], run=run):
+            pass
+
+    report("deleted", 40, 40)
+    report("newest success of the old", 30, 30)
+    report("deleted too", 20, 20, outcome=Outcome.FAILED)
+    report("newest of the old", 10, 10, outcome=Outcome.FAILED)
+    report("dry", 9, 9, dry_run=True)
+    report("waited", 25, 1)
+    report("new", 1, 1)
+    report("another job", 50, 50, job="import")
+    report("another profile", 50, 50, profile="STAFF")
+    report("no profile", 50, 50, job="purge", profile=None)
+    report("no profile, deleted", 60, 60, job="purge", profile=None)
+    with timed_stage(library.ledger, "approve", job="export", profile="STUDENTS", run="not reported yet"):
+        pass
+
+    assert forget_reports(library.ledger, before=STARTED - timedelta(days=5)) == 4
+
+    kept = ["newest success of the old", "newest of the old", "waited", "new"]
+    kept += ["another job", "another profile", "no profile"]
+    assert library.one("SELECT array_agg(run ORDER BY id) FROM job_reports") == kept
+    stages = library.one("SELECT array_agg(run) FROM job_stages")
+    assert sorted(stages) == sorted([*kept, "not reported yet"])
 
 
 def test_a_dry_run_reports_what_would_go(office: Office) -> None:

@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy import Engine, text
 
 from bursar.errors import BatchError, LedgerError
+from bursar.exporting.closing import clear_work_dirs
 from bursar.exporting.document import build_document
 from bursar.ledger import csv_load, desk
 from bursar.users import deletion
+from bursar.work_dir import batch_folder
 from tests.library import Library
 from tests.office import Office, Payment
 
@@ -118,15 +120,15 @@ def test_staged_files_of_ended_exports_are_removed(library: Library, office: Off
     for profile, close in (("STUDENTS", True), ("LAW", False)):
         library.fine()
         batch = office.export(profile=profile, close=close)
-        staged[profile] = tmp_path / profile / library.one("SELECT file_name FROM batches WHERE id = :id", id=batch)
-        staged[profile].parent.mkdir()
+        staged[profile] = batch_folder(tmp_path / profile, batch) / "built.xml"
+        staged[profile].parent.mkdir(parents=True)
         staged[profile].write_text("names")
 
-    assert deletion.clear_staging(library.ledger, tmp_path) == 1
+    assert clear_work_dirs(library.ledger, tmp_path) == 1
 
     assert not staged["STUDENTS"].exists()
     assert staged["LAW"].exists(), "this one is still needed"
-    assert deletion.clear_staging(library.ledger, tmp_path) == 0
+    assert clear_work_dirs(library.ledger, tmp_path) == 0
 
 
 def test_a_payment_that_comes_after_the_deletion_is_reported_and_its_file_goes_on(

@@ -14,6 +14,7 @@ from bursar.exporting.closing import close_fines
 from bursar.ledger import desk
 from bursar.users.jobs import REASONS, UserJob
 from bursar.users.purging import PurgeChoices, purge_users
+from bursar.work_dir import batch_folder
 from tests.library import NOW, Library, the_settings
 from tests.office import Office, Payment
 
@@ -224,8 +225,8 @@ def test_staged_files_of_the_purged_go_with_them(library: Library, office: Offic
     fine = library.fine(library.user(purge=DUE))
     batch = office.export()
     office.pay(Payment(office.transaction(fine), "12.50"))
-    file = tmp_path / "STUDENTS" / library.one("SELECT file_name FROM batches WHERE id = :id", id=batch)
-    file.parent.mkdir()
+    file = batch_folder(tmp_path / "STUDENTS", batch) / "built.xml"
+    file.parent.mkdir(parents=True)
     file.write_text("Beaver, Tim")
     settings = the_settings(staging_folder=tmp_path)
     purge_users(library.ledger, PurgeChoices.of_form({"dry_run": True}), settings, run="dry", as_of=NOW)

@@ -44,4 +44,4 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON job_reports, job_stages TO {role};   -- 
 -- Who was told what, what is watched, and who approved what. What a person answered is not taken back.
 GRANT SELECT, INSERT ON tellings TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE ON watched TO {role};
-GRANT SELECT, INSERT, UPDATE (answer, answered_by, answered_at) ON approvals TO {role};
+GRANT SELECT, INSERT, UPDATE (answer, answered_by, answered_at, times_asked) ON approvals TO {role};

@@ -17,6 +17,7 @@ from bursar.commands.surroundings import out, printable, the_ledger, the_profile
 from bursar.errors import BursarError
 from bursar.exporting import closing, delivery, selection
 from bursar.exporting.document import build_document
+from bursar.exporting.upload import unclear_delivery
 from bursar.ledger.batches import Batch, State, unfinished_batches
 from bursar.ledger.batches import batch as get_batch
 from bursar.ledger.statements import statement
@@ -87,7 +88,7 @@ def batches(context: click.Context, all_: bool, limit: int) -> None:  # noqa: FB
     out.print("The next run of a profile ends its batches by itself; so does repeating (Clear) the failed task.")
     for batch in unfinished:
         if batch.state is State.UNCLEAR:
-            out.print(f"[bold]{printable(str(delivery.unclear_delivery(batch)))}[/]")
+            out.print(f"[bold]{printable(str(unclear_delivery(batch)))}[/]")
 
 
 @batches.command("file")
@@ -127,8 +128,8 @@ def confirm_delivered(batch: int) -> None:
     """Record that the bursar has the file of a batch whose delivery is unclear."""
     confirmed = delivery.confirm_delivered(the_ledger(), batch, by=getuser())
     click.echo(
-        f"Batch {confirmed.id} is {confirmed.state}. Clear the task upload_file of its run, or leave it to the next run "
-        "of the export: its fines are then closed."
+        f"Batch {confirmed.id} is {confirmed.state}. Clear the task upload_file of its run, or leave it to the next "
+        "run of the export: its fines are then closed."
     )
 
 

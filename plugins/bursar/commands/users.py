@@ -9,6 +9,7 @@ from rich.table import Table
 
 from bursar.commands.surroundings import out, the_ledger, the_settings
 from bursar.errors import BursarError
+from bursar.exporting.closing import clear_work_dirs
 from bursar.ledger.statements import statement
 from bursar.money import monies
 from bursar.users import deletion
@@ -29,7 +30,7 @@ def delete_user(user: str) -> None:
     with ledger.connect() as connection:
         user_id = deletion.find_user(connection, user)
     deletion.delete_user(ledger, user_id)
-    deletion.clear_work_dirs(ledger, settings.staging_folder)
+    clear_work_dirs(ledger, settings.staging_folder)
     click.echo(f"User {user_id} is deleted. Fines and journal stay, without a name.")
 
 

@@ -8,11 +8,15 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 
 from bursar.errors import BatchError
-from bursar.exporting.delivery import OpenFolder, deliver, delivery_lock, unclear_delivery
+from bursar.exporting import approval
+from bursar.exporting.delivery import OpenFolder, deliver
+from bursar.exporting.delivery_lock import delivery_lock
+from bursar.exporting.upload import unclear_delivery
 from bursar.ledger.batches import Batch, State, batch, record_step, unfinished_batches
 from bursar.ledger.shares import in_shares, shares_of
 from bursar.ledger.statements import statement
 from bursar.money import many
+from bursar.profiles.oversight import Approval
 from bursar.work_dir import sweep
 
 log = logging.getLogger(__name__)
@@ -114,6 +118,34 @@ def release(
         return batch(connection, batch_id)
 
 
+def clear_work_dirs(engine: Engine, staging_folder: Path) -> int:
+    """Removes the working folders of all profiles that no task of this machine uses; returns how many there were.
+
+    Those of exports under way stay: they hold no fine of a deleted user.
+    """
+    with engine.connect() as connection:
+        unfinished = {found.id for found in unfinished_batches(connection)}
+    return sum(sweep(folder, unfinished) for folder in sorted(staging_folder.glob("*")) if folder.is_dir())
+
+
+def record_answer(engine: Engine, batch_id: int, answer: approval.Answer, *, by: str | None) -> Batch:
+    """Records the answer to a request for approval, and releases the batch unless it is approved.
+
+    The first answer counts. A repeated call completes one that was killed.
+
+    Raises:
+        BatchError: the batch has another answer, or nobody was asked about it, or it may have reached the bursar.
+    """
+    with engine.begin() as connection:
+        connection.execute(statement("approvals/answer"), {"batch_id": batch_id, "answer": answer, "answered_by": by})
+        known = approval.waiting(connection, batch_id)
+        if known is None or known.answer != answer:
+            raise BatchError(f"Batch {batch_id} was {known.answer if known else 'not asked about'} before.")
+        found = batch(connection, batch_id)
+    log.info("Batch %s is %s by %s.", batch_id, answer, by or "nobody")
+    return found if answer == "approved" else release(engine, batch_id)
+
+
 def finish_earlier_batches(
     engine: Engine,
     profile: str,
@@ -141,6 +173,7 @@ def finish_earlier_batches(
             log.warning("%s", unclear_delivery(found))
         elif found.state.may_have_reached_the_bursar:
             log.warning("Batch %s of %s was left %s; it is completed now.", found.id, found.run, found.state)
+            approval.require_approved(engine, found.id, Approval())  # the limits were compared before its upload began
             deliver(engine, found.id, open_folder, work_dir)
             ended.append(close_fines(engine, found.id, ended_by=run))
         else:

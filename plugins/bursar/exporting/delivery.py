@@ -1,105 +1,27 @@
-"""Delivery: the file reaches the bursar's folder once, whatever fails on the way.
+"""Delivery: a batch's file is sent once, by one worker at a time, or a person says that it arrived.
 
-Each attempt writes a part of its own, whose name the ledger has before the first byte leaves. One worker at a time
-delivers a batch: it holds a lock, and asks the lock's own connection again before each step that can't be undone. The
-ledger and the names on the server decide what is left to do:
-
-| recorded      | on the server                               | then                                                    |
-| ------------- | ------------------------------------------- | ------------------------------------------------------- |
-| not started   | the final name                              | an error: it is not ours                                |
-| uploading     | parts of earlier attempts, or none          | they are removed, and an attempt of its own begins      |
-| uploading     | no part, but its last block had been sent   | unclear: the bursar may have it                         |
-| part complete | the part                                    | it is verified again and renamed                        |
-| part complete | the final name                              | it is delivered, if the size is ours; else an error     |
-| part complete | neither                                     | the bursar took it already: delivered, never sent again |
-| unclear       | not asked                                   | a person confirms the delivery or releases the batch    |
+`bursar.exporting.upload` has the protocol with the server.
 """
 
 import logging
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO, BinaryIO, Protocol, cast
 
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import Connection, Engine
 
-from bursar.errors import BatchError, BursarError, PassingError, RemoteFolderError, UnclearDeliveryError
-from bursar.exchange.folder import RemoteFolder, in_the_way
+from bursar.errors import BatchError, BursarError
+from bursar.exchange.folder import RemoteFolder
+from bursar.exporting.delivery_lock import DeliveryLock, delivery_lock
 from bursar.exporting.document import Document, build_document
+from bursar.exporting.upload import Upload, resume_upload, unclear_delivery
 from bursar.ledger.batches import Batch, State, Step, batch, record_step
-from bursar.ledger.statements import statement
-from bursar.money import many
-from bursar.progress import transfer_told
 from bursar.work_dir import batch_folder, held, remove
 
 log = logging.getLogger(__name__)
 
 OpenFolder = Callable[[Batch], AbstractContextManager[RemoteFolder]]
 """Opens the remote folder that a batch goes to."""
-
-LOCK_CHECK_SECONDS = 10
-"""Between two questions to the connection of the lock while a file is sent."""
-_DELIVERY_LOCKS = 1_651_864_435  # the first key of our advisory locks; the second is the batch
-
-
-class LockLostError(PassingError):
-    """Another worker may be delivering the batch; this one stopped."""
-
-
-class RecordStep(Protocol):
-    """Records in the ledger that a sending took a step, which follows the state `after`."""
-
-    def __call__(self, connection: Connection, step: Step, after: State, **facts: str | None) -> None:
-        """Records it, with what became known by it; a BatchError if the state is another one by now."""
-
-
-class DeliveryLock:
-    """The lock that keeps all others from delivering or releasing a batch, held by a connection of its own."""
-
-    def __init__(self, connection: Connection, batch_id: int) -> None:
-        self._connection = connection
-        self._batch_id = batch_id
-        self._confirmed_at = time.monotonic()
-
-    def confirm(self) -> None:
-        """Asks the connection of the lock whether it still holds it.
-
-        Raises:
-            LockLostError: the connection has ended, and the lock with it.
-        """
-        try:
-            self._connection.execute(text("SELECT 1"))
-        except PassingError as error:
-            raise LockLostError(
-                f"This worker has lost its lock on batch {self._batch_id}, because its connection to the ledger ended. "
-                "Another worker may be delivering the batch, so this one stopped. Repeat the upload."
-            ) from error
-        self._confirmed_at = time.monotonic()
-
-    def confirm_regularly(self) -> None:
-        """Confirms the lock if some seconds have passed since the last time."""
-        if time.monotonic() - self._confirmed_at >= LOCK_CHECK_SECONDS:
-            self.confirm()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Upload:
-    """The first sending of a batch's file, or a resend of it, by the worker that holds the lock.
-
-    `state` and `part_name` are those of the sending, `record` records its steps. `resend_id` is None for the first.
-    """
-
-    engine: Engine
-    batch: Batch
-    resend_id: int | None
-    state: State
-    part_name: str | None
-    document: Document
-    folder: RemoteFolder
-    lock: DeliveryLock
-    record: RecordStep
 
 
 def deliver(engine: Engine, batch_id: int, open_folder: OpenFolder, work_dir: Path) -> Batch:
@@ -152,74 +74,16 @@ def confirm_delivered(engine: Engine, batch_id: int, *, by: str) -> Batch:
         if found.was_delivered:
             return found
         if not found.state.may_have_reached_the_bursar:
-            raise BatchError(f"Batch {batch_id} is {found.state}: no upload of it was begun, so the bursar can't have it.")
+            raise BatchError(
+                f"Batch {batch_id} is {found.state}: its upload was never begun, so the bursar can't have it."
+            )
         record_step(connection, batch_id, "delivered", after=found.state, delivery_confirmed_by=by)
         confirmed = batch(connection, batch_id)
     log.info("Batch %s has been delivered, as %s confirms.", batch_id, by)
     return confirmed
 
 
-def resume_upload(upload: Upload) -> None:
-    """Does what is left to do for a file to be in the folder once; each step is recorded as soon as it is taken."""
-    found, folder = upload.batch, upload.folder
-    if found.remote_folder not in (None, folder.address):
-        raise BatchError(
-            f"The upload of batch {found.id} went to {found.remote_folder}, but connection {found.sftp_connection} now "
-            f"leads to {folder.address}. Whether the file arrived can only be seen where it went: point the connection "
-            f"back until this batch is finished, or look for {found.file_name} by hand and, if the bursar has not got "
-            "it, release the batch."
-        )
-    if upload.state is not State.PART_COMPLETE:
-        _rename(upload, _send(upload))
-    elif not _is_already_uploaded(upload):
-        part = upload.part_name or ""
-        size = folder.size(part)
-        if size is None:
-            log.warning("%s is gone from %s: the bursar took it.", found.file_name, folder.address)
-        elif _is_whole(upload, part, size):
-            _rename(upload, part)
-        else:
-            log.warning("%s in %s is not what was sent any more (%s bytes).", part, folder.address, size)
-            _rename(upload, _send_again(upload))
-    with upload.engine.begin() as connection:
-        upload.record(connection, "delivered", State.PART_COMPLETE)
-    log.info("Delivered %s (%s bytes) to %s.", found.file_name, f"{upload.document.size:,}", folder.address)
-
-
-def unclear_delivery(found: Batch) -> UnclearDeliveryError:
-    """The error that asks a person whether the bursar has the file of a batch."""
-    return UnclearDeliveryError(
-        f"Batch {found.id} is unclear: the server acknowledged all of {found.file_name} "
-        f"({many(found.file_size or 0, 'byte')}), and then had no such file in {found.remote_folder}. It may have handed "
-        "the file on to the bursar, so it is not sent again by itself. Ask the bursar whether the file has arrived "
-        f"(SHA-256 {found.sha256}). If it has: `bin/bursar batches confirm-delivered {found.id}`. If it has not: "
-        f"`bin/bursar batches release {found.id} --bursar-has-not-got-it`."
-    )
-
-
-@contextmanager
-def delivery_lock(engine: Engine, batch_id: int) -> Iterator[DeliveryLock]:
-    """Keeps all others from delivering or releasing a batch while the block lasts, and its connection to the ledger.
-
-    Raises:
-        PassingError: somebody else does so now.
-    """
-    connection = engine.connect()
-    try:
-        # The worker is busy with the server meanwhile; a frozen one loses the lock.
-        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '3min'"))
-        lock = text("SELECT pg_try_advisory_xact_lock(:family, CAST(:batch AS integer))")
-        if not connection.execute(lock, {"family": _DELIVERY_LOCKS, "batch": batch_id}).scalar_one():
-            raise PassingError(f"Another worker is delivering batch {batch_id}.")
-        yield DeliveryLock(connection, batch_id)
-    finally:
-        with suppress(PassingError):  # a connection that has ended holds no lock
-            connection.close()
-
-
-def _deliver(
-    engine: Engine, found: Batch, document: Document, open_folder: OpenFolder, lock: DeliveryLock
-) -> None:
+def _deliver(engine: Engine, found: Batch, document: Document, open_folder: OpenFolder, lock: DeliveryLock) -> None:
     def record(connection: Connection, step: Step, after: State, **facts: str | None) -> None:
         record_step(connection, found.id, step, after=after, **facts)
 
@@ -237,186 +101,6 @@ def _deliver(
                 record=record,
             )
         )
-
-
-def _send(upload: Upload) -> str:
-    """Sends the file as a part of a new attempt, and records it as complete; returns the part's name."""
-    if upload.folder.size(upload.batch.file_name) is not None:
-        raise in_the_way(f"{upload.folder.address}/{upload.batch.file_name}")
-    _remove_earlier_parts(upload)
-    attempt = _begin_attempt(upload)
-    part: str = attempt.part_name
-    try:
-        _write_part(upload, attempt)
-        with upload.engine.begin() as connection:
-            _check_newest(connection, upload, attempt.id)
-            upload.record(connection, "part_complete", State.UPLOADING, part_name=part)
-    except LockLostError:
-        with suppress(RemoteFolderError, PassingError):  # nobody else ever uses this part
-            upload.folder.delete(part)
-        raise
-    return part
-
-
-def _write_part(upload: Upload, attempt: Row) -> None:  # type: ignore[type-arg]
-    """Writes the part of an attempt, and verifies it as far as the server tells."""
-    found, document, folder = upload.batch, upload.document, upload.folder
-    part: str = attempt.part_name
-    log.info("Sending %s (%s bytes) to %s.", found.file_name, f"{document.size:,}", folder.address)
-    progress = transfer_told(f"Sent {found.file_name}", document.size)
-
-    def before_last_block() -> None:
-        upload.lock.confirm()
-        _execute(upload.engine, "record_last_block", attempt.id)
-
-    def sent(block: bytes) -> None:
-        progress(block)
-        upload.lock.confirm_regularly()
-
-    with document.path.open("rb") as file:
-        source = _LastBlockAnnounced(file, document.size, before_last_block)
-        folder.write(part, cast("BinaryIO", source), sent)
-    upload.lock.confirm()
-    size = folder.size(part)
-    if size is None:
-        raise _unclear(upload)
-    if not _is_whole(upload, part, size):
-        raise PassingError(
-            f"{part} in {folder.address} has {size} bytes after the upload, and {found.file_name} has {document.size}, "
-            "or other bytes. The upload starts again; if this repeats, the server's disk or quota may be full."
-        )
-    upload.lock.confirm()
-
-
-def _send_again(upload: Upload) -> str:
-    """Sends the file anew in the place of a part that was complete once, and is not any more."""
-    with upload.engine.begin() as connection:
-        upload.record(connection, "upload_started", State.PART_COMPLETE, part_complete_at=None, part_name=None)
-    return _send(upload)
-
-
-def _remove_earlier_parts(upload: Upload) -> None:
-    """Removes the parts of earlier attempts, which may have been cut off or still be written by a lost worker.
-
-    Raises:
-        UnclearDeliveryError: the last block of one had been sent, and the server has it no more.
-    """
-    for attempt in _attempts(upload):
-        if upload.folder.size(attempt.part_name) is not None:
-            upload.lock.confirm()
-            _execute(upload.engine, "record_removal", attempt.id)
-            with suppress(RemoteFolderError):  # looked at below
-                upload.folder.delete(attempt.part_name)
-            if upload.folder.size(attempt.part_name) is None:
-                continue
-            raise RemoteFolderError(
-                f"{upload.folder.address}/{attempt.part_name}, a part of an earlier upload, can't be removed. Have the "
-                "server's administrator let the account delete its files, or remove it, then repeat the upload."
-            )
-        if attempt.last_block_at and not attempt.removed_at:
-            raise _unclear(upload)
-
-
-def _begin_attempt(upload: Upload) -> Row:  # type: ignore[type-arg]
-    found = upload.batch
-    upload.lock.confirm()
-    with upload.engine.begin() as connection:
-        batch(connection, found.id, lock=True)
-        facts = {"batch_id": found.id, "resend_id": upload.resend_id, "file_name": found.file_name}
-        attempt = connection.execute(statement("uploads/begin"), facts).one()
-        if upload.state is State.DOCUMENTED:
-            upload.record(connection, "upload_started", State.DOCUMENTED, remote_folder=upload.folder.address)
-    return attempt
-
-
-def _check_newest(connection: Connection, upload: Upload, attempt_id: int) -> None:
-    """Raises a LockLostError if another worker has begun an attempt since."""
-    batch(connection, upload.batch.id, lock=True)
-    if max(attempt.id for attempt in _attempts(upload, connection)) != attempt_id:
-        raise LockLostError(f"Another worker has begun to deliver batch {upload.batch.id}; this one stopped.")
-
-
-def _rename(upload: Upload, part: str) -> None:
-    found, folder = upload.batch, upload.folder
-    upload.lock.confirm()
-    try:
-        folder.rename(part, found.file_name)
-    except RemoteFolderError:
-        # A worker that lost its lock may have renamed the same part a moment before: then all is well.
-        size = folder.size(found.file_name)
-        if folder.size(part) is not None:
-            raise
-        if size is None:
-            raise _unclear(upload) from None
-        log.info("%s has its name already.", found.file_name)
-    size = folder.size(found.file_name)
-    if size is not None and not _is_whole(upload, found.file_name, size):  # None: the bursar was quick
-        raise RemoteFolderError(
-            f"{found.file_name} in {folder.address} has {size} bytes after its renaming, not {upload.document.size}, or "
-            "other bytes. Look at it with the bursar before this task is repeated."
-        )
-
-
-def _is_already_uploaded(upload: Upload) -> bool:
-    size = upload.folder.size(upload.batch.file_name)
-    if size is not None and not _is_whole(upload, upload.batch.file_name, size):
-        raise in_the_way(f"{upload.folder.address}/{upload.batch.file_name}")
-    return size is not None
-
-
-def _is_whole(upload: Upload, name: str, size: int) -> bool:
-    """Whether a file on the server has our size and, if the server can say it, our SHA-256."""
-    if size != upload.document.size:
-        return False
-    return upload.folder.sha256(name) in (None, upload.document.sha256)
-
-
-def _unclear(upload: Upload) -> UnclearDeliveryError:
-    """The error for a file that the server acknowledged and has no more; recorded, unless it is that of a resend.
-
-    Raises:
-        LockLostError: another worker may have removed or renamed the part.
-    """
-    upload.lock.confirm()
-    if upload.resend_id is None:
-        with upload.engine.begin() as connection:
-            state = batch(connection, upload.batch.id, lock=True).state
-            upload.record(connection, "unclear", state)
-        return unclear_delivery(_batch(upload.engine, upload.batch.id))
-    return UnclearDeliveryError(
-        f"The server acknowledged all of {upload.batch.file_name}, and then had no such file in "
-        f"{upload.folder.address}. It may have handed the file on to the bursar, so this run does not send it once more. "
-        "Ask the bursar whether it has arrived; if not, start another resend."
-    )
-
-
-def _attempts(upload: Upload, connection: Connection | None = None) -> Sequence[Row]:  # type: ignore[type-arg]
-    facts = {"batch_id": upload.batch.id, "resend_id": upload.resend_id}
-    if connection is not None:
-        return connection.execute(statement("uploads/attempts"), facts).all()
-    with upload.engine.connect() as own:
-        return own.execute(statement("uploads/attempts"), facts).all()
-
-
-def _execute(engine: Engine, name: str, attempt_id: int) -> None:
-    with engine.begin() as connection:
-        connection.execute(statement(f"uploads/{name}"), {"id": attempt_id})
-
-
-class _LastBlockAnnounced:
-    """A file to be sent, which calls a function before it gives its last block."""
-
-    def __init__(self, file: IO[bytes], size: int, before_last_block: Callable[[], None]) -> None:
-        self._file = file
-        self._left = size
-        self._before_last_block = before_last_block
-
-    def read(self, size: int) -> bytes:
-        block = self._file.read(size)
-        if block and len(block) >= self._left:
-            self._before_last_block()
-        self._left -= len(block)
-        return block
 
 
 def _batch(engine: Engine, batch_id: int) -> Batch:

@@ -2,7 +2,7 @@
 
 The bursar lost the file, or read half of it. Nothing is selected and nothing closed: the fines were exported before,
 and the transaction ids in the file are those that the bursar knows. Each run sends a batch again at most once, whatever
-fails on the way, by the steps of `delivery`.
+fails on the way, by the steps of `upload`.
 """
 
 import logging
@@ -12,8 +12,10 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from bursar.errors import BatchError, RemoteFolderError
 from bursar.exchange.folder import RemoteFolder
-from bursar.exporting.delivery import OpenFolder, Upload, delivery_lock, resume_upload
+from bursar.exporting.delivery import OpenFolder
+from bursar.exporting.delivery_lock import delivery_lock
 from bursar.exporting.document import build_document
+from bursar.exporting.upload import Upload, resume_upload
 from bursar.ledger.batches import Batch, State, Step, batch
 from bursar.ledger.statements import statement
 from bursar.work_dir import batch_folder, held, remove

@@ -1,7 +1,7 @@
 """The one database: PostgreSQL, the same everywhere.
 
-Every wait is bounded. PostgreSQL ends a statement that waits a minute for a lock, a transaction whose worker does nothing
-for a minute, and any statement after half an hour. Either end closes a connection that answers no keepalives.
+Every wait is bounded. PostgreSQL ends a statement that waits a minute for a lock, a transaction whose worker does
+nothing for a minute, and any statement after half an hour. Either end closes a connection that answers no keepalives.
 """
 
 from collections.abc import Iterator
@@ -104,9 +104,8 @@ def _longest_transactions(engine: Engine | None) -> str:
     try:
         if engine is None:
             raise psycopg.OperationalError
-        with psycopg.connect(
-            **engine.dialect.create_connect_args(engine.url)[1] | {"connect_timeout": 5}, autocommit=True
-        ) as connection:
+        parameters = dict(engine.dialect.create_connect_args(engine.url)[1])
+        with psycopg.connect(**parameters | {"connect_timeout": 5}, autocommit=True) as connection:
             holders = connection.execute(query).fetchall()
     except psycopg.Error:
         return "Which transaction holds it can't be found out."

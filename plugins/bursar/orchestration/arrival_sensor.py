@@ -8,11 +8,12 @@ from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 
+from bursar.exporting.closing import clear_work_dirs
 from bursar.importing.arrival import arrived
 from bursar.ledger.connection import ledger_engine
 from bursar.orchestration.connections import ledger_url, open_folder
 from bursar.orchestration.job_reporting import stage_of_run
-from bursar.profiles import Profile
+from bursar.profiles import INCLUDE, Profile, load_settings
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class ArrivalSensor(BaseSensorOperator):
             AirflowSkipException: the time is over, and the profile does without a file.
             AirflowSensorTimeout: the time is over, and the profile needs a file; never tried again.
         """
+        clear_work_dirs(ledger_engine(ledger_url()), load_settings(INCLUDE / "bursar.yaml").staging_folder)
         with stage_of_run(self.task_id, self.profile, "import", context):
             return self._look(context)
 

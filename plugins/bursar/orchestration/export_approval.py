@@ -8,7 +8,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Context
 
 from bursar.errors import BatchError
-from bursar.exporting import approval
+from bursar.exporting import approval, closing
 from bursar.ledger.batches import Batch, State, batch
 from bursar.ledger.connection import ledger_engine
 from bursar.money import many
@@ -21,13 +21,15 @@ from bursar.reporting.stages import timed_stage
 
 log = logging.getLogger(__name__)
 
+_ASKED_AGAIN = "No answer to the earlier request is recorded. Please answer again, even if you have answered before."
+
 
 class ExportApproval(ApprovalOperator):
     """Lets a batch within the limits pass at once; parks the run of any other until a person answers.
 
     The preview stands under Required Actions, and those who are told of warnings are told. Approved, the export goes
     on. Refused, the fines are let go and the tasks behind are skipped; unanswered in time, the task fails besides.
-    A repeated task asks again only if nobody answered.
+    A repeated task asks, and notifies, again if the ledger has no answer: Airflow may have lost one.
     """
 
     def __init__(self, *, profile: Profile, **arguments: Any) -> None:  # noqa: ANN401  passed on
@@ -42,22 +44,19 @@ class ExportApproval(ApprovalOperator):
     def execute(self, context: Context) -> None:
         """Asks, if somebody has to be asked."""
         ready, engine = self._batch(context), ledger_engine(ledger_url())
-        if ready.dry_run or ready.state.may_have_reached_the_bursar:
-            log.info("Batch %s is %s already: there is nothing to ask.", ready.id, ready.state)
-            return
         if ready.state is State.RELEASED:
             raise BatchError(f"Batch {ready.id} was released, and its fines are open. Start the DAG anew.")
         found = approval.ask(engine, ready.id, self.profile.export.approval)
         if found is None or found.answer == "approved":
-            log.info("Batch %s is %s.", ready.id, "within the limits" if found is None else "approved already")
+            log.info("Batch %s (%s) %s.", ready.id, ready.state, "is approved" if found else "needs no approval")
             return
         if found.answer:
-            approval.answer(engine, ready.id, found.answer, by=found.answered_by)
+            closing.record_answer(engine, ready.id, found.answer, by=found.answered_by)
             raise BatchError(f"Batch {ready.id} was {found.answer} before; its fines are open. Start the DAG anew.")
         run = run_url(self.dag_id, ready.run)
         letter = approval_letter(
             ready,
-            found.reasons,
+            (*found.reasons, *([_ASKED_AGAIN] if found.times_asked > 1 else [])),
             profile_name=self.profile.name,
             until=datetime.now(UTC) + timedelta(hours=self.profile.export.approval.waiting_hours),
             time_zone=self.profile.time_zone,
@@ -65,7 +64,8 @@ class ExportApproval(ApprovalOperator):
         )
         self.subject = f"Approve this export of {many(ready.fines, 'fine')}?"
         self.body = self._preview(letter, ready)
-        deliver(engine, letter, self.profile.notifications.warnings, what=f"approval batch {ready.id}")
+        request = f"approval batch {ready.id} request {found.times_asked}"
+        deliver(engine, letter, self.profile.notifications.warnings, what=request)
         super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
@@ -77,7 +77,7 @@ class ExportApproval(ApprovalOperator):
         ready, engine = self._batch(context), ledger_engine(ledger_url())
         with timed_stage(engine, self.task_id, job="export", profile=ready.profile, run=ready.run):
             if event.get("error_type") == "timeout":
-                approval.answer(engine, ready.id, "unanswered", by=None)
+                closing.record_answer(engine, ready.id, "unanswered", by=None)
                 raise BatchError(
                     f"Nobody answered within {self.profile.export.approval.waiting_hours} hours whether batch "
                     f"{ready.id} may go. Nothing was sent. What it held ({many(ready.fines, 'fine')}) is open, and the "
@@ -86,7 +86,7 @@ class ExportApproval(ApprovalOperator):
         said = event.get("chosen_options")
         if said in ([self.APPROVE], [self.REJECT]):
             who = event["responded_by_user"]
-            approval.answer(
+            closing.record_answer(
                 engine, ready.id, "approved" if said == [self.APPROVE] else "refused", by=who and who["name"]
             )
         super().execute_complete(context, event)
@@ -97,6 +97,4 @@ class ExportApproval(ApprovalOperator):
             return batch(connection, number)
 
     def _preview(self, letter: Letter, batch: Batch) -> str:
-        return (
-            f"{render(letter).markdown}\n- `bin/bursar batches file {batch.id}` builds the file to look at\n"
-        )
+        return f"{render(letter).markdown}\n- `bin/bursar batches file {batch.id}` builds the file to look at\n"

@@ -87,10 +87,7 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
             """Builds the XML file of the batch and checks it against the format and the lines."""
             if not selected["fines"]:
                 raise AirflowSkipException("Nothing to do: no fine is due for export, so there is no file.")
-            built = document.build_document(ledger_engine(ledger_url()), selected["batch"], folder)
-            if read_request(get_current_context(), profile).dry_run:
-                remove(batch_folder(folder, selected["batch"]))
-            return {"batch": selected["batch"], "file": built.path.name, "size": built.size, "sha256": built.sha256}
+            return _built(profile, selected["batch"], folder)
 
         @task(**at_the_server(profile), inlets=[lineage.ledger()], outlets=[lineage.exported_files(profile)])
         @timed(profile, "export")
@@ -126,6 +123,13 @@ def _selected(profile: Profile, settings: Settings, request: RunRequest, run: st
     return selection.select_fines(engine, profile, settings, run=run, as_of=request.as_of, dry_run=request.dry_run)
 
 
+def _built(profile: Profile, batch_id: int, work_dir: Path) -> Summary:
+    built = document.build_document(ledger_engine(ledger_url()), batch_id, work_dir)
+    if read_request(get_current_context(), profile).dry_run:
+        remove(batch_folder(work_dir, batch_id))
+    return {"batch": batch_id, "file": built.path.name, "size": built.size, "sha256": built.sha256}
+
+
 def _delivered(profile: Profile, request: RunRequest, batch_id: int, folder_of: OpenFolder, work_dir: Path) -> Batch:
     if request.dry_run:
         raise AirflowSkipException(
@@ -133,7 +137,7 @@ def _delivered(profile: Profile, request: RunRequest, batch_id: int, folder_of: 
         )
     engine = ledger_engine(ledger_url())
     if not request.resend_batch:
-        approval.check_approved(engine, batch_id)
+        approval.require_approved(engine, batch_id, profile.export.approval)
         return deliver(engine, batch_id, folder_of, work_dir)
     context = get_current_context()
     return send_again(

@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import DAG, CronTriggerTimetable, task
 from airflow.sdk.exceptions import AirflowFailException
 
+from bursar.exporting.closing import clear_work_dirs
 from bursar.ledger.connection import ledger_engine
 from bursar.orchestration.connections import ledger_url
 from bursar.orchestration.integration_dag import Summary, dag_id
 from bursar.orchestration.telling import deliver, run_url
-from bursar.profiles import INCLUDE, Profile, load_profiles, load_settings
+from bursar.profiles import INCLUDE, Problem, Profile, load_profiles, load_settings
 from bursar.profiles.oversight import Alerts
 from bursar.reporting.alerts import alerts
 from bursar.reporting.letters import alert_letter
@@ -19,12 +20,11 @@ WATCH = "bursar_watch"
 
 def watch_dags() -> dict[str, DAG]:
     """The DAG `bursar_watch`, if any profile has something watched; none otherwise."""
-    return {WATCH: _watch_dag()} if any(profile.alerts != Alerts() for profile in _profiles()) else {}
+    return {WATCH: _watch_dag()} if any(profile.alerts != Alerts() for profile in _profiles()[0]) else {}
 
 
-def _profiles() -> list[Profile]:
-    profiles, _ = load_profiles(INCLUDE / "profiles", load_settings(INCLUDE / "bursar.yaml"))
-    return profiles
+def _profiles() -> tuple[list[Profile], list[Problem]]:
+    return load_profiles(INCLUDE / "profiles", load_settings(INCLUDE / "bursar.yaml"))
 
 
 def _watch_dag() -> DAG:
@@ -43,8 +43,10 @@ def _watch_dag() -> DAG:
         def raise_alerts() -> list[Summary]:
             """Tells each trouble once; the next run tries again what did not go."""
             engine = ledger_engine(ledger_url())
+            clear_work_dirs(engine, load_settings(INCLUDE / "bursar.yaml").staging_folder)
+            profiles, unreadable = _profiles()
             with engine.begin() as connection:
-                found = alerts(connection, _profiles(), now=datetime.now(UTC))
+                found = alerts(connection, profiles, now=datetime.now(UTC), complete=not unreadable)
             problems = []
             for alert in found:
                 letter = alert_letter(

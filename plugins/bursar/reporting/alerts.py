@@ -30,13 +30,16 @@ class Alert:
     advice: str
 
 
-def alerts(connection: Connection, profiles: Sequence[Profile], *, now: datetime) -> list[Alert]:
+def alerts(connection: Connection, profiles: Sequence[Profile], *, now: datetime, complete: bool = True) -> list[Alert]:
     """All that is wrong now with what the profiles want watched, by profile; an empty list on a good day.
 
     What is watched is watched from the first question on: a new profile has its whole time before it is missed.
+    `complete` says whether these are all profiles. While one can't be read, none loses the moment since when it is
+    watched.
     """
     watched = [(profile, job) for profile in profiles for job in _watched(profile)]
-    _forget_the_others(connection, watched)
+    if complete:
+        _forget_the_others(connection, watched)
     found: list[Alert] = []
     for profile, job in watched:
         facts = {"job": job, "profile": profile.code}

@@ -77,7 +77,10 @@ def record_report(engine: Engine, report: JobReport) -> JobReport:
 
 
 def forget_reports(engine: Engine, *, before: datetime) -> int:
-    """Forgets the reports of runs that began before a moment, and returns how many there were."""
+    """Deletes the reports of runs that ended before a moment, with their stages, and returns how many there were.
+
+    Of each job and profile, the newest of these and the newest successful one stay: alerts look at them.
+    """
     with engine.begin() as connection:
-        connection.execute(statement("reports/forget_stages"), {"before": before})
-        return connection.execute(statement("reports/forget"), {"before": before}).rowcount
+        deleted: int = connection.execute(statement("reports/forget"), {"before": before}).scalar_one()
+    return deleted

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine, RowMapping
 
 from bursar.exporting.approval import Waiting, waiting
-from bursar.exporting.delivery import unclear_delivery
 from bursar.exporting.selection import REASONS
+from bursar.exporting.upload import unclear_delivery
 from bursar.ledger.batches import Batch, State, unfinished_batches
 from bursar.ledger.imports import EFFECTIVE
 from bursar.ledger.statements import statement

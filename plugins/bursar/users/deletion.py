@@ -7,15 +7,12 @@ is known.
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
 from sqlalchemy import Connection, Engine, Row
 
 from bursar.errors import LedgerError
-from bursar.ledger.batches import unfinished_batches
 from bursar.ledger.statements import statement
 from bursar.money import money
-from bursar.work_dir import sweep
 
 log = logging.getLogger(__name__)
 
@@ -72,16 +69,6 @@ def forget(connection: Connection) -> None:
     """Takes the personal data of those in the temporary table `leaving` out of the ledger; the money stays."""
     for name in ("analyze_leaving", "forget_identifiers", "forget_lines", "forget_comments", "forget_users"):
         connection.execute(statement(f"users/{name}"))
-
-
-def clear_work_dirs(engine: Engine, staging_folder: Path) -> int:
-    """Removes the working folders of all profiles that no task of this machine uses; returns how many there were.
-
-    Those of exports under way stay: they hold no fine of a deleted user.
-    """
-    with engine.connect() as connection:
-        unfinished = {found.id for found in unfinished_batches(connection)}
-    return sum(sweep(folder, unfinished) for folder in sorted(staging_folder.glob("*")) if folder.is_dir())
 
 
 def _refusal(user_id: int, active: Sequence[Row]) -> str:  # type: ignore[type-arg]

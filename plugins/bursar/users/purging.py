@@ -9,10 +9,11 @@ import pendulum
 from pydantic import Field
 from sqlalchemy import Engine
 
+from bursar.exporting.closing import clear_work_dirs
 from bursar.ledger.statements import statement
 from bursar.money import many
 from bursar.profiles import Settings
-from bursar.users.deletion import clear_work_dirs, forget
+from bursar.users.deletion import forget
 from bursar.users.jobs import Amount, Choices, UserJob, check_codes, job_of_run, next_job, record, waive
 
 log = logging.getLogger(__name__)
