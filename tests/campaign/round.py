@@ -44,7 +44,7 @@ class Round:
         self.injected: list[Kind] = []
         self.dead: list[Dead] = []
         self.allowed = self.random.random() < 0.5
-        takes = self.random.choices(TAKES, [18, 1, 1])[0] if self.noisy else "no"
+        takes = self.random.choices(TAKES, [8, 1, 1])[0] if self.noisy else "no"
         greedy = self.random.choice(CODES)
         self.takes: dict[str, Takes] = {} if takes == "no" else {greedy: takes}
         world.random = self.part("offices at a moment")
