@@ -200,6 +200,8 @@ def _last_run(round_: Round, actor: Actor, number: int, busy: list[bool]) -> Ite
         office.pay(actor.random)
     busy.append(bool(office.waiting()))
     yield from import_run(round_, actor, actor.name)
+    unfinished = "SELECT id FROM batches WHERE profile = %s AND closed_at IS NULL AND released_at IS NULL"
+    busy.append(bool(round_.rows(unfinished, actor.code)))
 
 
 def _office(actor: Actor) -> Office:
