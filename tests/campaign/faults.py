@@ -42,7 +42,7 @@ WEIGHTS: Mapping[Kind, int] = {
     "server's disk full": 4,
     "connection dropped before an act": 8,
     "connection dropped after an act": 8,
-    "worker's disk full": 4,
+    "worker's disk full": 10,
     "worker taken for dead goes on": 5,
     "worker taken for dead goes on without its connections": 5,
     "two workers of one stage": 8,
@@ -64,7 +64,7 @@ AT_REQUESTS: tuple[Kind, ...] = (
     "the office acts at that moment",
 )
 UNPLACED: tuple[Kind, ...] = ("server refuses connections", "worker's disk full", "two workers of one stage")
-MAX_FILE = 40_000  # bytes
+MAX_FILE = 15_000  # bytes
 SIDES: tuple[Side, ...] = ("before", "after")
 
 Acts = Mapping[str, Mapping[PointKind, int]]
