@@ -10,10 +10,10 @@ from typing import Literal
 import psycopg
 
 from bursar.ledger.connection import grant, ledger_engine, migrate
-from demo.postgres import Postgres, embedded_postgres
+from demo.postgres import DAGS_ROLE, LEDGER_OWNER, Postgres, embedded_postgres
 from tests.library import empty
 
-LEDGER, ROLE = "ledger", "bursar"
+LEDGER = "ledger"
 Stop = Literal["stopped", "stopped at once", "killed"]
 _SIGNALS: dict[Stop, signal.Signals] = {
     "stopped": signal.SIGINT,
@@ -50,11 +50,10 @@ class Database:
 
     def prepare(self) -> None:
         """Makes the ledger, and the role of the DAGs."""
-        self.postgres.create(LEDGER)
-        self.postgres.create_role(ROLE)
-        engine = ledger_engine(self.postgres.url(LEDGER))
+        self.postgres.create_ledger(LEDGER)
+        engine = ledger_engine(self.postgres.url(LEDGER, user=LEDGER_OWNER))
         migrate(engine)
-        grant(engine, ROLE)
+        grant(engine, DAGS_ROLE)
 
     def clear(self) -> None:
         """Takes everything out of the ledger."""

@@ -12,8 +12,9 @@ from pathlib import Path
 from random import Random
 
 from bursar.profiles import Profile, Settings
+from demo.postgres import DAGS_ROLE
 from tests.campaign import product
-from tests.campaign.database import LEDGER, ROLE, Database
+from tests.campaign.database import LEDGER, Database
 from tests.campaign.office import Office
 from tests.campaign.servers import Server, Takes, connection_of
 from tests.campaign.workers import Work, Worker, fork
@@ -61,7 +62,12 @@ class World:
             os.environ[f"AIRFLOW_CONN_BURSAR_{code}"] = json.dumps(connection_of(server))
         self.database.start()
         self.database.prepare()
-        ledger = {"conn_type": "postgres", "host": str(self.database.postgres.sockets), "login": ROLE, "schema": LEDGER}
+        ledger = {
+            "conn_type": "postgres",
+            "host": str(self.database.postgres.sockets),
+            "login": DAGS_ROLE,
+            "schema": LEDGER,
+        }
         os.environ["AIRFLOW_CONN_BURSAR_LEDGER"] = json.dumps(ledger)
         product.shorten_waits()
 

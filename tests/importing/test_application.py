@@ -6,7 +6,7 @@ from decimal import Decimal
 from threading import Barrier
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 from bursar.errors import BatchError, InputFileError, PassingError
 from bursar.exporting.closing import close_fines
@@ -393,11 +393,13 @@ def test_no_record_is_lost_at_any_border(office: Office, records: int) -> None:
 @pytest.mark.parametrize(
     "change", ["UPDATE import_records SET sum = '9'", "DELETE FROM import_records WHERE number = 2"]
 )
-def test_counts_and_sums_are_compared_and_a_difference_changes_nothing(office: Office, change: str) -> None:
+def test_counts_and_sums_are_compared_and_a_difference_changes_nothing(
+    office: Office, owned_ledger: Engine, change: str
+) -> None:
     """In whatever share it is."""
     fine, transaction = office.exported("10.00")
     file = office.file(Payment(transaction, "10"), Payment("unknown", "0"))
-    with office.library.ledger.begin() as connection:
+    with owned_ledger.begin() as connection:
         connection.execute(text(change))
     with pytest.raises(BatchError, match="not applied"):
         office.apply(file)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, Row, text
 
 from bursar.errors import LedgerError
 from bursar.ledger import desk
+from bursar.ledger.statements import statement
 
 D = Decimal
 
@@ -346,7 +347,7 @@ def test_a_payment_during_a_selection_waits_and_is_then_refused(ledger: Engine, 
 
     other = threading.Thread(target=desk_at_work)
     with ledger.begin() as selecting:
-        selecting.exec_driver_sql("LOCK TABLE fines IN EXCLUSIVE MODE")
+        selecting.execute(statement("export/freeze_ledger"))
         other.start()
         ready.wait(10)
         until_blocked(selecting, pids[0])
