@@ -90,7 +90,14 @@ def _import_file(round_: Round, actor: Actor, run: str, name: str) -> Steps:
         return
     applied = yield from round_.stage(actor, "apply", lambda stages, _: stages.apply(read.value, run))
     if applied.ok:
-        yield from round_.stage(actor, "archive", lambda stages, _: stages.archive(read.value, name, run))
+        archived = yield from _archive(round_, actor, read.value, name, run)
+        if not archived:
+            round_.unarchived.append((actor.code, read.value, name, run))
+
+
+def _archive(round_: Round, actor: Actor, file: int, name: str, run: str) -> Generator[None, None, bool]:
+    done = yield from round_.stage(actor, "archive", lambda stages, _: stages.archive(file, name, run))
+    return bool(done.ok)
 
 
 def _answer(round_: Round, actor: Actor) -> Steps:
@@ -194,6 +201,9 @@ def _end(round_: Round) -> None:
 def _last_run(round_: Round, actor: Actor, number: int, busy: list[bool]) -> Iterator[None]:
     """One more run of both, and whether there was something to do; the first time the office pays once more."""
     office = _office(actor)
+    for failed in [failed for failed in round_.unarchived if failed[0] == actor.code]:  # a person clears the task
+        round_.unarchived.remove(failed)
+        yield from _archive(round_, actor, *failed[1:])
     busy.append((yield from export_run(round_, actor, actor.name)))
     office.take()
     if number == 0:

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from airflow.providers.ssh.hooks.ssh import SSHHook
 from sqlalchemy import Engine
 
 import bursar.exchange.folder
@@ -35,13 +33,6 @@ def shorten_waits() -> None:
             setattr(module, "PATIENCE", SERVER_SECONDS)  # noqa: B010
     for name in ("lock_timeout", "idle_in_transaction_session_timeout"):
         bursar.ledger.connection.SESSION[name] = f"{LEDGER_SECONDS}s"
-    usual = SSHHook.__init__
-
-    def wait_briefly(hook: SSHHook, *arguments: Any, **named: Any) -> None:
-        usual(hook, *arguments, **named)
-        hook.banner_timeout = hook.auth_timeout = SERVER_SECONDS
-
-    setattr(SSHHook, "__init__", wait_briefly)  # noqa: B010
 
 
 def sweep(engine: Engine, folders: Iterable[Path]) -> None:

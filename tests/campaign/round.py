@@ -43,6 +43,7 @@ class Round:
         self.found: list[Violation] = []
         self.injected: list[Kind] = []
         self.dead: list[Dead] = []
+        self.unarchived: list[tuple[str, int, str, str]] = []  # failed for good: code, file, name, run
         self.allowed = self.random.random() < 0.5
         takes = self.random.choices(TAKES, [8, 1, 1])[0] if self.noisy else "no"
         # By SFTP a client says that it closes a file; by FTP a broken upload looks like one that is done.
