@@ -42,7 +42,7 @@ GRANT SELECT, INSERT, UPDATE (upload_started_at, remote_folder, part_complete_at
 GRANT SELECT, INSERT, UPDATE (last_block_at, removed_at) ON upload_attempts TO {role};
 GRANT USAGE ON SEQUENCE upload_attempts_id_seq TO {role};
 GRANT SELECT, INSERT, DELETE ON claims TO {role};
-GRANT SELECT (next), UPDATE (next) ON transaction_ids TO {role};
+GRANT SELECT, UPDATE (next) ON transaction_ids TO {role};
 GRANT SELECT, INSERT ON closed_shares TO {role};
 
 -- Imports.
