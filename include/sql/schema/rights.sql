@@ -38,7 +38,7 @@ GRANT EXECUTE ON FUNCTION xml_text TO {role};
 GRANT SELECT ON exported_fines TO {role};
 GRANT SELECT, INSERT, UPDATE (upload_started_at, remote_folder, part_complete_at, delivered_at) ON resends TO {role};
 GRANT SELECT, INSERT, DELETE ON claims TO {role};
-GRANT SELECT (next), UPDATE (next) ON transaction_ids TO {role};
+GRANT SELECT, UPDATE (next) ON transaction_ids TO {role};
 GRANT SELECT, INSERT ON closed_shares TO {role};
 
 -- Imports.
