@@ -42,7 +42,7 @@ notifications:
 alerts:
   unsent_hours: 1
 """
-SOON = 60  # seconds
+SOON = 120  # seconds
 
 
 @pytest.fixture(scope="module")
