@@ -11,7 +11,7 @@ CREATE TABLE upload_attempts (
     part_name     text        NOT NULL,
     started_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     last_block_at timestamptz,                      -- recorded before the last block was sent
-    removed_at    timestamptz                       -- recorded before Bursar removed the part, which a later attempt replaces
+    removed_at    timestamptz                       -- when Bursar had removed the part, as the server confirmed
 );
 CREATE INDEX upload_attempts_of_batch ON upload_attempts (batch_id);
 
