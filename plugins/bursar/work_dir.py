@@ -103,10 +103,12 @@ def _alone(folder: Path) -> Iterator[bool]:
         return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        yield False
-    else:
-        yield True
+        # Another process may have removed it, and a third one created it anew, between the two.
+        is_same = os.path.samestat(os.fstat(descriptor), folder.stat())
+    except (BlockingIOError, FileNotFoundError):
+        is_same = False
+    try:
+        yield is_same
     finally:
         os.close(descriptor)
 

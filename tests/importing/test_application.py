@@ -215,6 +215,16 @@ def test_cumulative_amounts(
     assert credit_made == (None if credit is None else Decimal(credit))
 
 
+def test_what_was_settled_before_is_reported_once_by_totals(library: Library, office: Office) -> None:
+    fine, transaction = office.exported("10.00")
+    with library.ledger.begin() as connection:
+        desk.waive(connection, fine, allow_activity_on_transferred_finesfees=True)
+    for total in ("4.00", "4.00", "10.00"):
+        office.pay(Payment(transaction, total), amounts="cumulative")
+    assert library.one("SELECT array_agg(outcome ORDER BY file_id) FROM import_records") == ["ALREADY_SETTLED"] * 3
+    assert library.one("SELECT sum(settled_before) FROM import_records") == Decimal(10)
+
+
 def test_cumulative_credits_mirror(office: Office) -> None:
     _, transaction = office.exported("-10.00")
     found = [

@@ -4,14 +4,23 @@
 -- reckoned in the direction of the charge, so that credits are charges with the signs turned. What is paid beyond the
 -- outstanding amount, but had been settled at the library, makes no credit: the bursar hears of it by a reversal, and owes it
 -- to the student.
-WITH earlier AS (  -- what earlier files reported in all, where amounts are cumulative
-    SELECT records.matched_id, sum(abs(applied) + credited + coalesce(abs(settled_before), 0)) AS total
-    FROM (SELECT DISTINCT fine_id, matched_id FROM matched
-          WHERE share = :share AND outcome IS NULL AND :amounts = 'cumulative') AS asked
-    JOIN journal ON journal.fine_id = asked.fine_id
-    JOIN import_records AS records ON records.file_id = journal.import_file_id AND records.number = journal.import_record
-        AND records.matched_id = asked.matched_id
-    GROUP BY records.matched_id
+WITH asked AS (
+    SELECT DISTINCT fine_id, matched_id FROM matched
+    WHERE share = :share AND outcome IS NULL AND :amounts = 'cumulative'
+), earlier AS (  -- what earlier files reported in all, where amounts are cumulative; also of fines that were settled before
+    SELECT matched_id, sum(amount) AS total FROM (
+        SELECT records.matched_id, abs(applied) + credited + coalesce(abs(settled_before), 0) AS amount
+        FROM asked JOIN journal ON journal.fine_id = asked.fine_id
+        JOIN import_records AS records ON records.file_id = journal.import_file_id
+            AND records.number = journal.import_record AND records.matched_id = asked.matched_id
+        UNION ALL
+        SELECT asked.matched_id, settled.amount
+        FROM asked CROSS JOIN LATERAL (
+            SELECT abs(settled_before) AS amount FROM import_records
+            WHERE fine_id = asked.fine_id AND applied IS NULL AND matched_id = asked.matched_id AND settled_before IS NOT NULL
+            OFFSET 0  -- looked up fine by fine, not gone through
+        ) AS settled
+    ) AS reported GROUP BY matched_id
 ), payments AS (
     SELECT matched.*,
            -- What is new: the sum itself, or with cumulative amounts what it exceeds the highest total so far by.

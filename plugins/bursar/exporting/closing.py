@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
-from bursar.errors import BatchError
+from bursar.errors import BatchError, UnclearDeliveryError
 from bursar.exporting import approval
 from bursar.exporting.delivery import OpenFolder, deliver
 from bursar.exporting.delivery_lock import delivery_lock
@@ -174,7 +174,11 @@ def finish_earlier_batches(
         elif found.state.may_have_reached_the_bursar:
             log.warning("Batch %s of %s was left %s; it is completed now.", found.id, found.run, found.state)
             approval.require_approved(engine, found.id, Approval())  # the limits were compared before its upload began
-            deliver(engine, found.id, open_folder, work_dir)
+            try:
+                deliver(engine, found.id, open_folder, work_dir)
+            except UnclearDeliveryError as error:
+                log.warning("%s", error)  # its fines wait for a person; the others go on
+                continue
             ended.append(close_fines(engine, found.id, ended_by=run))
         else:
             ended.append(release(engine, found.id, ended_by=run))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import InvalidRequestError
 
 from bursar.errors import PassingError
 
@@ -33,7 +34,7 @@ class DeliveryLock:
         """
         try:
             self._connection.execute(text("SELECT 1"))
-        except PassingError as error:
+        except (PassingError, InvalidRequestError) as error:  # the second: it was lost before
             raise LockLostError(
                 f"This worker has lost its lock on batch {self._batch_id}, because its connection to the ledger ended. "
                 "Another worker may be delivering the batch, so this one stopped. Repeat the upload."

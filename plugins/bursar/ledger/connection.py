@@ -41,7 +41,12 @@ MAX_SESSION_NAME = 63  # bytes; PostgreSQL cuts longer ones
 session_name: ContextVar[str] = ContextVar("session_name", default="bursar")
 """What PostgreSQL lists the sessions of this process as, in `application_name`."""
 
-_TRANSIENT = (psycopg.OperationalError, psycopg.InterfaceError, errors.IdleInTransactionSessionTimeout)
+_TRANSIENT = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    errors.IdleInTransactionSessionTimeout,
+    errors.ReadOnlySqlTransaction,  # a server that is a standby now
+)
 _WAITED = (errors.LockNotAvailable, errors.QueryCanceled, errors.DeadlockDetected)
 
 
