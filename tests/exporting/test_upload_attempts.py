@@ -19,10 +19,9 @@ from bursar.exporting.document import build_document
 from bursar.exporting.resending import send_again
 from bursar.exporting.selection import select_fines
 from bursar.ledger.batches import Batch, State, batch
-from demo.postgres import Postgres
+from demo.postgres import DAGS_ROLE, Postgres
 from demo.servers import Account, sftp_server
 from tests.bursar import Bursar
-from tests.conftest import DAGS_ROLE
 from tests.library import NOW, Library, a_profile, the_settings
 from tests.mortal import KilledError
 
