@@ -109,7 +109,7 @@ def test_a_worker_that_starts_the_task_defers_it() -> None:
     sensor = sensor_of(importing())
     deadline = rendered_deadline(sensor, SIX, SIX)
     with pytest.raises(TaskDeferred) as deferred:
-        sensor.execute({})  # type: ignore[typeddict-item]
+        sensor.execute({})
     assert isinstance(deferred.value.trigger, PaymentFileTrigger)
     assert deferred.value.trigger.deadline == deadline.isoformat()
     assert deferred.value.method_name == "execute_complete"
