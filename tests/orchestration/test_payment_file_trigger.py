@@ -311,11 +311,12 @@ def test_an_unexpected_error_is_left_to_airflow(inbox: Path, monkeypatch: pytest
     ids=["an error", "another code", "not active"],
 )
 def test_a_profile_in_the_middle_of_a_change_is_waited_for(
-    inbox: Path, include: Path, looks: list[float], right: str, wrong: str
+    inbox: Path, include: Path, looks: list[float], caplog: pytest.LogCaptureFixture, right: str, wrong: str
 ) -> None:
     (inbox / "a.xml").write_bytes(b"<a/>")
     change_profile(include, right, wrong)
     assert wait_while(looks, lambda: change_profile(include)) == {"files": ["a.xml"]}
+    assert "The profile STUDENTS has an error, has been removed, or its import is not active" in caplog.text
 
 
 def test_a_profile_that_stays_wrong_is_named(inbox: Path, include: Path) -> None:
