@@ -37,7 +37,6 @@ NEEDED_BY = {
 }
 """How the text of a statement shows that it needs a right on a table, a sequence or a function."""
 NEEDED_FOR_COLUMN = {
-    "SELECT": r"RETURNING {column}\b",
     "INSERT": r"INSERT INTO {name}\s*\([^)]*\b{column}\b",
     "UPDATE": r"(UPDATE {name}\b|INSERT INTO {name}\b[^;]*DO UPDATE)[^;]*\bSET\b[^;]*\b{column} =",
 }
@@ -49,7 +48,7 @@ NEW_FINE = (
     " SELECT id, 'X', 'USD', 5, now(), {} FROM users"
 )
 LIKE_THE_JOURNAL = (
-    "CREATE TEMPORARY TABLE mine (id bigint, fine_id {type}, kind text, balance_change numeric,"
+    "CREATE TEMPORARY TABLE mine (id bigint, fine_id bigint, kind text, balance_change {type},"
     " outstanding_change numeric, reversal_change numeric, at timestamptz, batch_id bigint)"
 )
 TRIGGER_OF_MINE = (
@@ -215,36 +214,35 @@ class TestTheJournalsTriggerFunction:
     """It runs with the rights of the ledger's owner."""
 
     def test_it_can_not_be_made_the_trigger_of_another_table(self, connection: Connection) -> None:
-        connection.exec_driver_sql(LIKE_THE_JOURNAL.format(type="bigint"))
+        connection.exec_driver_sql(LIKE_THE_JOURNAL.format(type="numeric"))
         with pytest.raises(ProgrammingError, match="permission denied for function journal_moves_fines"):
             connection.exec_driver_sql(TRIGGER_OF_MINE)
 
-    @pytest.mark.parametrize("fine_id", ["bigint", "pg_temp.fine"])
+    @pytest.mark.parametrize(("amount", "value"), [("numeric", "-5"), ("pg_temp.amount", "'x'")])
     def test_it_refuses_any_other_table_even_if_somebody_gave_the_right_to_execute_it(
-        self, connection: Connection, owned_ledger: Engine, fine_id: str
+        self, connection: Connection, owned_ledger: Engine, amount: str, value: str
     ) -> None:
-        """The second table has a type of which the implicit cast runs code; with that, the owner would run it."""
+        """The implicit cast of the second type runs the caller's code, which the owner would execute."""
         with owned_ledger.begin() as owner:
             owner.exec_driver_sql(f"GRANT EXECUTE ON FUNCTION journal_moves_fines() TO {DAGS_ROLE}")
-        connection.exec_driver_sql("CREATE TYPE pg_temp.fine AS ENUM ('x')")
+        connection.exec_driver_sql("CREATE TYPE pg_temp.amount AS ENUM ('x')")
         connection.exec_driver_sql(
-            "CREATE FUNCTION pg_temp.run(pg_temp.fine) RETURNS bigint LANGUAGE plpgsql AS $$"
-            " BEGIN ALTER TABLE public.journal DISABLE TRIGGER ALL; RETURN 1; END $$"
+            "CREATE FUNCTION pg_temp.run(pg_temp.amount) RETURNS numeric LANGUAGE plpgsql AS $$"
+            f" BEGIN GRANT ALL ON public.journal TO {DAGS_ROLE}; RETURN -5; END $$"
         )
-        connection.exec_driver_sql("CREATE CAST (pg_temp.fine AS bigint) WITH FUNCTION pg_temp.run AS IMPLICIT")
-        connection.exec_driver_sql(LIKE_THE_JOURNAL.format(type=fine_id))
+        connection.exec_driver_sql("CREATE CAST (pg_temp.amount AS numeric) WITH FUNCTION pg_temp.run AS IMPLICIT")
+        connection.exec_driver_sql(LIKE_THE_JOURNAL.format(type=amount))
         connection.exec_driver_sql(TRIGGER_OF_MINE)
-        value = "(SELECT min(id) FROM fines)" if fine_id == "bigint" else "'x'"
         try:
             with pytest.raises(ProgrammingError, match="the trigger function of public.journal, not of mine"):
-                connection.exec_driver_sql(f"INSERT INTO mine VALUES (1, {value}, 'PAID', -5, 0, 0, now(), NULL)")
+                connection.exec_driver_sql(f"INSERT INTO mine SELECT 1, id, 'PAID', {value}, 0, 0, now() FROM fines")
         finally:
             connection.rollback()
             grant(owned_ledger, DAGS_ROLE)
 
     def test_the_owner_of_the_ledger_can_not_do_so_either(self, owned_ledger: Engine) -> None:
         with owned_ledger.connect() as connection:
-            connection.exec_driver_sql(LIKE_THE_JOURNAL.format(type="bigint"))
+            connection.exec_driver_sql(LIKE_THE_JOURNAL.format(type="numeric"))
             connection.exec_driver_sql(TRIGGER_OF_MINE)
             with pytest.raises(ProgrammingError, match="the trigger function of public.journal, not of mine"):
                 connection.exec_driver_sql("INSERT INTO mine (fine_id) VALUES (1)")
