@@ -30,7 +30,6 @@ def dags(library: Library) -> dict[str, str]:
     settings = {
         "PATIENT": ("banner", "settle_seconds: 0"),
         "FUTILE": ("banner", "waiting_time_minutes: 0"),
-        "NEEDED": ("banner", "waiting_time_minutes: 0\n  without_a_file: failed"),
         "ASTRAY": ("nowhere", "settle_seconds: 0"),
     }
     for code, (server, lines) in settings.items():
@@ -84,14 +83,15 @@ def test_a_wait_outlives_the_ledger_and_the_triggerer_and_needs_no_process(
         assert connection.execute(applied).scalars().all() == ["late.xml"]
 
 
-def test_a_wait_without_a_file_ends_as_the_profile_says(library: Library, engine: Engine, dags: dict[str, str]) -> None:
+def test_a_wait_in_vain_is_skipped_and_one_that_needs_a_person_fails_once(
+    library: Library, engine: Engine, dags: dict[str, str]
+) -> None:
     client = library.airflow.client
-    skipped, failed, nowhere = (dags[code] for code in ("FUTILE", "NEEDED", "ASTRAY"))
-    runs = {dag: client.trigger(dag) for dag in (skipped, failed, nowhere)}
+    skipped, failed = dags["FUTILE"], dags["ASTRAY"]
+    runs = {dag: client.trigger(dag) for dag in (skipped, failed)}
 
-    assert [client.wait(dag, run) for dag, run in runs.items()] == ["success", "failed", "failed"]
+    assert [client.wait(dag, run) for dag, run in runs.items()] == ["success", "failed"]
     tasks = [task for dag, run in runs.items() for task in client.tasks(dag, run) if task["task_id"] == TASK]
-    assert [(task["state"], task["try_number"]) for task in tasks] == [("skipped", 1), ("failed", 1), ("failed", 1)]
+    assert [(task["state"], task["try_number"]) for task in tasks] == [("skipped", 1), ("failed", 1)]
     assert report_of(engine, runs[skipped]).outcome == "nothing to do"
-    assert "no file was ready in NEEDED/in" in report_of(engine, runs[failed]).messages[0]
-    assert "There is no Airflow connection bursar_nowhere" in report_of(engine, runs[nowhere]).messages[0]
+    assert "There is no Airflow connection bursar_nowhere" in report_of(engine, runs[failed]).messages[0]
