@@ -158,7 +158,7 @@ def _put_to_work(
     cluster: Cluster, client: AirflowClient, engine: Engine, gate: Gate, fines: dict[str, Decimal]
 ) -> list[str]:
     bursars = STATE / "bursars"
-    workers = {machine.name: machine for machine in cluster.replicas("worker")}
+    machines = {machine.name: machine for name in ("worker", "triggerer") for machine in cluster.replicas(name)}
     scheduler, redis = cluster.machine("scheduler", 1), cluster.machine("redis")
 
     say("Six exports start; a worker is killed in the middle of each stage, and a scheduler.")
@@ -172,7 +172,7 @@ def _put_to_work(
         ),
     }
     last = {("P1", "select_fines"): locked(engine, "LOCK TABLE fines IN EXCLUSIVE MODE")}
-    runs = _run(client, "export", workers, (holds, last), scheduler)
+    runs = _run(client, "export", machines, (holds, last), scheduler)
     apart = []
     for code, run in runs.items():
         hosts = {task["task_id"]: task["hostname"] for task in client.tasks(f"bursar_export__{code}", run)}
@@ -184,28 +184,28 @@ def _put_to_work(
     paid = office_pays(bursars)
     money = sum(bill.sum for bill in paid)
     say(f"{len(fines)} fines of {sum(fines.values())} went; the bursars send {len(paid)} payments of {money}.")
-    say("Six imports start; a worker is killed in the middle of each stage, and Redis.")
+    say("Six imports start; the triggerer is killed while one waits, a worker in the middle of each stage, and Redis.")
     holds = {
         ("P1", "wait_for_files"): gate.closed("scandir", "P1/in"),
         ("P2", "import_file.read_file"): gate.closed("open", "P2/in/payments"),
         ("P4", "import_file.put_away"): gate.closed("rename", "P4/in/payments"),
     }
     last = {("P3", "import_file.apply_payments"): locked(engine, "LOCK TABLE journal IN SHARE MODE")}
-    _run(client, "import", workers, (holds, last), redis)
+    _run(client, "import", machines, (holds, last), redis)
     return problems + import_problems(engine, bursars, paid, fines)
 
 
 def _run(
     client: AirflowClient,
     way: str,
-    workers: dict[str, Machine],
+    machines: dict[str, Machine],
     holds: tuple[Holds, Holds],
     other: Machine,
 ) -> dict[str, str]:
-    """Starts the jobs of all profiles, lets workers and another machine die, and waits until all runs have ended well.
+    """Starts the jobs of all profiles, kills machines that run them and `other`, and waits until all runs succeed.
 
     The holds are of two rounds: a stage of the second one keeps those of the first from getting anywhere, so its
-    profile starts when their workers are dead. Returns the runs by profile.
+    profile starts when their machines have been killed. Returns the runs by profile.
     """
     dags = {code: f"bursar_{way}__{code}" for code in CODES}
     late = {code for code, _ in holds[1]}
@@ -220,7 +220,7 @@ def _run(
                     _kill(other, "while the others are at work")
                 hosts.setdefault(host, []).append(f"{fault.dag}.{fault.task}")
             for host, tasks in hosts.items():
-                _kill(workers[host], f"in the middle of {', '.join(tasks)}")
+                _kill(machines[host], f"in the middle of {', '.join(tasks)}")
     deadline = time.monotonic() + RUNS_END_WITHIN
     for code, run in runs.items():
         if (state := client.wait(dags[code], run, timeout=deadline - time.monotonic())) != "success":

@@ -1,4 +1,4 @@
-"""What goes wrong on purpose: a stage is held in its middle, and the worker that runs it is killed."""
+"""What goes wrong on purpose: a stage is held in its middle, and the machine that runs it is killed."""
 
 import asyncio
 import time
@@ -66,7 +66,7 @@ class _GatedFiles(SFTPServer):
 
 @dataclass(frozen=True)
 class Fault:
-    """A stage of a DAG's run that is held by `hold` and then loses its worker."""
+    """A stage of a DAG's run that is held by `hold` and then loses the machine that runs it."""
 
     dag: str
     run: str
@@ -76,7 +76,7 @@ class Fault:
 
 @contextmanager
 def held(client: AirflowClient, faults: list[Fault]) -> Iterator[Iterator[tuple[Fault, str]]]:
-    """Holds all of the stages inside the block; gives each, as soon as it is in its middle, with its worker's name."""
+    """Holds all of the stages inside the block; gives each, as soon as it is in its middle, with its machine's name."""
     with ExitStack() as holds:
         for fault in faults:
             holds.enter_context(fault.hold)
@@ -84,14 +84,19 @@ def held(client: AirflowClient, faults: list[Fault]) -> Iterator[Iterator[tuple[
 
 
 def _in_the_middle(client: AirflowClient, fault: Fault) -> str:
-    """Waits until a held stage has run for long enough to be in its middle; returns the worker that runs it."""
+    """Waits until a held stage has run for long enough to be in its middle; returns the machine that runs it.
+
+    That is a worker, or the triggerer if the task is deferred.
+    """
     deadline = time.monotonic() + HELD_WITHIN
     while time.monotonic() < deadline:
         for task in client.tasks(fault.dag, fault.run):
-            if task["task_id"] == fault.task and task["state"] == "running":
+            triggerer = (task["triggerer_job"] or {}).get("hostname")
+            host = {"running": task["hostname"], "deferred": triggerer}.get(task["state"])
+            if task["task_id"] == fault.task and host:
                 began = datetime.fromisoformat(task["start_date"])
                 if (datetime.now(UTC) - began).total_seconds() > IN_THE_MIDDLE:
-                    return str(task["hostname"])
+                    return str(host)
         time.sleep(0.5)
     raise BursarError(f"{fault.task} of {fault.dag} was not seen running.")
 

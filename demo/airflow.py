@@ -85,6 +85,16 @@ class Airflow:
             if process.poll() is not None:
                 raise BursarError(f"Airflow's {name} has ended.{last_lines(self._log(name))}")
 
+    def kill(self, component: str) -> None:
+        """Kills one of its processes, such as `triggerer`, with SIGKILL."""
+        process = self._components.pop(component)
+        process.kill()
+        process.wait()
+
+    def start(self, component: str) -> None:
+        """Starts a process again that was killed, and does not wait until it is healthy."""
+        self._components[component] = self._run(component, COMPONENTS[component])
+
     def command(self, *arguments: str) -> str:
         """Runs `airflow` with these arguments, as an operator would, and returns what it prints.
 
@@ -104,8 +114,8 @@ class Airflow:
 
     def _start(self) -> None:
         began = datetime.now(UTC)
-        for name, command in COMPONENTS.items():
-            self._components[name] = self._run(name, command)
+        for name in COMPONENTS:
+            self.start(name)
         deadline = time.monotonic() + HEALTHY_WITHIN
         while unhealthy := self._unhealthy(began):
             self.check()
@@ -187,6 +197,8 @@ def _settings(folder: Path, database: str, port: int, keys: dict[str, str]) -> d
             "stale_dag_threshold": 10,
         },
         "scheduler": {"parsing_cleanup_interval": 10},
+        # After so many seconds without a heartbeat another triggerer takes over the triggers of one that was killed.
+        "triggerer": {"triggerer_health_check_threshold": 15},
     }
     return {
         "AIRFLOW_HOME": str(folder),

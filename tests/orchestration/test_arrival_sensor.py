@@ -1,135 +1,171 @@
-"""The sensor in Airflow: it waits without a worker, gives up when its time is over, and takes no trouble for quiet."""
+"""The sensor in Airflow: what the scheduler hands to the triggerer, and how the task ends once the wait has ended."""
 
-import time
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
-import asyncssh
 import pytest
-from airflow.sdk import timezone
-from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSensorTimeout, AirflowSkipException
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException, TaskDeferralError, TaskDeferred
+from airflow.sdk.execution_time import macros
+from airflow.serialization.serialized_objects import DagSerialization
+from sqlalchemy import text
 
-from bursar.errors import PassingError, RemoteFolderError
+from bursar.errors import BursarError, PassingError
 from bursar.orchestration import arrival_sensor, job_reporting
 from bursar.orchestration.arrival_sensor import ArrivalSensor
+from bursar.orchestration.import_dag import import_dag
+from bursar.orchestration.payment_file_trigger import PaymentFileTrigger, WaitResult
 from bursar.profiles import Profile
-from tests.library import Library, a_profile
-from tests.orchestration.conftest import Connect
-from tests.remote import Remote
+from tests.library import Library, a_profile, the_settings
+
+SIX = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 
 
-class Run:
-    """What a sensor asks of its task instance: since when it has been looking."""
-
-    map_index = -1
-
-    def __init__(self, since: datetime | None = None) -> None:
-        self.since = since
-
-    def get_first_reschedule_date(self, _: object) -> datetime | None:
-        return self.since
-
-
-def look(profile: Profile, *, since: datetime | None = None) -> list[str]:
-    """One look of the sensor, as a worker of Airflow takes it."""
-    context: Any = {"ti": Run(since), "run_id": "run"}
-    return ArrivalSensor(task_id="wait_for_files", profile=profile).execute(context)
-
-
-def importing(connection: str, **section: object) -> Profile:
+def importing(**section: object) -> Profile:
     profile = a_profile()
-    section = {"settle_seconds": 0, "waiting_time_minutes": 10, **section}
-    return profile.model_copy(
-        update={"sftp_connection": connection, "import_": profile.import_.model_copy(update=section)}
-    )
+    section = {"waiting_time_minutes": 10, **section}
+    return profile.model_copy(update={"import_": profile.import_.model_copy(update=section)})
+
+
+def sensor_of(profile: Profile) -> ArrivalSensor:
+    with DAG("import_of_a_test", schedule=None):
+        return ArrivalSensor(task_id="wait_for_files", profile=profile)
+
+
+def rendered_deadline(sensor: ArrivalSensor, run_after: datetime, start_date: datetime | None) -> datetime:
+    context: Any = {"dag_run": SimpleNamespace(run_after=run_after, start_date=start_date), "macros": macros}
+    sensor.render_template_fields(context)
+    return datetime.fromisoformat(sensor.deadline)
 
 
 @pytest.fixture
-def inbox(library: Library, sftp_remote: Remote, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The input folder, on the server's own disk; the sensor finds the ledger of the test."""
+def resume(library: Library, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Ends a wait as a worker does, in a run of the profile that was deferred an hour ago."""
     url = library.ledger.url.render_as_string(hide_password=False)
     for module in (arrival_sensor, job_reporting):
         monkeypatch.setattr(module, "ledger_url", lambda: url)
-    folder = sftp_remote.disk / "in"
-    folder.mkdir()
-    return folder
+
+    def resume(profile: Profile, event: WaitResult | None, next_method: str = "execute_complete", **more: Any) -> Any:
+        ti = SimpleNamespace(map_index=-1, start_date=datetime.now(UTC) - timedelta(hours=1))
+        context: Any = {"ti": ti, "run_id": "run"}
+        return sensor_of(profile).resume_execution(next_method, {"event": event} if event else more, context)
+
+    return resume
 
 
-def test_files_that_are_ready_are_named(inbox: Path, sftp_remote: Remote, connect: Connect) -> None:
-    for name in ("a.xml", "b.xml"):
-        (inbox / name).write_bytes(b"<a/>")
-    assert sorted(look(importing(connect(sftp_remote.connection)))) == ["a.xml", "b.xml"]
+def recorded(library: Library) -> tuple[float, str | None]:
+    """The seconds and the error of the stage."""
+    with library.ledger.connect() as connection:
+        row = connection.execute(text("SELECT seconds, error FROM job_stages WHERE stage = 'wait_for_files'")).one()
+    return float(row.seconds), row.error
 
 
-@pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
-def test_between_two_looks_no_worker_is_held_whatever_the_zone(
-    inbox: Path, sftp_remote: Remote, connect: Connect, monkeypatch: pytest.MonkeyPatch, zone: str
+def test_the_triggerer_gets_no_more_than_ids_and_times() -> None:
+    dag = import_dag(importing(settle_seconds=30), the_settings())
+    task = DagSerialization.from_dict(DagSerialization.to_dict(dag)).get_task("wait_for_files")
+    assert task.start_from_trigger
+    assert task.start_trigger_args
+    assert task.start_trigger_args.next_method == "execute_complete"
+    assert task.start_trigger_args.trigger_cls == "bursar.orchestration.payment_file_trigger.PaymentFileTrigger"
+    assert ArrivalSensor.__name__ == task.task_type
+    sensor = dag.get_task("wait_for_files")
+    assert isinstance(sensor, ArrivalSensor)
+    assert sensor.start_trigger_args
+    assert sensor.start_trigger_args.trigger_kwargs == {
+        "profile_code": "STUDENTS",
+        "connection_id": "bursar_banner",
+        "deadline": sensor.deadline,
+        "seconds_between_looks": 30,
+    }
+
+
+@pytest.mark.parametrize(("settling", "seconds"), [(0, 5), (5, 5), (30, 30), (60, 60), (3600, 60)])
+def test_it_looks_every_five_seconds_to_a_minute(settling: int, seconds: int) -> None:
+    arguments = sensor_of(importing(settle_seconds=settling)).start_trigger_args
+    assert arguments
+    assert arguments.trigger_kwargs
+    assert arguments.trigger_kwargs["seconds_between_looks"] == seconds
+
+
+@pytest.mark.parametrize(
+    ("started", "deadline"),
+    [
+        (SIX, SIX),
+        (None, SIX),
+        (SIX - timedelta(hours=1), SIX),
+        (SIX + timedelta(hours=3), SIX + timedelta(hours=3)),
+    ],
+    ids=["on time", "not known", "too early", "late, or cleared after its end"],
+)
+def test_the_waiting_time_counts_from_the_date_of_the_run_or_its_start(
+    started: datetime | None, deadline: datetime
 ) -> None:
-    """A file that has just come has not settled, and one that has is taken, wherever this machine believes to be."""
-    monkeypatch.setenv("TZ", zone)
-    time.tzset()
-    try:
-        profile = importing(connect(sftp_remote.connection), settle_seconds=1)
-        (inbox / "a.xml").write_bytes(b"<a/>")
-        with pytest.raises(AirflowRescheduleException) as rescheduled:
-            look(profile)
-        assert timedelta(0) < rescheduled.value.reschedule_date - timezone.utcnow() <= timedelta(seconds=5)
-        time.sleep(1.1)
-        assert look(profile) == ["a.xml"]
-    finally:
-        monkeypatch.undo()
-        time.tzset()
+    assert rendered_deadline(sensor_of(importing()), SIX, started) == deadline + timedelta(minutes=10)
+
+
+def test_a_worker_that_starts_the_task_defers_it() -> None:
+    """Airflow's command `tasks test` does, and nothing else."""
+    sensor = sensor_of(importing())
+    deadline = rendered_deadline(sensor, SIX, SIX)
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor.execute({})
+    assert isinstance(deferred.value.trigger, PaymentFileTrigger)
+    assert deferred.value.trigger.deadline == deadline.isoformat()
+    assert deferred.value.method_name == "execute_complete"
+
+
+def test_the_files_are_returned_and_the_wait_counts_as_the_time_of_the_stage(resume: Any, library: Library) -> None:
+    assert resume(importing(), {"files": ["a.xml", "b.xml"]}) == ["a.xml", "b.xml"]
+    seconds, error = recorded(library)
+    assert 3600 <= seconds < 3660
+    assert error is None
 
 
 @pytest.mark.parametrize(
     ("without_a_file", "end"), [("skipped", AirflowSkipException), ("failed", AirflowSensorTimeout)]
 )
 def test_a_run_that_waited_in_vain_ends_as_the_profile_says(
-    inbox: Path, sftp_remote: Remote, connect: Connect, without_a_file: str, end: type[Exception]
+    resume: Any, library: Library, without_a_file: str, end: type[Exception]
 ) -> None:
-    profile = importing(connect(sftp_remote.connection), without_a_file=without_a_file, marker=".done")
-    with pytest.raises(AirflowRescheduleException):
-        look(profile, since=timezone.utcnow() - timedelta(minutes=9))
-    with pytest.raises(end, match=r"Within 10 minutes no file was ready in in .* with .done beside it"):
-        look(profile, since=timezone.utcnow() - timedelta(minutes=11))
+    profile = importing(without_a_file=without_a_file, marker=".done", input_file_path="in")
+    message = "Within 10 minutes no file was ready in in of the connection bursar_banner"
+    with pytest.raises(end, match=f"{message} called .* with .done beside it"):
+        resume(profile, {"files": []})
+    _, error = recorded(library)
+    assert (error is None) == (without_a_file == "skipped")
+    assert without_a_file == "skipped" or message in str(error)
 
 
-def test_a_file_of_the_last_moment_is_taken(inbox: Path, sftp_remote: Remote, connect: Connect) -> None:
-    (inbox / "a.xml").write_bytes(b"<a/>")
-    profile = importing(connect(sftp_remote.connection))
-    assert look(profile, since=timezone.utcnow() - timedelta(minutes=11)) == ["a.xml"]
+def test_what_needs_a_person_fails_with_the_words_of_the_look(resume: Any, library: Library) -> None:
+    """The retry policy of all tasks tries a BursarError no second time."""
+    with pytest.raises(BursarError, match=r"^sftp://bursar refuses the login\.$") as failed:
+        resume(importing(), {"failure": "sftp://bursar refuses the login."})
+    assert not isinstance(failed.value, PassingError)
+    assert recorded(library)[1] == "sftp://bursar refuses the login."
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"password": "wrong"}, "refuses the login"),
-        (
-            {"extra": {"host_key": asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()}},
-            "is not the one that is pinned",
-        ),
-        ({"extra": {}}, "a host key that nobody has confirmed"),
-        ({"conn_type": "http"}, "is of type http"),
-    ],
-    ids=["a refused login", "a wrong host key", "an unknown host key", "no way to a folder"],
-)
-def test_what_needs_a_person_fails_at_the_first_look(
-    inbox: Path, sftp_remote: Remote, connect: Connect, changes: dict[str, Any], message: str
+@pytest.mark.parametrize("without_a_file", ["skipped", "failed"])
+def test_a_folder_that_was_not_seen_in_the_end_never_counts_as_an_empty_one(
+    resume: Any, library: Library, without_a_file: str
 ) -> None:
-    with pytest.raises(RemoteFolderError, match=message):
-        look(importing(connect(sftp_remote.connection, **changes)))
+    with pytest.raises(PassingError, match=r"10 minutes is over, and the last look .* The error was: no route to host"):
+        resume(importing(without_a_file=without_a_file), {"last_error": "no route to host"})
+    assert "no route to host" in str(recorded(library)[1])
 
 
-def test_a_missing_folder_fails_at_the_first_look_and_is_not_created(
-    inbox: Path, sftp_remote: Remote, connect: Connect
+def test_a_trigger_that_failed_is_recorded_as_a_failure(resume: Any, library: Library) -> None:
+    with pytest.raises(TaskDeferralError):
+        resume(importing(), None, "__fail__", error="Trigger failure", traceback=["ZeroDivisionError"])
+    assert recorded(library)[1] == "wait_for_files failed with TaskDeferralError; its log says more."
+
+
+def test_working_folders_that_nobody_uses_are_removed(
+    resume: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
-    inbox.rmdir()
-    with pytest.raises(RemoteFolderError, match="there is no such folder"):
-        look(importing(connect(sftp_remote.connection)))
-    assert not inbox.exists()
-
-
-def test_a_server_that_is_down_is_tried_again(inbox: Path, sftp_remote: Remote, connect: Connect) -> None:
-    with pytest.raises(PassingError):
-        look(importing(connect(sftp_remote.connection, port=1)))
+    settings = the_settings(staging_folder=tmp_path)
+    monkeypatch.setattr(arrival_sensor, "load_settings", lambda _: settings)
+    left = tmp_path / "STUDENTS" / "batch-7"
+    left.mkdir(parents=True)
+    resume(importing(), {"files": ["a.xml"]})
+    assert not left.exists()

@@ -11,7 +11,6 @@ from tests.library import a_profile, the_settings
 AT_THE_SERVER = {
     "finish_earlier_batches",
     "upload_file",
-    "wait_for_files",
     "import_file.read_file",
     "import_file.put_away",
 }

@@ -165,7 +165,8 @@ def test_an_import_waits_without_a_worker_and_brings_in_each_file_on_its_own(inc
     assert dag.dag_display_name == "Import from Bursar using Profile Student Accounts Fines and Fees"
     sensor = dag.get_task("wait_for_files")
     assert isinstance(sensor, ArrivalSensor)
-    assert (sensor.mode, sensor.timeout) == ("reschedule", 720 * 60)
+    assert sensor.start_from_trigger
+    assert "minutes=720" in sensor.deadline
     steps = ["import_file.read_file", "import_file.apply_payments", "import_file.put_away"]
     assert steps[0] in sensor.downstream_task_ids
     for step, following in pairwise(steps):

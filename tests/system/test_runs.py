@@ -258,7 +258,7 @@ def test_a_run_that_a_person_marks_as_failed_stays_failed(
     (library.folders["banner"] / SUB_DIRECTORY / "WEEK" / "in").mkdir(parents=True)
     run = client.trigger(dag)
     deadline = time.monotonic() + 60
-    while client.task_states(dag, run)["wait_for_files"] != "up_for_reschedule":
+    while client.task_states(dag, run)["wait_for_files"] != "deferred":
         assert time.monotonic() < deadline, client.task_states(dag, run)
         time.sleep(0.5)
 

@@ -1,85 +1,92 @@
-"""The sensor that waits for the bursar's files. Between two looks it holds no worker."""
+"""The sensor that waits for the bursar's files. While it waits, no worker and no process is occupied."""
 
-import logging
-from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
-from airflow.sdk import BaseSensorOperator, Context, PokeReturnValue
-from airflow.sdk.configuration import conf
+from airflow.sdk import BaseSensorOperator, Context
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
+from airflow.triggers.base import StartTriggerArgs
 
+from bursar.errors import BursarError, PassingError
 from bursar.exporting.closing import clear_work_dirs
-from bursar.importing.arrival import arrived
 from bursar.ledger.connection import ledger_engine
-from bursar.orchestration.connections import ledger_url, open_folder
+from bursar.orchestration.connections import ledger_url
 from bursar.orchestration.job_reporting import stage_of_run
+from bursar.orchestration.payment_file_trigger import PaymentFileTrigger, WaitResult
 from bursar.profiles import INCLUDE, Profile, load_settings
 
-log = logging.getLogger(__name__)
-
-SHORTEST, LONGEST = timedelta(seconds=5), timedelta(minutes=1)
+MIN_SECONDS, MAX_SECONDS = 5, 60
 """Between two looks; in these bounds it is the time in which a file settles."""
+
+_DEADLINE = (
+    "{{ ([dag_run.run_after, dag_run.start_date or dag_run.run_after] | max"
+    " + macros.timedelta(minutes=%d)).isoformat() }}"
+)
+"""A run that starts late, or is cleared after it ended, waits from its start, not from the date of its schedule."""
 
 
 class ArrivalSensor(BaseSensorOperator):
-    """Waits until files of a profile are ready to be read, and gives their names, oldest first.
+    """Waits until files of a profile are ready to be read, and returns their names, oldest first.
 
-    None within the profile's waiting time: skipped or failed, as the profile says. A folder that can't be seen into is
-    never taken for an empty one: it fails at once, or is tried again if the trouble can pass.
+    The scheduler hands the wait to the triggerer (`PaymentFileTrigger`) without a worker. When the wait ends,
+    a worker runs `execute_complete`. Without a file by the deadline the task is skipped or fails, as the profile says.
     """
 
+    template_fields = ("deadline",)
+    start_from_trigger = True
+
     def __init__(self, *, profile: Profile, **arguments: Any) -> None:  # noqa: ANN401  passed on to Airflow
+        super().__init__(**arguments)
         section = profile.import_
-        settling = timedelta(seconds=section.settle_seconds)
-        super().__init__(
-            mode="reschedule",
-            poke_interval=max(SHORTEST, min(LONGEST, settling)),
-            timeout=timedelta(minutes=section.waiting_time_minutes),
-            **arguments,
-        )
         self.profile = profile
+        self.deadline = _DEADLINE % section.waiting_time_minutes
+        classpath, trigger_arguments = self._trigger().serialize()
+        self.start_trigger_args = StartTriggerArgs(
+            trigger_cls=classpath, trigger_kwargs=trigger_arguments, next_method=self.execute_complete.__name__
+        )
 
-    def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002
-        """Looks once.
+    def execute(self, context: Context) -> NoReturn:  # noqa: ARG002
+        """Starts the same wait from a worker, as `airflow tasks test` does."""
+        self.defer(trigger=self._trigger(), method_name=self.execute_complete.__name__)
 
-        Raises:
-            PassingError: the server can't be reached: try again.
-            RemoteFolderError: the server refuses the login, can't prove who it is, or has no such folder.
-        """
-        with open_folder(
-            self.profile.sftp_connection, self.profile.import_.input_file_path, may_create=False
-        ) as folder:
-            names = arrived(
-                ledger_engine(ledger_url()),
-                self.profile,
-                folder.files(),
-                most=conf.getint("core", "max_map_length"),
-            )
-        return PokeReturnValue(bool(names), names)
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:  # noqa: ANN401
+        """Records how long the task has waited, and the error if the wait or the trigger failed."""
+        with stage_of_run(self.task_id, self.profile, "import", context, since=context["ti"].start_date):
+            return super().resume_execution(next_method, next_kwargs, context)
 
-    def execute(self, context: Context) -> list[str]:
-        """Looks until files are ready or the waiting time is over.
+    def execute_complete(self, context: Context, event: WaitResult) -> list[str]:  # noqa: ARG002
+        """Returns the names of the files that are ready.
 
         Raises:
-            AirflowSkipException: the time is over, and the profile does without a file.
-            AirflowSensorTimeout: the time is over, and the profile needs a file; never tried again.
+            AirflowSkipException: the deadline has passed, and the profile does without a file.
+            AirflowSensorTimeout: the deadline has passed, and the profile needs a file; Airflow does not retry it.
+            PassingError: the last look before the deadline failed; each retry looks once more.
+            BursarError: a person has to act.
         """
         clear_work_dirs(ledger_engine(ledger_url()), load_settings(INCLUDE / "bursar.yaml").staging_folder)
-        with stage_of_run(self.task_id, self.profile, "import", context):
-            return self._look(context)
-
-    def _look(self, context: Context) -> list[str]:
-        try:
-            names: list[str] = super().execute(context)
-        except AirflowSensorTimeout as over:
-            section = self.profile.import_
-            marker = f" with {section.marker} beside it" if section.marker else ""
-            waited_in_vain = (
-                f"Within {section.waiting_time_minutes} minutes no file was ready in {section.input_file_path} of the "
-                f"connection {self.profile.sftp_connection} called {' or '.join(section.file_patterns)}{marker}. "
-                "Nothing was imported; the next run looks again."
+        if failure := event.get("failure"):
+            raise BursarError(failure)
+        section = self.profile.import_
+        folder = f"{section.input_file_path} of the connection {self.profile.sftp_connection}"
+        if error := event.get("last_error"):
+            raise PassingError(
+                f"The waiting time of {section.waiting_time_minutes} minutes is over, and the last look into {folder} "
+                f"failed, so it is unknown whether a file is there. Nothing was imported. The error was: {error}"
             )
-            if section.without_a_file == "skipped":
-                raise AirflowSkipException(waited_in_vain) from over
-            raise AirflowSensorTimeout(f"{waited_in_vain} Ask the bursar for the file.") from over
-        return names
+        if files := event.get("files"):
+            return files
+        marker = f" with {section.marker} beside it" if section.marker else ""
+        message = (
+            f"Within {section.waiting_time_minutes} minutes no file was ready in {folder} called "
+            f"{' or '.join(section.file_patterns)}{marker}. Nothing was imported; the next run looks again."
+        )
+        if section.without_a_file == "skipped":
+            raise AirflowSkipException(message)
+        raise AirflowSensorTimeout(f"{message} Ask the bursar for the file.")
+
+    def _trigger(self) -> PaymentFileTrigger:
+        return PaymentFileTrigger(
+            profile_code=self.profile.code,
+            connection_id=self.profile.sftp_connection,
+            deadline=self.deadline,
+            seconds_between_looks=max(MIN_SECONDS, min(MAX_SECONDS, self.profile.import_.settle_seconds)),
+        )

@@ -142,7 +142,7 @@ def _ftp_client(connection: Connection) -> Iterator[FTP]:
         client.close()
         raise RemoteFolderError(
             f"{server} shows a certificate that is not trusted ({reason(error)}). Ask its administrator for one that "
-            "is, or put that of its issuer into the file that the variable SSL_CERT_FILE of Airflow's workers names."
+            "is, or put that of its issuer into the file that SSL_CERT_FILE names for Airflow's workers and triggerer."
         ) from error
     except all_errors as error:
         client.close()

@@ -80,7 +80,7 @@ def import_documentation(profile: Profile, settings: Settings) -> str:
 
 Imports what the bursar reports as paid to {settings.institution_name}, and marks the fines as transferred:
 
-1. **wait_for_files** looks into the bursar's folder until files are ready. Each of them is imported on its own:
+1. **wait_for_files** waits in Airflow's triggerer until files are ready. Each of them is imported on its own:
 2. **read_file** checks the file and brings its records into the ledger. What is no payment file, or
    holds no payment that is recognised, is moved to `failed`.
 3. **apply_payments** pays the fines, each record once. The same file is never applied twice, whatever it is called.

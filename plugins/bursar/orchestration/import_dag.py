@@ -88,7 +88,7 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
             """One file of the bursar's. What goes wrong with it holds up no other."""
             put_away(apply_payments(read_file(name)))  # type: ignore[arg-type]
 
-        files = ArrivalSensor(task_id="wait_for_files", profile=profile, **server).output
+        files = ArrivalSensor(task_id="wait_for_files", profile=profile).output
         import_file.expand(name=files) >> report_job(profile, "import", dag)
 
     return dag

@@ -49,8 +49,13 @@ _UNREPORTED = (
 
 
 @contextmanager
-def stage_of_run(stage: str, profile: Profile | None, job: Job, context: Context) -> Iterator[None]:
-    """Takes down in the ledger how long a block took and why it failed, if it did; to be skipped is no failure."""
+def stage_of_run(
+    stage: str, profile: Profile | None, job: Job, context: Context, *, since: datetime | None = None
+) -> Iterator[None]:
+    """Takes down in the ledger how long a block took and why it failed, if it did; to be skipped is no failure.
+
+    `since` is when the stage began, if before the block.
+    """
     part = context["ti"].map_index
     session_name.set(f"bursar {job} {profile.code if profile else ''} {stage}")
     no_failure: AirflowSkipException | AirflowRescheduleException | None = None
@@ -61,6 +66,7 @@ def stage_of_run(stage: str, profile: Profile | None, job: Job, context: Context
         profile=profile.code if profile else None,
         run=context["run_id"],
         part="" if part is None or part < 0 else str(part),
+        since=since,
         speaking=(BursarError, AirflowSensorTimeout),
     ):
         try:

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def timed_stage(
+def timed_stage(  # noqa: PLR0913 - so many things belong to a stage
     engine: Engine,
     stage: str,
     *,
@@ -25,14 +25,17 @@ def timed_stage(
     profile: str | None,
     run: str,
     part: str = "",
+    since: datetime | None = None,
     speaking: tuple[type[Exception], ...] = (BursarError,),
 ) -> Iterator[None]:
     """Adds the time that its block takes to the stage of a run, and keeps why the block failed, if it does.
 
-    `part` is the file, of a stage that runs once for each. What `speaking` errors say is for people. A ledger that
-    can't be reached never changes what the block did.
+    `part` is the file, of a stage that runs once for each. `since` is when the stage began, if before the block. What
+    `speaking` errors say is for people. A ledger that can't be reached never changes what the block did.
     """
-    began, clock = datetime.now(UTC), time.monotonic()
+    now, clock = datetime.now(UTC), time.monotonic()
+    began = since or now
+    before = (now - began).total_seconds()
     error: str | None = None
     try:
         yield
@@ -46,7 +49,7 @@ def timed_stage(
         facts = {"job": job, "profile": profile or "", "run": run, "stage": stage, "part": part, "started_at": began}
         try:
             with engine.begin() as connection:
-                seconds = time.monotonic() - clock
+                seconds = before + time.monotonic() - clock
                 connection.execute(statement("reports/add_to_stage"), facts | {"seconds": seconds, "error": error})
         except (SQLAlchemyError, PassingError) as wrong:
             log.warning("The time of %s could not be recorded (%s).", stage, type(wrong).__name__)
