@@ -136,6 +136,7 @@ class _Demo:
         print_reversal(self._out, second, lost)
         self._steps.show(f"Looking up fine {lost}")
         shown = self._command("fine", str(lost), width=self._out.width, color=self._out.is_terminal)
+        self._out.print()
         self._out.print(Text.assemble((f"$ bin/bursar fine {lost}\n", "bold"), shown))
         return second
 
@@ -191,7 +192,7 @@ class _Demo:
         sent = mails(self._library.mails)
         files = {
             "bursars": "the exported files, and the files of payments",
-            "mails": f"{many(len(sent), 'mail')} to the library's staff, as HTML for a browser",
+            "mails": f"{many(len(sent), 'mail')} to the library's staff, as HTML pages",
             f"reports/preview-{PREVIEWED}.txt": "each fine that was to be sent or to stay, and why",
             "reports/exports.txt": "each export: what went, what stayed and why",
             "reports/imports.txt": "each payment file, and what its payments did",

@@ -78,12 +78,12 @@ def print_user_jobs(out: Console, runs: list[UserRun], reports: Path) -> None:
     """Prints what the jobs did, and how many stayed."""
     for run in runs:
         job = run.job
-        what = "deleted" if job.job == "purge" else "freed of small debts"
-        stayed = {user for users in run.kept.values() for user in users}
-        out.print(
-            f"[bold]{NAMES[job.job]}:[/] {many(job.users, 'user')} {what}, {many(job.fines, 'fine')} waived "
-            f"({monies(_net(job))}); {many(len(stayed), 'user')} stayed."
-        )
+        stayed = many(len({user for users in run.kept.values() for user in users}), "user")
+        users, waived = many(job.users, "user"), f"{many(job.fines, 'fine')} waived ({monies(_net(job))})"
+        what = f"{users} deleted, {waived}; {stayed} stayed"
+        if job.job == "waive":
+            what = f"{waived} of {users}; fines of {stayed} stayed"
+        out.print(f"[bold]{NAMES[job.job]}:[/] {what}.")
     out.print(f"Why, reason by reason: {short(reports / 'jobs.txt')}")
 
 
