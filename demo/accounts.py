@@ -1,9 +1,13 @@
-"""Where every cent is: the sums of the whole ledger, and the position of each user."""
+"""Where every cent is: the sums of the whole ledger beside those of the files, and the position of each user."""
 
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
 from sqlalchemy import Connection, text
+
+from demo.exports import Export
+from demo.imports import Import
 
 PLACES = text("""
     WITH places AS (
@@ -52,6 +56,19 @@ class Places(NamedTuple):
     wrong: int
 
 
+class FileTotals(NamedTuple):
+    """The sums of all files that went to the bursars and came back from them, each by currency.
+
+    `sent` and `reversed` are those of the first and the second exports. `reported` has been paid by the bursars' files.
+    `paid_when_sent` went to bursars that send no files, so that it counts as paid.
+    """
+
+    sent: Mapping[str, Decimal]
+    reversed: Mapping[str, Decimal]
+    reported: Mapping[str, Decimal]
+    paid_when_sent: Mapping[str, Decimal]
+
+
 class Position(NamedTuple):
     """What a user owes, at the library and at the bursar."""
 
@@ -70,3 +87,35 @@ def places(connection: Connection) -> list[Places]:
 def positions(connection: Connection) -> dict[tuple[int, str], Position]:
     """The position of each user, by user and currency."""
     return {(row.id, row.currency): Position(*row) for row in connection.execute(POSITIONS)}
+
+
+def file_totals(first: list[Export], second: list[Export], imports: list[Import]) -> FileTotals:
+    """Adds up what stands in the exported files, and what the ledger applied of the bursars' files."""
+    return FileTotals(
+        sent=_sum(export.in_file for export in first),
+        reversed=_sum(export.in_file for export in second),
+        reported=_sum(applied for one in imports for applied in one.amounts("applied")),
+        paid_when_sent=_sum(export.in_file for export in first if not export.profile.import_.active),
+    )
+
+
+def balance_problems(places: list[Places], files: FileTotals) -> list[str]:
+    """All that does not add up, in sentences."""
+    problems = [f"{place.wrong} fines in {place.currency} do not add up" for place in places if place.wrong]
+    for place in places:
+        currency, paid = place.currency, place.bursar - place.credits
+        sent = files.sent.get(currency, Decimal()) + files.reversed.get(currency, Decimal())
+        if paid + place.outstanding != sent:
+            problems.append(f"the bursars have files over {sent} {currency}, the ledger {paid + place.outstanding}")
+        reported = files.reported.get(currency, Decimal()) + files.paid_when_sent.get(currency, Decimal())
+        if paid != reported:
+            problems.append(f"the bursars were paid {reported} {currency}, the ledger says {paid}")
+    return problems
+
+
+def _sum(amounts: Iterable[Mapping[str, Decimal]]) -> dict[str, Decimal]:
+    sums: dict[str, Decimal] = {}
+    for one in amounts:
+        for currency, amount in one.items():
+            sums[currency] = sums.get(currency, Decimal()) + amount
+    return sums

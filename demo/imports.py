@@ -1,6 +1,7 @@
 """The way back: the bursar's office pays, and the import DAGs bring it home."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from sqlalchemy import Engine, text
 
@@ -21,6 +22,23 @@ class Import:
     run_state: str
     files: list[ImportFile]
     expected_state: str
+
+    def records(self, *outcomes: str) -> int:
+        """Counts the records of its files with these outcomes, or all of them."""
+        return sum(
+            found["records"]
+            for file in self.files
+            for outcome, found in (file.outcomes or {}).items()
+            if outcome in outcomes or not outcomes
+        )
+
+    def amounts(self, name: str) -> list[dict[str, Decimal]]:
+        """Lists the amounts `applied` or `credited`, by currency, of each outcome in its files."""
+        return [
+            {currency: Decimal(amount) for currency, amount in found[name].items()}
+            for file in self.files
+            for found in (file.outcomes or {}).values()
+        ]
 
 
 def office_pays(library: Library, exports: list[Export]) -> None:

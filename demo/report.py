@@ -1,6 +1,6 @@
-"""The demo's words to a librarian."""
+"""What the demo shows on the screen: numbers that a librarian asks about, and the files that hold the rest."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,153 +10,183 @@ from rich.panel import Panel
 from rich.table import Table
 
 from bursar.commands.surroundings import printable
-from bursar.exporting.selection import REASONS
-from bursar.ledger.imports import in_order
-from bursar.money import money, monies
-from demo.accounts import Places, Position
+from bursar.money import digits, many, monies
+from demo.accounts import FileTotals, Places
 from demo.exports import Export
 from demo.imports import Import
-from demo.mail import mails
 
 PROJECT = Path(__file__).resolve().parents[1]
-FIRST_LINES = 16
-POSITIONS_SHOWN = 12
-Positions = Mapping[tuple[int, str], Position]
+ROOMY = 100  # columns of a terminal
+EXCERPT_TAGS = (
+    "userFineFee",
+    "fineFeeComment",
+    "fineFeeType",
+    "compositeSum",
+    "currency",
+    "sum",
+    "bursarTransactionId",
+    "internalId",
+)
 
 
-def print_export(out: Console, export: Export) -> None:
-    """One export: what went, what stayed and why, where the file is and what it looks like."""
-    batch = export.batch
-    out.rule(f"[bold]{export.profile.name}[/] ({batch.profile}): export {batch.id}", align="left")
-    went = Table(box=None, padding=(0, 2), show_header=True)
-    for heading in ("", "Users", "Fines", "Charges", "Credits", "Net"):
-        went.add_column(heading, justify="left" if not heading else "right")
-    for number, (currency, sums) in enumerate(batch.totals.items()):
-        charges, returned = Decimal(sums["charges"]), Decimal(sums["credits"])
-        counts = (f"{batch.users:,}", f"{batch.fines:,}") if number == 0 else ("", "")
-        amounts = (money(amount, currency) for amount in (charges, returned, charges + returned))
-        went.add_row("Sent" if number == 0 else "", *counts, *amounts, style="green")
-    out.print(went)
-
-    stayed = Table("Left behind, because", box=None, padding=(0, 2))
-    for heading in ("Users", "Fines", "Net"):
-        stayed.add_column(heading, justify="right")
-    for reason, words in REASONS.items():
-        if left := batch.left_behind.get(reason):
-            stayed.add_row(words, f"{left['users']:,}", f"{left['fines']:,}", monies(left["net"]))
-    out.print(stayed)
-
-    if export.file:
-        out.print(f"  File      {_short(export.file)}", soft_wrap=True)
-        out.print(f"  SHA-256   {export.sha256}")
-        agree = export.in_file == export.in_ledger
-        out.print(
-            f"  Check     ledger {monies(export.in_ledger)}, file {monies(export.in_file)}: "
-            + ("[green]they agree to the cent[/]" if agree else "[bold red]they do not agree[/]")
-        )
-        with export.file.open(encoding="utf-8") as file:
-            lines = [escape(line.rstrip("\n").expandtabs(2)) for _, line in zip(range(FIRST_LINES), file, strict=False)]
-        out.print(Panel("\n".join([*lines, "..."]), title="the first lines", title_align="left", border_style="dim"))
-    out.print()
-
-
-def print_second_run(out: Console, exports: list[Export]) -> None:
-    """What the second run of each export did: the bursar hears of what was taken back, and nothing goes twice."""
-    table = Table("Profile", "Second run", box=None, padding=(0, 2))
+def print_exports(out: Console, exports: list[Export], reports: Path) -> None:
+    """Prints what went to each bursar, with the sums of all, and where the rest is."""
+    table = _table(out, "Sent to the bursar", ["Users", "Fines"], ["Charges", "Credits", "Net"])
+    totals: dict[str, list[Decimal]] = {}
     for export in exports:
-        reversals = {code: sums["reversals"] for code, sums in export.batch.totals.items() if "reversals" in sums}
-        sent = "[green]nothing to send, no file[/]"
+        amounts = {}
+        for currency, sums in export.batch.totals.items():
+            charges, credited = Decimal(sums["charges"]), Decimal(sums["credits"])
+            amounts[currency] = [charges, credited, charges + credited]
+        _add_amounts(totals, amounts)
+        _add_rows(table, [export.profile.name, f"{export.batch.users:,}", f"{export.batch.fines:,}"], amounts)
+    _add_rows(table, ["All", "", f"{sum(export.batch.fines for export in exports):,}"], totals, style="bold")
+    out.print(table)
+    last = exports[-1]
+    stay = sum(left["fines"] for left in last.batch.left_behind.values())
+    out.print(
+        f"`bin/bursar preview {last.profile.code}` had announced {many(last.batch.fines, 'fine')}. It also says why "
+        f"{stay:,} others stay at the library:\n{short(reports / f'preview-{last.profile.code}.txt')}\n"
+        f"Each export in full, with its file and checksum: {short(reports / 'exports.txt')}"
+    )
+
+
+def print_excerpt(out: Console, file: Path, fine: int) -> None:
+    """Prints the main elements of one fine in an exported file, with dots for the others."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    found = next(number for number, line in enumerate(lines) if f"<xb:internalId>{fine}<" in line)
+    start = max(number for number, line in enumerate(lines[:found]) if "<xb:userFineFee>" in line)
+    end = found + next(number for number, line in enumerate(lines[found:]) if "</xb:userFineFee>" in line)
+    name = next(line.strip() for line in reversed(lines[:start]) if "<xb:patronName>" in line)
+    indent = len(lines[start]) - len(lines[start].lstrip("\t"))
+    shown = [name]
+    for line in ["...", *lines[start : end + 1]]:
+        tag = line.strip().lstrip("</").removeprefix("xb:").partition(">")[0].partition(" ")[0]
+        if tag in EXCERPT_TAGS:
+            shown.append(line[indent:].expandtabs(2))
+        elif not shown[-1].strip().startswith("..."):
+            nested = len(line) - len(line.lstrip("\t")) - indent
+            shown.append("\t".expandtabs(2) * max(nested, 0) + "...")
+    text = "\n".join(map(escape, shown))
+    out.print(Panel(text, title=file.name, title_align="left", border_style="dim", expand=False))
+
+
+def print_reversal(out: Console, exports: list[Export], charge: int) -> None:
+    """Prints what the second run of all exports did."""
+    for export in exports:
         if export.file:
-            sent = f"reversals of what the bursar has, {monies(reversals)}: {export.file.name}"
-        table.add_row(export.profile.name, sent)
-    out.print(table)
-    out.print()
+            out.print(
+                f"All exports ran again. {export.profile.name} tells the bursar in {export.file.name}: "
+                f"{monies(export.in_file)} for fine {charge}. The others had nothing to send."
+            )
 
 
-def print_imports(out: Console, imports: list[Import]) -> None:
-    """What each file of payments did."""
+def print_imports(out: Console, imports: list[Import], reports: Path) -> None:
+    """Prints what the payment files of each bursar did, with the sums of all, and which file was refused."""
+    counts = ["\nPayments", "in\nfull", "in\npart", "too\nmuch", "no\neffect"]
+    table = _table(out, "\nPaid at the bursar", counts, ["On\nfines", "New\ncredits"])
+    totals: dict[str, list[Decimal]] = {}
+    sums = [0] * len(counts)
     for one in imports:
-        out.rule(f"[bold]{one.profile.name}[/] ({one.profile.code}): payments from the bursar", align="left")
-        for file in one.files:
-            if file.refusal:
-                out.print(f"  [bold red]{file.name} was refused and changed nothing:[/] {escape(file.refusal)}")
-                continue
-            out.print(f"  {file.name}: {file.records:,} records, each with one outcome")
-            table = Table("Outcome", box=None, padding=(0, 2))
-            for heading in ("Records", "Sum in the file", "Paid on fines", "Became a credit"):
-                table.add_column(heading, justify="right")
-            for outcome, found in in_order(file.outcomes or {}).items():
-                amounts = (monies(_without_zeros(found[name])) for name in ("sums", "applied", "credited"))
-                table.add_row(outcome, f"{found['records']:,}", *amounts)
-            out.print(table)
-        out.print()
-
-
-def print_positions(out: Console, before: Positions, after: Positions, file: Path) -> None:
-    """What users owed before the payments and after them: the first here, all in a file."""
-    table = Table("User", box=None, padding=(0, 2))
-    for heading in ("Library before", "Bursar before", "Library after", "Bursar after"):
-        table.add_column(heading, justify="right")
-    moved = [key for key in after if after[key] != before.get(key)]
-    lines = []
-    for key in after:
-        then, now = before.get(key, after[key]), after[key]
-        amounts = [money(amount, now.currency) for one in (then, now) for amount in (one.balance, one.outstanding)]
-        lines.append("\t".join([now.name, *amounts]))
-        if key in moved[:POSITIONS_SHOWN]:
-            table.add_row(printable(now.name), *amounts)
-    file.write_text("\n".join(["User\tLibrary before\tBursar before\tLibrary after\tBursar after", *lines, ""]))
+        amounts: dict[str, list[Decimal]] = {}
+        for place, name in enumerate(("applied", "credited")):
+            for by_currency in one.amounts(name):
+                for currency, amount in by_currency.items():
+                    amounts.setdefault(currency, [Decimal(), Decimal()])[place] += amount
+        amounts = {currency: both for currency, both in amounts.items() if any(both)}
+        records, paid = one.records(), [one.records(outcome) for outcome in ("PAID", "PARTLY_PAID", "OVERPAID")]
+        numbers = [records, *paid, records - sum(paid)]
+        sums = [total + number for total, number in zip(sums, numbers, strict=True)]
+        _add_amounts(totals, amounts)
+        _add_rows(table, [one.profile.name, *(f"{number:,}" for number in numbers)], amounts)
+    _add_rows(table, ["All", *(f"{number:,}" for number in sums)], totals, style="bold")
     out.print(table)
-    out.print(f"  ... and {max(len(moved) - POSITIONS_SHOWN, 0)} more whose position moved; all in {_short(file)}\n")
+    out.print("Overpayments became credits of the students. No effect: an unknown fine, or one settled before.")
+    for file in (file for one in imports for file in one.files if file.refusal):
+        out.print(f"[yellow]One file changed nothing:[/] {escape(file.refusal or '')}")
+    out.print(
+        f"Each file in full: {short(reports / 'imports.txt')}\n"
+        f"What each user owed before and after: {short(reports / 'positions.txt')}"
+    )
 
 
-def print_places(out: Console, places: list[Places]) -> None:
-    """Where every cent is."""
-    out.print("[bold]Every cent is accounted for[/], fine by fine, in the whole ledger:")
-    table = Table(box=None, padding=(0, 2))
-    table.add_column("")
+def print_balance(out: Console, places: list[Places], files: FileTotals) -> None:
+    """Prints where the money of the whole ledger is, and what became of that which went to the bursars."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column("Where the money is", min_width=44)
     for place in places:
-        table.add_column(place.currency, justify="right")
-    rows = {
-        "charged, less credits given": [place.original for place in places],
-        "= paid at the desk": [place.desk for place in places],
-        "+ waived": [place.waived for place in places],
-        "+ balance at the library": [place.balance for place in places],
-        "+ paid at the bursar": [place.bursar for place in places],
-        "+ outstanding at the bursar": [place.outstanding for place in places],
-        "- credits made of overpayments": [place.credits for place in places],
-    }
-    for name, amounts in rows.items():
-        table.add_row(name, *(f"{amount:,.2f}" for amount in amounts))
+        table.add_column(place.currency, justify="right", min_width=11)
+
+    def row(name: str, amounts: Iterable[Decimal], style: str | None = None) -> None:
+        table.add_row(name, *(digits(amount) for amount in amounts), style=style)
+
+    def of(sums: Mapping[str, Decimal]) -> list[Decimal]:
+        return [sums.get(place.currency, Decimal()) for place in places]
+
+    row("All charges, less all credits", [place.original for place in places], "bold")
+    row("  paid at the desk", [place.desk for place in places])
+    row("  waived, today or before", [place.waived for place in places])
+    row("  still owed at the library", [place.balance for place in places])
+    row("  sent to the bursars", of(files.sent))
+    row("  taken back from them", of(files.reversed))
+    row(
+        "Sent to the bursars, less taken back",
+        [place.bursar - place.credits + place.outstanding for place in places],
+        "bold",
+    )
+    row("  paid, as their files report", of(files.reported))
+    row("  counted as paid when sent: no file comes back", of(files.paid_when_sent))
+    row("  still owed there (below zero: credits)", [place.outstanding for place in places])
     out.print(table)
-    out.print()
 
 
-def _without_zeros(amounts: Mapping[str, str]) -> dict[str, Decimal]:
-    return {currency: Decimal(amount) for currency, amount in amounts.items() if Decimal(amount)}
-
-
-def print_mails(out: Console, folder: Path) -> None:
-    """What the library's staff was told meanwhile."""
-    out.print(f"[bold]Mails to the library's staff[/], as HTML for a browser in {_short(folder)}:")
-    for mail in mails(folder):
-        out.print(f"  to {escape(mail['To'])}: {escape(mail['Subject'])}")
-    out.print()
+def print_files(out: Console, folder: Path, files: Mapping[str, str]) -> None:
+    """Prints what else can be read in a folder."""
+    out.print(f"In {short(folder)}:")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for file, content in files.items():
+        table.add_row(file, content)
+    out.print(table)
 
 
 def print_verdict(out: Console, exports: list[Export], problems: list[str]) -> None:
-    """The last word."""
+    """Prints what is wrong, or that all is well."""
     for problem in problems:
         out.print(f"[bold red]Wrong:[/] {escape(problem)}")
     if problems:
         return
-    fines = sum(export.batch.fines for export in exports)
     out.print(
-        f"[bold green]All is well:[/] {fines:,} fines went out in {len(exports)} files, each fine once; "
-        "ledger and files agree to the cent, and every cent that the bursar was paid has come home."
+        f"[bold green]All is well:[/] {many(sum(export.batch.fines for export in exports), 'fine')} went out in "
+        f"{len(exports)} files, each fine once. Ledger and files agree to the cent, and every cent is accounted for.\n"
+        "`make up` starts the same library to stay, with Airflow in the browser."
     )
-    out.print("`make up` starts the same library to stay, with Airflow in the browser.")
 
 
-def _short(path: Path) -> str:
-    return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else str(path)
+def short(path: Path) -> str:
+    """Gives a path as it is reached from the project's folder."""
+    return printable(str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path))
+
+
+def _table(out: Console, name: str, counts: Sequence[str], amounts: Sequence[str]) -> Table:
+    table = Table(box=None, padding=(0, 1 if out.width < ROOMY else 2, 0, 0), pad_edge=False)
+    table.add_column(name, no_wrap=True)
+    for heading in (*counts, *amounts):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("")
+    return table
+
+
+def _add_rows(
+    table: Table, cells: Sequence[str], amounts: Mapping[str, Sequence[Decimal]], style: str | None = None
+) -> None:
+    """Adds one row for each currency; the first holds the other cells too."""
+    for number, (currency, values) in enumerate(sorted(amounts.items())):
+        table.add_row(*(cells if number == 0 else [""] * len(cells)), *map(digits, values), currency, style=style)
+
+
+def _add_amounts(totals: dict[str, list[Decimal]], amounts: Mapping[str, Sequence[Decimal]]) -> None:
+    for currency, values in amounts.items():
+        before = totals.get(currency, [Decimal()] * len(values))
+        totals[currency] = [one + other for one, other in zip(before, values, strict=True)]

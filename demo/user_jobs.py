@@ -3,15 +3,17 @@
 import json
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine, text
 
 from bursar.errors import BursarError
-from bursar.money import monies
+from bursar.money import many, monies
 from bursar.users.jobs import REASONS, Job, UserJob, job_of_run
 from demo.library import Library
+from demo.report import short
 
 FORMS: dict[Job, dict[str, object]] = {
     "purge": {"date": "expiry_date", "waive_threshold": "5", "dry_run": False},
@@ -19,7 +21,6 @@ FORMS: dict[Job, dict[str, object]] = {
 }
 DAGS: dict[Job, str] = {"purge": "bursar_purge_users", "waive": "bursar_waive_fines"}
 NAMES: dict[Job, str] = {"purge": "Purge User Records", "waive": "Bulk Fine Waiving"}
-SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,14 @@ def in_debt_at_a_bursar(engine: Engine) -> str:
 
 
 def run_user_jobs(library: Library, engine: Engine) -> list[UserRun]:
-    """Runs both jobs at once, as from their forms, and looks up what they did."""
+    """Runs one job after the other, as from their forms, and looks up what they did."""
     client = library.airflow.client
     client.wait_for_dags(DAGS.values())
-    runs = {job: client.trigger(dag, FORMS[job]) for job, dag in DAGS.items()}
-    states = {job: client.wait(DAGS[job], run) for job, run in runs.items()}
-    return [_looked_up(engine, job, run, states[job]) for job, run in runs.items()]
+    done = []
+    for job, dag in DAGS.items():
+        run = client.trigger(dag, FORMS[job])
+        done.append(_looked_up(engine, job, run, client.wait(dag, run)))
+    return done
 
 
 def _looked_up(engine: Engine, job: Job, run: str, state: str) -> UserRun:
@@ -71,25 +74,42 @@ def _looked_up(engine: Engine, job: Job, run: str, state: str) -> UserRun:
     return UserRun(state, done, kept)
 
 
-def print_user_jobs(out: Console, runs: list[UserRun]) -> None:
-    """What the jobs did, and who stayed and why."""
+def print_user_jobs(out: Console, runs: list[UserRun], reports: Path) -> None:
+    """Prints what the jobs did, and how many stayed."""
     for run in runs:
         job = run.job
-        form = json.dumps(FORMS[job.job])
-        out.rule(f"[bold]{NAMES[job.job]}[/]", align="left")
-        out.print(f"  The form: {form}")
-        what = f"{job.users:,} users purged" if job.job == "purge" else f"fines of {job.users:,} users waived"
-        net = {code: sum(map(Decimal, sums.values()), Decimal()) for code, sums in job.totals.items()}
-        out.print(f"  [green]{what}; {job.fines:,} fines waived, {monies(net)}[/]")
+        stayed = many(len({user for users in run.kept.values() for user in users}), "user")
+        users, waived = many(job.users, "user"), f"{many(job.fines, 'fine')} waived ({monies(_net(job))})"
+        what = f"{users} deleted, {waived}; {stayed} stayed"
+        if job.job == "waive":
+            what = f"{waived} of {users}; fines of {stayed} stayed"
+        out.print(f"[bold]{NAMES[job.job]}:[/] {what}.")
+    out.print(f"Why, reason by reason: {short(reports / 'jobs.txt')}")
+
+
+def write_user_jobs(out: Console, runs: list[UserRun]) -> None:
+    """Writes what the jobs did, and who stayed and why."""
+    for run in runs:
+        job = run.job
+        out.rule(NAMES[job.job], align="left")
+        out.print(f"  The form: {json.dumps(FORMS[job.job])}")
+        what = (
+            f"{many(job.users, 'user')} purged" if job.job == "purge" else f"fines of {many(job.users, 'user')} waived"
+        )
+        out.print(f"  {what}; {many(job.fines, 'fine')} waived, {monies(_net(job))}")
         table = Table("Stayed, because", box=None, padding=(0, 2))
         for heading in ("Users", "Fines", "Net", "Users by internal id"):
             table.add_column(heading, justify="left" if heading.endswith("id") else "right")
         for reason, words in REASONS.items():
             if left := job.left_behind.get(reason):
-                some = ", ".join(map(str, run.kept[reason][:SHOWN])) + (" ..." if len(run.kept[reason]) > SHOWN else "")
-                table.add_row(words, f"{left['users']:,}", f"{left['fines']:,}", monies(left["net"]), some)
+                users = ", ".join(map(str, run.kept[reason]))
+                table.add_row(words, f"{left['users']:,}", f"{left['fines']:,}", monies(left["net"]), users)
         out.print(table)
-        out.print(f"  `bin/bursar users report {job.id}` lists all of them.\n")
+        out.print()
+
+
+def _net(job: UserJob) -> dict[str, Decimal]:
+    return {currency: sum(map(Decimal, sums.values()), Decimal()) for currency, sums in job.totals.items()}
 
 
 def user_job_problems(engine: Engine, runs: list[UserRun]) -> list[str]:

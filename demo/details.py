@@ -1,0 +1,99 @@
+"""The files of the demo: all that its screen has no room for."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from bursar.commands.surroundings import printable
+from bursar.exporting.selection import REASONS
+from bursar.ledger.imports import in_order
+from bursar.money import money, monies
+from demo.accounts import Position
+from demo.exports import Export
+from demo.imports import Import
+from demo.report import short
+
+FIRST_LINES = 16
+WIDTH = 120
+Positions = Mapping[tuple[int, str], Position]
+
+
+@contextmanager
+def report_file(file: Path) -> Iterator[Console]:
+    """Yields a console that writes to the end of a file."""
+    file.parent.mkdir(exist_ok=True)
+    with file.open("a", encoding="utf-8") as text:
+        yield Console(file=text, width=WIDTH, highlight=False)
+
+
+def write_export(out: Console, export: Export) -> None:
+    """Writes one export: what went, what stayed and why, where its file is and what the file looks like."""
+    batch = export.batch
+    out.rule(f"{export.profile.name} ({batch.profile}): export {batch.id}", align="left")
+    went = Table(box=None, padding=(0, 2), show_header=True)
+    for heading in ("", "Users", "Fines", "Charges", "Credits", "Net"):
+        went.add_column(heading, justify="left" if not heading else "right")
+    for number, (currency, sums) in enumerate(batch.totals.items()):
+        charges, returned = Decimal(sums["charges"]), Decimal(sums["credits"])
+        counts = (f"{batch.users:,}", f"{batch.fines:,}") if number == 0 else ("", "")
+        amounts = (money(amount, currency) for amount in (charges, returned, charges + returned))
+        went.add_row("Sent" if number == 0 else "", *counts, *amounts)
+    out.print(went)
+
+    stayed = Table("Left behind, because", box=None, padding=(0, 2))
+    for heading in ("Users", "Fines", "Net"):
+        stayed.add_column(heading, justify="right")
+    for reason, words in REASONS.items():
+        if left := batch.left_behind.get(reason):
+            stayed.add_row(words, f"{left['users']:,}", f"{left['fines']:,}", monies(left["net"]))
+    out.print(stayed)
+
+    if export.file:
+        out.print(f"  File      {short(export.file)}", soft_wrap=True)
+        out.print(f"  SHA-256   {export.sha256}")
+        agree = "they agree to the cent" if export.in_file == export.in_ledger else "they do not agree"
+        out.print(f"  Check     ledger {monies(export.in_ledger)}, file {monies(export.in_file)}: {agree}")
+        with export.file.open(encoding="utf-8") as file:
+            lines = [escape(line.rstrip("\n").expandtabs(2)) for _, line in zip(range(FIRST_LINES), file, strict=False)]
+        out.print(Panel("\n".join([*lines, "..."]), title="the first lines", title_align="left"))
+    out.print()
+
+
+def write_import(out: Console, one: Import) -> None:
+    """Writes what each payment file of one import did."""
+    out.rule(f"{one.profile.name} ({one.profile.code}): payments from the bursar", align="left")
+    for file in one.files:
+        if file.refusal:
+            out.print(f"  {file.name} was refused and changed nothing: {escape(file.refusal)}")
+            continue
+        out.print(f"  {file.name}: {file.records:,} records, each with one outcome")
+        table = Table("Outcome", box=None, padding=(0, 2))
+        for heading in ("Records", "Sum in the file", "Paid on fines", "Became a credit"):
+            table.add_column(heading, justify="right")
+        for outcome, found in in_order(file.outcomes or {}).items():
+            amounts = (monies(_without_zeros(found[name])) for name in ("sums", "applied", "credited"))
+            table.add_row(outcome, f"{found['records']:,}", *amounts)
+        out.print(table)
+    out.print()
+
+
+def write_positions(out: Console, before: Positions, after: Positions) -> None:
+    """Writes what each user owed before the payments and after them; a star marks those that moved."""
+    table = Table("", "User", box=None, padding=(0, 2))
+    for heading in ("Library before", "Bursar before", "Library after", "Bursar after"):
+        table.add_column(heading, justify="right")
+    for key, now in after.items():
+        then = before.get(key, now)
+        amounts = [money(amount, now.currency) for one in (then, now) for amount in (one.balance, one.outstanding)]
+        table.add_row("" if before.get(key) == now else "*", printable(now.name), *amounts)
+    out.print(table)
+
+
+def _without_zeros(amounts: Mapping[str, str]) -> dict[str, Decimal]:
+    return {currency: Decimal(amount) for currency, amount in amounts.items() if Decimal(amount)}

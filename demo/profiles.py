@@ -1,0 +1,40 @@
+"""The profiles of the demo: the project's own, but their bursars put a done file beside each payment file."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import copytree
+from tempfile import TemporaryDirectory
+
+from bursar.errors import BursarError
+from bursar.profiles import INCLUDE, Profile, load_profiles, load_settings
+
+DONE_FILE_SUFFIX = ".done"
+
+
+@contextmanager
+def include_with_done_files() -> Iterator[Path]:
+    """Yields a temporary copy of the folder `include` in which every import expects a done file.
+
+    Without a done file an import waits, a minute by default, until a payment file has stopped changing.
+    """
+    with TemporaryDirectory(prefix="bursar-demo-") as folder:
+        include = copytree(INCLUDE, Path(folder) / "include")
+        for file in (include / "profiles").glob("*.yaml"):
+            profile = file.read_text(encoding="utf-8")
+            if "\n  marker:" not in profile:
+                path = "\n  input_file_path:"
+                file.write_text(profile.replace(path, f"\n  marker: {DONE_FILE_SUFFIX}{path}"), encoding="utf-8")
+        yield include
+
+
+def exporting_profiles(include: Path) -> list[Profile]:
+    """Loads the profiles whose export is active, by code.
+
+    Raises:
+        BursarError: a profile is wrong; the message lists all problems.
+    """
+    profiles, problems = load_profiles(include / "profiles", load_settings(include / "bursar.yaml"))
+    if problems:
+        raise BursarError("\n".join(map(str, problems)))
+    return [profile for profile in profiles if profile.export.active]
