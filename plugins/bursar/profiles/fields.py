@@ -11,7 +11,6 @@ from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -19,16 +18,14 @@ from pydantic import (
     GetJsonSchemaHandler,
     PlainSerializer,
     PlainValidator,
-    ValidationInfo,
-    ValidatorFunctionWrapHandler,
     WithJsonSchema,
-    WrapValidator,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticKnownError, core_schema
+from pydantic_core import CoreSchema, core_schema
 
 from bursar.profiles.identifier_pattern import checked_pattern
+from bursar.profiles.rules import RuledModel
 from bursar.profiles.schedule import Schedule
 
 T = TypeVar("T")
@@ -38,7 +35,7 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _WHOLE_NUMBER = re.compile("[0-9]{1,19}")
 
 
-class Section(BaseModel):
+class Section(RuledModel):
     """A part of a file: fixed once read, without unknown keys; a blank value is as good as none."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -162,16 +159,9 @@ def _schedule(value: object) -> Schedule:
     return value if isinstance(value, Schedule) else Schedule.parse(str(_one_text(value)))
 
 
-def _once_active(value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
-    if value is not None:
-        return handler(value)
-    if info.data.get("active"):
-        raise PydanticKnownError("missing")
-    return None
-
-
-ONCE_ACTIVE = WrapValidator(_once_active)
-OnceActive = Annotated[T, ONCE_ACTIVE, Field(default=None, validate_default=True)]
+ONCE_ACTIVE = "required once active"
+"""Marks a field that an active section requires."""
+OnceActive = Annotated[T, ONCE_ACTIVE, Field(default=None)]
 """Required in an active section. In one that isn't, it may be absent; it is None then, and nobody asks."""
 
 # YAML editors see numbers where Bursar sees text.
