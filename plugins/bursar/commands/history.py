@@ -60,9 +60,9 @@ def _cells(report: JobReport) -> list[str]:
         _duration(report.ended_at - report.started_at),
         f"{report.users:,}",
         f"{report.fines:,}",
-        "\n".join(digits(sums["charges"]) for sums in report.totals.values()),
-        "\n".join(digits(sums["credits"]) for sums in report.totals.values()),
-        "\n".join(map(digits, report.net.values())),
+        "\n".join(digits(sums["charges"], code) for code, sums in report.totals.items()),
+        "\n".join(digits(sums["credits"], code) for code, sums in report.totals.items()),
+        "\n".join(digits(net, code) for code, net in report.net.items()),
         "\n".join(report.totals),
     ]
 
