@@ -92,6 +92,39 @@ def test_every_problem_is_printed_with_file_and_line(include: Path) -> None:
     assert "4 good profiles" in result.stderr
 
 
+def set_pattern(include: Path, pattern: str) -> Path:
+    """Gives a profile an identifier pattern; returns its file."""
+    path = include / "profiles" / "medical.yaml"
+    profile = path.read_text(encoding="utf-8")
+    path.write_text(profile.replace("export:\n", f"export:\n  identifier_pattern: '{pattern}'\n", 1), encoding="utf-8")
+    return path
+
+
+def test_the_ledger_checks_identifier_patterns(include: Path) -> None:
+    assert "identifier_pattern" in (include / "profiles" / "students_banner.yaml").read_text(encoding="utf-8")
+    path = set_pattern(include, "[A-Z")
+    line = path.read_text(encoding="utf-8").splitlines().index("  identifier_pattern: '[A-Z'") + 1
+    result = run("profiles", "check", exit_code=1)
+    assert result.stdout == (
+        f"{path}:{line}: export.identifier_pattern: '[A-Z' is not valid: PostgreSQL reports 'invalid regular "
+        "expression: brackets [] not balanced'\n"
+    )
+    assert result.stderr.startswith("4 good profiles: CREDITS, STAFF, STUDENTS, SUMMER_SCHOOL\n")
+
+
+def test_without_a_ledger_identifier_patterns_are_not_checked(include: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_pattern(include, "[A-Z")
+    for connection in (None, "postgres://bursar@127.0.0.1:1/ledger"):
+        if connection:
+            monkeypatch.setenv("AIRFLOW_CONN_BURSAR_LEDGER", connection)
+        else:
+            monkeypatch.delenv("AIRFLOW_CONN_BURSAR_LEDGER")
+        result = run("profiles", "check")
+        assert result.stdout == ""
+        assert result.stderr.startswith("5 good profiles")
+        assert "No identifier_pattern was checked, which needs the ledger: " in result.stderr
+
+
 def test_wrong_settings_are_printed_the_same_way(include: Path) -> None:
     path = include / "bursar.yaml"
     path.write_text("institution_number: 1\n", encoding="utf-8")

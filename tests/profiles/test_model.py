@@ -155,10 +155,14 @@ def test_credits_alone_with_a_minimum_would_never_go(wrong: Wrong) -> None:
     ]
 
 
-def test_an_identifier_pattern_is_one_that_the_ledger_understands(changed: Changed, wrong: Wrong) -> None:
-    assert changed("export:\n", "export:\n  identifier_pattern: '\\d{8}'\n").export.identifier_pattern == r"\d{8}"
-    [problem] = wrong("export:\n", "export:\n  identifier_pattern: (?P<a>x)\n")
-    assert problem.startswith("6: export.identifier_pattern: '(?P<a>x)' in this regular expression is not understood.")
+def test_an_identifier_pattern_is_checked_for_its_length(changed: Changed, wrong: Wrong) -> None:
+    for pattern in (r"\d{8}", "[A-Z", "x" * 500):
+        assert (
+            changed("export:\n", f"export:\n  identifier_pattern: '{pattern}'\n").export.identifier_pattern == pattern
+        )
+    assert wrong("export:\n", f"export:\n  identifier_pattern: {'x' * 501}\n") == [
+        "6: export.identifier_pattern: a regular expression has at most 500 characters here, and this has 501"
+    ]
 
 
 def test_an_export_does_not_come_back_as_payments(changed: Changed, wrong: Wrong) -> None:

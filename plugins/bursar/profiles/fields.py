@@ -24,7 +24,6 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from bursar.profiles.identifier_pattern import checked_pattern
 from bursar.profiles.rules import RuledModel
 from bursar.profiles.schedule import Schedule
 
@@ -33,6 +32,7 @@ T = TypeVar("T")
 # Control characters, halves of surrogate pairs, and the two that XML forbids besides.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _WHOLE_NUMBER = re.compile("[0-9]{1,19}")
+MAX_PATTERN = 500  # characters; PostgreSQL checks the rest, where there is a ledger
 
 
 class Section(RuledModel):
@@ -146,6 +146,12 @@ def _folder(value: str) -> str:
     return value
 
 
+def _pattern(value: str) -> str:
+    if len(value) > MAX_PATTERN:
+        raise ValueError(f"a regular expression has at most {MAX_PATTERN} characters here, and this has {len(value)}")
+    return value
+
+
 def _machine_folder(value: object) -> Path:
     if isinstance(value, Path):
         return value
@@ -176,7 +182,7 @@ TextList = Annotated[tuple[Text, ...], BeforeValidator(_a_list)]
 TimeZone = Annotated[Text, AfterValidator(_time_zone)]
 MachineFolder = Annotated[Path, PlainValidator(_machine_folder), WithJsonSchema({"type": "string"})]
 Folder = Annotated[Text, AfterValidator(_folder)]
-IdentifierPattern = Annotated[Text, AfterValidator(checked_pattern)]
+IdentifierPattern = Annotated[Text, AfterValidator(_pattern)]
 ScheduleLine = Annotated[
     Schedule,
     PlainValidator(_schedule),
