@@ -169,8 +169,8 @@ def test_the_preview_shows_what_goes_and_why_the_rest_stays(library: Library, mo
     output = run("preview", "STUDENTS", "--as-of", "2026-03-02T07:00").output
     assert "Would be exported: 2 fines of 2 users" in output
     assert "charges 19.50 USD" in output
-    assert "younger than the time before export: 1 fines" in output
-    assert "no identifier of the profile's type: 1 fines" in output
+    assert "younger than the time before export: 1 fine of 1 user, 2.00 USD" in output
+    assert "no identifier of the profile's type: 1 fine of 1 user, 1.00 USD" in output
     assert "[bold]Stays" in output
     assert "[red]LOST" in output
     assert "كاملة, Tim\N{LEFT-TO-RIGHT MARK}  " in output
@@ -204,7 +204,7 @@ def test_unfinished_batches_are_listed_and_released(library: Library) -> None:
     assert "SELECTED" in output
     assert batch.file_name in output
     assert "12.50 USD" in output
-    assert "1 fines are open again" in run("batches", "release", str(batch.id)).output
+    assert "Open again: 1 fine." in run("batches", "release", str(batch.id)).output
     assert "Nothing is unsent" in run("batches").output
 
 
@@ -342,7 +342,7 @@ def test_users_jobs_and_report_tell_who_was_kept_and_why(library: Library) -> No
     job = purge_users(library.ledger, choices, the_settings(), run="manual", as_of=NOW)
     printed = run("users", "jobs").output
     assert "purge (dry run)" in printed
-    assert "1 users: the user owes more than the threshold" in printed
+    assert "1 user: the user owes more than the threshold" in printed
     assert "2.00 USD" in printed
     assert run("users", "report", str(job.id)).output.splitlines() == [
         "user_id,fine_id,outcome,reason",

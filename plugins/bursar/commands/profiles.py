@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from bursar.commands.surroundings import the_ledger, the_profile, the_settings
+from bursar.commands.surroundings import the_ledger, the_profile, the_settings, without_controls
 from bursar.errors import BursarError, MissingFolderError
 from bursar.exchange.folder import RemoteFolder
 from bursar.exporting.identifier_pattern import pattern_error
@@ -28,10 +28,13 @@ def check_profiles() -> None:
     except ProfileError as error:  # in bursar.yaml, without which no profile can be judged
         good, problems = [], list(error.problems)
     for problem in problems:
-        click.echo(str(problem))
-    click.echo(f"{len(good)} good profiles: {', '.join(profile.code for profile in good) or 'none'}", err=True)
+        click.echo(without_controls(str(problem)))
+    click.echo(f"{many(len(good), 'good profile')}: {', '.join(profile.code for profile in good) or 'none'}", err=True)
     if patterns.no_ledger:
-        click.echo(f"No identifier_pattern was checked, which needs the ledger: {patterns.no_ledger}", err=True)
+        click.echo(
+            f"No identifier_pattern was checked, which needs the ledger: {without_controls(patterns.no_ledger)}",
+            err=True,
+        )
     sys.exit(1 if problems else 0)
 
 
@@ -75,7 +78,9 @@ def connect(code: str) -> None:
 
 
 def _found(folder: RemoteFolder) -> str:
-    return f"{folder.address}: {many(sum(entry.is_regular for entry in folder.files()), 'file')} there."
+    return (
+        f"{without_controls(folder.address)}: {many(sum(entry.is_regular for entry in folder.files()), 'file')} there."
+    )
 
 
 @profiles.command("schema")
@@ -94,4 +99,5 @@ def pools(slots: int) -> None:
 
     good, _ = load_profiles(INCLUDE / "profiles", the_settings())
     made = make_pools(good, slots)
-    click.echo(f"Pools made, with {slots} slots each: {', '.join(made)}." if made else "Every server has its pool.")
+    names = without_controls(", ".join(made))
+    click.echo(f"Pools made, with {many(slots, 'slot')} each: {names}." if made else "Every server has its pool.")

@@ -104,9 +104,8 @@ def select_fines(
         batch.id,
         " of a dry run" if dry_run else "",
     )
-    for reason, words in REASONS.items():
-        if left := batch.left_behind.get(reason):
-            log.info("Left behind: %s, %s.", many(left["fines"], "fine"), words)
+    for reason, left in in_order_of_reasons(batch.left_behind).items():
+        log.info("Left behind: %s, %s.", many(left["fines"], "fine"), REASONS.get(reason, reason))
     return batch
 
 
@@ -160,6 +159,11 @@ def judge(connection: Connection, profile: Profile, as_of: datetime) -> Selectio
             left["fines"] += row.fines
             left["net"][row.currency] = str(row.charges + row.credits)
     return Selection(users.get(None, 0), fines, totals, left_behind)
+
+
+def in_order_of_reasons(left_behind: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what was left behind in the order of `REASONS`, unknown reasons last."""
+    return {reason: left_behind[reason] for reason in (*REASONS, *left_behind) if reason in left_behind}
 
 
 def created_until(as_of: datetime, days: int, time_zone: str) -> datetime:
