@@ -99,7 +99,7 @@ def entry_of(folder: RemoteFolder, name: str) -> RemoteFile | None:
 
 def _fetch(folder: RemoteFolder, entry: RemoteFile, into: IO[bytes]) -> str:
     """Copies a file that does not change meanwhile, and returns its SHA-256."""
-    log.info("Fetching %s (%s bytes) from %s.", entry.name, f"{entry.size:,}", folder.address)
+    log.info("Fetching %s (%s) from %s.", entry.name, many(entry.size, "byte"), folder.address)
     digest = hashlib.sha256()
     size = 0
     tell = transfer_told(f"Fetched {entry.name}", entry.size)

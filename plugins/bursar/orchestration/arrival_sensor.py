@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 from bursar.exporting.closing import clear_work_dirs
 from bursar.importing.arrival import arrived
 from bursar.ledger.connection import ledger_engine
+from bursar.money import many
 from bursar.orchestration.connections import ledger_url, open_folder
 from bursar.orchestration.job_reporting import stage_of_run
 from bursar.profiles import INCLUDE, Profile, load_settings
@@ -75,9 +76,9 @@ class ArrivalSensor(BaseSensorOperator):
             section = self.profile.import_
             marker = f" with {section.marker} beside it" if section.marker else ""
             waited_in_vain = (
-                f"Within {section.waiting_time_minutes} minutes no file was ready in {section.input_file_path} of the "
-                f"connection {self.profile.sftp_connection} called {' or '.join(section.file_patterns)}{marker}. "
-                "Nothing was imported; the next run looks again."
+                f"Within {many(section.waiting_time_minutes, 'minute')} no file was ready in "
+                f"{section.input_file_path} of the connection {self.profile.sftp_connection} called "
+                f"{' or '.join(section.file_patterns)}{marker}. Nothing was imported; the next run looks again."
             )
             if section.without_a_file == "skipped":
                 raise AirflowSkipException(waited_in_vain) from over
