@@ -5,19 +5,24 @@ PYTHON ?= python3
 .DEFAULT_GOAL := help
 FINES ?= 100000
 ROUNDS ?= 3
+SEED ?= 1
+FAULTS ?= 1000
+SECONDS ?= 0
 
-.PHONY: help demo up test bench check cluster-test image lock installed install
+.PHONY: help demo up test test-slow campaign bench check cluster-test image lock installed install
 
 help:
 	@echo 'make demo    a library exports its fines to its bursars, on real parts'
 	@echo 'make up      the same library to stay: Airflow with its user interface, ledger and SFTP server; Ctrl-C ends it'
 	@echo 'make test    the tests'
+	@echo 'make test-slow  those that take minutes on a real Airflow'
+	@echo 'make campaign  random faults against exports and imports, until FAULTS=1000 or SECONDS=0 (no limit); SEED=1'
 	@echo 'make bench   how fast it is beside plain C tools; FINES="100000 1000000" ROUNDS=3 JSON=file'
 	@echo 'make check   linters and types'
 	@echo 'make cluster-test  the services of docker-compose.yaml as native processes, killed while they work; seven minutes'
 	@echo 'make lock    writes the lock files anew, after a change of requirements*.txt'
 
-demo up bench cluster-test: export PYTHONPATH = $(CURDIR)/plugins
+demo up campaign bench cluster-test: export PYTHONPATH = $(CURDIR)/plugins
 
 demo: installed
 	@.venv/bin/python -m demo
@@ -26,7 +31,13 @@ up: installed
 	@.venv/bin/python -m demo.up
 
 test: installed
-	@.venv/bin/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
+	@.venv/bin/python -m pytest -m 'not slow' --numprocesses 2 --dist loadscope --no-loadscope-reorder
+
+test-slow: installed
+	@.venv/bin/python -m pytest -m slow
+
+campaign: installed
+	@.venv/bin/python -m tests.campaign --seed $(SEED) --faults $(FAULTS) --seconds $(SECONDS)
 
 bench: installed
 	@.venv/bin/python -m bench --fines $(FINES) --rounds $(ROUNDS) $(if $(JSON),--json $(JSON))

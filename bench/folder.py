@@ -23,7 +23,7 @@ def main() -> None:
         servers.ssh_server(folder) as server,
     ):
         bench = Bench(postgres, server, folder)
-        ledger = {"ledger": postgres.url(bench.fill(1))}
+        ledger = {"ledger": bench.url(bench.fill(1))}
         incoming = server.disk / "in"
         incoming.mkdir()
         for files in map(int, sys.argv[1:] or ["100000"]):

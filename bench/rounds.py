@@ -19,7 +19,7 @@ from bench.payments import Answer
 from bench.reference import Tools
 from bench.servers import Server
 from bursar.ledger.connection import ledger_engine, migrate
-from demo.postgres import Postgres
+from demo.postgres import LEDGER_OWNER, Postgres
 
 ROOT = Path(__file__).parents[1]
 FILL = (Path(__file__).parent / "ledger.sql").read_text(encoding="utf-8")
@@ -59,8 +59,8 @@ class Bench:
         """The name of a new ledger with that many open fines, all of which an export takes, and so many closed ones."""
         name = f"filled_{fines}_{closed}"
         self._drop(name)
-        self.postgres.create(name)
-        migrate(ledger_engine(self.postgres.url(name)))
+        self.postgres.create_ledger(name)
+        migrate(ledger_engine(self.url(name)))
         with self.postgres.connect(name) as connection:
             connection.execute("SELECT set_config('bench.fines', %s, false)", [str(fines)])
             connection.execute("SELECT set_config('bench.closed', %s, false)", [str(closed)])
@@ -68,6 +68,10 @@ class Bench:
                 connection.execute(FILL)
             connection.execute("VACUUM (ANALYZE, FREEZE)")
         return name
+
+    def url(self, ledger: str) -> str:
+        """The address of a ledger, in the role of its owner."""
+        return self.postgres.url(ledger, user=LEDGER_OWNER)
 
     @contextmanager
     def copy_of(self, template: str) -> Iterator[str]:
@@ -90,7 +94,7 @@ class Bench:
         staging = self.folder / "staging"
         shutil.rmtree(staging, ignore_errors=True)
         with self.copy_of(filled) as ledger:
-            given: Given = {"ledger": self.postgres.url(ledger), "staging": str(staging)}
+            given: Given = {"ledger": self.url(ledger), "staging": str(staging)}
             product = {stage: self.product(stage, given) for stage in ("select", "build", "deliver", "close")}
             self._check_export(ledger, fines, given)
             if keep_as:
@@ -130,7 +134,7 @@ class Bench:
         """One import by the product and one by the reference, of the file that `answer` put there."""
         incoming, staging = self.server.disk / "in", self.folder / "staging"
         with self.copy_of(exported) as ledger:
-            given: Given = {"ledger": self.postgres.url(ledger), "staging": str(staging), "name": "paid.xml"}
+            given: Given = {"ledger": self.url(ledger), "staging": str(staging), "name": "paid.xml"}
             product = {stage: self.product(stage, given) for stage in ("read", "apply", "put_away")}
             self._check_import(ledger, outcomes, given)
         (incoming / "processed" / "paid.xml").rename(incoming / "paid.xml")

@@ -54,7 +54,7 @@ def main() -> None:
 def _measure(bench: Bench, size: int) -> dict[str, float]:
     """The seconds of each step in a ledger of that size; what can be done twice is warmed up before it is timed."""
     ledger = bench.fill(ELIGIBLE, closed=size - ELIGIBLE)
-    engine = ledger_engine(bench.postgres.url(ledger))
+    engine = ledger_engine(bench.url(ledger))
 
     def select(run: str) -> Batch:
         return select_fines(engine, PROFILE, SETTINGS, run=run, as_of=AS_OF)

@@ -108,5 +108,6 @@ def locked(engine: Engine, sql: str, *, once: str | None = None) -> Iterator[Non
             raise BursarError(f"It did not come to this: {once}")
         time.sleep(0.1)
     with engine.connect() as connection, connection.begin():
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         connection.execute(text(sql))
         yield

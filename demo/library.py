@@ -18,13 +18,12 @@ from bursar.ledger.connection import grant, ledger_engine, migrate
 from bursar.ledger.statements import statement
 from demo.airflow import Airflow
 from demo.mail import HOST, mail_server
-from demo.postgres import Postgres, embedded_postgres
+from demo.postgres import DAGS_ROLE, LEDGER_OWNER, Postgres, embedded_postgres
 from demo.processes import end_all
 from demo.servers import Account, SftpAddress, sftp_server
 
 BURSARS = ("banner", "peoplesoft")
 SUB_DIRECTORY = "library"  # below it lie the paths of the profiles
-DAGS_ROLE = "bursar"  # in the ledger; may do what DAGs need, and nothing else
 SEED = 2026
 LOCK = "lock"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -36,7 +35,8 @@ class Library:
 
     `state` is the folder that keeps all of it. `folders` are the bursars' own, by bursar, as they lie on this machine.
     `mails` is the folder that keeps every mail; closing `mail_server` ends the server. `env` holds the Airflow
-    connections to the ledger, the bursars and the mail server, as variables.
+    connections to the ledger, the bursars and the mail server, as variables. `ledger_url` is the ledger in the role of
+    its owner.
     """
 
     state: Path
@@ -76,9 +76,9 @@ def embedded_library(
         say("Starting PostgreSQL")
         with embedded_postgres(state / "postgres") as postgres:
             postgres.create("airflow")
-            postgres.create("ledger")
-            postgres.create_role(DAGS_ROLE)
-            _fill(postgres.url("ledger"), fines, say)
+            postgres.create_ledger("ledger")
+            ledger_url = postgres.url("ledger", user=LEDGER_OWNER)
+            _fill(ledger_url, fines, say)
             say("Starting the bursars' SFTP server, and a mail server")
             accounts = {bursar: Account(state / "bursars" / bursar, token_urlsafe(12)) for bursar in BURSARS}
             with sftp_server(accounts, state / "sftp") as server, ExitStack() as mail:
@@ -89,9 +89,7 @@ def embedded_library(
                 with Airflow(state / "airflow", postgres.url("airflow", "psycopg2"), env) as airflow:
                     folders = {bursar: account.folder for bursar, account in accounts.items()}
                     try:
-                        yield Library(
-                            state, postgres, postgres.url("ledger"), folders, state / "mails", mail, env, airflow
-                        )
+                        yield Library(state, postgres, ledger_url, folders, state / "mails", mail, env, airflow)
                     finally:
                         _ignore_signals()
 

@@ -26,6 +26,9 @@ from psycopg import sql
 from bursar.errors import BursarError
 from demo.processes import end_all, last_lines, start
 
+LEDGER_OWNER = "ledger_owner"  # as in deploy/postgres/databases.sql: neither of the two is a superuser
+DAGS_ROLE = "bursar"
+LARGE_OBJECTS = "lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea)"  # the functions that make one
 LONGEST_SOCKET = 100  # bytes; Linux takes 107, macOS 103
 READY_WITHIN = 60  # seconds; recovery after a crash is part of it
 
@@ -45,6 +48,24 @@ class Postgres:
         with self.connect() as connection:
             if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [database]).rowcount:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+
+    def create_ledger(self, database: str) -> None:
+        """Creates a database for a ledger, its owner and the role of the DAGs, unless they exist.
+
+        Both roles have the same rights as in deploy/postgres/databases.sql.
+        """
+        for role in (LEDGER_OWNER, DAGS_ROLE):
+            self.create_role(role)
+        self.create(database)
+        name, owner, dags = map(sql.Identifier, (database, LEDGER_OWNER, DAGS_ROLE))
+        with self.connect(database) as connection:
+            for statement in (
+                sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, owner),
+                sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name),
+                sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(name, dags),
+                sql.SQL(f"REVOKE EXECUTE ON FUNCTION {LARGE_OBJECTS} FROM PUBLIC"),
+            ):
+                connection.execute(statement)
 
     def create_role(self, role: str) -> None:
         """Creates a role that may log in, unless it exists."""

@@ -25,7 +25,7 @@ class Fine:
     set_off: Decimal = NOTHING
     settled_here: Decimal = NOTHING  # of what was outstanding, without a sign
     reverses: int | None = None
-    taken_back: Decimal = NOTHING
+    is_overpayment: bool = False
     transaction: str = ""
 
     @property
@@ -57,8 +57,43 @@ class Books:
     fines: dict[int, Fine] = field(default_factory=dict)
     batch: Batch | None = None
 
-    def charge(self, fine: int, user: int, amount: Decimal, reverses: int | None = None) -> None:
-        self.fines[fine] = Fine(fine, user, amount, amount, reverses=reverses)
+    def charge(
+        self, fine: int, user: int, amount: Decimal, reverses: int | None = None, *, is_overpayment: bool = False
+    ) -> None:
+        self.fines[fine] = Fine(fine, user, amount, amount, reverses=reverses, is_overpayment=is_overpayment)
+
+    def credits_of(self, charge: Fine) -> list[Fine]:
+        return [fine for fine in self.fines.values() if fine.reverses == charge.id and not fine.is_overpayment]
+
+    def reversible(self, charge: Fine) -> Decimal:
+        """How much of a charge has been neither waived nor refunded nor reversed."""
+        reversed_ = sum((credit.waived - credit.original for credit in self.credits_of(charge)), NOTHING)
+        return charge.original - charge.waived - reversed_
+
+    def returnable(self, charge: Fine) -> Decimal:
+        """How much of the money that was paid for a charge has not been given back."""
+        paid = charge.paid_at_the_desk + charge.paid_at_the_bursar - charge.credits_made
+        return paid + sum(
+            (
+                credit.paid_at_the_desk + credit.paid_at_the_bursar + credit.outstanding
+                for credit in self.credits_of(charge)
+            ),
+            NOTHING,
+        )
+
+    def is_reversed_too_far(self, charge: Fine) -> bool:
+        """Credits that are not open any more leave less to waive than is open."""
+        left = self.reversible(charge) - sum((credit.balance for credit in self.credits_of(charge)), NOTHING)
+        return charge.original > 0 and charge.balance + charge.outstanding > left
+
+    def movable(self, fine: Fine, operation: Literal["pay", "waive"], *, allowed: bool) -> Decimal:
+        """How much can be paid or waived now, without a sign."""
+        there = abs(self.open_at_the_desk(fine, allowed=allowed))
+        if operation == "waive" and fine.original > 0:
+            return min(there, self.reversible(fine))
+        if operation == "pay" and fine.reverses and not fine.is_overpayment:
+            return min(there, self.returnable(self.fines[fine.reverses]))
+        return there
 
     def is_claimed(self, fine: Fine) -> bool:
         return self.batch is not None and fine.id in self.batch.fines
@@ -99,7 +134,9 @@ class Books:
     def refundable(self, fine: Fine, *, allowed: bool) -> Decimal:
         if self.is_claimed(fine) or (fine.outstanding and not allowed):
             return NOTHING
-        return max(fine.paid_at_the_desk, NOTHING)
+        if fine.original < 0:
+            return NOTHING
+        return max(min(fine.paid_at_the_desk, self.reversible(fine), self.returnable(fine)), NOTHING)
 
     def select(self, batch: int) -> None:
         fines = {fine.id: fine.balance for fine in self.fines.values() if fine.balance and fine.status != "DISPUTED"}

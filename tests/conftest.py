@@ -12,14 +12,13 @@ from xdist.scheduler import LoadScopeScheduling
 
 from bursar.ledger import shares
 from bursar.ledger.connection import grant, ledger_engine, migrate
-from demo.postgres import Postgres, embedded_postgres
+from demo.postgres import DAGS_ROLE, LEDGER_OWNER, Postgres, embedded_postgres
 from tests.library import Library, empty
 
 pytest_plugins = ["tests.remote"]
 
 PROJECT = Path(__file__).parents[1]
 SYSTEM = PROJECT / "tests" / "system"
-DAGS_ROLE = "bursar"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -73,9 +72,10 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture(scope="session")
 def empty_ledger(postgres: Postgres) -> str:
     """The name of a migrated database, in which the role `bursar` may do what DAGs need."""
-    postgres.create("ledger")
-    postgres.create_role(DAGS_ROLE)
-    engine = ledger_engine(postgres.url("ledger"))
+    postgres.create_ledger("ledger")
+    with postgres.connect() as connection:  # `empty` deletes journal entries
+        connection.execute(f"GRANT SET ON PARAMETER session_replication_role TO {LEDGER_OWNER}")
+    engine = ledger_engine(postgres.url("ledger", user=LEDGER_OWNER))
     migrate(engine)
     grant(engine, DAGS_ROLE)
     engine.dispose()
@@ -84,8 +84,8 @@ def empty_ledger(postgres: Postgres) -> str:
 
 @pytest.fixture
 def owned_ledger(postgres: Postgres, empty_ledger: str) -> Iterator[Engine]:
-    """The ledger of the test as its owner sees it, who may do anything: for what no DAG does."""
-    engine = ledger_engine(postgres.url(empty_ledger))
+    """The ledger of the test in the role of its owner, who may do anything in it: for what no DAG does."""
+    engine = ledger_engine(postgres.url(empty_ledger, user=LEDGER_OWNER))
     yield engine
     engine.dispose()
 

@@ -47,6 +47,25 @@ class Death:
             engine.dialect.do_commit = commit  # type: ignore[method-assign]
 
 
+@dataclass
+class Meanwhile(Death):
+    """A worker that is stopped before or after its n-th act while something else happens, and then goes on."""
+
+    happens: Callable[[], object] = lambda: None
+
+    def act(self, name: str, does: Callable[..., Any], *arguments: Any) -> Any:
+        self.acts.append(name)
+        if len(self.acts) - 1 != self.dies_at:
+            return does(*arguments)
+        if not self.after:
+            self.happens()
+        try:
+            return does(*arguments)
+        finally:
+            if self.after:
+                self.happens()
+
+
 class Mortal:
     """A remote folder each of whose calls is an act of its user."""
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from bursar.exporting.closing import close_fines
 from bursar.exporting.selection import select_fines
 from bursar.importing.application import apply_payments
+from bursar.ledger import desk
 from bursar.ledger.imports import ImportFile
 from tests.library import Library, a_profile, the_settings
 
@@ -108,6 +109,16 @@ class Office:
                 {"file": file},
             )
             return [Outcome(*row) for row in rows]
+
+    def reverse_alone(self, charge: int, amount: str | None = None) -> int:
+        """Reverses an open charge by a credit that goes to a bursar alone, because the charge is disputed meanwhile."""
+        with self.library.ledger.begin() as connection:
+            desk.dispute(connection, charge, "not mine")
+            credit = desk.take_back(connection, charge, None if amount is None else Decimal(amount))
+        self.export(import_active=False)
+        with self.library.ledger.begin() as connection:
+            desk.settle_dispute(connection, charge, "mine")
+        return credit
 
     def exported(self, amount: str = "10.00", **fine: Any) -> tuple[int, str]:
         """A fine that is with the bursar, and its transaction id."""

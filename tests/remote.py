@@ -19,7 +19,7 @@ from asyncssh.sftp import SFTPConnectionLost
 from bursar.exchange.folder import RemoteFolder
 from bursar.exchange.ftp import FtpFolder
 from bursar.exchange.sftp import SftpFolder
-from demo.servers import HOST, Account, sftp_server
+from demo.servers import HOST, Account, Files, sftp_server
 from tests.exchange.ftp_server import ftp_server, self_signed_certificate
 
 USER = "library"
@@ -112,8 +112,15 @@ def troubles() -> Troubles:
 @pytest.fixture
 def sftp_remote(tmp_path: Path, troubles: Troubles) -> Iterator[Remote]:
     """An SFTP server."""
+    with serve_sftp(tmp_path, troubles.files) as remote:
+        yield remote
+
+
+@contextmanager
+def serve_sftp(tmp_path: Path, files: Files) -> Iterator[Remote]:
+    """Runs an SFTP server until the block ends; `files` serves its files."""
     disk = tmp_path / "sftp"
-    with sftp_server({USER: Account(disk, PASSWORD)}, tmp_path / "state", files=troubles.files) as address:
+    with sftp_server({USER: Account(disk, PASSWORD)}, tmp_path / "state", files=files) as address:
 
         @contextmanager
         def open_folder(path: str = "", *, may_create: bool = False) -> Iterator[RemoteFolder]:
@@ -131,9 +138,16 @@ def sftp_remote(tmp_path: Path, troubles: Troubles) -> Iterator[Remote]:
 @pytest.fixture
 def ftp_remote(tmp_path: Path) -> Iterator[Remote]:
     """An FTP server."""
+    with serve_ftp(tmp_path) as remote:
+        yield remote
+
+
+@contextmanager
+def serve_ftp(tmp_path: Path, **handler: Any) -> Iterator[Remote]:
+    """Runs an FTP server until the block ends; `handler` is as in `ftp_server`."""
     disk = tmp_path / "ftp"
     disk.mkdir()
-    with ftp_server(disk, user=USER, password=PASSWORD) as port:
+    with ftp_server(disk, user=USER, password=PASSWORD, **handler) as port:
         yield Remote(disk, _connection("ftp", port), partial(open_ftp_folder, port, None))
 
 

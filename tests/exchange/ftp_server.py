@@ -21,6 +21,8 @@ with warnings.catch_warnings():
     from pyftpdlib.ioloop import IOLoop
     from pyftpdlib.servers import FTPServer
 
+__all__ = ["COMMANDS", "HOST", "TLS_FTPHandler", "ftp_server", "self_signed_certificate"]
+
 HOST = "127.0.0.1"
 COMMANDS: dict[str, object] = FTPHandler.proto_cmds
 
@@ -45,11 +47,12 @@ class PatientData(TLS_DTPHandler):  # type: ignore[misc]  # pyftpdlib tells no t
 
 @contextmanager
 def ftp_server(
-    home: Path, *, user: str, password: str, certificate: Path | None = None, **handler: Any
+    home: Path, *, user: str, password: str, certificate: Path | None = None, port: int = 0, **handler: Any
 ) -> Iterator[int]:
     """Serves one account, whose files are in `home`, until the block ends; gives the port.
 
-    With a certificate the server insists on TLS for commands and data. `handler` overrides attributes of pyftpdlib's.
+    With a certificate the server insists on TLS for commands and data. Port 0 takes one that is free. `handler`
+    overrides attributes of pyftpdlib's.
     """
     authorizer = DummyAuthorizer()
     authorizer.add_user(user, password, str(home), perm="elradfmw")
@@ -61,7 +64,7 @@ def ftp_server(
     }
     base = TLS_FTPHandler if certificate else FTPHandler
     attributes = {"authorizer": authorizer, "auth_failed_timeout": 0, **(tls if certificate else {}), **handler}
-    server = FTPServer((HOST, 0), type("Handler", (base,), attributes), ioloop=IOLoop())
+    server = FTPServer((HOST, port), type("Handler", (base,), attributes), ioloop=IOLoop())
     ended = Event()
 
     def serve() -> None:

@@ -1,9 +1,11 @@
 """What every kind of server has to do: SFTP, FTP and FTPS."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from pathlib import PurePosixPath
 
 import pytest
 
@@ -16,11 +18,13 @@ ACTS: dict[str, Callable[[RemoteFolder, str], object]] = {
     "write": lambda folder, name: folder.write(name, BytesIO(b"")),
     "rename": lambda folder, name: folder.rename(name, "new.xml"),
     "rename to": lambda folder, name: folder.rename("old.xml", name),
-    "put away": lambda folder, name: folder.put_away(name, "processed", otherwise="new.xml"),
-    "put away into": lambda folder, name: folder.put_away("old.xml", name, otherwise="new.xml"),
-    "put away otherwise": lambda folder, name: folder.put_away("old.xml", "processed", otherwise=name),
+    "move": lambda folder, name: folder.move(f"processed/{name}", "new.xml"),
+    "move to": lambda folder, name: folder.move("old.xml", f"processed/{name}"),
+    "move into": lambda folder, name: folder.move("old.xml", f"{name}/new.xml"),
+    "create folder": lambda folder, name: folder.create_folder(name),
+    "entry": lambda folder, name: folder.entry(f"processed/{name}"),
     "delete": lambda folder, name: folder.delete(name),
-    "read": lambda folder, name: list(folder.read(name)),
+    "read": lambda folder, name: list(folder.read(f"processed/{name}")),
 }
 
 
@@ -100,40 +104,63 @@ def test_a_rename_never_replaces_a_file(remote: Remote) -> None:
 
 
 @pytest.mark.parametrize("there_already", [False, True])
-def test_a_file_is_put_away_into_a_folder_below_which_is_created_if_missing(
-    remote: Remote, there_already: bool
-) -> None:
+def test_a_file_is_moved_into_a_folder_below_which_is_created_if_missing(remote: Remote, there_already: bool) -> None:
     (remote.disk / "in").mkdir()
     (remote.disk / "in" / "paid.xml").write_bytes(b"paid")
     if there_already:
         (remote.disk / "in" / "processed").mkdir()
     with remote.open("in") as folder:
-        assert folder.put_away("paid.xml", "processed", otherwise="7-paid.xml") == "processed/paid.xml"
+        folder.create_folder("processed")
+        folder.move("paid.xml", "processed/paid.xml")
         assert [file.name for file in folder.files()] == ["processed"]
-    assert (remote.disk / "in" / "processed" / "paid.xml").read_bytes() == b"paid"
+        assert b"".join(folder.read("processed/paid.xml")) == b"paid"
+        folder.move("processed/paid.xml", "back.xml")
+    assert (remote.disk / "in" / "back.xml").read_bytes() == b"paid"
 
 
-def test_a_file_is_never_put_away_over_an_older_one(remote: Remote) -> None:
+def test_a_file_is_never_moved_over_another(remote: Remote) -> None:
     (remote.disk / "processed").mkdir()
+    (remote.disk / "paid.xml").write_bytes(b"2")
+    (remote.disk / "processed" / "paid.xml").write_bytes(b"1")
     with remote.open() as folder:
-        for content, path in [(b"1", "processed/paid.xml"), (b"2", "processed/7-paid.xml")]:
-            (remote.disk / "paid.xml").write_bytes(content)
-            assert folder.put_away("paid.xml", "processed", otherwise="7-paid.xml") == path
-        (remote.disk / "paid.xml").write_bytes(b"3")
-        with pytest.raises(RemoteFolderError, match=r"bursar\.example\.edu/processed/7-paid\.xml: .* there already"):
-            folder.put_away("paid.xml", "processed", otherwise="7-paid.xml")
-        assert folder.size("paid.xml") == 1
-    away = {file.name: file.read_bytes() for file in (remote.disk / "processed").iterdir()}
-    assert away == {"paid.xml": b"1", "7-paid.xml": b"2"}
+        with pytest.raises(RemoteFolderError, match=r"bursar\.example\.edu/processed/paid\.xml: .* there already"):
+            folder.move("paid.xml", "processed/paid.xml")
+        with pytest.raises(RemoteFolderError, match=r"bursar\.example\.edu/paid\.xml: .* there already"):
+            folder.move("processed/paid.xml", "paid.xml")
+    assert ((remote.disk / "paid.xml").read_bytes(), (remote.disk / "processed" / "paid.xml").read_bytes()) == (
+        b"2",
+        b"1",
+    )
 
 
-def test_a_file_in_place_of_the_folder_to_put_away_into_is_an_error(remote: Remote) -> None:
-    (remote.disk / "paid.xml").write_bytes(b"paid")
+def test_a_file_in_place_of_a_folder_is_an_error(remote: Remote) -> None:
     (remote.disk / "processed").write_bytes(b"a file, not a folder")
     with remote.open() as folder:
         with pytest.raises(RemoteFolderError, match=r"bursar\.example\.edu: .*create processed"):
-            folder.put_away("paid.xml", "processed", otherwise="7-paid.xml")
-        assert folder.size("paid.xml") == 4
+            folder.create_folder("processed")
+        assert folder.size("processed") == 20
+
+
+@pytest.mark.parametrize("path", ["paid.xml", "processed/Gebühren für Ωmega.xml"])
+def test_the_entry_of_a_file_is_that_of_the_listing(remote: Remote, path: str) -> None:
+    (remote.disk / "processed").mkdir()
+    (remote.disk / path).write_bytes(b"paid")
+    os.utime(remote.disk / path, (1_767_225_601.75,) * 2)
+    with remote.open(str(PurePosixPath(path).parent)) as parent:
+        (listed,) = (file for file in parent.files() if file.name != "processed")
+    with remote.open() as folder:
+        assert folder.entry(path) == listed
+        assert listed.modified == datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)
+        entry = folder.entry("processed")
+        assert entry is not None
+        assert not entry.is_regular
+
+
+@pytest.mark.parametrize("path", ["missing.xml", "processed/missing.xml", "missing/paid.xml"])
+def test_a_file_that_is_not_there_has_no_entry(remote: Remote, path: str) -> None:
+    (remote.disk / "processed").mkdir()
+    with remote.open() as folder:
+        assert folder.entry(path) is None
 
 
 def test_a_deleted_file_is_gone(remote: Remote) -> None:
@@ -143,9 +170,9 @@ def test_a_deleted_file_is_gone(remote: Remote) -> None:
         assert folder.size("fines.xml") is None
 
 
-@pytest.mark.parametrize("act", ["rename", "put away", "delete", "read"])
+@pytest.mark.parametrize("act", ["rename", "move", "delete", "read"])
 def test_what_needs_a_file_fails_without_one(remote: Remote, act: str) -> None:
-    with remote.open() as folder, pytest.raises(RemoteFolderError, match=r"bursar\.example\.edu/fines\.xml: .*"):
+    with remote.open() as folder, pytest.raises(RemoteFolderError, match=r"bursar\.example\.edu/.*fines\.xml: .*"):
         ACTS[act](folder, "fines.xml")
 
 

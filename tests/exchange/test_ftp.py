@@ -55,6 +55,26 @@ def test_the_listing_decides_where_the_answer_may_mean_two_things(tmp_path: Path
             folder.size("there.xml")
 
 
+@pytest.mark.parametrize(
+    "mlst",
+    [
+        {"proto_cmds": {name: about for name, about in COMMANDS.items() if name != "MLST"}},
+        {"ftp_MLST": answering("550 Permission denied.")},
+        {"ftp_MLST": answering("250 Well.")},
+    ],
+    ids=["unknown", "refused", "without facts"],
+)
+def test_without_mlst_the_listing_has_the_entry_of_a_file(tmp_path: Path, mlst: dict[str, Any]) -> None:
+    (tmp_path / "processed").mkdir()
+    for path in ("paid.xml", "processed/paid.xml"):
+        (tmp_path / path).write_bytes(b"paid")
+    with folder_of(tmp_path, **mlst) as folder:
+        (listed,) = (file for file in folder.files() if file.name == "paid.xml")
+        assert folder.entry("paid.xml") == folder.entry("processed/paid.xml") == listed
+        for path in ("missing.xml", "processed/missing.xml", "missing/paid.xml"):
+            assert folder.entry(path) is None
+
+
 def test_no_listing_means_no_knowledge(tmp_path: Path) -> None:
     refused = answering("550 Permission denied.")
     with (

@@ -23,7 +23,7 @@ ACTS: dict[str, Callable[[RemoteFolder], object]] = {
     "write": lambda folder: folder.write("new.xml", BytesIO(LARGE)),
     "read": lambda folder: list(folder.read("fines.xml")),
     "rename": lambda folder: folder.rename("fines.xml", "new.xml"),
-    "mkdir": lambda folder: folder.put_away("fines.xml", "processed", otherwise="new.xml"),
+    "mkdir": lambda folder: folder.create_folder("processed"),
     "remove": lambda folder: folder.delete("fines.xml"),
     "scandir": lambda folder: list(folder.files()),
 }

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from bursar import progress
 from bursar.errors import BatchError, PassingError, RemoteFolderError
@@ -193,12 +193,12 @@ def test_a_part_that_lost_bytes_is_written_anew(library: Library, bursar: Bursar
 
 
 def test_a_connection_that_now_leads_elsewhere_can_not_pass_for_a_bursar_who_took_the_file(
-    library: Library, bursar: Bursar, tmp_path: Path
+    library: Library, owned_ledger: Engine, bursar: Bursar, tmp_path: Path
 ) -> None:
     found = selected(library)
     with pytest.raises(KilledError):
         deliver(library.ledger, found.id, bursar.open(dies_at=4), tmp_path)
-    with library.ledger.begin() as connection:
+    with owned_ledger.begin() as connection:
         connection.execute(text("UPDATE batches SET output_file_path = 'elsewhere'"))
     with pytest.raises(BatchError, match="leads to .*elsewhere"):
         deliver(library.ledger, found.id, bursar.open(), tmp_path)

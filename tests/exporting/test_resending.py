@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, text
 
 from bursar.errors import BatchError, RemoteFolderError
 from bursar.exchange.folder import RemoteFolder
@@ -113,9 +114,10 @@ def test_it_goes_only_to_where_it_went(library: Library, bursar: Bursar, sent: B
     ],
 )
 def test_what_was_not_sent_by_this_profile_is_not_sent_again(
-    library: Library, bursar: Bursar, sent: Batch, tmp_path: Path, change: str, complaint: str
+    library: Library, owned_ledger: Engine, bursar: Bursar, sent: Batch, tmp_path: Path, change: str, complaint: str
 ) -> None:
-    library._run(f"UPDATE batches SET {change}")  # noqa: SLF001
+    with owned_ledger.begin() as connection:
+        connection.execute(text(f"UPDATE batches SET {change}"))
     with pytest.raises(BatchError, match=complaint):
         again(library, bursar, sent, tmp_path)
     assert library.one("SELECT count(*) FROM resends") == 0

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -10,19 +10,18 @@ from typing import Any, cast
 import pytest
 from asyncssh import SFTPServer
 
-from bursar.errors import BatchError, PassingError, UnclearDeliveryError
+from bursar.errors import BatchError, BursarError, PassingError, UnclearDeliveryError
 from bursar.exchange.folder import RemoteFolder
-from bursar.exporting import delivery_lock
+from bursar.exporting import delivery_lock, upload
 from bursar.exporting.closing import close_fines, finish_earlier_batches, release
 from bursar.exporting.delivery import confirm_delivered, deliver
 from bursar.exporting.document import build_document
 from bursar.exporting.resending import send_again
 from bursar.exporting.selection import select_fines
 from bursar.ledger.batches import Batch, State, batch
-from demo.postgres import Postgres
+from demo.postgres import DAGS_ROLE, Postgres
 from demo.servers import Account, sftp_server
 from tests.bursar import Bursar
-from tests.conftest import DAGS_ROLE
 from tests.library import NOW, Library, a_profile, the_settings
 from tests.mortal import KilledError
 
@@ -306,3 +305,82 @@ def test_a_resend_that_is_taken_away_is_not_repeated_by_its_run(
                 work_dir=tmp_path,
             )
     assert taken_by(mailbox) == [content, content]  # the first sending, and one resend
+
+
+# The part of an earlier attempt, which is removed.
+
+
+def end_delivery_lock(postgres: Postgres) -> None:
+    """Ends the session that holds the lock of a delivery."""
+    with postgres.connect() as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        )
+
+
+def taken_from(bursar: Bursar) -> bytes:
+    """What a server hands on that takes the part, whatever its name."""
+    (part,) = (bursar.folder / "out").iterdir()
+    content = part.read_bytes()
+    part.unlink()
+    return content
+
+
+@pytest.mark.parametrize("dies_at", range(8))
+@pytest.mark.parametrize("after_the_call", [False, True])
+def test_a_part_is_never_recorded_as_complete_once_another_worker_may_remove_it(  # noqa: PLR0917
+    library: Library,
+    postgres: Postgres,
+    bursar: Bursar,
+    selected: Batch,
+    content: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    dies_at: int,
+    after_the_call: bool,
+) -> None:
+    """The first worker stalls before that record; the second one is killed at each of its calls."""
+    usual = upload._check_newest  # noqa: SLF001
+
+    def stall(*arguments: Any) -> None:
+        monkeypatch.setattr(upload, "_check_newest", usual)
+        end_delivery_lock(postgres)
+        with suppress(KilledError):
+            second = bursar.open(dies_at=dies_at, after_the_call=after_the_call)
+            deliver(library.ledger, selected.id, second, tmp_path / "second")
+        usual(*arguments)
+
+    monkeypatch.setattr(upload, "_check_newest", stall)
+    with suppress(BursarError):
+        deliver(library.ledger, selected.id, bursar.open(), tmp_path / "first")
+    if (dies_at, after_the_call) == (2, True):  # it removed the part, and could not say so any more
+        with pytest.raises(UnclearDeliveryError):
+            deliver(library.ledger, selected.id, bursar.open(), tmp_path / "third")
+        assert bursar.files() == {}
+        return
+    deliver(library.ledger, selected.id, bursar.open(), tmp_path / "third")
+    assert bursar.files() == {selected.file_name: content}
+
+
+def test_a_whole_part_that_is_taken_before_its_removal_is_unclear(
+    library: Library, bursar: Bursar, selected: Batch, content: bytes, tmp_path: Path
+) -> None:
+    with pytest.raises(KilledError):
+        deliver(library.ledger, selected.id, bursar.open(dies_at=1, after_the_call=True), tmp_path)
+    taken: list[bytes] = []
+    second = stalling(bursar, 2, after=False, meanwhile=lambda: taken.append(taken_from(bursar)))
+    with pytest.raises(UnclearDeliveryError):
+        deliver(library.ledger, selected.id, second, tmp_path)
+    assert [*taken, *bursar.files().values()] == [content]
+
+
+def test_a_whole_part_that_is_taken_after_its_remover_was_killed_is_unclear(
+    library: Library, bursar: Bursar, selected: Batch, content: bytes, tmp_path: Path
+) -> None:
+    for dies_at, after in ((1, True), (2, False)):
+        with pytest.raises(KilledError):
+            deliver(library.ledger, selected.id, bursar.open(dies_at=dies_at, after_the_call=after), tmp_path)
+    taken = taken_from(bursar)
+    with pytest.raises(UnclearDeliveryError):
+        deliver(library.ledger, selected.id, bursar.open(), tmp_path)
+    assert [taken, *bursar.files().values()] == [content]

@@ -6,7 +6,7 @@ from decimal import Decimal
 from threading import Barrier
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 from bursar.errors import BatchError, InputFileError, PassingError
 from bursar.exporting.closing import close_fines
@@ -353,6 +353,9 @@ def test_a_worker_that_was_taken_for_dead_pays_nothing_again(office: Office, mon
         application.apply_share(found, late, {"share": 0, "shares": 1})
     with office.library.ledger.begin() as later:
         application.apply_share(found, later, {"share": 0, "shares": 1})
+    repeated = application.apply_payments(office.library.ledger, file, run="late")
+    assert repeated.state is FileState.APPLIED
+    assert repeated.outcomes
     assert office.library.position(fine) == position("TRANSFERRED", "0", "6")
 
 
@@ -390,11 +393,13 @@ def test_no_record_is_lost_at_any_border(office: Office, records: int) -> None:
 @pytest.mark.parametrize(
     "change", ["UPDATE import_records SET sum = '9'", "DELETE FROM import_records WHERE number = 2"]
 )
-def test_counts_and_sums_are_compared_and_a_difference_changes_nothing(office: Office, change: str) -> None:
+def test_counts_and_sums_are_compared_and_a_difference_changes_nothing(
+    office: Office, owned_ledger: Engine, change: str
+) -> None:
     """In whatever share it is."""
     fine, transaction = office.exported("10.00")
     file = office.file(Payment(transaction, "10"), Payment("unknown", "0"))
-    with office.library.ledger.begin() as connection:
+    with owned_ledger.begin() as connection:
         connection.execute(text(change))
     with pytest.raises(BatchError, match="not applied"):
         office.apply(file)

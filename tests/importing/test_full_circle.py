@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import count
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, event, settings
@@ -87,12 +87,13 @@ class Circle(RuleBasedStateMachine):
             self._dispute(fine, settle=operation == "settle")
 
     def _settle(self, fine: Fine, share: Decimal, operation: Callable[..., Any], *, allowed: bool) -> None:
-        there = abs(self.books.open_at_the_desk(fine, allowed=allowed))
-        amount = _part(there, share)
-        self._at_desk(bool(there), operation, fine.id, amount, allow_activity_on_transferred_finesfees=allowed)
-        if there:
+        kind: Literal["pay", "waive"] = "pay" if operation is desk.pay else "waive"
+        amount = _part(abs(self.books.open_at_the_desk(fine, allowed=allowed)), share)
+        possible = amount <= self.books.movable(fine, kind, allowed=allowed)
+        self._at_desk(possible, operation, fine.id, amount, allow_activity_on_transferred_finesfees=allowed)
+        if possible:
             event(f"{operation.__name__} {'outstanding' if fine.outstanding else 'balance'}")
-            self.books.settle(fine, amount, "pay" if operation is desk.pay else "waive")
+            self.books.settle(fine, amount, kind)
 
     def _refund(self, fine: Fine, share: Decimal, *, allowed: bool) -> None:
         paid = self.books.refundable(fine, allowed=allowed)
@@ -104,12 +105,11 @@ class Circle(RuleBasedStateMachine):
             fine.waived += amount
 
     def _take_back(self, fine: Fine, share: Decimal) -> None:
-        left = fine.original - fine.taken_back
+        left = self.books.reversible(fine)
         amount = _part(left, share)
         credit = self._at_desk(left > 0, desk.take_back, fine.id, amount)
         if credit:
             event(f"take back {'what the bursar holds' if fine.outstanding else 'something else'}")
-            fine.taken_back += amount
             self.books.charge(credit, self.user, -amount, reverses=fine.id)
 
     def _dispute(self, fine: Fine, *, settle: bool) -> None:
@@ -168,7 +168,10 @@ class Circle(RuleBasedStateMachine):
         return [
             fine
             for fine in active
-            if self.books.open_at_the_desk(fine, allowed=allowed) and fine.status != "DISPUTED" and fine.id not in held
+            if self.books.open_at_the_desk(fine, allowed=allowed)
+            and fine.status != "DISPUTED"
+            and fine.id not in held
+            and not self.books.is_reversed_too_far(fine)
         ]
 
     def _waived(self, fines: list[Fine], *, allowed: bool) -> None:
@@ -188,6 +191,7 @@ class Circle(RuleBasedStateMachine):
             or any(fine.outstanding < 0 or fine.to_reverse or fine.status == "DISPUTED" for fine in active)
             or self.books.debt(self.user) > threshold
             or self.books.debt(self.user) < 0
+            or any(self.books.is_reversed_too_far(fine) for fine in active)
         )
         form = {"dry_run": False, "waive_threshold": threshold}
         job = purge_users(
@@ -291,7 +295,7 @@ class Circle(RuleBasedStateMachine):
             credit = self.library.one(
                 "SELECT id FROM fines WHERE reverses = :fine ORDER BY id DESC LIMIT 1", fine=fine_id
             )
-            self.books.charge(int(credit), fine.user, -credited, reverses=fine_id)
+            self.books.charge(int(credit), fine.user, -credited, reverses=fine_id, is_overpayment=True)
         return outcome
 
     @invariant()

@@ -2,12 +2,19 @@
 
 import gzip
 import io
+import os
+import resource
+import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any, cast
 
 import pytest
+from asyncssh import SFTPServer, SSHServerChannel
+from sqlalchemy import text
 
 from bursar import progress
 from bursar.errors import InputFileError, PassingError, RemoteFolderError
@@ -15,9 +22,10 @@ from bursar.exchange.folder import RemoteFolder
 from bursar.importing.intake import read_file
 from bursar.ledger.imports import FileState
 from tests.inbox import Inbox, xml
-from tests.library import a_profile
-from tests.mortal import Death
+from tests.library import Library, a_profile
+from tests.mortal import Death, KilledError, Meanwhile
 from tests.office import Office, Payment
+from tests.remote import serve_ftp, serve_sftp
 
 GOOD = xml(Payment("1", "5"))
 DTD = b'<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>'
@@ -48,6 +56,10 @@ HOSTILE = {
     "no member": ("a.zip", zipped()),
     "a member with path parts": ("a.zip", zipped("../../a.xml")),
     "a truncated archive": ("a.xml.gz", gzip.compress(GOOD)[:-12]),
+    "a list of another name": ("a.xml", GOOD.replace(b"finefeeList", b"paidList").replace(b"userFineFee>", b"paid>")),
+    "records of another name": ("a.xml", GOOD.replace(b"userFineFee>", b"paidFine>")),
+    "records without ids": ("a.xml", GOOD.replace(b"bursarTransactionId", b"transaction")),
+    "no list": ("a.xml", GOOD[: GOOD.index(b">") + 1] + b"</xb:xml-fragment>"),
     "another thing": ("a.zip", b"%PDF-1.4"),
 }
 
@@ -91,6 +103,27 @@ def test_a_name_with_path_parts_is_never_asked_for(inbox: Inbox, name: str) -> N
     with pytest.raises((RemoteFolderError, PassingError)):
         inbox.read(name)
     assert inbox.library.one("SELECT count(*) FROM import_files") == 0
+
+
+def test_a_file_of_records_without_ids_is_refused_with_what_was_expected_and_found(inbox: Inbox) -> None:
+    content = xml(Payment("1", "5"), Payment("2", "5"))
+    inbox.put("a.xml", content.replace(b"bursarTransactionId", b"transaction"))
+    with pytest.raises(
+        InputFileError, match=r"a\.xml: .*2 records with neither a bursarTransactionId nor an internalId"
+    ):
+        inbox.read("a.xml")
+    assert inbox.library.one("SELECT count(*) FROM import_records") == 0
+
+
+def test_one_record_with_an_id_among_others_makes_a_file_of_payments(inbox: Inbox) -> None:
+    inbox.put("a.xml", xml(Payment(None, "5"), Payment("2", "5"), Payment(None, "5")))
+    assert inbox.read("a.xml").records == 3
+
+
+def test_a_file_whose_list_is_empty_is_applied_as_nothing(inbox: Inbox) -> None:
+    inbox.put("a.xml", xml())
+    assert inbox.bring_in("a.xml") == "processed/a.xml"
+    assert inbox.library.one("SELECT records FROM import_files WHERE state = 'APPLIED'") == 0
 
 
 def test_records_come_in_as_they_stand(inbox: Inbox) -> None:
@@ -199,4 +232,192 @@ def test_a_file_that_grows_while_it_is_read_is_not_used(inbox: Inbox) -> None:
     with opened() as folder, pytest.raises(PassingError, match="still being written"):
         read_file(inbox.library.ledger, inbox.profile, "a.xml", run="run 1", folder=folder, work_dir=inbox.staging)
     assert inbox.everything() == before
+    assert inbox.library.one("SELECT count(*) FROM import_files") == 0
+
+
+class Mailbox(SFTPServer):
+    """Removes a file when it is closed after it was read to its end."""
+
+    def __init__(self, channel: SSHServerChannel[bytes], chroot: bytes) -> None:
+        super().__init__(channel, chroot)
+        self._at_end: set[object] = set()
+
+    def read(self, file_obj: object, offset: int, size: int) -> bytes:
+        block = cast("bytes", super().read(file_obj, offset, size))
+        if len(block) < size:
+            self._at_end.add(file_obj)
+        return block
+
+    def close(self, file_obj: object) -> None:
+        super().close(file_obj)
+        if file_obj in self._at_end:
+            Path(os.fsdecode(cast("IO[bytes]", file_obj).name)).unlink()
+
+
+@pytest.fixture(params=["sftp", "ftp"])
+def mailbox(request: pytest.FixtureRequest, library: Library, tmp_path: Path) -> Iterator[Inbox]:
+    """The bursar's folder on a server from which each file can be read once."""
+    ftp = serve_ftp(tmp_path, on_file_sent=lambda _, path: Path(path).unlink())
+    with serve_sftp(tmp_path, Mailbox) if request.param == "sftp" else ftp as remote:
+        yield Inbox(library, remote, tmp_path / "staging")
+
+
+def test_a_file_that_can_be_read_once_is_used(mailbox: Inbox, office: Office) -> None:
+    fine, transaction = office.exported("5.00")
+    mailbox.put("a.xml", xml(Payment(transaction, "2.00"), *(Payment(f"x{number}", "1") for number in range(500))))
+    assert mailbox.bring_in("a.xml") is None
+    assert mailbox.files() == {}
+    assert mailbox.library.position(fine)[2] == 3
+    assert mailbox.read("a.xml").state is FileState.APPLIED
+    assert mailbox.put_away("a.xml") is None
+
+
+READS = ["files", "read", "files", "commit", "commit"]
+
+
+def test_the_acts_of_a_reading(mailbox: Inbox) -> None:
+    death = Death()
+    mailbox.put("a.xml", GOOD)
+    with death.at_commits(mailbox.library.ledger):
+        mailbox.read("a.xml", death=death)
+    assert death.acts == READS
+
+
+@pytest.mark.parametrize(("dies_at", "after"), [(3, True), (4, False)])
+def test_a_file_that_can_be_read_once_and_was_lost_is_a_matter_for_a_person(
+    mailbox: Inbox, dies_at: int, after: bool
+) -> None:
+    """The worker was killed between its registration and its records."""
+    death = Death(dies_at, after)
+    mailbox.put("a.xml", GOOD)
+    with pytest.raises(KilledError), death.at_commits(mailbox.library.ledger):
+        mailbox.read("a.xml", death=death)
+    for _ in range(2):
+        with pytest.raises(
+            RemoteFolderError, match=r"a\.xml \(file 1, .* bytes\) is not in .*/in any more.*send the file"
+        ):
+            mailbox.read("a.xml")
+    mailbox.put("a.xml", GOOD)
+    assert mailbox.read("a.xml").state is FileState.READ
+
+
+@pytest.mark.parametrize(("dies_at", "after"), [(2, True), (3, False)])
+def test_a_file_that_was_lost_before_the_ledger_knew_it_is_named_too(mailbox: Inbox, dies_at: int, after: bool) -> None:
+    death = Death(dies_at, after)
+    mailbox.put("a.xml", GOOD)
+    with pytest.raises(KilledError), death.at_commits(mailbox.library.ledger):
+        mailbox.read("a.xml", death=death)
+    with pytest.raises(
+        PassingError, match=r"a\.xml was in .*the ledger has none of it.* ask the bursar to send it again"
+    ):
+        mailbox.read("a.xml")
+
+
+def test_a_repeated_try_waits_for_the_worker_that_took_the_file(mailbox: Inbox) -> None:
+    """That worker holds the file's row, and has not committed its records yet."""
+    mailbox.put("a.xml", GOOD)
+    death = Death(4)
+    with pytest.raises(KilledError), death.at_commits(mailbox.library.ledger):
+        mailbox.read("a.xml", death=death)
+    with ThreadPoolExecutor(1) as worker:
+        with mailbox.library.ledger.begin() as connection:
+            connection.execute(text("SELECT FROM import_files FOR UPDATE"))
+            repeated = worker.submit(mailbox.read, "a.xml")
+            while not mailbox.library.one("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                time.sleep(0.01)
+            connection.execute(text("UPDATE import_files SET read_at = now(), records = 1, totals = '{}'"))
+        assert repeated.result(10).state is FileState.READ
+
+
+def test_a_file_that_is_taken_away_before_all_of_it_came_is_not_used(inbox: Inbox) -> None:
+    path = inbox.put("a.xml", GOOD)
+
+    class Shrinking(Meanwhile):
+        """The file gets shorter before it is read, and is gone behind."""
+
+        def act(self, name: str, does: Callable[..., Any], *arguments: Any) -> Any:
+            if name == "read":
+                path.write_bytes(GOOD[:-1])
+                return self._unlink_behind(does(*arguments))
+            return super().act(name, does, *arguments)
+
+        def _unlink_behind(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+            yield from blocks
+            path.unlink()
+
+    with pytest.raises(PassingError, match=rf"{len(GOOD) - 1} of {len(GOOD)} bytes came"):
+        inbox.read("a.xml", death=Shrinking())
+    assert inbox.library.one("SELECT count(*) FROM import_files") == 0
+
+
+@pytest.fixture(params=["sftp", "ftp"])
+def any_inbox(request: pytest.FixtureRequest, library: Library, tmp_path: Path) -> Inbox:
+    """The bursar's folder, on a server of each kind."""
+    return Inbox(library, request.getfixturevalue(f"{request.param}_remote"), tmp_path / "staging")
+
+
+@pytest.mark.parametrize("at", range(3))
+@pytest.mark.parametrize("run", ["run 1", "run 2"])
+def test_a_worker_whose_file_another_one_has_imported_succeeds(any_inbox: Inbox, at: int, run: str) -> None:
+    """The other one is of the same run, or of an earlier one, and was taken for dead."""
+    any_inbox.put("a.xml", GOOD)
+    any_inbox.look()
+    death = Meanwhile(at, happens=lambda: any_inbox.bring_in("a.xml", "run 1"))
+    file = any_inbox.read("a.xml", run, death=death)
+    assert (file.id, file.state) == (1, FileState.APPLIED)
+    assert any_inbox.put_away("a.xml", run) == "processed/a.xml"
+    assert any_inbox.library.one("SELECT count(*) FROM arrivals WHERE put_away_to = 'processed/a.xml'") == int(run[-1])
+
+
+@pytest.mark.parametrize("at", range(2))
+@pytest.mark.parametrize("run", ["run 1", "run 2"])
+def test_a_worker_whose_file_another_one_has_refused_says_why(any_inbox: Inbox, at: int, run: str) -> None:
+    any_inbox.put("a.xml", GOOD[:-1])
+    any_inbox.look()
+
+    def happens() -> None:
+        with pytest.raises(InputFileError):
+            any_inbox.read("a.xml", "run 1")
+        any_inbox.put_away("a.xml", "run 1")
+
+    with pytest.raises(InputFileError, match=r"a\.xml:3: the file ends too early"):
+        any_inbox.read("a.xml", run, death=Meanwhile(at, happens=happens))
+    assert any_inbox.put_away("a.xml", run) == "failed/a.xml"
+
+
+def test_a_late_reader_does_not_take_back_what_the_run_has_read(inbox: Inbox) -> None:
+    """It had read an older file to its end when the bursar replaced that, and the run read the new one."""
+    inbox.put("a.xml", GOOD)
+
+    def happens() -> None:
+        inbox.put("a.xml", xml(Payment("2", "7")))
+        inbox.bring_in("a.xml")
+
+    file = inbox.read("a.xml", death=Meanwhile(2, after=True, happens=happens))
+    assert (file.size, file.state) == (len(xml(Payment("2", "7"))), FileState.APPLIED)
+    assert inbox.library.one("SELECT put_away_to FROM arrivals") == "processed/a.xml"
+
+
+@contextmanager
+def disk_full(bytes_left: int) -> Iterator[None]:
+    """Files of this process can't get longer than so many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_left, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("size", [1_000_001, 1_500_000])
+def test_a_full_disk_is_waited_for_and_named(inbox: Inbox, size: int) -> None:
+    """It is full in the middle of the file, or at its very last byte."""
+    content = GOOD + b" " * (size - len(GOOD))
+    inbox.put("a.xml", content)
+    with (
+        disk_full(1_000_000),
+        pytest.raises(PassingError, match=rf"^{inbox.staging}/.*: the disk of this machine is full"),
+    ):
+        inbox.read("a.xml")
+    assert list(inbox.staging.iterdir()) == []
     assert inbox.library.one("SELECT count(*) FROM import_files") == 0

@@ -29,6 +29,12 @@ CLOSING = (
 )
 SUM = "<xb:compositeSum><xb:currency>USD</xb:currency><xb:sum>5</xb:sum></xb:compositeSum>"
 ID = "<xb:bursarTransactionId>70001</xb:bursarTransactionId>"
+EMPTY = (
+    "<xb:userExportedFineFees><xb:userExportedList><xb:userExportedFineFeesList><xb:finefeeList/>"
+    "</xb:userExportedFineFeesList></xb:userExportedList></xb:userExportedFineFees>"
+)
+NAMED = EMPTY.replace("<xb:finefeeList/>", f"<xb:finefeeList><xb:paid>{ID}{SUM}</xb:paid></xb:finefeeList>")
+USER = "<xb:user><xb:type>02</xb:type><xb:value>00451237</xb:value></xb:user><xb:patronName>Ada</xb:patronName>"
 PAYMENT = Record(1, 2, "70001", None, "USD", "5", None)
 
 
@@ -53,6 +59,10 @@ class Stream(io.RawIOBase):
 
 def read(content: str | bytes) -> list[Record]:
     return list(records(io.BytesIO(content.encode() if isinstance(content, str) else content), "paid.xml"))
+
+
+def fragment(inner: str) -> str:
+    return f'<xb:xml-fragment xmlns:xb="{NAMESPACE}">{inner}</xb:xml-fragment>'
 
 
 def outcome(found: Iterator[Record]) -> tuple[list[Record], str]:
@@ -99,16 +109,77 @@ def test_lines_are_exact_in_long_files() -> None:
 
 
 @pytest.mark.parametrize(
-    "content",
+    "inner",
     [
-        f'<xml-fragment xmlns="{NAMESPACE}"/>',
-        f'<xb:xml-fragment xmlns:xb="{NAMESPACE}"><xb:userExportedFineFees/></xb:xml-fragment>',
-        file_of(),
+        "<xb:userExportedFineFees><xb:userExportedList/></xb:userExportedFineFees>",
+        EMPTY,
+        f"<xb:userExportedFineFees><xb:exportNumber>7</xb:exportNumber></xb:userExportedFineFees>\n{EMPTY}",
+        EMPTY.replace("<xb:finefeeList", f"{USER}<xb:finefeeList"),
+        EMPTY.replace("<xb:finefeeList/>", "<xb:finefeeList><!-- none\n --></xb:finefeeList>\n"),
     ],
-    ids=["only the outermost element", "no list", "an empty list"],
+    ids=["no users", "no fines", "an export number", "a user without fines", "blanks and a comment"],
 )
-def test_a_file_without_records_gives_none(content: str) -> None:
-    assert read(content) == []
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_file_whose_list_is_empty_gives_no_records(inner: str, encoding: str) -> None:
+    assert read(fragment(inner).encode(encoding)) == []
+
+
+@pytest.mark.parametrize(
+    ("inner", "found"),
+    [
+        ("", "1: … Found: no userExportedList."),
+        ("<xb:userExportedFineFees/>", "1: … Found: no userExportedList."),
+        ("\n<xb:exportNumber>7</xb:exportNumber>", "2: … Found: no userExportedList."),
+        (EMPTY.replace("<xb:finefeeList/>", USER), "1: … Found: no finefeeList."),
+        (NAMED, "1: … Found: 'paid' in finefeeList."),
+        (NAMED.replace(":paid>", ":userFineFees>"), "1: … Found: 'userFineFees' in finefeeList."),
+        (NAMED.replace(":paid>", ":finefeeRecord>"), "1: … Found: 'finefeeRecord' in finefeeList."),
+        (NAMED.replace("finefeeList", "fineFeeList"), "1: … Found: 'fineFeeList' in userExportedFineFeesList."),
+        (NAMED.replace("ExportedList>", "PaidList>"), "1: … Found: 'userPaidList' in userExportedFineFees."),
+        (NAMED.replace("userExportedFineFees>", "paid>"), "1: … Found: 'paid' in xml-fragment."),
+        (
+            f"\n<xb:userExportedList>\n{ID}{SUM}</xb:userExportedList>",
+            "2: … Found: 'userExportedList' in xml-fragment.",
+        ),
+        (EMPTY + "\n<xb:paidToday><xb:sum>5</xb:sum></xb:paidToday>", "2: … Found: 'paidToday' in xml-fragment."),
+        (f"{EMPTY}\n{EMPTY.replace('<xb:finefeeList/>', '<xb:paid/>')}", "2: … Found: 'paid' in userExported"),
+        (
+            EMPTY.replace("<xb:finefeeList/>", "<xb:finefeeList>70001;5</xb:finefeeList>"),
+            "1: … Found: text in finefeeList.",
+        ),
+        (
+            EMPTY.replace("<xb:finefeeList/>", "<xb:finefeeList><a xmlns='urn:a'/><b/><c/></xb:finefeeList>"),
+            "1: … Found: 'a' of another namespace in finefeeList, 'b' of another namespace in finefeeList.",
+        ),
+        (
+            EMPTY.replace("xb:userExportedList", "userExportedList"),
+            "1: … Found: 'userExportedList' of another namespace",
+        ),
+        (NAMED.replace(":paid>", f":{'a' * 90}>"), f"1: … Found: '{'a' * 23}…' in finefeeList."),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_file_in_which_no_payment_is_recognised_is_refused(inner: str, found: str, encoding: str) -> None:
+    """A file of another structure must not end as an import of nothing."""
+    line, _, rest = found.partition("… ")
+    expected = (
+        "no payment is recognised. Expected: userFineFee in userExportedList/userExportedFineFeesList/finefeeList"
+    )
+    assert refusal(fragment(inner).encode(encoding)).startswith(f"{line}{expected}. {rest}")
+
+
+@pytest.mark.parametrize("before", ["", f"<xb:userFineFee>{ID}{SUM}</xb:userFineFee>\n"])
+def test_a_record_whose_name_differs_by_case_is_refused_among_others_too(before: str) -> None:
+    line = 1 + before.count("\n")
+    content = EMPTY.replace("<xb:finefeeList/>", f"<xb:finefeeList>{before}<xb:userfinefee/></xb:finefeeList>")
+    assert refusal(fragment(content)).startswith(f"{line}: a payment is not recognised. Expected: userFineFee in")
+
+
+def test_other_elements_beside_a_record_are_no_reason_to_refuse() -> None:
+    content = EMPTY.replace(
+        "<xb:finefeeList/>", f"<xb:finefeeList>x<a/><xb:userFineFee>{ID}</xb:userFineFee></xb:finefeeList>"
+    )
+    assert [record.transaction_id for record in read(fragment(content + "<b/>"))] == ["70001"]
 
 
 @pytest.mark.parametrize("prefix", ["", "bursar:", "É.1:"])
@@ -253,12 +324,14 @@ def test_utf_16_under_another_name_is_refused() -> None:
 
 
 def deep(levels: int) -> str:
-    """A file whose innermost element has so many around it, itself counted."""
-    return f'<xb:xml-fragment xmlns:xb="{NAMESPACE}">{"<a>" * (levels - 1)}{"</a>" * (levels - 1)}</xb:xml-fragment>'
+    """A file with a record, whose innermost element has so many around it, itself counted."""
+    return file_of(ID + SUM).replace(
+        CLOSING, CLOSING.replace("</xb:xml", "<a>" * (levels - 1) + "</a>" * (levels - 1) + "</xb:xml")
+    )
 
 
 def attributes(count: int) -> str:
-    return file_of(more="<a " + " ".join(f"a{i}='1'" for i in range(count)) + "/>")
+    return "<a " + " ".join(f"a{i}='1'" for i in range(count)) + "/>"
 
 
 LONG = 2 * LIMIT
@@ -274,8 +347,8 @@ ENTITIES = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10}">' for i in range(1, 12
         (f'<!DOCTYPE a [<!ENTITY e SYSTEM "file:///etc/passwd">]>{file_of("&e;")}', "1: a document type"),
         (f'<!DOCTYPE a [<!ENTITY % e SYSTEM "http://127.0.0.1/x.dtd">%e;]>{file_of()}', "1: a document type"),
         (file_of("", "&e;"), "3: not well-formed XML: undefined entity"),
-        (deep(MAX_DEPTH + 1), f"1: elements stand in each other more than {MAX_DEPTH} deep"),
-        (deep(100_000), f"1: elements stand in each other more than {MAX_DEPTH} deep"),
+        (deep(MAX_DEPTH + 1), f"2: elements stand in each other more than {MAX_DEPTH} deep"),
+        (deep(100_000), f"2: elements stand in each other more than {MAX_DEPTH} deep"),
         (file_of("<a>" * 27 + "</a>" * 27), f"2: elements stand in each other more than {MAX_DEPTH} deep"),
         (file_of(more="x" * LONG), "2: a text, a tag or a comment is far too long"),
         (file_of("x" * LONG), "2: a text, a tag or a comment is far too long"),
@@ -293,8 +366,8 @@ ENTITIES = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10}">' for i in range(1, 12
         (file_of(more="".join(f"<a a{i}='1'/>" for i in range(20_000))), "2: the names of elements and attributes"),
         (file_of(more="".join(f"<a xmlns:a{i}='u'/>" for i in range(20_000))), "2: the names of elements and"),
         (file_of(more="".join(f"<a xmlns='u{i}'/>" for i in range(20_000))), "2: the names of elements and"),
-        (attributes(MAX_ATTRIBUTES + 1), f"2: an element has more than {MAX_ATTRIBUTES} attributes"),
-        (attributes(5_000), f"2: an element has more than {MAX_ATTRIBUTES} attributes"),
+        (file_of(more=attributes(MAX_ATTRIBUTES + 1)), f"2: an element has more than {MAX_ATTRIBUTES} attributes"),
+        (file_of(more=attributes(5_000)), f"2: an element has more than {MAX_ATTRIBUTES} attributes"),
         ("<html/>", "1: the outermost element is 'html' and not xml-fragment"),
         ("\n<xml-fragment/>", f"2: the namespace is '' and not {NAMESPACE}"),
         ("<xml-fragment xmlns='urn:\u202ex'/>", r"1: the namespace is 'urn:\u202ex' and not"),
@@ -335,15 +408,18 @@ def test_a_hostile_or_broken_file_is_refused_with_its_line(content: str, reason:
     "content",
     [
         deep(MAX_DEPTH),
-        attributes(MAX_ATTRIBUTES),
-        file_of(more="x" * (LIMIT // 2)),
-        file_of(more=f"<!--{'x' * (LIMIT // 2)}--><a/><a b='{'x' * (LIMIT // 2)}'/>" + "<a>" * 26 + "</a>" * 26),
-        file_of(more="<a>x</a>" * LIMIT),
+        file_of(ID + SUM + attributes(MAX_ATTRIBUTES)),
+        file_of(ID + SUM, more="x" * (LIMIT // 2)),
+        file_of(
+            ID + SUM,
+            more=f"<!--{'x' * (LIMIT // 2)}--><a/><a b='{'x' * (LIMIT // 2)}'/>" + "<a>" * 26 + "</a>" * 26,
+        ),
+        file_of(ID + SUM, more="<a>x</a>" * LIMIT),
     ],
     ids=["depth", "attributes", "text", "comment and attribute", "many texts"],
 )
 def test_what_is_within_the_bounds_is_read(content: str) -> None:
-    assert read(content) == []
+    assert read(content) == [PAYMENT]
 
 
 @pytest.mark.parametrize(
@@ -364,8 +440,8 @@ FINE = f"<xb:userFineFee>{ID}</xb:userFineFee>\n".encode()
     ("pieces", "count"),
     [
         (lambda: repeat(FINE, 200_000), 200_000),
-        (lambda: repeat(b"<a>b<xb:c d='1'/></a>" * 100, 5_000), 0),
-        (lambda: repeat(b"<xb:itemTitle>" + b"x" * 30_000 + b"</xb:itemTitle>", 1_000), 0),
+        (lambda: chain(repeat(b"<a>b<xb:c d='1'/></a>" * 100, 5_000), [FINE]), 1),
+        (lambda: chain(repeat(b"<xb:itemTitle>" + b"x" * 30_000 + b"</xb:itemTitle>", 1_000), [FINE]), 1),
     ],
     ids=["200,000 records", "a million elements of no use", "30 MB of text"],
 )

@@ -16,8 +16,7 @@ from bursar.errors import PassingError
 from bursar.ledger import connection as sessions
 from bursar.ledger.connection import ledger_engine, session_name
 from bursar.ledger.copying import copied_out, copying_into
-from demo.postgres import Postgres
-from tests.conftest import DAGS_ROLE
+from demo.postgres import DAGS_ROLE, Postgres
 from tests.library import Library
 
 FROZEN = """
@@ -27,7 +26,7 @@ from bursar.ledger import connection as sessions
 sessions.SESSION["idle_in_transaction_session_timeout"] = "500ms"
 sessions.session_name.set("bursar export STUDENTS select_fines")
 with sessions.ledger_engine(sys.argv[1]).begin() as connection:
-    connection.execute(text("LOCK TABLE fines IN EXCLUSIVE MODE"))
+    connection.execute(text("LOCK TABLE fines_lock IN EXCLUSIVE MODE"))
     print("holds", flush=True)
     time.sleep(60)
 """
@@ -63,10 +62,10 @@ def test_a_wait_for_a_lock_ends_and_names_who_holds_it(ledger: Engine, impatient
     holder = ledger.connect()
     session_name.reset(token)
     with holder:
-        holder.execute(text("LOCK TABLE fines IN EXCLUSIVE MODE"))
+        holder.execute(text("LOCK TABLE fines_lock IN EXCLUSIVE MODE"))
         begun = time.monotonic()
         with pytest.raises(PassingError) as told, impatient.begin() as waiting:
-            waiting.execute(text("LOCK TABLE fines IN EXCLUSIVE MODE"))
+            waiting.execute(text("LOCK TABLE fines_lock IN EXCLUSIVE MODE"))
     assert time.monotonic() - begun < 2
     assert "lock timeout" in str(told.value)
     assert "bursar export STUDENTS select_fines (process " in str(told.value)

@@ -12,7 +12,7 @@ from bursar.exporting.selection import REASONS, preview
 from bursar.ledger import demo_data
 from bursar.ledger.connection import ledger_engine, migrate
 from bursar.profiles import INCLUDE, load_profiles, load_settings
-from demo.postgres import Postgres
+from demo.postgres import LEDGER_OWNER, Postgres
 
 NOW = datetime(2026, 3, 10, 14, 30, 15, tzinfo=UTC)
 SEED = 7
@@ -144,8 +144,8 @@ def ledger(ledger: Engine, owned_ledger: Engine) -> Engine:
 @pytest.fixture(scope="module")
 def library(postgres: Postgres) -> Iterator[Engine]:
     """A ledger with the smallest library that promises every case."""
-    postgres.create("demo_library")
-    engine = ledger_engine(postgres.url("demo_library"))
+    postgres.create_ledger("demo_library")
+    engine = ledger_engine(postgres.url("demo_library", user=LEDGER_OWNER))
     migrate(engine)
     demo_data.fill(engine, fines=200, seed=SEED, now=NOW)
     yield engine

@@ -2,8 +2,11 @@
 
 import json
 import logging
+import socket
+import time
 from io import BytesIO
 from pathlib import Path
+from threading import Thread
 
 import asyncssh
 import pytest
@@ -12,9 +15,10 @@ from sqlalchemy import make_url
 
 from bursar.errors import BatchError, BursarError, PassingError, RemoteFolderError
 from bursar.ledger.connection import ledger_engine
+from bursar.orchestration import connections
 from bursar.orchestration.connections import ledger_url, open_folder
 from demo.postgres import Postgres
-from demo.servers import Account, sftp_server
+from demo.servers import HOST, Account, sftp_server
 from tests.orchestration.conftest import Connect
 from tests.remote import USER, Remote
 
@@ -350,3 +354,29 @@ def test_a_ledger_that_is_no_postgres_is_refused(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("AIRFLOW_CONN_BURSAR_LEDGER", json.dumps({"conn_type": "mysql", "host": "db.example.edu"}))
     with pytest.raises(BursarError, match="bursar_ledger is of type mysql.*postgres"):
         ledger_url()
+
+
+@pytest.mark.parametrize("greeting", [b"", b"220 ready\r\n"])
+@pytest.mark.parametrize("kind", ["ftp", "ftps", "sftp"])
+def test_a_server_that_falls_silent_during_the_login_is_a_passing_error(
+    kind: str, greeting: bytes, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "PATIENCE", 0.3)
+    accepted: list[socket.socket] = []
+
+    def accept() -> None:
+        client, _ = listener.accept()
+        accepted.append(client)
+        client.sendall(greeting)
+
+    with socket.create_server((HOST, 0)) as listener:
+        thread = Thread(target=accept)
+        thread.start()
+        fields = {"conn_type": kind, "host": HOST, "port": listener.getsockname()[1]}
+        fields |= {"login": USER, "password": "x", "extra": {"host_key": host_key_of_another()}}
+        begun = time.monotonic()
+        with pytest.raises(PassingError, match="the connection to the server failed"):
+            open_folder(connect(fields), "", may_create=False).__enter__()
+        assert time.monotonic() - begun < 10
+        thread.join()
+        accepted[0].close()

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 
 from bursar.errors import BatchError, BursarError, InputFileError, LedgerError, PassingError, RemoteFolderError
 from bursar.ledger.connection import ledger_engine
+from bursar.ledger.statements import statement
 from bursar.orchestration.export_dag import export_dag
 from bursar.orchestration.integration_dag import RETRY_WHAT_CAN_PASS
 from bursar.profiles import Problem, ProfileError
@@ -57,10 +58,10 @@ def test_a_ledger_that_is_down_is_tried_again() -> None:
 
 def test_a_lock_that_somebody_holds_is_tried_again(ledger: Engine) -> None:
     with ledger.begin() as holder, ledger.begin() as other:
-        holder.execute(text("LOCK TABLE fines IN EXCLUSIVE MODE"))
+        holder.execute(statement("export/freeze_ledger"))
         other.execute(text("SET LOCAL lock_timeout = '50ms'"))
         with pytest.raises(PassingError, match="lock timeout") as held:
-            other.execute(text("LOCK TABLE fines IN EXCLUSIVE MODE"))
+            other.execute(statement("export/freeze_ledger"))
 
     assert is_tried_again(held.value)
 

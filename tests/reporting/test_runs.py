@@ -222,6 +222,14 @@ def test_an_import_counts_only_what_its_own_run_applied(office: Office) -> None:
     assert "holds the same bytes as a file that was applied before" in report.messages[0]
 
 
+def test_an_import_of_an_empty_list_had_nothing_to_do(office: Office) -> None:
+    file = office.file()
+    arrived(office, file)
+    office.apply(file)
+    report = import_of(office)
+    assert (report.outcome, len(report.files), report.messages) == (Outcome.NOTHING_TO_DO, 1, ())
+
+
 def test_an_import_without_a_file_had_nothing_to_do(office: Office) -> None:
     assert import_of(office).outcome is Outcome.NOTHING_TO_DO
 

@@ -89,6 +89,26 @@ def test_each_user_who_is_due_is_purged_or_kept_for_one_reason(library: Library,
     assert set(job.left_behind) <= set(REASONS)
 
 
+def test_what_a_credit_has_given_back_is_not_waived_too(library: Library, office: Office) -> None:
+    user = library.user(purge=DUE)
+    charge = library.fine(user, "6.00")
+    office.reverse_alone(charge)
+    assert verdicts(library, purge(library, waive_threshold="10")) == {user: "reversed"}
+    assert library.position(charge) == ("ACTIVE", D(6), D(0))
+    with library.ledger.begin() as connection:
+        desk.pay(connection, charge)
+    assert verdicts(library, purge(library, "after the payment", waive_threshold="10")) == {user: None}
+
+
+def test_an_open_charge_and_the_open_credit_that_reverses_it_are_waived_together(library: Library) -> None:
+    user = library.user(purge=DUE)
+    charge = library.fine(user, "6.00")
+    with library.ledger.begin() as connection:
+        credit = desk.take_back(connection, charge)
+    assert verdicts(library, purge(library, waive_threshold="10")) == {user: None}
+    assert [library.position(fine) for fine in (charge, credit)] == [("CLOSED", D(0), D(0))] * 2
+
+
 def test_a_repeated_task_finds_what_it_did(library: Library) -> None:
     library.user(purge=DUE)
     first = purge(library)

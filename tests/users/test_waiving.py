@@ -126,6 +126,23 @@ def test_what_the_bursar_holds_is_waived_if_that_is_allowed(library: Library, of
     assert library.one("SELECT to_reverse FROM fines WHERE id = :fine", fine=exported) == D(6)
 
 
+@pytest.mark.parametrize("amount", ["6.00", "2.00"])
+def test_what_a_credit_has_given_back_is_not_waived_too(library: Library, office: Office, amount: str) -> None:
+    charge = library.fine(amount="6.00")
+    office.reverse_alone(charge, amount)
+    assert verdicts(library, waive(library)) == {charge: "reversed"}
+    assert library.position(charge) == ("ACTIVE", D(6), D(0))
+
+
+def test_what_is_left_beside_a_credit_is_waived(library: Library, office: Office) -> None:
+    charge = library.fine(amount="6.00")
+    with library.ledger.begin() as connection:
+        desk.pay(connection, charge, D(2))
+        desk.pay(connection, desk.take_back(connection, charge, D(2)))
+    assert verdicts(library, waive(library)) == {charge: None}
+    assert library.position(charge) == WAIVED
+
+
 def test_the_journal_says_why_and_by_which_job(library: Library) -> None:
     fine = library.fine(amount="1.00")
     job = waive(library, comment="decided on 1 March")

@@ -1,6 +1,7 @@
 -- Judges the fines that bulk waiving is about: the first reason why each stays, or NULL. The threshold is compared with all
 -- that the user owes, at the library and at the bursar; above it, none of the user's fines is waived. A credit is the user's
--- money: it is not waived, and a user who has one open settles it against the charges first.
+-- money: it is not waived, and a user who has one open settles it against the charges first. A charge is
+-- not given up twice: what credits have reversed is not waived as well.
 INSERT INTO judged_fines (fine_id, user_id, currency, balance, outstanding, reason)
 SELECT fines.id, fines.user_id, fines.currency, fines.balance, fines.outstanding, CASE
            WHEN NOT asked.fits THEN 'not_chosen'
@@ -9,6 +10,7 @@ SELECT fines.id, fines.user_id, fines.currency, fines.balance, fines.outstanding
            WHEN fines.outstanding <> 0 AND NOT CAST(:may_waive_outstanding AS boolean) THEN 'outstanding'
            WHEN debts.highest > CAST(:threshold AS numeric) THEN 'above_threshold'
            WHEN debts.has_credit THEN 'credit'
+           WHEN fines.id IN (SELECT fine_id FROM reversed_charges) THEN 'reversed'
            WHEN fines.status = 'DISPUTED' THEN 'disputed'
        END
 FROM (

@@ -11,6 +11,7 @@ FROM (
         WHEN debts.awaits_reversal THEN 'reversal_waits'
         WHEN debts.highest > CAST(:threshold AS numeric) THEN 'above_threshold'
         WHEN debts.lowest < 0 THEN 'credit'
+        WHEN candidates.id IN (SELECT user_id FROM reversed_charges) THEN 'reversed'
         WHEN debts.is_disputed THEN 'disputed'
         WHEN debts.is_outstanding THEN 'outstanding_waived'
     END AS reason

@@ -51,17 +51,29 @@ class RemoteFolder(Protocol):
     def rename(self, name: str, new: str) -> None:
         """Gives a file a name that is free; a file that has the name already is never replaced."""
 
-    def put_away(self, name: str, into: str, *, otherwise: str) -> str:
-        """Moves a file into a folder below this one, which is created if missing; returns its new path, `into/name`.
+    def entry(self, path: str) -> RemoteFile | None:
+        """The entry of one file, as a listing gives it; None if there is no such file.
 
-        Where its name is taken it gets the name `otherwise`. A file that is there already is never replaced.
+        `path` is a name in this folder, or `folder/name` for a file of a folder in it.
+        """
+
+    def create_folder(self, name: str) -> None:
+        """Creates a folder in this one; a folder that exists is left as it is."""
+
+    def move(self, path: str, new_path: str) -> None:
+        """Gives a file another path, which must be free. Both paths are as in `entry`.
+
+        A file that is there already is never replaced, as far as `rename` can promise that.
         """
 
     def delete(self, name: str) -> None:
         """Removes a file that is there."""
 
-    def read(self, name: str) -> Generator[bytes]:
-        """The bytes of a file, in blocks. The folder serves nothing else until the generator has ended or is closed."""
+    def read(self, path: str) -> Generator[bytes]:
+        """The bytes of a file, in blocks; `path` is as in `entry`.
+
+        The folder serves nothing else until the generator has ended or is closed.
+        """
 
     def files(self) -> Generator[RemoteFile]:
         """All that lies in the folder, by one listing: files, and what is none (`is_regular` is False).
@@ -86,6 +98,17 @@ def checked(name: str) -> str:
             f"{name!r} is no plain file name: it must not be empty nor hold slashes, backslashes or control characters."
         )
     return name
+
+
+def checked_path(path: str) -> str:
+    """The path, if it is a plain file name, or two of them with a slash in between.
+
+    Raises:
+        RemoteFolderError: it is neither.
+    """
+    for name in path.split("/", 1):
+        checked(name)
+    return path
 
 
 def reason(error: Exception) -> str:

@@ -13,6 +13,7 @@ from bursar.exchange.folder import (
     PATIENCE,
     RemoteFile,
     checked,
+    checked_path,
     in_the_way,
     interrupted,
     missing_folder,
@@ -94,34 +95,46 @@ class FtpFolder:
         with self._asking_to(f"rename the file to {new}", checked(name)):
             self._client.rename(name, new)
 
-    def put_away(self, name: str, into: str, *, otherwise: str) -> str:
-        """Moves a file into a folder below this one, which is created if missing; returns its new path, `into/name`.
+    def entry(self, path: str) -> RemoteFile | None:
+        """The entry of one file, as a listing gives it; None if there is no such file.
 
-        Where its name is taken it gets the name `otherwise`. A file that is there already is not replaced, as far as
-        `rename` can promise that.
+        MLST (RFC 3659) tells it. Where a server does not know the command or says 550, which may mean several things,
+        the listing decides.
         """
-        for part in (name, into, otherwise):
-            checked(part)
-        with self._asking_to(f"create {into}"), self._inside(into):
-            new = next((new for new in (name, otherwise) if self.size(new) is None), None)
-        path = f"{into}/{new or otherwise}"
-        if new is None:
-            raise in_the_way(f"{self.address}/{path}")
-        with self._asking_to(f"move the file into {into}", name):
-            self._client.rename(name, path)
-        return path
+        folder, _, name = checked_path(path).rpartition("/")
+        with self._asking_to("look at the file", path):
+            try:
+                return _entry(name, _facts(self._client.sendcmd(f"MLST {path}")))
+            except (error_perm, LookupError):  # the latter: an answer without facts
+                if folder and not [entry for entry in self._listed() if entry.name == folder]:
+                    return None
+            return next(iter([entry for entry in self._listed(folder) if entry.name == name]), None)
+
+    def create_folder(self, name: str) -> None:
+        """Creates a folder in this one; a folder that exists is left as it is."""
+        with self._asking_to(f"create {checked(name)}"):
+            home = self._client.pwd()
+            self._create_and_enter(name)
+            self._client.cwd(home)
+
+    def move(self, path: str, new_path: str) -> None:
+        """Gives a file another path, which must be free; a file that is there is not replaced, as in `rename`."""
+        if self.entry(new_path) is not None:
+            raise in_the_way(f"{self.address}/{new_path}")
+        with self._asking_to(f"move the file to {new_path}", checked_path(path)):
+            self._client.rename(path, new_path)
 
     def delete(self, name: str) -> None:
         """Removes a file that is there."""
         with self._asking_to("delete the file", checked(name)):
             self._client.delete(name)
 
-    def read(self, name: str) -> Generator[bytes]:
+    def read(self, path: str) -> Generator[bytes]:
         """The bytes of a file, in blocks."""
-        with self._asking_to("read the file", checked(name)):
+        with self._asking_to("read the file", checked_path(path)):
             self._client.voidcmd("TYPE I")
             try:
-                with self._client.transfercmd(f"RETR {name}") as connection:
+                with self._client.transfercmd(f"RETR {path}") as connection:
                     while block := connection.recv(BLOCK):
                         yield block
             except GeneratorExit:
@@ -137,9 +150,13 @@ class FtpFolder:
             RemoteFolderError: also if the server does not know MLSD (RFC 3659), the one listing made for programs.
         """
         with self._asking_to("list the folder with the command MLSD"):
-            for name, facts in self._client.mlsd():
-                if facts["type"] not in ("cdir", "pdir"):
-                    yield _entry(name, facts)
+            yield from self._listed()
+
+    def _listed(self, folder: str = "") -> Iterator[RemoteFile]:
+        """The entries of this folder, or of one in it."""
+        for name, facts in self._client.mlsd(folder):
+            if facts["type"] not in ("cdir", "pdir"):
+                yield _entry(name, facts)
 
     def _knows(self, command: str) -> bool:
         if self._features is None:
@@ -164,16 +181,6 @@ class FtpFolder:
             for part in PurePosixPath(path).parts:
                 self._create_and_enter(part)
 
-    @contextmanager
-    def _inside(self, folder: str) -> Iterator[None]:
-        """Works in a folder below this one, which is created if missing."""
-        home = self._client.pwd()
-        self._create_and_enter(folder)
-        try:
-            yield
-        finally:
-            self._client.cwd(home)
-
     def _create_and_enter(self, part: str) -> None:
         refusal: Exception | None = None
         try:
@@ -193,6 +200,13 @@ class FtpFolder:
             yield
         except _TROUBLES as error:
             raise (interrupted(place, error) if is_passing(error) else refused(place, act, error)) from error
+
+
+def _facts(answer: str) -> dict[str, str]:
+    """The facts in an answer to MLST, whose second line has the form of a line of MLSD."""
+    facts = answer.splitlines()[1].strip().partition(" ")[0]
+    pairs = (fact.partition("=") for fact in facts.split(";") if fact)
+    return {name.lower(): value for name, _, value in pairs}
 
 
 def _entry(name: str, facts: dict[str, str]) -> RemoteFile:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
-from paramiko import Message, SFTPClient, SFTPError, SFTPFile, SSHException
+from paramiko import Message, SFTPAttributes, SFTPClient, SFTPError, SFTPFile, SSHException
 from paramiko.sftp import CMD_DATA, CMD_READ, int64
 
 from bursar.exchange.folder import (
@@ -16,6 +16,7 @@ from bursar.exchange.folder import (
     PATIENCE,
     RemoteFile,
     checked,
+    checked_path,
     in_the_way,
     interrupted,
     missing_folder,
@@ -97,30 +98,36 @@ class SftpFolder:
         with self._asking_to(f"rename the file to {new}", checked(name)):
             self._client.rename(name, new)
 
-    def put_away(self, name: str, into: str, *, otherwise: str) -> str:
-        """Moves a file into a folder below this one, which is created if missing; returns its new path, `into/name`.
+    def entry(self, path: str) -> RemoteFile | None:
+        """The entry of one file, as a listing gives it; None if there is no such file."""
+        with self._asking_to("look at the file", checked_path(path)):
+            try:
+                found = self._client.lstat(path)  # of a link itself, wherever it leads, as in a listing
+            except FileNotFoundError:
+                self._client.stat(".")  # raises if this folder has gone
+                return None
+            return _entry(PurePosixPath(path).name, found)
 
-        Where its name is taken it gets the name `otherwise`. A file that is there already is never replaced, as in
-        `rename`.
-        """
-        paths = [f"{checked(into)}/{checked(new)}" for new in (name, otherwise)]
-        with self._asking_to(f"create {into}"):
-            self._create(into)
-        with self._asking_to(f"move the file into {into}", name):
-            path = next((path for path in paths if not self._is_there(path)), None)
-            if path is None:
-                raise in_the_way(f"{self.address}/{paths[-1]}")
-            self._client.rename(name, path)
-            return path
+    def create_folder(self, name: str) -> None:
+        """Creates a folder in this one; a folder that exists is left as it is."""
+        with self._asking_to(f"create {checked(name)}"):
+            self._create(name)
+
+    def move(self, path: str, new_path: str) -> None:
+        """Gives a file another path, which must be free; a file that is there is never replaced, as in `rename`."""
+        if self.entry(new_path) is not None:
+            raise in_the_way(f"{self.address}/{new_path}")
+        with self._asking_to(f"move the file to {new_path}", checked_path(path)):
+            self._client.rename(path, new_path)
 
     def delete(self, name: str) -> None:
         """Removes a file that is there."""
         with self._asking_to("delete the file", checked(name)):
             self._client.remove(name)
 
-    def read(self, name: str) -> Generator[bytes]:
+    def read(self, path: str) -> Generator[bytes]:
         """The bytes of a file, in blocks."""
-        with self._asking_to("read the file", checked(name)), self._client.open(name, "rb") as remote:
+        with self._asking_to("read the file", checked_path(path)), self._client.open(path, "rb") as remote:
             at, ahead = 0, 1
             while True:
                 answers = _Answers(self._client)
@@ -140,12 +147,7 @@ class SftpFolder:
         """All that lies in the folder, by one listing: files, and what is none (`is_regular` is False)."""
         with self._asking_to("list the folder"):
             for entry in self._client.listdir_iter(read_aheads=1):  # one after the other, none kept whole
-                yield RemoteFile(
-                    name=entry.filename,
-                    size=entry.st_size or 0,
-                    modified=datetime.fromtimestamp(entry.st_mtime or 0, UTC),
-                    is_regular=stat.S_ISREG(entry.st_mode or 0),
-                )
+                yield _entry(entry.filename, entry)
 
     def _enter(self, path: str, *, may_create: bool) -> None:
         try:
@@ -166,13 +168,6 @@ class SftpFolder:
                 raise refusal from None
             if not stat.S_ISDIR(mode or 0):
                 raise
-
-    def _is_there(self, path: str) -> bool:
-        try:
-            self._client.lstat(path)  # a link is in the way, too, wherever it leads
-        except FileNotFoundError:
-            return False
-        return True
 
     def _create_and_enter(self, part: str) -> None:
         refusal: Exception | None = None
@@ -197,6 +192,15 @@ class SftpFolder:
             if self._channel.closed:  # paramiko says so by a bare OSError, like any refusal
                 raise interrupted(place, error) from error
             raise refused(place, act, error) from error
+
+
+def _entry(name: str, attributes: SFTPAttributes) -> RemoteFile:
+    return RemoteFile(
+        name=name,
+        size=attributes.st_size or 0,
+        modified=datetime.fromtimestamp(attributes.st_mtime or 0, UTC),
+        is_regular=stat.S_ISREG(attributes.st_mode or 0),
+    )
 
 
 class _Answers:

@@ -18,7 +18,7 @@ what is left to do:
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, BinaryIO, Protocol, cast
 
 from sqlalchemy import Connection, Engine, Row
@@ -70,10 +70,11 @@ def resume_upload(upload: Upload) -> None:
             f"back until this batch is finished, or look for {found.file_name} by hand and, if the bursar has not got "
             "it, release the batch."
         )
+    part = upload.part_name or ""
     if upload.state is not State.PART_COMPLETE:
-        _rename(upload, _send(upload))
+        part = _send(upload)
+        _rename(upload, part)
     elif not _is_already_uploaded(upload):
-        part = upload.part_name or ""
         size = folder.size(part)
         if size is None:
             log.warning("%s is gone from %s: the bursar took it.", found.file_name, folder.address)
@@ -81,8 +82,11 @@ def resume_upload(upload: Upload) -> None:
             _rename(upload, part)
         else:
             log.warning("%s in %s is not what was sent any more (%s).", part, folder.address, many(size, "byte"))
-            _rename(upload, _send_again(upload))
+            part = _send_again(upload)
+            _rename(upload, part)
+    upload.lock.confirm()
     with upload.engine.begin() as connection:
+        _check_unchanged(connection, upload, State.PART_COMPLETE, part)
         upload.record(connection, "delivered", State.PART_COMPLETE)
     log.info("Delivered %s (%s) to %s.", found.file_name, many(upload.document.size, "byte"), folder.address)
 
@@ -102,9 +106,10 @@ def _send(upload: Upload) -> str:
     """Sends the file as a part of a new attempt, and records it as complete; returns the part's name."""
     if upload.folder.size(upload.batch.file_name) is not None:
         raise in_the_way(f"{upload.folder.address}/{upload.batch.file_name}")
-    _remove_earlier_parts(upload)
+    earlier = _find_earlier_parts(upload)
     attempt = _begin_attempt(upload)
     part: str = attempt.part_name
+    _remove_parts(upload, earlier)
     try:
         _write_part(upload, attempt)
         with upload.engine.begin() as connection:
@@ -113,6 +118,7 @@ def _send(upload: Upload) -> str:
     except LockLostError:
         with suppress(RemoteFolderError, PassingError):  # nobody else ever uses this part
             upload.folder.delete(part)
+            _execute(upload.engine, "record_removal", attempt.id)
         raise
     return part
 
@@ -150,38 +156,57 @@ def _write_part(upload: Upload, attempt: Row) -> None:  # type: ignore[type-arg]
 
 def _send_again(upload: Upload) -> str:
     """Sends the file anew in the place of a part that was complete once, and is not any more."""
+    upload.lock.confirm()
     with upload.engine.begin() as connection:
+        _check_unchanged(connection, upload, State.PART_COMPLETE, upload.part_name)
         upload.record(connection, "upload_started", State.PART_COMPLETE, part_complete_at=None, part_name=None)
-    return _send(upload)
+    return _send(replace(upload, state=State.UPLOADING, part_name=None))
 
 
-def _remove_earlier_parts(upload: Upload) -> None:
-    """Removes the parts of earlier attempts, which may have been cut off or still be written by a lost worker.
+def _find_earlier_parts(upload: Upload) -> list[Row]:  # type: ignore[type-arg]
+    """Returns the earlier attempts whose parts are on the server, cut off or still written by a lost worker.
 
     Raises:
         UnclearDeliveryError: the last block of one had been sent, and the server has it no more.
     """
+    there = []
     for attempt in _attempts(upload):
         if upload.folder.size(attempt.part_name) is not None:
-            upload.lock.confirm()
-            _execute(upload.engine, "record_removal", attempt.id)
-            with suppress(RemoteFolderError):  # looked at below
-                upload.folder.delete(attempt.part_name)
-            if upload.folder.size(attempt.part_name) is None:
-                continue
-            raise RemoteFolderError(
-                f"{upload.folder.address}/{attempt.part_name}, a part of an earlier upload, can't be removed. Have the "
-                "server's administrator let the account delete its files, or remove it, then repeat the upload."
-            )
-        if attempt.last_block_at and not attempt.removed_at:
+            there.append(attempt)
+        elif attempt.last_block_at and not attempt.removed_at:
             raise _unclear(upload)
+    return there
+
+
+def _remove_parts(upload: Upload, attempts: Sequence[Row]) -> None:  # type: ignore[type-arg]
+    """Removes the parts of earlier attempts. Only a removal that the server confirms is recorded as one.
+
+    Raises:
+        UnclearDeliveryError: the last block of one had been sent, and somebody else has taken it a moment before.
+        RemoteFolderError: the server does not let us.
+    """
+    for attempt in attempts:
+        upload.lock.confirm()
+        try:
+            upload.folder.delete(attempt.part_name)
+        except RemoteFolderError as error:
+            if upload.folder.size(attempt.part_name) is not None:
+                raise RemoteFolderError(
+                    f"{upload.folder.address}/{attempt.part_name}, a part of an earlier upload, can't be removed. Have "
+                    "the server's administrator let the account delete its files, or remove it, then repeat the upload."
+                ) from error
+            if attempt.last_block_at:
+                raise _unclear(upload) from error
+        else:
+            _execute(upload.engine, "record_removal", attempt.id)
 
 
 def _begin_attempt(upload: Upload) -> Row:  # type: ignore[type-arg]
+    """Records a new attempt, after which no earlier one can record its part as complete."""
     found = upload.batch
     upload.lock.confirm()
     with upload.engine.begin() as connection:
-        batch(connection, found.id, lock=True)
+        _check_unchanged(connection, upload, upload.state, upload.part_name)
         facts = {"batch_id": found.id, "resend_id": upload.resend_id, "file_name": found.file_name}
         attempt = connection.execute(statement("uploads/begin"), facts).one()
         if upload.state is State.DOCUMENTED:
@@ -189,9 +214,20 @@ def _begin_attempt(upload: Upload) -> Row:  # type: ignore[type-arg]
     return attempt
 
 
+def _check_unchanged(connection: Connection, upload: Upload, state: State, part: str | None) -> None:
+    """Locks the batch; raises a LockLostError if another worker has gone on with this sending."""
+    found = batch(connection, upload.batch.id, lock=True)
+    now: tuple[str, str | None] = (found.state, found.part_name)
+    if upload.resend_id is not None:
+        resend = connection.execute(statement("uploads/lock_resend"), {"id": upload.resend_id}).one()
+        now = (resend.state, resend.part_name)
+    if now != (state, part):
+        raise LockLostError(f"Another worker has gone on with batch {upload.batch.id}; this one stopped.")
+
+
 def _check_newest(connection: Connection, upload: Upload, attempt_id: int) -> None:
-    """Raises a LockLostError if another worker has begun an attempt since."""
-    batch(connection, upload.batch.id, lock=True)
+    """Raises a LockLostError if another worker has begun an attempt since, or gone on otherwise."""
+    _check_unchanged(connection, upload, State.UPLOADING, None)
     if max(attempt.id for attempt in _attempts(upload, connection)) != attempt_id:
         raise LockLostError(f"Another worker has begun to deliver batch {upload.batch.id}; this one stopped.")
 

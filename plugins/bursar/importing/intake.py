@@ -43,7 +43,8 @@ def read_file(
 ) -> ImportFile:
     """Reads a file of the bursar's folder into the ledger; a file whose bytes were read before is left as it is.
 
-    The run stays with what it read: a repeated call gives that, even if another file lies under the name by now.
+    The run stays with what it read: a repeated call gives that, even if another file lies under the name by now. A call
+    that finds that another worker has read the file and moved it away gives that, too.
 
     Args:
         engine: the ledger.
@@ -54,9 +55,10 @@ def read_file(
         work_dir: of the profile; the file is kept in a folder there while it is read.
 
     Raises:
-        PassingError: the file is still being written, or is not there at the moment, or the server can't be reached.
+        PassingError: the file is still being written, or is not there at the moment, or the server can't be reached,
+            or the folder of this machine has no space left.
         InputFileError: it is not the file that it should be, and is refused as a whole; nothing else was changed.
-        RemoteFolderError: the server refuses, or there is no file under the name any more.
+        RemoteFolderError: the server refuses, or an earlier try took the file and did not get to its records.
     """
     with engine.connect() as connection:
         registered = arrival(connection, profile.code, run, name)
@@ -66,17 +68,16 @@ def read_file(
         return earlier
     entry = entry_of(folder, name)
     if entry is None:
-        # Not for a person yet: who replaces a file may have deleted the old one first.
-        if earlier and earlier.refusal:
-            raise InputFileError(earlier.refusal)
-        raise PassingError(
-            f"{name} was in {folder.address}, but is not there any more. Nothing of it was read. If it does not come "
-            "back, ask the bursar; a file that comes later is imported by the next run."
-        )
+        return _read_by_another(engine, profile, name, run, folder)
     with incoming_folder(work_dir) as own_folder:
         path = own_folder / "fetched"
-        with disk_errors(path), path.open("wb") as fetched:
-            sha256 = _fetch(folder, entry, fetched)
+        try:
+            with disk_errors(path), path.open("wb") as fetched:
+                sha256 = _fetch(folder, entry, fetched)
+        except RemoteFolderError:
+            if entry_of(folder, name) is not None:
+                raise
+            return _read_by_another(engine, profile, name, run, folder)
         arrived = {"profile": profile.code, "run": run, "name": name, "modified": entry.modified}
         arrived["amounts"] = profile.import_.amounts
         file_id = _register(engine, arrived | {"size": entry.size, "sha256": sha256})
@@ -97,8 +98,50 @@ def entry_of(folder: RemoteFolder, name: str) -> RemoteFile | None:
     return entry
 
 
+def _read_by_another(engine: Engine, profile: Profile, name: str, run: str, folder: RemoteFolder) -> ImportFile:
+    """The file of a run that has left the folder, as another worker or run read it.
+
+    Raises:
+        PassingError: the ledger knows nothing of it.
+        InputFileError: it was refused.
+        RemoteFolderError: an earlier try took it, and did not get to its records.
+    """
+    with engine.begin() as connection:
+        registered = arrival(connection, profile.code, run, name)
+        file_id = registered.file_id if registered else _register_same(connection, profile.code, run, name)
+        # The lock waits for a worker that is reading the file at the moment.
+        file = import_file(connection, file_id, lock=True) if file_id else None
+    if file is None:
+        # Not for a person yet: whoever replaces a file may have deleted the old one first.
+        raise PassingError(
+            f"{name} was in {folder.address}, but is not there any more, and the ledger has none of it. If it does not "
+            "come back, ask the bursar to send it again: an earlier try may have taken it from a server that gives "
+            "each file once. A file that comes later is imported by the next run."
+        )
+    if file.state in DONE:
+        log.info("%s was read by another worker meanwhile, as file %s.", name, file.id)
+        return file
+    if file.refusal:
+        raise InputFileError(file.refusal)
+    raise RemoteFolderError(
+        f"{name} (file {file.id}, {many(file.size, 'byte')}) is not in {folder.address} any more. An earlier try took "
+        "it and ended before its payments were in the ledger, so none of them has been applied. Ask the bursar to send "
+        "the file again. If it has the same name, repeat the step; otherwise the next run imports it."
+    )
+
+
+def _register_same(connection: Connection, profile: str, run: str, name: str) -> int | None:
+    """Registers for a run a file that another run took before it; None if the ledger knows no such file."""
+    of_run = {"profile": profile, "run": run, "name": name}
+    file_id: int | None = connection.execute(statement("import/register_same_arrival"), of_run).scalar_one_or_none()
+    return file_id
+
+
 def _fetch(folder: RemoteFolder, entry: RemoteFile, into: IO[bytes]) -> str:
-    """Copies a file that does not change meanwhile, and returns its SHA-256."""
+    """Copies a file that does not change meanwhile, and returns its SHA-256.
+
+    A file that has gone since is used if all of it came: some servers give each file once.
+    """
     log.info("Fetching %s (%s) from %s.", entry.name, many(entry.size, "byte"), folder.address)
     digest = hashlib.sha256()
     size = 0
@@ -111,7 +154,15 @@ def _fetch(folder: RemoteFolder, entry: RemoteFile, into: IO[bytes]) -> str:
             digest.update(block)
             into.write(block)
             tell(block)
-    if size != entry.size or entry_of(folder, entry.name) != entry:
+    after = entry_of(folder, entry.name)
+    if after is None and size == entry.size:
+        log.warning("%s left %s as soon as it was read. All of it has come.", entry.name, folder.address)
+    elif after is None:
+        raise PassingError(
+            f"{entry.name} was taken out of {folder.address} while it was read: {size:,} of {entry.size:,} bytes came. "
+            "Nothing of it was used. If it does not come back, ask the bursar to send it again."
+        )
+    elif size != entry.size or after != entry:
         raise PassingError(
             f"{entry.name} in {folder.address} changed while it was read: it is still being written. Nothing of it was "
             "used. If this repeats, raise settle_seconds in the profile or agree on a marker with the bursar."
@@ -123,7 +174,17 @@ def _fetch(folder: RemoteFolder, entry: RemoteFile, into: IO[bytes]) -> str:
 def _register(engine: Engine, facts: dict[str, Any]) -> int:
     with engine.begin() as connection:
         connection.execute(statement("import/register_file"), facts)
-        return int(connection.execute(statement("import/register_arrival"), facts).scalar_one())
+        file_id = connection.execute(statement("import/register_arrival"), facts).scalar_one_or_none()
+        if file_id is not None:
+            return int(file_id)
+        read = import_file(connection, connection.execute(statement("import/get_arrival"), facts).one().file_id)
+        if read.sha256 != facts["sha256"]:
+            log.warning(
+                "Another worker of this run has read another file named %s meanwhile, file %s. The one that came here "
+                "is not used; `bin/bursar imports` lists it as REGISTERED.",
+                *(facts["name"], read.id),
+            )
+        return read.id
 
 
 def _read(engine: Engine, file_id: int, path: Path, arrived: dict[str, Any]) -> ImportFile:
@@ -155,11 +216,13 @@ def _copy(connection: Connection, file_id: int, name: str, found: Iterator[Recor
     """Copies records into the ledger; returns how many, and by the currency in the file the sums that are money."""
     totals: dict[str, Decimal] = defaultdict(Decimal)
     count = 0
+    has_ids = False
     columns = f"file_id, {', '.join(Record._fields)}"
     with copying_into(connection, f"import_records ({columns})") as copy:
         for record in told(found, f"Read records of {name}"):
             copy.write_row((file_id, *record))
             count += 1
+            has_ids = has_ids or bool(record.transaction_id or record.internal_id)
             if record.sum and _MONEY.fullmatch(record.sum):
                 totals[record.currency or ""] += Decimal(record.sum)
                 if len(totals) > MOST_CURRENCIES:
@@ -167,4 +230,9 @@ def _copy(connection: Connection, file_id: int, name: str, found: Iterator[Recor
                         f"{name}:{record.line}: more than {MOST_CURRENCIES} different currencies. Ask the bursar for a "
                         "file with the structure of the export."
                     )
+    if count and not has_ids:
+        raise InputFileError(
+            f"{name}: no payment is recognised: {many(count, 'record')} with neither a bursarTransactionId nor an "
+            "internalId, of which each record needs one. Ask the bursar for a file with the structure of the export."
+        )
     return count, {currency: str(total.quantize(_CENTS)) for currency, total in totals.items()}

@@ -25,13 +25,17 @@ ENCODINGS = ("UTF-8", "UTF-16", "ISO-8859-1", "ISO-8859-15", "WINDOWS-1252", "US
 
 _ROOT = "xml-fragment"
 _RECORD = "userFineFee"
+_LIST, _USERS, _FINES = "userExportedList", "userExportedFineFeesList", "finefeeList"
+_NOT_NEEDED = ("exportNumber", "user", "patronName")  # elements of an export that may be in a file without records
 _FIELDS = ("bursarTransactionId", "internalId", "currency", "sum")  # as in Record
 _REMEMBERED = 64  # elements at each place of which the names are known; of further ones they are asked again
 _NIL = "http://www.w3.org/2001/XMLSchema-instance nil"
 _TRUE = {"true", "1"}
 _SHOWN = 60
+_STRANGE_SHOWN, _STRANGE_LENGTH = 2, 24
 _AGAIN = "Ask the bursar to send the file again."
 _FORMAT = "Ask the bursar for a file with the structure of the export."
+_EXPECTED = f"Expected: {_RECORD} in {_LIST}/{_USERS}/{_FINES}"
 _CUT_OFF = f"the file ends too early, as if cut off on its way. {_AGAIN}"
 _END_ERRORS = {
     expat.errors.XML_ERROR_NO_ELEMENTS,
@@ -56,12 +60,23 @@ class Record(NamedTuple):
 class _Place(dict[str, "_Place"]):
     """A place in a file: by their full names, the elements that may stand there, and the place that each of them is."""
 
-    __slots__ = ("counts", "name")  # asked for each element twice
+    __slots__ = ("counts", "lists", "name")  # asked for each element twice
 
     def __init__(self, name: str, *children: "_Place", counts: bool = False) -> None:
         super().__init__({f"{NAMESPACE} {child.name}": child for child in children})
         self.name: str = name
         self.counts: bool = counts
+        self.lists: dict[str, _Place] | None = None
+
+
+class _List(_Place):
+    """A place around the records. It starts empty, so that the first element of each kind in it is noted."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str, *children: _Place) -> None:
+        super().__init__(name)
+        self.lists = {f"{NAMESPACE} {child.name}": child for child in children}
 
 
 def _structure() -> _Place:
@@ -70,8 +85,8 @@ def _structure() -> _Place:
     record = _Place(
         _RECORD, transaction_id, internal_id, _Place("compositeSum", currency, sum_, counts=True), counts=True
     )
-    users = _Place("userExportedFineFeesList", _Place("finefeeList", record))
-    return _Place("", _Place(_ROOT, _Place("userExportedFineFees", _Place("userExportedList", users))))
+    users = _List(_USERS, _List(_FINES, record))
+    return _Place("", _List(_ROOT, _List("userExportedFineFees", _List(_LIST, users))))
 
 
 class Before(NamedTuple):
@@ -89,7 +104,8 @@ def records(pieces: Iterable[bytes], name: str, before: Before = _NOTHING) -> It
     """Reads a file's records as it streams by, in memory that does not grow with it.
 
     Unknown elements are ignored wherever they stand, and a needed one counts at its place only. A record that leaves
-    something open is given with its `problem`, and with None for what is open. A file without records gives none.
+    something open is given with its `problem`, and with None for what is open. A file whose list is empty gives none. A
+    file without records that has other elements in their place, or no list, is refused.
 
     Args:
         pieces: the file, or what comes behind the part that was read before.
@@ -137,6 +153,8 @@ class _Reading:
         self._text: list[str] = []
         self._collect = self._text.append
         self._nil = False
+        self._seen: set[str] = set()  # names of the lists and records that have occurred
+        self._strange: dict[str, int] = {}  # what else is in the lists before the first record, with its first line
         self._number = before.records
         self._lines = 0
         self._line = 0
@@ -151,6 +169,7 @@ class _Reading:
         self._parser.StartDoctypeDeclHandler = self._doctype
         self._parser.StartNamespaceDeclHandler = lambda _prefix, _uri: None  # puts the prefix into the names
         self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._text_in_list  # until the first field, behind which there is none
         self.feed(before.beginning)
         self._lines = before.lines
 
@@ -163,6 +182,8 @@ class _Reading:
         except expat.ExpatError as error:
             raise self.refusal(self._reason(error, block)) from error
         self._fed += len(block)
+        if final and not self._number:
+            self._refuse_unless_empty()
         if self._unstarted > LIMIT - 2 * BLOCK:
             raise self.refusal(f"a text, a tag or a comment is far too long. {_FORMAT}")
         if len(self._names) > self._known:
@@ -235,9 +256,40 @@ class _Reading:
         self._records.append(Record._make((self._number, self._line, *map(given.get, _FIELDS), problem)))
         given.clear()
 
+    def _text_in_list(self, text: str) -> None:
+        here = self._path[-1]
+        if here.lists is not None and not text.isspace():
+            self._note_strange(f"text in {here.name}")
+
+    def _note_strange(self, what: str) -> None:
+        if not self._number and len(self._strange) < _STRANGE_SHOWN:
+            self._strange.setdefault(what, self._lines + self._parser.CurrentLineNumber)
+
+    def _note_in_list(self, here: _Place, name: str) -> _Place | None:
+        """Notes an element that is new in a place around the records; its place, None if it is not needed."""
+        if (place := (here.lists or {}).get(name)) is not None:
+            here[name] = place
+            self._seen.add(place.name)
+            return place
+        namespace, _, local = name.rpartition(" ")
+        if namespace != NAMESPACE or local not in _NOT_NEEDED:
+            other = "" if namespace == NAMESPACE else " of another namespace"
+            self._note_strange(f"{_shown(local, _STRANGE_LENGTH)}{other} in {here.name}")
+        return None
+
+    def _refuse_unless_empty(self) -> None:
+        """Refuses a file in which there is something else than records, or no list at all."""
+        if not self._strange and _LIST in self._seen and (_FINES in self._seen or _USERS not in self._seen):
+            return
+        found = ", ".join(self._strange) or f"no {_FINES if _LIST in self._seen else _LIST}"
+        line = min(self._strange.values(), default=self._lines + self._parser.CurrentLineNumber)
+        raise InputFileError(f"{self._name}:{line}: no payment is recognised. {_EXPECTED}. Found: {found}. {_FORMAT}")
+
     def _unknown(self, name: str) -> _Place:
-        """The place of an element that is not needed; one that can't be ignored is refused."""
+        """The place of an element that is not needed, or not known yet; one that can't be ignored is refused."""
         here, depth = self._path[-1], len(self._path)
+        if here.lists is not None and (place := self._note_in_list(here, name)) is not None:
+            return place
         if depth == 1:
             namespace, _, local = name.rpartition(" ")
             if local != _ROOT:
@@ -247,6 +299,8 @@ class _Reading:
             raise self.refusal(f"elements stand in each other more than {MAX_DEPTH} deep. {_FORMAT}")
         if name.endswith(_RECORD):  # ignored, a payment would be lost and nobody would know
             raise self.refusal(f"a {_RECORD} stands where none belongs, or in another namespace. {_FORMAT}")
+        if (local := name.rpartition(" ")[2]).lower() == _RECORD.lower():
+            raise self.refusal(f"a payment is not recognised. {_EXPECTED}. Found: {_shown(local)}. {_FORMAT}")
         if here.counts and not here:
             self._problems[here.name] = "has elements in it"
         elif len(here) < _REMEMBERED:
@@ -275,6 +329,6 @@ class _Reading:
         return f"not well-formed XML: a character where it must not stand, such as & or < in a text. {_AGAIN}"
 
 
-def _shown(text: str) -> str:
+def _shown(text: str, length: int = _SHOWN) -> str:
     """A piece of the file that can do no harm in a log: short, and without control characters."""
-    return repr(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…")
+    return repr(text if len(text) <= length else f"{text[: length - 1]}…")

@@ -136,12 +136,20 @@ def grant(engine: Engine, role: str) -> None:
     `engine` is that of the ledger's owner. The role must exist; PostgreSQL must be 17 or later.
 
     Raises:
-        LedgerError: PostgreSQL refuses; no right was changed.
+        LedgerError: PostgreSQL refuses, or the role has a right from elsewhere that is wider; no right was changed.
     """
     rights = psycopg.sql.SQL((SCHEMA / "rights.sql").read_text(encoding="utf-8"))
+    excess_rights = psycopg.sql.SQL((SCHEMA / "excess_rights.sql").read_text(encoding="utf-8"))
     try:
         with engine.begin() as connection:
             driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
             driver.execute(rights.format(role=psycopg.sql.Identifier(role)))
+            excess = driver.execute(excess_rights, {"role": role}).fetchone()
+            if excess:
+                reason, remedy = excess
+                raise LedgerError(
+                    f"The rights of {role} can't be limited to what the DAGs need: {reason}. {remedy}. "
+                    "No right was changed."
+                )
     except (DBAPIError, psycopg.Error) as error:
         raise LedgerError(f"The rights of {role} can't be set: {error}. No right was changed.") from error

@@ -63,8 +63,9 @@ def load(
     """Brings user groups, libraries, users and fines into the ledger, in one transaction.
 
     Users that the ledger knows by their primary id are brought up to date. A fine that it knows by its `fine_id` is
-    never added again; if it owes less than before, the difference is written as paid. `currency` and `time_zone` (its
-    IANA name) hold where the files give none. Payments and exports wait while the ledger takes the lines over.
+    never added again; if it owes less than before, the difference is written as paid. A credit counts in full, whatever
+    its balance, if the charge that it reverses has gone to a bursar. `currency` and `time_zone` (its IANA name) hold
+    where the files give none. Payments and exports wait while the ledger takes the lines over.
 
     Raises:
         WrongLinesError: what is wrong, line by line; users and fines are looked at once groups and libraries are right.
@@ -86,6 +87,8 @@ def load(
         _run(connection, "check_users", "check_identifiers", file=str(users))
         _run(connection, "resolve_fines", currency=currency, time_zone=time_zone)
         _run(connection, "analyze_incoming_fines")
+        if in_full := _run(connection, "count_credits_in_full"):
+            log.info("Credits that count beyond their balance, because their charge has gone to a bursar: %s", in_full)
         _run(connection, "check_fines", file=str(fines), time_zone=time_zone)
         stop_at_wrong_lines(connection)
 

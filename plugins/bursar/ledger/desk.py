@@ -6,6 +6,10 @@ work.
 
 What the desk may do with a charge that the bursar holds is the institution's parameter of that name,
 `allow_activity_on_transferred_finesfees`. Whatever is settled of such a charge, the next export tells the bursar.
+
+Paid out never exceeds paid in. Each part of a charge is given up once: it is waived, refunded, or reversed by a credit.
+A refund, and a credit that reverses a charge, pay out only money that was paid for that charge and has not been given
+back yet. A credit without a charge is a gift of the library.
 """
 
 from datetime import datetime
@@ -84,8 +88,8 @@ def credit(  # noqa: PLR0913 - so many things belong to a credit
     out. The rest is as for `add_fine`.
 
     Raises:
-        LedgerError: as for `add_fine`; or the charge is another user's, in another currency, itself a credit, or
-            would be taken back more than whole.
+        LedgerError: as for `add_fine`; or the charge is another user's, in another currency, itself a credit, or less
+            than `amount` of it is left to reverse: parts that were waived, refunded or reversed are not.
     """
     amount = positive(amount)
     if reverses is not None:
@@ -114,15 +118,19 @@ def credit(  # noqa: PLR0913 - so many things belong to a credit
 
 
 def take_back(connection: Connection, fine_id: int, amount: Decimal | None = None, comment: str | None = None) -> int:
-    """Gives the user a credit for a whole charge, or `amount` of it, and returns its internal id; as `credit` does."""
+    """Gives the user a credit for all of a charge that can be reversed, or `amount` of it, and returns its internal id.
+
+    Raises:
+        LedgerError: as for `credit`.
+    """
     charge = _lock(connection, fine_id)
-    left = _not_taken_back(connection, charge)
-    if left <= 0:
-        raise LedgerError(f"Fine {fine_id} was taken back already.")
+    totals = _reversible_charge(connection, charge)
+    if totals.reversible <= 0:
+        raise refusals.too_much_to_reverse(charge, totals, amount)
     return credit(
         connection,
         user_id=charge.user_id,
-        amount=left if amount is None else amount,
+        amount=totals.reversible if amount is None else amount,
         currency=charge.currency,
         reverses=fine_id,
         comment=comment,
@@ -144,7 +152,8 @@ def pay(
 
     Raises:
         LedgerError: there is no such fine, nothing or less is open, the bursar holds the fine and the parameter does
-            not allow it, or an export that has not ended holds it.
+            not allow it, or an export that has not ended holds it; or the credit reverses a charge for which less was
+            paid, at the library and at the bursar, than this payment and earlier ones give back.
     """
     return _settle(connection, "PAID", fine_id, amount, comment, allowed=allow_activity_on_transferred_finesfees)
 
@@ -157,7 +166,11 @@ def waive(
     *,
     allow_activity_on_transferred_finesfees: bool = False,
 ) -> Decimal:
-    """Gives up all that is open, or `amount` of it, and returns what is left open; refused as `pay` is."""
+    """Gives up all that is open, or `amount` of it, and returns what is left open.
+
+    Raises:
+        LedgerError: as for `pay`; or credits have reversed so much of the charge that `amount` is not left to waive.
+    """
     return _settle(connection, "WAIVED", fine_id, amount, comment, allowed=allow_activity_on_transferred_finesfees)
 
 
@@ -174,20 +187,23 @@ def refund(
     The charge is given up with it: nobody is billed anew for what was refunded. What is open stays open.
 
     Raises:
-        LedgerError: there is no such fine, nothing or less was paid for it here, or as for `pay`.
+        LedgerError: there is no such fine, nothing or less was paid for it here, or as for `pay`; or credits have
+            reversed so much of the charge, or given back so much of the money, that `amount` is not left to refund.
     """
     fine = _lock(connection, fine_id)
-    paid: Decimal = connection.execute(statement("desk/paid_here"), {"fine_id": fine_id}).scalar_one()
-    if paid <= 0:
+    totals = _charge_totals(connection, fine_id) if fine.amount > 0 else None
+    if totals is None or totals.paid_here <= 0:
         raise refusals.nothing_to_refund(connection, fine)
     if fine.outstanding != 0 and not allow_activity_on_transferred_finesfees:
         raise refusals.held_by_the_bursar(connection, fine)
-    given = paid if amount is None else positive(amount)
-    if given > paid:
+    given: Decimal = totals.paid_here if amount is None else positive(amount)
+    if given > totals.paid_here:
         raise LedgerError(
-            f"Only {money(paid, fine.currency)} was paid for fine {fine_id} at the library; "
+            f"Only {money(totals.paid_here, fine.currency)} was paid for fine {fine_id} at the library; "
             f"{money(given, fine.currency)} is more."
         )
+    if given > min(totals.reversible, totals.returnable):
+        raise refusals.too_much_to_refund(fine, totals, given)
     facts = {"fine_id": fine_id, "amount": given, "comment": comment}
     with refusals.in_words(connection, facts):
         connection.execute(statement("desk/refund"), facts)
@@ -249,6 +265,14 @@ def _settle(
     if settled > abs(open_):
         there, asked = money(abs(open_), fine.currency), money(settled, fine.currency)
         raise LedgerError(f"Only {there} of fine {fine_id} is open; {asked} is more.")
+    if kind == "WAIVED" and fine.amount > 0:
+        totals = _charge_totals(connection, fine_id)
+        if settled > totals.reversible:
+            raise refusals.too_much_to_waive(fine, totals, settled)
+    if kind == "PAID" and fine.amount < 0 and fine.reverses is not None:
+        totals = _charge_totals(connection, fine.reverses)
+        if settled > totals.returnable:
+            raise refusals.too_much_to_pay_out(fine, totals, settled)
     facts = {"fine_ids": [fine_id], "kind": kind, "amount": settled, "comment": comment}
     with refusals.in_words(connection, facts):
         connection.execute(statement("desk/settle"), facts)
@@ -268,25 +292,25 @@ def _enter(connection: Connection, fine_id: int, kind: str, comment: str) -> Non
         connection.execute(statement("desk/enter"), entry)
 
 
-def _not_taken_back(connection: Connection, charge: Row[Any]) -> Decimal:
+def _charge_totals(connection: Connection, fine_id: int) -> Row[Any]:
+    return connection.execute(statement("desk/charge_totals"), {"fine_id": fine_id}).one()
+
+
+def _reversible_charge(connection: Connection, charge: Row[Any]) -> Row[Any]:
     if charge.amount < 0:
-        raise LedgerError(f"Fine {charge.id} is a credit itself; only a charge can be taken back.")
-    credited = connection.execute(statement("desk/credited"), {"fine_id": charge.id}).scalar_one()
-    left: Decimal = charge.amount - credited
-    return left
+        raise LedgerError(f"Fine {charge.id} is a credit itself; only a charge can be reversed.")
+    return _charge_totals(connection, charge.id)
 
 
 def _check_reversal(connection: Connection, charge: Row[Any], user_id: int, amount: Decimal, currency: str) -> None:
-    left = _not_taken_back(connection, charge)
+    totals = _reversible_charge(connection, charge)
     if (charge.user_id, charge.currency) != (user_id, currency):
         raise LedgerError(
             f"Fine {charge.id} was charged to user {charge.user_id} in {charge.currency}: a credit for it goes to "
             "the same user, in the same currency."
         )
-    if amount > left:
-        raise LedgerError(
-            f"Only {money(left, currency)} of fine {charge.id} can be taken back, not {money(amount, currency)}."
-        )
+    if amount > totals.reversible:
+        raise refusals.too_much_to_reverse(charge, totals, amount)
 
 
 def _aware(moment: datetime | None) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -100,6 +101,85 @@ def nothing_to_refund(connection: Connection, fine: Row[Any]) -> LedgerError:
         else ""
     )
     return LedgerError(f"Nothing was paid for fine {fine.id} at the library.{at_the_bursar}")
+
+
+def too_much_to_reverse(charge: Row[Any], totals: Row[Any], asked: Decimal | None) -> LedgerError:
+    """Says why a credit can't reverse that much of a charge; `totals` is its row of charge_totals."""
+    left = totals.reversible
+    advice = (
+        f"Give a credit of at most {money(left, charge.currency)}."
+        if left > 0
+        else "The whole charge has been given up, so no credit is needed."
+    )
+    return _refusal(_limit("reverse", charge, left, asked), _given_up(charge, totals), advice)
+
+
+def too_much_to_waive(charge: Row[Any], totals: Row[Any], asked: Decimal) -> LedgerError:
+    """Says why that much of a charge can't be waived beside the credits that reverse it."""
+    advice = (
+        f"{money(totals.open_credits, charge.currency)} of these credits is still open. Leave the charge and its "
+        "credits to the next export, or waive the credits first."
+        if totals.open_credits > 0
+        else "The student has had that part already, so it can only be paid."
+    )
+    return _refusal(_limit("waive", charge, totals.reversible, asked), _given_up(charge, totals), advice)
+
+
+def too_much_to_refund(charge: Row[Any], totals: Row[Any], asked: Decimal) -> LedgerError:
+    """Says why that much of a charge can't be refunded beside the credits that reverse it."""
+    returned = (
+        f"Of the {money(totals.paid, charge.currency)} paid for it, {money(totals.given_back, charge.currency)} has "
+        "been given back by credits."
+        if totals.given_back > 0
+        else ""
+    )
+    advice = (
+        f"{money(totals.open_credits, charge.currency)} of its credits is still open: pay that out instead."
+        if totals.open_credits > 0
+        else ""
+    )
+    limit = min(totals.reversible, totals.returnable)
+    return _refusal(_limit("refund", charge, limit, asked), _given_up(charge, totals), returned, advice)
+
+
+def too_much_to_pay_out(credit: Row[Any], totals: Row[Any], asked: Decimal) -> LedgerError:
+    """Says why that much of a credit can't be paid out; `totals` is the row of the charge that it reverses."""
+    currency = credit.currency
+    why = (
+        f"It reverses fine {totals.fine_id}, for which {money(totals.paid, currency)} has been paid and "
+        f"{money(totals.given_back, currency)} given back."
+    )
+    if totals.balance > 0:
+        advice = (
+            f"{money(totals.balance, currency)} of that fine is still open: leave both to the next export, or let the "
+            "student pay the fine first."
+        )
+    elif totals.outstanding > 0:
+        advice = (
+            f"{money(totals.outstanding, currency)} of that fine is outstanding at the bursar: leave the credit to the "
+            "next export, which sends it there."
+        )
+    else:
+        advice = "If the credit is wrong, waive it."
+    return _refusal(_limit("pay out", credit, totals.returnable, asked), why, advice)
+
+
+def _refusal(*sentences: str) -> LedgerError:
+    return LedgerError(" ".join(sentence for sentence in sentences if sentence))
+
+
+def _limit(act: str, fine: Row[Any], limit: Decimal, asked: Decimal | None) -> str:
+    if limit <= 0 or asked is None:
+        return f"Nothing of fine {fine.id} is left to {act}."
+    left = money(limit, fine.currency)
+    return f"Only {left} of fine {fine.id} is left to {act}; {money(asked, fine.currency)} is more."
+
+
+def _given_up(charge: Row[Any], totals: Row[Any]) -> str:
+    """Says what of a charge has been given up; blank if nothing has."""
+    parts = {"waived or refunded": totals.waived, "reversed by credits": totals.reversed}
+    told = " and ".join(f"{money(sum_, charge.currency)} has been {how}" for how, sum_ in parts.items() if sum_ > 0)
+    return f"Of the {money(charge.amount, charge.currency)} charged, {told}." if told else ""
 
 
 def _batch(sent: Row[Any]) -> str:

@@ -5,7 +5,8 @@ import posixpath
 import ssl
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from ftplib import FTP, FTP_PORT, all_errors
+from ftplib import FTP, FTP_PORT, FTP_TLS, all_errors
+from typing import Any
 
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
@@ -14,7 +15,7 @@ from paramiko.config import SSH_PORT
 from sqlalchemy import URL
 
 from bursar.errors import BursarError, RemoteFolderError
-from bursar.exchange.folder import RemoteFolder, interrupted, reason
+from bursar.exchange.folder import PATIENCE, RemoteFolder, interrupted, reason
 from bursar.exchange.ftp import FtpFolder, is_passing
 from bursar.exchange.sftp import SftpFolder
 
@@ -95,6 +96,8 @@ def _sftp_client(connection: Connection) -> Iterator[SFTPClient]:
         hook = SFTPHook(ssh_conn_id=connection.conn_id, conn_retry_attempts=1)
     except (AirflowException, SSHException, ValueError) as error:
         raise _unusable(server, error) from error
+    hook.conn_timeout = hook.conn_timeout or PATIENCE
+    hook.banner_timeout = hook.auth_timeout = PATIENCE
     # The hook compresses unless the connection says no, which takes longer than to send what a campus network carries.
     hook.compress = str(connection.extra_dejson.get("compress", False)).lower() == "true"
     with ExitStack() as stack:
@@ -121,20 +124,25 @@ def _sftp_client(connection: Connection) -> Iterator[SFTPClient]:
 
 @contextmanager
 def _ftp_client(connection: Connection) -> Iterator[FTP]:
-    from airflow.providers.ftp.hooks.ftp import FTPHook, FTPSHook  # noqa: PLC0415  as above
-
+    # Not by Airflow's FTPHook: it waits without end for a server that stops answering during the login.
     server = f"Connection {connection.conn_id}: {_server(connection, FTP_PORT)}"
-    hook = (FTPSHook if connection.conn_type == "ftps" else FTPHook)(ftp_conn_id=connection.conn_id)
+    extra = connection.extra_dejson
+    how: dict[str, Any] = {"timeout": PATIENCE, "encoding": extra.get("encoding") or "utf-8"}
+    client = FTP_TLS(context=ssl.create_default_context(), **how) if connection.conn_type == "ftps" else FTP(**how)  # noqa: S321
     try:
-        client = hook.get_conn()
+        client.connect(connection.host or "", connection.port or FTP_PORT)
+        client.login(connection.login or "", connection.password or "")
+        client.set_pasv(str(extra.get("passive", True)).lower() == "true")
+        if isinstance(client, FTP_TLS):
+            client.prot_p()
     except ssl.SSLCertVerificationError as error:
+        client.close()
         raise RemoteFolderError(
             f"{server} shows a certificate that is not trusted ({reason(error)}). Ask its administrator for one that "
             "is, or put that of its issuer into the file that the variable SSL_CERT_FILE of Airflow's workers names."
         ) from error
     except all_errors as error:
-        if hook.conn:
-            hook.conn.close()
+        client.close()
         raise (interrupted(server, error) if is_passing(error) else _login_refused(server, error)) from error
     if connection.conn_type == "ftp":
         log.warning("%s: password and files travel in clear. Ask the bursar for SFTP or FTPS.", server)

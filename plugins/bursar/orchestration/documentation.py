@@ -85,7 +85,8 @@ def import_documentation(profile: Profile, settings: Settings) -> str:
 Imports what the bursar reports as paid to {settings.institution_name}, and marks the fines as transferred:
 
 1. **wait_for_files** looks into the bursar's folder until files are ready. Each of them is imported on its own:
-2. **read_file** checks the file and brings its records into the ledger. What is no payment file is moved to `failed`.
+2. **read_file** checks the file and brings its records into the ledger. What is no payment file, or
+   holds no payment that is recognised, is moved to `failed`.
 3. **apply_payments** pays the fines, each record once. The same file is never applied twice, whatever it is called.
 4. **put_away** moves the file to `processed`, and lists the records that had no effect in a report.
 5. **report_job** records what the run did, for `bin/bursar history` and the run's note. Red, if the run failed.

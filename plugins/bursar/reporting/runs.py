@@ -105,6 +105,7 @@ def import_report(
         stages = _stages(connection, report)
     rejects: dict[str, dict[str, Any]] = {}
     for file in arrived:
+        messages += [file.warning] if file.warning else []
         if file.applied_here:
             without_effect = {name: one for name, one in file.outcomes.items() if name not in EFFECTIVE}
             _add(rejects, without_effect)
@@ -114,7 +115,7 @@ def import_report(
             messages.append(f"{file.name} holds the same bytes as a file that was applied before; it changed nothing.")
     return replace(
         report,
-        outcome=_outcome(failed, messages, something=bool(arrived)),
+        outcome=_outcome(failed, messages, something=any(file.records for file in arrived)),
         files=tuple(file.name for file in arrived),
         users=paid[0].users if paid else 0,
         fines=paid[0].fines if paid else 0,

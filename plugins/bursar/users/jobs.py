@@ -28,6 +28,7 @@ REASONS: Mapping[str, str] = {
     "reversal_waits": "the next export has to tell the bursar that a fine was settled here",
     "above_threshold": "the user owes more than the threshold",
     "credit": "a credit of the user is open",
+    "reversed": "credits for the fine have given its amount back already; it can only be paid",
     "disputed": "the fine is disputed",
     "outstanding_waived": "waived; the user stays until the bursar has heard of it",
 }

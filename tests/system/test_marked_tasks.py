@@ -12,6 +12,8 @@ from demo.library import SUB_DIRECTORY, Library
 from tests.system.test_oversight import claims, eventually, letters, prepared, question, say, started
 from tests.system.test_runs import report_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def engine(library: Library) -> Iterator[Engine]:

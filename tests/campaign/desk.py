@@ -1,0 +1,165 @@
+"""The circulation desk and the loads from the library's system, and what is known of what they have done."""
+
+import csv
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Literal
+
+from sqlalchemy import Connection, Engine, text
+
+from bursar.errors import LedgerError
+from bursar.ledger import csv_load, desk
+from bursar.ledger.connection import ledger_engine
+from bursar.orchestration.connections import ledger_url
+from tests.campaign.workers import Reports, describe
+
+LIBRARIES = ("MAIN", "LAW", "")
+USERS_COLUMNS = ("primary_id", "last_name", "first_name", "user_group", "expiry_date", "purge_date", "identifier:02")
+FINES_COLUMNS = (
+    "fine_id",
+    "primary_id",
+    "fine_fee_type",
+    "amount",
+    "balance",
+    "created_at",
+    "owner_library",
+    "reverses",
+)
+OPERATIONS = ("pay", "pay", "waive", "refund", "credit", "take_back", "dispute", "settle_dispute")
+Outcome = Literal["done", "refused", "unknown"]
+
+
+@dataclass
+class Truth:
+    """What is known for certain of desk operations, by their comments, and of loaded fines, by their ids."""
+
+    operations: dict[str, tuple[str, Outcome]] = field(default_factory=dict)
+    fines: dict[str, Decimal] = field(default_factory=dict)
+    loaded: set[str] = field(default_factory=set)
+
+    def take_reports(self, reports: list[Mapping[str, str]], planned: list[str]) -> None:
+        """Takes over what a worker of the desk has told; what it planned and did not tell is unknown."""
+        for comment in planned:
+            self.operations.setdefault(comment, ("", "unknown"))
+        for report in reports:
+            self.operations[report["comment"]] = (report["operation"], report["outcome"])  # type: ignore[assignment]
+
+
+def work_at_desk(seed: str, comments: list[str], *, allowed: bool) -> Callable[[Reports], None]:
+    """Work for a process: one operation for each comment, each in a transaction of its own."""
+
+    def work(reports: Reports) -> None:
+        random = Random(seed)
+        engine = ledger_engine(ledger_url())
+        for comment in comments:
+            operation = random.choice(OPERATIONS)
+            choice, share = random.random(), random.random()
+            commits = reports.points.count["commit"]
+            told = {"comment": comment, "operation": operation}
+            try:
+                _operate(engine, operation, comment, choice, share, allowed=allowed)
+            except LedgerError:
+                reports.report(told | {"outcome": "refused"})
+            except Exception as error:
+                begun = reports.points.count["commit"] > commits
+                reports.report(told | {"outcome": "unknown" if begun else "refused", **describe(error)})
+                raise
+            else:
+                reports.report(told | {"outcome": "done"})
+
+    return work
+
+
+def _operate(engine: Engine, operation: str, comment: str, choice: float, share: float, *, allowed: bool) -> None:
+    with engine.begin() as connection:
+        fines = connection.execute(text("SELECT id FROM fines ORDER BY id")).scalars().all()
+        fine = fines[int(choice * len(fines))]
+        amount = _part_of(connection, fine, share)
+        may = {"allow_activity_on_transferred_finesfees": allowed}
+        match operation:
+            case "pay":
+                desk.pay(connection, fine, amount, comment, **may)
+            case "waive":
+                desk.waive(connection, fine, amount, comment, **may)
+            case "refund":
+                desk.refund(connection, fine, None, comment, **may)
+            case "take_back":
+                desk.take_back(connection, fine, None, comment)
+            case "credit":
+                user = connection.execute(text("SELECT user_id FROM fines WHERE id = :id"), {"id": fine}).scalar_one()
+                sum_ = Decimal(1 + int(share * 9))
+                desk.credit(connection, user_id=user, amount=sum_, currency="USD", comment=comment)
+            case "dispute":
+                desk.dispute(connection, fine, comment)
+            case "settle_dispute":
+                desk.settle_dispute(connection, fine, comment)
+
+
+def _part_of(connection: Connection, fine: int, share: float) -> Decimal | None:
+    """None for all of what is open, or half of it."""
+    if share < 0.5:
+        return None
+    query = "SELECT greatest(abs(balance), outstanding) FROM fines WHERE id = :id"
+    open_: Decimal = connection.execute(text(query), {"id": fine}).scalar_one()
+    return (open_ / 2).quantize(Decimal("0.01")) or None
+
+
+@dataclass
+class LibrarySystem:
+    """The library's system: users and fines that it knows, written as CSV files for a load."""
+
+    folder: Path
+    random: Random
+    users: list[str] = field(default_factory=list)
+    rows: dict[str, list[str]] = field(default_factory=dict)
+
+    def add_users(self, count: int) -> None:
+        """Adds users; a few leave as soon as they owe nothing."""
+        self.users += [f"user{len(self.users) + number}" for number in range(count)]
+
+    def add_fines(self, count: int) -> None:
+        """Adds charges, and now and then a credit for an earlier one."""
+        for _ in range(count):
+            number = len(self.rows) + 1
+            user, library = self.random.choice(self.users), self.random.choice(LIBRARIES)
+            cents, is_credit = self.random.randrange(100, 5000), self.random.random() < 0.1
+            amount = f"{'-' if is_credit else ''}{cents // 100}.{cents % 100:02}"
+            kind = "CREDIT" if is_credit else self.random.choice(("OVERDUEFINE", "LOSTITEMREPLACEMENTFEE"))
+            self.rows[f"F{number}"] = [f"F{number}", user, kind, amount, amount, "2026-01-05T10:00:00", library, ""]
+
+    def pay_down(self, count: int) -> None:
+        """Lowers what some fines still owe, as a payment at the library's own desk does."""
+        for fine in self.random.sample(sorted(self.rows), min(count, len(self.rows))):
+            row = self.rows[fine]
+            row[4] = str((Decimal(row[4]) / 2).quantize(Decimal("0.01")))
+
+    def amount(self, fine: str) -> Decimal:
+        """What a fine was charged with."""
+        return Decimal(self.rows[fine][3])
+
+    def write(self, name: str) -> dict[str, Path]:
+        """Writes the files of a load; returns them by their kind."""
+        files = {kind: self.folder / f"{name}-{kind}.csv" for kind in ("groups", "libraries", "users", "fines")}
+        purged = {user: "2026-01-01" if number % 4 == 0 else "" for number, user in enumerate(self.users)}
+        tables: dict[str, list[list[str]]] = {
+            "groups": [["code", "name"], ["STUDENT", "Students"]],
+            "libraries": [["code", "id", "name"], ["MAIN", "1", "Main Library"], ["LAW", "2", "Law Library"]],
+            "users": [
+                list(USERS_COLUMNS),
+                *([user, "Beaver", "Tim", "STUDENT", "", purged[user], f"id-{user}"] for user in self.users),
+            ],
+            "fines": [list(FINES_COLUMNS), *self.rows.values()],
+        }
+        for kind, path in files.items():
+            with path.open("w", newline="") as file:
+                csv.writer(file).writerows(tables[kind])
+        return files
+
+
+def load(files: Mapping[str, Path]) -> int:
+    """Loads the files; returns how many fines were added."""
+    result = csv_load.load(ledger_engine(ledger_url()), **files, currency="USD", time_zone="America/New_York")
+    return result.fines_added

@@ -1,0 +1,264 @@
+"""The bursar's office: takes finished files at any moment, keeps their bytes, and writes payment files.
+
+It knows nothing but the files, which it reads with a parser of its own.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from xml.etree import ElementTree as ET
+
+from tests.campaign.servers import Server
+
+NAMESPACE = "{http://com/exlibris/urm/rep/externalsysfinesfees/xmlbeans}"
+FIRST_TIME = 1_767_225_600  # of the payment files; each is a second younger than the one before
+ALWAYS_THE_SAME = "payments.xml"
+
+
+@dataclass(frozen=True)
+class Bill:
+    """One fine in an exported file."""
+
+    transaction: str
+    fine: str
+    currency: str
+    sum: Decimal
+    reverses: str | None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A file as the office took it; `bills` is None if it is no whole file."""
+
+    profile: str
+    name: str
+    data: bytes
+    bills: tuple[Bill, ...] | None
+    fault: str = ""
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True)
+class PaymentFile:
+    """A payment file that the office wrote: sums by transaction, in the order of its records."""
+
+    profile: str
+    name: str
+    data: bytes
+    records: tuple[tuple[str, Decimal], ...]
+    broken: bool = False
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def read_bills(data: bytes) -> tuple[Bill, ...]:
+    """The fines in an exported file.
+
+    Raises:
+        ValueError: it is no whole file.
+    """
+    try:
+        root = ET.fromstring(data)  # noqa: S314  our own file
+    except ET.ParseError as error:
+        raise ValueError(f"no whole file: {error}") from error
+    bills = []
+    for fine in root.iter(f"{NAMESPACE}userFineFee"):
+        given = {child.tag.removeprefix(NAMESPACE): child.text for child in fine.iter()}
+        if None in (given.get("bursarTransactionId"), given.get("internalId"), given.get("sum")):
+            raise ValueError("a fine without its transaction id, internal id or sum")
+        bills.append(
+            Bill(
+                given["bursarTransactionId"] or "",
+                given["internalId"] or "",
+                given["currency"] or "",
+                Decimal(given["sum"] or ""),
+                given.get("reversedTransactionId"),
+            )
+        )
+    if not bills:
+        raise ValueError("a file without fines")
+    return tuple(bills)
+
+
+@dataclass
+class Office:
+    """The office of one profile's bursar, with a server of its own.
+
+    `owed` is what each transaction still owes, `paid` what has been reported of it in all.
+    """
+
+    profile: str
+    server: Server
+    archive: Path
+    cumulative: bool
+    marker: str
+    same_name: bool = False
+    receipts: list[Receipt] = field(default_factory=list)
+    payments: list[PaymentFile] = field(default_factory=list)
+    owed: dict[str, Decimal] = field(default_factory=dict)
+    paid: dict[str, Decimal] = field(default_factory=dict)
+    bills: dict[str, Bill] = field(default_factory=dict)
+    _written: int = 0
+
+    def __post_init__(self) -> None:
+        self.archive.mkdir(parents=True, exist_ok=True)
+        for folder in (self.out, self.inbox):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def out(self) -> Path:
+        return self.server.disk / "out"
+
+    @property
+    def inbox(self) -> Path:
+        return self.server.disk / "in"
+
+    def take(self) -> int:
+        """Takes all files away that are there under their final names; returns how many."""
+        finished = [name for name in sorted(path.name for path in self.out.iterdir()) if not _unfinished(name)]
+        for name in finished:
+            kept = self.archive / f"{len(self.receipts)}-{name}"
+            (self.out / name).rename(kept)
+            self._receive(name, kept)
+        for path in sorted(self.server.taken.iterdir()):
+            name = path.name.partition("-")[2]
+            kept = self.archive / f"{len(self.receipts)}-{name}"
+            path.rename(kept)
+            self._receive(name, kept)
+        return len(finished)
+
+    def has(self, sha256: str | None, file_name: str) -> bool:
+        """Whether the office has a file, or finds it on its server, as a person sees who looks there."""
+        if any(receipt.sha256 == sha256 or receipt.name == file_name for receipt in self.receipts):
+            return True
+        if (self.out / file_name).exists():
+            return True
+        return any(hashlib.sha256(path.read_bytes()).hexdigest() == sha256 for path in self.server.taken.iterdir())
+
+    def pay(self, random: Random) -> PaymentFile | None:
+        """Writes a payment file for some of what is owed; None if its name is not free or nothing is owed."""
+        name = ALWAYS_THE_SAME if self.same_name else f"payments-{self._written + 1}.xml"
+        chosen = [one for one in sorted(self.owed) if self.owed[one] and random.random() < 0.5]
+        if not self._free(name) or not chosen:
+            return None
+        records = []
+        for transaction in chosen:
+            paid = self._part(random, self.owed[transaction])
+            self.owed[transaction] = (
+                Decimal() if abs(paid) >= abs(self.owed[transaction]) else self.owed[transaction] - paid
+            )
+            self.paid[transaction] = self.paid.get(transaction, Decimal()) + paid
+            records.append((transaction, self.paid[transaction] if self.cumulative else paid))
+        return self._write(name, self._xml(records), tuple(records))
+
+    def repeat(self, random: Random) -> PaymentFile | None:
+        """Writes an earlier file again, under its name or another one; None if there is none or the name is taken."""
+        if not self.payments:
+            return None
+        earlier = random.choice(self.payments)
+        name = earlier.name if random.random() < 0.5 else f"again-{self._written}.xml"
+        return self._write(name, earlier.data, earlier.records, earlier.broken) if self._free(name) else None
+
+    def send_broken(self) -> PaymentFile | None:
+        """Writes a file that ends in its middle."""
+        name = f"broken-{self._written}.xml"
+        data = self._xml([("1", Decimal(1))])
+        return self._write(name, data[: len(data) // 2], (), broken=True) if self._free(name) else None
+
+    def act(self, random: Random) -> bool:
+        """Takes what is finished, and writes a payment file if it can; returns whether it did either."""
+        return bool(self.take()) | bool(self.pay(random))
+
+    def waiting(self) -> list[str]:
+        """The payment files that have not been taken from the folder."""
+        return [path.name for path in self.inbox.iterdir() if path.is_file()]
+
+    def _receive(self, name: str, path: Path) -> None:
+        data = path.read_bytes()
+        try:
+            bills = read_bills(data)
+        except ValueError as error:
+            self.receipts.append(Receipt(self.profile, name, data, None, str(error)))
+            return
+        self.receipts.append(Receipt(self.profile, name, data, bills))
+        for bill in bills:
+            if bill.transaction in self.bills:
+                continue
+            self.bills[bill.transaction] = bill
+            reversed_ = self.bills.get(bill.reverses or "")
+            if reversed_ and reversed_.fine == bill.fine:  # settled at the library: less is owed
+                self._lower(reversed_.transaction, -bill.sum)
+            elif reversed_:  # a credit for a charge: set off as far as they are even
+                even = min(self.owed.get(reversed_.transaction, Decimal()), -bill.sum)
+                self._lower(reversed_.transaction, even)
+                self.owed[bill.transaction] = bill.sum + max(even, Decimal())
+            else:
+                self.owed[bill.transaction] = bill.sum
+
+    def _lower(self, transaction: str, amount: Decimal) -> None:
+        self.owed[transaction] = max(self.owed.get(transaction, Decimal()) - amount, Decimal())
+
+    def _part(self, random: Random, owed: Decimal) -> Decimal:
+        share = random.random()
+        if owed < 0 or share < 0.6:
+            return owed
+        if share < 0.9:
+            return (owed / 2).quantize(Decimal("0.01")) or owed
+        return owed + 5
+
+    def _free(self, name: str) -> bool:
+        return not any((self.inbox / taken).exists() for taken in (name, f"{name}{self.marker}"))
+
+    def _xml(self, records: list[tuple[str, Decimal]]) -> bytes:
+        fines = "".join(
+            f"<xb:userFineFee><xb:compositeSum><xb:currency>USD</xb:currency><xb:sum>{sum_}</xb:sum></xb:compositeSum>"
+            f"<xb:bursarTransactionId>{transaction}</xb:bursarTransactionId></xb:userFineFee>"
+            for transaction, sum_ in records
+        )
+        return (
+            f'<xb:xml-fragment xmlns:xb="{NAMESPACE[1:-1]}"><xb:userExportedFineFees>'
+            f"<xb:exportNumber>{self._written}</xb:exportNumber></xb:userExportedFineFees><xb:userExportedFineFees>"
+            f"<xb:userExportedList><xb:userExportedFineFeesList><xb:finefeeList>{fines}</xb:finefeeList>"
+            "</xb:userExportedFineFeesList></xb:userExportedList></xb:userExportedFineFees></xb:xml-fragment>"
+        ).encode()
+
+    def _write(
+        self,
+        name: str,
+        data: bytes,
+        records: tuple[tuple[str, Decimal], ...],
+        broken: bool = False,  # noqa: FBT002
+    ) -> PaymentFile:
+        self._written += 1
+        unfinished = self.inbox / f".{name}.tmp"
+        unfinished.write_bytes(data)
+        moment = FIRST_TIME + 2 * self._written
+        os.utime(unfinished, (moment, moment))
+        unfinished.rename(self.inbox / name)
+        if self.marker:
+            (self.inbox / f"{name}{self.marker}").touch()
+        written = PaymentFile(self.profile, name, data, records, broken)
+        self.payments.append(written)
+        return written
+
+
+def _unfinished(name: str) -> bool:
+    return name.startswith(".") or name.endswith(".part")
+
+
+def bills_by_file(receipts: list[Receipt]) -> Iterator[tuple[str, tuple[Bill, ...]]]:
+    """The bills of each different whole file, once, however often it came."""
+    seen: dict[str, tuple[Bill, ...]] = {}
+    for receipt in receipts:
+        if receipt.bills is not None:
+            seen.setdefault(receipt.sha256, receipt.bills)
+    yield from seen.items()

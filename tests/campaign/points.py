@@ -1,0 +1,145 @@
+"""Points of a worker at which a fault can be placed: before and after each statement, commit and server request."""
+
+import ftplib
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Literal
+
+import psycopg
+from paramiko import SFTPClient
+from paramiko.sftp import CMD_NAMES
+from sqlalchemy import Pool, event
+
+PointKind = Literal["statement", "commit", "request"]
+Side = Literal["before", "after"]
+KINDS: tuple[PointKind, ...] = ("statement", "commit", "request")
+SHOWN = 60  # characters of a statement in the trace
+
+
+@dataclass(frozen=True)
+class Point:
+    """The `number`-th act of a kind in a worker, counted from 1; before it, or after it was done."""
+
+    kind: PointKind
+    number: int
+    side: Side
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.kind} {self.number}"
+
+
+class Points:
+    """Counts the acts of this process, tells each of them, and calls `pause` at one of them."""
+
+    def __init__(self, point: Point | None, tell: Callable[[str], None], pause: Callable[[str], None]) -> None:
+        self.count: Counter[str] = Counter()
+        self._point = point
+        self._tell = tell
+        self._pause = pause
+        self._lock = threading.Lock()
+
+    def begin(self, kind: PointKind, name: str) -> int:
+        """Counts an act that is about to be done; returns its number."""
+        with self._lock:
+            self.count[kind] += 1
+            number = self.count[kind]
+        self._tell(f"{kind} {number}: {name}")
+        self._reach(kind, number, "before", name)
+        return number
+
+    def end(self, kind: PointKind, number: int, name: str) -> None:
+        """Marks an act as done."""
+        self._reach(kind, number, "after", name)
+
+    def _reach(self, kind: PointKind, number: int, side: Side, name: str) -> None:
+        if self._point == Point(kind, number, side):
+            self._pause(f"{self._point}, {name}")
+
+
+def watch(points: Points, connected: Callable[[int], None]) -> None:
+    """Makes every statement, commit and server request of this process a point; for a process that ends with it.
+
+    `connected` is called with the number of each backend of PostgreSQL that serves this process.
+    """
+    _watch_database(points)
+    _watch_sftp(points)
+    _watch_ftp(points)
+    event.listen(Pool, "connect", lambda driver, _record: connected(driver.info.backend_pid))
+
+
+def _around(points: Points, kind: PointKind, does: Callable[..., Any], name_of: Callable[..., str]) -> Any:
+    @wraps(does)
+    def act(*arguments: Any, **named: Any) -> Any:
+        name = name_of(*arguments)
+        number = points.begin(kind, name)
+        result = does(*arguments, **named)
+        points.end(kind, number, name)
+        return result
+
+    return act
+
+
+def _watch_database(points: Points) -> None:
+    def statement_of(_cursor: object, query: Any, *_: object) -> str:
+        text = query if isinstance(query, str) else str(query)
+        lines = [line.strip() for line in text.splitlines() if not line.startswith("--")]
+        return " ".join(lines)[:SHOWN]
+
+    cursor, connection = psycopg.Cursor, psycopg.Connection
+    for method in ("execute", "executemany", "copy"):
+        setattr(cursor, method, _around(points, "statement", getattr(cursor, method), statement_of))
+    setattr(connection, "commit", _around(points, "commit", connection.commit, lambda *_: "COMMIT"))  # noqa: B010
+
+
+def _watch_sftp(points: Points) -> None:
+    client: Any = SFTPClient
+    one, several = client._request, client._async_request  # noqa: SLF001  the two ways in which paramiko asks
+    inside = threading.local()
+
+    def name_of(kind: int, arguments: tuple[Any, ...]) -> str:
+        shown = [str(one, "utf-8", "replace") for one in arguments if isinstance(one, bytes) and len(one) < SHOWN]
+        return " ".join([CMD_NAMES[kind].lower(), *shown])
+
+    def request(self: Any, kind: int, *arguments: Any) -> Any:
+        name = name_of(kind, arguments)
+        number = points.begin("request", name)
+        inside.one = True
+        try:
+            answer = one(self, kind, *arguments)
+        finally:
+            inside.one = False
+        points.end("request", number, name)
+        return answer
+
+    def async_request(self: Any, file: Any, kind: int, *arguments: Any) -> Any:
+        if getattr(inside, "one", False):
+            return several(self, file, kind, *arguments)
+        name = name_of(kind, ())
+        number = points.begin("request", name)
+        answer = several(self, file, kind, *arguments)
+        points.end("request", number, name)
+        return answer
+
+    client._request, client._async_request = request, async_request  # noqa: SLF001
+
+
+def _watch_ftp(points: Points) -> None:
+    client: Any = ftplib.FTP
+    put, get = client.putcmd, client.getresp
+    asked: list[tuple[int, str]] = []
+
+    def putcmd(self: Any, line: str) -> None:
+        name = "PASS" if line.startswith("PASS ") else line
+        asked.append((points.begin("request", name), name))
+        put(self, line)
+
+    def getresp(self: Any) -> Any:
+        answer = get(self)
+        if asked:
+            points.end("request", *asked.pop())
+        return answer
+
+    client.putcmd, client.getresp = putcmd, getresp
