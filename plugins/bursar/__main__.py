@@ -9,6 +9,7 @@ from bursar.commands.history import history
 from bursar.commands.imports import imports
 from bursar.commands.ledger import ledger
 from bursar.commands.profiles import pools, profiles
+from bursar.commands.surroundings import without_controls
 from bursar.commands.users import users
 from bursar.errors import BursarError
 from bursar.ledger.connection import session_name
@@ -23,7 +24,8 @@ class Refusing(click.Group):
         try:
             return super().invoke(ctx)
         except BursarError as error:
-            raise click.ClickException(str(error)) from error
+            lines = map(without_controls, str(error).split("\n"))
+            raise click.ClickException("\n".join(lines)) from error
 
 
 @click.group(cls=Refusing)

@@ -2,17 +2,27 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 
 
 def money(amount: Decimal | str, currency: str) -> str:
-    """An amount with its currency: `1,234.50 USD`; the third decimal only where there is one."""
-    return f"{digits(amount)} {currency}"
+    """An amount with its currency: `1,234.50 USD`, `1,234 JPY`."""
+    return f"{digits(amount, currency)} {currency}"
 
 
-def digits(amount: Decimal | str) -> str:
-    """An amount in a column of its currency: `1,234.50`."""
+def digits(amount: Decimal | str, currency: str) -> str:
+    """An amount in a column of its currency: `1,234.50`. Decimals that the currency does not have are shown too."""
     value = Decimal(amount)
-    return f"{value:,.{2 if value == round(value, 2) else 3}f}"
+    needed = len(f"{value:f}".partition(".")[2].rstrip("0"))
+    return f"{value:,.{max(needed, _decimals(currency))}f}"
+
+
+@cache
+def _decimals(currency: str) -> int:
+    """The decimals of a currency by CLDR, which also says 2 of those that it does not know."""
+    from babel.numbers import get_currency_precision  # noqa: PLC0415  it takes 30 ms, and most tasks show no money
+
+    return get_currency_precision(currency)
 
 
 def monies(amounts: Mapping[str, Decimal | str]) -> str:

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+from bursar.money import many
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -78,4 +80,4 @@ class _Progress:
 
 
 def _in_words(seconds: float) -> str:
-    return f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"  # noqa: PLR2004  near enough
+    return many(round(seconds), "second") if seconds < 100 else many(round(seconds / 60), "minute")  # noqa: PLR2004  near enough

@@ -92,6 +92,39 @@ def test_every_problem_is_printed_with_file_and_line(include: Path) -> None:
     assert "4 good profiles" in result.stderr
 
 
+def set_pattern(include: Path, pattern: str) -> Path:
+    """Gives a profile an identifier pattern; returns its file."""
+    path = include / "profiles" / "medical.yaml"
+    profile = path.read_text(encoding="utf-8")
+    path.write_text(profile.replace("export:\n", f"export:\n  identifier_pattern: '{pattern}'\n", 1), encoding="utf-8")
+    return path
+
+
+def test_the_ledger_checks_identifier_patterns(include: Path) -> None:
+    assert "identifier_pattern" in (include / "profiles" / "students_banner.yaml").read_text(encoding="utf-8")
+    path = set_pattern(include, "[A-Z")
+    line = path.read_text(encoding="utf-8").splitlines().index("  identifier_pattern: '[A-Z'") + 1
+    result = run("profiles", "check", exit_code=1)
+    assert result.stdout == (
+        f"{path}:{line}: export.identifier_pattern: '[A-Z' is not valid: PostgreSQL reports 'invalid regular "
+        "expression: brackets [] not balanced'\n"
+    )
+    assert result.stderr.startswith("4 good profiles: CREDITS, STAFF, STUDENTS, SUMMER_SCHOOL\n")
+
+
+def test_without_a_ledger_identifier_patterns_are_not_checked(include: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_pattern(include, "[A-Z")
+    for connection in (None, "postgres://bursar@127.0.0.1:1/ledger"):
+        if connection:
+            monkeypatch.setenv("AIRFLOW_CONN_BURSAR_LEDGER", connection)
+        else:
+            monkeypatch.delenv("AIRFLOW_CONN_BURSAR_LEDGER")
+        result = run("profiles", "check")
+        assert result.stdout == ""
+        assert result.stderr.startswith("5 good profiles")
+        assert "No identifier_pattern was checked, which needs the ledger: " in result.stderr
+
+
 def test_wrong_settings_are_printed_the_same_way(include: Path) -> None:
     path = include / "bursar.yaml"
     path.write_text("institution_number: 1\n", encoding="utf-8")
@@ -136,8 +169,8 @@ def test_the_preview_shows_what_goes_and_why_the_rest_stays(library: Library, mo
     output = run("preview", "STUDENTS", "--as-of", "2026-03-02T07:00").output
     assert "Would be exported: 2 fines of 2 users" in output
     assert "charges 19.50 USD" in output
-    assert "younger than the time before export: 1 fines" in output
-    assert "no identifier of the profile's type: 1 fines" in output
+    assert "younger than the time before export: 1 fine of 1 user, 2.00 USD" in output
+    assert "no identifier of the profile's type: 1 fine of 1 user, 1.00 USD" in output
     assert "[bold]Stays" in output
     assert "[red]LOST" in output
     assert "كاملة, Tim\N{LEFT-TO-RIGHT MARK}  " in output
@@ -171,7 +204,7 @@ def test_unfinished_batches_are_listed_and_released(library: Library) -> None:
     assert "SELECTED" in output
     assert batch.file_name in output
     assert "12.50 USD" in output
-    assert "1 fines are open again" in run("batches", "release", str(batch.id)).output
+    assert "Open again: 1 fine." in run("batches", "release", str(batch.id)).output
     assert "Nothing is unsent" in run("batches").output
 
 
@@ -309,7 +342,7 @@ def test_users_jobs_and_report_tell_who_was_kept_and_why(library: Library) -> No
     job = purge_users(library.ledger, choices, the_settings(), run="manual", as_of=NOW)
     printed = run("users", "jobs").output
     assert "purge (dry run)" in printed
-    assert "1 users: the user owes more than the threshold" in printed
+    assert "1 user: the user owes more than the threshold" in printed
     assert "2.00 USD" in printed
     assert run("users", "report", str(job.id)).output.splitlines() == [
         "user_id,fine_id,outcome,reason",

@@ -12,6 +12,7 @@ from bursar.importing.arrival import arrived
 from tests.inbox import Inbox, xml
 from tests.library import a_profile
 from tests.office import Payment
+from tests.wording import plurals_of_one
 
 LONG_SINCE = "2026-01-01 00:00 UTC"
 
@@ -167,6 +168,20 @@ def test_profiles_look_for_themselves(inbox: Inbox) -> None:
     assert inbox.look() == []
     inbox.profile = a_profile()
     assert inbox.look() == ["payments.xml"]
+
+
+def test_one_entry_of_each_kind_is_counted_in_the_singular(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="bursar")
+    inbox.change(settle_seconds=0)
+    moment = datetime(2026, 3, 1, tzinfo=UTC)
+    for name in ("1.xml", "notes.txt"):
+        listing = iter([RemoteFile(name, 5, moment, is_regular=True)])
+        arrived(inbox.library.ledger, inbox.profile, listing, most=2)
+    assert (
+        "Entries in the folder: 1 (ready 1, not settled 0, without a marker 0, applied before 0, others 0)."
+        in caplog.text
+    )
+    assert plurals_of_one(caplog.text) == []
 
 
 def test_of_many_files_those_that_were_changed_first_are_taken(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:

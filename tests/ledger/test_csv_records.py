@@ -57,7 +57,7 @@ def test_identifiers_are_read_as_one_object(path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "fault"),
     [
-        (b"UG", "1 values for 2 columns; a value with a comma in it needs quotation marks"),
+        (b"UG", "1 value for 2 columns; a value with a comma in it needs quotation marks"),
         (b"UG,a,b", "3 values for 2 columns; a value with a comma in it needs quotation marks"),
         (b"UG,a\0b", "a NUL character, which the ledger can't keep"),
         ("UG,ü".encode("latin-1"), "not UTF-8; save the file in that encoding"),

@@ -139,10 +139,11 @@ def test_an_error_of_closing_never_hides_the_error_before(
         pass
 
 
-def test_the_cipher_that_costs_least_is_asked_for_first(sftp_remote: Remote, connect: Connect) -> None:
-    with open_folder(connect(sftp_remote.connection), "", may_create=False) as folder:
-        channel = vars(folder)["_channel"]
-        assert channel.get_transport().remote_cipher == "aes128-gcm@openssh.com"
+def test_ciphers_that_the_connection_disables_are_not_used(sftp_remote: Remote, connect: Connect) -> None:
+    disabled = {"disabled_algorithms": {"ciphers": ["aes128-ctr", "aes192-ctr", "aes256-ctr"]}}
+    extra = sftp_remote.connection["extra"] | disabled
+    with open_folder(connect(sftp_remote.connection, extra=extra), "", may_create=False) as folder:
+        assert vars(folder)["_channel"].get_transport().remote_cipher == "aes128-gcm@openssh.com"
 
 
 @pytest.mark.parametrize("extra", ["private_key", "key_file"])

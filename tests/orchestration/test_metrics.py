@@ -66,14 +66,32 @@ def test_a_run_tells_what_it_did_and_what_is_unsent(library: Library, received: 
 
     *others, age = sorted(lines(received, 7), key=lambda line: ("oldest" in line, line))
     assert others == [
-        "bursar.credits,profile=STUDENTS,job=export,currency=USD:326|c",
+        "bursar.credits,profile=STUDENTS,job=export,currency=USD:3255|c",
         "bursar.fines,profile=STUDENTS,job=export:3|c",
         "bursar.jobs,profile=STUDENTS,job=export,outcome=completed_with_warnings:1|c",
-        "bursar.money,profile=STUDENTS,job=export,currency=USD:1250|c",
+        "bursar.money,profile=STUDENTS,job=export,currency=USD:12500|c",
         "bursar.rejects,profile=STUDENTS,outcome=UNMATCHED:4|c",
         "bursar.unsent_batches,profile=STUDENTS:1|g",
     ]
     assert age.startswith("bursar.oldest_unsent_batch_age,profile=STUDENTS:")
+
+
+def test_a_metric_of_money_is_exact_in_every_currency(library: Library, received: socket.socket) -> None:
+    totals = {
+        "JPY": {"charges": "1500.000", "credits": "0"},
+        "KWD": {"charges": "1.001", "credits": "-0.005"},
+        "USD": {"charges": "99999999999.999", "credits": "0"},
+    }
+    send_metrics(library.ledger, report(totals=totals))
+    money = [line for line in lines(received, 11) if line.startswith(("bursar.money", "bursar.credits"))]
+    assert [line.rpartition("currency=")[2] for line in money] == [
+        "JPY:0|c",
+        "KWD:5|c",
+        "USD:0|c",
+        "JPY:1500000|c",
+        "KWD:1001|c",
+        "USD:99999999999999|c",
+    ]
 
 
 def test_a_dry_run_counts_no_money(library: Library, received: socket.socket) -> None:

@@ -89,7 +89,7 @@ def told(report: JobReport, ledger: Engine, profile: Profile | None = None) -> N
                 "3 fines of 2 users paid at the bursar's, 60.00 USD"
             ),
             [
-                "What to look at\n- 2 of the 5 records of payments.xml had no effect (2 UNMATCHED).",
+                "What to look at\n- 2 of 5 records in payments.xml had no effect (2 UNMATCHED).",
                 "UNMATCHED: no exported fine has this transaction id or internal id        2  7.50 USD",
             ],
         ),

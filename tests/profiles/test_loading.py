@@ -25,7 +25,7 @@ export:
   active: yes
   minimum_amount_for_user: 10.50
   user_identifier_type: [02]
-  identifier_pattern: (?i)x
+  identifier_pattern: PATTERN
   user_groups: STAFF
   fine_fee_types:
     - OVERDUEFINE
@@ -39,7 +39,7 @@ export:
 import:
   active: on
   amounts: total
-"""
+""".replace("PATTERN", "x" * 501)
 WHAT_IS_WRONG = [
     "2: code: 'LAW LIBRARY' is not allowed here: write 1 to 30 letters, digits and underscores",
     "3: nmae: unknown key: did you mean name?",
@@ -56,11 +56,7 @@ WHAT_IS_WRONG = [
         "write digits alone, such as 10, without decimal point"
     ),
     "12: export.user_identifier_type: write one value here, not a list or a section",
-    (
-        "13: export.identifier_pattern: '(?i)x' in this regular expression is not understood. "
-        "Use characters, [A-Z] \\d \\w . ( ) | and the repetitions ? * + {8} {2,5}; "
-        "a backslash before any other sign takes it as it is."
-    ),
+    "13: export.identifier_pattern: a regular expression has at most 500 characters here, and this has 501",
     "14: export.user_groups: write a list, in brackets: [STAFF], or each on a line of its own after a hyphen",
     "17: export.fine_fee_types: is blank: write a value, or remove the line",
     "19: export.libraries: nothing would be exported: list a library, or write institutional_fine_fee: yes",
@@ -143,6 +139,16 @@ def test_a_code_in_a_profile_that_is_wrong_anyway_stops_nobody(load: Load, good:
 
     assert [profile.code for profile in profiles] == ["LAW"]
     assert len(problems) == 1
+
+
+def test_an_identifier_pattern_that_is_not_valid_is_refused_at_its_line(
+    load: Load, good: str, tmp_path: Path, settings: Settings
+) -> None:
+    with_pattern = good.replace("export:\n", "export:\n  identifier_pattern: '[A-Z'\n")
+    assert load(law=with_pattern, main=good.replace("code: LAW", "code: MAIN"))[1] == []
+    profiles, [problem] = load_profiles(tmp_path, settings, pattern_error=lambda pattern: f"no {pattern}")
+    assert [profile.code for profile in profiles] == ["MAIN"]
+    assert str(problem) == f"{tmp_path}/law.yaml:6: export.identifier_pattern: '[A-Z' is not valid: no [A-Z"
 
 
 def test_no_profile_is_no_problem_but_no_folder_is(tmp_path: Path, settings: Settings) -> None:

@@ -155,15 +155,19 @@ def test_credits_alone_with_a_minimum_would_never_go(wrong: Wrong) -> None:
     ]
 
 
-def test_an_identifier_pattern_is_one_that_the_ledger_understands(changed: Changed, wrong: Wrong) -> None:
-    assert changed("export:\n", "export:\n  identifier_pattern: '\\d{8}'\n").export.identifier_pattern == r"\d{8}"
-    [problem] = wrong("export:\n", "export:\n  identifier_pattern: (?P<a>x)\n")
-    assert problem.startswith("6: export.identifier_pattern: '(?P<a>x)' in this regular expression is not understood.")
+def test_an_identifier_pattern_is_checked_for_its_length(changed: Changed, wrong: Wrong) -> None:
+    for pattern in (r"\d{8}", "[A-Z", "x" * 500):
+        assert (
+            changed("export:\n", f"export:\n  identifier_pattern: '{pattern}'\n").export.identifier_pattern == pattern
+        )
+    assert wrong("export:\n", f"export:\n  identifier_pattern: {'x' * 501}\n") == [
+        "6: export.identifier_pattern: a regular expression has at most 500 characters here, and this has 501"
+    ]
 
 
 def test_an_export_does_not_come_back_as_payments(changed: Changed, wrong: Wrong) -> None:
     assert wrong("law/in", "law/out") == [
-        "13: import: input_file_path is the export's folder, whose files would count as payments: take another"
+        "15: import.input_file_path: is the export's folder, whose files would count as payments: take another"
     ]
     changed("  active: yes\n  input_file_path: law/in", "  active: no\n  input_file_path: law/out")
 
@@ -239,7 +243,7 @@ def test_nothing_waits_for_approval_unless_there_is_a_limit(changed: Changed) ->
         ("systems@library.edu", "systems", "notifications.failed: 'systems' is not allowed here: write an address"),
         ("[systems@library.edu]", "a@library.edu", "notifications.failed: write a list, in brackets: [a@library.edu]"),
         ("[systems@library.edu]", "", "alerts: nobody would hear them: list somebody below notifications.failed"),
-        ("export_deadline", "import_deadline", "import_deadline_minutes must be more than the 720 minutes"),
+        ("export_deadline", "import_deadline", "alerts.import_deadline_minutes: must be more than the 720 minutes"),
         ("120", "0", "alerts.export_deadline_minutes: 0 is too small: write 1 or more"),
         ("days_without", "day_without", "alerts.day_without_file: unknown key: did you mean days_without_file?"),
     ],

@@ -35,7 +35,7 @@ IMPORT = JobReport(
     fines=3,
     totals={"USD": {"charges": "60", "credits": "0"}},
     rejects={"UNMATCHED": {"records": 2, "sums": {"USD": "7.5"}}},
-    messages=("2 of the 5 records of payments.xml had no effect (2 UNMATCHED).",),
+    messages=("2 of 5 records in payments.xml had no effect (2 UNMATCHED).",),
 )
 
 

@@ -187,7 +187,7 @@ def test_records_without_effect_are_a_warning(office: Office) -> None:
     assert {name: one["records"] for name, one in report.rejects.items()} == {"UNMATCHED": 2, "NO_PAYMENT": 1}
     assert report.rejects["UNMATCHED"]["sums"] == {"CAD": "1.000", "USD": "5.000"}
     (message,) = report.messages
-    assert message.startswith("2 of the 4 records of payments")
+    assert message.startswith("2 of 4 records in payments")
     assert f"`bin/bursar imports rejects {file}`" in message
 
 

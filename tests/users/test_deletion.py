@@ -1,7 +1,9 @@
 """Deletion by hand, on a real ledger: who may go, what goes with them, and what stays."""
 
+import os
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
@@ -110,7 +112,7 @@ def test_a_file_that_names_deleted_users_is_not_built_again(library: Library, of
     built.path.unlink()
 
     with pytest.raises(
-        BatchError, match=f"batch {batch} can't be built again: 1 of its fines .* deleted .*{built.sha256}"
+        BatchError, match=f"batch {batch} can't be built again: of 1 fine in it .* deleted .*{built.sha256}"
     ):
         build_document(library.ledger, batch, tmp_path)
 
@@ -129,6 +131,31 @@ def test_staged_files_of_ended_exports_are_removed(library: Library, office: Off
     assert not staged["STUDENTS"].exists()
     assert staged["LAW"].exists(), "this one is still needed"
     assert clear_work_dirs(library.ledger, tmp_path) == 0
+
+
+def test_removing_staged_files_looks_at_no_file_of_past_exports(
+    library: Library, office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many exports there have been, only the folders that are there are looked at."""
+    looks = []
+    for name in ("stat", "lstat", "open"):
+        function = getattr(os, name)
+
+        def look(path: Any, *args: Any, function: Any = function, **kwargs: Any) -> Any:
+            looks.append(str(path))
+            return function(path, *args, **kwargs)
+
+        monkeypatch.setattr(os, name, look)
+    (tmp_path / "STUDENTS").mkdir()
+    numbers = []
+    for _ in range(2):
+        for _ in range(3):
+            library.fine()
+            office.export()
+        looks.clear()
+        assert clear_work_dirs(library.ledger, tmp_path) == 0
+        numbers.append(len([path for path in looks if path.startswith(str(tmp_path))]))
+    assert numbers[0] == numbers[1] > 0
 
 
 def test_a_payment_that_comes_after_the_deletion_is_reported_and_its_file_goes_on(

@@ -7,7 +7,7 @@ import click
 from sqlalchemy import Connection
 
 from bursar.commands.fines import still_to_tell
-from bursar.commands.surroundings import out, the_ledger, the_settings
+from bursar.commands.surroundings import out, printable, the_ledger, the_settings
 from bursar.errors import LedgerError, PassingError
 from bursar.ledger import desk as the_desk
 from bursar.ledger.statements import statement
@@ -116,8 +116,8 @@ def _commit(fine: int, act: Callable[[Connection], int | None]) -> None:
                 f"moment. Before you repeat it, look at the last entries of the fine: `bin/bursar fine {fine}`."
             ) from error
     out.print(
-        f"Fine {now.id} ({now.fine_fee_type}) is [bold]{now.status}[/]: owed at the library "
+        f"Fine {now.id} ({printable(now.fine_fee_type)}) is [bold]{now.status}[/]: owed at the library "
         f"{money(now.balance, now.currency)}, outstanding at the bursar {money(now.outstanding, now.currency)}"
     )
     if told := still_to_tell(now):
-        out.print(told)
+        out.print(printable(told))

@@ -13,7 +13,7 @@ import pendulum
 from rich.table import Table
 from sqlalchemy import RowMapping
 
-from bursar.commands.surroundings import out, printable, the_ledger, the_profile
+from bursar.commands.surroundings import out, printable, the_ledger, the_profile, without_controls
 from bursar.errors import BursarError
 from bursar.exporting import closing, delivery, selection
 from bursar.exporting.document import build_document
@@ -21,7 +21,7 @@ from bursar.exporting.upload import unclear_delivery
 from bursar.ledger.batches import Batch, State, unfinished_batches
 from bursar.ledger.batches import batch as get_batch
 from bursar.ledger.statements import statement
-from bursar.money import money, monies
+from bursar.money import many, money, monies
 
 
 @click.command()
@@ -40,20 +40,19 @@ def preview(profile: str, as_of: str | None, limit: int) -> None:
     moment = _moment(as_of, chosen.time_zone)
     taken, verdicts = selection.preview(the_ledger(), chosen, as_of=moment, limit=limit)
     shown = moment.astimezone(pendulum.timezone(chosen.time_zone))
-    out.print(f"[bold]{chosen.name}[/] ({chosen.code}), as of {shown:%Y-%m-%d %H:%M %Z}")
+    out.print(f"[bold]{printable(chosen.name)}[/] ({chosen.code}), as of {shown:%Y-%m-%d %H:%M %Z}")
     groups = {reason: list(fines) for reason, fines in groupby(verdicts, lambda verdict: verdict.reason)}
-    out.print(f"\n[bold green]Would be exported:[/] {taken.fines:,} fines of {taken.users:,} users")
+    out.print(f"\n[bold green]Would be exported:[/] {many(taken.fines, 'fine')} of {many(taken.users, 'user')}")
     for currency, sums in taken.totals.items():
         reversals = f" (of them reversals {money(sums['reversals'], currency)})" if "reversals" in sums else ""
         out.print(
             f"  charges {money(sums['charges'], currency)}, credits {money(sums['credits'], currency)}{reversals}"
         )
     _print_fines(groups.get(None, []), taken.fines)
-    for reason, words in selection.REASONS.items():
-        if left := taken.left_behind.get(reason):
-            of_whom = f"{left['fines']:,} fines of {left['users']:,} users, {monies(left['net'])}"
-            out.print(f"\n[bold yellow]Stays:[/] {words}: {of_whom}")
-            _print_fines(groups.get(reason, []), left["fines"])
+    for reason, left in selection.in_order_of_reasons(taken.left_behind).items():
+        of_whom = f"{many(left['fines'], 'fine')} of {many(left['users'], 'user')}, {monies(left['net'])}"
+        out.print(f"\n[bold yellow]Stays:[/] {printable(selection.REASONS.get(reason, reason))}: {of_whom}")
+        _print_fines(groups.get(reason, []), left["fines"])
 
 
 @click.group(invoke_without_command=True)
@@ -76,7 +75,7 @@ def batches(context: click.Context, all_: bool, limit: int) -> None:  # noqa: FB
     for batch in unfinished:
         table.add_row(
             str(batch.id),
-            batch.profile,
+            printable(batch.profile),
             printable(batch.run),
             batch.state,
             f"{batch.selected_at:%Y-%m-%d %H:%M}",
@@ -109,7 +108,8 @@ def file_of_batch(batch: int, into: Path) -> None:
     with TemporaryDirectory(dir=folder, prefix=".bursar-") as work_dir:
         built = build_document(engine, batch, Path(work_dir))
         path = built.path.replace(folder / built.path.name)
-    click.echo(f"{path}  ({found.fines:,} fines, {built.size:,} bytes, SHA-256 {built.sha256})")
+    counts = f"{many(found.fines, 'fine')}, {many(built.size, 'byte')}"
+    click.echo(f"{without_controls(str(path))}  ({counts}, SHA-256 {built.sha256})")
 
 
 @batches.command("release")
@@ -118,7 +118,7 @@ def file_of_batch(batch: int, into: Path) -> None:
 def release_batch(batch: int, bursar_has_not_got_it: bool) -> None:  # noqa: FBT001  click passes flags by name
     """Let the fines of a batch go, so that the next export selects them afresh."""
     released = closing.release(the_ledger(), batch, bursar_has_not_got_it=bursar_has_not_got_it)
-    click.echo(f"Batch {released.id} is released: its {released.fines} fines are open again.")
+    click.echo(f"Batch {released.id} is released. Open again: {many(released.fines, 'fine')}.")
 
 
 @batches.command("confirm-delivered")
@@ -142,7 +142,8 @@ def _print_all(rows: Sequence[RowMapping]) -> None:
         moments = (f"{moment:%Y-%m-%d %H:%M}" for moment in (batch.selected_at, batch.as_of))
         again = f"{row['sent_again']} x" if row["sent_again"] else ""
         counts = (f"{batch.fines:,}", monies(batch.net), again)
-        table.add_row(str(batch.id), batch.profile, batch.state, *moments, batch.file_name, *counts)
+        names = printable(batch.profile), batch.state, *moments, printable(batch.file_name)
+        table.add_row(str(batch.id), *names, *counts)
     out.print(table)
 
 

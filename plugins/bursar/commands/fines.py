@@ -21,7 +21,9 @@ def fine(number: str) -> None:
         if not found:
             raise BursarError(f"No fine has the internal id {number}, and none went out under that transaction id.")
         if len(found) > 1:
-            out.print(f"{number} is the internal id of one fine and the transaction id of another. Both follow.")
+            out.print(
+                f"{printable(number)} is the internal id of one fine and the transaction id of another. Both follow."
+            )
         for fine_id in found:
             _print_life(connection, fine_id)
 
@@ -55,20 +57,22 @@ def _print_life(connection: Connection, fine_id: int) -> None:
             f"{entry.at:%Y-%m-%d %H:%M}",
             entry.kind,
             *(_signed(change, now.currency) if change else "" for change in changes),
-            _where(entry, now),
+            printable(_where(entry, now)),
         )
     for record in connection.execute(statement("history/without_effect"), {"fine_id": fine_id}):
-        told = f"{record.outcome}, sum {printable(record.sum or '-')}: {record.reason}"
+        told = printable(
+            f"{record.name}, line {record.line}: {record.outcome}, sum {record.sum or '-'}: {record.reason}"
+        )
         life.add_row(
             f"{record.applied_at:%Y-%m-%d %H:%M}",
             "NO EFFECT",
             "",
             "",
-            f"{printable(record.name)}, line {record.line}: {told}",
+            told,
         )
     for resend in connection.execute(statement("history/sent_again"), {"fine_id": fine_id}):
-        who = f", asked for by {printable(resend.requested_by)}" if resend.requested_by else ""
-        where = f"batch {resend.batch_id}: {resend.remote_folder}/{resend.file_name}{who}"
+        who = f", asked for by {resend.requested_by}" if resend.requested_by else ""
+        where = printable(f"batch {resend.batch_id}: {resend.remote_folder}/{resend.file_name}{who}")
         life.add_row(f"{resend.delivered_at:%Y-%m-%d %H:%M}", "SENT AGAIN", *[""] * (len(life.columns) - 3), where)
     out.print(life)
     out.print(
@@ -76,7 +80,7 @@ def _print_life(connection: Connection, fine_id: int) -> None:
         f"outstanding at the bursar [bold]{money(now.outstanding, now.currency)}[/]"
     )
     if told := still_to_tell(now):
-        out.print(f"  {told}")
+        out.print(f"  {printable(told)}")
 
 
 def _signed(change: Decimal, currency: str) -> str:
@@ -103,7 +107,7 @@ def _where(entry: Row, now: Row) -> str:  # type: ignore[type-arg]
         more = f", {money(entry.credited, now.currency)} of it became a credit" if entry.credited else ""
         line = f", line {entry.payment_line}: {entry.outcome}{more}" if entry.payment_line else ""
         told = f": {entry.reason}" if entry.reason else ""
-        return f"{printable(entry.payment_file)}{line}{told}"
+        return f"{entry.payment_file}{line}{told}"
     if entry.kind == "REVERSED" and not entry.transaction_id:
         other = f"fine {now.reverses}, which it takes back" if now.reverses else "the credit that takes it back"
         return f"batch {entry.batch_id}: set off against {other}"
@@ -113,7 +117,7 @@ def _where(entry: Row, now: Row) -> str:  # type: ignore[type-arg]
             f"{money(-entry.reversal_change, now.currency)} of transaction {entry.reversed_transaction_id} back"
         )
     if entry.batch_id:
-        return printable(
+        return (
             f"{entry.file_name}, transaction {entry.transaction_id}, batch {entry.batch_id}, in {entry.remote_folder}"
         )
-    return printable(entry.comment or "")
+    return entry.comment or ""

@@ -37,7 +37,9 @@ def history(profile: str | None, limit: int, number: int | None) -> None:
             return
         rows = connection.execute(statement("reports/list"), {"profile": profile, "limit": limit}).mappings().all()
     if not rows:
-        out.print("No run is on record yet." if profile is None else f"No run of a profile {profile} is on record.")
+        out.print(
+            "No run is on record yet." if profile is None else f"No run of a profile {printable(profile)} is on record."
+        )
         return
     table = Table(box=None, padding=(0, 1, 0, 0))
     for heading in ("Run", "Started (UTC)", "Profile", "Job", "Outcome"):
@@ -54,22 +56,22 @@ def _cells(report: JobReport) -> list[str]:
     outcome = f"[{COLORS[report.outcome]}]{report.outcome}[/]" + (" (dry run)" if report.dry_run else "")
     return [
         f"{report.started_at:%Y-%m-%d %H:%M}",
-        report.profile or "",
+        printable(report.profile or ""),
         report.job,
         outcome,
         _duration(report.ended_at - report.started_at),
         f"{report.users:,}",
         f"{report.fines:,}",
-        "\n".join(digits(sums["charges"]) for sums in report.totals.values()),
-        "\n".join(digits(sums["credits"]) for sums in report.totals.values()),
-        "\n".join(map(digits, report.net.values())),
-        "\n".join(report.totals),
+        "\n".join(digits(sums["charges"], code) for code, sums in report.totals.items()),
+        "\n".join(digits(sums["credits"], code) for code, sums in report.totals.items()),
+        "\n".join(digits(net, code) for code, net in report.net.items()),
+        "\n".join(map(printable, report.totals)),
     ]
 
 
 def _print_run(report: JobReport) -> None:
     out.print(
-        f"[bold]{report.job.capitalize()}[/] {report.profile or ''}: "
+        f"[bold]{report.job.capitalize()}[/] {printable(report.profile or '')}: "
         f"[{COLORS[report.outcome]}]{report.outcome}[/]{' (dry run)' if report.dry_run else ''}"
     )
     facts = {
@@ -110,7 +112,7 @@ def _print_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None
     for heading in headings[1:]:
         table.add_column(heading, justify="right")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(printable, row))
     out.print()
     out.print(table)
 

@@ -29,7 +29,7 @@ def imports(context: click.Context, profile: str | None, limit: int) -> None:
         outcomes = ", ".join(f"{one['records']:,} {name}" for name, one in in_order(file.outcomes or {}).items())
         table.add_row(
             str(file.id),
-            file.profile,
+            printable(file.profile),
             printable(file.name),
             file.state,
             f"{file.registered_at:%Y-%m-%d %H:%M}",

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import pendulum
 
-from bursar.commands.surroundings import the_ledger, the_settings
+from bursar.commands.surroundings import the_ledger, the_settings, without_controls
 from bursar.ledger import csv_load, demo_data
 from bursar.ledger.connection import grant, migrate
 
@@ -26,7 +26,7 @@ def migrate_ledger(grant_to: str | None) -> None:
     click.echo("The ledger has the newest version.")
     if grant_to:
         grant(engine, grant_to)
-        click.echo(f"The role {grant_to} may do what the DAGs need, and nothing else.")
+        click.echo(f"The role {without_controls(grant_to)} may do what the DAGs need, and nothing else.")
 
 
 @ledger.command("load")
@@ -50,7 +50,7 @@ def load_ledger(groups: Path | None, libraries: Path | None, users: Path | None,
     )
     click.echo(f"Users: {result.users_added:,} added, {result.users_updated:,} brought up to date.")
     click.echo(
-        f"Fines: {result.fines_added:,} added, {result.fines_paid_down:,} owe less than before, "
+        f"Fines: {result.fines_added:,} added, {result.fines_paid_down:,} owing less than before, "
         f"{result.fines_unchanged:,} unchanged, {result.fines_settled:,} closed or with the bursar and left alone."
     )
 
@@ -61,5 +61,5 @@ def load_ledger(groups: Path | None, libraries: Path | None, users: Path | None,
 def fill_with_demo_data(fines: int, seed: int) -> None:
     """Fill an empty ledger with an invented library."""
     counts = demo_data.fill(the_ledger(), fines=fines, seed=seed, now=pendulum.now("UTC"))
-    contents = (f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
-    click.echo(f"The ledger holds {', '.join(contents)}.")
+    contents = (f"{name.replace('_', ' ')}: {count:,}" for name, count in counts.items())
+    click.echo(f"The ledger has been filled. {', '.join(contents).capitalize()}.")

@@ -5,9 +5,10 @@ import sys
 
 import click
 
-from bursar.commands.surroundings import the_profile, the_settings
-from bursar.errors import MissingFolderError
+from bursar.commands.surroundings import the_ledger, the_profile, the_settings, without_controls
+from bursar.errors import BursarError, MissingFolderError
 from bursar.exchange.folder import RemoteFolder
+from bursar.exporting.identifier_pattern import pattern_error
 from bursar.money import many
 from bursar.profiles import INCLUDE, ProfileError, load_profiles
 from bursar.profiles.json_schema import json_schemas
@@ -21,14 +22,36 @@ def profiles() -> None:
 @profiles.command("check")
 def check_profiles() -> None:
     """Print every problem as file:line: message; exit with 1 if there is one."""
+    patterns = _PatternCheck()
     try:
-        good, problems = load_profiles(INCLUDE / "profiles", the_settings())
+        good, problems = load_profiles(INCLUDE / "profiles", the_settings(), pattern_error=patterns.error)
     except ProfileError as error:  # in bursar.yaml, without which no profile can be judged
         good, problems = [], list(error.problems)
     for problem in problems:
-        click.echo(str(problem))
-    click.echo(f"{len(good)} good profiles: {', '.join(profile.code for profile in good) or 'none'}", err=True)
+        click.echo(without_controls(str(problem)))
+    click.echo(f"{many(len(good), 'good profile')}: {', '.join(profile.code for profile in good) or 'none'}", err=True)
+    if patterns.no_ledger:
+        click.echo(
+            f"No identifier_pattern was checked, which needs the ledger: {without_controls(patterns.no_ledger)}",
+            err=True,
+        )
     sys.exit(1 if problems else 0)
+
+
+class _PatternCheck:
+    """Checks identifier patterns in the ledger; `no_ledger` says why that is not possible."""
+
+    no_ledger: str | None = None
+
+    def error(self, pattern: str) -> str | None:
+        """Returns why a pattern is not valid; None if it is, or if there is no ledger."""
+        if self.no_ledger is None:
+            try:
+                with the_ledger().connect() as connection:
+                    return pattern_error(connection, pattern)
+            except BursarError as error:
+                self.no_ledger = str(error)
+        return None
 
 
 @profiles.command("connect")
@@ -55,7 +78,9 @@ def connect(code: str) -> None:
 
 
 def _found(folder: RemoteFolder) -> str:
-    return f"{folder.address}: {many(sum(entry.is_regular for entry in folder.files()), 'file')} there."
+    return (
+        f"{without_controls(folder.address)}: {many(sum(entry.is_regular for entry in folder.files()), 'file')} there."
+    )
 
 
 @profiles.command("schema")
@@ -74,4 +99,5 @@ def pools(slots: int) -> None:
 
     good, _ = load_profiles(INCLUDE / "profiles", the_settings())
     made = make_pools(good, slots)
-    click.echo(f"Pools made, with {slots} slots each: {', '.join(made)}." if made else "Every server has its pool.")
+    names = without_controls(", ".join(made))
+    click.echo(f"Pools made, with {many(slots, 'slot')} each: {names}." if made else "Every server has its pool.")

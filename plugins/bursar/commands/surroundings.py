@@ -8,9 +8,10 @@ from sqlalchemy import Engine
 
 from bursar.errors import BursarError
 from bursar.ledger.connection import ledger_engine
+from bursar.money import many
 from bursar.profiles import INCLUDE, Profile, Settings, load_profiles, load_settings
 
-out = Console(highlight=False)
+out = Console(highlight=False, emoji=False)
 
 
 def the_ledger() -> Engine:
@@ -35,14 +36,19 @@ def the_profile(code: str) -> Profile:
     for profile in good:
         if profile.code == code:
             return profile
-    more = f" {len(problems)} problems were found: see `bin/bursar profiles check`." if problems else ""
+    more = f" Found: {many(len(problems), 'problem')}; see `bin/bursar profiles check`." if problems else ""
     known = ", ".join(profile.code for profile in good) or "none"
     raise BursarError(f"There is no profile {code}. There are: {known}.{more}")
 
 
 def printable(text: str) -> str:
-    """Text from outside, safe to print: it moves no cursor, is no markup, and turns no line around."""
+    """Returns text from outside as it is printed by `out`: it moves no cursor, is no markup, turns no line around."""
+    return escape(without_controls(text))
+
+
+def without_controls(text: str) -> str:
+    """Returns text from outside as it is printed where there is no markup, as by `click.echo`: see `printable`."""
     shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
     if any(bidirectional(character) in {"R", "AL"} for character in shown):
         shown += "\N{LEFT-TO-RIGHT MARK}"  # else the numbers of the next column would stand on the wrong side
-    return escape(shown)
+    return shown

@@ -7,11 +7,11 @@ from decimal import Decimal
 import click
 from rich.table import Table
 
-from bursar.commands.surroundings import out, the_ledger, the_settings
+from bursar.commands.surroundings import out, printable, the_ledger, the_settings
 from bursar.errors import BursarError
 from bursar.exporting.closing import clear_work_dirs
 from bursar.ledger.statements import statement
-from bursar.money import monies
+from bursar.money import many, monies
 from bursar.users import deletion
 from bursar.users.jobs import REASONS
 
@@ -42,11 +42,14 @@ def list_jobs(limit: int) -> None:
     with the_ledger().connect() as connection:
         for job in connection.execute(statement("users/jobs"), {"limit": limit}):
             net = {code: Decimal(sums["charges"]) + Decimal(sums["credits"]) for code, sums in job.totals.items()}
-            stayed = (f"{left['users']:,} users: {REASONS[reason]}" for reason, left in job.left_behind.items())
+            stayed = (
+                f"{many(left['users'], 'user')}: {printable(REASONS.get(reason, reason))}"
+                for reason, left in job.left_behind.items()
+            )
             table.add_row(
                 str(job.id),
-                f"{job.job} (dry run)" if job.dry_run else job.job,
-                job.run,
+                f"{printable(job.job)} (dry run)" if job.dry_run else printable(job.job),
+                printable(job.run),
                 f"{job.ended_at:%Y-%m-%d %H:%M}",
                 f"{job.users:,}",
                 f"{job.fines:,}",
@@ -69,4 +72,4 @@ def report_of_job(job: int) -> None:
             statement("users/verdicts"), {"job_id": job}, execution_options={"yield_per": 2_000}
         )
         for row in verdicts:
-            writer.writerow((row.user_id, row.fine_id, row.outcome, REASONS.get(row.reason, "")))
+            writer.writerow((row.user_id, row.fine_id, row.outcome, REASONS.get(row.reason, row.reason)))

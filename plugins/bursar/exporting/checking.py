@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bursar.errors import BatchError
 from bursar.ledger.batches import Batch
+from bursar.money import many
 
 NAMESPACE = "http://com/exlibris/urm/rep/externalsysfinesfees/xmlbeans"
 XSD = Path(__file__).parents[3] / "include" / "xsd" / "user-exported-fine-fees.xsd"
@@ -39,7 +40,7 @@ def check_document(batch: Batch, blocks: Iterable[bytes]) -> None:
             # No options of security: with resolve_entities=False beside a schema, lxml passes over a missing end.
             root = etree.fromstring(part, etree.XMLParser(schema=schema, remove_blank_text=True))
         except etree.XMLSyntaxError as error:
-            where = f"counted without its first {users} users"
+            where = f"counted without its first {many(users, 'user')}"
             raise _unsent(batch, f"it does not keep to the format ({where}): {error.msg}") from error
         found = root[1][0]  # behind the number; each has an identifier, a name and the list of fines
         users += len(found)
@@ -55,8 +56,8 @@ def check_document(batch: Batch, blocks: Iterable[bytes]) -> None:
     if (users, fines, sums.total(), written) != (batch.users, batch.fines, batch.fines, wanted):
         raise _unsent(
             batch,
-            f"it shows {users} users, {fines} fines and {written}, its lines {batch.users} users, {batch.fines} fines "
-            f"and {wanted}",
+            f"it shows {many(users, 'user')}, {many(fines, 'fine')} and {written}, its lines "
+            f"{many(batch.users, 'user')}, {many(batch.fines, 'fine')} and {wanted}",
         )
 
 

@@ -44,7 +44,7 @@ def close_fines(engine: Engine, batch_id: int, *, ended_by: str | None = None) -
         this = {"batch_id": batch_id}
         held = connection.execute(statement("export/held"), this).one()
         if not held.lines == held.claims == found.fines:
-            raise _uneven(found, f"{held.lines} lines and {held.claims} claims")
+            raise _uneven(found, f"{many(held.lines, 'line')} and {many(held.claims, 'claim')}")
         log.info("Closing the %s of batch %s.", many(found.fines, "fine"), batch_id)
         begun = connection.execute(statement("export/closed_shares"), this).one()
         in_shares(connection, begun.shares or shares_of(found.fines), partial(close_share, found))
@@ -73,13 +73,15 @@ def close_share(found: Batch, connection: Connection, share: Mapping[str, int]) 
     connection.execute(statement("export/lock_reversed"), this)
     entries = connection.execute(statement("export/journal_entries"), this).rowcount
     if entries != fines:
-        raise _uneven(found, f"{entries} lines and {fines} claims in share {share['share']} of {share['shares']}")
+        raise _uneven(
+            found, f"{many(entries, 'line')} and {many(fines, 'claim')} in share {share['share']} of {share['shares']}"
+        )
 
 
 def _uneven(found: Batch, what: str) -> BatchError:
     return BatchError(
-        f"Batch {found.id} was not closed: it has {found.fines} fines, but {what}. The ledger was changed by hand; "
-        "compare lines, claims and closed_shares before this task is repeated."
+        f"Batch {found.id} was not closed: it has {many(found.fines, 'fine')}, but {what}. The ledger was changed by "
+        "hand; compare lines, claims and closed_shares before this task is repeated."
     )
 
 

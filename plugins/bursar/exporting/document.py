@@ -82,11 +82,11 @@ def build_document(engine: Engine, batch_id: int, work_dir: Path) -> Document:
     if found.sha256 is None:
         _record(engine, found, document)
     log.info(
-        "Built %s: %s, %s, %s bytes.",
+        "Built %s: %s, %s, %s.",
         found.file_name,
         many(found.users, "user"),
         many(found.fines, "fine"),
-        f"{document.size:,}",
+        many(document.size, "byte"),
     )
     return document
 
@@ -172,8 +172,8 @@ def _check_people(connection: Connection, batch: Batch) -> None:
     nameless = connection.execute(statement("export/nameless_lines"), {"batch_id": batch.id}).scalar_one()
     if nameless:
         raise BatchError(
-            f"The file of batch {batch.id} can't be built again: {nameless} of its fines are of users who were deleted "
-            f"since. The bursar's copy is known by its SHA-256, {batch.sha256}."
+            f"The file of batch {batch.id} can't be built again: of {many(nameless, 'fine')} in it the user has been "
+            f"deleted since. The bursar's copy is known by its SHA-256, {batch.sha256}."
         )
 
 

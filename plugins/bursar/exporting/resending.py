@@ -18,6 +18,7 @@ from bursar.exporting.document import build_document
 from bursar.exporting.upload import Upload, resume_upload
 from bursar.ledger.batches import Batch, State, Step, batch
 from bursar.ledger.statements import statement
+from bursar.money import many
 from bursar.work_dir import batch_folder, held, remove
 
 log = logging.getLogger(__name__)
@@ -93,7 +94,7 @@ def send_again(
                     )
                 )
     remove(batch_folder(work_dir, batch_id))
-    log.info("Sent batch %s again: %s, the same %s bytes.", batch_id, found.file_name, document.size)
+    log.info("Sent batch %s again: %s, the same %s.", batch_id, found.file_name, many(document.size, "byte"))
     return found
 
 

@@ -15,6 +15,7 @@ import pendulum
 from sqlalchemy import Connection, Engine
 
 from bursar.errors import BursarError
+from bursar.exporting.identifier_pattern import checked_pattern
 from bursar.ledger.batches import Batch, batch_of_run
 from bursar.ledger.statements import statement
 from bursar.money import many
@@ -76,7 +77,7 @@ def select_fines(
     would go, under transaction ids that no other line will have.
 
     Raises:
-        BursarError: the transaction ids are used up; nothing was selected.
+        BursarError: the transaction ids are used up, or the identifier pattern is not valid; nothing was selected.
     """
     log.info("Selecting the fines that are due, once no other job changes balances.")
     with engine.begin() as connection:
@@ -103,9 +104,8 @@ def select_fines(
         batch.id,
         " of a dry run" if dry_run else "",
     )
-    for reason, words in REASONS.items():
-        if left := batch.left_behind.get(reason):
-            log.info("Left behind: %s, %s.", many(left["fines"], "fine"), words)
+    for reason, left in in_order_of_reasons(batch.left_behind).items():
+        log.info("Left behind: %s, %s.", many(left["fines"], "fine"), REASONS.get(reason, reason))
     return batch
 
 
@@ -121,23 +121,28 @@ def preview(engine: Engine, profile: Profile, *, as_of: datetime, limit: int) ->
 
 
 def judge(connection: Connection, profile: Profile, as_of: datetime) -> Selection:
-    """Judges every fine with a balance, and every reversal, into the temporary table `judged`; sums up the verdicts."""
+    """Judges every fine with a balance, and every reversal, into the temporary table `judged`; sums up the verdicts.
+
+    Raises:
+        BursarError: the identifier pattern is not valid; the transaction has failed.
+    """
     export = profile.export
     connection.execute(statement("export/judged"))
-    connection.execute(
-        statement("export/judge"),
-        {
-            "profile": profile.code,
-            "created_until": created_until(as_of, export.time_before_export_days, profile.time_zone),
-            "fine_fee_types": list(export.fine_fee_types),
-            "institutional_fine_fee": export.institutional_fine_fee,
-            "libraries": list(export.libraries),
-            "user_groups": list(export.user_groups),
-            "minimum": export.minimum_amount_for_user or 0,
-            "user_identifier_type": export.user_identifier_type,
-            "identifier_pattern": export.identifier_pattern or ".*",
-        },
-    )
+    with checked_pattern(connection, profile):
+        connection.execute(
+            statement("export/judge"),
+            {
+                "profile": profile.code,
+                "created_until": created_until(as_of, export.time_before_export_days, profile.time_zone),
+                "fine_fee_types": list(export.fine_fee_types),
+                "institutional_fine_fee": export.institutional_fine_fee,
+                "libraries": list(export.libraries),
+                "user_groups": list(export.user_groups),
+                "minimum": export.minimum_amount_for_user or 0,
+                "user_identifier_type": export.user_identifier_type,
+                "identifier_pattern": export.identifier_pattern or ".*",
+            },
+        )
     connection.execute(statement("export/analyze_judged"))
     users = {row.reason: row.users for row in connection.execute(statement("export/users"))}
     fines = 0
@@ -154,6 +159,11 @@ def judge(connection: Connection, profile: Profile, as_of: datetime) -> Selectio
             left["fines"] += row.fines
             left["net"][row.currency] = str(row.charges + row.credits)
     return Selection(users.get(None, 0), fines, totals, left_behind)
+
+
+def in_order_of_reasons(left_behind: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what was left behind in the order of `REASONS`, unknown reasons last."""
+    return {reason: left_behind[reason] for reason in (*REASONS, *left_behind) if reason in left_behind}
 
 
 def created_until(as_of: datetime, days: int, time_zone: str) -> datetime:

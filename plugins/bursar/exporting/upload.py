@@ -81,14 +81,14 @@ def resume_upload(upload: Upload) -> None:
         elif _is_whole(upload, part, size):
             _rename(upload, part)
         else:
-            log.warning("%s in %s is not what was sent any more (%s bytes).", part, folder.address, size)
+            log.warning("%s in %s is not what was sent any more (%s).", part, folder.address, many(size, "byte"))
             part = _send_again(upload)
             _rename(upload, part)
     upload.lock.confirm()
     with upload.engine.begin() as connection:
         _check_unchanged(connection, upload, State.PART_COMPLETE, part)
         upload.record(connection, "delivered", State.PART_COMPLETE)
-    log.info("Delivered %s (%s bytes) to %s.", found.file_name, f"{upload.document.size:,}", folder.address)
+    log.info("Delivered %s (%s) to %s.", found.file_name, many(upload.document.size, "byte"), folder.address)
 
 
 def unclear_delivery(found: Batch) -> UnclearDeliveryError:
@@ -127,7 +127,7 @@ def _write_part(upload: Upload, attempt: Row) -> None:  # type: ignore[type-arg]
     """Writes the part of an attempt, and verifies it as far as the server tells."""
     found, document, folder = upload.batch, upload.document, upload.folder
     part: str = attempt.part_name
-    log.info("Sending %s (%s bytes) to %s.", found.file_name, f"{document.size:,}", folder.address)
+    log.info("Sending %s (%s) to %s.", found.file_name, many(document.size, "byte"), folder.address)
     progress = transfer_told(f"Sent {found.file_name}", document.size)
 
     def before_last_block() -> None:
@@ -147,8 +147,9 @@ def _write_part(upload: Upload, attempt: Row) -> None:  # type: ignore[type-arg]
         raise _unclear(upload)
     if not _is_whole(upload, part, size):
         raise PassingError(
-            f"{part} in {folder.address} has {size} bytes after the upload, and {found.file_name} has {document.size}, "
-            "or other bytes. The upload starts again; if this repeats, the server's disk or quota may be full."
+            f"{part} in {folder.address} has {many(size, 'byte')} after the upload, and {found.file_name} has "
+            f"{document.size:,}, or other bytes. The upload starts again; if this repeats, the server's disk or quota "
+            "may be full."
         )
     upload.lock.confirm()
 
@@ -247,8 +248,8 @@ def _rename(upload: Upload, part: str) -> None:
     size = folder.size(found.file_name)
     if size is not None and not _is_whole(upload, found.file_name, size):  # None: the bursar was quick
         raise RemoteFolderError(
-            f"{found.file_name} in {folder.address} has {size} bytes after its renaming, not {upload.document.size}, "
-            "or other bytes. Look at it with the bursar before this task is repeated."
+            f"{found.file_name} in {folder.address} has {many(size, 'byte')} after its renaming, not "
+            f"{upload.document.size:,}, or other bytes. Look at it with the bursar before this task is repeated."
         )
 
 

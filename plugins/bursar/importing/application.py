@@ -121,7 +121,7 @@ def _compare(found: ImportFile, what: str, records: int, sums: Mapping[str, Deci
     there = {currency: amount for currency, amount in sums.items() if amount}
     read = {currency: Decimal(total) for currency, total in (found.totals or {}).items() if Decimal(total)}
     if records != found.records or there != read:
-        raise _wrong(found, f"{found.records} records with {read} were read, and {records} with {there} {what}")
+        raise _wrong(found, f"of {many(found.records or 0, 'record')} with {read}, {records:,} with {there} {what}")
 
 
 def _wrong(found: ImportFile, what: str) -> BatchError:

@@ -60,7 +60,7 @@ def arrived(engine: Engine, profile: Profile, listing: Iterable[RemoteFile], *, 
     count = defaultdict(int, {row.verdict: row.files for row in rows})
     names: dict[str, list[str]] = {row.verdict: row.names for row in rows}
     log.info(
-        "%s entries in the folder: %s ready, %s not settled, %s without a marker, %s applied before, %s others.",
+        "Entries in the folder: %s (ready %s, not settled %s, without a marker %s, applied before %s, others %s).",
         entries,
         count["ready"],
         count["settling"],

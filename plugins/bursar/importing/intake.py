@@ -142,7 +142,7 @@ def _fetch(folder: RemoteFolder, entry: RemoteFile, into: IO[bytes]) -> str:
 
     A file that has gone since is used if all of it came: some servers give each file once.
     """
-    log.info("Fetching %s (%s bytes) from %s.", entry.name, f"{entry.size:,}", folder.address)
+    log.info("Fetching %s (%s) from %s.", entry.name, many(entry.size, "byte"), folder.address)
     digest = hashlib.sha256()
     size = 0
     tell = transfer_told(f"Fetched {entry.name}", entry.size)

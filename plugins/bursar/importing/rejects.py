@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 
 from bursar.ledger.imports import import_file
 from bursar.ledger.statements import statement
+from bursar.money import many
 from bursar.work_dir import atomic_write
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ def save_rejects(engine: Engine, file_id: int, folder: Path) -> Path | None:
     ):
         count = write_rejects(connection, file.id, out)
     log.warning(
-        "%s of the %s records of %s had no effect; they are listed in %s.", count, file.records, file.name, path
+        "%s of %s in %s had no effect; %s has the list.", count, many(file.records or 0, "record"), file.name, path
     )
     return path
 

@@ -12,6 +12,7 @@ from pathlib import Path, PurePath, PureWindowsPath
 from typing import IO, BinaryIO
 
 from bursar.errors import InputFileError
+from bursar.money import many
 
 RATIO = 250  # real files unpack to some 30 times their size
 ALLOWANCE = 1024 * 1024  # bytes beside it, for small files
@@ -66,7 +67,7 @@ class _File(io.FileIO):
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > MAX_DIRECTORY:
-            raise zipfile.BadZipFile(f"{size:,} bytes of directory for one member")
+            raise zipfile.BadZipFile(f"{many(size, 'byte')} of directory for one member")
         return super().read(-1 if size is None else size)
 
 
@@ -89,7 +90,7 @@ class _Unpacked(io.RawIOBase):
             raise _damaged(self._name) from error
         self._left -= len(data)
         if self._left < 0:
-            raise InputFileError(f"{self._name}: unpacks to more than {self._limit:,} bytes. {_ONE_FILE}")
+            raise InputFileError(f"{self._name}: unpacks to more than {many(self._limit, 'byte')}. {_ONE_FILE}")
         buffer[: len(data)] = data
         return len(data)
 
@@ -99,7 +100,7 @@ def _only_member(file: BinaryIO, name: str) -> IO[bytes]:
         archive = zipfile.ZipFile(file)
         members = archive.infolist()
         if len(members) != 1:
-            raise InputFileError(f"{name}: the archive has {len(members)} files in it. {_ONE_FILE}")
+            raise InputFileError(f"{name}: the archive has {many(len(members), 'file')} in it. {_ONE_FILE}")
         if reason := _why_refused(members[0]):
             raise InputFileError(f"{name}: {reason}. {_ONE_FILE}")
         if not 0 <= members[0].header_offset < archive.start_dir:

@@ -16,6 +16,7 @@ from sqlalchemy import Engine, ExceptionContext, NullPool, create_engine, event,
 from sqlalchemy.exc import DBAPIError
 
 from bursar.errors import LedgerError, PassingError
+from bursar.money import many
 
 SCHEMA = Path(__file__).parents[3] / "include" / "sql" / "schema"
 
@@ -116,7 +117,9 @@ def _longest_transactions(engine: Engine | None) -> str:
         return "Which transaction holds it can't be found out."
     if not holders:
         return "No other transaction is open any more."
-    listed = ", ".join(f"{name or 'unnamed'} (process {pid}, for {seconds} seconds)" for name, pid, seconds in holders)
+    listed = ", ".join(
+        f"{name or 'unnamed'} (process {pid}, for {many(seconds, 'second')})" for name, pid, seconds in holders
+    )
     return f"These transactions have been open longest: {listed}."
 
 

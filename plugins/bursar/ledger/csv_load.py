@@ -15,6 +15,7 @@ from bursar.errors import InputFileError
 from bursar.ledger.copying import copying_into
 from bursar.ledger.csv_records import FINES, GROUPS, LIBRARIES, USERS, Layout, records
 from bursar.ledger.statements import statement
+from bursar.money import many
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +119,7 @@ def _stage(connection: Connection, layout: Layout, path: Path | None) -> int:
         for record in records(path, layout):
             copy.write_row(record)
             records_read += 1
-    log.info("%s: %s records", path, records_read)
+    log.info("%s: %s.", path, many(records_read, "record"))
     connection.exec_driver_sql(f"ANALYZE {table}")
     return records_read
 
@@ -129,7 +130,7 @@ def _run(connection: Connection, *names: str, **parameters: str) -> int:
     for name in names:
         result = cast("CursorResult[Any]", connection.execute(statement(f"load/{name}"), parameters))
         changed = result.rowcount
-        log.debug("%s: %s rows", name, changed)
+        log.debug("%s: %s.", name, many(changed, "row"))
     return changed
 
 

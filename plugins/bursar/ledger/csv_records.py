@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bursar.errors import InputFileError
+from bursar.money import many
 
 IDENTIFIER = "identifier:"
 PRIMARY_ID_TYPE = "userName"
@@ -111,7 +112,8 @@ def _rows(file: Iterable[str]) -> Iterator[tuple[int, list[str] | str]]:
 
 def _fault(row: Sequence[str], header: Sequence[str]) -> str | None:
     if len(row) != len(header):
-        return f"{len(row)} values for {len(header)} columns; a value with a comma in it needs quotation marks"
+        counts = f"{many(len(row), 'value')} for {many(len(header), 'column')}"
+        return f"{counts}; a value with a comma in it needs quotation marks"
     text = "".join(row)
     try:
         text.encode()

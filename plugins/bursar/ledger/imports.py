@@ -27,8 +27,8 @@ EFFECTIVE = ("PAID", "PARTLY_PAID", "OVERPAID")
 
 
 def in_order(outcomes: Mapping[str, Any]) -> dict[str, Any]:
-    """Outcomes as people are told of them; the ledger keeps them in an order of its own."""
-    return {outcome: outcomes[outcome] for outcome in OUTCOMES if outcome in outcomes}
+    """Returns outcomes in the order of `OUTCOMES`, unknown ones last; the ledger keeps them in an order of its own."""
+    return {outcome: outcomes[outcome] for outcome in (*OUTCOMES, *outcomes) if outcome in outcomes}
 
 
 class FileState(StrEnum):

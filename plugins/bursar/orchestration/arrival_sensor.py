@@ -9,6 +9,7 @@ from airflow.triggers.base import StartTriggerArgs
 from bursar.errors import BursarError, PassingError
 from bursar.exporting.closing import clear_work_dirs
 from bursar.ledger.connection import ledger_engine
+from bursar.money import many
 from bursar.orchestration.connections import ledger_url
 from bursar.orchestration.job_reporting import stage_of_run
 from bursar.orchestration.payment_file_trigger import PaymentFileTrigger, WaitResult
@@ -69,14 +70,14 @@ class ArrivalSensor(BaseSensorOperator):
         folder = f"{section.input_file_path} of the connection {self.profile.sftp_connection}"
         if error := event.get("last_error"):
             raise PassingError(
-                f"The waiting time of {section.waiting_time_minutes} minutes is over, and the last look into {folder} "
+                f"The waiting time of {many(section.waiting_time_minutes, 'minute')} is over, and the last look into {folder} "
                 f"failed, so it is unknown whether a file is there. Nothing was imported. The error was: {error}"
             )
         if files := event.get("files"):
             return files
         marker = f" with {section.marker} beside it" if section.marker else ""
         message = (
-            f"Within {section.waiting_time_minutes} minutes no file was ready in {folder} called "
+            f"Within {many(section.waiting_time_minutes, 'minute')} no file was ready in {folder} called "
             f"{' or '.join(section.file_patterns)}{marker}. Nothing was imported; the next run looks again."
         )
         if section.without_a_file == "skipped":

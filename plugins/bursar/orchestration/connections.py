@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
-from paramiko import AuthenticationException, BadHostKeyException, SFTPClient, SFTPError, SSHException, Transport
+from paramiko import AuthenticationException, BadHostKeyException, SFTPClient, SFTPError, SSHException
 from paramiko.config import SSH_PORT
 from sqlalchemy import URL
 
@@ -100,9 +100,6 @@ def _sftp_client(connection: Connection) -> Iterator[SFTPClient]:
     hook.banner_timeout = hook.auth_timeout = PATIENCE
     # The hook compresses unless the connection says no, which takes longer than to send what a campus network carries.
     hook.compress = str(connection.extra_dejson.get("compress", False)).lower() == "true"
-    # What encrypts and seals in one pass takes half the time. paramiko knows it, and asks for it last.
-    names = sorted(vars(Transport)["_preferred_ciphers"], key=lambda name: "gcm" not in name)
-    setattr(Transport, "_preferred_ciphers", tuple(names))  # noqa: B010  mypy knows no private names of paramiko
     with ExitStack() as stack:
         try:
             client = stack.enter_context(_closing_quietly(hook.get_managed_conn()))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from bursar.money import many
 from bursar.profiles import Profile, Settings
 
 
@@ -11,7 +12,7 @@ def export_documentation(profile: Profile, settings: Settings) -> str:
     rows = {
         "Bursar system": profile.system_description or profile.system,
         "Schedule": f"{export.schedule.words} ({profile.time_zone})",
-        "Time before export": f"{export.time_before_export_days} days",
+        "Time before export": many(export.time_before_export_days, "day"),
         "Minimum amount for user": export.minimum_amount_for_user or "none; credits are included",
         "User identifier type": export.user_identifier_type,
         "User groups": ", ".join(export.user_groups) or "all",
@@ -29,7 +30,8 @@ def export_documentation(profile: Profile, settings: Settings) -> str:
     limits = profile.export.approval
     approval = (
         "\n   **approve** waits for a person under *Required Actions* if the batch is beyond the profile's limits. "
-        f"Refused, or unanswered for {limits.waiting_hours} hours, nothing is sent and the fines are open again."
+        f"Refused, or unanswered for {many(limits.waiting_hours, 'hour')}, nothing is sent and the fines are open "
+        "again."
         if limits.is_limited
         else ""
     )
@@ -67,9 +69,11 @@ def import_documentation(profile: Profile, settings: Settings) -> str:
         "A file is finished": (
             f"when `{section.marker}`, behind its name, lies beside it"
             if section.marker
-            else f"when size and time have stayed the same for {section.settle_seconds} seconds"
+            else f"when size and time have stayed the same for {many(section.settle_seconds, 'second')}"
         ),
-        "Waiting time": f"{section.waiting_time_minutes} minutes; a run without a file is {section.without_a_file}",
+        "Waiting time": (
+            f"{many(section.waiting_time_minutes, 'minute')}; a run without a file is {section.without_a_file}"
+        ),
         "Sums in the file": (
             "payments (incremental)" if section.amounts == "incremental" else "all payments so far (cumulative)"
         ),

@@ -79,7 +79,7 @@ class ExportApproval(ApprovalOperator):
             if event.get("error_type") == "timeout":
                 closing.record_answer(engine, ready.id, "unanswered", by=None)
                 raise BatchError(
-                    f"Nobody answered within {self.profile.export.approval.waiting_hours} hours whether batch "
+                    f"Nobody answered within {many(self.profile.export.approval.waiting_hours, 'hour')} whether batch "
                     f"{ready.id} may go. Nothing was sent. What it held ({many(ready.fines, 'fine')}) is open, and the "
                     "next run takes it; somebody has to answer then."
                 )

@@ -10,8 +10,8 @@
 | `bursar.unsent_batches`             | gauge   | profile                 |
 | `bursar.oldest_unsent_batch_age`    | gauge   | profile; in seconds     |
 
-Money is in hundredths of its currency, since counters are whole numbers. They are for curves and alerts: accounts are
-in the ledger and its job reports.
+Money is in thousandths of its currency, whatever decimals that has: counters are whole numbers, and the ledger keeps
+three decimals. Metrics are for curves and alerts: accounts are in the ledger and its job reports.
 """
 
 from datetime import UTC, datetime
@@ -32,8 +32,8 @@ def send_metrics(engine: Engine, report: JobReport) -> None:
     if not report.dry_run:
         stats.incr("bursar.fines", report.fines, tags=job)
         for currency, sums in report.totals.items():
-            stats.incr("bursar.money", _hundredths(sums["charges"]), tags=job | {"currency": currency})
-            stats.incr("bursar.credits", -_hundredths(sums["credits"]), tags=job | {"currency": currency})
+            stats.incr("bursar.money", _thousandths(sums["charges"]), tags=job | {"currency": currency})
+            stats.incr("bursar.credits", -_thousandths(sums["credits"]), tags=job | {"currency": currency})
         for outcome, rejected in report.rejects.items():
             stats.incr("bursar.rejects", rejected["records"], tags=profile | {"outcome": outcome})
     with engine.connect() as connection:
@@ -43,5 +43,5 @@ def send_metrics(engine: Engine, report: JobReport) -> None:
     stats.gauge("bursar.oldest_unsent_batch_age", max(ages, default=0), tags=profile)
 
 
-def _hundredths(amount: str) -> int:
-    return int((Decimal(amount) * 100).to_integral_value())
+def _thousandths(amount: str) -> int:
+    return int(Decimal(amount) * 1000)

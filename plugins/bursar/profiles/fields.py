@@ -11,7 +11,6 @@ from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -19,16 +18,13 @@ from pydantic import (
     GetJsonSchemaHandler,
     PlainSerializer,
     PlainValidator,
-    ValidationInfo,
-    ValidatorFunctionWrapHandler,
     WithJsonSchema,
-    WrapValidator,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticKnownError, core_schema
+from pydantic_core import CoreSchema, core_schema
 
-from bursar.profiles.identifier_pattern import checked_pattern
+from bursar.profiles.rules import RuledModel
 from bursar.profiles.schedule import Schedule
 
 T = TypeVar("T")
@@ -36,9 +32,10 @@ T = TypeVar("T")
 # Control characters, halves of surrogate pairs, and the two that XML forbids besides.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _WHOLE_NUMBER = re.compile("[0-9]{1,19}")
+MAX_PATTERN = 500  # characters; PostgreSQL checks the rest, where there is a ledger
 
 
-class Section(BaseModel):
+class Section(RuledModel):
     """A part of a file: fixed once read, without unknown keys; a blank value is as good as none."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -149,6 +146,12 @@ def _folder(value: str) -> str:
     return value
 
 
+def _pattern(value: str) -> str:
+    if len(value) > MAX_PATTERN:
+        raise ValueError(f"a regular expression has at most {MAX_PATTERN} characters here, and this has {len(value)}")
+    return value
+
+
 def _machine_folder(value: object) -> Path:
     if isinstance(value, Path):
         return value
@@ -162,16 +165,9 @@ def _schedule(value: object) -> Schedule:
     return value if isinstance(value, Schedule) else Schedule.parse(str(_one_text(value)))
 
 
-def _once_active(value: object, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
-    if value is not None:
-        return handler(value)
-    if info.data.get("active"):
-        raise PydanticKnownError("missing")
-    return None
-
-
-ONCE_ACTIVE = WrapValidator(_once_active)
-OnceActive = Annotated[T, ONCE_ACTIVE, Field(default=None, validate_default=True)]
+ONCE_ACTIVE = "required once active"
+"""Marks a field that an active section requires."""
+OnceActive = Annotated[T, ONCE_ACTIVE, Field(default=None)]
 """Required in an active section. In one that isn't, it may be absent; it is None then, and nobody asks."""
 
 # YAML editors see numbers where Bursar sees text.
@@ -186,7 +182,7 @@ TextList = Annotated[tuple[Text, ...], BeforeValidator(_a_list)]
 TimeZone = Annotated[Text, AfterValidator(_time_zone)]
 MachineFolder = Annotated[Path, PlainValidator(_machine_folder), WithJsonSchema({"type": "string"})]
 Folder = Annotated[Text, AfterValidator(_folder)]
-IdentifierPattern = Annotated[Text, AfterValidator(checked_pattern)]
+IdentifierPattern = Annotated[Text, AfterValidator(_pattern)]
 ScheduleLine = Annotated[
     Schedule,
     PlainValidator(_schedule),

@@ -2,6 +2,7 @@
 
 import os
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,7 +13,7 @@ from bursar.profiles.model import Profile
 from bursar.profiles.problems import Problem, ProfileError
 from bursar.profiles.settings import Settings
 from bursar.profiles.wording import problems_of
-from bursar.profiles.yaml_source import Source, read_yaml
+from bursar.profiles.yaml_source import Source, dotted, read_yaml
 
 INCLUDE = Path(os.environ.get("BURSAR_INCLUDE") or Path(__file__).parents[3] / "include")
 """Where bursar.yaml and the folder profiles stand, unless a caller knows better."""
@@ -32,11 +33,20 @@ def load_settings(path: Path = INCLUDE / "bursar.yaml") -> Settings:
     return settings.model_copy(update={"staging_folder": path.resolve().parent.parent / settings.staging_folder})
 
 
-def load_profiles(folder: Path, settings: Settings, *, code: str | None = None) -> tuple[list[Profile], list[Problem]]:
+def load_profiles(
+    folder: Path,
+    settings: Settings,
+    *,
+    code: str | None = None,
+    pattern_error: Callable[[str], str | None] = lambda _pattern: None,
+) -> tuple[list[Profile], list[Problem]]:
     """The good profiles of a folder, by code, and all that is wrong with the others, by file and line.
 
     With a `code`, those of that code alone. Files in which it does not stand are not parsed, so that it takes the same
     time however many there are; whether the folders of different profiles meet is then not asked.
+
+    `pattern_error` returns why an identifier pattern is not valid, or None. Only PostgreSQL knows, so that without a
+    ledger no pattern is refused.
 
     A profile is a file *.yaml or *.yml; hidden files are none. Two profiles with one code are both refused, since
     nobody can tell which is meant; upper and lower case don't tell codes apart, as some file systems don't either.
@@ -55,7 +65,9 @@ def load_profiles(folder: Path, settings: Settings, *, code: str | None = None) 
             source.data["time_zone"] = settings.time_zone
         profile, wrong = _checked(Profile, source)
         problems += wrong
-        if profile and (code is None or profile.code.casefold() == code.casefold()):
+        if profile and (wrong_pattern := _pattern_problems(source, profile, pattern_error)):
+            problems += wrong_pattern
+        elif profile and (code is None or profile.code.casefold() == code.casefold()):
             by_code[profile.code.casefold()].append((source, profile))
     alone = [same[0] for same in by_code.values() if len(same) == 1]
     meeting = {
@@ -83,6 +95,13 @@ def _checked(model: type[S], source: Source) -> tuple[S | None, list[Problem]]:
     except ValidationError as error:
         return None, sorted([*source.problems, *problems_of(error, model, source)])
     return (None if source.problems else checked), list(source.problems)
+
+
+def _pattern_problems(source: Source, profile: Profile, pattern_error: Callable[[str], str | None]) -> list[Problem]:
+    pattern, place = profile.export.identifier_pattern, ("export", "identifier_pattern")
+    if pattern is None or (reason := pattern_error(pattern)) is None:
+        return []
+    return [Problem(source.file, source.line(place), dotted(place), f"{pattern!r} is not valid: {reason}")]
 
 
 def _folders_that_meet(source: Source, profile: Profile, all_: list[tuple[Source, Profile]]) -> list[Problem]:

@@ -1,9 +1,12 @@
 """What an integration profile is: the two pages of the wizard that librarians know, and what sites needed besides."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import ConfigDict, Field, field_validator
+from pydantic_core import InitErrorDetails
 
+from bursar.money import many
 from bursar.profiles.fields import (
     ONCE_ACTIVE,
     Folder,
@@ -20,6 +23,7 @@ from bursar.profiles.fields import (
     YesNo,
 )
 from bursar.profiles.oversight import MOST_DAYS, MOST_MINUTES, Alerts, Approval, Notifications
+from bursar.profiles.rules import Rules, missing, wrong
 
 System = Literal[
     "Anthology",
@@ -39,18 +43,29 @@ System = Literal[
 MOST_SECONDS = 86_400
 
 
-def _required_once_active(schema: dict[str, Any], section: type[Section]) -> None:
-    needed = [name for name, field in section.model_fields.items() if ONCE_ACTIVE in field.metadata]
+def _required_once_active(section: type[Section]) -> list[str]:
+    return [name for name, field in section.model_fields.items() if ONCE_ACTIVE in field.metadata]
+
+
+def _require_once_active(schema: dict[str, Any], section: type[Section]) -> None:
     schema["if"] = {"properties": {"active": {"enum": [True, "yes", "true"]}}, "required": ["active"]}
-    schema["then"] = {"required": needed}
+    schema["then"] = {"required": _required_once_active(section)}
 
 
 class Job(Section):
     """What export and import share. In a section that is not active, fields that are absent are None."""
 
-    model_config = ConfigDict(json_schema_extra=_required_once_active)
+    model_config = ConfigDict(json_schema_extra=_require_once_active)
 
     active: YesNo = Field(description="Whether the job runs. A section that is not active has no DAG.")
+
+    def _is_complete(self) -> Iterator[InitErrorDetails]:
+        values = vars(self)  # without the fields that are wrong themselves
+        for name in _required_once_active(type(self)):
+            if self.active and name in values and values[name] is None:
+                yield missing(name)
+
+    rules: ClassVar[Rules] = (_is_complete,)
 
 
 class Export(Job):
@@ -79,7 +94,6 @@ class Export(Job):
     )
     libraries: TextList = Field(
         (),
-        validate_default=True,
         description="Fines that these libraries owned when they were created. Blank: no library's fines, "
         "which needs institutional_fine_fee to be yes.",
     )
@@ -104,19 +118,17 @@ class Export(Job):
         Approval(), description="Limits beyond which an export waits for a person's approval. Blank: none."
     )
 
-    @field_validator("fine_fee_types")
-    @classmethod
-    def _credits_do_not_wait_for_a_minimum(cls, types: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        if info.data.get("minimum_amount_for_user") and set(types) == {"CREDIT"}:
-            raise ValueError("a minimum leaves credits behind, so nothing would be exported: blank the minimum")
-        return types
+    def _credits_wait_for_no_minimum(self) -> Iterator[InitErrorDetails]:
+        if self.minimum_amount_for_user and set(self.fine_fee_types) == {"CREDIT"}:
+            yield wrong(
+                "a minimum leaves credits behind, so nothing would be exported: blank the minimum", "fine_fee_types"
+            )
 
-    @field_validator("libraries")
-    @classmethod
-    def _somebody_owns_the_fines(cls, libraries: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        if info.data.get("active") and info.data.get("institutional_fine_fee") is False and not libraries:
-            raise ValueError("nothing would be exported: list a library, or write institutional_fine_fee: yes")
-        return libraries
+    def _owners_are_chosen(self) -> Iterator[InitErrorDetails]:
+        if self.active and self.institutional_fine_fee is False and not self.libraries:
+            yield wrong("nothing would be exported: list a library, or write institutional_fine_fee: yes", "libraries")
+
+    rules = (*Job.rules, _credits_wait_for_no_minimum, _owners_are_chosen)
 
 
 class Import(Job):
@@ -188,33 +200,34 @@ class Profile(Section):
     )
     alerts: Alerts = Field(Alerts(), description="What else has to be told. Blank: nothing.")
 
-    @field_validator("alerts")
-    @classmethod
-    def _somebody_hears_the_alerts(cls, alerts: Alerts, info: ValidationInfo) -> Alerts:
-        notifications = info.data.get("notifications")
-        if alerts != Alerts() and notifications and not notifications.failed:
-            raise ValueError("nobody would hear them: list somebody below notifications.failed")
-        section, deadline = info.data.get("import_"), alerts.import_deadline_minutes
-        if deadline and section and section.active and deadline <= section.waiting_time_minutes:
-            raise ValueError(
-                f"import_deadline_minutes must be more than the {section.waiting_time_minutes} minutes that an import "
-                "may wait for a file (import.waiting_time_minutes)"
-            )
-        return alerts
+    def _alerts_have_recipients(self) -> Iterator[InitErrorDetails]:
+        if self.alerts != Alerts() and not self.notifications.failed:
+            yield wrong("nobody would hear them: list somebody below notifications.failed", "alerts")
 
-    @field_validator("import_")
-    @classmethod
-    def _exports_do_not_come_back_as_payments(cls, section: Import, info: ValidationInfo) -> Import:
-        export = info.data.get("export")
-        if export and export.active and section.active and section.input_file_path == export.output_file_path:
-            raise ValueError(
-                "input_file_path is the export's folder, whose files would count as payments: take another"
+    def _import_has_time_to_wait(self) -> Iterator[InitErrorDetails]:
+        deadline, waiting = self.alerts.import_deadline_minutes, self.import_.waiting_time_minutes
+        if deadline and self.import_.active and deadline <= waiting:
+            yield wrong(
+                f"must be more than the {many(waiting, 'minute')} that an import may wait for a file "
+                "(import.waiting_time_minutes)",
+                *("alerts", "import_deadline_minutes"),
             )
-        return section
 
-    @field_validator("system_description")
-    @classmethod
-    def _only_other_systems_are_described(cls, text: str | None, info: ValidationInfo) -> str | None:
-        if text and info.data.get("system", "Other") != "Other":
-            raise ValueError("belongs to the system Other only: remove it, or write system: Other")
-        return text
+    def _exports_do_not_come_back_as_payments(self) -> Iterator[InitErrorDetails]:
+        both_active = self.export.active and self.import_.active
+        if both_active and self.import_.input_file_path == self.export.output_file_path:
+            yield wrong(
+                "is the export's folder, whose files would count as payments: take another",
+                *("import", "input_file_path"),
+            )
+
+    def _only_other_systems_are_described(self) -> Iterator[InitErrorDetails]:
+        if self.system_description and self.system != "Other":
+            yield wrong("belongs to the system Other only: remove it, or write system: Other", "system_description")
+
+    rules = (
+        _alerts_have_recipients,
+        _import_has_time_to_wait,
+        _exports_do_not_come_back_as_payments,
+        _only_other_systems_are_described,
+    )

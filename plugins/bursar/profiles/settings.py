@@ -1,12 +1,15 @@
 """What holds for the whole institution: include/bursar.yaml."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field
+from pydantic_core import InitErrorDetails
 
 from bursar.profiles.fields import Like, MachineFolder, Section, Text, TimeZone, WholeNumber, YesNo
 from bursar.profiles.oversight import Notifications
+from bursar.profiles.rules import wrong
 
 LARGEST_ID = 9_223_372_036_854_775_807  # of PostgreSQL's bigint
 
@@ -18,16 +21,13 @@ class TransactionIds(Section):
         "", description="Stands before the number. Many bursars read the id as a number: leave it blank for those."
     )
     start: WholeNumber = Field(1, ge=1, description="The first number.")
-    maximum: WholeNumber = Field(
-        LARGEST_ID, le=LARGEST_ID, validate_default=True, description="The largest number that the bursar can take."
-    )
+    maximum: WholeNumber = Field(LARGEST_ID, le=LARGEST_ID, description="The largest number that the bursar can take.")
 
-    @field_validator("maximum")
-    @classmethod
-    def _not_before_the_start(cls, maximum: int, info: ValidationInfo) -> int:
-        if maximum < info.data.get("start", 0):
-            raise ValueError(f"{maximum} is below the start, {info.data['start']}: raise it")
-        return maximum
+    def _maximum_is_not_below_the_start(self) -> Iterator[InitErrorDetails]:
+        if self.maximum < self.start:
+            yield wrong(f"{self.maximum} is below the start, {self.start}: raise it", "maximum")
+
+    rules = (_maximum_is_not_below_the_start,)
 
 
 class Settings(Section):

@@ -109,7 +109,7 @@ def _silent(connection: Connection, profile: Profile, job: Job, since: datetime,
         f"silent {job} {profile.code} {start.isoformat()}",
         job,
         profile,
-        f"{lack} for more than {days} days{newest}",
+        f"{lack} for more than {many(days, 'day')}{newest}",
         "`bin/bursar history` shows why the exports failed. Mend the cause, and start the DAG by hand."
         if job == "export"
         else f"Ask the bursar whether files were sent, and to which folder; they are expected in "

@@ -23,11 +23,11 @@ FOR_A_PERSON = ("no_identifier", "malformed_identifier")
 """Reasons for which a fine stays until somebody corrects something; the others are what the profile wants."""
 
 KEPT_FOR_A_PERSON = {
-    "no_date": "have no such date, and are never due: give them one in the library system",
-    "credit": "stay, since a credit of theirs is open: pay it out, or settle their fines with it",
-    "disputed": "stay, since they dispute a fine: settle that",
+    "no_date": "without such a date, and never due: add the date in the library system",
+    "credit": "with an open credit: pay it out, or settle fines with it",
+    "disputed": "with a disputed fine: settle the dispute",
 }
-"""Reasons for which users or their fines stay until somebody does something."""
+"""Reasons for which users or their fines stay until somebody does something; each follows the number of users."""
 
 HARMLESS = ("NO_PAYMENT",)
 """Outcomes of payments that have no effect and need none."""
@@ -165,7 +165,7 @@ def user_job_report(
 
 def _kept(job: UserJob) -> list[str]:
     return [
-        f"{left['users']:,} users {advice}. `bin/bursar users report {job.id}` lists them."
+        f"Left behind: {many(left['users'], 'user')} {advice}. `bin/bursar users report {job.id}` lists them."
         for reason, advice in KEPT_FOR_A_PERSON.items()
         if (left := job.left_behind.get(reason))
     ]
@@ -259,7 +259,7 @@ def _rejected(file_id: int, name: str, records: int, outcomes: Mapping[str, Mapp
     if counts:
         parts = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items())
         yield (
-            f"{sum(counts.values()):,} of the {records:,} records of {name} had no effect ({parts}). "
+            f"{sum(counts.values()):,} of {many(records, 'record')} in {name} had no effect ({parts}). "
             f"`bin/bursar imports rejects {file_id}` lists them with their reasons; ask the bursar."
         )
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Row
 
 from bursar.errors import LedgerError
 from bursar.ledger.statements import statement
-from bursar.money import money
+from bursar.money import many, money
 
 log = logging.getLogger(__name__)
 
@@ -73,9 +73,10 @@ def forget(connection: Connection) -> None:
 
 def _refusal(user_id: int, active: Sequence[Row]) -> str:  # type: ignore[type-arg]
     more = [f"  and {len(active) - FINES_SHOWN:,} more"] if len(active) > FINES_SHOWN else []
+    verb = "is" if len(active) == 1 else "are"
     return "\n".join(
         [
-            f"User {user_id} can't be deleted: {len(active):,} fines are considered active.",
+            f"User {user_id} can't be deleted: {many(len(active), 'fine')} {verb} considered active.",
             *(f"  fine {fine.id}: {_where(fine)}" for fine in active[:FINES_SHOWN]),
             *more,
             HOW_FINES_END,

@@ -8,11 +8,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection, RowMapping
 
 from bursar.errors import BursarError
 from bursar.ledger.statements import statement
+from bursar.profiles.rules import RuledModel
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ Codes = tuple[str, ...]
 """Codes to choose by; none choose all."""
 
 
-class Choices(BaseModel):
+class Choices(RuledModel):
     """What a person chose in the form of a job."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,16 +1,19 @@
 """Bulk Fine Waiving: small debts are given up, many at once."""
 
 import logging
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field
+from pydantic_core import InitErrorDetails
 from sqlalchemy import Engine
 
 from bursar.ledger.statements import statement
 from bursar.money import many
 from bursar.profiles import Settings
+from bursar.profiles.rules import wrong
 from bursar.users.fine_ids import listed_file, stage
 from bursar.users.jobs import Amount, Choices, Codes, UserJob, check_codes, job_of_run, next_job, record, waive
 
@@ -33,12 +36,11 @@ class WaiveChoices(Choices):
     reason: Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
     comment: Annotated[str, Field(max_length=2_000)] = ""
 
-    @field_validator("created_to")
-    @classmethod
-    def _not_before_created_from(cls, created_to: date | None, info: ValidationInfo) -> date | None:
-        if created_to and (start := info.data.get("created_from")) and created_to < start:
-            raise ValueError(f"{created_to} is before created_from")
-        return created_to
+    def _days_are_in_order(self) -> Iterator[InitErrorDetails]:
+        if self.created_from and self.created_to and self.created_to < self.created_from:
+            yield wrong(f"{self.created_to} is before created_from", "created_to")
+
+    rules = (_days_are_in_order,)
 
 
 def waive_fines(engine: Engine, choices: WaiveChoices, settings: Settings, *, run: str, as_of: datetime) -> UserJob:
