@@ -118,7 +118,9 @@ def print_balance(out: Console, places: list[Places], files: FileTotals) -> None
         table.add_column(place.currency, justify="right", min_width=11)
 
     def row(name: str, amounts: Iterable[Decimal], style: str | None = None) -> None:
-        table.add_row(name, *(digits(amount) for amount in amounts), style=style)
+        table.add_row(
+            name, *(digits(amount, place.currency) for amount, place in zip(amounts, places, strict=True)), style=style
+        )
 
     def of(sums: Mapping[str, Decimal]) -> list[Decimal]:
         return [sums.get(place.currency, Decimal()) for place in places]
@@ -183,7 +185,8 @@ def _add_rows(
 ) -> None:
     """Adds one row for each currency; the first holds the other cells too."""
     for number, (currency, values) in enumerate(sorted(amounts.items())):
-        table.add_row(*(cells if number == 0 else [""] * len(cells)), *map(digits, values), currency, style=style)
+        shown = [digits(value, currency) for value in values]
+        table.add_row(*(cells if number == 0 else [""] * len(cells)), *shown, currency, style=style)
 
 
 def _add_amounts(totals: dict[str, list[Decimal]], amounts: Mapping[str, Sequence[Decimal]]) -> None:

@@ -70,8 +70,8 @@ class ArrivalSensor(BaseSensorOperator):
         folder = f"{section.input_file_path} of the connection {self.profile.sftp_connection}"
         if error := event.get("last_error"):
             raise PassingError(
-                f"The waiting time of {many(section.waiting_time_minutes, 'minute')} is over, and the last look into {folder} "
-                f"failed, so it is unknown whether a file is there. Nothing was imported. The error was: {error}"
+                f"The waiting time of {many(section.waiting_time_minutes, 'minute')} is over, and the last look into "
+                f"{folder} failed, so it is unknown whether a file is there. Nothing was imported. The error was: {error}"
             )
         if files := event.get("files"):
             return files
