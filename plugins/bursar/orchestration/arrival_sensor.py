@@ -71,7 +71,8 @@ class ArrivalSensor(BaseSensorOperator):
         if error := event.get("last_error"):
             raise PassingError(
                 f"The waiting time of {many(section.waiting_time_minutes, 'minute')} is over, and the last look into "
-                f"{folder} failed, so it is unknown whether a file is there. Nothing was imported. Error: {error}"
+                f"{folder} failed, so it is unknown whether a file is there. Nothing was imported. "
+                f"The error was: {error}"
             )
         if files := event.get("files"):
             return files
