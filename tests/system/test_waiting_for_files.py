@@ -61,7 +61,7 @@ def test_a_wait_outlives_the_ledger_and_the_triggerer_and_needs_no_process(
     run = client.trigger(dag)
 
     eventually(lambda: client.task_states(dag, run)[TASK] == "deferred")
-    eventually(lambda: any("0 ready" in line for line in log(library, dag, run, TASK)))
+    eventually(lambda: any("ready 0" in line for line in log(library, dag, run, TASK)))
     with no_ledger(library):
         eventually(lambda: any("The ledger failed" in line for line in log(library, dag, run, TASK)))
         [waiting] = [task for task in client.tasks(dag, run) if task["task_id"] == TASK]
