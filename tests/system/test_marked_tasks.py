@@ -123,6 +123,7 @@ def test_an_answer_that_airflow_loses_is_asked_for_again(library: Library, engin
     first, second = letters(library, "LOST")
     assert first["Subject"] == second["Subject"]
     assert "Please answer again" in second.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    time.sleep(6)  # as above
     say(library, "LOST", run, "Approve")
     assert client.wait("bursar_export__LOST", run) == "success"
     assert len(files(library, "LOST")) == 1
