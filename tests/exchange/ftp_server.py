@@ -21,7 +21,7 @@ with warnings.catch_warnings():
     from pyftpdlib.ioloop import IOLoop
     from pyftpdlib.servers import FTPServer
 
-__all__ = ["COMMANDS", "HOST", "TLS_FTPHandler", "ftp_server", "self_signed_certificate"]
+__all__ = ["COMMANDS", "HOST", "FTPHandler", "TLS_FTPHandler", "ftp_server", "self_signed_certificate"]
 
 HOST = "127.0.0.1"
 COMMANDS: dict[str, object] = FTPHandler.proto_cmds

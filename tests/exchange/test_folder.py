@@ -1,16 +1,22 @@
 """What every kind of server has to do: SFTP, FTP and FTPS."""
 
+import gc
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import PurePosixPath
 
 import pytest
+from asyncssh.constants import FXP_CLOSE
+from asyncssh.packet import SSHPacket
+from asyncssh.sftp import SFTPServerHandler
 
-from bursar.errors import RemoteFolderError
+from bursar.errors import PassingError, RemoteFolderError
 from bursar.exchange.folder import RemoteFolder
+from tests.exchange.ftp_server import FTPHandler
 from tests.remote import Remote
 
 ACTS: dict[str, Callable[[RemoteFolder, str], object]] = {
@@ -259,3 +265,45 @@ def test_a_file_in_place_of_the_folder_is_an_error(remote: Remote) -> None:
     (remote.disk / "alma").write_bytes(b"")
     with pytest.raises(RemoteFolderError, match=r"bursar\.example\.edu/alma: "), remote.open("alma", may_create=True):
         pass
+
+
+class BrokenError(Exception):
+    """What goes wrong on this machine."""
+
+
+class Broken(BytesIO):
+    """A file of which some can be read."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.tell() > 100_000:
+            raise BrokenError
+        return super().read(size)
+
+
+@pytest.mark.parametrize("size", [0, 300_000])
+def test_an_upload_that_fails_here_does_not_look_complete_to_the_server(
+    remote: Remote, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete: list[str] = []
+    monkeypatch.setattr(FTPHandler, "on_file_received", lambda _, file: complete.append(file))
+    usual = SFTPServerHandler._process_close  # noqa: SLF001
+
+    async def closed(handler: SFTPServerHandler, packet: SSHPacket) -> None:
+        complete.append("closed")
+        await usual(handler, packet)
+
+    monkeypatch.setitem(SFTPServerHandler._packet_handlers, FXP_CLOSE, closed)  # noqa: SLF001
+    source = Broken(bytes(size))
+    if not size:
+        source.seek(100_001)
+    with suppress(OSError, EOFError), remote.open() as folder:
+        with pytest.raises(BrokenError):
+            folder.write("new.xml", source)
+        with suppress(PassingError):  # by FTP, the connection has ended
+            folder.delete("new.xml")
+    gc.collect()
+    assert complete == []
+    with remote.open() as folder:
+        folder.write("whole.xml", BytesIO(bytes(300_000)))
+        assert folder.size("whole.xml") == 300_000
+    assert len(complete) == 1

@@ -1,5 +1,6 @@
 """A folder on an FTP server, with or without TLS."""
 
+import socket
 import ssl
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,8 @@ from bursar.exchange.folder import (
     refused,
 )
 
+ABORT_SECONDS = 5
+"""How long to wait for the second answer to an abort, which some servers do not give."""
 _PASSING = ("421", "425", "426", "450", "451")  # RFC 959: closing, no data connection, broken off, busy, local error
 _TROUBLES: tuple[type[Exception], ...] = (*all_errors, ValueError)  # the last: names or facts that make no sense
 _FORBIDDEN = ("permission", "privilege", "denied", "not allowed", "not authorized", "forbidden")
@@ -82,7 +85,20 @@ class FtpFolder:
     def write(self, name: str, source: BinaryIO, sent: Callable[[bytes], None] | None = None) -> None:
         """Writes the rest of a stream to a file, over what was there; `sent` is called with each block on its way."""
         with self._asking_to("write the file", checked(name)):
-            self._client.storbinary(f"STOR {name}", source, BLOCK, sent)
+            self._client.voidcmd("TYPE I")
+            connection = self._client.transfercmd(f"STOR {name}")
+            try:
+                while block := source.read(BLOCK):
+                    connection.sendall(block)
+                    if sent:
+                        sent(block)
+                if isinstance(connection, ssl.SSLSocket):
+                    connection.unwrap()
+            except BaseException:
+                self._break_off(connection)
+                raise
+            connection.close()
+            self._client.voidresp()
 
     def rename(self, name: str, new: str) -> None:
         """Gives a file a name that is free.
@@ -157,6 +173,18 @@ class FtpFolder:
         for name, facts in self._client.mlsd(folder):
             if facts["type"] not in ("cdir", "pdir"):
                 yield _entry(name, facts)
+
+    def _break_off(self, connection: socket.socket) -> None:
+        """Aborts a transfer: to the server, the end of the data would be that of a complete file."""
+        with suppress(*all_errors):
+            self._client.abort()
+        with suppress(*all_errors):
+            connection.close()
+        if control := self._client.sock:
+            control.settimeout(ABORT_SECONDS)
+            with suppress(*all_errors):
+                self._client.voidresp()
+            control.settimeout(PATIENCE)
 
     def _knows(self, command: str) -> bool:
         if self._features is None:

@@ -76,16 +76,23 @@ class SftpFolder:
 
     def write(self, name: str, source: BinaryIO, sent: Callable[[bytes], None] | None = None) -> None:
         """Writes the rest of a stream to a file, over what was there; `sent` is called with each block on its way."""
-        with self._asking_to("write the file", checked(name)), self._client.open(name, "wb") as remote:
-            block = source.read(BLOCK)
-            while block:
-                following = source.read(BLOCK)
-                # Blocks are sent without waiting for answers; the last one waits for its own and all that are due.
-                remote.set_pipelined(bool(following))
-                remote.write(block)
-                if sent:
-                    sent(block)
-                block = following
+        with self._asking_to("write the file", checked(name)):
+            remote = self._client.open(name, "wb")
+            try:
+                block = source.read(BLOCK)
+                while block:
+                    following = source.read(BLOCK)
+                    # Blocks are sent without waiting for answers; the last one waits for its own and all that are due.
+                    remote.set_pipelined(bool(following))
+                    remote.write(block)
+                    if sent:
+                        sent(block)
+                    block = following
+            except BaseException:
+                # Some servers hand a file on when it is closed: one that is not complete ends with the connection.
+                setattr(remote, "_closed", True)  # noqa: B010  or paramiko closes it when it is collected
+                raise
+            remote.close()
 
     def rename(self, name: str, new: str) -> None:
         """Gives a file a name that is free; a file that has the name already is never replaced.
