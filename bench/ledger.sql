@@ -48,7 +48,7 @@ FROM sizes, generate_series(1, fines + closed) AS n,
      LATERAL (SELECT CASE WHEN n % 7 = 0 THEN 15 WHEN n % 40 = 1 THEN -(1 + n % 13 * 0.25) ELSE 0.25 + n % 160 * 0.25 END AS amount) AS money,
      LATERAL (SELECT timestamptz '2024-09-01 08:00 UTC' + n * 6 % 60000000 * interval '1 second' AS created) AS moment;
 
-INSERT INTO journal (fine_id, kind, balance_change, at)
+INSERT INTO journal_entries (fine_id, entry_type, balance_change, posted_at)
 SELECT id, 'CHARGED', amount, created_at FROM fines
 UNION ALL
 SELECT id, 'PAID', -amount, created_at + interval '5 days' FROM fines WHERE balance = 0;

@@ -14,14 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bursar.exchange.folder import RemoteFolder
-from bursar.exporting import closing, delivery, document, selection
-from bursar.importing import application, arrival, intake, putting_away, rejects
+from bursar.airflow import dag_factory  # noqa: F401  as a task's process has it
+from bursar.airflow.connections import open_folder
+from bursar.db.engine import ledger_engine
+from bursar.exports import build, close, selection, upload
+from bursar.imports import apply, archive, detect, load, rejects
 from bursar.ledger.batches import Batch
-from bursar.ledger.connection import ledger_engine
-from bursar.orchestration import integrations  # noqa: F401  as a task's process has it
-from bursar.orchestration.connections import open_folder
 from bursar.profiles import Profile, Settings
+from bursar.remote_files.base import RemoteFolder
 
 RUN = "bench"
 PROFILE = Profile.model_validate(
@@ -42,13 +42,13 @@ PROFILE = Profile.model_validate(
             "output_file_path": "out",
             "schedule": "daily at 02:00",
         },
-        "import": {"active": True, "input_file_path": "in", "settle_seconds": 0, "schedule": "daily at 06:00"},
+        "import": {"active": True, "input_file_path": "in", "stable_for_seconds": 0, "schedule": "daily at 06:00"},
     }
 )
 SETTINGS = Settings.model_validate(
     {
         "institution_name": "Bench University",
-        "institution_number": "4321",
+        "institution_id": "4321",
         "default_currency": "USD",
         "time_zone": "America/New_York",
     }
@@ -58,64 +58,74 @@ AS_OF = datetime(2026, 11, 1, 7, 0, tzinfo=UTC)
 Given = dict[str, Any]  # ledger: URL; staging: folder; batch, file: id; name: of the payment file
 
 
-def select(given: Given) -> Given:
+def select_fines(given: Given) -> Given:
     """Selects all that is open."""
-    batch = selection.select_fines(ledger_engine(given["ledger"]), PROFILE, SETTINGS, run=RUN, as_of=AS_OF)
+    batch = selection.select_fines(ledger_engine(given["ledger"]), PROFILE, SETTINGS, run_id=RUN, as_of=AS_OF)
     return {"batch": batch.id, "fines": batch.fines}
 
 
-def build(given: Given) -> Given:
+def build_file(given: Given) -> Given:
     """Builds and checks the file."""
-    built = document.build_document(ledger_engine(given["ledger"]), given["batch"], Path(given["staging"]))
+    built = build.build_file(ledger_engine(given["ledger"]), given["batch"], Path(given["staging"]))
     return {"file": str(built.path), "bytes": built.size, "sha256": built.sha256}
 
 
-def deliver(given: Given) -> Given:
+def upload_file(given: Given) -> Given:
     """Uploads it."""
 
     def folder_of(batch: Batch) -> AbstractContextManager[RemoteFolder]:
         return open_folder(batch.sftp_connection, batch.output_file_path, may_create=True)
 
-    batch = delivery.deliver(ledger_engine(given["ledger"]), given["batch"], folder_of, Path(given["staging"]))
+    batch = upload.upload_file(ledger_engine(given["ledger"]), given["batch"], folder_of, Path(given["staging"]))
     return {"name": batch.file_name}
 
 
-def close(given: Given) -> Given:
+def close_fines(given: Given) -> Given:
     """Closes the fines."""
-    return {"fines": closing.close_fines(ledger_engine(given["ledger"]), given["batch"]).fines}
+    return {"fines": close.close_fines(ledger_engine(given["ledger"]), given["batch"]).fines}
 
 
-def look(given: Given) -> Given:
+def detect_files(given: Given) -> Given:
     """Looks for files, as the sensor does."""
     with _input_folder() as folder:
-        ready = arrival.arrived(ledger_engine(given["ledger"]), PROFILE, folder.files(), most=1024)
+        ready = detect.select_ready_files(ledger_engine(given["ledger"]), PROFILE, folder.files(), most=1024)
     return {"ready": len(ready)}
 
 
-def read(given: Given) -> Given:
+def load_file(given: Given) -> Given:
     """Fetches the file of payments and reads it into the ledger."""
     engine, staging = ledger_engine(given["ledger"]), Path(given["staging"])
     with _input_folder() as folder:
-        file = intake.read_file(engine, PROFILE, given["name"], run=RUN, folder=folder, work_dir=staging)
+        file = load.load_file(engine, PROFILE, given["name"], run_id=RUN, folder=folder, work_dir=staging)
     return {"file": file.id, "records": file.records}
 
 
-def apply(given: Given) -> Given:
+def apply_payments(given: Given) -> Given:
     """Applies it."""
-    return {"outcomes": application.apply_payments(ledger_engine(given["ledger"]), given["file"], run=RUN).outcomes}
+    return {"outcomes": apply.apply_payments(ledger_engine(given["ledger"]), given["file"], run_id=RUN).outcomes}
 
 
-def put_away(given: Given) -> Given:
+def archive_file(given: Given) -> Given:
     """Reports the rejects and moves the file."""
     engine = ledger_engine(given["ledger"])
     rejects.save_rejects(engine, given["file"], Path(given["staging"]) / "rejects")
     with _input_folder() as folder:
-        path = putting_away.put_away(engine, PROFILE, given["name"], run=RUN, folder=folder)
-    return {"put_away_to": path}
+        path = archive.archive_file(engine, PROFILE, given["name"], run_id=RUN, folder=folder)
+    return {"archived_path": path}
 
 
 STAGES: dict[str, Callable[[Given], Given]] = {
-    stage.__name__: stage for stage in (select, build, deliver, close, look, read, apply, put_away)
+    stage.__name__: stage
+    for stage in (
+        select_fines,
+        build_file,
+        upload_file,
+        close_fines,
+        detect_files,
+        load_file,
+        apply_payments,
+        archive_file,
+    )
 }
 
 

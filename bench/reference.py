@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bursar.exporting.checking import XSD
+from bursar.layouts.alma_xml.check import XSD
 from demo.postgres import Postgres, program_folder
 
 ROWS = (Path(__file__).parent / "rows.sql").read_text(encoding="utf-8")
@@ -17,7 +17,8 @@ PAYMENTS = "CREATE TABLE payments (transaction_id text, currency text, sum numer
 PAYING = (
     "UPDATE fines SET outstanding = CASE WHEN abs(payments.sum) < abs(fines.outstanding)"
     " THEN fines.outstanding - payments.sum ELSE 0 END, status = 'TRANSFERRED', last_transaction_at = now()"
-    " FROM payments JOIN lines ON lines.transaction_id = payments.transaction_id WHERE fines.id = lines.fine_id"
+    " FROM payments JOIN batch_lines ON batch_lines.transaction_id = payments.transaction_id WHERE fines.id = "
+    "batch_lines.fine_id"
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 STAGES = {
     "export": {"select": ["COPY"], "build": ["xmllint"], "deliver": ["sftp put"], "close": ["UPDATE"]},
-    "import": {"read": ["sftp get", "xmllint", "COPY"], "apply": ["UPDATE"], "put_away": []},
+    "import": {"read": ["sftp get", "xmllint", "COPY"], "apply": ["UPDATE"], "archive_file": []},
 }
 """Each stage of the product, and the steps of the reference that do the least of its work."""
 

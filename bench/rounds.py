@@ -18,7 +18,7 @@ from bench import reference
 from bench.payments import Answer
 from bench.reference import Tools
 from bench.servers import Server
-from bursar.ledger.connection import ledger_engine, migrate
+from bursar.db.engine import ledger_engine, migrate
 from demo.postgres import LEDGER_OWNER, Postgres
 
 ROOT = Path(__file__).parents[1]
@@ -135,7 +135,7 @@ class Bench:
         incoming, staging = self.server.disk / "in", self.folder / "staging"
         with self.copy_of(exported) as ledger:
             given: Given = {"ledger": self.url(ledger), "staging": str(staging), "name": "paid.xml"}
-            product = {stage: self.product(stage, given) for stage in ("read", "apply", "put_away")}
+            product = {stage: self.product(stage, given) for stage in ("read", "apply", "archive_file")}
             self._check_import(ledger, outcomes, given)
         (incoming / "processed" / "paid.xml").rename(incoming / "paid.xml")
         fetched = staging / "fetched.xml"
@@ -175,17 +175,17 @@ class Bench:
         reference.validate(remote)
         closed = self._one(
             ledger,
-            "SELECT count(*) FROM fines JOIN lines ON lines.fine_id = fines.id"
-            " WHERE fines.status = 'CLOSED' AND fines.balance = 0 AND fines.outstanding = lines.amount",
+            "SELECT count(*) FROM fines JOIN batch_lines ON batch_lines.fine_id = fines.id"
+            " WHERE fines.status = 'CLOSED' AND fines.balance = 0 AND fines.outstanding = batch_lines.amount",
         )
         wrong = self._one(
             ledger,
             "SELECT count(*) FROM fines JOIN (SELECT fine_id, sum(balance_change) AS balance,"
-            " sum(outstanding_change) AS outstanding FROM journal GROUP BY fine_id) AS entries"
+            " sum(outstanding_change) AS outstanding FROM journal_entries GROUP BY fine_id) AS entries"
             " ON entries.fine_id = fines.id"
             " WHERE (fines.balance, fines.outstanding) <> (entries.balance, entries.outstanding)",
         )
-        claims = self._one(ledger, "SELECT count(*) FROM claims")
+        claims = self._one(ledger, "SELECT count(*) FROM batch_claims")
         found = (digest, given["fines"], closed, wrong, claims)
         if found != (given["sha256"], fines, fines, 0, 0):
             raise WrongResult(f"the export of {fines} fines left {found}")

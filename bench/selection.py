@@ -13,24 +13,24 @@ from bench import servers
 from bench.__main__ import temporary_folder
 from bench.product import AS_OF, PROFILE, SETTINGS
 from bench.rounds import Bench
-from bursar.exporting.closing import close_fines, release
-from bursar.exporting.selection import preview, select_fines
-from bursar.importing.application import apply_payments
+from bursar.db.engine import ledger_engine
+from bursar.db.queries import query
+from bursar.exports.close import close_fines, release_batch
+from bursar.exports.selection import preview, select_fines
+from bursar.imports.apply import apply_payments
 from bursar.ledger.batches import Batch
-from bursar.ledger.connection import ledger_engine
-from bursar.ledger.statements import statement
-from bursar.users.purging import PurgeChoices, purge_users
-from bursar.users.waiving import WaiveChoices, waive_fines
+from bursar.users.purging import PurgeParams, purge_users
+from bursar.users.waiving import WaiveParams, waive_fines
 
 ELIGIBLE = 1_000
 PAYMENTS = """
-INSERT INTO import_files (profile, run, name, size, modified, sha256, amounts, records, totals, read_at)
+INSERT INTO import_files (profile, run_id, name, size, modified, sha256, amount_mode, records, totals, read_at)
 SELECT 'BENCH', 'timed', 'paid.xml', 1, now(), 'x', 'incremental', count(*),
        jsonb_build_object('USD', CAST(sum(amount) AS text)), now()
-FROM lines WHERE batch_id = CAST(current_setting('bench.batch') AS bigint);
+FROM batch_lines WHERE batch_id = CAST(current_setting('bench.batch') AS bigint);
 INSERT INTO import_records (file_id, number, line, transaction_id, currency, sum)
 SELECT 1, number, number, transaction_id, currency, amount
-FROM lines WHERE batch_id = CAST(current_setting('bench.batch') AS bigint)
+FROM batch_lines WHERE batch_id = CAST(current_setting('bench.batch') AS bigint)
 """  # all fines of a batch, to the cent
 
 
@@ -56,20 +56,20 @@ def _measure(bench: Bench, size: int) -> dict[str, float]:
     ledger = bench.fill(ELIGIBLE, closed=size - ELIGIBLE)
     engine = ledger_engine(bench.url(ledger))
 
-    def select(run: str) -> Batch:
-        return select_fines(engine, PROFILE, SETTINGS, run=run, as_of=AS_OF)
+    def select(run_id: str) -> Batch:
+        return select_fines(engine, PROFILE, SETTINGS, run_id=run_id, as_of=AS_OF)
 
-    def purge(run: str) -> None:
-        purge_users(engine, PurgeChoices(), SETTINGS, run=run, as_of=AS_OF)
+    def purge(run_id: str) -> None:
+        purge_users(engine, PurgeParams(), SETTINGS, run_id=run_id, as_of=AS_OF)
 
-    def waive(run: str) -> None:
-        chosen = WaiveChoices(threshold=Decimal(1000), reason="Amnesty")
-        waive_fines(engine, chosen, SETTINGS, run=run, as_of=AS_OF)
+    def waive(run_id: str) -> None:
+        chosen = WaiveParams(threshold=Decimal(1000), reason="Amnesty")
+        waive_fines(engine, chosen, SETTINGS, run_id=run_id, as_of=AS_OF)
 
     def life(_run: str) -> None:
         with engine.connect() as connection:
-            for name in ("fine", "entries", "without_effect"):
-                connection.execute(statement(f"history/{name}"), {"fine_id": size}).all()
+            for name in ("get_fine", "list_journal_entries", "list_ineffective_records"):
+                connection.execute(query(f"commands/{name}"), {"fine_id": size}).all()
 
     steps: dict[str, Callable[[str], object]] = {
         "preview": lambda _run: preview(engine, PROFILE, as_of=AS_OF, limit=50),
@@ -79,7 +79,7 @@ def _measure(bench: Bench, size: int) -> dict[str, float]:
     }
     for step in steps.values():
         step("warm up")
-    release(engine, select("warm up").id)
+    release_batch(engine, select("warm up").id)
     seconds = {name: _timed(partial(step, "timed")) for name, step in steps.items()}
     seconds["select"] = _timed(partial(select, "timed"))
     batch = select("timed").id
@@ -89,7 +89,7 @@ def _measure(bench: Bench, size: int) -> dict[str, float]:
     with bench.postgres.connect(ledger) as connection:
         connection.execute("SELECT set_config('bench.batch', %s, false)", [str(batch)])
         connection.execute(PAYMENTS)
-    seconds["apply"] = _timed(partial(apply_payments, engine, 1, run="timed"))
+    seconds["apply"] = _timed(partial(apply_payments, engine, 1, run_id="timed"))
     return seconds
 
 

@@ -20,7 +20,7 @@ from bench import servers
 from bench.__main__ import temporary_folder
 from bench.report import MEGABYTE
 from bench.rounds import Bench
-from bursar.exporting.checking import NAMESPACE
+from bursar.layouts.alma_xml.check import NAMESPACE
 
 ROOT = Path(__file__).parents[1]
 FIELDS = (
@@ -34,7 +34,7 @@ def build(ledger: str, file: Path) -> None:
     """Builds a tree of all lines, an element a value, and writes it."""
     root = etree.Element(f"{{{NAMESPACE}}}xml-fragment", nsmap={"xb": NAMESPACE})
     with psycopg.connect(ledger) as connection:
-        for line in connection.execute(f"SELECT {', '.join(FIELDS)} FROM lines ORDER BY number"):
+        for line in connection.execute(f"SELECT {', '.join(FIELDS)} FROM batch_lines ORDER BY number"):
             fine = etree.SubElement(root, f"{{{NAMESPACE}}}userFineFee")
             for name, value in zip(FIELDS, line, strict=True):
                 text = "" if value is None else str(value).translate(dict.fromkeys(range(0x20), " "))

@@ -16,8 +16,8 @@ from secrets import token_hex
 from cryptography.fernet import Fernet
 from sqlalchemy import Engine
 
+from bursar.db.engine import ledger_engine
 from bursar.errors import BursarError
-from bursar.ledger.connection import ledger_engine
 from cluster.check import export_problems, import_problems, office_pays
 from cluster.compose import PROJECT, example_variables, read_compose
 from cluster.faults import Fault, Gate, held, locked
@@ -164,8 +164,8 @@ def _put_to_work(
     say("Six exports start; a worker is killed in the middle of each stage, and a scheduler.")
     holds = {
         ("P3", "upload_file"): gate.closed("rename", "P3-"),
-        ("P4", "close_fines"): locked(engine, "LOCK TABLE journal IN SHARE MODE"),
-        ("P2", "build_document"): locked(
+        ("P4", "close_fines"): locked(engine, "LOCK TABLE journal_entries IN SHARE MODE"),
+        ("P2", "build_file"): locked(
             engine,
             "SELECT FROM batches WHERE profile = 'P2' FOR UPDATE",
             once="SELECT id FROM batches WHERE profile = 'P2'",
@@ -174,10 +174,10 @@ def _put_to_work(
     last = {("P1", "select_fines"): locked(engine, "LOCK TABLE fines IN EXCLUSIVE MODE")}
     runs = _run(client, "export", machines, (holds, last), scheduler)
     apart = []
-    for code, run in runs.items():
-        hosts = {task["task_id"]: task["hostname"] for task in client.tasks(f"bursar_export__{code}", run)}
-        apart += [code] if hosts["build_document"] != hosts["upload_file"] else []
-        say(f"  {code} was built on {hosts['build_document']} and uploaded on {hosts['upload_file']}.")
+    for code, run_id in runs.items():
+        hosts = {task["task_id"]: task["hostname"] for task in client.tasks(f"bursar_export__{code}", run_id)}
+        apart += [code] if hosts["build_file"] != hosts["upload_file"] else []
+        say(f"  {code} was built on {hosts['build_file']} and uploaded on {hosts['upload_file']}.")
     problems = export_problems(engine, bursars, fines)
     problems += [] if apart else ["no file was built on one worker and uploaded on another"]
 
@@ -187,10 +187,10 @@ def _put_to_work(
     say("Six imports start; the triggerer is killed while one waits, a worker in the middle of each stage, and Redis.")
     holds = {
         ("P1", "wait_for_files"): gate.closed("scandir", "P1/in"),
-        ("P2", "import_file.read_file"): gate.closed("open", "P2/in/payments"),
-        ("P4", "import_file.put_away"): gate.closed("rename", "P4/in/payments"),
+        ("P2", "import_file.load_file"): gate.closed("open", "P2/in/payments"),
+        ("P4", "import_file.archive_file"): gate.closed("rename", "P4/in/payments"),
     }
-    last = {("P3", "import_file.apply_payments"): locked(engine, "LOCK TABLE journal IN SHARE MODE")}
+    last = {("P3", "import_file.apply_payments"): locked(engine, "LOCK TABLE journal_entries IN SHARE MODE")}
     _run(client, "import", machines, (holds, last), redis)
     return problems + import_problems(engine, bursars, paid, fines)
 
@@ -222,9 +222,9 @@ def _run(
             for host, tasks in hosts.items():
                 _kill(machines[host], f"in the middle of {', '.join(tasks)}")
     deadline = time.monotonic() + RUNS_END_WITHIN
-    for code, run in runs.items():
-        if (state := client.wait(dags[code], run, timeout=deadline - time.monotonic())) != "success":
-            raise BursarError(f"The {way} of {code} ended as {state}: {client.task_states(dags[code], run)}")
+    for code, run_id in runs.items():
+        if (state := client.wait(dags[code], run_id, timeout=deadline - time.monotonic())) != "success":
+            raise BursarError(f"The {way} of {code} ended as {state}: {client.task_states(dags[code], run_id)}")
     say(f"  All {len(runs)} runs have ended.")
     return runs
 

@@ -12,19 +12,21 @@ from cluster.library import CODES, FINES, server_of
 from demo.bursar_office import Bill, bills, payments, write_payments
 
 EXPORTED = """
-    SELECT lines.transaction_id, fines.source_id, lines.amount, fines.outstanding, batches.file_name, batches.sha256,
-           (SELECT count(*) FROM journal WHERE fine_id = fines.id AND kind = 'EXPORTED') AS exported
-    FROM lines JOIN fines ON fines.id = lines.fine_id JOIN batches ON batches.id = lines.batch_id
+    SELECT batch_lines.transaction_id, fines.source_id, batch_lines.amount, fines.outstanding, batches.file_name,
+           batches.sha256,
+           (SELECT count(*) FROM journal_entries WHERE fine_id = fines.id AND entry_type = 'EXPORTED') AS exported
+    FROM batch_lines JOIN fines ON fines.id = batch_lines.fine_id JOIN batches ON batches.id = batch_lines.batch_id
     WHERE batches.state = 'CLOSED'
 """
 APPLIED = """
     SELECT transaction_id, -sum(outstanding_change) AS applied, count(*) AS entries
-    FROM journal JOIN lines USING (fine_id) WHERE kind = 'PAID_AT_BURSAR' GROUP BY transaction_id
+    FROM journal_entries JOIN batch_lines USING (fine_id) WHERE entry_type = 'PAID_AT_BURSAR' GROUP BY transaction_id
 """
 CREDITS = "SELECT -sum(amount) FROM fines WHERE fine_fee_type = 'CREDIT'"
 UNBALANCED = """
     SELECT count(*) FROM fines JOIN (
-        SELECT fine_id, sum(balance_change) AS balance, sum(outstanding_change) AS outstanding FROM journal GROUP BY 1
+        SELECT fine_id, sum(balance_change) AS balance, sum(outstanding_change) AS outstanding
+        FROM journal_entries GROUP BY 1
     ) AS entries ON entries.fine_id = fines.id
     WHERE (fines.balance, fines.outstanding) <> (entries.balance, entries.outstanding)
 """
@@ -40,7 +42,7 @@ def export_problems(engine: Engine, bursars: Path, fines: Mapping[str, Decimal])
     problems = []
     with engine.connect() as connection:
         rows = connection.execute(text(EXPORTED)).all()
-        claims = connection.scalar(text("SELECT count(*) FROM claims"))
+        claims = connection.scalar(text("SELECT count(*) FROM batch_claims"))
     lines = Counter(row.source_id for row in rows)
     if lines != Counter(dict.fromkeys(fines, 1)) or claims:
         problems.append(f"{len(fines)} fines, {sum(lines.values())} lines, {claims} claims left")
@@ -69,7 +71,9 @@ def office_pays(bursars: Path) -> list[Bill]:
     for code in CODES:
         (file,) = files(bursars, code)
         answer = payments(bills(file))
-        write_payments(answer, bursars / server_of(code) / code / "in", f"payments-{code}.xml", marker=".done")
+        write_payments(
+            answer, bursars / server_of(code) / code / "in", f"payments-{code}.xml", done_file_suffix=".done"
+        )
         paid += answer
     return paid
 

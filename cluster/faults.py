@@ -69,7 +69,7 @@ class Fault:
     """A stage of a DAG's run that is held by `hold` and then loses the machine that runs it."""
 
     dag: str
-    run: str
+    run_id: str
     task: str
     hold: AbstractContextManager[object]
 
@@ -90,7 +90,7 @@ def _in_the_middle(client: AirflowClient, fault: Fault) -> str:
     """
     deadline = time.monotonic() + HELD_WITHIN
     while time.monotonic() < deadline:
-        for task in client.tasks(fault.dag, fault.run):
+        for task in client.tasks(fault.dag, fault.run_id):
             triggerer = (task["triggerer_job"] or {}).get("hostname")
             host = {"running": task["hostname"], "deferred": triggerer}.get(task["state"])
             if task["task_id"] == fault.task and host:

@@ -25,7 +25,7 @@ export:
 import:
   active: yes
   input_file_path: {code}/in
-  marker: .done
+  done_file_suffix: .done
   schedule: cron 0 6 1 1 *
 """
 

@@ -1,5 +1,5 @@
 """One Airflow DAG for each active section of each integration profile in include/profiles."""
 
-from bursar.orchestration.integrations import integration_dags
+from bursar.airflow.dag_factory import build_dags
 
-globals().update(integration_dags())
+globals().update(build_dags())

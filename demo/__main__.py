@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.text import Text
 from sqlalchemy import text
 
+from bursar.db.engine import ledger_engine
 from bursar.errors import BursarError
-from bursar.exporting.selection import preview
-from bursar.ledger.connection import ledger_engine
-from bursar.money import many
+from bursar.exports.selection import preview
+from bursar.money import pluralize
 from bursar.profiles import Profile
 from demo.accounts import balance_problems, file_totals, places, positions
 from demo.commands import run_command
@@ -35,7 +35,13 @@ from demo.report import (
     print_reversal,
     print_verdict,
 )
-from demo.user_jobs import in_debt_at_a_bursar, print_user_jobs, run_user_jobs, user_job_problems, write_user_jobs
+from demo.user_jobs import (
+    in_debt_at_a_bursar,
+    print_user_jobs,
+    run_user_jobs,
+    user_job_problems,
+    write_user_jobs,
+)
 
 PROJECT = Path(__file__).resolve().parents[1]
 STATE = PROJECT / ".local" / "demo"
@@ -181,7 +187,7 @@ class _Demo:
         dags = {profile.code: f"bursar_export__{profile.code}" for profile in profiles}
         client.wait_for_dags(dags.values())
         runs = {code: client.trigger(dag) for code, dag in dags.items()}
-        states = {code: client.wait(dags[code], run) for code, run in runs.items()}
+        states = {code: client.wait(dags[code], run_id) for code, run_id in runs.items()}
         return [
             exported(self._engine, self._library, profile, runs[profile.code], states[profile.code])
             for profile in profiles
@@ -192,7 +198,7 @@ class _Demo:
         sent = mails(self._library.mails)
         files = {
             "bursars": "the exported files, and the files of payments",
-            "mails": f"{many(len(sent), 'mail')} to the library's staff, as HTML pages",
+            "mails": f"{pluralize(len(sent), 'mail')} to the library's staff, as HTML pages",
             f"reports/preview-{PREVIEWED}.txt": "each fine that was to be sent or to stay, and why",
             "reports/exports.txt": "each export: what went, what stayed and why",
             "reports/imports.txt": "each payment file, and what its payments did",

@@ -13,15 +13,15 @@ PLACES = text("""
     WITH places AS (
         SELECT fines.id, fines.currency, fines.amount AS original, fines.balance, fines.outstanding,
                coalesce(-sum(balance_change + outstanding_change)
-                        FILTER (WHERE kind IN ('PAID', 'REFUNDED')), 0) AS desk,
-               coalesce(-sum(balance_change + outstanding_change) FILTER (WHERE kind = 'WAIVED'), 0) AS waived,
-               coalesce(-sum(outstanding_change) FILTER (WHERE kind = 'REVERSED'), 0) AS set_off,
-               coalesce(-sum(balance_change) FILTER (WHERE kind = 'EXPORTED_AND_PAID'), 0)
-                   - coalesce(sum(outstanding_change) FILTER (WHERE kind = 'PAID_AT_BURSAR'), 0) AS settled,
-               coalesce(sum(credited), 0) AS credits
-        FROM fines JOIN journal ON journal.fine_id = fines.id
+                        FILTER (WHERE entry_type IN ('PAID', 'REFUNDED')), 0) AS desk,
+               coalesce(-sum(balance_change + outstanding_change) FILTER (WHERE entry_type = 'WAIVED'), 0) AS waived,
+               coalesce(-sum(outstanding_change) FILTER (WHERE entry_type = 'REVERSED'), 0) AS set_off,
+               coalesce(-sum(balance_change) FILTER (WHERE entry_type = 'EXPORTED_AND_PAID'), 0)
+                   - coalesce(sum(outstanding_change) FILTER (WHERE entry_type = 'PAID_AT_BURSAR'), 0) AS settled,
+               coalesce(sum(credit_amount), 0) AS credits
+        FROM fines JOIN journal_entries ON journal_entries.fine_id = fines.id
         LEFT JOIN import_records AS records
-            ON records.file_id = journal.import_file_id AND records.number = journal.import_record
+            ON records.file_id = journal_entries.import_file_id AND records.number = journal_entries.import_record
         GROUP BY fines.id
     )
     SELECT currency, sum(original) AS original, sum(desk) AS desk, sum(waived) AS waived, sum(balance) AS balance,

@@ -51,8 +51,8 @@ class AirflowClient(httpx.Client):
 
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
         """Starts a manual run and returns its id."""
-        run = self._ask("POST", f"dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf or {}})
-        return str(run["dag_run_id"])
+        run_id = self._ask("POST", f"dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf or {}})
+        return str(run_id["dag_run_id"])
 
     def clear(self, dag_id: str, run_id: str) -> None:
         """Lets all tasks of a run that has ended run once more."""

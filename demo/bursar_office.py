@@ -52,7 +52,9 @@ def payments(owed: list[Bill]) -> list[Bill]:
     return [*paid, Bill("99999999999999", "USD", Decimal(12))]
 
 
-def write_payments(paid: list[Bill], folder: Path, name: str, *, marker: str | None, broken: bool = False) -> None:
+def write_payments(
+    paid: list[Bill], folder: Path, name: str, *, done_file_suffix: str | None, broken: bool = False
+) -> None:
     """Puts a file of payments into the folder that the library looks into; a broken one ends in the middle."""
     fines = [
         XB.userFineFee(
@@ -66,5 +68,5 @@ def write_payments(paid: list[Bill], folder: Path, name: str, *, marker: str | N
     content = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(content[: len(content) // 2] if broken else content)
-    if marker:
-        (folder / f"{name}{marker}").touch()
+    if done_file_suffix:
+        (folder / f"{name}{done_file_suffix}").touch()

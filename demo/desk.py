@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from sqlalchemy import Engine, text
 
-from bursar.exporting.selection import preview
+from bursar.exports.selection import preview
 from bursar.ledger import desk
 from bursar.profiles import Profile
 

@@ -10,10 +10,10 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from bursar.commands.surroundings import printable
-from bursar.exporting.selection import REASONS
-from bursar.ledger.imports import in_order
-from bursar.money import money, monies
+from bursar.commands.context import sanitize
+from bursar.exports.selection import SKIP_REASONS
+from bursar.ledger.import_files import sort_outcomes
+from bursar.money import format_money, format_totals
 from demo.accounts import Position
 from demo.exports import Export
 from demo.imports import Import
@@ -42,23 +42,25 @@ def write_export(out: Console, export: Export) -> None:
     for number, (currency, sums) in enumerate(batch.totals.items()):
         charges, returned = Decimal(sums["charges"]), Decimal(sums["credits"])
         counts = (f"{batch.users:,}", f"{batch.fines:,}") if number == 0 else ("", "")
-        amounts = (money(amount, currency) for amount in (charges, returned, charges + returned))
+        amounts = (format_money(amount, currency) for amount in (charges, returned, charges + returned))
         went.add_row("Sent" if number == 0 else "", *counts, *amounts)
     out.print(went)
 
     stayed = Table("Left behind, because", box=None, padding=(0, 2))
     for heading in ("Users", "Fines", "Net"):
         stayed.add_column(heading, justify="right")
-    for reason, words in REASONS.items():
-        if left := batch.left_behind.get(reason):
-            stayed.add_row(words, f"{left['users']:,}", f"{left['fines']:,}", monies(left["net"]))
+    for reason, words in SKIP_REASONS.items():
+        if left := batch.skipped.get(reason):
+            stayed.add_row(words, f"{left['users']:,}", f"{left['fines']:,}", format_totals(left["net"]))
     out.print(stayed)
 
     if export.file:
         out.print(f"  File      {short(export.file)}", soft_wrap=True)
         out.print(f"  SHA-256   {export.sha256}")
         agree = "they agree to the cent" if export.in_file == export.in_ledger else "they do not agree"
-        out.print(f"  Check     ledger {monies(export.in_ledger)}, file {monies(export.in_file)}: {agree}")
+        out.print(
+            f"  Check     ledger {format_totals(export.in_ledger)}, file {format_totals(export.in_file)}: {agree}"
+        )
         with export.file.open(encoding="utf-8") as file:
             lines = [escape(line.rstrip("\n").expandtabs(2)) for _, line in zip(range(FIRST_LINES), file, strict=False)]
         out.print(Panel("\n".join([*lines, "..."]), title="the first lines", title_align="left"))
@@ -69,15 +71,15 @@ def write_import(out: Console, one: Import) -> None:
     """Writes what each payment file of one import did."""
     out.rule(f"{one.profile.name} ({one.profile.code}): payments from the bursar", align="left")
     for file in one.files:
-        if file.refusal:
-            out.print(f"  {file.name} was refused and changed nothing: {escape(file.refusal)}")
+        if file.rejection:
+            out.print(f"  {file.name} was refused and changed nothing: {escape(file.rejection)}")
             continue
         out.print(f"  {file.name}: {file.records:,} records, each with one outcome")
         table = Table("Outcome", box=None, padding=(0, 2))
         for heading in ("Records", "Sum in the file", "Paid on fines", "Became a credit"):
             table.add_column(heading, justify="right")
-        for outcome, found in in_order(file.outcomes or {}).items():
-            amounts = (monies(_without_zeros(found[name])) for name in ("sums", "applied", "credited"))
+        for outcome, found in sort_outcomes(file.outcomes or {}).items():
+            amounts = (format_totals(_without_zeros(found[name])) for name in ("sums", "applied", "credited"))
             table.add_row(outcome, f"{found['records']:,}", *amounts)
         out.print(table)
     out.print()
@@ -90,8 +92,10 @@ def write_positions(out: Console, before: Positions, after: Positions) -> None:
         table.add_column(heading, justify="right")
     for key, now in after.items():
         then = before.get(key, now)
-        amounts = [money(amount, now.currency) for one in (then, now) for amount in (one.balance, one.outstanding)]
-        table.add_row("" if before.get(key) == now else "*", printable(now.name), *amounts)
+        amounts = [
+            format_money(amount, now.currency) for one in (then, now) for amount in (one.balance, one.outstanding)
+        ]
+        table.add_row("" if before.get(key) == now else "*", sanitize(now.name), *amounts)
     out.print(table)
 
 

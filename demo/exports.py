@@ -10,8 +10,8 @@ from pathlib import Path
 from lxml import etree
 from sqlalchemy import Engine, text
 
-from bursar.exporting.selection import Selection
-from bursar.ledger.batches import Batch, batch_of_run
+from bursar.exports.selection import SelectionSummary
+from bursar.ledger.batches import Batch, get_batch_of_run
 from bursar.profiles import Profile
 from demo.library import SUB_DIRECTORY, Library
 
@@ -30,19 +30,19 @@ class Export:
     in_file: Mapping[str, Decimal]
     fines_in_file: int
     sha256: str
-    foreseen: Selection | None = None
+    foreseen: SelectionSummary | None = None
 
 
-def exported(engine: Engine, library: Library, profile: Profile, run: str, run_state: str) -> Export:
+def exported(engine: Engine, library: Library, profile: Profile, run_id: str, run_state: str) -> Export:
     """Looks an export up after its run."""
     with engine.connect() as connection:
-        batch = batch_of_run(connection, profile.code, run)
+        batch = get_batch_of_run(connection, profile.code, run_id)
         if batch is None:
-            raise LookupError(f"run {run} of {profile.code} selected nothing")
+            raise LookupError(f"run {run_id} of {profile.code} selected nothing")
         rows = connection.execute(
             text(
                 "SELECT currency, sum(reversal_change - balance_change) AS net"
-                " FROM journal JOIN fines ON fines.id = fine_id"
+                " FROM journal_entries JOIN fines ON fines.id = fine_id"
                 " WHERE batch_id = :batch GROUP BY currency ORDER BY currency"
             ),
             {"batch": batch.id},
@@ -75,7 +75,7 @@ def problems_of(engine: Engine, first: list[Export], second: list[Export]) -> li
     with engine.connect() as connection:
         for export in second:
             again = connection.scalar(
-                text("SELECT count(*) FROM lines WHERE batch_id = :batch AND reversed_transaction_id IS NULL"),
+                text("SELECT count(*) FROM batch_lines WHERE batch_id = :batch AND reversed_transaction_id IS NULL"),
                 {"batch": export.batch.id},
             )
             if again:
@@ -85,10 +85,10 @@ def problems_of(engine: Engine, first: list[Export], second: list[Export]) -> li
         twice = connection.scalar(
             text(
                 "SELECT count(*) FROM"
-                " (SELECT FROM lines WHERE NOT reversal GROUP BY fine_id HAVING count(*) > 1) AS twice"
+                " (SELECT FROM batch_lines WHERE NOT reversal GROUP BY fine_id HAVING count(*) > 1) AS twice"
             )
         )
-        claims = connection.scalar(text("SELECT count(*) FROM claims"))
+        claims = connection.scalar(text("SELECT count(*) FROM batch_claims"))
     if twice or claims:
         problems.append(f"{twice} fines were sent twice, {claims} are still claimed")
     return problems

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from sqlalchemy import Engine, text
 
-from bursar.ledger.imports import FileState, ImportFile
+from bursar.ledger.import_files import FileState, ImportFile
 from bursar.profiles import Profile
 from demo.bursar_office import bills, payments, write_payments
 from demo.exports import Export
@@ -48,11 +48,11 @@ def office_pays(library: Library, exports: list[Export]) -> None:
         if file is None:
             continue
         folder = library.folders[profile.sftp_connection.removeprefix("bursar_")] / SUB_DIRECTORY
-        incoming, marker = folder / profile.import_.input_file_path, profile.import_.marker
+        incoming, done_file_suffix = folder / profile.import_.input_file_path, profile.import_.done_file_suffix
         paid = payments(bills(file))
         if number == 0:
-            write_payments(paid, incoming, BROKEN, marker=marker, broken=True)
-        write_payments(paid, incoming, f"payments-{export.batch.id}.xml", marker=marker)
+            write_payments(paid, incoming, BROKEN, done_file_suffix=done_file_suffix, broken=True)
+        write_payments(paid, incoming, f"payments-{export.batch.id}.xml", done_file_suffix=done_file_suffix)
 
 
 def run_imports(library: Library, engine: Engine, exports: list[Export]) -> list[Import]:
@@ -80,7 +80,7 @@ def import_problems(imports: list[Import]) -> list[str]:
         if one.run_state != one.expected_state:
             problems.append(f"import {one.profile.code}: the run ended as {one.run_state}, not as {one.expected_state}")
         states = sorted(file.state for file in one.files)
-        expected = [FileState.APPLIED] if one.expected_state == "success" else [FileState.APPLIED, FileState.REFUSED]
+        expected = [FileState.APPLIED] if one.expected_state == "success" else [FileState.APPLIED, FileState.REJECTED]
         if states != expected:
             problems.append(f"import {one.profile.code}: its files are {', '.join(states) or 'none'}")
         for file in one.files:
@@ -97,7 +97,7 @@ def _with_import(exports: list[Export]) -> list[Export]:
 def _files(engine: Engine, profile: str, run: str) -> list[ImportFile]:
     with engine.connect() as connection:
         rows = connection.execute(
-            text("SELECT * FROM import_files WHERE profile = :profile AND run = :run ORDER BY name"),
-            {"profile": profile, "run": run},
+            text("SELECT * FROM import_files WHERE profile = :profile AND run_id = :run_id ORDER BY name"),
+            {"profile": profile, "run_id": run},
         )
         return [ImportFile.from_row(row) for row in rows.mappings()]

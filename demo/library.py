@@ -12,10 +12,10 @@ from pathlib import Path
 from secrets import token_urlsafe
 from types import FrameType
 
+from bursar.db.engine import grant, ledger_engine, migrate
+from bursar.db.queries import query
 from bursar.errors import BursarError
-from bursar.ledger import demo_data
-from bursar.ledger.connection import grant, ledger_engine, migrate
-from bursar.ledger.statements import statement
+from demo import ledger_data
 from demo.airflow import Airflow
 from demo.mail import HOST, mail_server
 from demo.postgres import DAGS_ROLE, LEDGER_OWNER, Postgres, embedded_postgres
@@ -146,10 +146,10 @@ def _fill(ledger: str, fines: int, say: Callable[[str], object]) -> None:
         migrate(engine)
         grant(engine, DAGS_ROLE)
         with engine.connect() as connection:
-            is_empty = connection.scalar(statement("demo_data/is_empty"))
+            is_empty = connection.scalar(query("demo/is_empty"))
         if is_empty:
             say(f"Filling the ledger with an invented library of {fines:,} fines")
-            demo_data.fill(engine, fines=fines, seed=SEED, now=datetime.now(UTC))
+            ledger_data.fill(engine, fines=fines, seed=SEED, now=datetime.now(UTC))
     finally:
         engine.dispose()
 

@@ -22,9 +22,11 @@ def include_with_done_files() -> Iterator[Path]:
         include = copytree(INCLUDE, Path(folder) / "include")
         for file in (include / "profiles").glob("*.yaml"):
             profile = file.read_text(encoding="utf-8")
-            if "\n  marker:" not in profile:
+            if "\n  done_file_suffix:" not in profile:
                 path = "\n  input_file_path:"
-                file.write_text(profile.replace(path, f"\n  marker: {DONE_FILE_SUFFIX}{path}"), encoding="utf-8")
+                file.write_text(
+                    profile.replace(path, f"\n  done_file_suffix: {DONE_FILE_SUFFIX}{path}"), encoding="utf-8"
+                )
         yield include
 
 

@@ -9,8 +9,8 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from bursar.commands.surroundings import printable
-from bursar.money import digits, many, monies
+from bursar.commands.context import sanitize
+from bursar.money import format_amount, format_totals, pluralize
 from demo.accounts import FileTotals, Places
 from demo.exports import Export
 from demo.imports import Import
@@ -43,9 +43,10 @@ def print_exports(out: Console, exports: list[Export], reports: Path) -> None:
     _add_rows(table, ["All", "", f"{sum(export.batch.fines for export in exports):,}"], totals, style="bold")
     out.print(table)
     last = exports[-1]
-    stay = sum(left["fines"] for left in last.batch.left_behind.values())
+    stay = sum(left["fines"] for left in last.batch.skipped.values())
     out.print(
-        f"`bin/bursar preview {last.profile.code}` had announced {many(last.batch.fines, 'fine')}. It also says why "
+        f"`bin/bursar preview {last.profile.code}` had announced {pluralize(last.batch.fines, 'fine')}. It also says "
+        f"why "
         f"{stay:,} others stay at the library:\n{short(reports / f'preview-{last.profile.code}.txt')}\n"
         f"Each export in full, with its file and checksum: {short(reports / 'exports.txt')}"
     )
@@ -77,7 +78,7 @@ def print_reversal(out: Console, exports: list[Export], charge: int) -> None:
         if export.file:
             out.print(
                 f"All exports ran again. {export.profile.name} tells the bursar in {export.file.name}: "
-                f"{monies(export.in_file)} for fine {charge}. The others had nothing to send."
+                f"{format_totals(export.in_file)} for fine {charge}. The others had nothing to send."
             )
 
 
@@ -102,8 +103,8 @@ def print_imports(out: Console, imports: list[Import], reports: Path) -> None:
     _add_rows(table, ["All", *(f"{number:,}" for number in sums)], totals, style="bold")
     out.print(table)
     out.print("Overpayments became credits of the students. No effect: an unknown fine, or one settled before.")
-    for file in (file for one in imports for file in one.files if file.refusal):
-        out.print(f"[yellow]One file changed nothing:[/] {escape(file.refusal or '')}")
+    for file in (file for one in imports for file in one.files if file.rejection):
+        out.print(f"[yellow]One file changed nothing:[/] {escape(file.rejection or '')}")
     out.print(
         f"Each file in full: {short(reports / 'imports.txt')}\n"
         f"What each user owed before and after: {short(reports / 'positions.txt')}"
@@ -119,7 +120,9 @@ def print_balance(out: Console, places: list[Places], files: FileTotals) -> None
 
     def row(name: str, amounts: Iterable[Decimal], style: str | None = None) -> None:
         table.add_row(
-            name, *(digits(amount, place.currency) for amount, place in zip(amounts, places, strict=True)), style=style
+            name,
+            *(format_amount(amount, place.currency) for amount, place in zip(amounts, places, strict=True)),
+            style=style,
         )
 
     def of(sums: Mapping[str, Decimal]) -> list[Decimal]:
@@ -160,7 +163,7 @@ def print_verdict(out: Console, exports: list[Export], problems: list[str]) -> N
     if problems:
         return
     out.print(
-        f"[bold green]All is well:[/] {many(sum(export.batch.fines for export in exports), 'fine')} went out in "
+        f"[bold green]All is well:[/] {pluralize(sum(export.batch.fines for export in exports), 'fine')} went out in "
         f"{len(exports)} files, each fine once. Ledger and files agree to the cent, and every cent is accounted for.\n"
         "`make up` starts the same library to stay, with Airflow in the browser."
     )
@@ -168,7 +171,7 @@ def print_verdict(out: Console, exports: list[Export], problems: list[str]) -> N
 
 def short(path: Path) -> str:
     """Gives a path as it is reached from the project's folder."""
-    return printable(str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path))
+    return sanitize(str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path))
 
 
 def _table(out: Console, name: str, counts: Sequence[str], amounts: Sequence[str]) -> Table:
@@ -185,7 +188,7 @@ def _add_rows(
 ) -> None:
     """Adds one row for each currency; the first holds the other cells too."""
     for number, (currency, values) in enumerate(sorted(amounts.items())):
-        shown = [digits(value, currency) for value in values]
+        shown = [format_amount(value, currency) for value in values]
         table.add_row(*(cells if number == 0 else [""] * len(cells)), *shown, currency, style=style)
 
 

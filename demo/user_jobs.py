@@ -10,8 +10,8 @@ from rich.table import Table
 from sqlalchemy import Engine, text
 
 from bursar.errors import BursarError
-from bursar.money import many, monies
-from bursar.users.jobs import REASONS, Job, UserJob, job_of_run
+from bursar.money import format_totals, pluralize
+from bursar.users.maintenance_job import KEEP_REASONS, Job, MaintenanceJob, get_job_of_run
 from demo.library import Library
 from demo.report import short
 
@@ -28,7 +28,7 @@ class UserRun:
     """One run of a job over users, and some of those who stayed, by internal id and reason."""
 
     state: str
-    job: UserJob
+    job: MaintenanceJob
     kept: dict[str, list[int]]
 
 
@@ -38,7 +38,7 @@ def in_debt_at_a_bursar(engine: Engine) -> str:
         return str(
             connection.execute(
                 text(
-                    "SELECT value FROM identifiers JOIN debts USING (user_id) JOIN fines USING (user_id)"
+                    "SELECT value FROM identifiers JOIN user_debts USING (user_id) JOIN fines USING (user_id)"
                     " WHERE type = 'userName' AND is_outstanding ORDER BY balance > 0 DESC, user_id LIMIT 1"
                 )
             ).scalar_one()
@@ -59,12 +59,12 @@ def run_user_jobs(library: Library, engine: Engine) -> list[UserRun]:
 def _looked_up(engine: Engine, job: Job, run: str, state: str) -> UserRun:
     kept: dict[str, list[int]] = {}
     with engine.connect() as connection:
-        done = job_of_run(connection, job, run)
+        done = get_job_of_run(connection, job, run)
         if done is None:
             raise BursarError(f"{NAMES[job]} ended as {state} and did nothing.")
         verdicts = connection.execute(
             text(
-                "SELECT DISTINCT reason, user_id FROM user_job_verdicts"
+                "SELECT DISTINCT reason, user_id FROM maintenance_job_results"
                 " WHERE job_id = :job AND reason IS NOT NULL ORDER BY reason, user_id"
             ),
             {"job": done.id},
@@ -78,8 +78,11 @@ def print_user_jobs(out: Console, runs: list[UserRun], reports: Path) -> None:
     """Prints what the jobs did, and how many stayed."""
     for run in runs:
         job = run.job
-        stayed = many(len({user for users in run.kept.values() for user in users}), "user")
-        users, waived = many(job.users, "user"), f"{many(job.fines, 'fine')} waived ({monies(_net(job))})"
+        stayed = pluralize(len({user for users in run.kept.values() for user in users}), "user")
+        users, waived = (
+            pluralize(job.users, "user"),
+            f"{pluralize(job.fines, 'fine')} waived ({format_totals(_net(job))})",
+        )
         what = f"{users} deleted, {waived}; {stayed} stayed"
         if job.job == "waive":
             what = f"{waived} of {users}; fines of {stayed} stayed"
@@ -94,21 +97,23 @@ def write_user_jobs(out: Console, runs: list[UserRun]) -> None:
         out.rule(NAMES[job.job], align="left")
         out.print(f"  The form: {json.dumps(FORMS[job.job])}")
         what = (
-            f"{many(job.users, 'user')} purged" if job.job == "purge" else f"fines of {many(job.users, 'user')} waived"
+            f"{pluralize(job.users, 'user')} purged"
+            if job.job == "purge"
+            else f"fines of {pluralize(job.users, 'user')} waived"
         )
-        out.print(f"  {what}; {many(job.fines, 'fine')} waived, {monies(_net(job))}")
+        out.print(f"  {what}; {pluralize(job.fines, 'fine')} waived, {format_totals(_net(job))}")
         table = Table("Stayed, because", box=None, padding=(0, 2))
         for heading in ("Users", "Fines", "Net", "Users by internal id"):
             table.add_column(heading, justify="left" if heading.endswith("id") else "right")
-        for reason, words in REASONS.items():
-            if left := job.left_behind.get(reason):
+        for reason, words in KEEP_REASONS.items():
+            if left := job.skipped.get(reason):
                 users = ", ".join(map(str, run.kept[reason]))
-                table.add_row(words, f"{left['users']:,}", f"{left['fines']:,}", monies(left["net"]), users)
+                table.add_row(words, f"{left['users']:,}", f"{left['fines']:,}", format_totals(left["net"]), users)
         out.print(table)
         out.print()
 
 
-def _net(job: UserJob) -> dict[str, Decimal]:
+def _net(job: MaintenanceJob) -> dict[str, Decimal]:
     return {currency: sum(map(Decimal, sums.values()), Decimal()) for currency, sums in job.totals.items()}
 
 
@@ -116,9 +121,7 @@ def user_job_problems(engine: Engine, runs: list[UserRun]) -> list[str]:
     """All that is not as it should be, in sentences."""
     problems = [f"{NAMES[run.job.job]} ended as {run.state}" for run in runs if run.state != "success"]
     problems += [
-        f"{NAMES[run.job.job]} did nothing, or kept nobody"
-        for run in runs
-        if not (run.job.users and run.job.left_behind)
+        f"{NAMES[run.job.job]} did nothing, or kept nobody" for run in runs if not (run.job.users and run.job.skipped)
     ]
     with engine.connect() as connection:
         lost = connection.scalar(

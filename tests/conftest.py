@@ -10,12 +10,12 @@ from sqlalchemy import Engine
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from bursar.ledger import shares
-from bursar.ledger.connection import grant, ledger_engine, migrate
+from bursar.db import partitions
+from bursar.db.engine import grant, ledger_engine, migrate
 from demo.postgres import DAGS_ROLE, LEDGER_OWNER, Postgres, embedded_postgres
-from tests.library import Library, empty
+from tests.support.fixtures import Library, empty
 
-pytest_plugins = ["tests.remote"]
+pytest_plugins = ["tests.support.servers", "tests.support.payment_inbox"]
 
 PROJECT = Path(__file__).parents[1]
 SYSTEM = PROJECT / "tests" / "system"
@@ -52,7 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _many_fines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few fines are closed and paid as many are: in shares."""
-    monkeypatch.setattr(shares, "WORTH_SHARING", 1)
+    monkeypatch.setattr(partitions, "PARTITION_THRESHOLD", 1)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bursar.money import digits, many, money, monies
+from bursar.money import format_amount, format_money, format_totals, pluralize
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
 
@@ -27,9 +27,9 @@ PLUGINS = Path(__file__).parents[1] / "plugins"
     ],
 )
 def test_money_has_the_decimals_of_its_currency(amount: str, currency: str, expected: str) -> None:
-    assert money(amount, currency) == expected
-    assert money(Decimal(amount), currency) == expected
-    assert digits(amount, currency) == expected.removesuffix(f" {currency}")
+    assert format_money(amount, currency) == expected
+    assert format_money(Decimal(amount), currency) == expected
+    assert format_amount(amount, currency) == expected.removesuffix(f" {currency}")
 
 
 @pytest.mark.parametrize(
@@ -44,24 +44,24 @@ def test_money_has_the_decimals_of_its_currency(amount: str, currency: str, expe
     ],
 )
 def test_no_decimal_of_an_amount_is_hidden(amount: str, currency: str, expected: str) -> None:
-    assert money(amount, currency) == expected
+    assert format_money(amount, currency) == expected
 
 
 def test_amounts_stand_in_the_order_of_their_currencies() -> None:
-    assert monies({"USD": "1234.5", "JPY": Decimal(500), "KWD": "1"}) == "500 JPY, 1.000 KWD, 1,234.50 USD"
-    assert monies({}) == "nothing"
+    assert format_totals({"USD": "1234.5", "JPY": Decimal(500), "KWD": "1"}) == "500 JPY, 1.000 KWD, 1,234.50 USD"
+    assert format_totals({}) == "nothing"
 
 
 def test_one_is_singular() -> None:
-    assert [many(count, "fine") for count in (0, 1, 2, 1234)] == ["0 fines", "1 fine", "2 fines", "1,234 fines"]
+    assert [pluralize(count, "fine") for count in (0, 1, 2, 1234)] == ["0 fines", "1 fine", "2 fines", "1,234 fines"]
 
 
 def test_the_currencies_are_loaded_with_the_first_amount() -> None:
     """Every task imports this module; most of them show no money."""
     program = (
-        "import sys, bursar.money, bursar.reporting.letters, bursar.reporting.runs\n"
+        "import sys, bursar.money, bursar.notifications.messages, bursar.reporting.build_report\n"
         "assert 'babel' not in sys.modules\n"
-        "bursar.money.money('1', 'JPY')\n"
+        "bursar.money.format_money('1', 'JPY')\n"
         "assert 'babel' in sys.modules"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, env={"PYTHONPATH": str(PLUGINS)})  # noqa: S603

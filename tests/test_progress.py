@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bursar.progress import told, transfer_told
+from bursar.progress import log_progress, transfer_progress
 
 
 def ticking(seconds: float) -> Iterator[float]:
@@ -17,7 +17,7 @@ def ticking(seconds: float) -> Iterator[float]:
 def lines(caplog: pytest.LogCaptureFixture, items: int, seconds: float, total: int | None) -> list[str]:
     clock = ticking(seconds)
     with caplog.at_level("INFO", "bursar.progress"):
-        assert list(told(range(items), "Wrote fines", total, clock=lambda: next(clock))) == list(range(items))
+        assert list(log_progress(range(items), "Wrote fines", total, clock=lambda: next(clock))) == list(range(items))
     return [record.getMessage() for record in caplog.records]
 
 
@@ -31,7 +31,7 @@ def test_counts_rate_and_time_left_every_few_seconds(caplog: pytest.LogCaptureFi
 def test_blocks_count_as_what_is_in_them(caplog: pytest.LogCaptureFixture) -> None:
     clock = ticking(10)
     with caplog.at_level("INFO", "bursar.progress"):
-        list(told("abc", "Wrote fines", 2_500, each=1_000, clock=lambda: next(clock)))
+        list(log_progress("abc", "Wrote fines", 2_500, each=1_000, clock=lambda: next(clock)))
     assert caplog.records[1].getMessage() == "Wrote fines: 2,000 of 2,500 (100 a second), about 5 seconds left."
     assert caplog.records[2].getMessage().startswith("Wrote fines: 2,500 of 2,500")
 
@@ -50,7 +50,7 @@ def test_what_is_quick_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
 def test_a_file_on_its_way_is_told_in_megabytes(caplog: pytest.LogCaptureFixture) -> None:
     clock = ticking(6)
     with caplog.at_level("INFO", "bursar.progress"):
-        sent = transfer_told("Sent fines.xml", 1_240_000_000, clock=lambda: next(clock))
+        sent = transfer_progress("Sent fines.xml", 1_240_000_000, clock=lambda: next(clock))
         for _ in range(4):
             sent(b"\0" * 120_000_000)
     assert [record.getMessage() for record in caplog.records] == [
@@ -62,7 +62,7 @@ def test_a_file_on_its_way_is_told_in_megabytes(caplog: pytest.LogCaptureFixture
 def test_a_slow_line_has_decimals(caplog: pytest.LogCaptureFixture) -> None:
     clock = ticking(10)
     with caplog.at_level("INFO", "bursar.progress"):
-        transfer_told("Sent fines.xml", 8_500_000, clock=lambda: next(clock))(b"\0" * 512_000)
+        transfer_progress("Sent fines.xml", 8_500_000, clock=lambda: next(clock))(b"\0" * 512_000)
     assert caplog.records[0].getMessage() == (
         "Sent fines.xml: 0.51 MB of 8.50 MB (0.05 MB a second), about 3 minutes left."
     )

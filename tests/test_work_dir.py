@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from bursar import work_dir
-from bursar.errors import PassingError
+from bursar.errors import TransientError
 
 HOLD = """
 import sys, time
 from pathlib import Path
 from bursar import work_dir
-with work_dir.incoming_folder(Path(sys.argv[1])) as incoming, work_dir.held(Path(sys.argv[1]) / "batch-7") as batch:
+folder = Path(sys.argv[1])
+with work_dir.incoming_folder(folder) as incoming, work_dir.hold_folder(folder / "batch-7") as batch:
     (incoming / "fetched").write_bytes(b"who owes what")
     (batch / "STUDENTS-7.xml").write_bytes(b"who owes what")
     print("held", flush=True)
@@ -42,7 +43,7 @@ def test_a_sweep_leaves_what_a_process_holds_and_removes_it_once_the_process_is_
 
 def test_the_file_of_an_unfinished_batch_stays_and_drafts_beside_it_go(tmp_path: Path) -> None:
     for batch in (7, 8):
-        with work_dir.held(work_dir.batch_folder(tmp_path, batch)) as folder:
+        with work_dir.hold_folder(work_dir.batch_folder(tmp_path, batch)) as folder:
             (folder / "built.xml").touch()
             (folder / ".built.xml.123.draft").touch()
     assert work_dir.sweep(tmp_path, {7}) == 1
@@ -51,10 +52,10 @@ def test_the_file_of_an_unfinished_batch_stays_and_drafts_beside_it_go(tmp_path:
 
 def test_a_folder_that_is_removed_while_it_is_waited_for_is_created_anew(tmp_path: Path) -> None:
     folder = work_dir.batch_folder(tmp_path, 7)
-    with work_dir.held(folder), work_dir.held(folder):
-        assert work_dir.remove(folder) is False
-    assert work_dir.remove(folder) is True
-    with work_dir.held(folder):
+    with work_dir.hold_folder(folder), work_dir.hold_folder(folder):
+        assert work_dir.remove_folder(folder) is False
+    assert work_dir.remove_folder(folder) is True
+    with work_dir.hold_folder(folder):
         assert folder.is_dir()
 
 
@@ -65,7 +66,7 @@ def test_a_full_disk_is_named_and_the_old_content_stays(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limits[1]))
     try:
         with (
-            pytest.raises(PassingError, match=rf"{path}: the disk of this machine is full"),
+            pytest.raises(TransientError, match=rf"{path}: the disk of this machine is full"),
             work_dir.atomic_write(path) as draft,
         ):
             draft.write_bytes(bytes(10_000))

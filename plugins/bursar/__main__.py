@@ -2,6 +2,7 @@
 
 import click
 
+from bursar.commands.context import strip_controls
 from bursar.commands.desk import desk
 from bursar.commands.exports import batches, preview
 from bursar.commands.fines import fine
@@ -9,13 +10,12 @@ from bursar.commands.history import history
 from bursar.commands.imports import imports
 from bursar.commands.ledger import ledger
 from bursar.commands.profiles import pools, profiles
-from bursar.commands.surroundings import without_controls
 from bursar.commands.users import users
+from bursar.db.engine import session_name
 from bursar.errors import BursarError
-from bursar.ledger.connection import session_name
 
 
-class Refusing(click.Group):
+class ErrorHandlingGroup(click.Group):
     """Shows what Bursar refuses as one sentence, without a traceback, and exits with 1."""
 
     def invoke(self, ctx: click.Context) -> object:
@@ -24,11 +24,11 @@ class Refusing(click.Group):
         try:
             return super().invoke(ctx)
         except BursarError as error:
-            lines = map(without_controls, str(error).split("\n"))
+            lines = map(strip_controls, str(error).split("\n"))
             raise click.ClickException("\n".join(lines)) from error
 
 
-@click.group(cls=Refusing)
+@click.group(cls=ErrorHandlingGroup)
 def bursar() -> None:
     """Library fines out to a campus bursar, payments back in."""
 

@@ -5,7 +5,7 @@ class BursarError(Exception):
     """Root of all errors that Bursar raises on purpose. Repeating the step will not help: a person has to act."""
 
 
-class PassingError(BursarError):
+class TransientError(BursarError):
     """The network, a lock, a server that is down: the same step may well succeed a little later."""
 
 

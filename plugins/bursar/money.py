@@ -5,12 +5,12 @@ from decimal import Decimal
 from functools import cache
 
 
-def money(amount: Decimal | str, currency: str) -> str:
+def format_money(amount: Decimal | str, currency: str) -> str:
     """An amount with its currency: `1,234.50 USD`, `1,234 JPY`."""
-    return f"{digits(amount, currency)} {currency}"
+    return f"{format_amount(amount, currency)} {currency}"
 
 
-def digits(amount: Decimal | str, currency: str) -> str:
+def format_amount(amount: Decimal | str, currency: str) -> str:
     """An amount in a column of its currency: `1,234.50`. Decimals that the currency does not have are shown too."""
     value = Decimal(amount)
     needed = len(f"{value:f}".partition(".")[2].rstrip("0"))
@@ -25,16 +25,16 @@ def _decimals(currency: str) -> int:
     return get_currency_precision(currency)
 
 
-def monies(amounts: Mapping[str, Decimal | str]) -> str:
+def format_totals(amounts: Mapping[str, Decimal | str]) -> str:
     """Amounts by currency in one line: `12.00 CAD, 1,234.50 USD`, or `nothing`."""
-    return ", ".join(money(amounts[currency], currency) for currency in sorted(amounts)) or "nothing"
+    return ", ".join(format_money(amounts[currency], currency) for currency in sorted(amounts)) or "nothing"
 
 
-def net(totals: Mapping[str, Mapping[str, str]]) -> dict[str, Decimal]:
+def net_by_currency(totals: Mapping[str, Mapping[str, str]]) -> dict[str, Decimal]:
     """Charges and credits together, by currency, of totals as `Batch` has them."""
     return {currency: Decimal(sums["charges"]) + Decimal(sums["credits"]) for currency, sums in totals.items()}
 
 
-def many(count: int, noun: str) -> str:
+def pluralize(count: int, noun: str) -> str:
     """How many of something: `1 fine`, `1,234 fines`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -2,11 +2,11 @@
 
 from airflow.plugins_manager import AirflowPlugin
 
-from bursar.orchestration import run_notes
+from bursar.airflow import run_listener
 
 
 class BursarPlugin(AirflowPlugin):
     """Writes how a run ended into its note."""
 
     name = "bursar"
-    listeners = [run_notes]  # noqa: RUF012  as Airflow has it
+    listeners = [run_listener]  # noqa: RUF012  as Airflow has it

@@ -5,19 +5,19 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from bursar.money import many
+from bursar.money import pluralize
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Clock = Callable[[], float]
 
-EVERY = 10  # seconds between two lines in the log
+INTERVAL_SECONDS = 10  # seconds between two lines in the log
 _LOOK_EVERY = 500  # items between two looks at the clock
 _MEGABYTE = 1_000_000
 
 
-def told(
+def log_progress(
     items: Iterable[T],
     doing: str,
     total: int | None = None,
@@ -38,8 +38,8 @@ def told(
             progress.at(min(step * each, total or step * each))
 
 
-def transfer_told(doing: str, size: int, *, clock: Clock = time.monotonic) -> Callable[[bytes], None]:
-    """What is to be called with each block of a file of `size` bytes on its way; it tells as `told` does, in MB."""
+def transfer_progress(doing: str, size: int, *, clock: Clock = time.monotonic) -> Callable[[bytes], None]:
+    """Returns a function to call with each block of a file of `size` bytes; it logs as `log_progress` does, in MB."""
     progress = _Progress(doing, size / _MEGABYTE, " MB", clock)
     moved = 0
 
@@ -64,7 +64,7 @@ class _Progress:
     def at(self, number: float) -> None:
         """Says so, if nothing was said for a few seconds."""
         now = self._clock()
-        if now - self._told_at < EVERY:
+        if now - self._told_at < INTERVAL_SECONDS:
             return
         self._told_at = now
         rate = number / (now - self._began)
@@ -80,4 +80,4 @@ class _Progress:
 
 
 def _in_words(seconds: float) -> str:
-    return many(round(seconds), "second") if seconds < 100 else many(round(seconds / 60), "minute")  # noqa: PLR2004  near enough
+    return pluralize(round(seconds), "second") if seconds < 100 else pluralize(round(seconds / 60), "minute")  # noqa: PLR2004  near enough

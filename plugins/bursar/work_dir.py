@@ -16,8 +16,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import mkdtemp
 
-from bursar.errors import PassingError
-from bursar.money import many
+from bursar.errors import TransientError
+from bursar.money import pluralize
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +32,11 @@ def batch_folder(work_dir: Path, batch_id: int) -> Path:
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[Path]:
+def hold_folder(folder: Path) -> Iterator[Path]:
     """Creates a working folder unless it exists, for its owner alone, and holds it while the block lasts.
 
     Raises:
-        PassingError: the disk is full.
+        TransientError: the disk is full.
     """
     with disk_errors(folder):
         while (descriptor := _hold(folder)) is None:
@@ -52,19 +52,19 @@ def incoming_folder(work_dir: Path) -> Iterator[Path]:
     """Creates a working folder for a file that is fetched, holds it while the block lasts, and removes it.
 
     Raises:
-        PassingError: the disk is full.
+        TransientError: the disk is full.
     """
     with disk_errors(work_dir):
         work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = Path(mkdtemp(prefix=_INCOMING, dir=work_dir))
-    with held(folder):
+    with hold_folder(folder):
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def remove(folder: Path) -> bool:
+def remove_folder(folder: Path) -> bool:
     """Removes a working folder unless a process holds it; returns whether it did."""
     with _alone(folder) as is_alone:
         if is_alone:
@@ -79,17 +79,17 @@ def sweep(work_dir: Path, unfinished: Collection[int]) -> int:
     """
     removed = 0
     for folder in work_dir.glob(f"{_INCOMING}*"):
-        removed += remove(folder)
+        removed += remove_folder(folder)
     for folder in work_dir.glob("batch-*"):
         batch = _BATCH.fullmatch(folder.name)
         if batch is None or int(batch[1]) not in unfinished:
-            removed += remove(folder)
+            removed += remove_folder(folder)
             continue
         with _alone(folder) as is_alone:
             for draft in folder.glob(".*") if is_alone else ():
                 draft.unlink(missing_ok=True)
     if removed:
-        log.info("Removed %s that ended tasks had left in %s.", many(removed, "folder"), work_dir)
+        log.info("Removed %s that ended tasks had left in %s.", pluralize(removed, "folder"), work_dir)
     return removed
 
 
@@ -118,7 +118,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """Yields the path of a draft; on success its content replaces `path` in one step.
 
     Raises:
-        PassingError: the disk is full.
+        TransientError: the disk is full.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:
@@ -135,14 +135,14 @@ def disk_errors(place: Path) -> Iterator[None]:
     """Turns the error of a full disk into one that names the place.
 
     Raises:
-        PassingError: the disk is full.
+        TransientError: the disk is full.
     """
     try:
         yield
     except OSError as error:
         if error.errno not in _DISK_FULL:
             raise
-        raise PassingError(
+        raise TransientError(
             f"{place}: the disk of this machine is full, or a quota is reached ({error.strerror}). Nothing was sent or "
             "changed. Free space there, then repeat the step."
         ) from error

@@ -13,7 +13,7 @@ from tests.campaign.report import Violation
 KEPT = ("rejects", "fine_ids")
 """Folders in the working folder that are meant to stay."""
 
-CREDITS = ("credit", "take_back")
+CREDITS = ("credit", "reverse_charge")
 
 
 class Checks(PaymentChecks, JournalChecks):
@@ -83,8 +83,8 @@ class Checks(PaymentChecks, JournalChecks):
             what = f"fine {fine}: {reversed_[fine]} with the bursar, {told[fine]} in the journal"
             self._that(reversed_[fine] == told[fine], "a reversal is lost or sent twice", what)
         unsent = self._rows(
-            "SELECT fines.id, balance, to_reverse FROM fines JOIN users ON users.id = user_id"
-            " WHERE (balance <> 0 OR to_reverse <> 0) AND status <> 'DISPUTED' AND deleted_at IS NULL"
+            "SELECT fines.id, balance, pending_reversal FROM fines JOIN users ON users.id = user_id"
+            " WHERE (balance <> 0 OR pending_reversal <> 0) AND status <> 'DISPUTED' AND deleted_at IS NULL"
         )
         self._that(not unsent, "a fine is not sent", f"after the last export: {unsent}")
 
@@ -93,7 +93,7 @@ class Checks(PaymentChecks, JournalChecks):
         lines: dict[str, set[Bill]] = defaultdict(set)
         for row in self._rows(
             "SELECT sha256, transaction_id, fine_id, currency, amount, reversed_transaction_id"
-            " FROM lines JOIN batches ON batches.id = lines.batch_id WHERE sha256 IS NOT NULL"
+            " FROM batch_lines JOIN batches ON batches.id = batch_lines.batch_id WHERE sha256 IS NOT NULL"
         ):
             facts = (row["currency"], row["amount"], row["reversed_transaction_id"])
             lines[row["sha256"]].add(Bill(row["transaction_id"], str(row["fine_id"]), *facts))
@@ -115,20 +115,20 @@ class Checks(PaymentChecks, JournalChecks):
         exported: dict[str, list[Decimal]] = defaultdict(list)
         told: dict[str, Decimal] = defaultdict(Decimal)
         before: dict[str, Decimal] = defaultdict(Decimal)
-        for entry in self._rows("SELECT * FROM journal ORDER BY id"):
+        for entry in self._rows("SELECT * FROM journal_entries ORDER BY id"):
             fine = str(entry["fine_id"])
-            if entry["kind"] in ("EXPORTED", "EXPORTED_AND_PAID"):
+            if entry["entry_type"] in ("EXPORTED", "EXPORTED_AND_PAID"):
                 exported[fine].append(-entry["balance_change"])
                 whole = before[fine] + entry["balance_change"] == 0
                 self._that(whole, "a fine is not sent for its balance", f"fine {fine}: {before[fine]}, {entry}")
-            if entry["kind"] == "REVERSED":
+            if entry["entry_type"] == "REVERSED":
                 told[fine] -= min(entry["reversal_change"], Decimal())
             before[fine] += entry["balance_change"]
         return exported, told
 
     def nothing_is_held(self) -> None:
         queries = {
-            "claims": "SELECT * FROM claims LIMIT 5",
+            "batch_claims": "SELECT * FROM batch_claims LIMIT 5",
             "advisory locks": "SELECT pid FROM pg_locks WHERE locktype = 'advisory'",
             "sessions": "SELECT pid, state, query FROM pg_stat_activity WHERE datname = current_database()"
             " AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
@@ -140,7 +140,7 @@ class Checks(PaymentChecks, JournalChecks):
     def desk_and_loads_are_as_told(self) -> None:
         entries = Counter(
             row["comment"]
-            for row in self._rows("SELECT DISTINCT comment, fine_id FROM journal WHERE comment IS NOT NULL")
+            for row in self._rows("SELECT DISTINCT comment, fine_id FROM journal_entries WHERE comment IS NOT NULL")
         )
         credits_ = Counter(row["comment"] for row in self._rows("SELECT comment FROM fines WHERE comment IS NOT NULL"))
         forgotten = self._rows("SELECT 1 FROM users WHERE deleted_at IS NOT NULL")

@@ -9,9 +9,9 @@ from typing import Literal
 
 import psycopg
 
-from bursar.ledger.connection import grant, ledger_engine, migrate
+from bursar.db.engine import grant, ledger_engine, migrate
 from demo.postgres import DAGS_ROLE, LEDGER_OWNER, Postgres, embedded_postgres
-from tests.library import empty
+from tests.support.fixtures import empty
 
 LEDGER = "ledger"
 Stop = Literal["stopped", "stopped at once", "killed"]

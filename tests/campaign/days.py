@@ -60,13 +60,13 @@ def of_batch(name: str, batch: int) -> Call:
     return lambda stages, _: stages.named(name)(batch)
 
 
-def export_run(round_: Round, actor: Actor, run: str) -> Generator[None, None, bool]:
+def export_run(round_: Round, actor: Actor, run_id: str) -> Generator[None, None, bool]:
     """A run of the export; returns whether it sent something."""
     yield from _answer(round_, actor)
-    done = yield from round_.stage(actor, "recover", lambda stages, _: stages.recover(run))
+    done = yield from round_.stage(actor, "recover", lambda stages, _: stages.recover(run_id))
     if not done.ok:
         return False
-    selected = yield from round_.stage(actor, "select", lambda stages, _: stages.select(run))
+    selected = yield from round_.stage(actor, "select", lambda stages, _: stages.select(run_id))
     if not selected.ok or not selected.value[1]:
         return False
     batch = selected.value[0]
@@ -77,26 +77,26 @@ def export_run(round_: Round, actor: Actor, run: str) -> Generator[None, None, b
     return True
 
 
-def import_run(round_: Round, actor: Actor, run: str) -> Steps:
+def import_run(round_: Round, actor: Actor, run_id: str) -> Steps:
     """A run of the import: the files that are ready, one after the other."""
     found = yield from round_.stage(actor, "detect", lambda stages, _: stages.detect())
     for name in found.value or ():
-        yield from _import_file(round_, actor, run, name)
+        yield from _import_file(round_, actor, run_id, name)
 
 
-def _import_file(round_: Round, actor: Actor, run: str, name: str) -> Steps:
-    read = yield from round_.stage(actor, "read", lambda stages, _: stages.read(name, run))
+def _import_file(round_: Round, actor: Actor, run_id: str, name: str) -> Steps:
+    read = yield from round_.stage(actor, "read", lambda stages, _: stages.read(name, run_id))
     if not read.ok:
         return
-    applied = yield from round_.stage(actor, "apply", lambda stages, _: stages.apply(read.value, run))
+    applied = yield from round_.stage(actor, "apply", lambda stages, _: stages.apply(read.value, run_id))
     if applied.ok:
-        archived = yield from _archive(round_, actor, read.value, name, run)
+        archived = yield from _archive(round_, actor, read.value, name, run_id)
         if not archived:
-            round_.unarchived.append((actor.code, read.value, name, run))
+            round_.unarchived.append((actor.code, read.value, name, run_id))
 
 
-def _archive(round_: Round, actor: Actor, file: int, name: str, run: str) -> Generator[None, None, bool]:
-    done = yield from round_.stage(actor, "archive", lambda stages, _: stages.archive(file, name, run))
+def _archive(round_: Round, actor: Actor, file: int, name: str, run_id: str) -> Generator[None, None, bool]:
+    done = yield from round_.stage(actor, "archive", lambda stages, _: stages.archive(file, name, run_id))
     return bool(done.ok)
 
 
@@ -126,7 +126,7 @@ def _release(round_: Round, actor: Actor) -> Steps:
             yield from round_.stage(actor, "release", of_batch("release", batch))
 
 
-def _resend(round_: Round, actor: Actor, run: str) -> Steps:
+def _resend(round_: Round, actor: Actor, run_id: str) -> Steps:
     """A person has a closed batch sent again, once the office has taken its file."""
     _office(actor).take()
     rows = round_.rows("SELECT id FROM batches WHERE profile = %s AND state = 'CLOSED' AND fines > 0", actor.code)
@@ -134,7 +134,7 @@ def _resend(round_: Round, actor: Actor, run: str) -> Steps:
         batch = actor.random.choice(sorted(rows))[0]
         built = yield from round_.stage(actor, "build", lambda stages, _: stages.build(batch))
         if built.ok:
-            yield from round_.stage(actor, "resend", lambda stages, _: stages.resend(batch, run))
+            yield from round_.stage(actor, "resend", lambda stages, _: stages.resend(batch, run_id))
 
 
 def _desk(round_: Round, actor: Actor) -> Steps:

@@ -10,10 +10,11 @@ from typing import Literal
 
 from sqlalchemy import Connection, Engine, text
 
+from bursar.airflow.connections import ledger_url
+from bursar.db.engine import ledger_engine
 from bursar.errors import LedgerError
-from bursar.ledger import csv_load, desk
-from bursar.ledger.connection import ledger_engine
-from bursar.orchestration.connections import ledger_url
+from bursar.ledger import desk
+from bursar.sources.csv.load import load as load_csv
 from tests.campaign.workers import Reports, describe
 
 LIBRARIES = ("MAIN", "LAW", "")
@@ -28,7 +29,7 @@ FINES_COLUMNS = (
     "owner_library",
     "reverses",
 )
-OPERATIONS = ("pay", "pay", "waive", "refund", "credit", "take_back", "dispute", "settle_dispute")
+OPERATIONS = ("pay", "pay", "waive", "refund", "credit", "reverse_charge", "dispute", "settle_dispute")
 Outcome = Literal["done", "refused", "unknown"]
 
 
@@ -86,8 +87,8 @@ def _operate(engine: Engine, operation: str, comment: str, choice: float, share:
                 desk.waive(connection, fine, amount, comment, **may)
             case "refund":
                 desk.refund(connection, fine, None, comment, **may)
-            case "take_back":
-                desk.take_back(connection, fine, None, comment)
+            case "reverse_charge":
+                desk.reverse_charge(connection, fine, None, comment)
             case "credit":
                 user = connection.execute(text("SELECT user_id FROM fines WHERE id = :id"), {"id": fine}).scalar_one()
                 sum_ = Decimal(1 + int(share * 9))
@@ -95,7 +96,7 @@ def _operate(engine: Engine, operation: str, comment: str, choice: float, share:
             case "dispute":
                 desk.dispute(connection, fine, comment)
             case "settle_dispute":
-                desk.settle_dispute(connection, fine, comment)
+                desk.resolve_dispute(connection, fine, comment)
 
 
 def _part_of(connection: Connection, fine: int, share: float) -> Decimal | None:
@@ -161,5 +162,5 @@ class LibrarySystem:
 
 def load(files: Mapping[str, Path]) -> int:
     """Loads the files; returns how many fines were added."""
-    result = csv_load.load(ledger_engine(ledger_url()), **files, currency="USD", time_zone="America/New_York")
+    result = load_csv(ledger_engine(ledger_url()), **files, currency="USD", time_zone="America/New_York")
     return result.fines_added

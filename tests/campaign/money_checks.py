@@ -26,19 +26,19 @@ class PaymentChecks(Evidence):
                 self._that(file is not None, "a payment file was never read", what)
                 if file is None:
                     continue
-                wanted = "REFUSED" if payment.broken else "APPLIED"
+                wanted = "REJECTED" if payment.broken else "APPLIED"
                 self._that(file["state"] == wanted, "a payment file has not come to its end", f"{what}: {dict(file)}")
                 read = tuple((row["transaction_id"], Decimal(row["sum"])) for row in records[file["id"]])
                 self._that(read == payment.records, "the records of a payment file are not its own", what)
             self._sums_are_what_was_paid(office, records)
         twice = self._rows(
-            "SELECT import_file_id, import_record FROM journal WHERE kind = 'PAID_AT_BURSAR'"
+            "SELECT import_file_id, import_record FROM journal_entries WHERE entry_type = 'PAID_AT_BURSAR'"
             " GROUP BY import_file_id, import_record HAVING count(*) > 1"
         )
         self._that(not twice, "a payment is in the journal twice", str(twice))
         other = self._rows(
             "SELECT file_id, number, applied, outstanding_change FROM import_records FULL JOIN"
-            " (SELECT * FROM journal WHERE kind = 'PAID_AT_BURSAR') AS paid"
+            " (SELECT * FROM journal_entries WHERE entry_type = 'PAID_AT_BURSAR') AS paid"
             " ON paid.import_file_id = file_id AND paid.import_record = number"
             " WHERE coalesce(applied, 0) <> coalesce(-outstanding_change, 0)"
         )
@@ -52,18 +52,19 @@ class PaymentChecks(Evidence):
         for transaction, paid in office.paid.items():
             rows = by_transaction[transaction]
             counted = sum(
-                (abs(row[part] or 0) for row in rows for part in ("applied", "credited", "settled_before")), Decimal()
+                (abs(row[part] or 0) for row in rows for part in ("applied", "credited", "already_settled")), Decimal()
             )
             late = any(row["outcome"] in LATE for row in rows) and self._was_settled_here(transaction)
             what = f"transaction {transaction} of {office.profile}: {abs(paid)} paid, {counted} counted"
             self._that(counted <= abs(paid), "a payment counts more than once", what)
             self._that(late or counted == abs(paid), "a payment is lost", f"{what}: {[row['outcome'] for row in rows]}")
         credited = self._rows(
-            "SELECT file_id, sum(credited) AS sum FROM import_records GROUP BY file_id HAVING sum(credited) <> 0"
+            "SELECT file_id, sum(credit_amount) AS sum FROM import_records GROUP BY file_id HAVING "
+            "sum(credit_amount) <> 0"
         )
         made = self._rows(
-            "SELECT import_file_id AS file_id, -sum(balance_change) AS sum FROM journal"
-            " WHERE kind = 'CHARGED' AND import_file_id IS NOT NULL GROUP BY import_file_id"
+            "SELECT import_file_id AS file_id, -sum(balance_change) AS sum FROM journal_entries"
+            " WHERE entry_type = 'CHARGED' AND import_file_id IS NOT NULL GROUP BY import_file_id"
         )
         same = sorted(map(str, credited)) == sorted(map(str, made))
         self._that(same, "credits are not what was overpaid", f"{credited}, {made}")
@@ -71,8 +72,9 @@ class PaymentChecks(Evidence):
     def _was_settled_here(self, transaction: str) -> bool:
         return bool(
             self._rows(
-                "SELECT 1 FROM journal JOIN lines ON lines.fine_id = journal.fine_id WHERE transaction_id = %s"
-                " AND outstanding_change <> 0 AND kind IN ('PAID', 'WAIVED', 'REVERSED')",
+                "SELECT 1 FROM journal_entries JOIN batch_lines ON batch_lines.fine_id = journal_entries.fine_id "
+                "WHERE transaction_id = %s"
+                " AND outstanding_change <> 0 AND entry_type IN ('PAID', 'WAIVED', 'REVERSED')",
                 transaction,
             )
         )
@@ -84,13 +86,13 @@ class JournalChecks(Evidence):
     def balances_are_the_journal(self) -> None:
         rows = self._rows(
             "SELECT fines.*, sum(balance_change) AS b, sum(outstanding_change) AS o, sum(reversal_change) AS r,"
-            " sum(balance_change) FILTER (WHERE kind = 'CHARGED') AS charged,"
-            " count(*) FILTER (WHERE kind = 'CHARGED') AS charges,"
-            " sum(balance_change + outstanding_change) FILTER (WHERE kind <> 'CHARGED') AS left_it"
-            " FROM fines LEFT JOIN journal ON fine_id = fines.id GROUP BY fines.id"
+            " sum(balance_change) FILTER (WHERE entry_type = 'CHARGED') AS charged,"
+            " count(*) FILTER (WHERE entry_type = 'CHARGED') AS charges,"
+            " sum(balance_change + outstanding_change) FILTER (WHERE entry_type <> 'CHARGED') AS left_it"
+            " FROM fines LEFT JOIN journal_entries ON fine_id = fines.id GROUP BY fines.id"
         )
         for row in rows:
-            kept = (row["balance"], row["outstanding"], row["to_reverse"])
+            kept = (row["balance"], row["outstanding"], row["pending_reversal"])
             what = f"fine {row['id']}: {kept}, in the journal {(row['b'], row['o'], row['r'])}"
             self._that(kept == (row["b"], row["o"], row["r"]), "a balance is not the journal's sum", what)
             charged = (row["charges"], row["charged"]) == (1, row["amount"])
@@ -103,21 +105,21 @@ class JournalChecks(Evidence):
             ("EXPORTED", "balance_change = -outstanding_change AND reversal_change = 0"),
             ("PAID_AT_BURSAR", "balance_change = 0 AND reversal_change = 0"),
         ):
-            wrong = self._rows(f"SELECT id FROM journal WHERE kind = '{kind}' AND NOT ({rule})")
+            wrong = self._rows(f"SELECT id FROM journal_entries WHERE entry_type = '{kind}' AND NOT ({rule})")
             self._that(not wrong, "an entry moves money from nowhere", f"{kind}: {wrong}")
 
     def nobody_is_paid_what_nobody_paid(self) -> None:
         """A charge and the credits for it: what went out is at most what came in and what is still owed."""
         for row in self._rows(
             "SELECT coalesce(reverses, fines.id) AS charge,"
-            " sum(CASE WHEN amount > 0 AND kind IN ('PAID', 'PAID_AT_BURSAR')"
+            " sum(CASE WHEN amount > 0 AND entry_type IN ('PAID', 'PAID_AT_BURSAR')"
             "          THEN -balance_change - outstanding_change"
-            "          WHEN kind = 'CHARGED' AND import_file_id IS NOT NULL THEN -balance_change"
+            "          WHEN entry_type = 'CHARGED' AND import_file_id IS NOT NULL THEN -balance_change"
             "          ELSE 0 END) AS paid_in,"
-            " sum(CASE WHEN amount < 0 AND kind IN ('PAID', 'PAID_AT_BURSAR') OR kind = 'REFUNDED'"
+            " sum(CASE WHEN amount < 0 AND entry_type IN ('PAID', 'PAID_AT_BURSAR') OR entry_type = 'REFUNDED'"
             "          THEN balance_change + outstanding_change ELSE 0 END) AS paid_out,"
             " sum(CASE WHEN amount > 0 THEN balance_change + outstanding_change ELSE 0 END) AS owed"
-            " FROM fines JOIN journal ON fine_id = fines.id WHERE amount > 0 OR reverses IS NOT NULL GROUP BY 1"
+            " FROM fines JOIN journal_entries ON fine_id = fines.id WHERE amount > 0 OR reverses IS NOT NULL GROUP BY 1"
         ):
             what = f"charge {row['charge']}: {row['paid_in']} paid in, {row['paid_out']} out, {row['owed']} still owed"
             self._that(row["paid_out"] <= row["paid_in"] + row["owed"], "more is paid out than was paid in", what)

@@ -100,7 +100,7 @@ class Office:
     server: Server
     archive: Path
     cumulative: bool
-    marker: str
+    done_file_suffix: str
     same_name: bool = False
     receipts: list[Receipt] = field(default_factory=list)
     payments: list[PaymentFile] = field(default_factory=list)
@@ -216,7 +216,7 @@ class Office:
         return owed + 5
 
     def _free(self, name: str) -> bool:
-        return not any((self.inbox / taken).exists() for taken in (name, f"{name}{self.marker}"))
+        return not any((self.inbox / taken).exists() for taken in (name, f"{name}{self.done_file_suffix}"))
 
     def _xml(self, records: list[tuple[str, Decimal]]) -> bytes:
         fines = "".join(
@@ -244,8 +244,8 @@ class Office:
         moment = FIRST_TIME + 2 * self._written
         os.utime(unfinished, (moment, moment))
         unfinished.rename(self.inbox / name)
-        if self.marker:
-            (self.inbox / f"{name}{self.marker}").touch()
+        if self.done_file_suffix:
+            (self.inbox / f"{name}{self.done_file_suffix}").touch()
         written = PaymentFile(self.profile, name, data, records, broken)
         self.payments.append(written)
         return written

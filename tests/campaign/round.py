@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 from sqlalchemy import Engine
 
-from bursar.ledger.connection import ledger_engine
-from bursar.orchestration.connections import ledger_url
+from bursar.airflow.connections import ledger_url
+from bursar.db.engine import ledger_engine
 from tests.campaign.attempts import Actor, Call, Dead, Try, attempt, result_of
 from tests.campaign.checks import Checks
 from tests.campaign.desk import LibrarySystem, Truth

@@ -18,7 +18,7 @@ from asyncssh.sftp import SFTPConnectionLost
 
 from demo.servers import HOST, Account, sftp_server
 from tests.campaign.workers import become_child
-from tests.exchange.ftp_server import TLS_FTPHandler, ftp_server
+from tests.support.ftp_server import TLS_FTPHandler, ftp_server
 
 USER, PASSWORD = "library", "open sesame"
 READY_SECONDS = 20

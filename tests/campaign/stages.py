@@ -9,14 +9,14 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from bursar.airflow.connections import ledger_url, open_folder
+from bursar.db.engine import ledger_engine
 from bursar.errors import InputFileError
-from bursar.exchange.folder import RemoteFolder
-from bursar.exporting import closing, delivery, document, resending, selection
-from bursar.importing import application, arrival, intake, putting_away, rejects
-from bursar.ledger.batches import Batch, State
-from bursar.ledger.connection import ledger_engine
-from bursar.orchestration.connections import ledger_url, open_folder
+from bursar.exports import build, close, resend, selection, upload
+from bursar.imports import apply, archive, detect, load, rejects
+from bursar.ledger.batches import Batch, BatchState
 from bursar.profiles import Profile, Settings
+from bursar.remote_files.base import RemoteFolder
 from bursar.users import purging, waiving
 from tests.campaign import product
 
@@ -38,42 +38,42 @@ class Stages:
         stage: Callable[..., Any] = getattr(self, name)
         return stage
 
-    def recover(self, run: str) -> list[int]:
+    def recover(self, run_id: str) -> list[int]:
         """Ends what earlier runs have left."""
-        ended = closing.finish_earlier_batches(
+        ended = close.recover_unfinished_batches(
             _engine(),
             self.profile.code,
-            run=run,
+            run_id=run_id,
             is_running=lambda _: False,  # an export has one active run; whatever another left is not running
             open_folder=self._output_folder,
             work_dir=self.work_dir,
         )
         return [batch.id for batch in ended]
 
-    def select(self, run: str) -> tuple[int, int]:
+    def select(self, run_id: str) -> tuple[int, int]:
         """Selects the fines that are due; returns the batch and how many fines it has."""
-        batch = selection.select_fines(_engine(), self.profile, self.settings, run=run, as_of=self.as_of)
+        batch = selection.select_fines(_engine(), self.profile, self.settings, run_id=run_id, as_of=self.as_of)
         return batch.id, batch.fines
 
     def build(self, batch: int) -> str:
         """Builds the file; returns its SHA-256."""
-        return document.build_document(_engine(), batch, self.work_dir).sha256
+        return build.build_file(_engine(), batch, self.work_dir).sha256
 
     def upload(self, batch: int) -> str:
         """Brings the file to the bursar's server; returns its name."""
-        return delivery.deliver(_engine(), batch, self._output_folder, self.work_dir).file_name
+        return upload.upload_file(_engine(), batch, self._output_folder, self.work_dir).file_name
 
     def close(self, batch: int) -> str:
         """Closes the fines of the batch."""
-        return closing.close_fines(_engine(), batch).state
+        return close.close_fines(_engine(), batch).state
 
-    def resend(self, batch: int, run: str) -> str:
+    def resend(self, batch: int, run_id: str) -> str:
         """Sends the file of a closed batch again."""
-        sent = resending.send_again(
+        sent = resend.resend_batch(
             _engine(),
             self.profile.code,
             batch,
-            run=run,
+            run_id=run_id,
             requested_by="campaign",
             open_folder=self._output_folder,
             work_dir=self.work_dir,
@@ -83,39 +83,41 @@ class Stages:
     def detect(self) -> list[str]:
         """Looks for payment files that are ready."""
         with self._input_folder() as folder:
-            return arrival.arrived(_engine(), self.profile, folder.files())
+            return detect.select_ready_files(_engine(), self.profile, folder.files())
 
-    def read(self, name: str, run: str) -> int:
+    def read(self, name: str, run_id: str) -> int:
         """Brings the records of a file into the ledger."""
         engine = _engine()
         with self._input_folder() as folder:
             try:
-                return intake.read_file(engine, self.profile, name, run=run, folder=folder, work_dir=self.work_dir).id
+                return load.load_file(
+                    engine, self.profile, name, run_id=run_id, folder=folder, work_dir=self.work_dir
+                ).id
             except InputFileError:
-                putting_away.put_away(engine, self.profile, name, run=run, folder=folder)
+                archive.archive_file(engine, self.profile, name, run_id=run_id, folder=folder)
                 raise
 
-    def apply(self, file: int, run: str) -> str:
+    def apply(self, file: int, run_id: str) -> str:
         """Pays the fines of a file."""
-        return application.apply_payments(_engine(), file, run=run).state
+        return apply.apply_payments(_engine(), file, run_id=run_id).state
 
-    def archive(self, file: int, name: str, run: str) -> str | None:
+    def archive(self, file: int, name: str, run_id: str) -> str | None:
         """Lists the records without effect and moves the file away."""
         engine = _engine()
         rejects.save_rejects(engine, file, self.work_dir / "rejects")
         with self._input_folder() as folder:
-            return putting_away.put_away(engine, self.profile, name, run=run, folder=folder)
+            return archive.archive_file(engine, self.profile, name, run_id=run_id, folder=folder)
 
-    def purge(self, run: str) -> int:
+    def purge(self, run_id: str) -> int:
         """Deletes the users whose date has passed."""
-        choices = purging.PurgeChoices(dry_run=False)
-        settings = self.settings.model_copy(update={"staging_folder": self.work_dir.parent})
-        return purging.purge_users(_engine(), choices, settings, run=run, as_of=self.as_of).users
+        choices = purging.PurgeParams(dry_run=False)
+        settings = self.settings.model_copy(update={"work_dir": self.work_dir.parent})
+        return purging.purge_users(_engine(), choices, settings, run_id=run_id, as_of=self.as_of).users
 
-    def waive_small(self, run: str, threshold: int) -> int:
+    def waive_small(self, run_id: str, threshold: int) -> int:
         """Waives the fines of users who owe little."""
-        choices = waiving.WaiveChoices(threshold=threshold, reason="small", dry_run=False)
-        return waiving.waive_fines(_engine(), choices, self.settings, run=run, as_of=self.as_of).fines
+        choices = waiving.WaiveParams(threshold=threshold, reason="small", dry_run=False)
+        return waiving.waive_fines(_engine(), choices, self.settings, run_id=run_id, as_of=self.as_of).fines
 
     def confirm(self, batch: int) -> None:
         """A person says that the bursar has the file."""
@@ -126,7 +128,7 @@ class Stages:
         product.release(_engine(), batch)
 
     def _output_folder(self, batch: Batch) -> AbstractContextManager[RemoteFolder]:
-        may_create = self.profile.export.may_create_folder and batch.state is not State.PART_COMPLETE
+        may_create = self.profile.export.create_missing_folder and batch.state is not BatchState.PART_COMPLETE
         return open_folder(batch.sftp_connection, batch.output_file_path, may_create=may_create)
 
     def _input_folder(self) -> AbstractContextManager[RemoteFolder]:

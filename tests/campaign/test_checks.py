@@ -10,37 +10,37 @@ from random import Random
 import psycopg
 import pytest
 
-from bursar.exporting.closing import close_fines
-from bursar.exporting.delivery import deliver
-from bursar.exporting.selection import select_fines
+from bursar.exports.close import close_fines
+from bursar.exports.selection import select_fines
+from bursar.exports.upload import upload_file
 from demo.postgres import Postgres
 from tests.campaign.checks import Checks
 from tests.campaign.desk import Truth
 from tests.campaign.office import Office, PaymentFile
 from tests.campaign.servers import Server
-from tests.inbox import Inbox
-from tests.library import NOW, Library, a_profile, the_settings
-from tests.remote import Remote
+from tests.support.fixtures import NOW, Library, make_profile, make_settings
+from tests.support.payment_inbox import PaymentInbox
+from tests.support.servers import RemoteServer
 
 
 @pytest.fixture
 def checks(
-    library: Library, postgres: Postgres, empty_ledger: str, sftp_remote: Remote, tmp_path: Path
+    library: Library, postgres: Postgres, empty_ledger: str, sftp_remote: RemoteServer, tmp_path: Path
 ) -> Iterator[Checks]:
     """The checks of a world in which all is well: fines were sent and closed, and payments for them imported."""
     for amount in ("12.50", "3.00", "7.25"):
         library.fine(amount=amount)
     server = Server("sftp", tmp_path / "server", tmp_path)
     server.disk = sftp_remote.disk
-    office = Office("STUDENTS", server, tmp_path / "archive", cumulative=False, marker="")
-    batch = select_fines(library.ledger, a_profile(), the_settings(), run="run", as_of=NOW)
+    office = Office("STUDENTS", server, tmp_path / "archive", cumulative=False, done_file_suffix="")
+    batch = select_fines(library.ledger, make_profile(), make_settings(), run_id="run", as_of=NOW)
     work_dir = tmp_path / "work"
-    deliver(library.ledger, batch.id, lambda found: sftp_remote.open(found.output_file_path), work_dir)
+    upload_file(library.ledger, batch.id, lambda found: sftp_remote.open(found.output_file_path), work_dir)
     close_fines(library.ledger, batch.id)
     office.take()
     paid = office.pay(Random(1))
     assert paid
-    Inbox(library, sftp_remote, tmp_path / "incoming").bring_in(paid.name)
+    PaymentInbox(library, sftp_remote, tmp_path / "incoming").bring_in(paid.name)
     with closing(postgres.connect(empty_ledger)) as connection:
         yield Checks(connection, [office], Truth(), [work_dir])
 
@@ -97,15 +97,15 @@ def payment_counts_less(checks: Checks) -> None:
 
 
 def payment_counts_more(checks: Checks) -> None:
-    behind(checks, "UPDATE import_records SET settled_before = 1 WHERE number = 1")
+    behind(checks, "UPDATE import_records SET already_settled = 1 WHERE number = 1")
 
 
 def payment_is_applied_twice(checks: Checks) -> None:
     behind(
         checks,
-        "INSERT INTO journal (fine_id, kind, outstanding_change, import_file_id, import_record)"
-        " SELECT fine_id, kind, outstanding_change, import_file_id, import_record FROM journal"
-        " WHERE kind = 'PAID_AT_BURSAR' LIMIT 1",
+        "INSERT INTO journal_entries (fine_id, entry_type, outstanding_change, import_file_id, import_record)"
+        " SELECT fine_id, entry_type, outstanding_change, import_file_id, import_record FROM journal_entries"
+        " WHERE entry_type = 'PAID_AT_BURSAR' LIMIT 1",
     )
 
 
@@ -114,11 +114,11 @@ def balance_is_changed(checks: Checks) -> None:
 
 
 def fine_is_charged_twice(checks: Checks) -> None:
-    behind(checks, "INSERT INTO journal (fine_id, kind, balance_change) VALUES (1, 'CHARGED', 5)")
+    behind(checks, "INSERT INTO journal_entries (fine_id, entry_type, balance_change) VALUES (1, 'CHARGED', 5)")
 
 
 def fine_stays_held(checks: Checks) -> None:
-    behind(checks, "INSERT INTO claims (fine_id, batch_id) VALUES (1, 1)")
+    behind(checks, "INSERT INTO batch_claims (fine_id, batch_id) VALUES (1, 1)")
 
 
 def batch_is_released(checks: Checks) -> None:
@@ -132,7 +132,8 @@ def batch_stays_open(checks: Checks) -> None:
 def money_is_refunded_that_nobody_paid(checks: Checks) -> None:
     behind(
         checks,
-        "INSERT INTO journal (fine_id, kind, balance_change) VALUES (1, 'REFUNDED', 100), (1, 'WAIVED', -100)",
+        "INSERT INTO journal_entries (fine_id, entry_type, balance_change) VALUES (1, 'REFUNDED', 100), (1, "
+        "'WAIVED', -100)",
     )
 
 
@@ -142,7 +143,7 @@ def desk_operation_is_lost(checks: Checks) -> None:
 
 def refused_operation_has_an_effect(checks: Checks) -> None:
     checks.truth.operations["a payment"] = ("pay", "refused")
-    behind(checks, "INSERT INTO journal (fine_id, kind, comment) VALUES (1, 'PAID', 'a payment')")
+    behind(checks, "INSERT INTO journal_entries (fine_id, entry_type, comment) VALUES (1, 'PAID', 'a payment')")
 
 
 def loaded_fine_is_lost(checks: Checks) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bursar.errors import BursarError, PassingError
+from bursar.errors import BursarError, TransientError
 from tests.campaign.points import Point, Points, watch
 
 Work = Callable[["Reports"], object]
@@ -209,5 +209,5 @@ def describe(error: Exception) -> dict[str, Any]:
         "error": type(error).__name__,
         "text": str(error) if ours else f"{error} {where}".strip(),
         "ours": ours and bool(str(error).strip()),
-        "passing": isinstance(error, PassingError),
+        "passing": isinstance(error, TransientError),
     }

@@ -18,7 +18,7 @@ from tests.campaign.database import LEDGER, Database
 from tests.campaign.office import Office
 from tests.campaign.servers import Server, Takes, connection_of
 from tests.campaign.workers import Work, Worker, fork
-from tests.exchange.ftp_server import self_signed_certificate
+from tests.support.ftp_server import self_signed_certificate
 
 CODES = ("CASHIER", "TUITION")
 LIBRARY_OF = {"CASHIER": "MAIN", "TUITION": "LAW"}
@@ -88,7 +88,7 @@ class World:
                 server,
                 self.folder / "archive" / code,
                 cumulative=is_cumulative,
-                marker=MARKER if is_cumulative else "",
+                done_file_suffix=MARKER if is_cumulative else "",
                 same_name=same_name,
             )
         for machine in MACHINES:
@@ -135,8 +135,8 @@ class World:
 
 def profile_of(code: str) -> Profile:
     """An integration profile; what the institution owns goes to whichever of the two comes first."""
-    imported = {"active": True, "input_file_path": "in", "schedule": "daily at 06:00", "settle_seconds": 0}
-    cumulative = {"marker": MARKER, "amounts": "cumulative"} if code == "TUITION" else {}
+    imported = {"active": True, "input_file_path": "in", "schedule": "daily at 06:00", "stable_for_seconds": 0}
+    cumulative = {"done_file_suffix": MARKER, "amount_mode": "cumulative"} if code == "TUITION" else {}
     return Profile.model_validate(
         {
             "code": code,
@@ -163,7 +163,7 @@ def settings_of(*, allowed: bool) -> Settings:
     return Settings.model_validate(
         {
             "institution_name": "Saguaro University",
-            "institution_number": "6761",
+            "institution_id": "6761",
             "default_currency": "USD",
             "time_zone": "America/New_York",
             "allow_activity_on_transferred_finesfees": allowed,

@@ -14,14 +14,14 @@ from sqlalchemy import Engine, text
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from bursar.__main__ import bursar
-from bursar.commands import exports, profiles, surroundings
-from bursar.exporting.closing import close_fines
-from bursar.exporting.selection import select_fines
-from bursar.reporting.report import JobReport, Outcome, record_report
-from bursar.users.purging import PurgeChoices, purge_users
+from bursar.commands import context, exports, profiles
+from bursar.exports.close import close_fines
+from bursar.exports.selection import select_fines
+from bursar.reporting.run_report import Outcome, RunReport, record_report
+from bursar.users.purging import PurgeParams, purge_users
 from demo.postgres import Postgres
-from tests.library import NOW, Library, a_profile, the_settings
-from tests.office import Office, Payment
+from tests.support.fake_bursar import FakeBursar, Payment
+from tests.support.fixtures import NOW, Library, make_profile, make_settings
 
 PROJECT = Path(__file__).parents[2]
 
@@ -37,13 +37,13 @@ def connection(postgres: Postgres, empty_ledger: str, monkeypatch: pytest.Monkey
 def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of include/ that a test may spoil."""
     copy = copytree(PROJECT / "include", tmp_path / "include")
-    for module in (surroundings, profiles):
+    for module in (context, profiles):
         monkeypatch.setattr(module, "INCLUDE", copy)
     return copy
 
 
 def run(*arguments: str, exit_code: int = 0) -> Result:
-    surroundings.out.width = 200
+    context.console.width = 200
     result = CliRunner().invoke(bursar, arguments, catch_exceptions=False)
     assert result.exit_code == exit_code, result.output
     return result
@@ -51,7 +51,7 @@ def run(*arguments: str, exit_code: int = 0) -> Result:
 
 @pytest.fixture(autouse=True)
 def printed_where_the_runner_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(surroundings.out, "_file", None)
+    monkeypatch.setattr(context.console, "_file", None)
 
 
 def all_commands(group: click.Group, path: str = "") -> list[tuple[str, click.Command]]:
@@ -127,7 +127,7 @@ def test_without_a_ledger_identifier_patterns_are_not_checked(include: Path, mon
 
 def test_wrong_settings_are_printed_the_same_way(include: Path) -> None:
     path = include / "bursar.yaml"
-    path.write_text("institution_number: 1\n", encoding="utf-8")
+    path.write_text("institution_id: 1\n", encoding="utf-8")
     assert f"{path}:1: institution_name" in run("profiles", "check", exit_code=1).stdout
 
 
@@ -161,7 +161,7 @@ def test_csv_files_are_loaded(library: Library, tmp_path: Path) -> None:
 
 
 def test_the_preview_shows_what_goes_and_why_the_rest_stays(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exports, "the_profile", lambda code: a_profile(code=code, time_before_export_days=7))
+    monkeypatch.setattr(exports, "get_profile", lambda code: make_profile(code=code, time_before_export_days=7))
     library.fine(library.user("00000001", last="Goes\x1b[2J"), "12.50")
     library.fine(library.user(None, last="[bold]Stays"), "1.00", kind="[red]LOST")
     library.fine(library.user("00000002", last="كاملة"), "7.00")
@@ -199,7 +199,7 @@ def test_refusals_are_one_sentence(library: Library, arguments: tuple[str, ...],
 def test_unfinished_batches_are_listed_and_released(library: Library) -> None:
     assert "Nothing is unsent" in run("batches").output
     library.fine()
-    batch = select_fines(library.ledger, a_profile(), the_settings(), run="run 1", as_of=NOW)
+    batch = select_fines(library.ledger, make_profile(), make_settings(), run_id="run 1", as_of=NOW)
     output = run("batches").output
     assert "SELECTED" in output
     assert batch.file_name in output
@@ -209,12 +209,12 @@ def test_unfinished_batches_are_listed_and_released(library: Library) -> None:
 
 
 def test_the_life_of_a_fine_is_told_by_either_of_its_ids(library: Library, owned_ledger: Engine) -> None:
-    office = Office(library)
+    office = FakeBursar(library)
     fine, transaction = office.exported("10.00")
     office.pay(Payment(transaction, "4"))
     office.pay(Payment(transaction, "0"), Payment(transaction, "8"))
     with owned_ledger.begin() as connection:
-        connection.execute(text("UPDATE lines SET transaction_id = 'T-' || transaction_id"))
+        connection.execute(text("UPDATE batch_lines SET transaction_id = 'T-' || transaction_id"))
     for number in (str(fine), f"T-{transaction}"):
         output = run("fine", number).output
         for told in (
@@ -231,7 +231,7 @@ def test_the_life_of_a_fine_is_told_by_either_of_its_ids(library: Library, owned
 
 
 def test_the_life_of_a_fine_shows_file_names_whole_and_sums_to_the_last_digit(library: Library) -> None:
-    office = Office(library)
+    office = FakeBursar(library)
     fine, _ = office.exported("1.234", currency="KWD", kind="[red]LOST")
     with library.ledger.begin() as connection:
         connection.execute(
@@ -247,7 +247,7 @@ def test_the_life_of_a_fine_shows_file_names_whole_and_sums_to_the_last_digit(li
 
 def test_files_of_payments_are_listed_with_their_outcomes_in_the_order_of_the_rules(library: Library) -> None:
     assert "No file has come" in run("imports").output
-    office = Office(library)
+    office = FakeBursar(library)
     _, transaction = office.exported("10.00")
     office.pay(Payment("unknown", "4"), Payment(transaction, "4"), Payment(transaction, "6"))
     output = run("imports").output
@@ -279,7 +279,7 @@ def test_the_desk_pays_waives_refunds_and_takes_back(library: Library, include: 
 def test_the_desk_keeps_to_the_institutions_parameter_and_says_that_the_bursar_hears_of_it(
     library: Library, include: Path
 ) -> None:
-    fine, _ = Office(library).exported("10.00")
+    fine, _ = FakeBursar(library).exported("10.00")
     assert "it is with the bursar" in run("desk", "pay", str(fine), exit_code=1).output
     allow_activity(include)
     output = run("desk", "pay", str(fine)).output
@@ -293,7 +293,7 @@ def test_the_desk_keeps_to_the_institutions_parameter_and_says_that_the_bursar_h
 
 
 def test_a_fine_shows_how_it_was_reversed(library: Library, include: Path) -> None:
-    office = Office(library)
+    office = FakeBursar(library)
     fine, _ = office.exported("10.00")
     allow_activity(include)
     run("desk", "waive", str(fine), "4")
@@ -313,7 +313,7 @@ def test_a_fine_shows_how_it_was_reversed(library: Library, include: Path) -> No
 
 
 def test_the_preview_shows_reversals(library: Library, include: Path) -> None:
-    fine, _ = Office(library).exported("10.00", owner=None)
+    fine, _ = FakeBursar(library).exported("10.00", owner=None)
     allow_activity(include)
     run("desk", "pay", str(fine))
     output = run("preview", "STUDENTS").output
@@ -322,7 +322,7 @@ def test_the_preview_shows_reversals(library: Library, include: Path) -> None:
 
 
 def test_users_delete_refuses_with_the_reason_and_deletes_when_it_can(library: Library) -> None:
-    office = Office(library)
+    office = FakeBursar(library)
     fine, transaction = office.exported("10.00")
     user = library.one("SELECT user_id FROM fines WHERE id = :id", id=fine)
     primary_id = library.one("SELECT value FROM identifiers WHERE user_id = :id AND type = 'userName'", id=user)
@@ -338,8 +338,8 @@ def test_users_jobs_and_report_tell_who_was_kept_and_why(library: Library) -> No
     rich, poor = (library.user(purge=date(2020, 1, 1)) for _ in range(2))
     library.fine(rich, "20.00")
     library.fine(poor, "2.00")
-    choices = PurgeChoices.of_form({"waive_threshold": "5", "dry_run": True})
-    job = purge_users(library.ledger, choices, the_settings(), run="manual", as_of=NOW)
+    choices = PurgeParams.of_form({"waive_threshold": "5", "dry_run": True})
+    job = purge_users(library.ledger, choices, make_settings(), run_id="manual", as_of=NOW)
     printed = run("users", "jobs").output
     assert "purge (dry run)" in printed
     assert "1 user: the user owes more than the threshold" in printed
@@ -357,7 +357,7 @@ def reported(library: Library, **changes: object) -> None:
     facts: dict[str, Any] = {
         "job": "export",
         "profile": "STUDENTS",
-        "run": "scheduled__2026-03-02",
+        "run_id": "scheduled__2026-03-02",
         "as_of": NOW,
         "started_at": NOW,
         "ended_at": NOW + timedelta(minutes=2, seconds=5),
@@ -366,17 +366,17 @@ def reported(library: Library, **changes: object) -> None:
         "users": 1,
         "fines": 2,
         "totals": {"CAD": {"charges": "3.000", "credits": "0"}, "USD": {"charges": "1234.500", "credits": "-2.000"}},
-        "left_behind": {"too_young": {"fines": 3, "users": 2, "net": {"USD": "4.000"}}},
+        "skipped": {"too_young": {"fines": 3, "users": 2, "net": {"USD": "4.000"}}},
         "rejects": {"UNMATCHED": {"records": 1, "sums": {"USD": "5.000"}}},
-        "stages": {"select_fines": 1.25, "upload_file": 3661.0},
+        "task_timings": {"select_fines": 1.25, "upload_file": 3661.0},
         "messages": ("Ask the [bursar].",),
     }
-    record_report(library.ledger, JobReport(**facts | changes))
+    record_report(library.ledger, RunReport(**facts | changes))
 
 
 def test_the_history_lists_runs_newest_first_with_their_money(library: Library) -> None:
     reported(library)
-    reported(library, run="later", started_at=NOW + timedelta(days=1), profile="STAFF", dry_run=True)
+    reported(library, run_id="later", started_at=NOW + timedelta(days=1), profile="STAFF", dry_run=True)
 
     lines = run("history").output.splitlines()
 
@@ -413,7 +413,7 @@ def test_an_empty_history_says_so(library: Library) -> None:
 
 def test_an_unclear_batch_says_what_to_do_and_is_confirmed(library: Library) -> None:
     library.fine()
-    batch = select_fines(library.ledger, a_profile(), the_settings(), run="run 1", as_of=NOW)
+    batch = select_fines(library.ledger, make_profile(), make_settings(), run_id="run 1", as_of=NOW)
     library._run("UPDATE batches SET upload_started_at = now(), unclear_at = now(), remote_folder = 'sftp://b/out'")  # noqa: SLF001
     output = " ".join(run("batches").output.split())
     assert f"Batch {batch.id} is unclear" in output
@@ -443,15 +443,16 @@ def test_the_desk_says_so_when_nobody_knows_whether_something_was_recorded(
     assert "It is unknown whether this has been recorded" in output
     assert f"`bin/bursar fine {fine}`" in output
     assert "owed at the library" not in output
-    assert library.one("SELECT count(*) FROM journal WHERE kind = 'PAID'") == committed
+    assert library.one("SELECT count(*) FROM journal_entries WHERE entry_type = 'PAID'") == committed
 
 
 def test_all_batches_show_dry_runs_and_what_was_sent_again(library: Library) -> None:
     library.fine()
-    select_fines(library.ledger, a_profile(), the_settings(), run="dry", as_of=NOW, dry_run=True)
-    batch = Office(library).export()
+    select_fines(library.ledger, make_profile(), make_settings(), run_id="dry", as_of=NOW, dry_run=True)
+    batch = FakeBursar(library).export()
     library._run(  # noqa: SLF001
-        "INSERT INTO resends (batch_id, run, requested_by, delivered_at) VALUES (:batch, 'again', 'librarian', now())",
+        "INSERT INTO resends (batch_id, run_id, requested_by, delivered_at) VALUES (:batch, 'again', 'librarian', "
+        "now())",
         batch=batch,
     )
 
@@ -465,7 +466,7 @@ def test_all_batches_show_dry_runs_and_what_was_sent_again(library: Library) -> 
 
 def test_the_file_of_a_dry_run_can_be_looked_at(library: Library, tmp_path: Path) -> None:
     library.fine()
-    dry = select_fines(library.ledger, a_profile(), the_settings(), run="dry", as_of=NOW, dry_run=True)
+    dry = select_fines(library.ledger, make_profile(), make_settings(), run_id="dry", as_of=NOW, dry_run=True)
 
     output = run("batches", "file", str(dry.id), "--into", str(tmp_path)).output
 

@@ -8,18 +8,18 @@ from click.testing import CliRunner
 
 from bursar.__main__ import bursar
 from bursar.commands import profiles
-from tests.library import a_profile
-from tests.remote import USER, Remote
+from tests.support.fixtures import make_profile
+from tests.support.servers import USER, RemoteServer
 
 
 @pytest.fixture
 def server(
-    remote: Remote, certificate: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> Remote:
+    remote: RemoteServer, certificate: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> RemoteServer:
     """The server that the connection of the profile STUDENTS leads to, with its folder for payments."""
     caplog.set_level("WARNING", logger="asyncssh")  # the server is in this process, and its log where the output is
-    profile = a_profile()
-    monkeypatch.setattr(profiles, "the_profile", lambda _code: profile)
+    profile = make_profile()
+    monkeypatch.setattr(profiles, "get_profile", lambda _code: profile)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     monkeypatch.setenv(f"AIRFLOW_CONN_{profile.sftp_connection.upper()}", json.dumps(remote.connection))
     (remote.disk / "in" / "a folder").mkdir(parents=True)
@@ -33,7 +33,7 @@ def said(exit_code: int = 0) -> str:
     return result.output
 
 
-def test_both_folders_are_opened_and_left_as_they_are(server: Remote) -> None:
+def test_both_folders_are_opened_and_left_as_they_are(server: RemoteServer) -> None:
     address = f"{server.connection['conn_type']}://{USER}@127.0.0.1:{server.connection['port']}"
     assert said() == (
         "STUDENTS reaches the server, but out is not there, or the account may not enter it. If it is not there, the "
@@ -47,10 +47,10 @@ def test_both_folders_are_opened_and_left_as_they_are(server: Remote) -> None:
 
 @pytest.mark.usefixtures("server")
 def test_what_is_wrong_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(f"AIRFLOW_CONN_{a_profile().sftp_connection.upper()}")
-    assert said(exit_code=1).startswith(f"Error: There is no Airflow connection {a_profile().sftp_connection}.")
+    monkeypatch.delenv(f"AIRFLOW_CONN_{make_profile().sftp_connection.upper()}")
+    assert said(exit_code=1).startswith(f"Error: There is no Airflow connection {make_profile().sftp_connection}.")
 
 
-def test_a_missing_folder_for_payments_is_an_error(server: Remote) -> None:
+def test_a_missing_folder_for_payments_is_an_error(server: RemoteServer) -> None:
     (server.disk / "in").rename(server.disk / "elsewhere")
     assert "in: there is no such folder" in said(exit_code=1)

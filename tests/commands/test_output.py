@@ -9,17 +9,17 @@ from click.testing import CliRunner
 from sqlalchemy import Engine, text
 
 from bursar.__main__ import bursar
-from bursar.commands import exports, profiles, surroundings
-from bursar.exporting import selection
-from bursar.exporting.selection import select_fines
+from bursar.commands import context, exports, profiles
+from bursar.exports import selection
+from bursar.exports.selection import select_fines
 from bursar.ledger import desk
-from bursar.reporting.report import JobReport, Outcome, record_report
-from bursar.users.purging import PurgeChoices, purge_users
-from bursar.users.waiving import WaiveChoices, waive_fines
+from bursar.reporting.run_report import Outcome, RunReport, record_report
+from bursar.users.purging import PurgeParams, purge_users
+from bursar.users.waiving import WaiveParams, waive_fines
 from demo.postgres import Postgres
-from tests.library import NOW, Library, a_profile, the_settings
-from tests.office import Office, Payment
-from tests.wording import plurals_of_one
+from tests.support.fake_bursar import FakeBursar, Payment
+from tests.support.fixtures import NOW, Library, make_profile, make_settings
+from tests.support.plurals import find_wrong_plurals
 
 HOSTILE = "[red]x[/] :bomb: \x1b[2J"
 SHOWN = "[red]x[/]:bomb:\N{REPLACEMENT CHARACTER}[2J"  # without the spaces, at which a table breaks lines
@@ -30,8 +30,8 @@ def connection(postgres: Postgres, empty_ledger: str, monkeypatch: pytest.Monkey
     """Airflow's connection to the tests' ledger; the console prints where the runner looks."""
     values = {"conn_type": "postgres", "host": str(postgres.sockets), "login": "postgres", "schema": empty_ledger}
     monkeypatch.setenv("AIRFLOW_CONN_BURSAR_LEDGER", json.dumps(values))
-    monkeypatch.setattr(surroundings.out, "_file", None)
-    monkeypatch.setattr(surroundings.out, "_width", 400)
+    monkeypatch.setattr(context.console, "_file", None)
+    monkeypatch.setattr(context.console, "_width", 400)
 
 
 def run(*arguments: str, exit_code: int = 0) -> str:
@@ -51,7 +51,7 @@ def shown(*arguments: str, times: int = 1, exit_code: int = 0) -> str:
 @pytest.fixture
 def spoiled(library: Library, owned_ledger: Engine) -> Library:
     """A ledger in which every text from outside is hostile, and some names are unknown."""
-    office = Office(library)
+    office = FakeBursar(library)
     _, transaction = office.exported("10.00")
     office.pay(Payment(transaction, "4"), Payment(transaction, "0"))
     with library.ledger.begin() as connection:
@@ -60,10 +60,10 @@ def spoiled(library: Library, owned_ledger: Engine) -> Library:
         UPDATE fines SET fine_fee_type = :hostile, comment = :hostile, source_id = :hostile || id WHERE amount > 0;
         UPDATE users SET last_name = :hostile;
         UPDATE identifiers SET value = :hostile || user_id WHERE type = 'userName';
-        UPDATE batches SET profile = :hostile, run = :hostile, file_name = :hostile, remote_folder = :hostile;
+        UPDATE batches SET profile = :hostile, run_id = :hostile, file_name = :hostile, remote_folder = :hostile;
         UPDATE import_files SET profile = :hostile, name = :hostile, outcomes = outcomes || '{"NEW": {"records": 1}}';
         UPDATE import_records SET sum = :hostile WHERE outcome = 'NO_PAYMENT';
-        INSERT INTO resends (batch_id, run, requested_by, remote_folder, delivered_at)
+        INSERT INTO resends (batch_id, run_id, requested_by, remote_folder, delivered_at)
             SELECT id, 'again', :hostile, :hostile, now() FROM batches
     """
     with owned_ledger.begin() as connection:
@@ -96,17 +96,17 @@ def test_lists_of_batches_and_files_are_only_text(spoiled: Library, owned_ledger
 
 def test_the_history_is_only_text(library: Library) -> None:
     left = {"fines": 1, "users": 1, "net": {"USD": "1"}}
-    report = JobReport(
+    report = RunReport(
         job="export",
         profile=HOSTILE,
-        run=HOSTILE,
+        run_id=HOSTILE,
         started_at=NOW,
         ended_at=NOW,
         outcome=Outcome.FAILED,
         files=(HOSTILE,),
-        left_behind={HOSTILE: left},
+        skipped={HOSTILE: left},
         rejects={HOSTILE: {"records": 1, "sums": {HOSTILE: "1"}}},
-        stages={HOSTILE: 1.0},
+        task_timings={HOSTILE: 1.0},
         messages=(HOSTILE,),
     )
     record_report(library.ledger, report)
@@ -116,8 +116,8 @@ def test_the_history_is_only_text(library: Library) -> None:
 
 
 def test_the_preview_is_only_text(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    profile = a_profile(fine_fee_types=["LOST"]).model_copy(update={"name": HOSTILE})
-    monkeypatch.setattr(exports, "the_profile", lambda _code: profile)
+    profile = make_profile(fine_fee_types=["LOST"]).model_copy(update={"name": HOSTILE})
+    monkeypatch.setattr(exports, "get_profile", lambda _code: profile)
     library.fine(library.user(HOSTILE, last=HOSTILE), kind=HOSTILE)
     shown("preview", "STUDENTS", times=4)
 
@@ -131,33 +131,33 @@ def test_an_error_is_only_text(library: Library, arguments: tuple[str, ...]) -> 
 
 
 def test_problems_of_profiles_are_only_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (surroundings, profiles):
+    for module in (context, profiles):
         monkeypatch.setattr(module, "INCLUDE", tmp_path)
     key = HOSTILE.replace("\x1b", "\\x1b")
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles" / "law.yaml").write_text(f'"{key}": x\n', encoding="utf-8")
     (tmp_path / "bursar.yaml").write_text(
-        "institution_name: A\ninstitution_number: 1\ndefault_currency: USD\ntime_zone: UTC\n", encoding="utf-8"
+        "institution_name: A\ninstitution_id: 1\ndefault_currency: USD\ntime_zone: UTC\n", encoding="utf-8"
     )
     shown("profiles", "check", exit_code=1)
 
 
 def test_jobs_over_users_are_only_text_and_unknown_reasons_are_shown(library: Library, owned_ledger: Engine) -> None:
     library.user(purge=date(2020, 1, 1))
-    choices = PurgeChoices.of_form({"dry_run": True})
-    purge_users(library.ledger, choices, the_settings(), run=HOSTILE, as_of=NOW)
+    choices = PurgeParams.of_form({"dry_run": True})
+    purge_users(library.ledger, choices, make_settings(), run_id=HOSTILE, as_of=NOW)
     left = {HOSTILE: {"fines": 0, "users": 1, "net": {}}, "not_yet_known": {"fines": 0, "users": 2, "net": {}}}
     with owned_ledger.begin() as connection:
-        connection.execute(text("UPDATE user_jobs SET left_behind = :left"), {"left": json.dumps(left)})
-        connection.execute(text("UPDATE user_job_verdicts SET reason = 'not_yet_known'"))
+        connection.execute(text("UPDATE maintenance_jobs SET skipped = :left"), {"left": json.dumps(left)})
+        connection.execute(text("UPDATE maintenance_job_results SET reason = 'not_yet_known'"))
     assert "2 users: not_yet_known" in shown("users", "jobs", times=2)
     assert run("users", "report", "1").splitlines()[1].endswith(",not_yet_known")
 
 
 def test_the_preview_and_the_history_show_unknown_reasons(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = {reason: words for reason, words in selection.REASONS.items() if reason != "other_type"}
-    monkeypatch.setattr(selection, "REASONS", known)
-    monkeypatch.setattr(exports, "the_profile", lambda _code: a_profile(fine_fee_types=["LOST"]))
+    known = {reason: words for reason, words in selection.SKIP_REASONS.items() if reason != "other_type"}
+    monkeypatch.setattr(selection, "SKIP_REASONS", known)
+    monkeypatch.setattr(exports, "get_profile", lambda _code: make_profile(fine_fee_types=["LOST"]))
     library.fine()
     assert "Stays: other_type: 1 fine of 1 user, 12.50 USD" in run("preview", "STUDENTS")
 
@@ -165,10 +165,10 @@ def test_the_preview_and_the_history_show_unknown_reasons(library: Library, monk
 def write_include(folder: Path) -> None:
     """Writes settings, one good profile and one with a problem."""
     (folder / "profiles").mkdir()
-    settings = the_settings().model_dump(mode="json", include={"institution_name", "institution_number"})
-    settings |= {"default_currency": "USD", "time_zone": "UTC", "staging_folder": str(folder / "staging")}
+    settings = make_settings().model_dump(mode="json", include={"institution_name", "institution_id"})
+    settings |= {"default_currency": "USD", "time_zone": "UTC", "work_dir": str(folder / "staging")}
     (folder / "bursar.yaml").write_text(json.dumps(settings), encoding="utf-8")
-    profile = a_profile().model_dump(mode="json", by_alias=True)
+    profile = make_profile().model_dump(mode="json", by_alias=True)
     (folder / "profiles" / "students.yaml").write_text(json.dumps(profile), encoding="utf-8")
     (folder / "profiles" / "wrong.yaml").write_text("{code: wrong", encoding="utf-8")
 
@@ -177,10 +177,10 @@ def test_one_of_everything_is_singular_in_commands(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG", logger="bursar")
-    for module in (surroundings, profiles):
+    for module in (context, profiles):
         monkeypatch.setattr(module, "INCLUDE", tmp_path)
     write_include(tmp_path)
-    office = Office(library)
+    office = FakeBursar(library)
     user = library.user(purge=date(2020, 1, 1))
     fine = library.fine(user, "1.00")
     output = [
@@ -189,7 +189,7 @@ def test_one_of_everything_is_singular_in_commands(
         run("preview", "NOBODY", exit_code=1),
         run("users", "delete", str(user), "--yes", exit_code=1),
     ]
-    select_fines(library.ledger, a_profile(), the_settings(), run="run 1", as_of=NOW)
+    select_fines(library.ledger, make_profile(), make_settings(), run_id="run 1", as_of=NOW)
     output += [run("batches"), run("batches", "file", "1", "--into", str(tmp_path)), run("batches", "release", "1")]
     office.export()
     output += [run("batches", "--all"), run("fine", str(fine))]
@@ -197,10 +197,10 @@ def test_one_of_everything_is_singular_in_commands(
     office.pay(Payment(office.transaction(fine), "1.00"))
     output += [run("imports"), run("imports", "rejects", "1")]
     library.fine(library.user(purge=date(2020, 1, 1)), "1.00")
-    waive = WaiveChoices.of_form({"threshold": "5", "reason": "amnesty", "dry_run": False})
-    waive_fines(library.ledger, waive, the_settings(), run="waive", as_of=NOW)
-    purge = PurgeChoices.of_form({"dry_run": True})
-    purge_users(library.ledger, purge, the_settings(), run="purge", as_of=NOW)
+    waive = WaiveParams.of_form({"threshold": "5", "reason": "amnesty", "dry_run": False})
+    waive_fines(library.ledger, waive, make_settings(), run_id="waive", as_of=NOW)
+    purge = PurgeParams.of_form({"dry_run": True})
+    purge_users(library.ledger, purge, make_settings(), run_id="purge", as_of=NOW)
     output += [run("users", "jobs"), run("users", "report", "1")]
     csv_file = tmp_path / "groups.csv"
     csv_file.write_text("code,name\nLAW,Law\n", encoding="utf-8")
@@ -215,4 +215,4 @@ def test_one_of_everything_is_singular_in_commands(
         "1 fine is considered active",
     ):
         assert said in "".join(output)
-    assert plurals_of_one("\n".join([*output, caplog.text])) == []
+    assert find_wrong_plurals("\n".join([*output, caplog.text])) == []

@@ -14,8 +14,8 @@ from airflow.configuration import conf
 from jsonschema import Draft7Validator  # type: ignore[import-untyped]
 
 from bursar.__main__ import bursar
+from bursar.airflow import config, metrics
 from bursar.errors import BursarError
-from bursar.orchestration import deployment, metrics
 from cluster.compose import COMPOSE, PROJECT, VARIABLE, example_variables, read_compose
 
 HOME = "/opt/airflow/"
@@ -87,7 +87,7 @@ def test_every_variable_of_airflow_is_an_option() -> None:
         for section, description in conf.configuration_description.items()
         for option in description["options"]
     }
-    known |= {f"AIRFLOW__{deployment.SECTION}__{option}".upper() for option in deployment.OPTIONS}
+    known |= {f"AIRFLOW__{config.SECTION}__{option}".upper() for option in config.OPTIONS}
     used = {name for service in OF_AIRFLOW.values() for name in service["environment"] if name.startswith("AIRFLOW__")}
 
     assert {name for name in used - known if name.split("__")[1].lower() not in FROM_PROVIDERS} == set()

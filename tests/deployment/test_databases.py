@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
-from bursar.ledger.connection import grant, ledger_engine, migrate
+from bursar.db.engine import grant, ledger_engine, migrate
 from cluster.compose import PROJECT
 from demo.postgres import DAGS_ROLE, LEDGER_OWNER, Postgres, embedded_postgres, program_folder
 

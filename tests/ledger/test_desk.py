@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import Connection, Engine, Row, text
 
+from bursar.db.queries import query
 from bursar.errors import LedgerError
 from bursar.ledger import desk
-from bursar.ledger.statements import statement
 
 D = Decimal
 
@@ -41,7 +41,8 @@ def fine(connection: Connection, fine_id: int) -> Row[Any]:
 
 def journal(connection: Connection, fine_id: int) -> list[tuple[str, Decimal, str | None]]:
     rows = connection.execute(
-        text("SELECT kind, balance_change, comment FROM journal WHERE fine_id = :id ORDER BY id"), {"id": fine_id}
+        text("SELECT entry_type, balance_change, comment FROM journal_entries WHERE fine_id = :id ORDER BY id"),
+        {"id": fine_id},
     )
     return [tuple(row) for row in rows]
 
@@ -50,10 +51,15 @@ def export(connection: Connection, fine_id: int, *, import_active: bool) -> None
     """What the end of an export writes, with batch 9."""
     connection.execute(
         text(
-            "INSERT INTO journal (fine_id, kind, balance_change, outstanding_change, batch_id) "
-            "SELECT id, :kind, -balance, CASE WHEN :import_active THEN balance ELSE 0 END, 9 FROM fines WHERE id = :id"
+            "INSERT INTO journal_entries (fine_id, entry_type, balance_change, outstanding_change, batch_id) "
+            "SELECT id, :entry_type, -balance, CASE WHEN :import_active THEN balance ELSE 0 END, 9 FROM fines WHERE "
+            "id = :id"
         ),
-        {"id": fine_id, "kind": "EXPORTED" if import_active else "EXPORTED_AND_PAID", "import_active": import_active},
+        {
+            "id": fine_id,
+            "entry_type": "EXPORTED" if import_active else "EXPORTED_AND_PAID",
+            "import_active": import_active,
+        },
     )
 
 
@@ -265,11 +271,11 @@ def test_a_fine_on_its_way_to_the_bursar_is_refused_with_its_batch_and_the_trans
     connection: Connection, operation: Callable[[Connection, int], Any]
 ) -> None:
     fine_id = add(connection)
-    connection.execute(text("INSERT INTO claims VALUES (:id, 4)"), {"id": fine_id})
+    connection.execute(text("INSERT INTO batch_claims VALUES (:id, 4)"), {"id": fine_id})
     with pytest.raises(LedgerError, match="fine 1 is on its way to the bursar in batch 4; it is free again"):
         operation(connection, fine_id)
     assert journal(connection, fine_id) == [("CHARGED", D("5.00"), None)]
-    connection.exec_driver_sql("DELETE FROM claims")
+    connection.exec_driver_sql("DELETE FROM batch_claims")
     operation(connection, fine_id)
 
 
@@ -280,10 +286,10 @@ def test_a_disputed_fine_stays_disputed_until_it_is_settled_or_paid(connection: 
     assert (fine(connection, fine_id).status, fine(connection, fine_id).balance) == ("DISPUTED", D("4.00"))
     with pytest.raises(LedgerError, match=r"^Fine 1 is disputed already\.$"):
         desk.dispute(connection, fine_id, "again")
-    desk.settle_dispute(connection, fine_id, "seen on the shelf")
+    desk.resolve_dispute(connection, fine_id, "seen on the shelf")
     assert fine(connection, fine_id).status == "ACTIVE"
     with pytest.raises(LedgerError, match=r"^Fine 1 is not disputed\.$"):
-        desk.settle_dispute(connection, fine_id, "again")
+        desk.resolve_dispute(connection, fine_id, "again")
     assert journal(connection, fine_id)[1:] == [
         ("DISPUTED", 0, "returned in time"),
         ("PAID", D("-1.00"), None),
@@ -347,11 +353,11 @@ def test_a_payment_during_a_selection_waits_and_is_then_refused(ledger: Engine, 
 
     other = threading.Thread(target=desk_at_work)
     with ledger.begin() as selecting:
-        selecting.execute(statement("export/freeze_ledger"))
+        selecting.execute(query("ledger/lock_fines_table"))
         other.start()
         ready.wait(10)
         until_blocked(selecting, pids[0])
-        selecting.execute(text("INSERT INTO claims VALUES (:id, 4)"), {"id": fine_id})
+        selecting.execute(text("INSERT INTO batch_claims VALUES (:id, 4)"), {"id": fine_id})
     other.join(10)
 
     assert len(refusals) == 1

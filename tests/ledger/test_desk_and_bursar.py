@@ -9,11 +9,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from bursar.db.queries import query
 from bursar.errors import LedgerError
 from bursar.ledger import desk
-from bursar.ledger.statements import statement
-from tests.library import Library
-from tests.office import Office, Payment
+from tests.support.fake_bursar import FakeBursar, Payment
 
 D = Decimal
 NOT_NOW = "is on its way to the bursar in batch 1; it is free again when that ends"
@@ -25,12 +24,7 @@ PAID_THERE = r"any more\. It was paid at the bursar\."
 NOTHING_PAID = "Nothing was paid for fine 1 at the library"
 
 
-@pytest.fixture
-def office(library: Library) -> Office:
-    return Office(library)
-
-
-def a_charge(office: Office) -> int:
+def a_charge(office: FakeBursar) -> int:
     """A charge of 10, of which 3 were paid at the desk."""
     fine = office.library.fine(amount="10.00")
     with office.library.ledger.begin() as connection:
@@ -38,48 +32,48 @@ def a_charge(office: Office) -> int:
     return fine
 
 
-def open_(office: Office) -> int:
+def open_(office: FakeBursar) -> int:
     return a_charge(office)
 
 
-def disputed(office: Office) -> int:
+def disputed(office: FakeBursar) -> int:
     fine = a_charge(office)
     with office.library.ledger.begin() as connection:
         desk.dispute(connection, fine, "not mine")
     return fine
 
 
-def claimed(office: Office) -> int:
+def claimed(office: FakeBursar) -> int:
     fine = a_charge(office)
     office.export(close=False)
     return fine
 
 
-def outstanding(office: Office) -> int:
+def outstanding(office: FakeBursar) -> int:
     fine = a_charge(office)
     office.export()
     return fine
 
 
-def exported_and_paid(office: Office) -> int:
+def exported_and_paid(office: FakeBursar) -> int:
     fine = a_charge(office)
     office.export(import_active=False)
     return fine
 
 
-def partly_transferred(office: Office) -> int:
+def partly_transferred(office: FakeBursar) -> int:
     fine = outstanding(office)
     office.pay(Payment(office.transaction(fine), "2"))
     return fine
 
 
-def transferred(office: Office) -> int:
+def transferred(office: FakeBursar) -> int:
     fine = outstanding(office)
     office.pay(Payment(office.transaction(fine), "7"))
     return fine
 
 
-def closed(office: Office) -> int:
+def closed(office: FakeBursar) -> int:
     fine = a_charge(office)
     with office.library.ledger.begin() as connection:
         desk.pay(connection, fine)
@@ -94,7 +88,7 @@ def dispute(connection: Any, fine: int, **_: Any) -> None:
 
 
 def settle_dispute(connection: Any, fine: int, **_: Any) -> None:
-    desk.settle_dispute(connection, fine, "seen on the shelf")
+    desk.resolve_dispute(connection, fine, "seen on the shelf")
 
 
 ACTIVE, CLOSED, TRANSFERRED, DISPUTED = "ACTIVE", "CLOSED", "TRANSFERRED", "DISPUTED"
@@ -104,7 +98,7 @@ LATE = "a dispute would only keep it from being exported"
 # The state of the fine, the operation, and what comes of it: status, balance, outstanding, to be reversed; or the
 # refusal. Twice: while the parameter is false, and while it is true.
 Result = tuple[str, int, int, int] | str
-CASES: list[tuple[Callable[[Office], int], Operation, Result, Result]] = [
+CASES: list[tuple[Callable[[FakeBursar], int], Operation, Result, Result]] = [
     (open_, desk.pay, (CLOSED, 0, 0, 0), (CLOSED, 0, 0, 0)),
     (open_, desk.waive, (CLOSED, 0, 0, 0), (CLOSED, 0, 0, 0)),
     (open_, desk.refund, (ACTIVE, 7, 0, 0), (ACTIVE, 7, 0, 0)),
@@ -154,8 +148,8 @@ CASES: list[tuple[Callable[[Office], int], Operation, Result, Result]] = [
     [pytest.param(*case, id=f"{case[0].__name__.strip('_')}-{case[1].__name__}") for case in CASES],
 )
 def test_each_operation_in_each_state(
-    office: Office,
-    state: Callable[[Office], int],
+    office: FakeBursar,
+    state: Callable[[FakeBursar], int],
     operation: Operation,
     forbidden: Result,
     permitted: Result,
@@ -163,7 +157,7 @@ def test_each_operation_in_each_state(
     allowed: bool,
 ) -> None:
     fine = state(office)
-    before = office.library.position(fine), to_reverse(office, fine)
+    before = office.library.position(fine), pending_reversal(office, fine)
     expected = permitted if allowed else forbidden
     with office.library.ledger.begin() as connection:
         if isinstance(expected, str):
@@ -171,33 +165,33 @@ def test_each_operation_in_each_state(
                 operation(connection, fine, allow_activity_on_transferred_finesfees=allowed)
         else:
             operation(connection, fine, allow_activity_on_transferred_finesfees=allowed)
-    after = office.library.position(fine), to_reverse(office, fine)
+    after = office.library.position(fine), pending_reversal(office, fine)
     assert after == (before if isinstance(expected, str) else (expected[:3], expected[3]))
 
 
-def to_reverse(office: Office, fine: int) -> Decimal:
-    return Decimal(office.library.one("SELECT to_reverse FROM fines WHERE id = :fine", fine=fine))
+def pending_reversal(office: FakeBursar, fine: int) -> Decimal:
+    return Decimal(office.library.one("SELECT pending_reversal FROM fines WHERE id = :fine", fine=fine))
 
 
-def test_a_part_of_what_is_outstanding_leaves_the_rest_with_the_bursar(office: Office) -> None:
+def test_a_part_of_what_is_outstanding_leaves_the_rest_with_the_bursar(office: FakeBursar) -> None:
     fine, _ = office.exported("10.00")
     with office.library.ledger.begin() as connection:
         assert desk.pay(connection, fine, D("4.00"), allow_activity_on_transferred_finesfees=True) == D("6.00")
         with pytest.raises(LedgerError, match=r"^Only 6\.00 USD of fine 1 is open; 6\.01 USD is more\.$"):
             desk.waive(connection, fine, D("6.01"), allow_activity_on_transferred_finesfees=True)
     assert office.library.position(fine) == (CLOSED, D(0), D(6))
-    assert to_reverse(office, fine) == 4
+    assert pending_reversal(office, fine) == 4
 
 
 @pytest.mark.parametrize("operation", [desk.pay, desk.waive])
-def test_a_credit_that_the_bursar_has_is_left_to_the_bursar(office: Office, operation: Operation) -> None:
+def test_a_credit_that_the_bursar_has_is_left_to_the_bursar(office: FakeBursar, operation: Operation) -> None:
     fine, _ = office.exported("-10.00")
     with office.library.ledger.begin() as connection, pytest.raises(LedgerError, match="of this credit is outstanding"):
         operation(connection, fine, allow_activity_on_transferred_finesfees=True)
     assert office.library.position(fine) == (CLOSED, D(0), D(-10))
 
 
-def test_a_refund_gives_the_charge_up_and_is_never_more_than_was_paid_here(office: Office) -> None:
+def test_a_refund_gives_the_charge_up_and_is_never_more_than_was_paid_here(office: FakeBursar) -> None:
     fine = office.library.fine(amount="10.00")
     with office.library.ledger.begin() as connection:
         with pytest.raises(LedgerError, match=NOTHING_PAID):
@@ -214,14 +208,16 @@ def test_a_refund_gives_the_charge_up_and_is_never_more_than_was_paid_here(offic
             desk.refund(connection, fine)
     assert office.library.position(fine) == (ACTIVE, D(3), D(0))
     with office.library.ledger.connect() as connection:
-        entries = connection.execute(text("SELECT kind, balance_change, comment FROM journal ORDER BY id")).all()
+        entries = connection.execute(
+            text("SELECT entry_type, balance_change, comment FROM journal_entries ORDER BY id")
+        ).all()
     assert [tuple(entry) for entry in entries[3:5]] == [
         ("REFUNDED", 2, "scanned too late"),
         ("WAIVED", -2, "scanned too late"),
     ]
 
 
-def test_what_was_paid_at_the_bursar_is_not_refunded_at_the_desk(office: Office) -> None:
+def test_what_was_paid_at_the_bursar_is_not_refunded_at_the_desk(office: FakeBursar) -> None:
     fine, transaction = office.exported("10.00")
     office.pay(Payment(transaction, "10"))
     with (
@@ -231,7 +227,7 @@ def test_what_was_paid_at_the_bursar_is_not_refunded_at_the_desk(office: Office)
         desk.refund(connection, fine, allow_activity_on_transferred_finesfees=True)
 
 
-def test_a_payout_is_not_refunded(office: Office) -> None:
+def test_a_payout_is_not_refunded(office: FakeBursar) -> None:
     fine = office.library.fine(amount="-10.00")
     with office.library.ledger.begin() as connection:
         desk.pay(connection, fine)
@@ -239,7 +235,7 @@ def test_a_payout_is_not_refunded(office: Office) -> None:
             desk.refund(connection, fine)
 
 
-def test_a_credit_for_an_overpayment_takes_nothing_of_the_charge_back(office: Office) -> None:
+def test_a_credit_for_an_overpayment_takes_nothing_of_the_charge_back(office: FakeBursar) -> None:
     fine, transaction = office.exported("10.00")
     office.pay(Payment(transaction, "15"))
     user = office.library.one("SELECT user_id FROM fines WHERE id = :fine", fine=fine)
@@ -249,29 +245,29 @@ def test_a_credit_for_an_overpayment_takes_nothing_of_the_charge_back(office: Of
             desk.credit(connection, user_id=user, amount=D(1), currency="USD", reverses=fine)
 
 
-def test_a_set_of_fines_is_settled_as_one_of_them_is(office: Office) -> None:
+def test_a_set_of_fines_is_settled_as_one_of_them_is(office: FakeBursar) -> None:
     with_the_bursar = [office.library.fine(amount="10") for _ in range(2)]
     credit_there = office.library.fine(amount="-2")
     office.export()
     at_the_library = [office.library.fine(amount="5"), office.library.fine(amount="-3")]
-    facts = {"kind": "WAIVED", "amount": None, "comment": "bulk"}
+    facts = {"entry_type": "WAIVED", "amount": None, "comment": "bulk"}
     with office.library.ledger.begin() as connection:
         everything = [*with_the_bursar, credit_there, *at_the_library]
-        settled = connection.execute(statement("desk/settle"), facts | {"fine_ids": everything}).rowcount
+        settled = connection.execute(query("ledger/post_settlement"), facts | {"fine_ids": everything}).rowcount
     assert settled == 4
     nothing_left = (CLOSED, D(0), D(0))
     for fine in with_the_bursar:
-        assert (office.library.position(fine), to_reverse(office, fine)) == (nothing_left, D(10))
+        assert (office.library.position(fine), pending_reversal(office, fine)) == (nothing_left, D(10))
     for fine in at_the_library:
-        assert (office.library.position(fine), to_reverse(office, fine)) == (nothing_left, D(0))
+        assert (office.library.position(fine), pending_reversal(office, fine)) == (nothing_left, D(0))
     assert office.library.position(credit_there) == (CLOSED, D(0), D(-2))
 
 
 @pytest.mark.parametrize("kind", ["PAID", "WAIVED"])
-def test_nobody_settles_at_the_library_what_the_bursar_would_not_hear_of(office: Office, kind: str) -> None:
+def test_nobody_settles_at_the_library_what_the_bursar_would_not_hear_of(office: FakeBursar, kind: str) -> None:
     fine, _ = office.exported("10.00")
-    sql = text("INSERT INTO journal (fine_id, kind, outstanding_change) VALUES (:fine, :kind, -10)")
+    sql = text("INSERT INTO journal_entries (fine_id, entry_type, outstanding_change) VALUES (:fine, :entry_type, -10)")
     with office.library.ledger.connect() as connection, pytest.raises(IntegrityError) as refusal:
-        connection.execute(sql, {"fine": fine, "kind": kind})
+        connection.execute(sql, {"fine": fine, "entry_type": kind})
     assert isinstance(refusal.value.orig, psycopg.Error)
     assert refusal.value.orig.diag.constraint_name == "the_bursar_hears_of_it"

@@ -51,12 +51,12 @@ def refusal(connection: Connection, sql: str, **parameters: Any) -> str | None:
 @pytest.mark.parametrize(
     "sql",
     [
-        "UPDATE journal SET comment = 'other'",
-        "UPDATE journal SET balance_change = 4",
-        "DELETE FROM journal",
-        "DELETE FROM journal WHERE id = 404",
-        "TRUNCATE journal",
-        """INSERT INTO journal (id, fine_id, kind) OVERRIDING SYSTEM VALUE VALUES (1, 1, 'PAID')
+        "UPDATE journal_entries SET comment = 'other'",
+        "UPDATE journal_entries SET balance_change = 4",
+        "DELETE FROM journal_entries",
+        "DELETE FROM journal_entries WHERE id = 404",
+        "TRUNCATE journal_entries",
+        """INSERT INTO journal_entries (id, fine_id, entry_type) OVERRIDING SYSTEM VALUE VALUES (1, 1, 'PAID')
            ON CONFLICT (id) DO UPDATE SET comment = 'other'""",
     ],
 )
@@ -92,14 +92,18 @@ def test_what_is_said_about_a_fine_can_be_mended(connection: Connection) -> None
 def test_an_entry_that_owes_more_than_was_charged_or_less_than_nothing_is_refused(
     connection: Connection, balance_change: str, outstanding_change: str
 ) -> None:
-    sql = "INSERT INTO journal (fine_id, kind, balance_change, outstanding_change) VALUES (1, 'PAID', :change, :other)"
+    sql = (
+        "INSERT INTO journal_entries (fine_id, entry_type, balance_change, outstanding_change) VALUES (1, 'PAID', "
+        ":change, :other)"
+    )
     assert refusal(connection, sql, change=D(balance_change), other=D(outstanding_change)) == CHECK_VIOLATION
-    assert connection.scalar(text("SELECT count(*) FROM journal")) == 1
+    assert connection.scalar(text("SELECT count(*) FROM journal_entries")) == 1
 
 
 def test_an_entry_for_no_fine_is_refused_with_all_beside_it(connection: Connection) -> None:
     assert (
-        refusal(connection, "INSERT INTO journal (fine_id, kind) VALUES (1, 'DISPUTED'), (404, 'PAID')") == UNKNOWN_FINE
+        refusal(connection, "INSERT INTO journal_entries (fine_id, entry_type) VALUES (1, 'DISPUTED'), (404, 'PAID')")
+        == UNKNOWN_FINE
     )
     assert connection.scalar(text("SELECT status FROM fines")) == "ACTIVE"
 
@@ -108,7 +112,7 @@ def test_entries_of_one_statement_are_all_carried_into_their_fines(connection: C
     second = desk.add_fine(connection, user_id=2, fine_fee_type="FEE", amount=D(9), currency="EUR")
     connection.execute(
         text(
-            "INSERT INTO journal (fine_id, kind, balance_change) VALUES "
+            "INSERT INTO journal_entries (fine_id, entry_type, balance_change) VALUES "
             "(1, 'PAID', -1), (:second, 'PAID', -9), (1, 'DISPUTED', 0), (1, 'WAIVED', -2), (1, 'DISPUTED', 0)"
         ),
         {"second": second},
@@ -123,10 +127,13 @@ def test_only_its_own_export_writes_about_a_claimed_fine(
     connection: Connection, kind: str, batch_id: int | None
 ) -> None:
     desk.add_fine(connection, user_id=2, fine_fee_type="FEE", amount=D(9), currency="EUR")
-    connection.exec_driver_sql("INSERT INTO claims VALUES (1, 7)")
-    sql = "INSERT INTO journal (fine_id, kind, batch_id) VALUES (2, 'DISPUTED', :batch), (1, :kind, :batch)"
-    assert refusal(connection, sql, kind=kind, batch=batch_id) == CLAIMED
-    connection.execute(text(sql), {"kind": kind, "batch": 7})
+    connection.exec_driver_sql("INSERT INTO batch_claims VALUES (1, 7)")
+    sql = (
+        "INSERT INTO journal_entries (fine_id, entry_type, batch_id) VALUES (2, 'DISPUTED', :batch), (1, "
+        ":entry_type, :batch)"
+    )
+    assert refusal(connection, sql, entry_type=kind, batch=batch_id) == CLAIMED
+    connection.execute(text(sql), {"entry_type": kind, "batch": 7})
 
 
 # Arbitrary histories. Each step is asked of one of three fines and may be refused.
@@ -150,26 +157,26 @@ def take(connection: Connection, step: str, fine_id: int, amount: Decimal | None
     elif step == "dispute":
         desk.dispute(connection, fine_id, "no")
     elif step == "settle":
-        desk.settle_dispute(connection, fine_id, "yes")
+        desk.resolve_dispute(connection, fine_id, "yes")
     else:
         connection.execute(text(WRITTEN_BY_JOBS[step]), {"id": fine_id, "amount": amount or D(1)})
 
 
 WRITTEN_BY_JOBS = {
     "export": """
-        INSERT INTO journal (fine_id, kind, balance_change, outstanding_change, batch_id)
-        SELECT fines.id, 'EXPORTED', -balance, balance, batch_id FROM fines JOIN claims ON fine_id = id
+        INSERT INTO journal_entries (fine_id, entry_type, balance_change, outstanding_change, batch_id)
+        SELECT fines.id, 'EXPORTED', -balance, balance, batch_id FROM fines JOIN batch_claims ON fine_id = id
         WHERE id = :id AND outstanding = 0 AND status <> 'DISPUTED'""",
     "export_and_pay": """
-        INSERT INTO journal (fine_id, kind, balance_change, batch_id)
-        SELECT fines.id, 'EXPORTED_AND_PAID', -balance, batch_id FROM fines JOIN claims ON fine_id = id
+        INSERT INTO journal_entries (fine_id, entry_type, balance_change, batch_id)
+        SELECT fines.id, 'EXPORTED_AND_PAID', -balance, batch_id FROM fines JOIN batch_claims ON fine_id = id
         WHERE id = :id AND status <> 'DISPUTED'""",
     "report_paid": """
-        INSERT INTO journal (fine_id, kind, outstanding_change)
+        INSERT INTO journal_entries (fine_id, entry_type, outstanding_change)
         SELECT id, 'PAID_AT_BURSAR', -sign(outstanding) * least(abs(outstanding), :amount)
         FROM fines WHERE id = :id AND outstanding <> 0""",
-    "claim": "INSERT INTO claims VALUES (:id, 7) ON CONFLICT DO NOTHING",
-    "release": "DELETE FROM claims WHERE fine_id = :id",
+    "claim": "INSERT INTO batch_claims VALUES (:id, 7) ON CONFLICT DO NOTHING",
+    "release": "DELETE FROM batch_claims WHERE fine_id = :id",
 }
 
 
@@ -207,8 +214,8 @@ def state(connection: Connection) -> dict[int, tuple[Any, ...]]:
     rows = connection.execute(
         text(
             "SELECT fines.id, status, balance, outstanding, last_transaction_at, "
-            "sum(balance_change), sum(outstanding_change), max(at) "
-            "FROM fines JOIN journal ON fine_id = fines.id GROUP BY fines.id"
+            "sum(balance_change), sum(outstanding_change), max(posted_at) "
+            "FROM fines JOIN journal_entries ON fine_id = fines.id GROUP BY fines.id"
         )
     )
     return {row.id: tuple(row)[1:] for row in rows}

@@ -18,80 +18,75 @@ from hypothesis.stateful import (
 from sqlalchemy import Engine, text
 
 from bursar.errors import LedgerError
-from bursar.exporting.closing import close_fines, release
+from bursar.exports.close import close_fines, release_batch
 from bursar.ledger import desk
-from tests.library import Library, empty
-from tests.office import Office, Payment
+from tests.support.fake_bursar import FakeBursar, Payment
+from tests.support.fixtures import Library, empty
 
 D = Decimal
 NOTHING = Decimal()
 
 
-@pytest.fixture
-def office(library: Library) -> Office:
-    return Office(library)
-
-
-def at_desk(office: Office, operation: Callable[..., Any], fine: int, amount: str | None = None, **how: Any) -> Any:
+def at_desk(office: FakeBursar, operation: Callable[..., Any], fine: int, amount: str | None = None, **how: Any) -> Any:
     with office.library.ledger.begin() as connection:
         return operation(connection, fine, None if amount is None else D(amount), **how)
 
 
-def refusal(office: Office, operation: Callable[..., Any], fine: int, amount: str | None = None, **how: Any) -> str:
+def refusal(office: FakeBursar, operation: Callable[..., Any], fine: int, amount: str | None = None, **how: Any) -> str:
     """The message of a refused operation, which has changed nothing."""
-    entries = office.library.one("SELECT count(*) FROM journal")
+    entries = office.library.one("SELECT count(*) FROM journal_entries")
     with office.library.ledger.begin() as connection, pytest.raises(LedgerError) as error:
         operation(connection, fine, None if amount is None else D(amount), **how)
-    assert office.library.one("SELECT count(*) FROM journal") == entries
+    assert office.library.one("SELECT count(*) FROM journal_entries") == entries
     return str(error.value)
 
 
 ALLOWED: dict[str, Any] = {"allow_activity_on_transferred_finesfees": True}
 
 
-def test_a_waived_charge_is_not_reversed(office: Office) -> None:
+def test_a_waived_charge_is_not_reversed(office: FakeBursar) -> None:
     fine = office.library.fine(amount="9.00")
     at_desk(office, desk.waive, fine)
-    assert refusal(office, desk.take_back, fine) == (
+    assert refusal(office, desk.reverse_charge, fine) == (
         "Nothing of fine 1 is left to reverse. Of the 9.00 USD charged, 9.00 USD has been waived or refunded. "
         "The whole charge has been given up, so no credit is needed."
     )
-    assert refusal(office, desk.take_back, fine, "0.01").startswith("Nothing of fine 1 is left to reverse.")
+    assert refusal(office, desk.reverse_charge, fine, "0.01").startswith("Nothing of fine 1 is left to reverse.")
 
 
-def test_a_refunded_charge_is_not_reversed(office: Office) -> None:
+def test_a_refunded_charge_is_not_reversed(office: FakeBursar) -> None:
     fine = office.library.fine(amount="3.00")
     at_desk(office, desk.pay, fine)
     at_desk(office, desk.refund, fine)
-    assert refusal(office, desk.take_back, fine).startswith("Nothing of fine 1 is left to reverse.")
+    assert refusal(office, desk.reverse_charge, fine).startswith("Nothing of fine 1 is left to reverse.")
 
 
-def test_what_is_neither_waived_nor_refunded_is_reversed_once(office: Office) -> None:
+def test_what_is_neither_waived_nor_refunded_is_reversed_once(office: FakeBursar) -> None:
     fine = office.library.fine(amount="10.00")
     at_desk(office, desk.waive, fine, "2.00")
     at_desk(office, desk.pay, fine, "5.00")
     at_desk(office, desk.refund, fine, "1.00")
-    assert refusal(office, desk.take_back, fine, "7.01") == (
+    assert refusal(office, desk.reverse_charge, fine, "7.01") == (
         "Only 7.00 USD of fine 1 is left to reverse; 7.01 USD is more. Of the 10.00 USD charged, 3.00 USD has been "
         "waived or refunded. Give a credit of at most 7.00 USD."
     )
-    credit = at_desk(office, desk.take_back, fine)
+    credit = at_desk(office, desk.reverse_charge, fine)
     assert office.library.position(credit) == ("ACTIVE", D(-7), D(0))
     assert "3.00 USD has been waived or refunded and 7.00 USD has been reversed by credits" in refusal(
-        office, desk.take_back, fine
+        office, desk.reverse_charge, fine
     )
 
 
-def test_what_was_waived_at_the_bursar_is_not_reversed(office: Office) -> None:
+def test_what_was_waived_at_the_bursar_is_not_reversed(office: FakeBursar) -> None:
     fine, _ = office.exported("10.00")
     at_desk(office, desk.waive, fine, "4.00", **ALLOWED)
-    assert refusal(office, desk.take_back, fine, "6.01").startswith("Only 6.00 USD of fine 1 is left to reverse;")
-    at_desk(office, desk.take_back, fine)
+    assert refusal(office, desk.reverse_charge, fine, "6.01").startswith("Only 6.00 USD of fine 1 is left to reverse;")
+    at_desk(office, desk.reverse_charge, fine)
 
 
-def test_a_credit_for_an_unpaid_charge_is_not_paid_out(office: Office) -> None:
+def test_a_credit_for_an_unpaid_charge_is_not_paid_out(office: FakeBursar) -> None:
     fine = office.library.fine(amount="9.00")
-    credit = at_desk(office, desk.take_back, fine)
+    credit = at_desk(office, desk.reverse_charge, fine)
     assert refusal(office, desk.pay, credit) == (
         "Nothing of fine 2 is left to pay out. It reverses fine 1, for which 0.00 USD has been paid and 0.00 USD given "
         "back. 9.00 USD of that fine is still open: leave both to the next export, or let the student pay the fine "
@@ -104,9 +99,9 @@ def test_a_credit_for_an_unpaid_charge_is_not_paid_out(office: Office) -> None:
     assert at_desk(office, desk.pay, credit) == 0
 
 
-def test_a_credit_for_a_charge_at_the_bursar_is_paid_out_as_far_as_the_bursar_was_paid(office: Office) -> None:
+def test_a_credit_for_a_charge_at_the_bursar_is_paid_out_as_far_as_the_bursar_was_paid(office: FakeBursar) -> None:
     fine, transaction = office.exported("10.00")
-    credit = at_desk(office, desk.take_back, fine)
+    credit = at_desk(office, desk.reverse_charge, fine)
     assert "10.00 USD of that fine is outstanding at the bursar: leave the credit" in refusal(office, desk.pay, credit)
     office.pay(Payment(transaction, "6"))
     assert refusal(office, desk.pay, credit, "6.01").startswith("Only 6.00 USD of fine 2 is left to pay out;")
@@ -116,33 +111,33 @@ def test_a_credit_for_a_charge_at_the_bursar_is_paid_out_as_far_as_the_bursar_wa
     assert office.library.position(credit) == ("CLOSED", D(0), D(0))
 
 
-def test_a_bursar_that_does_not_report_has_been_paid(office: Office) -> None:
+def test_a_bursar_that_does_not_report_has_been_paid(office: FakeBursar) -> None:
     fine = office.library.fine(amount="10.00")
     office.export(import_active=False)
-    assert at_desk(office, desk.pay, at_desk(office, desk.take_back, fine)) == 0
+    assert at_desk(office, desk.pay, at_desk(office, desk.reverse_charge, fine)) == 0
 
 
-def test_two_credits_pay_out_no_more_than_was_paid(office: Office) -> None:
+def test_two_credits_pay_out_no_more_than_was_paid(office: FakeBursar) -> None:
     fine = office.library.fine(amount="10.00")
-    first, second = (at_desk(office, desk.take_back, fine, "5.00") for _ in range(2))
+    first, second = (at_desk(office, desk.reverse_charge, fine, "5.00") for _ in range(2))
     at_desk(office, desk.pay, fine, "6.00")
     at_desk(office, desk.pay, first)
     assert refusal(office, desk.pay, second).startswith("Only 1.00 USD of fine 3 is left to pay out;")
 
 
-def test_a_credit_that_the_bursar_returns_has_been_given_back(office: Office) -> None:
+def test_a_credit_that_the_bursar_returns_has_been_given_back(office: FakeBursar) -> None:
     fine = office.library.fine(amount="10.00")
     at_desk(office, desk.pay, fine)
-    sent = at_desk(office, desk.take_back, fine, "7.00")
+    sent = at_desk(office, desk.reverse_charge, fine, "7.00")
     office.export()
     office.pay(Payment(office.transaction(sent), "-7"))
-    assert at_desk(office, desk.pay, at_desk(office, desk.take_back, fine)) == 0
+    assert at_desk(office, desk.pay, at_desk(office, desk.reverse_charge, fine)) == 0
     assert refusal(office, desk.refund, fine).startswith("Nothing of fine 1 is left to refund.")
 
 
-def test_what_is_reversed_is_not_waived(office: Office) -> None:
+def test_what_is_reversed_is_not_waived(office: FakeBursar) -> None:
     fine = office.library.fine(amount="9.00")
-    credit = at_desk(office, desk.take_back, fine, "5.00")
+    credit = at_desk(office, desk.reverse_charge, fine, "5.00")
     assert refusal(office, desk.waive, fine) == (
         "Only 4.00 USD of fine 1 is left to waive; 9.00 USD is more. Of the 9.00 USD charged, 5.00 USD has been "
         "reversed by credits. 5.00 USD of these credits is still open. Leave the charge and its credits to the next "
@@ -154,23 +149,23 @@ def test_what_is_reversed_is_not_waived(office: Office) -> None:
     assert at_desk(office, desk.waive, fine) == 0
 
 
-def test_what_is_reversed_is_not_waived_at_the_bursar(office: Office) -> None:
+def test_what_is_reversed_is_not_waived_at_the_bursar(office: FakeBursar) -> None:
     fine, _ = office.exported("10.00")
-    at_desk(office, desk.take_back, fine)
+    at_desk(office, desk.reverse_charge, fine)
     assert refusal(office, desk.waive, fine, **ALLOWED).startswith("Nothing of fine 1 is left to waive.")
-    assert office.library.one("SELECT to_reverse FROM fines WHERE id = :fine", fine=fine) == 0
+    assert office.library.one("SELECT pending_reversal FROM fines WHERE id = :fine", fine=fine) == 0
 
 
-def test_a_credit_that_was_waived_reverses_nothing(office: Office) -> None:
+def test_a_credit_that_was_waived_reverses_nothing(office: FakeBursar) -> None:
     fine = office.library.fine(amount="9.00")
-    at_desk(office, desk.waive, at_desk(office, desk.take_back, fine))
-    assert office.library.position(at_desk(office, desk.take_back, fine)) == ("ACTIVE", D(-9), D(0))
+    at_desk(office, desk.waive, at_desk(office, desk.reverse_charge, fine))
+    assert office.library.position(at_desk(office, desk.reverse_charge, fine)) == ("ACTIVE", D(-9), D(0))
 
 
-def test_what_is_reversed_is_not_refunded(office: Office) -> None:
+def test_what_is_reversed_is_not_refunded(office: FakeBursar) -> None:
     fine = office.library.fine(amount="9.00")
     at_desk(office, desk.pay, fine)
-    at_desk(office, desk.take_back, fine, "5.00")
+    at_desk(office, desk.reverse_charge, fine, "5.00")
     assert refusal(office, desk.refund, fine) == (
         "Only 4.00 USD of fine 1 is left to refund; 9.00 USD is more. Of the 9.00 USD charged, 5.00 USD has been "
         "reversed by credits. 5.00 USD of its credits is still open: pay that out instead."
@@ -178,29 +173,29 @@ def test_what_is_reversed_is_not_refunded(office: Office) -> None:
     assert at_desk(office, desk.refund, fine, "4.00") == 4
 
 
-def test_what_a_credit_paid_out_is_not_refunded(office: Office) -> None:
+def test_what_a_credit_paid_out_is_not_refunded(office: FakeBursar) -> None:
     fine = office.library.fine(amount="10.00")
     at_desk(office, desk.pay, fine, "4.00")
-    at_desk(office, desk.pay, at_desk(office, desk.take_back, fine, "4.00"))
+    at_desk(office, desk.pay, at_desk(office, desk.reverse_charge, fine, "4.00"))
     assert refusal(office, desk.refund, fine) == (
         "Nothing of fine 1 is left to refund. Of the 10.00 USD charged, 4.00 USD has been reversed by credits. Of the "
         "4.00 USD paid for it, 4.00 USD has been given back by credits."
     )
 
 
-def test_a_credit_for_an_overpayment_is_paid_out_in_full(office: Office) -> None:
+def test_a_credit_for_an_overpayment_is_paid_out_in_full(office: FakeBursar) -> None:
     fine, transaction = office.exported("10.00")
     office.pay(Payment(transaction, "15"))
     overpaid = office.library.one("SELECT id FROM fines WHERE reverses = :fine", fine=fine)
-    reversing = at_desk(office, desk.take_back, fine)
+    reversing = at_desk(office, desk.reverse_charge, fine)
     assert at_desk(office, desk.pay, reversing) == 0
     assert at_desk(office, desk.pay, overpaid) == 0
 
 
-def test_two_credits_of_a_charge_are_not_paid_out_at_two_desks_with_the_same_money(office: Office) -> None:
+def test_two_credits_of_a_charge_are_not_paid_out_at_two_desks_with_the_same_money(office: FakeBursar) -> None:
     fine = office.library.fine(amount="10.00")
     at_desk(office, desk.pay, fine, "5.00")
-    first, second = (at_desk(office, desk.take_back, fine, "5.00") for _ in range(2))
+    first, second = (at_desk(office, desk.reverse_charge, fine, "5.00") for _ in range(2))
     with office.library.ledger.begin() as one, office.library.ledger.begin() as other:
         desk.pay(one, first)
         other.exec_driver_sql("SET LOCAL lock_timeout = '200ms'")
@@ -278,7 +273,7 @@ class Desk(RuleBasedStateMachine):
         asked, amount = _asked(share, full=limit, limit=limit)
         possible = 0 < amount <= limit
         if whole or asked is None:
-            credit = self._try(possible, desk.take_back, id_, asked)
+            credit = self._try(possible, desk.reverse_charge, id_, asked)
         else:
             facts = {"user_id": self.user, "amount": amount, "currency": "USD", "reverses": id_}
             credit = self._try(possible, desk.credit, **facts)
@@ -336,7 +331,7 @@ class Desk(RuleBasedStateMachine):
         if drawn := self._draw(data):
             id_, entry = drawn
             possible = entry.disputed and entry.balance > 0
-            self._try(possible, desk.settle_dispute, id_, "says the library")
+            self._try(possible, desk.resolve_dispute, id_, "says the library")
             entry.disputed &= not possible
 
     def _draw(self, data: st.DataObject) -> tuple[int, Entry] | None:
@@ -422,7 +417,7 @@ class Desk(RuleBasedStateMachine):
         """By fine: what was charged, what is open and with the bursar, and what left these two, by kind of entry."""
         with self.library.ledger.connect() as connection:
             rows = connection.execute(
-                text("SELECT fine_id, kind, balance_change, outstanding_change FROM journal ORDER BY id")
+                text("SELECT fine_id, entry_type, balance_change, outstanding_change FROM journal_entries ORDER BY id")
             ).all()
             fines = connection.execute(text("SELECT id, balance, outstanding FROM fines")).all()
         sums: dict[int, dict[str, Decimal]] = {
@@ -458,7 +453,7 @@ class DeskAndBursar(Desk):
 
     def __init__(self) -> None:
         super().__init__()
-        self.office = Office(self.library)
+        self.office = FakeBursar(self.library)
         self.batch: int | None = None
         self.sent: dict[int, Decimal] = {}
 
@@ -468,7 +463,7 @@ class DeskAndBursar(Desk):
         batch = self.office.export(close=False)
         with self.library.ledger.connect() as connection:
             lines = connection.execute(
-                text("SELECT fine_id, amount, reversal FROM lines WHERE batch_id = :batch"), {"batch": batch}
+                text("SELECT fine_id, amount, reversal FROM batch_lines WHERE batch_id = :batch"), {"batch": batch}
             ).all()
         if lines:
             self.batch = batch
@@ -499,7 +494,7 @@ class DeskAndBursar(Desk):
     @rule()
     def release(self) -> None:
         assert self.batch is not None
-        release(self.library.ledger, self.batch, bursar_has_not_got_it=True)
+        release_batch(self.library.ledger, self.batch, confirmed_not_received=True)
         self._end()
 
     def _end(self) -> None:

@@ -41,7 +41,7 @@ def settings() -> Settings:
     """Settings of an institution in New York."""
     return Settings(
         institution_name="A Library",
-        institution_number="4321",
+        institution_id="4321",
         default_currency="USD",
         time_zone="America/New_York",
     )

@@ -61,7 +61,7 @@ def test_an_editor_finds_no_fault_with_the_shipped_settings() -> None:
         ("export", "institutional_fine_fee", "perhaps", "$.export.institutional_fine_fee"),
         ("export", "minimum_amount_for_user", 10.5, "$.export.minimum_amount_for_user"),
         ("export", "schedule", "soon", "$.export.schedule"),
-        ("import", "amounts", "total", "$.import.amounts"),
+        ("import", "amount_mode", "total", "$.import.amount_mode"),
     ],
 )
 def test_an_editor_underlines_what_is_wrong(

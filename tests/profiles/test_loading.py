@@ -33,12 +33,12 @@ export:
   institutional_fine_fee: no
   libraries: []
   output_file_path: /law/out
-  may_create_folder: perhaps
+  create_missing_folder: perhaps
   input_file_path: law/in
   schedule: monthly on day 31 at 02:00
 import:
   active: on
-  amounts: total
+  amount_mode: total
 """.replace("PATTERN", "x" * 501)
 WHAT_IS_WRONG = [
     "2: code: 'LAW LIBRARY' is not allowed here: write 1 to 30 letters, digits and underscores",
@@ -64,11 +64,11 @@ WHAT_IS_WRONG = [
         "20: export.output_file_path: write 'law/out', without the leading /: "
         "the path starts in the sub_directory of the S/FTP connection"
     ),
-    "21: export.may_create_folder: 'perhaps' is neither yes nor no: write yes or no",
+    "21: export.create_missing_folder: 'perhaps' is neither yes nor no: write yes or no",
     "22: export.input_file_path: belongs below import",
     "23: export.schedule: not every month has a day 31: write a day from 1 to 28",
     "25: import.active: 'on' is neither yes nor no: write yes or no",
-    "26: import.amounts: 'total' is not known here: write one of incremental, cumulative",
+    "26: import.amount_mode: 'total' is not known here: write one of incremental, cumulative",
 ]
 
 

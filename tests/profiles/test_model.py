@@ -29,14 +29,14 @@ def test_what_a_profile_leaves_out_has_the_defaults_of_the_rules(profile: Profil
     assert profile.export.minimum_amount_for_user is None
     assert profile.export.identifier_pattern is None
     assert profile.export.user_groups == profile.export.fine_fee_types == ()
-    assert profile.export.may_create_folder is True
+    assert profile.export.create_missing_folder is True
     assert profile.export.append_time_zone_abbreviation is False
     assert profile.export.include_internal_id is True
     assert profile.import_.file_patterns == ("*.xml", "*.xml.gz", "*.zip")
-    assert profile.import_.marker is None
-    assert (profile.import_.settle_seconds, profile.import_.waiting_time_minutes) == (60, 720)
-    assert profile.import_.without_a_file == "skipped"
-    assert profile.import_.amounts == "incremental"
+    assert profile.import_.done_file_suffix is None
+    assert (profile.import_.stable_for_seconds, profile.import_.timeout_minutes) == (60, 720)
+    assert profile.import_.on_timeout == "skip"
+    assert profile.import_.amount_mode == "incremental"
 
 
 def test_a_profile_cannot_be_changed_and_can_be_compared(profile: Profile) -> None:
@@ -175,12 +175,12 @@ def test_an_export_does_not_come_back_as_payments(changed: Changed, wrong: Wrong
 def test_an_import_says_which_files_it_takes_and_when(changed: Changed) -> None:
     section = changed(
         "import:\n",
-        "import:\n  file_patterns: ['PAY*.txt']\n  marker: .ok\n  settle_seconds: 0\n  waiting_time_minutes: 0\n"
-        "  without_a_file: failed\n",
+        "import:\n  file_patterns: ['PAY*.txt']\n  done_file_suffix: .ok\n  stable_for_seconds: 0\n"
+        "  timeout_minutes: 0\n  on_timeout: fail\n",
     ).import_
 
-    assert (section.file_patterns, section.marker) == (("PAY*.txt",), ".ok")
-    assert (section.settle_seconds, section.waiting_time_minutes, section.without_a_file) == (0, 0, "failed")
+    assert (section.file_patterns, section.done_file_suffix) == (("PAY*.txt",), ".ok")
+    assert (section.stable_for_seconds, section.timeout_minutes, section.on_timeout) == (0, 0, "fail")
 
 
 @pytest.mark.parametrize(
@@ -192,12 +192,12 @@ def test_an_import_says_which_files_it_takes_and_when(changed: Changed) -> None:
             "file_patterns: 'in/*.xml' has a folder in it: write a pattern on the name alone, as in '*.xml'",
         ),
         ("file_patterns: a.xml", "file_patterns: write a list, in brackets: [a.xml], or each on a line of its own"),
-        ("marker: done", "marker: 'done' is not allowed here: write a suffix, as in .done"),
-        ("marker: ./done", "marker: './done' is not allowed here: write a suffix, as in .done"),
-        ("settle_seconds: 90000", "settle_seconds: 90000 is too large: write 86400 or less"),
-        ("settle_seconds: a minute", "settle_seconds: 'a minute' is not a whole number"),
-        ("waiting_time_minutes: 20000", "waiting_time_minutes: 20000 is too large: write 10080 or less"),
-        ("without_a_file: skip", "without_a_file: 'skip' is not known here: did you mean skipped?"),
+        ("done_file_suffix: done", "done_file_suffix: 'done' is not allowed here: write a suffix, as in .done"),
+        ("done_file_suffix: ./done", "done_file_suffix: './done' is not allowed here: write a suffix, as in .done"),
+        ("stable_for_seconds: 90000", "stable_for_seconds: 90000 is too large: write 86400 or less"),
+        ("stable_for_seconds: a minute", "stable_for_seconds: 'a minute' is not a whole number"),
+        ("timeout_minutes: 20000", "timeout_minutes: 20000 is too large: write 10080 or less"),
+        ("on_timeout: skipped", "on_timeout: 'skipped' is not known here: did you mean skip?"),
     ],
 )
 def test_what_an_import_cannot_mean_is_refused(wrong: Wrong, line: str, problem: str) -> None:
@@ -214,27 +214,27 @@ def test_an_unquoted_star_is_explained(wrong: Wrong) -> None:
 
 OVERSIGHT = """
 notifications:
-  warnings: [fines@library.edu, chat:library_slack]
+  completed_with_warnings: [fines@library.edu, chat:library_slack]
   failed: [systems@library.edu]
 alerts:
   export_deadline_minutes: 120
-  days_without_file: 7
+  max_days_without_file: 7
 """
 
 
 def test_a_profile_says_who_is_told_and_what_is_watched(changed: Changed) -> None:
     profile = changed("import:\n", f"{OVERSIGHT.lstrip()}import:\n")
 
-    assert profile.notifications.warnings == ("fines@library.edu", "chat:library_slack")
+    assert profile.notifications.completed_with_warnings == ("fines@library.edu", "chat:library_slack")
     assert profile.notifications.completed == profile.notifications.nothing_to_do == ()
     assert profile.alerts.export_deadline_minutes == 120
-    assert profile.alerts.days_without_export is None
+    assert profile.alerts.max_days_without_export is None
 
 
 def test_nothing_waits_for_approval_unless_there_is_a_limit(changed: Changed) -> None:
     assert not changed("", "").export.approval.is_limited
-    assert not changed("export:\n", "export:\n  approval:\n    waiting_hours: 4\n").export.approval.is_limited
-    assert changed("export:\n", "export:\n  approval:\n    fines: 0\n").export.approval.is_limited
+    assert not changed("export:\n", "export:\n  approval:\n    timeout_hours: 4\n").export.approval.is_limited
+    assert changed("export:\n", "export:\n  approval:\n    max_fines: 0\n").export.approval.is_limited
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,8 @@ def test_nothing_waits_for_approval_unless_there_is_a_limit(changed: Changed) ->
         ("[systems@library.edu]", "", "alerts: nobody would hear them: list somebody below notifications.failed"),
         ("export_deadline", "import_deadline", "alerts.import_deadline_minutes: must be more than the 720 minutes"),
         ("120", "0", "alerts.export_deadline_minutes: 0 is too small: write 1 or more"),
-        ("days_without", "day_without", "alerts.day_without_file: unknown key: did you mean days_without_file?"),
+        ("days_without", "day_without",
+         "alerts.max_day_without_file: unknown key: did you mean max_days_without_file?"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_in_oversight_is_said_plainly(wrong: Wrong, old: str, new: str, problem: str) -> None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from bursar.profiles import Profile, Settings, model, settings
 from bursar.users import waiving
-from bursar.users.waiving import WaiveChoices
+from bursar.users.waiving import WaiveParams
 
 PROFILE: Mapping[str, Any] = {
     "code": "LAW",
@@ -32,7 +32,7 @@ PROFILE: Mapping[str, Any] = {
 }
 SETTINGS: Mapping[str, Any] = {
     "institution_name": "A Library",
-    "institution_number": "4321",
+    "institution_id": "4321",
     "default_currency": "USD",
     "time_zone": "UTC",
 }
@@ -40,7 +40,7 @@ NEEDED = ("time_before_export_days", "user_identifier_type", "institutional_fine
 CASES: list[tuple[type[BaseModel], Mapping[str, Any], Mapping[str, Any], set[str]]] = [
     (Profile, PROFILE, {"system_description": "Version 9"}, {"system_description"}),
     (Profile, PROFILE, {"import.input_file_path": "out"}, {"import.input_file_path"}),
-    (Profile, PROFILE, {"alerts": {"days_without_file": "7"}}, {"alerts"}),
+    (Profile, PROFILE, {"alerts": {"max_days_without_file": "7"}}, {"alerts"}),
     (
         Profile,
         PROFILE,
@@ -69,7 +69,7 @@ CASES: list[tuple[type[BaseModel], Mapping[str, Any], Mapping[str, Any], set[str
         {"transaction_ids.maximum", "transaction_ids.prefix", "time_zone"},
     ),
     (
-        WaiveChoices,
+        WaiveParams,
         {"threshold": "5", "reason": "amnesty"},
         {"created_from": "2026-02-02", "created_to": "2026-02-01"},
         {"created_to"},

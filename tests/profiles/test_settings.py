@@ -9,7 +9,7 @@ from bursar.profiles import ProfileError, Settings, load_settings
 
 GOOD = """\
 institution_name: A Library
-institution_number: 0123
+institution_id: 0123
 default_currency: USD
 time_zone: America/New_York
 """
@@ -41,7 +41,7 @@ def refusal(load: Callable[..., Settings], *texts: str) -> list[str]:
 def test_settings_hold_what_the_file_says_and_the_defaults_of_the_rules(load: Callable[..., Settings]) -> None:
     settings = load()
 
-    assert settings.institution_number == "0123"
+    assert settings.institution_id == "0123"
     assert settings.transaction_ids.prefix == ""
     assert settings.transaction_ids.start == 1
     assert settings.transaction_ids.maximum == 2**63 - 1
@@ -51,9 +51,9 @@ def test_settings_hold_what_the_file_says_and_the_defaults_of_the_rules(load: Ca
 def test_a_relative_staging_folder_starts_beside_the_folder_of_the_file(
     load: Callable[..., Settings], tmp_path: Path
 ) -> None:
-    assert load().staging_folder == tmp_path / ".local" / "staging"
-    assert load("staging_folder: elsewhere\n").staging_folder == tmp_path / "elsewhere"
-    assert load("staging_folder: /var/spool/bursar\n").staging_folder == Path("/var/spool/bursar")
+    assert load().work_dir == tmp_path / ".local" / "staging"
+    assert load("work_dir: elsewhere\n").work_dir == tmp_path / "elsewhere"
+    assert load("work_dir: /var/spool/bursar\n").work_dir == Path("/var/spool/bursar")
 
 
 def test_transaction_ids_can_be_set(load: Callable[..., Settings]) -> None:
@@ -80,10 +80,10 @@ def test_transaction_ids_can_be_set(load: Callable[..., Settings]) -> None:
           "unknown key: did you mean allow_activity_on_transferred_finesfees?")]),
         ("prefix: X\n", ["5: prefix: belongs below transaction_ids"]),
         (
-            "staging_folder: s3://aws@bucket/x\n",
-            ["5: staging_folder: 's3://aws@bucket/x' is no folder of this machine: write one, as in .local/staging"],
+            "work_dir: s3://aws@bucket/x\n",
+            ["5: work_dir: 's3://aws@bucket/x' is no folder of this machine: write one, as in .local/staging"],
         ),
-        ("staging_folder: [a]\n", ["5: staging_folder: write one value here, not a list or a section"]),
+        ("work_dir: [a]\n", ["5: work_dir: write one value here, not a list or a section"]),
     ],
 )  # fmt: skip
 def test_wrong_settings_are_refused(load: Callable[..., Settings], added: str, problems: list[str]) -> None:
@@ -91,11 +91,11 @@ def test_wrong_settings_are_refused(load: Callable[..., Settings], added: str, p
 
 
 def test_all_that_is_wrong_is_said_at_once(load: Callable[..., Settings], file: Path) -> None:
-    text = "institution_number:\ndefault_currency: usd\ntime_zone: Moon\ntime_zone: UTC\n"
+    text = "institution_id:\ndefault_currency: usd\ntime_zone: Moon\ntime_zone: UTC\n"
 
     assert [problem.partition(": write one")[0] for problem in refusal(load, text, "")] == [
         "1: institution_name: is missing: What the library is called in reports.",
-        "1: institution_number: is blank: InstitutionId in the exported files.",
+        "1: institution_id: is blank: InstitutionId in the exported files.",
         "2: default_currency: 'usd' is not allowed here: write the three capitals of ISO 4217, as in USD",
         "3: time_zone: 'Moon' is not a time zone",
         "4: time_zone: stands in line 3 already: keep one of the two",

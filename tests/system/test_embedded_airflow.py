@@ -63,7 +63,7 @@ def test_airflow_reads_the_dags_of_the_profiles_without_errors(library: Library)
     profiles, _ = load_profiles(INCLUDE / "profiles", load_settings())
     expected = [f"bursar_export__{profile.code}" for profile in profiles if profile.export.active]
     expected += [f"bursar_import__{profile.code}" for profile in profiles if profile.import_.active]
-    expected += ["bursar_purge_users", "bursar_waive_fines", "bursar_watch"]
+    expected += ["bursar_monitoring", "bursar_purge_users", "bursar_waive_fines"]
 
     library.airflow.client.wait_for_dags(expected)
 
@@ -124,11 +124,11 @@ def test_the_next_start_ends_what_a_killed_one_left_behind(state: Path) -> None:
     with _up(state, _components_have_started) as up:
         started = psutil.Process(up.pid).children(recursive=True)
         up.kill()
-    _, left_behind = psutil.wait_procs(started, timeout=1)
+    _, skipped = psutil.wait_procs(started, timeout=1)
 
     with pytest.raises(InterruptedError), embedded_library(state, fines=1, say=stop_here):
         pass
 
     _, left = psutil.wait_procs(started, timeout=5)
-    assert len(left_behind) > len(COMPONENTS)
+    assert len(skipped) > len(COMPONENTS)
     assert left == []

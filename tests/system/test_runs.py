@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import Engine, text
 
+from bursar.db.engine import ledger_engine
 from bursar.errors import BursarError
 from bursar.ledger import desk
-from bursar.ledger.connection import ledger_engine
 from demo.library import SUB_DIRECTORY, Library
 
 PROFILE = """
@@ -88,24 +88,25 @@ def add_fines(engine: Engine, kind: str, *days_old: int) -> list[int]:
         ]
 
 
-def report_of(engine: Engine, run: str) -> Any:
+def report_of(engine: Engine, run_id: str) -> Any:
     with engine.connect() as connection:
-        return connection.execute(text("SELECT * FROM job_reports WHERE run = :run"), {"run": run}).one()
+        return connection.execute(text("SELECT * FROM run_reports WHERE run_id = :run_id"), {"run_id": run_id}).one()
 
 
 def sent(engine: Engine, profile: str) -> dict[str, list[int]]:
     """The fines of each run that closed some."""
     query = text(
-        "SELECT run, array_agg(fine_id ORDER BY fine_id) AS fines FROM journal JOIN batches ON batches.id = batch_id"
-        " WHERE profile = :profile GROUP BY run"
+        "SELECT run_id, array_agg(fine_id ORDER BY fine_id) AS fines FROM journal_entries JOIN batches ON batches.id "
+        "= batch_id"
+        " WHERE profile = :profile GROUP BY run_id"
     )
     with engine.connect() as connection:
-        return {row.run: row.fines for row in connection.execute(query, {"profile": profile})}
+        return {row.run_id: row.fines for row in connection.execute(query, {"profile": profile})}
 
 
-def log(library: Library, dag: str, run: str, task: str) -> list[str]:
+def log(library: Library, dag: str, run_id: str, task: str) -> list[str]:
     """What Bursar says in the log of a task, as Airflow shows it."""
-    reply = library.airflow.client.get(f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/1")
+    reply = library.airflow.client.get(f"dags/{dag}/dagRuns/{run_id}/taskInstances/{task}/logs/1")
     lines = reply.raise_for_status().json()["content"]
     return [line["event"] for line in lines if line.get("logger", "").startswith("bursar.")]
 
@@ -120,24 +121,24 @@ def test_a_failed_upload_is_a_failed_run_with_a_report_that_says_what_to_do(
     client, dag = library.airflow.client, dags["NOWHERE"]
     add_fines(engine, "NOWHEREFEE", 1, 2)
 
-    run = client.trigger(dag)
+    run_id = client.trigger(dag)
 
-    assert client.wait(dag, run) == "failed"
-    assert client.task_states(dag, run) == {
-        "finish_earlier_batches": "success",
+    assert client.wait(dag, run_id) == "failed"
+    assert client.task_states(dag, run_id) == {
+        "recover_unfinished_batches": "success",
         "select_fines": "success",
-        "build_document": "success",
+        "build_file": "success",
         "upload_file": "failed",
         "close_fines": "upstream_failed",
-        "report_job": "failed",
+        "report_run": "failed",
     }
-    report = report_of(engine, run)
+    report = report_of(engine, run_id)
     assert (report.outcome, report.fines) == ("failed", 0)
-    assert list(report.stages) == ["finish_earlier_batches", "select_fines", "build_document", "upload_file"]
+    assert list(report.task_timings) == ["recover_unfinished_batches", "select_fines", "build_file", "upload_file"]
     failure, waiting = report.messages
     assert "upload_file failed: There is no Airflow connection bursar_nowhere." in failure
-    assert "with 2 fines (20.00 USD) is DOCUMENTED; its fines wait" in waiting
-    (note,) = [each["note"] for each in client.runs(dag) if each["dag_run_id"] == run]
+    assert "with 2 fines (20.00 USD) is BUILT; its fines wait" in waiting
+    (note,) = [each["note"] for each in client.runs(dag) if each["dag_run_id"] == run_id]
     assert note.startswith("Outcome: **failed**\n- upload_file failed: There is no Airflow connection")
 
 
@@ -173,7 +174,7 @@ def test_a_manual_run_does_what_it_is_asked_for(library: Library, engine: Engine
     assert sent(engine, "ASKED") == {past: [old], plain: [new]}
     notes = {each["dag_run_id"]: each["note"] for each in client.runs(dag)}
     assert notes[plain] == "Outcome: **completed, 1 fine of 1 user, 10.00 USD**"
-    tasks = ("select_fines", "build_document", "upload_file", "close_fines")
+    tasks = ("select_fines", "build_file", "upload_file", "close_fines")
     story = dict.fromkeys(line.split()[0] for task in tasks for line in log(library, dag, plain, task))
     assert list(story) == ["Selecting", "Freezing", "As", "Left", "Built", "Sending", "Delivered", "Closing", "Closed"]
 
@@ -189,11 +190,11 @@ def test_an_unknown_batch_is_refused_before_anything_happens(
 ) -> None:
     client, dag = library.airflow.client, dags["ASKED"]
 
-    run = client.trigger(dag, {"resend_batch": 999_999})
+    run_id = client.trigger(dag, {"resend_batch": 999_999})
 
-    assert client.wait(dag, run) == "failed"
-    assert client.task_states(dag, run)["select_fines"] == "upstream_failed"
-    assert "There is no batch 999999." in report_of(engine, run).messages[0]
+    assert client.wait(dag, run_id) == "failed"
+    assert client.task_states(dag, run_id)["select_fines"] == "upstream_failed"
+    assert "There is no batch 999999." in report_of(engine, run_id).messages[0]
 
 
 def test_a_backfill_gives_each_day_the_fines_that_were_due_then(
@@ -211,12 +212,14 @@ def test_a_backfill_gives_each_day_the_fines_that_were_due_then(
     assert client.wait(dag, beside) == "success"
     by_day = {each["dag_run_id"]: _day(each) for each in runs if each["run_type"] == "backfill"}
     assert sorted(by_day.values()) == days
-    assert {by_day[run]: fines for run, fines in sent(engine, "WEEK").items()} == {
+    assert {by_day[run_id]: fines for run_id, fines in sent(engine, "WEEK").items()} == {
         days[0]: [first],
         days[1]: [second, third],
         days[4]: [last],
     }
-    assert report_of(engine, next(run for run, day in by_day.items() if day == days[2])).outcome == "nothing to do"
+    assert (
+        report_of(engine, next(run_id for run_id, day in by_day.items() if day == days[2])).outcome == "nothing to do"
+    )
 
     already = sent(engine, "WEEK")
     (late,) = add_fines(engine, "WEEKFEE", 6)
@@ -238,7 +241,7 @@ def test_a_backfill_reversed_begins_with_the_newest_day(library: Library, engine
     _backfill(library, dag, days[0], days[-1], "--max-active-runs", "1", "--run-backwards")
     oldest, middle, newest = _ended(library, dag, 3)
 
-    assert [_day(run) for run in (oldest, middle, newest)] == days
+    assert [_day(run_id) for run_id in (oldest, middle, newest)] == days
     assert newest == before
     assert middle["end_date"] < oldest["start_date"]
     assert sent(engine, "BACKWARDS") == {newest["dag_run_id"]: [old, due], middle["dag_run_id"]: [late, later]}
@@ -256,16 +259,16 @@ def test_a_run_that_a_person_marks_as_failed_stays_failed(
     """An import that waits for files: what is left is skipped, and the report is written all the same."""
     client, dag = library.airflow.client, "bursar_import__WEEK"
     (library.folders["banner"] / SUB_DIRECTORY / "WEEK" / "in").mkdir(parents=True)
-    run = client.trigger(dag)
+    run_id = client.trigger(dag)
     deadline = time.monotonic() + 60
-    while client.task_states(dag, run)["wait_for_files"] != "deferred":
-        assert time.monotonic() < deadline, client.task_states(dag, run)
+    while client.task_states(dag, run_id)["wait_for_files"] != "deferred":
+        assert time.monotonic() < deadline, client.task_states(dag, run_id)
         time.sleep(0.5)
 
-    client.patch(f"dags/{dag}/dagRuns/{run}", json={"state": "failed"}).raise_for_status()
+    client.patch(f"dags/{dag}/dagRuns/{run_id}", json={"state": "failed"}).raise_for_status()
 
-    assert client.wait(dag, run) == "failed"
-    assert report_of(engine, run).outcome == "failed"
+    assert client.wait(dag, run_id) == "failed"
+    assert report_of(engine, run_id).outcome == "failed"
 
 
 def test_switching_a_section_off_keeps_its_history(library: Library, engine: Engine, dags: dict[str, str]) -> None:
@@ -283,8 +286,8 @@ def test_switching_a_section_off_keeps_its_history(library: Library, engine: Eng
     assert report_of(engine, before[0]["dag_run_id"]).profile == "NOWHERE"
 
 
-def _day(run: dict[str, Any]) -> date:
-    return datetime.fromisoformat(run["run_after"]).astimezone(NEW_YORK).date()
+def _day(run_id: dict[str, Any]) -> date:
+    return datetime.fromisoformat(run_id["run_after"]).astimezone(NEW_YORK).date()
 
 
 def _at(day: date) -> str:
@@ -311,7 +314,7 @@ def _ended(library: Library, dag: str, count: int, within: float = 180) -> list[
     time.sleep(2)  # a backfill that clears runs queues them again within its command
     while True:
         runs = library.airflow.client.runs(dag)
-        if len(runs) == count and {run["state"] for run in runs} == {"success"}:
+        if len(runs) == count and {run_id["state"] for run_id in runs} == {"success"}:
             return runs
-        assert time.monotonic() < deadline, [(run["dag_run_id"], run["state"]) for run in runs]
+        assert time.monotonic() < deadline, [(run_id["dag_run_id"], run_id["state"]) for run_id in runs]
         time.sleep(0.5)

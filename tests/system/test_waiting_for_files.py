@@ -6,11 +6,11 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import Engine, text
 
-from bursar.ledger.connection import ledger_engine
+from bursar.db.engine import ledger_engine
 from demo.library import SUB_DIRECTORY, Library
-from tests.inbox import xml
-from tests.office import Payment
-from tests.system.test_oversight import eventually
+from tests.support.fake_bursar import Payment
+from tests.support.payment_inbox import xml
+from tests.system.test_monitoring import eventually
 from tests.system.test_runs import NEXT, PROFILE, log, report_of
 
 TASK = "wait_for_files"
@@ -28,9 +28,9 @@ def engine(library: Library) -> Iterator[Engine]:
 def dags(library: Library) -> dict[str, str]:
     """Profiles of this module's own; their import DAGs."""
     settings = {
-        "PATIENT": ("banner", "settle_seconds: 0"),
-        "FUTILE": ("banner", "waiting_time_minutes: 0"),
-        "ASTRAY": ("nowhere", "settle_seconds: 0"),
+        "PATIENT": ("banner", "stable_for_seconds: 0"),
+        "FUTILE": ("banner", "timeout_minutes: 0"),
+        "ASTRAY": ("nowhere", "stable_for_seconds: 0"),
     }
     for code, (server, lines) in settings.items():
         (library.folders["banner"] / SUB_DIRECTORY / code / "in").mkdir(parents=True)
@@ -58,26 +58,26 @@ def test_a_wait_outlives_the_ledger_and_the_triggerer_and_needs_no_process(
     library: Library, engine: Engine, dags: dict[str, str]
 ) -> None:
     airflow, client, dag = library.airflow, library.airflow.client, dags["PATIENT"]
-    run = client.trigger(dag)
+    run_id = client.trigger(dag)
 
-    eventually(lambda: client.task_states(dag, run)[TASK] == "deferred")
-    eventually(lambda: any("ready 0" in line for line in log(library, dag, run, TASK)))
+    eventually(lambda: client.task_states(dag, run_id)[TASK] == "deferred")
+    eventually(lambda: any("ready 0" in line for line in log(library, dag, run_id, TASK)))
     with no_ledger(library):
-        eventually(lambda: any("The ledger failed" in line for line in log(library, dag, run, TASK)))
-        [waiting] = [task for task in client.tasks(dag, run) if task["task_id"] == TASK]
-        logs = [path.name for path in (library.state / "airflow" / "logs").rglob(f"*run_id={run}/*{TASK}/*")]
+        eventually(lambda: any("The ledger failed" in line for line in log(library, dag, run_id, TASK)))
+        [waiting] = [task for task in client.tasks(dag, run_id) if task["task_id"] == TASK]
+        logs = [path.name for path in (library.state / "airflow" / "logs").rglob(f"*run_id={run_id}/*{TASK}/*")]
         airflow.kill("triggerer")
         (library.folders["banner"] / SUB_DIRECTORY / "PATIENT" / "in" / "late.xml").write_bytes(xml(Payment("1", "1")))
     airflow.start("triggerer")
 
-    assert client.wait(dag, run) == "success"
+    assert client.wait(dag, run_id) == "success"
     assert (waiting["state"], waiting["pid"], waiting["try_number"]) == ("deferred", None, 1)
     assert logs, "the triggerer's own log"
     assert all(".trigger." in name for name in logs), "a worker had written another one"
-    [waited] = [task for task in client.tasks(dag, run) if task["task_id"] == TASK]
+    [waited] = [task for task in client.tasks(dag, run_id) if task["task_id"] == TASK]
     assert waited["try_number"] == 1
-    report = report_of(engine, run)
-    assert report.stages[TASK] > 15, "the whole wait, over both triggerers"
+    report = report_of(engine, run_id)
+    assert report.task_timings[TASK] > 15, "the whole wait, over both triggerers"
     with engine.connect() as connection:
         applied = text("SELECT name FROM import_files WHERE profile = 'PATIENT' AND applied_at IS NOT NULL")
         assert connection.execute(applied).scalars().all() == ["late.xml"]
@@ -90,8 +90,8 @@ def test_a_wait_in_vain_is_skipped_and_one_that_needs_a_person_fails_once(
     skipped, failed = dags["FUTILE"], dags["ASTRAY"]
     runs = {dag: client.trigger(dag) for dag in (skipped, failed)}
 
-    assert [client.wait(dag, run) for dag, run in runs.items()] == ["success", "failed"]
-    tasks = [task for dag, run in runs.items() for task in client.tasks(dag, run) if task["task_id"] == TASK]
+    assert [client.wait(dag, run_id) for dag, run_id in runs.items()] == ["success", "failed"]
+    tasks = [task for dag, run_id in runs.items() for task in client.tasks(dag, run_id) if task["task_id"] == TASK]
     assert [(task["state"], task["try_number"]) for task in tasks] == [("skipped", 1), ("failed", 1)]
     assert report_of(engine, runs[skipped]).outcome == "nothing to do"
     assert "There is no Airflow connection bursar_nowhere" in report_of(engine, runs[failed]).messages[0]

@@ -11,14 +11,14 @@ import pytest
 from psycopg import sql
 from sqlalchemy import Engine, text
 
-from bursar.exporting.closing import close_fines
-from bursar.exporting.document import build_document
-from bursar.exporting.selection import select_fines
-from bursar.ledger.connection import ledger_engine
-from bursar.users.purging import PurgeChoices, purge_users
-from bursar.users.waiving import WaiveChoices, waive_fines
+from bursar.db.engine import ledger_engine
+from bursar.exports.build import build_file
+from bursar.exports.close import close_fines
+from bursar.exports.selection import select_fines
+from bursar.users.purging import PurgeParams, purge_users
+from bursar.users.waiving import WaiveParams, waive_fines
 from demo.postgres import Postgres
-from tests.library import NOW, Library, a_profile, the_settings
+from tests.support.fixtures import NOW, Library, make_profile, make_settings
 
 USERS = 100_000
 
@@ -47,21 +47,23 @@ FROM users JOIN (VALUES
     (9, 'LAW', 4.00, 'CAD'), (9, 'LAW', 4.00, 'USD')
 ) AS kinds (kind, owner, amount, currency) ON users.id % 10 = kind
 ORDER BY users.id;
-INSERT INTO journal (fine_id, kind, balance_change, at) SELECT id, 'CHARGED', amount, created_at FROM fines;
-ANALYZE users, identifiers, fines, journal;
+INSERT INTO journal_entries (fine_id, entry_type, balance_change, posted_at)
+SELECT id, 'CHARGED', amount, created_at FROM fines;
+ANALYZE users, identifiers, fines, journal_entries;
 """
 
 FINGERPRINTS = {
     "fines": "SELECT id, status, balance, outstanding, comment FROM fines",
     # Which job was the first, and has the first number, is the one thing that may differ.
-    "journal": "SELECT fine_id, kind, balance_change, outstanding_change, translate(comment, '12', '') FROM journal",
+    "journal_entries": "SELECT fine_id, entry_type, balance_change, outstanding_change, translate(comment, '12', '') "
+    "FROM journal_entries",
     "users": "SELECT id, last_name, deleted_at IS NOT NULL AS is_deleted FROM users",
     "identifiers": "SELECT * FROM identifiers",
-    "lines": "SELECT number, fine_id, transaction_id, identifier, patron_name, amount FROM lines",
-    "claims": "SELECT * FROM claims",
+    "batch_lines": "SELECT number, fine_id, transaction_id, identifier, patron_name, amount FROM batch_lines",
+    "batch_claims": "SELECT * FROM batch_claims",
 }
 
-PROFILE = a_profile(libraries=["MAIN"])
+PROFILE = make_profile(libraries=["MAIN"])
 
 
 def fill(engine: Engine, users: int) -> None:
@@ -82,14 +84,14 @@ def fingerprint(engine: Engine) -> dict[str, str]:
 
 
 def select(engine: Engine) -> None:
-    select_fines(engine, PROFILE, the_settings(), run="export", as_of=NOW)
+    select_fines(engine, PROFILE, make_settings(), run_id="export", as_of=NOW)
 
 
 def export(engine: Engine, staging: Path) -> None:
     """The rest of an export, without a server."""
     with engine.connect() as connection:
         batch: int = connection.scalar(text("SELECT max(id) FROM batches"))
-    build_document(engine, batch, staging)
+    build_file(engine, batch, staging)
     with engine.begin() as connection:
         connection.execute(text("UPDATE batches SET delivered_at = now() WHERE id = :id"), {"id": batch})
     close_fines(engine, batch)
@@ -97,13 +99,13 @@ def export(engine: Engine, staging: Path) -> None:
 
 def purge(engine: Engine) -> None:
     form = {"dry_run": False, "user_groups": ["STAFF"], "waive_threshold": "10"}
-    job = purge_users(engine, PurgeChoices.of_form(form), the_settings(), run="run", as_of=NOW)
+    job = purge_users(engine, PurgeParams.of_form(form), make_settings(), run_id="run", as_of=NOW)
     assert job.users
 
 
 def waive(engine: Engine) -> None:
     form = {"dry_run": False, "user_groups": ["STUDENT"], "threshold": "10", "reason": "Amnesty"}
-    assert waive_fines(engine, WaiveChoices.of_form(form), the_settings(), run="run", as_of=NOW).fines
+    assert waive_fines(engine, WaiveParams.of_form(form), make_settings(), run_id="run", as_of=NOW).fines
 
 
 def at_once(*steps: Callable[[], None]) -> None:

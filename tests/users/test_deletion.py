@@ -9,20 +9,16 @@ import pytest
 from sqlalchemy import Engine, text
 
 from bursar.errors import BatchError, LedgerError
-from bursar.exporting.closing import clear_work_dirs
-from bursar.exporting.document import build_document
-from bursar.ledger import csv_load, desk
+from bursar.exports.build import build_file
+from bursar.exports.close import clear_work_dirs
+from bursar.ledger import desk
+from bursar.sources.csv import load as csv_load
 from bursar.users import deletion
 from bursar.work_dir import batch_folder
-from tests.library import Library
-from tests.office import Office, Payment
+from tests.support.fake_bursar import FakeBursar, Payment
+from tests.support.fixtures import Library
 
 D = Decimal
-
-
-@pytest.fixture
-def office(library: Library) -> Office:
-    return Office(library)
 
 
 def refusal(library: Library, user: int) -> str:
@@ -36,7 +32,7 @@ def everything(library: Library, table: str) -> str:
     return str(library.one(f"SELECT coalesce(string_agg(CAST({table} AS text), '\n'), '') FROM {table}"))
 
 
-def test_the_refusal_names_each_fine_with_its_sum_and_its_bursar(library: Library, office: Office) -> None:
+def test_the_refusal_names_each_fine_with_its_sum_and_its_bursar(library: Library, office: FakeBursar) -> None:
     user = library.user()
     exported = library.fine(user, "30.00")
     office.export()
@@ -67,23 +63,23 @@ def test_a_refusal_stays_readable(library: Library) -> None:
     assert "  and 1 more\n" in refusal(library, user)
 
 
-def test_the_person_goes_and_the_money_stays(library: Library, office: Office) -> None:
+def test_the_person_goes_and_the_money_stays(library: Library, office: FakeBursar) -> None:
     other = library.user("99", last="Otter")
     user = library.user("7700", last="Wintermute", first="Ada")
     fine = library.fine(user, "10.00", comment="Ada W. says the dog ate it")
     kept = library.fine(other, "20.00", comment="will pay")
     office.export()
     office.pay(Payment(office.transaction(fine), "10.00"), Payment(office.transaction(kept), "20.00"))
-    journal = everything(library, "journal")
+    journal = everything(library, "journal_entries")
 
     assert deletion.delete_user(library.ledger, user)
 
-    for table in ("users", "identifiers", "lines", "fines", "import_records"):
+    for table in ("users", "identifiers", "batch_lines", "fines", "import_records"):
         found = everything(library, table)
         for personal in ("Wintermute", "Ada", "7700", "dog"):
             assert personal not in found, table
-    assert "Otter" in everything(library, "lines")
-    assert everything(library, "journal") == journal
+    assert "Otter" in everything(library, "batch_lines")
+    assert everything(library, "journal_entries") == journal
     assert library.position(fine) == ("TRANSFERRED", D(0), D(0))
     assert not deletion.delete_user(library.ledger, user), "a repeated deletion finds that it is done"
 
@@ -98,11 +94,13 @@ def test_nobody_deletes_a_user_that_never_was(library: Library) -> None:
     assert refusal(library, 404) == "There is no user 404."
 
 
-def test_a_file_that_names_deleted_users_is_not_built_again(library: Library, office: Office, tmp_path: Path) -> None:
+def test_a_file_that_names_deleted_users_is_not_built_again(
+    library: Library, office: FakeBursar, tmp_path: Path
+) -> None:
     user = library.user()
     fine = library.fine(user, "10.00")
     batch = office.export()
-    built = build_document(library.ledger, batch, tmp_path)
+    built = build_file(library.ledger, batch, tmp_path)
     with library.ledger.begin() as connection:
         connection.execute(
             text("UPDATE batches SET sha256 = :sha256 WHERE id = :id"), {"sha256": built.sha256, "id": batch}
@@ -114,10 +112,10 @@ def test_a_file_that_names_deleted_users_is_not_built_again(library: Library, of
     with pytest.raises(
         BatchError, match=f"batch {batch} can't be built again: of 1 fine in it .* deleted .*{built.sha256}"
     ):
-        build_document(library.ledger, batch, tmp_path)
+        build_file(library.ledger, batch, tmp_path)
 
 
-def test_staged_files_of_ended_exports_are_removed(library: Library, office: Office, tmp_path: Path) -> None:
+def test_staged_files_of_ended_exports_are_removed(library: Library, office: FakeBursar, tmp_path: Path) -> None:
     staged = {}
     for profile, close in (("STUDENTS", True), ("LAW", False)):
         library.fine()
@@ -134,7 +132,7 @@ def test_staged_files_of_ended_exports_are_removed(library: Library, office: Off
 
 
 def test_removing_staged_files_looks_at_no_file_of_past_exports(
-    library: Library, office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    library: Library, office: FakeBursar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many exports there have been, only the folders that are there are looked at."""
     looks = []
@@ -159,7 +157,7 @@ def test_removing_staged_files_looks_at_no_file_of_past_exports(
 
 
 def test_a_payment_that_comes_after_the_deletion_is_reported_and_its_file_goes_on(
-    library: Library, office: Office
+    library: Library, office: FakeBursar
 ) -> None:
     user = library.user()
     gone, other = library.fine(user, "10.00"), library.fine(amount="5.00")

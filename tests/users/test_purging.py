@@ -10,37 +10,34 @@ import pytest
 from sqlalchemy import text
 
 from bursar.errors import BursarError
-from bursar.exporting.closing import close_fines
+from bursar.exports.close import close_fines
 from bursar.ledger import desk
-from bursar.users.jobs import REASONS, UserJob
-from bursar.users.purging import PurgeChoices, purge_users
+from bursar.users.maintenance_job import KEEP_REASONS, MaintenanceJob
+from bursar.users.purging import PurgeParams, purge_users
 from bursar.work_dir import batch_folder
-from tests.library import NOW, Library, the_settings
-from tests.office import Office, Payment
+from tests.support.fake_bursar import FakeBursar, Payment
+from tests.support.fixtures import NOW, Library, make_settings
 
 D = Decimal
 DUE = date(2026, 1, 31)
 
 
-@pytest.fixture
-def office(library: Library) -> Office:
-    return Office(library)
-
-
-def purge(library: Library, run: str = "run", *, allow: bool = False, as_of: datetime = NOW, **form: Any) -> UserJob:
+def purge(
+    library: Library, run_id: str = "run", *, allow: bool = False, as_of: datetime = NOW, **form: Any
+) -> MaintenanceJob:
     return purge_users(
         library.ledger,
-        PurgeChoices.of_form({"dry_run": False, **form}),
-        the_settings(allow_activity_on_transferred_finesfees=allow),
-        run=run,
+        PurgeParams.of_form({"dry_run": False, **form}),
+        make_settings(allow_activity_on_transferred_finesfees=allow),
+        run_id=run_id,
         as_of=as_of,
     )
 
 
-def verdicts(library: Library, job: UserJob) -> Mapping[int, str | None]:
+def verdicts(library: Library, job: MaintenanceJob) -> Mapping[int, str | None]:
     with library.ledger.connect() as connection:
         rows = connection.execute(
-            text("SELECT user_id, reason FROM user_job_verdicts WHERE job_id = :job"), {"job": job.id}
+            text("SELECT user_id, reason FROM maintenance_job_results WHERE job_id = :job"), {"job": job.id}
         )
         return {row.user_id: row.reason for row in rows}
 
@@ -49,7 +46,7 @@ def is_deleted(library: Library, user: int) -> bool:
     return bool(library.one("SELECT deleted_at IS NOT NULL FROM users WHERE id = :user", user=user))
 
 
-def test_each_user_who_is_due_is_purged_or_kept_for_one_reason(library: Library, office: Office) -> None:
+def test_each_user_who_is_due_is_purged_or_kept_for_one_reason(library: Library, office: FakeBursar) -> None:
     users: dict[str | None, int] = {
         name: library.user(purge=DUE)
         for name in (
@@ -78,7 +75,7 @@ def test_each_user_who_is_due_is_purged_or_kept_for_one_reason(library: Library,
     assert {user for user in (*users.values(), later) if is_deleted(library, user)} == purged
     assert (job.users, job.fines, job.totals) == (3, 4, {"USD": {"charges": "40.000", "credits": "-25.000"}})
     assert [library.position(fine) for fine in waived] == [("CLOSED", D(0), D(0))] * 4
-    assert job.left_behind == {
+    assert job.skipped == {
         "above_threshold": {"fines": 1, "users": 1, "net": {"USD": "10.010"}},
         "credit": {"fines": 1, "users": 1, "net": {"USD": "-0.010"}},
         "disputed": {"fines": 1, "users": 1, "net": {"USD": "1.000"}},
@@ -86,10 +83,10 @@ def test_each_user_who_is_due_is_purged_or_kept_for_one_reason(library: Library,
         "no_date": {"fines": 0, "users": 1, "net": {}},
         "outstanding": {"fines": 1, "users": 1, "net": {"USD": "1.000"}},
     }
-    assert set(job.left_behind) <= set(REASONS)
+    assert set(job.skipped) <= set(KEEP_REASONS)
 
 
-def test_what_a_credit_has_given_back_is_not_waived_too(library: Library, office: Office) -> None:
+def test_what_a_credit_has_given_back_is_not_waived_too(library: Library, office: FakeBursar) -> None:
     user = library.user(purge=DUE)
     charge = library.fine(user, "6.00")
     office.reverse_alone(charge)
@@ -104,7 +101,7 @@ def test_an_open_charge_and_the_open_credit_that_reverses_it_are_waived_together
     user = library.user(purge=DUE)
     charge = library.fine(user, "6.00")
     with library.ledger.begin() as connection:
-        credit = desk.take_back(connection, charge)
+        credit = desk.reverse_charge(connection, charge)
     assert verdicts(library, purge(library, waive_threshold="10")) == {user: None}
     assert [library.position(fine) for fine in (charge, credit)] == [("CLOSED", D(0), D(0))] * 2
 
@@ -143,14 +140,14 @@ def test_a_dry_run_says_the_same_and_changes_nothing(library: Library) -> None:
     dry = purge(library, "dry", waive_threshold="5", dry_run=True)
     assert not is_deleted(library, user)
     assert library.position(fine) == ("ACTIVE", D(4), D(0))
-    assert library.one("SELECT count(*) FROM journal WHERE kind = 'WAIVED'") == 0
+    assert library.one("SELECT count(*) FROM journal_entries WHERE entry_type = 'WAIVED'") == 0
 
     wet = purge(library, "wet", waive_threshold="5")
-    assert (wet.users, wet.fines, wet.totals, wet.left_behind) == (dry.users, dry.fines, dry.totals, dry.left_behind)
+    assert (wet.users, wet.fines, wet.totals, wet.skipped) == (dry.users, dry.fines, dry.totals, dry.skipped)
 
 
 def test_the_form_is_a_dry_run_unless_it_says_otherwise() -> None:
-    assert PurgeChoices.of_form({}).dry_run
+    assert PurgeParams.of_form({}).dry_run
 
 
 @pytest.mark.parametrize(
@@ -192,7 +189,7 @@ def test_each_currency_stands_for_itself(library: Library) -> None:
     assert job.totals == {code: {"charges": "5.000", "credits": "0"} for code in ("CAD", "USD")}
 
 
-def test_waiving_leads_to_the_purge_or_does_not_happen(library: Library, office: Office) -> None:
+def test_waiving_leads_to_the_purge_or_does_not_happen(library: Library, office: FakeBursar) -> None:
     """Who is kept for what the bursar holds is forgiven nothing at the library either."""
     user = library.user(purge=DUE)
     library.fine(user, "1.00")
@@ -202,7 +199,7 @@ def test_waiving_leads_to_the_purge_or_does_not_happen(library: Library, office:
     assert library.position(here) == ("ACTIVE", D(1), D(0))
 
 
-def test_a_user_paid_up_at_the_bursar_is_purged(library: Library, office: Office) -> None:
+def test_a_user_paid_up_at_the_bursar_is_purged(library: Library, office: FakeBursar) -> None:
     user = library.user(purge=DUE)
     fine = library.fine(user, "9.00")
     office.export()
@@ -212,7 +209,7 @@ def test_a_user_paid_up_at_the_bursar_is_purged(library: Library, office: Office
     assert verdicts(library, purge(library, "second")) == {user: None}
 
 
-def test_a_user_exported_without_import_owes_nothing(library: Library, office: Office) -> None:
+def test_a_user_exported_without_import_owes_nothing(library: Library, office: FakeBursar) -> None:
     user = library.user(purge=DUE)
     library.fine(user, "9.00")
     office.export(import_active=False)
@@ -238,24 +235,24 @@ def test_a_form_that_can_not_be_meant_changes_nothing(library: Library, form: di
     with pytest.raises(BursarError, match=message):
         purge(library, **form)
     assert not is_deleted(library, user)
-    assert library.one("SELECT count(*) FROM user_jobs") == 0
+    assert library.one("SELECT count(*) FROM maintenance_jobs") == 0
 
 
-def test_staged_files_of_the_purged_go_with_them(library: Library, office: Office, tmp_path: Path) -> None:
+def test_staged_files_of_the_purged_go_with_them(library: Library, office: FakeBursar, tmp_path: Path) -> None:
     fine = library.fine(library.user(purge=DUE))
     batch = office.export()
     office.pay(Payment(office.transaction(fine), "12.50"))
     file = batch_folder(tmp_path / "STUDENTS", batch) / "built.xml"
     file.parent.mkdir(parents=True)
     file.write_text("Beaver, Tim")
-    settings = the_settings(staging_folder=tmp_path)
-    purge_users(library.ledger, PurgeChoices.of_form({"dry_run": True}), settings, run="dry", as_of=NOW)
+    settings = make_settings(work_dir=tmp_path)
+    purge_users(library.ledger, PurgeParams.of_form({"dry_run": True}), settings, run_id="dry", as_of=NOW)
     assert file.exists()
-    purge_users(library.ledger, PurgeChoices.of_form({"dry_run": False}), settings, run="wet", as_of=NOW)
+    purge_users(library.ledger, PurgeParams.of_form({"dry_run": False}), settings, run_id="wet", as_of=NOW)
     assert not file.exists()
 
 
-def test_what_is_waived_of_the_bursars_goes_out_before_the_user_does(library: Library, office: Office) -> None:
+def test_what_is_waived_of_the_bursars_goes_out_before_the_user_does(library: Library, office: FakeBursar) -> None:
     user = library.user(purge=DUE)
     fine = library.fine(user, "9.00")
     office.export()
@@ -264,7 +261,7 @@ def test_what_is_waived_of_the_bursars_goes_out_before_the_user_does(library: Li
     assert verdicts(library, job := purge(library, "first", **form)) == {user: "outstanding_waived"}
     assert (job.users, job.fines, job.totals) == (0, 1, {"USD": {"charges": "9.000", "credits": "0"}})
     assert library.position(fine) == ("CLOSED", D(0), D(0))
-    assert library.one("SELECT to_reverse FROM fines WHERE id = :fine", fine=fine) == D(9)
+    assert library.one("SELECT pending_reversal FROM fines WHERE id = :fine", fine=fine) == D(9)
     assert verdicts(library, purge(library, "second", **form)) == {user: "reversal_waits"}
     batch = office.export(close=False)
     assert verdicts(library, purge(library, "third", **form)) == {user: "in_unfinished_batch"}
@@ -272,7 +269,7 @@ def test_what_is_waived_of_the_bursars_goes_out_before_the_user_does(library: Li
     assert verdicts(library, purge(library, "fourth", **form)) == {user: None}
 
 
-def test_credits_at_the_bursar_are_not_waived(library: Library, office: Office) -> None:
+def test_credits_at_the_bursar_are_not_waived(library: Library, office: FakeBursar) -> None:
     user = library.user(purge=DUE)
     library.fine(user, "9.00")
     credit = library.fine(user, "-4.00")

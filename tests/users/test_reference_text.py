@@ -15,10 +15,10 @@ from sqlalchemy import text
 from bursar.errors import LedgerError
 from bursar.ledger import desk
 from bursar.users.deletion import delete_user
-from bursar.users.purging import PurgeChoices, purge_users
-from bursar.users.waiving import WaiveChoices, waive_fines
-from tests.library import Library, the_settings
-from tests.office import Office, Payment
+from bursar.users.purging import PurgeParams, purge_users
+from bursar.users.waiving import WaiveParams, waive_fines
+from tests.support.fake_bursar import FakeBursar, Payment
+from tests.support.fixtures import Library, make_settings
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Story:
     import_active: bool
 
     def __post_init__(self) -> None:
-        self.office = Office(self.library)
+        self.office = FakeBursar(self.library)
         self.user = self.library.user(purge=date(2020, 1, 1), expiry=date(2020, 1, 1))
         self.fine = self.library.fine(self.user, "10.00")
 
@@ -53,16 +53,16 @@ class Story:
     def purge(self, threshold: str = "1000") -> str:
         form = {"dry_run": False, "waive_threshold": threshold}
         job = purge_users(
-            self.library.ledger, PurgeChoices.of_form(form), self._settings(), run=self._run(), as_of=_now()
+            self.library.ledger, PurgeParams.of_form(form), self._settings(), run_id=self._run(), as_of=_now()
         )
-        return "purged" if job.users else ", ".join(sorted(job.left_behind)) or "no users"
+        return "purged" if job.users else ", ".join(sorted(job.skipped)) or "no users"
 
     def waive(self, threshold: str = "1000") -> str:
         form = {"dry_run": False, "threshold": threshold, "reason": "Amnesty"}
         job = waive_fines(
-            self.library.ledger, WaiveChoices.of_form(form), self._settings(), run=self._run(), as_of=_now()
+            self.library.ledger, WaiveParams.of_form(form), self._settings(), run_id=self._run(), as_of=_now()
         )
-        return f"{job.fines} waived" + "".join(f", {reason}" for reason in sorted(job.left_behind))
+        return f"{job.fines} waived" + "".join(f", {reason}" for reason in sorted(job.skipped))
 
     def pay_at_the_desk(self) -> str:
         try:
@@ -74,7 +74,7 @@ class Story:
 
     def item_returns(self) -> None:
         with self.library.ledger.begin() as connection:
-            desk.take_back(connection, self.fine, comment="found and returned")
+            desk.reverse_charge(connection, self.fine, comment="found and returned")
 
     def owed(self) -> str:
         """What the user owes at the library and at the bursar in all."""
@@ -87,7 +87,7 @@ class Story:
         """What the bursar was told to collect in all, and the transaction that was taken back, if one was."""
         with self.library.ledger.connect() as connection:
             lines = connection.execute(
-                text("SELECT amount, reversed_transaction_id FROM lines ORDER BY batch_id")
+                text("SELECT amount, reversed_transaction_id FROM batch_lines ORDER BY batch_id")
             ).all()
         reversed_ = "".join(f", transaction {line[1]} reversed" for line in lines if line[1])
         return f"{sum(line[0] for line in lines):.2f}{reversed_}"
@@ -97,10 +97,10 @@ class Story:
         return f"{status}, balance {balance:.2f}, outstanding {outstanding:.2f}"
 
     def _settings(self) -> Any:
-        return the_settings(allow_activity_on_transferred_finesfees=self.allow)
+        return make_settings(allow_activity_on_transferred_finesfees=self.allow)
 
     def _run(self) -> str:
-        return str(self.library.one("SELECT count(*) FROM user_jobs"))
+        return str(self.library.one("SELECT count(*) FROM maintenance_jobs"))
 
 
 def _now() -> datetime:
@@ -183,7 +183,9 @@ CASES = [
             Story.export,
             Story.item_returns,
             Story.export,
-            lambda story: story.library.one("SELECT string_agg(transaction_id, ', ' ORDER BY batch_id) FROM lines"),
+            lambda story: story.library.one(
+                "SELECT string_agg(transaction_id, ', ' ORDER BY batch_id) FROM batch_lines"
+            ),
         ),
         same("1, 2"),
         same("1, 2"),

@@ -11,19 +11,14 @@ from sqlalchemy import text
 
 from bursar.errors import BursarError, InputFileError
 from bursar.ledger import desk
-from bursar.ledger.csv_load import WrongLinesError
-from bursar.users.jobs import REASONS, UserJob
-from bursar.users.waiving import WaiveChoices, waive_fines
-from tests.library import NOW, Library, the_settings
-from tests.office import Office
+from bursar.sources.csv.load import InvalidRowsError
+from bursar.users.maintenance_job import KEEP_REASONS, MaintenanceJob
+from bursar.users.waiving import WaiveParams, waive_fines
+from tests.support.fake_bursar import FakeBursar
+from tests.support.fixtures import NOW, Library, make_settings
 
 D = Decimal
 WAIVED = ("CLOSED", D(0), D(0))
-
-
-@pytest.fixture
-def office(library: Library) -> Office:
-    return Office(library)
 
 
 @pytest.fixture
@@ -35,26 +30,26 @@ def folder(tmp_path: Path) -> Path:
 
 
 def waive(
-    library: Library, run: str = "run", *, allow: bool = False, staging: Path = Path("nowhere"), **form: Any
-) -> UserJob:
+    library: Library, run_id: str = "run", *, allow: bool = False, staging: Path = Path("nowhere"), **form: Any
+) -> MaintenanceJob:
     return waive_fines(
         library.ledger,
-        WaiveChoices.of_form({"dry_run": False, "threshold": "10", "reason": "Amnesty", **form}),
-        the_settings(allow_activity_on_transferred_finesfees=allow, staging_folder=staging),
-        run=run,
+        WaiveParams.of_form({"dry_run": False, "threshold": "10", "reason": "Amnesty", **form}),
+        make_settings(allow_activity_on_transferred_finesfees=allow, work_dir=staging),
+        run_id=run_id,
         as_of=NOW,
     )
 
 
-def verdicts(library: Library, job: UserJob) -> Mapping[int, str | None]:
+def verdicts(library: Library, job: MaintenanceJob) -> Mapping[int, str | None]:
     with library.ledger.connect() as connection:
         rows = connection.execute(
-            text("SELECT fine_id, reason FROM user_job_verdicts WHERE job_id = :job"), {"job": job.id}
+            text("SELECT fine_id, reason FROM maintenance_job_results WHERE job_id = :job"), {"job": job.id}
         )
         return {row.fine_id: row.reason for row in rows}
 
 
-def test_each_chosen_fine_is_waived_or_stays_for_one_reason(library: Library, office: Office) -> None:
+def test_each_chosen_fine_is_waived_or_stays_for_one_reason(library: Library, office: FakeBursar) -> None:
     with_the_bursar = library.user()
     outstanding = library.fine(with_the_bursar, "6.00")
     office.export()
@@ -79,9 +74,9 @@ def test_each_chosen_fine_is_waived_or_stays_for_one_reason(library: Library, of
         disputed: "disputed",
         undisputed: None,
     }
-    assert set(job.left_behind) <= set(REASONS)
+    assert set(job.skipped) <= set(KEEP_REASONS)
     assert (job.users, job.fines, job.totals) == (2, 2, {"USD": {"charges": "6.000", "credits": "0"}})
-    assert job.left_behind["above_threshold"] == {"fines": 2, "users": 1, "net": {"USD": "10.010"}}
+    assert job.skipped["above_threshold"] == {"fines": 2, "users": 1, "net": {"USD": "10.010"}}
     assert [library.position(fine) for fine in (beside_it, undisputed)] == [WAIVED] * 2
     assert library.position(outstanding) == ("CLOSED", D(0), D(6))
     assert library.position(disputed) == ("DISPUTED", D(2), D(0))
@@ -118,27 +113,27 @@ def test_a_fine_fits_all_that_was_chosen(library: Library, form: dict[str, Any])
     assert 1 < len(alone) < 1 + len(others)
 
 
-def test_what_the_bursar_holds_is_waived_if_that_is_allowed(library: Library, office: Office) -> None:
+def test_what_the_bursar_holds_is_waived_if_that_is_allowed(library: Library, office: FakeBursar) -> None:
     exported = library.fine(amount="6.00")
     office.export()
     assert verdicts(library, waive(library, allow=True)) == {exported: None}
     assert library.position(exported) == WAIVED
-    assert library.one("SELECT to_reverse FROM fines WHERE id = :fine", fine=exported) == D(6)
+    assert library.one("SELECT pending_reversal FROM fines WHERE id = :fine", fine=exported) == D(6)
 
 
 @pytest.mark.parametrize("amount", ["6.00", "2.00"])
-def test_what_a_credit_has_given_back_is_not_waived_too(library: Library, office: Office, amount: str) -> None:
+def test_what_a_credit_has_given_back_is_not_waived_too(library: Library, office: FakeBursar, amount: str) -> None:
     charge = library.fine(amount="6.00")
     office.reverse_alone(charge, amount)
     assert verdicts(library, waive(library)) == {charge: "reversed"}
     assert library.position(charge) == ("ACTIVE", D(6), D(0))
 
 
-def test_what_is_left_beside_a_credit_is_waived(library: Library, office: Office) -> None:
+def test_what_is_left_beside_a_credit_is_waived(library: Library, office: FakeBursar) -> None:
     charge = library.fine(amount="6.00")
     with library.ledger.begin() as connection:
         desk.pay(connection, charge, D(2))
-        desk.pay(connection, desk.take_back(connection, charge, D(2)))
+        desk.pay(connection, desk.reverse_charge(connection, charge, D(2)))
     assert verdicts(library, waive(library)) == {charge: None}
     assert library.position(charge) == WAIVED
 
@@ -146,7 +141,7 @@ def test_what_is_left_beside_a_credit_is_waived(library: Library, office: Office
 def test_the_journal_says_why_and_by_which_job(library: Library) -> None:
     fine = library.fine(amount="1.00")
     job = waive(library, comment="decided on 1 March")
-    said = library.one("SELECT comment FROM journal WHERE fine_id = :fine AND kind = 'WAIVED'", fine=fine)
+    said = library.one("SELECT comment FROM journal_entries WHERE fine_id = :fine AND entry_type = 'WAIVED'", fine=fine)
     assert said == f"Bulk Fine Waiving {job.id}: Amnesty. decided on 1 March"
 
 
@@ -164,7 +159,7 @@ def test_a_dry_run_says_the_same_and_changes_nothing(library: Library) -> None:
     dry = waive(library, "dry", dry_run=True)
     assert library.position(fine) == ("ACTIVE", D(1), D(0))
     wet = waive(library, "wet")
-    assert (wet.users, wet.fines, wet.totals, wet.left_behind) == (dry.users, dry.fines, dry.totals, dry.left_behind)
+    assert (wet.users, wet.fines, wet.totals, wet.skipped) == (dry.users, dry.fines, dry.totals, dry.skipped)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +184,7 @@ def test_a_form_that_can_not_be_meant_changes_nothing(library: Library, form: di
 class TestAFileOfFineIds:
     """What a person, or a broken program, may hand in."""
 
-    def test_only_its_fines_are_asked_about(self, library: Library, office: Office, folder: Path) -> None:
+    def test_only_its_fines_are_asked_about(self, library: Library, office: FakeBursar, folder: Path) -> None:
         exported = library.fine(amount="1.00")
         office.export(import_active=False)
         listed, other, elsewhere = (library.fine(amount="1.00", owner=owner) for owner in ("LAW", "LAW", "MAIN"))
@@ -213,7 +208,7 @@ class TestAFileOfFineIds:
             "\u0661".encode(), b"9" * 19, b"a\0b",
         ]  # fmt: skip
         (folder / "ids.txt").write_bytes(b"\n".join(lines))
-        with pytest.raises(WrongLinesError) as wrong:
+        with pytest.raises(InvalidRowsError) as wrong:
             waive(library, staging=folder.parent, fine_ids="ids.txt")
         assert [line.split(": ")[0] for line in wrong.value.lines] == [
             f"ids.txt:{number}" for number in (2, 3, 4, 6, 7, 8, 9, 10, 11, 12)
@@ -225,7 +220,7 @@ class TestAFileOfFineIds:
 
     def test_a_line_without_end_is_not_read(self, library: Library, folder: Path) -> None:
         (folder / "ids").write_bytes(b"1" * 10_000_000)
-        with pytest.raises(WrongLinesError, match="ids:1: longer than any fine id"):
+        with pytest.raises(InvalidRowsError, match="ids:1: longer than any fine id"):
             waive(library, staging=folder.parent, fine_ids="ids")
 
     def test_an_empty_file_waives_nothing(self, library: Library, folder: Path) -> None:

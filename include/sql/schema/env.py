@@ -1,4 +1,4 @@
-"""Alembic's environment: migrates the ledger on the connection that it was handed (see bursar.ledger.connection)."""
+"""Alembic's environment: migrates the ledger on the connection that it was handed (see bursar.db.engine)."""
 
 from alembic import context
 

@@ -16,7 +16,7 @@ END $do$;
 GRANT USAGE ON SCHEMA public TO {role};
 
 -- Users and what they owe, as loaded from the library system. The columns of fines that follow from the journal (status, balance,
--- outstanding, to_reverse, last_transaction_at) can't be written, nor the id of a fine or of a journal entry.
+-- outstanding, pending_reversal, last_transaction_at) can't be written, nor the id of a fine or of a journal entry.
 GRANT SELECT, INSERT, UPDATE (name) ON user_groups TO {role};
 GRANT SELECT, INSERT, UPDATE (id, name) ON libraries TO {role};
 GRANT SELECT, INSERT, UPDATE (last_name, first_name, user_group, expiry_date, purge_date, deleted_at) ON users TO {role};
@@ -26,45 +26,45 @@ GRANT USAGE ON SEQUENCE users_id_seq TO {role};
 GRANT SELECT, INSERT (source_id, user_id, item_id, owner_library, fine_fee_type, currency, amount, vat, comment,
                       item_due_date, created_at, reverses), UPDATE (reverses, comment) ON fines TO {role};
 GRANT MAINTAIN ON fines_lock TO {role};                  -- LOCK TABLE; the right exists since PostgreSQL 17
-GRANT SELECT, INSERT (fine_id, kind, balance_change, outstanding_change, reversal_change, at, batch_id, import_file_id,
-                      import_record, comment) ON journal TO {role};
+GRANT SELECT, INSERT (fine_id, entry_type, balance_change, outstanding_change, reversal_change, posted_at, batch_id, import_file_id,
+                      import_record, comment) ON journal_entries TO {role};
 GRANT SELECT ON charge_totals, reversed_charges TO {role};
 
 -- Exports.
-GRANT SELECT, INSERT, UPDATE (documented_at, file_size, sha256, upload_started_at, remote_folder, part_complete_at,
-                              part_name, unclear_at, delivery_confirmed_by, delivered_at, closed_at, released_at, ended_by)
+GRANT SELECT, INSERT, UPDATE (built_at, file_size, sha256, upload_started_at, remote_folder, uploaded_at,
+                              part_name, unclear_at, delivery_confirmed_by, delivered_at, closed_at, released_at, closed_by_run_id)
     ON batches TO {role};
 GRANT USAGE ON SEQUENCE batches_id_seq TO {role};
-GRANT SELECT, INSERT, UPDATE (identifier, patron_name, comment) ON lines TO {role};   -- a deleted user is taken out
+GRANT SELECT, INSERT, UPDATE (identifier, patron_name, comment) ON batch_lines TO {role};   -- a deleted user is taken out
 GRANT EXECUTE ON FUNCTION xml_text TO {role};
 GRANT SELECT ON exported_fines TO {role};
-GRANT SELECT, INSERT, UPDATE (upload_started_at, remote_folder, part_complete_at, part_name, delivered_at) ON resends TO {role};
+GRANT SELECT, INSERT, UPDATE (upload_started_at, remote_folder, uploaded_at, part_name, delivered_at) ON resends TO {role};
 GRANT SELECT, INSERT, UPDATE (last_block_at, removed_at) ON upload_attempts TO {role};
 GRANT USAGE ON SEQUENCE upload_attempts_id_seq TO {role};
-GRANT SELECT, INSERT, DELETE ON claims TO {role};
+GRANT SELECT, INSERT, DELETE ON batch_claims TO {role};
 GRANT SELECT, UPDATE (next) ON transaction_ids TO {role};
-GRANT SELECT, INSERT ON closed_shares TO {role};
+GRANT SELECT, INSERT ON closed_partitions TO {role};
 
 -- Imports.
-GRANT SELECT, INSERT, UPDATE (size, modified, since), DELETE ON sightings TO {role};
-GRANT SELECT, INSERT, UPDATE (profile, run, name, modified, amounts, records, totals, read_at, refusal, refused_at,
+GRANT SELECT, INSERT, UPDATE (size, modified, since), DELETE ON observed_files TO {role};
+GRANT SELECT, INSERT, UPDATE (profile, run_id, name, modified, amount_mode, records, totals, read_at, rejection, rejected_at,
                               applied_at, applied_by, outcomes) ON import_files TO {role};
-GRANT SELECT, INSERT, UPDATE (file_id, size, modified, put_away_at, put_away_to, warning) ON arrivals TO {role};
-GRANT SELECT, INSERT, UPDATE (amount, fine_id, matched_id, outcome, applied, credited, settled_before, reason), DELETE
+GRANT SELECT, INSERT, UPDATE (file_id, size, modified, archived_at, archived_path, warning) ON file_arrivals TO {role};
+GRANT SELECT, INSERT, UPDATE (amount, fine_id, matched_id, outcome, applied, credit_amount, already_settled, reason), DELETE
     ON import_records TO {role};
 GRANT EXECUTE ON FUNCTION payment_outcome, payments_leave TO {role};
 
 -- Users who leave, and debts that are given up.
-GRANT SELECT ON active_fines, debts TO {role};
-GRANT SELECT, INSERT ON user_jobs, user_job_verdicts TO {role};
-GRANT USAGE ON SEQUENCE user_jobs_id_seq TO {role};
+GRANT SELECT ON active_fines, user_debts TO {role};
+GRANT SELECT, INSERT ON maintenance_jobs, maintenance_job_results TO {role};
+GRANT USAGE ON SEQUENCE maintenance_jobs_id_seq TO {role};
 
 -- What each run did. Old reports are deleted.
 GRANT SELECT, INSERT, DELETE, UPDATE (dry_run, as_of, started_at, ended_at, outcome, files, users, fines, totals,
-                                      left_behind, rejects, stages, messages) ON job_reports TO {role};
-GRANT SELECT, INSERT, DELETE, UPDATE (seconds, error) ON job_stages TO {role};
+                                      skipped, rejects, task_timings, messages) ON run_reports TO {role};
+GRANT SELECT, INSERT, DELETE, UPDATE (seconds, error) ON task_timings TO {role};
 
 -- Who was told what, what is watched, and who approved what. What a person answered is not taken back.
-GRANT SELECT, INSERT ON tellings TO {role};
-GRANT SELECT, INSERT, UPDATE (since), DELETE ON watched TO {role};
+GRANT SELECT, INSERT ON sent_notifications TO {role};
+GRANT SELECT, INSERT, UPDATE (since), DELETE ON monitored_jobs TO {role};
 GRANT SELECT, INSERT, UPDATE (answer, answered_by, answered_at, times_asked) ON approvals TO {role};

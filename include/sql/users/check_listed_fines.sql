@@ -1,5 +1,5 @@
 -- What is wrong with a file of fine ids.
-INSERT INTO wrong_lines (file, line, message)
+INSERT INTO row_errors (file, line, message)
 SELECT :file, line, CASE
     WHEN fault IS NOT NULL THEN fault
     WHEN fine_id IS NULL THEN format('%s is no fine id; write the internal id of a fine, in digits', to_json(left(given, 60)))

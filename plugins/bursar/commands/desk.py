@@ -6,12 +6,12 @@ from decimal import Decimal, InvalidOperation
 import click
 from sqlalchemy import Connection
 
+from bursar.commands.context import console, get_engine, get_settings, sanitize
 from bursar.commands.fines import still_to_tell
-from bursar.commands.surroundings import out, printable, the_ledger, the_settings
-from bursar.errors import LedgerError, PassingError
+from bursar.db.queries import query
+from bursar.errors import LedgerError, TransientError
 from bursar.ledger import desk as the_desk
-from bursar.ledger.statements import statement
-from bursar.money import money
+from bursar.money import format_money
 
 
 class Amount(click.ParamType[Decimal]):
@@ -71,7 +71,7 @@ def refund(fine: int, amount: Decimal | None, comment: str | None) -> None:
 @optional_comment
 def credit(fine: int, amount: Decimal | None, comment: str | None) -> None:
     """Take a charge back, whole or AMOUNT of it: its item came back, or it was wrong."""
-    _commit(fine, lambda connection: the_desk.take_back(connection, fine, amount, comment))
+    _commit(fine, lambda connection: the_desk.reverse_charge(connection, fine, amount, comment))
 
 
 @desk.command()
@@ -87,11 +87,11 @@ def dispute(fine: int, comment: str) -> None:
 @comment_option
 def settle(fine: int, comment: str) -> None:
     """End a dispute; what is still owed can be exported again."""
-    _commit(fine, lambda connection: the_desk.settle_dispute(connection, fine, comment))
+    _commit(fine, lambda connection: the_desk.resolve_dispute(connection, fine, comment))
 
 
 def _move(operation: Callable[..., Decimal], fine: int, amount: Decimal | None, comment: str | None) -> None:
-    allowed = the_settings().allow_activity_on_transferred_finesfees
+    allowed = get_settings().allow_activity_on_transferred_finesfees
 
     def move(connection: Connection) -> None:
         operation(connection, fine, amount, comment, allow_activity_on_transferred_finesfees=allowed)
@@ -105,19 +105,20 @@ def _commit(fine: int, act: Callable[[Connection], int | None]) -> None:
     Raises:
         LedgerError: the connection ended during the commit, so that nobody knows whether it was recorded.
     """
-    with the_ledger().connect() as connection:
+    with get_engine().connect() as connection:
         shown = act(connection) or fine
-        now = connection.execute(statement("history/fine"), {"fine_id": shown}).one()
+        now = connection.execute(query("commands/get_fine"), {"fine_id": shown}).one()
         try:
             connection.commit()
-        except PassingError as error:
+        except TransientError as error:
             raise LedgerError(
                 f"It is unknown whether this has been recorded, because the connection to the ledger ended at that "
                 f"moment. Before you repeat it, look at the last entries of the fine: `bin/bursar fine {fine}`."
             ) from error
-    out.print(
-        f"Fine {now.id} ({printable(now.fine_fee_type)}) is [bold]{now.status}[/]: owed at the library "
-        f"{money(now.balance, now.currency)}, outstanding at the bursar {money(now.outstanding, now.currency)}"
+    console.print(
+        f"Fine {now.id} ({sanitize(now.fine_fee_type)}) is [bold]{now.status}[/]: owed at the library "
+        f"{format_money(now.balance, now.currency)}, outstanding at the bursar "
+        f"{format_money(now.outstanding, now.currency)}"
     )
     if told := still_to_tell(now):
-        out.print(printable(told))
+        console.print(sanitize(told))

@@ -13,15 +13,14 @@ import pendulum
 from rich.table import Table
 from sqlalchemy import RowMapping
 
-from bursar.commands.surroundings import out, printable, the_ledger, the_profile, without_controls
+from bursar.commands.context import console, get_engine, get_profile, sanitize, strip_controls
+from bursar.db.queries import query
 from bursar.errors import BursarError
-from bursar.exporting import closing, delivery, selection
-from bursar.exporting.document import build_document
-from bursar.exporting.upload import unclear_delivery
-from bursar.ledger.batches import Batch, State, unfinished_batches
-from bursar.ledger.batches import batch as get_batch
-from bursar.ledger.statements import statement
-from bursar.money import many, money, monies
+from bursar.exports import close, selection, upload
+from bursar.exports.build import build_file
+from bursar.exports.upload_attempts import unclear_delivery
+from bursar.ledger.batches import Batch, BatchState, get_batch, get_unfinished_batches
+from bursar.money import format_money, format_totals, pluralize
 
 
 @click.command()
@@ -34,24 +33,29 @@ from bursar.money import many, money, monies
 @click.option("--limit", default=20, show_default=True, help="Fines listed for each reason; the sums are of all.")
 def preview(profile: str, as_of: str | None, limit: int) -> None:
     """Print what an export would take now, and why each other fine would stay. Changes nothing."""
-    chosen = the_profile(profile)
+    chosen = get_profile(profile)
     if not chosen.export.active:
         raise BursarError(f"The export section of profile {chosen.code} is not active; it has nothing to preview.")
     moment = _moment(as_of, chosen.time_zone)
-    taken, verdicts = selection.preview(the_ledger(), chosen, as_of=moment, limit=limit)
+    taken, verdicts = selection.preview(get_engine(), chosen, as_of=moment, limit=limit)
     shown = moment.astimezone(pendulum.timezone(chosen.time_zone))
-    out.print(f"[bold]{printable(chosen.name)}[/] ({chosen.code}), as of {shown:%Y-%m-%d %H:%M %Z}")
+    console.print(f"[bold]{sanitize(chosen.name)}[/] ({chosen.code}), as of {shown:%Y-%m-%d %H:%M %Z}")
     groups = {reason: list(fines) for reason, fines in groupby(verdicts, lambda verdict: verdict.reason)}
-    out.print(f"\n[bold green]Would be exported:[/] {many(taken.fines, 'fine')} of {many(taken.users, 'user')}")
+    console.print(
+        f"\n[bold green]Would be exported:[/] {pluralize(taken.fines, 'fine')} of {pluralize(taken.users, 'user')}"
+    )
     for currency, sums in taken.totals.items():
-        reversals = f" (of them reversals {money(sums['reversals'], currency)})" if "reversals" in sums else ""
-        out.print(
-            f"  charges {money(sums['charges'], currency)}, credits {money(sums['credits'], currency)}{reversals}"
+        reversals = f" (of them reversals {format_money(sums['reversals'], currency)})" if "reversals" in sums else ""
+        console.print(
+            f"  charges {format_money(sums['charges'], currency)}, credits "
+            f"{format_money(sums['credits'], currency)}{reversals}"
         )
     _print_fines(groups.get(None, []), taken.fines)
-    for reason, left in selection.in_order_of_reasons(taken.left_behind).items():
-        of_whom = f"{many(left['fines'], 'fine')} of {many(left['users'], 'user')}, {monies(left['net'])}"
-        out.print(f"\n[bold yellow]Stays:[/] {printable(selection.REASONS.get(reason, reason))}: {of_whom}")
+    for reason, left in selection.sort_by_reason(taken.skipped).items():
+        of_whom = (
+            f"{pluralize(left['fines'], 'fine')} of {pluralize(left['users'], 'user')}, {format_totals(left['net'])}"
+        )
+        console.print(f"\n[bold yellow]Stays:[/] {sanitize(selection.SKIP_REASONS.get(reason, reason))}: {of_whom}")
         _print_fines(groups.get(reason, []), left["fines"])
 
 
@@ -63,31 +67,31 @@ def batches(context: click.Context, all_: bool, limit: int) -> None:  # noqa: FB
     """List the batches that are not finished; their fines wait."""
     if context.invoked_subcommand:
         return
-    with the_ledger().connect() as connection:
+    with get_engine().connect() as connection:
         if all_:
-            _print_all(connection.execute(statement("batches/newest"), {"limit": limit}).mappings().all())
+            _print_all(connection.execute(query("commands/list_batches"), {"limit": limit}).mappings().all())
             return
-        unfinished = unfinished_batches(connection)
+        unfinished = get_unfinished_batches(connection)
     if not unfinished:
-        out.print("Nothing is unsent: every batch is finished.")
+        console.print("Nothing is unsent: every batch is finished.")
         return
-    table = Table("Batch", "Profile", "Run", "State", "Selected (UTC)", "Fines", "Net", "File")
+    table = Table("Batch", "Profile", "Run", "BatchState", "Selected (UTC)", "Fines", "Net", "File")
     for batch in unfinished:
         table.add_row(
             str(batch.id),
-            printable(batch.profile),
-            printable(batch.run),
+            sanitize(batch.profile),
+            sanitize(batch.run_id),
             batch.state,
             f"{batch.selected_at:%Y-%m-%d %H:%M}",
             f"{batch.fines:,}",
-            monies(batch.net),
-            printable(f"{batch.file_name} {batch.remote_folder or 'not sent'}"),
+            format_totals(batch.net),
+            sanitize(f"{batch.file_name} {batch.remote_folder or 'not sent'}"),
         )
-    out.print(table)
-    out.print("The next run of a profile ends its batches by itself; so does repeating (Clear) the failed task.")
+    console.print(table)
+    console.print("The next run of a profile ends its batches by itself; so does repeating (Clear) the failed task.")
     for batch in unfinished:
-        if batch.state is State.UNCLEAR:
-            out.print(f"[bold]{printable(str(unclear_delivery(batch)))}[/]")
+        if batch.state is BatchState.UNCLEAR:
+            console.print(f"[bold]{sanitize(str(unclear_delivery(batch)))}[/]")
 
 
 @batches.command("file")
@@ -100,25 +104,25 @@ def batches(context: click.Context, all_: bool, limit: int) -> None:  # noqa: FB
 )
 def file_of_batch(batch: int, into: Path) -> None:
     """Build the file of a batch, of a dry run too, from the ledger, to look at."""
-    engine = the_ledger()
+    engine = get_engine()
     with engine.connect() as connection:
         found = get_batch(connection, batch)
     folder = into.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix=".bursar-") as work_dir:
-        built = build_document(engine, batch, Path(work_dir))
+        built = build_file(engine, batch, Path(work_dir))
         path = built.path.replace(folder / built.path.name)
-    counts = f"{many(found.fines, 'fine')}, {many(built.size, 'byte')}"
-    click.echo(f"{without_controls(str(path))}  ({counts}, SHA-256 {built.sha256})")
+    counts = f"{pluralize(found.fines, 'fine')}, {pluralize(built.size, 'byte')}"
+    click.echo(f"{strip_controls(str(path))}  ({counts}, SHA-256 {built.sha256})")
 
 
 @batches.command("release")
 @click.argument("batch", type=int)
-@click.option("--bursar-has-not-got-it", is_flag=True, help="You looked, and asked the bursar: the file never arrived.")
-def release_batch(batch: int, bursar_has_not_got_it: bool) -> None:  # noqa: FBT001  click passes flags by name
+@click.option("--confirm-not-received", is_flag=True, help="You looked, and asked the bursar: the file never arrived.")
+def release_batch(batch: int, confirm_not_received: bool) -> None:  # noqa: FBT001  click passes flags by name
     """Let the fines of a batch go, so that the next export selects them afresh."""
-    released = closing.release(the_ledger(), batch, bursar_has_not_got_it=bursar_has_not_got_it)
-    click.echo(f"Batch {released.id} is released. Open again: {many(released.fines, 'fine')}.")
+    released = close.release_batch(get_engine(), batch, confirmed_not_received=confirm_not_received)
+    click.echo(f"Batch {released.id} is released. Open again: {pluralize(released.fines, 'fine')}.")
 
 
 @batches.command("confirm-delivered")
@@ -126,7 +130,7 @@ def release_batch(batch: int, bursar_has_not_got_it: bool) -> None:  # noqa: FBT
 @click.confirmation_option(prompt="The bursar has said that the whole file has arrived?")
 def confirm_delivered(batch: int) -> None:
     """Record that the bursar has the file of a batch whose delivery is unclear."""
-    confirmed = delivery.confirm_delivered(the_ledger(), batch, by=getuser())
+    confirmed = upload.confirm_delivered(get_engine(), batch, by=getuser())
     click.echo(
         f"Batch {confirmed.id} is {confirmed.state}. Clear the task upload_file of its run, or leave it to the next "
         "run of the export: its fines are then closed."
@@ -134,17 +138,17 @@ def confirm_delivered(batch: int) -> None:
 
 
 def _print_all(rows: Sequence[RowMapping]) -> None:
-    table = Table("Batch", "Profile", "State", "Selected (UTC)", "As of (UTC)", "File", box=None, padding=(0, 2))
+    table = Table("Batch", "Profile", "BatchState", "Selected (UTC)", "As of (UTC)", "File", box=None, padding=(0, 2))
     for heading in ("Fines", "Net", "Sent again"):
         table.add_column(heading, justify="right")
     for row in rows:
         batch = Batch.from_row(row)
         moments = (f"{moment:%Y-%m-%d %H:%M}" for moment in (batch.selected_at, batch.as_of))
         again = f"{row['sent_again']} x" if row["sent_again"] else ""
-        counts = (f"{batch.fines:,}", monies(batch.net), again)
-        names = printable(batch.profile), batch.state, *moments, printable(batch.file_name)
+        counts = (f"{batch.fines:,}", format_totals(batch.net), again)
+        names = sanitize(batch.profile), batch.state, *moments, sanitize(batch.file_name)
         table.add_row(str(batch.id), *names, *counts)
-    out.print(table)
+    console.print(table)
 
 
 def _moment(text: str | None, time_zone: str) -> datetime:
@@ -157,7 +161,7 @@ def _moment(text: str | None, time_zone: str) -> datetime:
     raise BursarError(f"{text!r} is no moment. Write a date and a time, as in 2026-03-01T02:00.")
 
 
-def _print_fines(verdicts: list[selection.Verdict], of: int) -> None:
+def _print_fines(verdicts: list[selection.FineDecision], of: int) -> None:
     if not verdicts:
         return
     table = Table("Fine", "User", "Identifier", "Type", "Created (UTC)", box=None, padding=(0, 2))
@@ -165,12 +169,12 @@ def _print_fines(verdicts: list[selection.Verdict], of: int) -> None:
     for verdict in verdicts:
         table.add_row(
             str(verdict.fine_id),
-            printable(verdict.patron_name),
-            printable(verdict.identifier or "none"),
-            "reversal" if verdict.takes_back else printable(verdict.fine_fee_type),
+            sanitize(verdict.patron_name),
+            sanitize(verdict.identifier or "none"),
+            "reversal" if verdict.is_reversal else sanitize(verdict.fine_fee_type),
             f"{verdict.created_at:%Y-%m-%d %H:%M}",
-            money(verdict.amount, verdict.currency),
+            format_money(verdict.amount, verdict.currency),
         )
-    out.print(table)
+    console.print(table)
     if len(verdicts) < of:
-        out.print(f"  ... and {of - len(verdicts):,} more; --limit shows them")
+        console.print(f"  ... and {of - len(verdicts):,} more; --limit shows them")

@@ -5,15 +5,15 @@ from datetime import timedelta
 import click
 from rich.table import Table
 
-from bursar.commands.surroundings import out, printable, the_ledger
+from bursar.commands.context import console, get_engine, sanitize
+from bursar.db.queries import query
 from bursar.errors import BursarError
-from bursar.exporting import selection
-from bursar.ledger.statements import statement
-from bursar.money import digits, many, money, monies
-from bursar.reporting.report import JobReport, Outcome
-from bursar.users import jobs
+from bursar.exports import selection
+from bursar.money import format_amount, format_money, format_totals, pluralize
+from bursar.reporting.run_report import Outcome, RunReport
+from bursar.users import maintenance_job
 
-REASONS = {**selection.REASONS, **jobs.REASONS}
+REASON_TEXTS = {**selection.SKIP_REASONS, **maintenance_job.KEEP_REASONS}
 COLORS = {
     Outcome.COMPLETED: "green",
     Outcome.WITH_WARNINGS: "yellow",
@@ -28,17 +28,17 @@ COLORS = {
 @click.option("--run", "number", type=int, metavar="NUMBER", help="All that is known about one run of the list.")
 def history(profile: str | None, limit: int, number: int | None) -> None:
     """Print what the runs of the jobs did, of one PROFILE or of all."""
-    with the_ledger().connect() as connection:
+    with get_engine().connect() as connection:
         if number is not None:
-            row = connection.execute(statement("reports/get"), {"id": number}).mappings().first()
+            row = connection.execute(query("commands/get_run"), {"id": number}).mappings().first()
             if row is None:
                 raise BursarError(f"There is no run {number} in the history. `bin/bursar history` lists the newest.")
-            _print_run(JobReport.from_row(row))
+            _print_run(RunReport.from_row(row))
             return
-        rows = connection.execute(statement("reports/list"), {"profile": profile, "limit": limit}).mappings().all()
+        rows = connection.execute(query("commands/list_runs"), {"profile": profile, "limit": limit}).mappings().all()
     if not rows:
-        out.print(
-            "No run is on record yet." if profile is None else f"No run of a profile {printable(profile)} is on record."
+        console.print(
+            "No run is on record yet." if profile is None else f"No run of a profile {sanitize(profile)} is on record."
         )
         return
     table = Table(box=None, padding=(0, 1, 0, 0))
@@ -47,61 +47,66 @@ def history(profile: str | None, limit: int, number: int | None) -> None:
     for heading in ("Took", "Users", "Fines", "Charges", "Credits", "Net", ""):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
-        table.add_row(str(row["id"]), *_cells(JobReport.from_row(row)))
-    out.print(table)
-    out.print("\n[dim]--run NUMBER shows one run: files, what stayed and why, how long it took, what to look at.[/]")
+        table.add_row(str(row["id"]), *_cells(RunReport.from_row(row)))
+    console.print(table)
+    console.print(
+        "\n[dim]--run NUMBER shows one run: files, what stayed and why, how long it took, what to look at.[/]"
+    )
 
 
-def _cells(report: JobReport) -> list[str]:
+def _cells(report: RunReport) -> list[str]:
     outcome = f"[{COLORS[report.outcome]}]{report.outcome}[/]" + (" (dry run)" if report.dry_run else "")
     return [
         f"{report.started_at:%Y-%m-%d %H:%M}",
-        printable(report.profile or ""),
+        sanitize(report.profile or ""),
         report.job,
         outcome,
         _duration(report.ended_at - report.started_at),
         f"{report.users:,}",
         f"{report.fines:,}",
-        "\n".join(digits(sums["charges"], code) for code, sums in report.totals.items()),
-        "\n".join(digits(sums["credits"], code) for code, sums in report.totals.items()),
-        "\n".join(digits(net, code) for code, net in report.net.items()),
-        "\n".join(map(printable, report.totals)),
+        "\n".join(format_amount(sums["charges"], code) for code, sums in report.totals.items()),
+        "\n".join(format_amount(sums["credits"], code) for code, sums in report.totals.items()),
+        "\n".join(format_amount(net, code) for code, net in report.net.items()),
+        "\n".join(map(sanitize, report.totals)),
     ]
 
 
-def _print_run(report: JobReport) -> None:
-    out.print(
-        f"[bold]{report.job.capitalize()}[/] {printable(report.profile or '')}: "
+def _print_run(report: RunReport) -> None:
+    console.print(
+        f"[bold]{report.job.capitalize()}[/] {sanitize(report.profile or '')}: "
         f"[{COLORS[report.outcome]}]{report.outcome}[/]{' (dry run)' if report.dry_run else ''}"
     )
     facts = {
-        "Airflow's run": printable(report.run),
+        "Airflow's run": sanitize(report.run_id),
         "As of": f"{report.as_of:%Y-%m-%d %H:%M} UTC" if report.as_of else "",
         "Started": f"{report.started_at:%Y-%m-%d %H:%M:%S} UTC, took {_duration(report.ended_at - report.started_at)}",
-        "Files": ", ".join(map(printable, report.files)) or "none",
-        "What": f"{many(report.fines, 'fine')} of {many(report.users, 'user')}",
+        "Files": ", ".join(map(sanitize, report.files)) or "none",
+        "What": f"{pluralize(report.fines, 'fine')} of {pluralize(report.users, 'user')}",
     }
     for name, value in facts.items():
         if value:
-            out.print(f"  {name + ':':15}{value}", soft_wrap=True)
+            console.print(f"  {name + ':':15}{value}", soft_wrap=True)
     for code, sums in report.totals.items():
-        parts = f"charges {money(sums['charges'], code)}, credits {money(sums['credits'], code)}"
-        out.print(f"  {'':15}{parts}, net {money(report.net[code], code)}")
+        parts = f"charges {format_money(sums['charges'], code)}, credits {format_money(sums['credits'], code)}"
+        console.print(f"  {'':15}{parts}, net {format_money(report.net[code], code)}")
     for message in report.messages:
-        out.print(f"\n  [yellow]![/] {printable(message)}")
+        console.print(f"\n  [yellow]![/] {sanitize(message)}")
     _print_table(
         ("Left behind, because", "Users", "Fines", "Net"),
         [
-            (REASONS.get(reason, reason), f"{left['users']:,}", f"{left['fines']:,}", monies(left["net"]))
-            for reason, left in sorted(report.left_behind.items())
+            (REASON_TEXTS.get(reason, reason), f"{left['users']:,}", f"{left['fines']:,}", format_totals(left["net"]))
+            for reason, left in sorted(report.skipped.items())
         ],
     )
     _print_table(
         ("Without effect", "Records", "Sums"),
-        [(outcome, f"{one['records']:,}", monies(one["sums"])) for outcome, one in sorted(report.rejects.items())],
+        [
+            (outcome, f"{one['records']:,}", format_totals(one["sums"]))
+            for outcome, one in sorted(report.rejects.items())
+        ],
     )
     _print_table(
-        ("Stage", "Took"), [(stage, _duration(timedelta(seconds=took))) for stage, took in report.stages.items()]
+        ("Stage", "Took"), [(stage, _duration(timedelta(seconds=took))) for stage, took in report.task_timings.items()]
     )
 
 
@@ -112,9 +117,9 @@ def _print_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> None
     for heading in headings[1:]:
         table.add_column(heading, justify="right")
     for row in rows:
-        table.add_row(*map(printable, row))
-    out.print()
-    out.print(table)
+        table.add_row(*map(sanitize, row))
+    console.print()
+    console.print(table)
 
 
 def _duration(took: timedelta) -> str:

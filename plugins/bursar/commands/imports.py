@@ -5,10 +5,10 @@ import sys
 import click
 from rich.table import Table
 
-from bursar.commands.surroundings import out, printable, the_ledger
-from bursar.importing.rejects import write_rejects
-from bursar.ledger.imports import import_file, in_order
-from bursar.ledger.statements import statement
+from bursar.commands.context import console, get_engine, sanitize
+from bursar.db.queries import query
+from bursar.imports.rejects import write_rejects
+from bursar.ledger.import_files import get_import_file, sort_outcomes
 
 
 @click.group(invoke_without_command=True)
@@ -19,31 +19,31 @@ def imports(context: click.Context, profile: str | None, limit: int) -> None:
     """List the newest files from the bursars, and what became of their records."""
     if context.invoked_subcommand:
         return
-    with the_ledger().connect() as connection:
-        files = connection.execute(statement("history/imports"), {"profile": profile, "limit": limit}).all()
+    with get_engine().connect() as connection:
+        files = connection.execute(query("commands/list_imports"), {"profile": profile, "limit": limit}).all()
     if not files:
-        out.print("No file has come from a bursar yet.")
+        console.print("No file has come from a bursar yet.")
         return
     table = Table("File", "Profile", "Name", "State", "Registered (UTC)", "Records", "Outcomes", "Lies in")
     for file in files:
-        outcomes = ", ".join(f"{one['records']:,} {name}" for name, one in in_order(file.outcomes or {}).items())
+        outcomes = ", ".join(f"{one['records']:,} {name}" for name, one in sort_outcomes(file.outcomes or {}).items())
         table.add_row(
             str(file.id),
-            printable(file.profile),
-            printable(file.name),
+            sanitize(file.profile),
+            sanitize(file.name),
             file.state,
             f"{file.registered_at:%Y-%m-%d %H:%M}",
             "" if file.records is None else f"{file.records:,}",
-            printable(file.refusal or outcomes),
-            printable(file.put_away_to or ""),
+            sanitize(file.rejection or outcomes),
+            sanitize(file.archived_path or ""),
         )
-    out.print(table)
+    console.print(table)
 
 
 @imports.command()
 @click.argument("file", type=int)
 def rejects(file: int) -> None:
     """Write the records of a file that had no effect, as CSV with their lines and reasons, to standard output."""
-    with the_ledger().connect() as connection:
-        import_file(connection, file)  # or the error that there is none
+    with get_engine().connect() as connection:
+        get_import_file(connection, file)  # or the error that there is none
         write_rejects(connection, file, sys.stdout)

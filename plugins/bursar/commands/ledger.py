@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 import pendulum
 
-from bursar.commands.surroundings import the_ledger, the_settings, without_controls
-from bursar.ledger import csv_load, demo_data
-from bursar.ledger.connection import grant, migrate
+from bursar.commands.context import get_engine, get_settings, strip_controls
+from bursar.db.engine import grant, migrate
+from bursar.sources.csv import load
+from demo import ledger_data
 
 CSV_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -21,12 +22,12 @@ def ledger() -> None:
 @click.option("--grant-to", metavar="ROLE", help="Give this PostgreSQL role the rights that DAGs need, no others.")
 def migrate_ledger(grant_to: str | None) -> None:
     """Create the ledger's tables, or bring them to the newest version; for the ledger's owner."""
-    engine = the_ledger()
+    engine = get_engine()
     migrate(engine)
     click.echo("The ledger has the newest version.")
     if grant_to:
         grant(engine, grant_to)
-        click.echo(f"The role {without_controls(grant_to)} may do what the DAGs need, and nothing else.")
+        click.echo(f"The role {strip_controls(grant_to)} may do what the DAGs need, and nothing else.")
 
 
 @ledger.command("load")
@@ -38,9 +39,9 @@ def load_ledger(groups: Path | None, libraries: Path | None, users: Path | None,
     """Bring users and fines in from CSV files, all or nothing. Columns: docs/csv.md."""
     if not any((groups, libraries, users, fines)):
         raise click.UsageError("Name at least one file: --groups, --libraries, --users or --fines.")
-    settings = the_settings()
-    result = csv_load.load(
-        the_ledger(),
+    settings = get_settings()
+    result = load.load(
+        get_engine(),
         groups=groups,
         libraries=libraries,
         users=users,
@@ -60,6 +61,6 @@ def load_ledger(groups: Path | None, libraries: Path | None, users: Path | None,
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same library.")
 def fill_with_demo_data(fines: int, seed: int) -> None:
     """Fill an empty ledger with an invented library."""
-    counts = demo_data.fill(the_ledger(), fines=fines, seed=seed, now=pendulum.now("UTC"))
+    counts = ledger_data.fill(get_engine(), fines=fines, seed=seed, now=pendulum.now("UTC"))
     contents = (f"{name.replace('_', ' ')}: {count:,}" for name, count in counts.items())
     click.echo(f"The ledger has been filled. {', '.join(contents).capitalize()}.")

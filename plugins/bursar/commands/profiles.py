@@ -5,13 +5,13 @@ import sys
 
 import click
 
-from bursar.commands.surroundings import the_ledger, the_profile, the_settings, without_controls
+from bursar.commands.context import get_engine, get_profile, get_settings, strip_controls
 from bursar.errors import BursarError, MissingFolderError
-from bursar.exchange.folder import RemoteFolder
-from bursar.exporting.identifier_pattern import pattern_error
-from bursar.money import many
+from bursar.exports.identifier_pattern import pattern_error
+from bursar.money import pluralize
 from bursar.profiles import INCLUDE, ProfileError, load_profiles
 from bursar.profiles.json_schema import json_schemas
+from bursar.remote_files.base import RemoteFolder
 
 
 @click.group()
@@ -24,15 +24,17 @@ def check_profiles() -> None:
     """Print every problem as file:line: message; exit with 1 if there is one."""
     patterns = _PatternCheck()
     try:
-        good, problems = load_profiles(INCLUDE / "profiles", the_settings(), pattern_error=patterns.error)
+        good, problems = load_profiles(INCLUDE / "profiles", get_settings(), pattern_error=patterns.error)
     except ProfileError as error:  # in bursar.yaml, without which no profile can be judged
         good, problems = [], list(error.problems)
     for problem in problems:
-        click.echo(without_controls(str(problem)))
-    click.echo(f"{many(len(good), 'good profile')}: {', '.join(profile.code for profile in good) or 'none'}", err=True)
+        click.echo(strip_controls(str(problem)))
+    click.echo(
+        f"{pluralize(len(good), 'good profile')}: {', '.join(profile.code for profile in good) or 'none'}", err=True
+    )
     if patterns.no_ledger:
         click.echo(
-            f"No identifier_pattern was checked, which needs the ledger: {without_controls(patterns.no_ledger)}",
+            f"No identifier_pattern was checked, which needs the ledger: {strip_controls(patterns.no_ledger)}",
             err=True,
         )
     sys.exit(1 if problems else 0)
@@ -47,7 +49,7 @@ class _PatternCheck:
         """Returns why a pattern is not valid; None if it is, or if there is no ledger."""
         if self.no_ledger is None:
             try:
-                with the_ledger().connect() as connection:
+                with get_engine().connect() as connection:
                     return pattern_error(connection, pattern)
             except BursarError as error:
                 self.no_ledger = str(error)
@@ -58,10 +60,10 @@ class _PatternCheck:
 @click.argument("code")
 def connect(code: str) -> None:
     """Open the folders of a profile on the bursar's server and say how many files lie there; nothing is changed."""
-    from bursar.orchestration.connections import open_folder  # noqa: PLC0415  Airflow is slow to load
+    from bursar.airflow.connections import open_folder  # noqa: PLC0415  Airflow is slow to load
 
     logging.getLogger("paramiko").setLevel(logging.WARNING)  # its steps are of no use here
-    profile = the_profile(code)
+    profile = get_profile(code)
     if profile.export.active:
         try:
             with open_folder(profile.sftp_connection, profile.export.output_file_path, may_create=False) as folder:
@@ -79,7 +81,8 @@ def connect(code: str) -> None:
 
 def _found(folder: RemoteFolder) -> str:
     return (
-        f"{without_controls(folder.address)}: {many(sum(entry.is_regular for entry in folder.files()), 'file')} there."
+        f"{strip_controls(folder.address)}: "
+        f"{pluralize(sum(entry.is_regular for entry in folder.files()), 'file')} there."
     )
 
 
@@ -95,9 +98,9 @@ def write_schemas() -> None:
 @click.option("--slots", default=2, show_default=True, type=click.IntRange(min=1), help="Connections at once.")
 def pools(slots: int) -> None:
     """Make an Airflow pool for each bursar's server that has none; its slots are the connections it gets at once."""
-    from bursar.orchestration.deployment import make_pools  # noqa: PLC0415  Airflow is slow to load
+    from bursar.airflow.config import create_pools  # noqa: PLC0415  Airflow is slow to load
 
-    good, _ = load_profiles(INCLUDE / "profiles", the_settings())
-    made = make_pools(good, slots)
-    names = without_controls(", ".join(made))
-    click.echo(f"Pools made, with {many(slots, 'slot')} each: {names}." if made else "Every server has its pool.")
+    good, _ = load_profiles(INCLUDE / "profiles", get_settings())
+    made = create_pools(good, slots)
+    names = strip_controls(", ".join(made))
+    click.echo(f"Pools made, with {pluralize(slots, 'slot')} each: {names}." if made else "Every server has its pool.")

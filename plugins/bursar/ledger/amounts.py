@@ -4,11 +4,11 @@ from decimal import Decimal
 
 from bursar.errors import LedgerError
 
-LARGEST = Decimal("99999999999.999")
+MAX_AMOUNT = Decimal("99999999999.999")
 """numeric(14, 3): eleven digits before the point."""
 
 
-def exact(amount: Decimal) -> Decimal:
+def validate_amount(amount: Decimal) -> Decimal:
     """The amount itself, which the ledger can keep to the last digit.
 
     Raises:
@@ -17,13 +17,13 @@ def exact(amount: Decimal) -> Decimal:
     """
     if not isinstance(amount, Decimal):
         raise TypeError(f"money is Decimal, never {type(amount).__name__}")
-    if not amount.is_finite() or abs(amount) > LARGEST or amount != round(amount, 3):
+    if not amount.is_finite() or abs(amount) > MAX_AMOUNT or amount != round(amount, 3):
         raise LedgerError(f"{amount} is not a sum of money with at most three decimals.")
     return amount
 
 
-def positive(amount: Decimal) -> Decimal:
-    """The amount itself, exact and above 0; else the errors of `exact`, or a LedgerError."""
-    if exact(amount) <= 0:
+def validate_positive_amount(amount: Decimal) -> Decimal:
+    """The amount itself, exact and above 0; else the errors of `validate_amount`, or a LedgerError."""
+    if validate_amount(amount) <= 0:
         raise LedgerError(f"An amount is given as a sum above 0, not as {amount}.")
     return amount

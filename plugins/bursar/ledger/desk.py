@@ -18,11 +18,11 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row
 
+from bursar.db.queries import query
 from bursar.errors import LedgerError
-from bursar.ledger import refusals
-from bursar.ledger.amounts import exact, positive
-from bursar.ledger.statements import statement
-from bursar.money import money
+from bursar.ledger import error_messages
+from bursar.ledger.amounts import validate_amount, validate_positive_amount
+from bursar.money import format_money
 
 
 def add_fine(  # noqa: PLR0913 - so many things belong to a fine
@@ -54,13 +54,13 @@ def add_fine(  # noqa: PLR0913 - so many things belong to a fine
         {
             "user_id": user_id,
             "fine_fee_type": fine_fee_type,
-            "amount": positive(amount),
+            "amount": validate_positive_amount(amount),
             "currency": currency,
             "created_at": _aware(created_at),
             "owner_library": owner_library,
             "item_id": item_id,
             "comment": comment,
-            "vat": exact(vat) if vat is not None else None,
+            "vat": validate_amount(vat) if vat is not None else None,
             "item_due_date": _aware(item_due_date),
             "source_id": source_id,
             "reverses": None,
@@ -91,7 +91,7 @@ def credit(  # noqa: PLR0913 - so many things belong to a credit
         LedgerError: as for `add_fine`; or the charge is another user's, in another currency, itself a credit, or less
             than `amount` of it is left to reverse: parts that were waived, refunded or reversed are not.
     """
-    amount = positive(amount)
+    amount = validate_positive_amount(amount)
     if reverses is not None:
         if owner_library is not None or item_id is not None:
             raise LedgerError(f"A credit for fine {reverses} has that fine's owner and item: give neither.")
@@ -117,7 +117,9 @@ def credit(  # noqa: PLR0913 - so many things belong to a credit
     )
 
 
-def take_back(connection: Connection, fine_id: int, amount: Decimal | None = None, comment: str | None = None) -> int:
+def reverse_charge(
+    connection: Connection, fine_id: int, amount: Decimal | None = None, comment: str | None = None
+) -> int:
     """Gives the user a credit for all of a charge that can be reversed, or `amount` of it, and returns its internal id.
 
     Raises:
@@ -126,7 +128,7 @@ def take_back(connection: Connection, fine_id: int, amount: Decimal | None = Non
     charge = _lock(connection, fine_id)
     totals = _reversible_charge(connection, charge)
     if totals.reversible <= 0:
-        raise refusals.too_much_to_reverse(charge, totals, amount)
+        raise error_messages.reversal_too_large_error(charge, totals, amount)
     return credit(
         connection,
         user_id=charge.user_id,
@@ -155,7 +157,9 @@ def pay(
             not allow it, or an export that has not ended holds it; or the credit reverses a charge for which less was
             paid, at the library and at the bursar, than this payment and earlier ones give back.
     """
-    return _settle(connection, "PAID", fine_id, amount, comment, allowed=allow_activity_on_transferred_finesfees)
+    return _post_settlement(
+        connection, "PAID", fine_id, amount, comment, allowed=allow_activity_on_transferred_finesfees
+    )
 
 
 def waive(
@@ -171,7 +175,9 @@ def waive(
     Raises:
         LedgerError: as for `pay`; or credits have reversed so much of the charge that `amount` is not left to waive.
     """
-    return _settle(connection, "WAIVED", fine_id, amount, comment, allowed=allow_activity_on_transferred_finesfees)
+    return _post_settlement(
+        connection, "WAIVED", fine_id, amount, comment, allowed=allow_activity_on_transferred_finesfees
+    )
 
 
 def refund(
@@ -193,20 +199,20 @@ def refund(
     fine = _lock(connection, fine_id)
     totals = _charge_totals(connection, fine_id) if fine.amount > 0 else None
     if totals is None or totals.paid_here <= 0:
-        raise refusals.nothing_to_refund(connection, fine)
+        raise error_messages.nothing_to_refund_error(connection, fine)
     if fine.outstanding != 0 and not allow_activity_on_transferred_finesfees:
-        raise refusals.held_by_the_bursar(connection, fine)
-    given: Decimal = totals.paid_here if amount is None else positive(amount)
+        raise error_messages.held_by_bursar_error(connection, fine)
+    given: Decimal = totals.paid_here if amount is None else validate_positive_amount(amount)
     if given > totals.paid_here:
         raise LedgerError(
-            f"Only {money(totals.paid_here, fine.currency)} was paid for fine {fine_id} at the library; "
-            f"{money(given, fine.currency)} is more."
+            f"Only {format_money(totals.paid_here, fine.currency)} was paid for fine {fine_id} at the library; "
+            f"{format_money(given, fine.currency)} is more."
         )
     if given > min(totals.reversible, totals.returnable):
-        raise refusals.too_much_to_refund(fine, totals, given)
+        raise error_messages.refund_too_large_error(fine, totals, given)
     facts = {"fine_id": fine_id, "amount": given, "comment": comment}
-    with refusals.in_words(connection, facts):
-        connection.execute(statement("desk/refund"), facts)
+    with error_messages.translate_database_errors(connection, facts):
+        connection.execute(query("ledger/post_refund"), facts)
     return given
 
 
@@ -220,14 +226,14 @@ def dispute(connection: Connection, fine_id: int, comment: str) -> None:
     fine = _lock(connection, fine_id)
     if fine.balance == 0:
         if fine.outstanding > 0:
-            raise refusals.too_late_to_dispute(connection, fine)
-        raise refusals.nothing_to_settle(connection, fine)
+            raise error_messages.too_late_to_dispute_error(connection, fine)
+        raise error_messages.nothing_to_settle_error(connection, fine)
     if fine.status == "DISPUTED":
         raise LedgerError(f"Fine {fine_id} is disputed already.")
-    _enter(connection, fine_id, "DISPUTED", comment)
+    _post_entry(connection, fine_id, "DISPUTED", comment)
 
 
-def settle_dispute(connection: Connection, fine_id: int, comment: str) -> None:
+def resolve_dispute(connection: Connection, fine_id: int, comment: str) -> None:
     """Ends a dispute: what is still owed stays owed, and can be exported again.
 
     Raises:
@@ -235,18 +241,18 @@ def settle_dispute(connection: Connection, fine_id: int, comment: str) -> None:
     """
     if _lock(connection, fine_id).status != "DISPUTED":
         raise LedgerError(f"Fine {fine_id} is not disputed.")
-    _enter(connection, fine_id, "DISPUTE_SETTLED", comment)
+    _post_entry(connection, fine_id, "DISPUTE_SETTLED", comment)
 
 
 def _add(connection: Connection, fine: dict[str, Any]) -> int:
     if not fine["fine_fee_type"].strip():
         raise LedgerError("The fine was not added: its fine/fee type is missing.")
-    with refusals.in_words(connection, fine):
-        fine_id: int = connection.execute(statement("desk/add_fine"), fine).scalar_one()
+    with error_messages.translate_database_errors(connection, fine):
+        fine_id: int = connection.execute(query("ledger/insert_fine"), fine).scalar_one()
     return fine_id
 
 
-def _settle(
+def _post_settlement(
     connection: Connection,
     kind: Literal["PAID", "WAIVED"],
     fine_id: int,
@@ -260,40 +266,40 @@ def _settle(
     if open_ == 0 and fine.outstanding > 0 and allowed:
         open_ = fine.outstanding
     if open_ == 0:
-        raise refusals.nothing_to_settle(connection, fine)
-    settled = abs(open_) if amount is None else positive(amount)
+        raise error_messages.nothing_to_settle_error(connection, fine)
+    settled = abs(open_) if amount is None else validate_positive_amount(amount)
     if settled > abs(open_):
-        there, asked = money(abs(open_), fine.currency), money(settled, fine.currency)
+        there, asked = format_money(abs(open_), fine.currency), format_money(settled, fine.currency)
         raise LedgerError(f"Only {there} of fine {fine_id} is open; {asked} is more.")
     if kind == "WAIVED" and fine.amount > 0:
         totals = _charge_totals(connection, fine_id)
         if settled > totals.reversible:
-            raise refusals.too_much_to_waive(fine, totals, settled)
+            raise error_messages.waiver_too_large_error(fine, totals, settled)
     if kind == "PAID" and fine.amount < 0 and fine.reverses is not None:
         totals = _charge_totals(connection, fine.reverses)
         if settled > totals.returnable:
-            raise refusals.too_much_to_pay_out(fine, totals, settled)
-    facts = {"fine_ids": [fine_id], "kind": kind, "amount": settled, "comment": comment}
-    with refusals.in_words(connection, facts):
-        connection.execute(statement("desk/settle"), facts)
+            raise error_messages.payout_too_large_error(fine, totals, settled)
+    facts = {"fine_ids": [fine_id], "entry_type": kind, "amount": settled, "comment": comment}
+    with error_messages.translate_database_errors(connection, facts):
+        connection.execute(query("ledger/post_settlement"), facts)
     return open_ - settled.copy_sign(open_)
 
 
 def _lock(connection: Connection, fine_id: int) -> Row[Any]:
-    fine = connection.execute(statement("desk/lock_fine"), {"fine_id": fine_id}).first()
+    fine = connection.execute(query("ledger/lock_fine"), {"fine_id": fine_id}).first()
     if fine is None:
         raise LedgerError(f"There is no fine {fine_id}.")
     return fine
 
 
-def _enter(connection: Connection, fine_id: int, kind: str, comment: str) -> None:
-    entry = {"fine_id": fine_id, "kind": kind, "comment": comment}
-    with refusals.in_words(connection, entry):
-        connection.execute(statement("desk/enter"), entry)
+def _post_entry(connection: Connection, fine_id: int, kind: str, comment: str) -> None:
+    entry = {"fine_id": fine_id, "entry_type": kind, "comment": comment}
+    with error_messages.translate_database_errors(connection, entry):
+        connection.execute(query("ledger/post_entry"), entry)
 
 
 def _charge_totals(connection: Connection, fine_id: int) -> Row[Any]:
-    return connection.execute(statement("desk/charge_totals"), {"fine_id": fine_id}).one()
+    return connection.execute(query("ledger/get_charge_totals"), {"fine_id": fine_id}).one()
 
 
 def _reversible_charge(connection: Connection, charge: Row[Any]) -> Row[Any]:
@@ -310,7 +316,7 @@ def _check_reversal(connection: Connection, charge: Row[Any], user_id: int, amou
             "the same user, in the same currency."
         )
     if amount > totals.reversible:
-        raise refusals.too_much_to_reverse(charge, totals, amount)
+        raise error_messages.reversal_too_large_error(charge, totals, amount)
 
 
 def _aware(moment: datetime | None) -> datetime | None:

@@ -8,17 +8,17 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from bursar.profiles.fields import Section
+from bursar.profiles.error_messages import describe_errors
+from bursar.profiles.field_types import StrictModel
 from bursar.profiles.model import Profile
 from bursar.profiles.problems import Problem, ProfileError
 from bursar.profiles.settings import Settings
-from bursar.profiles.wording import problems_of
-from bursar.profiles.yaml_source import Source, dotted, read_yaml
+from bursar.profiles.yaml_reader import Source, dotted, read_yaml
 
 INCLUDE = Path(os.environ.get("BURSAR_INCLUDE") or Path(__file__).parents[3] / "include")
 """Where bursar.yaml and the folder profiles stand, unless a caller knows better."""
 
-S = TypeVar("S", bound=Section)
+S = TypeVar("S", bound=StrictModel)
 
 
 def load_settings(path: Path = INCLUDE / "bursar.yaml") -> Settings:
@@ -30,7 +30,7 @@ def load_settings(path: Path = INCLUDE / "bursar.yaml") -> Settings:
     settings, problems = _checked(Settings, read_yaml(path))
     if settings is None:
         raise ProfileError(problems)
-    return settings.model_copy(update={"staging_folder": path.resolve().parent.parent / settings.staging_folder})
+    return settings.model_copy(update={"work_dir": path.resolve().parent.parent / settings.work_dir})
 
 
 def load_profiles(
@@ -58,7 +58,7 @@ def load_profiles(
     problems: list[Problem] = []
     by_code: defaultdict[str, list[tuple[Source, Profile]]] = defaultdict(list)
     for path in paths:
-        if code is not None and not _mentions(path, code):
+        if code is not None and not _name_of(path, code):
             continue
         source = read_yaml(path)
         if source.data is not None and source.data.get("time_zone") is None:
@@ -71,15 +71,15 @@ def load_profiles(
             by_code[profile.code.casefold()].append((source, profile))
     alone = [same[0] for same in by_code.values() if len(same) == 1]
     meeting = {
-        profile.code: problem for source, profile in alone for problem in _folders_that_meet(source, profile, alone)
+        profile.code: problem for source, profile in alone for problem in _shared_folders(source, profile, alone)
     }
     problems += meeting.values()
     profiles = [profile for _, profile in alone if profile.code not in meeting]
-    problems += [problem for same in by_code.values() if len(same) > 1 for problem in _one_code(same)]
+    problems += [problem for same in by_code.values() if len(same) > 1 for problem in _duplicate_codes(same)]
     return sorted(profiles, key=lambda profile: profile.code), sorted(problems)
 
 
-def _mentions(path: Path, code: str) -> bool:
+def _name_of(path: Path, code: str) -> bool:
     """Whether a code stands in a file, however it is written there; what can't be read is for others to tell."""
     try:
         return code.casefold().encode() in path.read_bytes().lower()
@@ -93,7 +93,7 @@ def _checked(model: type[S], source: Source) -> tuple[S | None, list[Problem]]:
     try:
         checked = model.model_validate(source.data)
     except ValidationError as error:
-        return None, sorted([*source.problems, *problems_of(error, model, source)])
+        return None, sorted([*source.problems, *describe_errors(error, model, source)])
     return (None if source.problems else checked), list(source.problems)
 
 
@@ -104,7 +104,7 @@ def _pattern_problems(source: Source, profile: Profile, pattern_error: Callable[
     return [Problem(source.file, source.line(place), dotted(place), f"{pattern!r} is not valid: {reason}")]
 
 
-def _folders_that_meet(source: Source, profile: Profile, all_: list[tuple[Source, Profile]]) -> list[Problem]:
+def _shared_folders(source: Source, profile: Profile, all_: list[tuple[Source, Profile]]) -> list[Problem]:
     """An import that would find another profile's exports in its folder: every fine of theirs would count as paid."""
     if not profile.import_.active:
         return []
@@ -121,7 +121,7 @@ def _folders_that_meet(source: Source, profile: Profile, all_: list[tuple[Source
     ]
 
 
-def _one_code(same: list[tuple[Source, Profile]]) -> list[Problem]:
+def _duplicate_codes(same: list[tuple[Source, Profile]]) -> list[Problem]:
     return [
         Problem(
             source.file,

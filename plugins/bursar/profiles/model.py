@@ -6,23 +6,23 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Field, field_validator
 from pydantic_core import InitErrorDetails
 
-from bursar.money import many
-from bursar.profiles.fields import (
-    ONCE_ACTIVE,
-    Folder,
+from bursar.money import pluralize
+from bursar.profiles.field_types import (
+    REQUIRED_IF_ACTIVE,
     IdentifierPattern,
-    Like,
     Lines,
-    OnceActive,
+    Matches,
+    RelativePath,
+    RequiredIfActive,
     ScheduleLine,
-    Section,
+    StrictModel,
     Text,
     TextList,
     TimeZone,
     WholeNumber,
     YesNo,
 )
-from bursar.profiles.oversight import MOST_DAYS, MOST_MINUTES, Alerts, Approval, Notifications
+from bursar.profiles.monitoring import MAX_DAYS, MAX_MINUTES, Alerts, Approval, Notifications
 from bursar.profiles.rules import Rules, missing, wrong
 
 System = Literal[
@@ -40,19 +40,19 @@ System = Literal[
     "Workday",
     "Other",
 ]
-MOST_SECONDS = 86_400
+MAX_SECONDS = 86_400
 
 
-def _required_once_active(section: type[Section]) -> list[str]:
-    return [name for name, field in section.model_fields.items() if ONCE_ACTIVE in field.metadata]
+def _required_once_active(section: type[StrictModel]) -> list[str]:
+    return [name for name, field in section.model_fields.items() if REQUIRED_IF_ACTIVE in field.metadata]
 
 
-def _require_once_active(schema: dict[str, Any], section: type[Section]) -> None:
+def _require_once_active(schema: dict[str, Any], section: type[StrictModel]) -> None:
     schema["if"] = {"properties": {"active": {"enum": [True, "yes", "true"]}}, "required": ["active"]}
     schema["then"] = {"required": _required_once_active(section)}
 
 
-class Job(Section):
+class Job(StrictModel):
     """What export and import share. In a section that is not active, fields that are absent are None."""
 
     model_config = ConfigDict(json_schema_extra=_require_once_active)
@@ -71,7 +71,7 @@ class Job(Section):
 class Export(Job):
     """Which fines and fees go to the bursar, how, and when."""
 
-    time_before_export_days: OnceActive[Annotated[WholeNumber, Field(le=MOST_DAYS)]] = Field(
+    time_before_export_days: RequiredIfActive[Annotated[WholeNumber, Field(le=MAX_DAYS)]] = Field(
         description="How many days to wait before a fine is exported. 0 exports it at once."
     )
     minimum_amount_for_user: WholeNumber | None = Field(
@@ -79,7 +79,7 @@ class Export(Job):
         description="The debt that a user must reach, in a currency, before that user's fines are exported. "
         "Blank or 0: no minimum, and credits are exported too. With a minimum, credits stay behind.",
     )
-    user_identifier_type: OnceActive[Text] = Field(
+    user_identifier_type: RequiredIfActive[Text] = Field(
         description="The type of identifier by which the bursar knows a user. `userName` is the primary id."
     )
     identifier_pattern: IdentifierPattern | None = Field(
@@ -89,7 +89,7 @@ class Export(Job):
     )
     user_groups: TextList = Field((), description="Users of these groups only. Blank: of every group.")
     fine_fee_types: TextList = Field((), description="Fines and fees of these types only. Blank: of every type.")
-    institutional_fine_fee: OnceActive[YesNo] = Field(
+    institutional_fine_fee: RequiredIfActive[YesNo] = Field(
         description="Whether fines that the institution itself owns are exported."
     )
     libraries: TextList = Field(
@@ -97,10 +97,10 @@ class Export(Job):
         description="Fines that these libraries owned when they were created. Blank: no library's fines, "
         "which needs institutional_fine_fee to be yes.",
     )
-    output_file_path: OnceActive[Folder] = Field(
+    output_file_path: RequiredIfActive[RelativePath] = Field(
         description="The folder that the file goes to, below the sub_directory of the S/FTP connection."
     )
-    may_create_folder: YesNo = Field(
+    create_missing_folder: YesNo = Field(
         default=True,
         description="Whether a missing output folder is created. If not, it is an error.",
     )
@@ -113,7 +113,7 @@ class Export(Job):
         description="Whether the file shows each fine's internal id, and of a reversal the transaction that it takes "
         "back. No suits a bursar that refuses unknown elements; the comment names the transaction in any case.",
     )
-    schedule: OnceActive[ScheduleLine] = Field(description="When the export runs, in the profile's time zone.")
+    schedule: RequiredIfActive[ScheduleLine] = Field(description="When the export runs, in the profile's time zone.")
     approval: Approval = Field(
         Approval(), description="Limits beyond which an export waits for a person's approval. Blank: none."
     )
@@ -134,7 +134,7 @@ class Export(Job):
 class Import(Job):
     """Where the bursar's payments come from, and when they are fetched."""
 
-    input_file_path: OnceActive[Folder] = Field(
+    input_file_path: RequiredIfActive[RelativePath] = Field(
         description="The folder that the bursar's files arrive in, below the sub_directory of the S/FTP connection."
     )
     file_patterns: TextList = Field(
@@ -142,27 +142,28 @@ class Import(Job):
         description="Which files are the bursar's payments: shell patterns on the file name, in quotes; case makes no "
         "difference. Hidden files, markers, and names that end in .part, .filepart or .tmp never are.",
     )
-    marker: Annotated[Text, Like("[.][A-Za-z0-9_.-]{1,20}", "write a suffix, as in .done")] | None = Field(
+    done_file_suffix: Annotated[Text, Matches("[.][A-Za-z0-9_.-]{1,20}", "write a suffix, as in .done")] | None = Field(
         None,
         description="What is added to the name of a finished file to make that of an empty one that says so, as in "
         "payments.xml.done. Blank: a file is finished when it has settled.",
     )
-    settle_seconds: Annotated[WholeNumber, Field(le=MOST_SECONDS)] = Field(
+    stable_for_seconds: Annotated[WholeNumber, Field(le=MAX_SECONDS)] = Field(
         60,
         description="How long size and time of a file must have stayed the same before it is read. "
         "0 reads it at first sight. With a marker, nothing is waited for.",
     )
-    waiting_time_minutes: Annotated[WholeNumber, Field(le=MOST_MINUTES)] = Field(
+    timeout_minutes: Annotated[WholeNumber, Field(le=MAX_MINUTES)] = Field(
         720, description="How long a run waits for a file. 0 looks once."
     )
-    without_a_file: Literal["skipped", "failed"] = Field(
-        "skipped", description="What becomes of a run that waited in vain: skipped, or failed if a file has to come."
+    on_timeout: Literal["skip", "fail"] = Field(
+        "skip",
+        description="Whether a run that timed out without a file is skipped, or fails because a file has to come.",
     )
-    amounts: Literal["incremental", "cumulative"] = Field(
+    amount_mode: Literal["incremental", "cumulative"] = Field(
         "incremental",
         description="What a sum in the bursar's file is: a payment (incremental), or all payments so far (cumulative).",
     )
-    schedule: OnceActive[ScheduleLine] = Field(description="When the import runs, in the profile's time zone.")
+    schedule: RequiredIfActive[ScheduleLine] = Field(description="When the import runs, in the profile's time zone.")
 
     @field_validator("file_patterns")
     @classmethod
@@ -175,16 +176,16 @@ class Import(Job):
         return patterns
 
 
-class Profile(Section):
+class Profile(StrictModel):
     """An integration profile: one bursar, one export section, one import section; and who watches over them."""
 
-    code: Annotated[Text, Like("[A-Za-z0-9_]{1,30}", "write 1 to 30 letters, digits and underscores")] = Field(
+    code: Annotated[Text, Matches("[A-Za-z0-9_]{1,30}", "write 1 to 30 letters, digits and underscores")] = Field(
         description="Short and unique. It stands in the DAG ids and in the names of the exported files."
     )
     name: Text = Field(description="What people call it. It stands in the names of the jobs.")
     integration_type: Literal["bursar"] = Field("bursar", description="The kind of integration: always bursar.")
     sftp_connection: Annotated[
-        Text, Like("[A-Za-z0-9_.-]{1,250}", "write the id of an Airflow connection: letters, digits, _ . and -")
+        Text, Matches("[A-Za-z0-9_.-]{1,250}", "write the id of an Airflow connection: letters, digits, _ . and -")
     ] = Field(description="The id of the Airflow connection to the S/FTP server.")
     system: System = Field(description="The campus system that collects. Other, if it is not listed.")
     system_description: Text | None = Field(None, description="More about the system, if it is Other.")
@@ -205,11 +206,11 @@ class Profile(Section):
             yield wrong("nobody would hear them: list somebody below notifications.failed", "alerts")
 
     def _import_has_time_to_wait(self) -> Iterator[InitErrorDetails]:
-        deadline, waiting = self.alerts.import_deadline_minutes, self.import_.waiting_time_minutes
+        deadline, waiting = self.alerts.import_deadline_minutes, self.import_.timeout_minutes
         if deadline and self.import_.active and deadline <= waiting:
             yield wrong(
-                f"must be more than the {many(waiting, 'minute')} that an import may wait for a file "
-                "(import.waiting_time_minutes)",
+                f"must be more than the {pluralize(waiting, 'minute')} that an import may wait for a file "
+                "(import.timeout_minutes)",
                 *("alerts", "import_deadline_minutes"),
             )
 

@@ -7,21 +7,23 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_core import InitErrorDetails
 
-from bursar.profiles.fields import Like, MachineFolder, Section, Text, TimeZone, WholeNumber, YesNo
-from bursar.profiles.oversight import Notifications
+from bursar.profiles.field_types import AbsolutePath, Matches, StrictModel, Text, TimeZone, WholeNumber, YesNo
+from bursar.profiles.monitoring import Notifications
 from bursar.profiles.rules import wrong
 
-LARGEST_ID = 9_223_372_036_854_775_807  # of PostgreSQL's bigint
+MAX_TRANSACTION_ID = 9_223_372_036_854_775_807  # of PostgreSQL's bigint
 
 
-class TransactionIds(Section):
+class TransactionIds(StrictModel):
     """The bursar transaction ids: a prefix and a counter that never counts back."""
 
-    prefix: Annotated[Text, Like("[A-Za-z0-9-]{0,10}", "write at most 10 letters, digits and hyphens")] = Field(
+    prefix: Annotated[Text, Matches("[A-Za-z0-9-]{0,10}", "write at most 10 letters, digits and hyphens")] = Field(
         "", description="Stands before the number. Many bursars read the id as a number: leave it blank for those."
     )
     start: WholeNumber = Field(1, ge=1, description="The first number.")
-    maximum: WholeNumber = Field(LARGEST_ID, le=LARGEST_ID, description="The largest number that the bursar can take.")
+    maximum: WholeNumber = Field(
+        MAX_TRANSACTION_ID, le=MAX_TRANSACTION_ID, description="The largest number that the bursar can take."
+    )
 
     def _maximum_is_not_below_the_start(self) -> Iterator[InitErrorDetails]:
         if self.maximum < self.start:
@@ -30,12 +32,12 @@ class TransactionIds(Section):
     rules = (_maximum_is_not_below_the_start,)
 
 
-class Settings(Section):
-    """The institution's settings. `staging_folder` is absolute when they come from `load_settings`."""
+class Settings(StrictModel):
+    """The institution's settings. `work_dir` is absolute when they come from `load_settings`."""
 
     institution_name: Text = Field(description="What the library is called in reports.")
-    institution_number: Text = Field(description="InstitutionId in the exported files.")
-    default_currency: Annotated[Text, Like("[A-Z]{3}", "write the three capitals of ISO 4217, as in USD")] = Field(
+    institution_id: Text = Field(description="InstitutionId in the exported files.")
+    default_currency: Annotated[Text, Matches("[A-Z]{3}", "write the three capitals of ISO 4217, as in USD")] = Field(
         description="The currency of fines that come without one."
     )
     time_zone: TimeZone = Field(description="The time zone of profiles that name none, as in America/New_York.")
@@ -51,10 +53,10 @@ class Settings(Section):
         Notifications(),
         description="Who is told how the jobs of the whole institution ended, which belong to no profile.",
     )
-    keep_reports_days: Annotated[WholeNumber, Field(ge=1)] | None = Field(
+    report_retention_days: Annotated[WholeNumber, Field(ge=1)] | None = Field(
         None, description="How long the reports of runs are kept, in days. Blank: for ever."
     )
-    staging_folder: MachineFolder = Field(
+    work_dir: AbsolutePath = Field(
         Path(".local/staging"),
         description="The folder of each machine in which tasks work; a relative one starts beside the folder include. "
         "Files that name people are removed from it when their task, or their batch, has ended.",

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Engine, Row
 
+from bursar.db.queries import query
 from bursar.errors import LedgerError
-from bursar.ledger.statements import statement
-from bursar.money import many, money
+from bursar.money import format_money, pluralize
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ def find_user(connection: Connection, wanted: str) -> int:
     Raises:
         LedgerError: there is none, or the primary id of one user is the internal id of another.
     """
-    found = connection.execute(statement("users/find"), {"wanted": wanted}).scalars().all()
+    found = connection.execute(query("users/find_user"), {"wanted": wanted}).scalars().all()
     if not found:
         raise LedgerError(f"No user has the primary id or the internal id {wanted}.")
     if len(found) > 1:
@@ -48,35 +48,35 @@ def delete_user(engine: Engine, user_id: int) -> bool:
         LedgerError: there is no such user, or fines are active; the message says which, how much, and where.
     """
     with engine.begin() as connection:
-        connection.execute(statement("export/freeze_ledger"))
-        user = connection.execute(statement("users/state"), {"user_id": user_id}).first()
+        connection.execute(query("ledger/lock_fines_table"))
+        user = connection.execute(query("users/get_user_state"), {"user_id": user_id}).first()
         if user is None:
             raise LedgerError(f"There is no user {user_id}.")
         if user.deleted_at:
             log.info("User %s was deleted before, at %s.", user_id, user.deleted_at)
             return False
-        active = connection.execute(statement("users/active_fines"), {"user_id": user_id}).all()
+        active = connection.execute(query("users/list_active_fines"), {"user_id": user_id}).all()
         if active:
-            raise LedgerError(_refusal(user_id, active))
-        connection.execute(statement("users/leaving"))
-        connection.execute(statement("users/leave"), {"user_id": user_id})
-        forget(connection)
+            raise LedgerError(_denial(user_id, active))
+        connection.execute(query("users/create_users_to_delete"))
+        connection.execute(query("users/add_user_to_delete"), {"user_id": user_id})
+        erase_personal_data(connection)
     log.info("Deleted user %s.", user_id)
     return True
 
 
-def forget(connection: Connection) -> None:
+def erase_personal_data(connection: Connection) -> None:
     """Takes the personal data of those in the temporary table `leaving` out of the ledger; the money stays."""
-    for name in ("analyze_leaving", "forget_identifiers", "forget_lines", "forget_comments", "forget_users"):
-        connection.execute(statement(f"users/{name}"))
+    for name in ("analyze_users_to_delete", "erase_identifiers", "erase_batch_lines", "erase_comments", "erase_users"):
+        connection.execute(query(f"users/{name}"))
 
 
-def _refusal(user_id: int, active: Sequence[Row]) -> str:  # type: ignore[type-arg]
+def _denial(user_id: int, active: Sequence[Row]) -> str:  # type: ignore[type-arg]
     more = [f"  and {len(active) - FINES_SHOWN:,} more"] if len(active) > FINES_SHOWN else []
     verb = "is" if len(active) == 1 else "are"
     return "\n".join(
         [
-            f"User {user_id} can't be deleted: {many(len(active), 'fine')} {verb} considered active.",
+            f"User {user_id} can't be deleted: {pluralize(len(active), 'fine')} {verb} considered active.",
             *(f"  fine {fine.id}: {_where(fine)}" for fine in active[:FINES_SHOWN]),
             *more,
             HOW_FINES_END,
@@ -87,13 +87,14 @@ def _refusal(user_id: int, active: Sequence[Row]) -> str:  # type: ignore[type-a
 def _where(fine: Row) -> str:  # type: ignore[type-arg]
     where = []
     if fine.balance:
-        where.append(f"{money(fine.balance, fine.currency)} owed at the library")
+        where.append(f"{format_money(fine.balance, fine.currency)} owed at the library")
     if fine.outstanding:
-        amount = money(fine.outstanding, fine.currency)
+        amount = format_money(fine.outstanding, fine.currency)
         where.append(f"{amount} outstanding at the bursar {fine.sent_to}, transaction {fine.transaction_id}")
-    if fine.to_reverse:
+    if fine.pending_reversal:
         where.append(
-            f"the bursar {fine.sent_to} has not heard yet that {money(fine.to_reverse, fine.currency)} was settled"
+            f"the bursar {fine.sent_to} has not heard yet that {format_money(fine.pending_reversal, fine.currency)} "
+            f"was settled"
         )
     if fine.going_in:
         where.append(f"on its way to the bursar {fine.going_to} in batch {fine.going_in}")

@@ -5,60 +5,60 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from bursar.db.bulk_copy import copy_into
+from bursar.db.queries import query
 from bursar.errors import InputFileError
-from bursar.exchange.folder import is_plain
-from bursar.ledger.copying import copying_into
-from bursar.ledger.csv_load import stop_at_wrong_lines
-from bursar.ledger.statements import statement
 from bursar.profiles import Settings
+from bursar.remote_files.base import is_safe_file_name
+from bursar.sources.csv.load import raise_row_errors
 
 FOLDER = "fine_ids"
-LONGEST_LINE = 1_000  # bytes; an id has 18 digits at most
-LARGEST_FILE = 64 * 1024 * 1024  # bytes: three million ids
+MAX_LINE_LENGTH = 1_000  # bytes; an id has 18 digits at most
+MAX_FILE_SIZE = 64 * 1024 * 1024  # bytes: three million ids
 
 
-def listed_file(settings: Settings, name: str) -> Path:
+def fine_ids_path(settings: Settings, name: str) -> Path:
     """The file of that name in the folder `fine_ids` of the staging folder, on this machine.
 
     Raises:
         InputFileError: the name leads elsewhere, or there is no such file, or it is far too large.
     """
-    folder = settings.staging_folder / FOLDER
-    if not is_plain(name):
+    folder = settings.work_dir / FOLDER
+    if not is_safe_file_name(name):
         raise InputFileError(f"{name!r} is no plain file name. Put the file into {folder} and give its name alone.")
     path = folder / name
     if path.is_symlink() or not path.is_file():
         raise InputFileError(f"{path}: there is no such file. Put it there, on the machine where the task runs.")
-    if path.stat().st_size > LARGEST_FILE:
-        raise InputFileError(f"{path}: more than {LARGEST_FILE:,} bytes can't be fine ids. Divide the file.")
+    if path.stat().st_size > MAX_FILE_SIZE:
+        raise InputFileError(f"{path}: more than {MAX_FILE_SIZE:,} bytes can't be fine ids. Divide the file.")
     return path
 
 
-def stage(connection: Connection, path: Path) -> None:
+def stage_fine_ids(connection: Connection, path: Path) -> None:
     """Copies a file into the temporary table `listed_fines`, in memory that does not grow with it, and checks it.
 
     UTF-8, one internal id a line; blank lines are passed over.
 
     Raises:
-        WrongLinesError: what is wrong, line by line.
+        InvalidRowsError: what is wrong, line by line.
     """
-    with copying_into(connection, "listed_fines (line, fault, given)") as copy:
+    with copy_into(connection, "listed_fines (line, fault, given)") as copy:
         for row in _lines(path):
             copy.write_row(row)
     connection.exec_driver_sql("ANALYZE listed_fines")
-    connection.execute(statement("users/read_listed_fines"))
-    connection.execute(statement("load/wrong_lines"))
-    connection.execute(statement("users/check_listed_fines"), {"file": path.name})
-    stop_at_wrong_lines(connection)
+    connection.execute(query("users/parse_listed_fines"))
+    connection.execute(query("sources/csv/create_row_errors"))
+    connection.execute(query("users/check_listed_fines"), {"file": path.name})
+    raise_row_errors(connection)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str | None, str | None]]:
     """Each line that is not blank: its number, its fault or None, and what stands in it."""
     with path.open("rb") as file:
         number = 0
-        while line := file.readline(LONGEST_LINE + 1):
+        while line := file.readline(MAX_LINE_LENGTH + 1):
             number += 1
-            if len(line) > LONGEST_LINE:
+            if len(line) > MAX_LINE_LENGTH:
                 yield number, "longer than any fine id; nothing was read from here on", None
                 return
             try:

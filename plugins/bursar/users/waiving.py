@@ -10,17 +10,27 @@ from pydantic import Field
 from pydantic_core import InitErrorDetails
 from sqlalchemy import Engine
 
-from bursar.ledger.statements import statement
-from bursar.money import many
+from bursar.db.queries import query
+from bursar.money import pluralize
 from bursar.profiles import Settings
 from bursar.profiles.rules import wrong
-from bursar.users.fine_ids import listed_file, stage
-from bursar.users.jobs import Amount, Choices, Codes, UserJob, check_codes, job_of_run, next_job, record, waive
+from bursar.users.fine_ids import fine_ids_path, stage_fine_ids
+from bursar.users.maintenance_job import (
+    Amount,
+    Codes,
+    JobParams,
+    MaintenanceJob,
+    get_job_of_run,
+    next_job,
+    record,
+    validate_codes,
+    waive,
+)
 
 log = logging.getLogger(__name__)
 
 
-class WaiveChoices(Choices):
+class WaiveParams(JobParams):
     """What a person chose in the form of Bulk Fine Waiving.
 
     `threshold` holds for each currency. Days are days of the institution, the last one included. `fine_ids` is the name
@@ -43,48 +53,50 @@ class WaiveChoices(Choices):
     rules = (_days_are_in_order,)
 
 
-def waive_fines(engine: Engine, choices: WaiveChoices, settings: Settings, *, run: str, as_of: datetime) -> UserJob:
+def waive_fines(
+    engine: Engine, choices: WaiveParams, settings: Settings, *, run_id: str, as_of: datetime
+) -> MaintenanceJob:
     """Waives the fines that were chosen, in one transaction; a repeated call finds its result.
 
-    While it runs no balance changes otherwise. The rules are include/sql/users/judge_fines.sql. A dry run judges,
-    records what it found, and changes nothing else.
+    While it runs no balance changes otherwise. The rules are in include/sql/users/select_candidate_fines.sql. A dry run
+    evaluates, records what it found, and changes nothing else.
 
     Raises:
-        WrongLinesError: the file of fine ids is wrong, line by line; nothing was changed.
+        InvalidRowsError: the file of fine ids is wrong, line by line; nothing was changed.
         InputFileError: there is no such file.
         BursarError: a user group or a library is unknown; nothing was changed.
     """
     log.info("Looking for the fines that were chosen, once no other job changes balances.")
     with engine.begin() as connection:
-        connection.execute(statement("export/freeze_ledger"))
-        if found := job_of_run(connection, "waive", run):
+        connection.execute(query("ledger/lock_fines_table"))
+        if found := get_job_of_run(connection, "waive", run_id):
             log.info("This run has waived before, as job %s; nothing is done twice.", found.id)
             return found
-        check_codes(connection, choices.user_groups, choices.libraries)
-        connection.execute(statement("users/listed_fines"))
+        validate_codes(connection, choices.user_groups, choices.libraries)
+        connection.execute(query("users/create_listed_fines"))
         if choices.fine_ids:
-            stage(connection, listed_file(settings, choices.fine_ids))
-        connection.execute(statement("users/analyze_listed_fines"))
-        connection.execute(statement("users/judged_fines"))
-        connection.execute(statement("users/judge_fines"), _asked(choices, settings))
-        users = {row.reason: row.users for row in connection.execute(statement("users/users_of_fines"))}
+            stage_fine_ids(connection, fine_ids_path(settings, choices.fine_ids))
+        connection.execute(query("users/analyze_listed_fines"))
+        connection.execute(query("users/create_candidate_fines"))
+        connection.execute(query("users/select_candidate_fines"), _asked(choices, settings))
+        users = {row.reason: row.users for row in connection.execute(query("users/select_users_of_fines"))}
         job_id = next_job(connection)
-        connection.execute(statement("users/record_fines"), {"job_id": job_id})
+        connection.execute(query("users/insert_fine_results"), {"job_id": job_id})
         if not choices.dry_run:
-            log.info("Waiving fines of %s.", many(users.get(None, 0), "user"))
+            log.info("Waiving fines of %s.", pluralize(users.get(None, 0), "user"))
             waive(connection, f"Bulk Fine Waiving {job_id}: {choices.reason}. {choices.comment}".rstrip())
-        job = record(connection, "waive", job_id, choices, run=run, as_of=as_of, users=users)
+        job = record(connection, "waive", job_id, choices, run_id=run_id, as_of=as_of, users=users)
     log.info(
         "Job %s: %s of %s waived%s.",
         job.id,
-        many(job.fines, "fine"),
-        many(job.users, "user"),
+        pluralize(job.fines, "fine"),
+        pluralize(job.users, "user"),
         "; a dry run, which changed nothing" if job.dry_run else "",
     )
     return job
 
 
-def _asked(choices: WaiveChoices, settings: Settings) -> dict[str, Any]:
+def _asked(choices: WaiveParams, settings: Settings) -> dict[str, Any]:
     def midnight(day: date | None, later: int = 0) -> datetime | None:
         return datetime.combine(day + timedelta(days=later), time(), ZoneInfo(settings.time_zone)) if day else None
 

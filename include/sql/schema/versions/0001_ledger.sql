@@ -59,7 +59,7 @@ CREATE TABLE fines (
     outstanding   numeric(14, 3) NOT NULL DEFAULT 0,
     last_transaction_at timestamptz,
     CONSTRAINT credits_are_negative CHECK ((amount < 0) = (fine_fee_type = 'CREDIT')),
-    CONSTRAINT owes_no_more_than_charged CHECK (
+    CONSTRAINT balance_within_amount CHECK (
         balance * amount >= 0 AND outstanding * amount >= 0 AND abs(balance) + abs(outstanding) <= abs(amount))
 );
 
@@ -67,42 +67,42 @@ CREATE INDEX fines_with_a_balance ON fines (user_id) WHERE balance <> 0;
 CREATE INDEX fines_of_user ON fines (user_id);
 
 -- A fine keeps its user, amount, currency, type and owner for life.
-CREATE FUNCTION fine_is_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION reject_changes_of_fine() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'fine %: user, owner, type, currency and amount are fixed when a fine is created', OLD.id
         USING ERRCODE = 'BU002';
 END $$;
 
-CREATE TRIGGER fine_is_fixed
+CREATE TRIGGER reject_changes_of_fine
     BEFORE UPDATE OF user_id, owner_library, fine_fee_type, currency, amount, created_at ON fines
     FOR EACH ROW
     WHEN ((OLD.user_id, OLD.owner_library, OLD.fine_fee_type, OLD.currency, OLD.amount, OLD.created_at)
           IS DISTINCT FROM
           (NEW.user_id, NEW.owner_library, NEW.fine_fee_type, NEW.currency, NEW.amount, NEW.created_at))
-    EXECUTE FUNCTION fine_is_fixed();
+    EXECUTE FUNCTION reject_changes_of_fine();
 
 -- One export: which fines, which amounts, which file. Its moments are the truth; its state follows from them.
 CREATE TABLE batches (
     id                bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,   -- exportNumber in the file
     profile           text NOT NULL,
-    run               text NOT NULL,                -- the Airflow run that selected it
+    run_id               text NOT NULL,                -- the Airflow run that selected it
     as_of             timestamptz NOT NULL,
     import_active     boolean NOT NULL,             -- closed fines become outstanding, or count as paid
-    document          jsonb NOT NULL,               -- whatever shapes the file besides the lines
+    render_options          jsonb NOT NULL,               -- whatever shapes the file besides the lines
     sftp_connection   text NOT NULL,
     output_file_path  text NOT NULL,
     file_name         text NOT NULL,
     users             integer NOT NULL,
     fines             integer NOT NULL,
     totals            jsonb NOT NULL,               -- {currency: {charges, credits}}, amounts as text
-    left_behind       jsonb NOT NULL,               -- {reason: {fines, users, net: {currency: amount}}}
+    skipped       jsonb NOT NULL,               -- {reason: {fines, users, net: {currency: amount}}}
     file_size         bigint,
     sha256            text,
     selected_at       timestamptz NOT NULL DEFAULT now(),
-    documented_at     timestamptz,
+    built_at     timestamptz,
     upload_started_at timestamptz,
     remote_folder     text,                         -- server and folder that the upload went to, without the password
-    part_complete_at  timestamptz,
+    uploaded_at  timestamptz,
     delivered_at      timestamptz,
     closed_at         timestamptz,
     released_at       timestamptz,
@@ -110,18 +110,18 @@ CREATE TABLE batches (
         CASE WHEN released_at IS NOT NULL THEN 'RELEASED'
              WHEN closed_at IS NOT NULL THEN 'CLOSED'
              WHEN delivered_at IS NOT NULL THEN 'DELIVERED'
-             WHEN part_complete_at IS NOT NULL THEN 'PART_COMPLETE'
+             WHEN uploaded_at IS NOT NULL THEN 'PART_COMPLETE'
              WHEN upload_started_at IS NOT NULL THEN 'UPLOADING'
-             WHEN documented_at IS NOT NULL THEN 'DOCUMENTED'
+             WHEN built_at IS NOT NULL THEN 'BUILT'
              ELSE 'SELECTED' END) STORED
 );
 
-CREATE UNIQUE INDEX batches_one_a_run ON batches (profile, run) WHERE released_at IS NULL;
+CREATE UNIQUE INDEX batches_one_a_run ON batches (profile, run_id) WHERE released_at IS NULL;
 CREATE INDEX batches_unfinished ON batches (profile) WHERE closed_at IS NULL AND released_at IS NULL;
 
 -- What the file shows, frozen when it was selected. No foreign keys: one statement writes them beside their batch,
 -- and a million look-ups would cost more than that statement.
-CREATE TABLE lines (
+CREATE TABLE batch_lines (
     batch_id               bigint  NOT NULL,
     number                 integer NOT NULL,
     transaction_id         text    NOT NULL UNIQUE,
@@ -148,10 +148,10 @@ CREATE TABLE lines (
     PRIMARY KEY (batch_id, number)
 );
 
-CREATE INDEX lines_of_fine ON lines (fine_id);
+CREATE INDEX lines_of_fine ON batch_lines (fine_id);
 
 -- A fine in an unfinished batch. The primary key is what keeps two exports from ever taking the same fine.
-CREATE TABLE claims (
+CREATE TABLE batch_claims (
     fine_id  bigint PRIMARY KEY,
     batch_id bigint NOT NULL
 );
@@ -164,50 +164,50 @@ CREATE TABLE transaction_ids (
 INSERT INTO transaction_ids (next) VALUES (1);
 
 -- Every change to a fine, for ever. Balance, outstanding and status follow from it.
-CREATE TABLE journal (
+CREATE TABLE journal_entries (
     id                 bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     fine_id            bigint NOT NULL,
-    kind               text NOT NULL CHECK (kind IN (
+    entry_type               text NOT NULL CHECK (entry_type IN (
                            'CHARGED', 'PAID', 'WAIVED', 'REFUNDED', 'DISPUTED', 'DISPUTE_SETTLED',
                            'EXPORTED', 'EXPORTED_AND_PAID')),
     balance_change     numeric(14, 3) NOT NULL DEFAULT 0,
     outstanding_change numeric(14, 3) NOT NULL DEFAULT 0,
-    at                 timestamptz NOT NULL DEFAULT now(),
+    posted_at                 timestamptz NOT NULL DEFAULT now(),
     batch_id           bigint,
     comment            text
 );
 
-CREATE INDEX journal_of_fine ON journal (fine_id);
+CREATE INDEX journal_of_fine ON journal_entries (fine_id);
 
-CREATE FUNCTION journal_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION reject_changes_of_journal() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'the journal is append-only: write a correcting entry' USING ERRCODE = 'BU002';
 END $$;
 
-CREATE TRIGGER journal_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON journal
-    FOR EACH STATEMENT EXECUTE FUNCTION journal_is_append_only();
+CREATE TRIGGER reject_changes_of_journal BEFORE UPDATE OR DELETE OR TRUNCATE ON journal_entries
+    FOR EACH STATEMENT EXECUTE FUNCTION reject_changes_of_journal();
 
 -- Carries new entries into the fines they belong to, and refuses entries for a fine that a batch holds.
 -- The update comes first: it waits for an export that is selecting, so that the check sees that export's claims.
-CREATE FUNCTION journal_moves_fines() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION apply_journal_entries() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     wanted  bigint;
     moved   bigint;
     claimed record;
 BEGIN
     WITH change AS MATERIALIZED (
-        SELECT fine_id, sum(balance_change) AS balance, sum(outstanding_change) AS outstanding, max(at) AS at,
-               (array_agg(kind ORDER BY id DESC))[1] AS kind
+        SELECT fine_id, sum(balance_change) AS balance, sum(outstanding_change) AS outstanding, max(posted_at) AS posted_at,
+               (array_agg(entry_type ORDER BY id DESC))[1] AS entry_type
         FROM entries GROUP BY fine_id
     ), updated AS (
         UPDATE fines SET
             balance = fines.balance + change.balance,
             outstanding = fines.outstanding + change.outstanding,
-            last_transaction_at = greatest(fines.last_transaction_at, change.at),
+            last_transaction_at = greatest(fines.last_transaction_at, change.posted_at),
             status = CASE
-                WHEN change.kind = 'DISPUTED' THEN 'DISPUTED'
+                WHEN change.entry_type = 'DISPUTED' THEN 'DISPUTED'
                 WHEN fines.balance + change.balance <> 0 THEN
-                    CASE WHEN change.kind = 'DISPUTE_SETTLED' OR fines.status <> 'DISPUTED' THEN 'ACTIVE' ELSE 'DISPUTED' END
+                    CASE WHEN change.entry_type = 'DISPUTE_SETTLED' OR fines.status <> 'DISPUTED' THEN 'ACTIVE' ELSE 'DISPUTED' END
                 WHEN fines.status = 'TRANSFERRED' THEN 'TRANSFERRED'
                 ELSE 'CLOSED' END
         FROM change WHERE fines.id = change.fine_id
@@ -218,9 +218,9 @@ BEGIN
         RAISE EXCEPTION 'a journal entry names a fine that does not exist' USING ERRCODE = 'BU003';
     END IF;
 
-    SELECT entries.fine_id, claims.batch_id INTO claimed
-    FROM entries JOIN claims USING (fine_id)
-    WHERE entries.batch_id IS DISTINCT FROM claims.batch_id LIMIT 1;
+    SELECT entries.fine_id, batch_claims.batch_id INTO claimed
+    FROM entries JOIN batch_claims USING (fine_id)
+    WHERE entries.batch_id IS DISTINCT FROM batch_claims.batch_id LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'fine % is on its way to the bursar in batch %', claimed.fine_id, claimed.batch_id
             USING ERRCODE = 'BU001';
@@ -228,6 +228,6 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE TRIGGER journal_moves_fines AFTER INSERT ON journal
+CREATE TRIGGER apply_journal_entries AFTER INSERT ON journal_entries
     REFERENCING NEW TABLE AS entries
-    FOR EACH STATEMENT EXECUTE FUNCTION journal_moves_fines();
+    FOR EACH STATEMENT EXECUTE FUNCTION apply_journal_entries();

@@ -7,55 +7,55 @@ CREATE INDEX users_deleted ON users (id) WHERE deleted_at IS NOT NULL;
 -- The fines that are considered active, and why: something is owed at the library or at the bursar, an export holds the
 -- fine, or the bursar has not heard yet that it was settled here. The one place that says so.
 CREATE VIEW active_fines AS
-SELECT fines.id, fines.user_id, fines.currency, fines.balance, fines.outstanding, fines.to_reverse, fines.status,
+SELECT fines.id, fines.user_id, fines.currency, fines.balance, fines.outstanding, fines.pending_reversal, fines.status,
        held.batch_id AS claimed_by
-FROM fines LEFT JOIN (SELECT fine_id, min(batch_id) AS batch_id FROM claims GROUP BY fine_id) AS held ON held.fine_id = fines.id
-WHERE fines.balance <> 0 OR fines.outstanding <> 0 OR fines.to_reverse <> 0 OR held.batch_id IS NOT NULL;
+FROM fines LEFT JOIN (SELECT fine_id, min(batch_id) AS batch_id FROM batch_claims GROUP BY fine_id) AS held ON held.fine_id = fines.id
+WHERE fines.balance <> 0 OR fines.outstanding <> 0 OR fines.pending_reversal <> 0 OR held.batch_id IS NOT NULL;
 
 -- What a user owes in all, with the bursar's share, as the thresholds of the jobs ask for it; users without active fines
 -- have no row. Each currency stands for itself: `highest` and `lowest` are the debts in the one where most, or least, is owed.
-CREATE VIEW debts AS
-SELECT user_id, max(debt) AS highest, min(debt) AS lowest, bool_or(is_claimed) AS is_claimed,
+CREATE VIEW user_debts AS
+SELECT user_id, max(debt) AS max_debt, min(debt) AS min_debt, bool_or(is_claimed) AS is_claimed,
        bool_or(is_outstanding) AS is_outstanding, bool_or(has_credit_there) AS has_credit_there,
        bool_or(awaits_reversal) AS awaits_reversal, bool_or(has_credit) AS has_credit, bool_or(is_disputed) AS is_disputed
 FROM (
     SELECT user_id, currency, sum(balance + outstanding) AS debt, bool_or(claimed_by IS NOT NULL) AS is_claimed,
            bool_or(outstanding <> 0) AS is_outstanding, bool_or(outstanding < 0) AS has_credit_there,
-           bool_or(to_reverse <> 0) AS awaits_reversal, bool_or(balance + outstanding < 0) AS has_credit,
+           bool_or(pending_reversal <> 0) AS awaits_reversal, bool_or(balance + outstanding < 0) AS has_credit,
            bool_or(status = 'DISPUTED') AS is_disputed
     FROM active_fines GROUP BY user_id, currency
 ) AS by_currency
 GROUP BY user_id;
 
 -- One run of a job over users: what it was asked, and what it did. One transaction writes it and does it.
-CREATE TABLE user_jobs (
+CREATE TABLE maintenance_jobs (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     job         text        NOT NULL CHECK (job IN ('purge', 'waive')),
-    run         text        NOT NULL,               -- the Airflow run
-    choices     jsonb       NOT NULL,               -- as made in the form
+    run_id         text        NOT NULL,               -- the Airflow run
+    params     jsonb       NOT NULL,               -- as made in the form
     dry_run     boolean     NOT NULL,
     as_of       timestamptz NOT NULL,
     users       integer     NOT NULL,               -- who were purged, or whose fines were waived
     fines       integer     NOT NULL,               -- that were waived
     totals      jsonb       NOT NULL,               -- what was waived: {currency: {charges, credits}}, amounts as text
-    left_behind jsonb       NOT NULL,               -- {reason: {fines, users, net: {currency: amount}}}
+    skipped jsonb       NOT NULL,               -- {reason: {fines, users, net: {currency: amount}}}
     started_at  timestamptz NOT NULL,
     ended_at    timestamptz NOT NULL,
-    UNIQUE (job, run)
+    UNIQUE (job, run_id)
 );
 
 -- What a job decided about each user (purge) or fine (waiving). By number: there is nothing personal in it.
-CREATE TABLE user_job_verdicts (
+CREATE TABLE maintenance_job_results (
     job_id  bigint NOT NULL,
     user_id bigint NOT NULL,
     fine_id bigint,
     reason  text                                    -- why it stayed; NULL: purged, or waived
 );
-CREATE INDEX user_job_verdicts_of_job ON user_job_verdicts (job_id);
+CREATE INDEX user_job_verdicts_of_job ON maintenance_job_results (job_id);
 
 -- Nothing happens any more on the account of a deleted user. What exports and imports write is left out: they can't have
 -- a fine of such a user, and theirs are the long ones.
-CREATE FUNCTION journal_spares_deleted_users() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION reject_entries_for_deleted_users() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     deleted bigint;
 BEGIN
@@ -68,6 +68,6 @@ BEGIN
     RETURN NULL;
 END $$;
 
-CREATE TRIGGER journal_spares_deleted_users AFTER INSERT ON journal
+CREATE TRIGGER reject_entries_for_deleted_users AFTER INSERT ON journal_entries
     REFERENCING NEW TABLE AS entries
-    FOR EACH STATEMENT EXECUTE FUNCTION journal_spares_deleted_users();
+    FOR EACH STATEMENT EXECUTE FUNCTION reject_entries_for_deleted_users();

@@ -1,15 +1,15 @@
 -- Who was told what, since when what is watched, and who approved which batch.
 
 -- What recipients (addresses, chat rooms) were told, so that nobody is told it again.
-CREATE TABLE tellings (
-    what      text        NOT NULL,
+CREATE TABLE sent_notifications (
+    dedup_key      text        NOT NULL,
     recipient text        NOT NULL,
-    told_at   timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (what, recipient)
+    sent_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (dedup_key, recipient)
 );
 
 -- Since when a job of a profile has been watched: what it did not do before that is nobody's alarm.
-CREATE TABLE watched (
+CREATE TABLE monitored_jobs (
     job     text        NOT NULL,
     profile text        NOT NULL,
     since   timestamptz NOT NULL,

@@ -1,4 +1,4 @@
--- What one payment does to what its fine has outstanding, asked by include/sql/import/apply_settle.sql.
+-- What one payment does to what its fine has outstanding, asked by include/sql/imports/settle_records.sql.
 
 -- The outcome of a payment that was matched. Everything is reckoned in the direction of the charge, so that credits are charges
 -- with the signs turned: `given` is the sum, `paid` what of it is new, `remaining` what is outstanding before it, `settled_here`

@@ -2,10 +2,10 @@
 
 -- The shares of which the fines are closed, written by the transaction that closes them. They stay: whatever comes late, a
 -- share is closed once.
-CREATE TABLE closed_shares (
+CREATE TABLE closed_partitions (
     batch_id bigint   NOT NULL,
-    share    smallint NOT NULL,                      -- that of a fine is its id modulo `shares`
-    shares   smallint NOT NULL,
+    partition_number    smallint NOT NULL,                      -- that of a fine is its id modulo `shares`
+    partition_count   smallint NOT NULL,
     fines    integer  NOT NULL,
-    PRIMARY KEY (batch_id, share)
+    PRIMARY KEY (batch_id, partition_number)
 );

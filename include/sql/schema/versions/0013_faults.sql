@@ -26,9 +26,9 @@ ALTER TABLE batches ALTER COLUMN state SET EXPRESSION AS (
          WHEN closed_at IS NOT NULL THEN 'CLOSED'
          WHEN delivered_at IS NOT NULL THEN 'DELIVERED'
          WHEN unclear_at IS NOT NULL THEN 'UNCLEAR'
-         WHEN part_complete_at IS NOT NULL THEN 'PART_COMPLETE'
+         WHEN uploaded_at IS NOT NULL THEN 'PART_COMPLETE'
          WHEN upload_started_at IS NOT NULL THEN 'UPLOADING'
-         WHEN documented_at IS NOT NULL THEN 'DOCUMENTED'
+         WHEN built_at IS NOT NULL THEN 'BUILT'
          ELSE 'SELECTED' END);
 
 
@@ -36,38 +36,38 @@ ALTER TABLE batches ALTER COLUMN state SET EXPRESSION AS (
 
 -- Only the owner makes triggers of the ledger's trigger functions. New functions are executable by nobody else from the start.
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
-REVOKE EXECUTE ON FUNCTION fine_is_fixed, journal_is_append_only, journal_moves_fines, journal_spares_deleted_users FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION reject_changes_of_fine, reject_changes_of_journal, apply_journal_entries, reject_entries_for_deleted_users FROM PUBLIC;
 
 -- As in 0003, and: it updates fines with the rights of its owner, for every role that may insert into the journal. As the
 -- trigger of another table it would post entries that are not in the journal, and columns of a type made by the caller could
 -- run the caller's code with these rights. So it refuses any other table before it looks at the rows.
-CREATE OR REPLACE FUNCTION journal_moves_fines() RETURNS trigger LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION apply_journal_entries() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     wanted  bigint;
     moved   bigint;
     claimed record;
 BEGIN
-    IF TG_RELID <> 'public.journal'::regclass THEN
-        RAISE EXCEPTION 'journal_moves_fines() is the trigger function of public.journal, not of %', TG_RELID::regclass
+    IF TG_RELID <> 'public.journal_entries'::regclass THEN
+        RAISE EXCEPTION 'apply_journal_entries() is the trigger function of public.journal_entries, not of %', TG_RELID::regclass
             USING ERRCODE = 'insufficient_privilege';
     END IF;
 
     WITH change AS MATERIALIZED (
         SELECT fine_id, sum(balance_change) AS balance, sum(outstanding_change) AS outstanding,
-               sum(reversal_change) AS to_reverse, max(at) AS at, (array_agg(kind ORDER BY id DESC))[1] AS kind
+               sum(reversal_change) AS pending_reversal, max(posted_at) AS posted_at, (array_agg(entry_type ORDER BY id DESC))[1] AS entry_type
         FROM entries GROUP BY fine_id
     ), updated AS (
         UPDATE fines SET
             balance = fines.balance + change.balance,
             outstanding = fines.outstanding + change.outstanding,
-            to_reverse = fines.to_reverse + change.to_reverse,
-            last_transaction_at = greatest(fines.last_transaction_at, change.at),
+            pending_reversal = fines.pending_reversal + change.pending_reversal,
+            last_transaction_at = greatest(fines.last_transaction_at, change.posted_at),
             status = CASE
-                WHEN change.kind = 'DISPUTED' THEN 'DISPUTED'
-                WHEN change.kind = 'PAID_AT_BURSAR' THEN 'TRANSFERRED'
+                WHEN change.entry_type = 'DISPUTED' THEN 'DISPUTED'
+                WHEN change.entry_type = 'PAID_AT_BURSAR' THEN 'TRANSFERRED'
                 WHEN fines.balance + change.balance <> 0 THEN
-                    CASE WHEN change.kind = 'DISPUTE_SETTLED' OR fines.status <> 'DISPUTED' THEN 'ACTIVE' ELSE 'DISPUTED' END
+                    CASE WHEN change.entry_type = 'DISPUTE_SETTLED' OR fines.status <> 'DISPUTED' THEN 'ACTIVE' ELSE 'DISPUTED' END
                 WHEN fines.status = 'TRANSFERRED' AND (change.outstanding = 0 OR fines.outstanding + change.outstanding <> 0)
                     THEN 'TRANSFERRED'
                 ELSE 'CLOSED' END
@@ -79,9 +79,9 @@ BEGIN
         RAISE EXCEPTION 'a journal entry names a fine that does not exist' USING ERRCODE = 'BU003';
     END IF;
 
-    SELECT entries.fine_id, claims.batch_id INTO claimed
-    FROM entries JOIN claims USING (fine_id)
-    WHERE NOT claims.reversal AND entries.batch_id IS DISTINCT FROM claims.batch_id LIMIT 1;
+    SELECT entries.fine_id, batch_claims.batch_id INTO claimed
+    FROM entries JOIN batch_claims USING (fine_id)
+    WHERE NOT batch_claims.reversal AND entries.batch_id IS DISTINCT FROM batch_claims.batch_id LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'fine % is on its way to the bursar in batch %', claimed.fine_id, claimed.batch_id
             USING ERRCODE = 'BU001';
@@ -90,19 +90,19 @@ BEGIN
 END $$;
 
 -- A temporary table named users or fines does not take the place of the ledger's.
-ALTER FUNCTION journal_spares_deleted_users() SET search_path = pg_catalog, public, pg_temp;
+ALTER FUNCTION reject_entries_for_deleted_users() SET search_path = pg_catalog, public, pg_temp;
 
 -- `LOCK TABLE fines_lock` locks the table fines: PostgreSQL locks the tables of a view with the rights of the view's owner. The
 -- right to lock (MAINTAIN) permits nothing else on a view. On the table it would also permit VACUUM, CLUSTER and REINDEX.
 CREATE VIEW fines_lock AS SELECT id FROM fines;
 
-CREATE FUNCTION transaction_ids_are_not_reused() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION reject_reuse_of_transaction_ids() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'the next transaction id is %: it can only increase', OLD.next USING ERRCODE = 'BU002';
 END $$;
 
-CREATE TRIGGER transaction_ids_are_not_reused BEFORE UPDATE ON transaction_ids
-    FOR EACH ROW WHEN (NEW.next < OLD.next) EXECUTE FUNCTION transaction_ids_are_not_reused();
+CREATE TRIGGER reject_reuse_of_transaction_ids BEFORE UPDATE ON transaction_ids
+    FOR EACH ROW WHEN (NEW.next < OLD.next) EXECUTE FUNCTION reject_reuse_of_transaction_ids();
 
 
 -- The desk and loads.
@@ -119,20 +119,20 @@ SELECT charges.id AS fine_id, charges.user_id, charges.amount, charges.balance, 
 FROM fines AS charges
 CROSS JOIN LATERAL (
     SELECT coalesce(-sum(balance_change + outstanding_change) FILTER (
-               WHERE kind IN ('PAID', 'REFUNDED', 'PAID_AT_BURSAR', 'EXPORTED_AND_PAID')), 0) AS paid,
-           coalesce(-sum(balance_change + outstanding_change) FILTER (WHERE kind IN ('PAID', 'REFUNDED')), 0) AS paid_here,
-           coalesce(-sum(balance_change + outstanding_change) FILTER (WHERE kind = 'WAIVED'), 0) AS waived
-    FROM journal WHERE journal.fine_id = charges.id
+               WHERE entry_type IN ('PAID', 'REFUNDED', 'PAID_AT_BURSAR', 'EXPORTED_AND_PAID')), 0) AS paid,
+           coalesce(-sum(balance_change + outstanding_change) FILTER (WHERE entry_type IN ('PAID', 'REFUNDED')), 0) AS paid_here,
+           coalesce(-sum(balance_change + outstanding_change) FILTER (WHERE entry_type = 'WAIVED'), 0) AS waived
+    FROM journal_entries WHERE journal_entries.fine_id = charges.id
 ) AS own
 CROSS JOIN LATERAL (
-    SELECT coalesce(-sum(balance_change) FILTER (WHERE kind IN ('CHARGED', 'WAIVED')), 0) AS reversed,
-           coalesce(sum(balance_change) FILTER (WHERE kind IN ('PAID', 'EXPORTED', 'EXPORTED_AND_PAID')), 0)
-               - coalesce(sum(outstanding_change) FILTER (WHERE kind = 'REVERSED'), 0) AS given_back,
+    SELECT coalesce(-sum(balance_change) FILTER (WHERE entry_type IN ('CHARGED', 'WAIVED')), 0) AS reversed,
+           coalesce(sum(balance_change) FILTER (WHERE entry_type IN ('PAID', 'EXPORTED', 'EXPORTED_AND_PAID')), 0)
+               - coalesce(sum(outstanding_change) FILTER (WHERE entry_type = 'REVERSED'), 0) AS given_back,
            coalesce(-sum(balance_change), 0) AS open
-    FROM fines AS credits JOIN journal ON journal.fine_id = credits.id
+    FROM fines AS credits JOIN journal_entries ON journal_entries.fine_id = credits.id
     WHERE credits.reverses = charges.id
-      AND NOT EXISTS (SELECT FROM journal AS entry
-                      WHERE entry.fine_id = credits.id AND entry.kind = 'CHARGED' AND entry.import_file_id IS NOT NULL)
+      AND NOT EXISTS (SELECT FROM journal_entries AS entry
+                      WHERE entry.fine_id = credits.id AND entry.entry_type = 'CHARGED' AND entry.import_file_id IS NOT NULL)
 ) AS credits
 WHERE charges.amount > 0;
 
@@ -148,7 +148,7 @@ WHERE (balance <> 0 OR outstanding <> 0)
 -- Imports.
 
 -- What a person has to know about the archiving of a file, for the report of the run.
-ALTER TABLE arrivals ADD COLUMN warning text;
+ALTER TABLE file_arrivals ADD COLUMN warning text;
 
 
 -- Approvals and alerts.

@@ -1,4 +1,0 @@
--- Begins to watch a job of a profile, or goes on; gives the moment since when.
-INSERT INTO watched (job, profile, since) VALUES (:job, :profile, :now)
-ON CONFLICT (job, profile) DO UPDATE SET since = watched.since
-RETURNING since;

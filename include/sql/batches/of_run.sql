@@ -1,2 +1,0 @@
--- The batch that a run of a profile has already, released ones aside; dry runs stay theirs.
-SELECT * FROM batches WHERE profile = :profile AND run = :run AND (released_at IS NULL OR dry_run);

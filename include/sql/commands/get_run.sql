@@ -1,0 +1,2 @@
+-- One report.
+SELECT * FROM run_reports WHERE id = :id;

@@ -1,3 +1,0 @@
--- Gives money back that was paid at the library. The charge is given up with it, so that nobody is billed for it anew.
-INSERT INTO journal (fine_id, kind, balance_change, comment)
-VALUES (:fine_id, 'REFUNDED', :amount, :comment), (:fine_id, 'WAIVED', -CAST(:amount AS numeric), :comment);

@@ -1,3 +1,0 @@
--- Claims the fines of a batch. The primary key refuses a fine, or a reversal, that another unfinished batch holds.
-INSERT INTO claims (fine_id, batch_id, reversal)
-SELECT fine_id, batch_id, reversal FROM lines WHERE batch_id = :batch_id ORDER BY fine_id;

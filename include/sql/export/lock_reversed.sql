@@ -1,5 +1,0 @@
--- Locks the fines whose reversal a share of a batch tells, in the order in which imports lock theirs: only these may be paid
--- while they are closed.
-SELECT id FROM fines
-WHERE id = ANY (ARRAY(SELECT fine_id FROM claims WHERE batch_id = :batch_id AND reversal AND fine_id % :shares = :share))
-ORDER BY id FOR UPDATE;

@@ -1,2 +1,0 @@
--- How many lines of a batch have lost their person, since the user was deleted.
-SELECT count(*) FROM lines WHERE batch_id = :batch_id AND identifier = '';

@@ -1,9 +1,0 @@
--- What was judged in sums: what goes (reason NULL) and what stays, by reason and currency; reversals are a part of the credits.
-SELECT reason, currency,
-       count(*) AS fines,
-       coalesce(sum(amount) FILTER (WHERE amount > 0), 0) AS charges,
-       coalesce(sum(amount) FILTER (WHERE amount < 0), 0) AS credits,
-       coalesce(sum(amount) FILTER (WHERE takes_back), 0) AS reversals
-FROM judged
-GROUP BY reason, currency
-ORDER BY reason NULLS FIRST, currency;

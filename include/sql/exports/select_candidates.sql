@@ -1,0 +1,57 @@
+-- Judges every fine with a balance, and every reversal that this profile's bursar has to hear of: the first reason why this
+-- export leaves it behind, or NULL where it goes. The order is that of the rules: state, age, type, owner, user group,
+-- minimum, identifier. What takes back a charge that the bursar holds goes whatever the rules ask of a charge.
+INSERT INTO candidates (fine_id, user_id, currency, amount, reversal, is_reversal, identifier, reason)
+WITH held_charges AS MATERIALIZED (    -- by the credit that takes it back: whose bursar holds the charge
+    SELECT credits.id AS credit_id, exported_fines.profile
+    FROM fines AS credits
+    JOIN fines AS charges ON charges.id = credits.reverses AND charges.outstanding > 0
+    JOIN exported_fines ON exported_fines.fine_id = charges.id
+    WHERE credits.balance < 0
+), by_itself AS (
+    SELECT fines.id AS fine_id, fines.user_id, fines.currency, fines.balance AS amount, false AS reversal,
+           held_charges.profile IS NOT NULL AND held_charges.profile = :profile AS is_reversal,
+           CASE
+               WHEN fines.status = 'DISPUTED' THEN 'disputed'
+               WHEN batch_claims.fine_id IS NOT NULL OR claims_of_charge.fine_id IS NOT NULL THEN 'in_unfinished_batch'
+               WHEN held_charges.profile <> :profile THEN 'other_bursar'
+               WHEN held_charges.profile = :profile THEN NULL
+               WHEN fines.created_at > CAST(:created_before AS timestamptz) THEN 'too_young'
+               WHEN cardinality(CAST(:fine_fee_types AS text[])) > 0
+                    AND fines.fine_fee_type <> ALL (CAST(:fine_fee_types AS text[])) THEN 'other_type'
+               WHEN NOT CASE WHEN fines.owner_library IS NULL THEN CAST(:institutional_fine_fee AS boolean)
+                             ELSE fines.owner_library = ANY (CAST(:libraries AS text[])) END THEN 'other_owner'
+               WHEN cardinality(CAST(:user_groups AS text[])) > 0
+                    AND users.user_group <> ALL (CAST(:user_groups AS text[])) THEN 'other_user_group'
+               WHEN CAST(:minimum AS numeric) > 0 AND fines.balance < 0 THEN 'credit_with_minimum'
+           END AS reason
+    FROM fines
+    JOIN users ON users.id = fines.user_id
+    LEFT JOIN batch_claims ON batch_claims.fine_id = fines.id AND NOT batch_claims.reversal
+    LEFT JOIN batch_claims AS claims_of_charge ON claims_of_charge.fine_id = fines.reverses AND NOT claims_of_charge.reversal
+    LEFT JOIN held_charges ON held_charges.credit_id = fines.id
+    WHERE fines.balance <> 0
+    UNION ALL
+    SELECT fines.id, fines.user_id, fines.currency, -fines.pending_reversal, true, true,
+           CASE WHEN batch_claims.fine_id IS NOT NULL THEN 'in_unfinished_batch' END
+    FROM fines
+    JOIN exported_fines ON exported_fines.fine_id = fines.id AND exported_fines.profile = :profile
+    LEFT JOIN batch_claims ON batch_claims.fine_id = fines.id AND batch_claims.reversal
+    WHERE fines.pending_reversal <> 0
+), by_user AS (
+    SELECT *, CASE
+        WHEN reason IS NOT NULL THEN reason
+        WHEN CAST(:minimum AS numeric) > 0 AND NOT is_reversal
+             AND sum(amount) FILTER (WHERE reason IS NULL AND NOT is_reversal) OVER (PARTITION BY user_id, currency)
+                 < CAST(:minimum AS numeric) THEN 'below_minimum'
+        END AS verdict
+    FROM by_itself
+)
+SELECT fine_id, by_user.user_id, currency, amount, reversal, is_reversal, identifiers.value, CASE
+    WHEN verdict IS NOT NULL THEN verdict
+    WHEN coalesce(btrim(identifiers.value), '') = '' THEN 'no_identifier'
+    WHEN identifiers.value ~ '[\u0001-\u001F\u007F\uFFFE\uFFFF]'
+         OR identifiers.value !~ ('^(?:' || CAST(:identifier_pattern AS text) || ')$') THEN 'malformed_identifier'
+    END
+FROM by_user
+LEFT JOIN identifiers ON identifiers.user_id = by_user.user_id AND identifiers.type = :user_identifier_type;

@@ -1,7 +1,0 @@
--- The fine with this internal id, or that went out under this transaction id.
-SELECT fines.id
-FROM fines
-WHERE fines.id = CASE WHEN :wanted ~ '^[0-9]{1,18}$' THEN CAST(:wanted AS bigint) END
-UNION
-SELECT lines.fine_id FROM lines WHERE lines.transaction_id = :wanted
-ORDER BY 1;

@@ -1,7 +1,0 @@
--- Each time that the file in which a fine went out was sent once more.
-SELECT resends.delivered_at, resends.batch_id, resends.requested_by, resends.run, batches.file_name, resends.remote_folder
-FROM resends
-JOIN batches ON batches.id = resends.batch_id
-WHERE resends.delivered_at IS NOT NULL
-  AND resends.batch_id IN (SELECT batch_id FROM lines WHERE fine_id = :fine_id)
-ORDER BY resends.id;

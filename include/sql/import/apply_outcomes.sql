@@ -1,7 +1,0 @@
--- The outcomes of a file in counts and sums, by the currency as the file gives it.
-SELECT outcome, coalesce(currency, '') AS currency, count(*) AS records, coalesce(sum(amount), 0) AS sum,
-       coalesce(sum(applied), 0) AS applied, coalesce(sum(credited), 0) AS credited,
-       coalesce(sum(settled_before) FILTER (WHERE settled_before > 0), 0) AS paid_twice
-FROM import_records WHERE file_id = :file_id
-GROUP BY outcome, coalesce(currency, '')
-ORDER BY outcome, currency;

@@ -1,5 +1,0 @@
--- The batches that records of the file belong to and that are not closed yet: the bursar was quicker than the export.
-SELECT DISTINCT batches.id, batches.profile
-FROM matched JOIN batches ON batches.id = matched.batch_id
-WHERE batches.closed_at IS NULL
-ORDER BY batches.id;

@@ -1,5 +1,0 @@
--- Whether the ledger knows a file, by its path, size and time, as one that another arrival of the profile was put away to.
-SELECT EXISTS (
-    SELECT FROM arrivals
-    WHERE profile = :profile AND put_away_to = :path AND size = :size AND modified = :modified AND id <> :arrival_id
-);

@@ -1,5 +1,0 @@
--- Locks the fines that a share of a file pays, in the order of their ids, against every other change until the transaction ends.
-SELECT count(*) FROM (
-    SELECT id FROM fines WHERE id IN (SELECT fine_id FROM matched WHERE share = :share AND outcome IS NULL)
-    ORDER BY id FOR UPDATE
-) AS locked;

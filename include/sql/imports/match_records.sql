@@ -1,0 +1,49 @@
+-- Reads the sums of a file as money and finds the exported line of each record: by transaction id, else by internal id.
+-- Lines of released batches were not billed and match nothing. What can't be used is sorted out with its reason, and so is a
+-- reversal that comes back: the bursar confirms it, and it pays nothing.
+INSERT INTO matches (number, partition_number, currency, amount, fine_id, matched_id, batch_id, exported, outcome, reason)
+SELECT record.number,
+    CASE WHEN record.outcome IS NULL THEN coalesce(by_transaction.fine_id, by_fine.fine_id, 0) % :partition_count ELSE -1 END,
+    record.currency, record.amount,
+    coalesce(by_transaction.fine_id, by_fine.fine_id),
+    coalesce(by_transaction.transaction_id, by_fine.transaction_id), coalesce(by_transaction.batch_id, by_fine.batch_id),
+    coalesce(by_transaction.amount, by_fine.amount),
+    CASE
+        WHEN record.problem IS NOT NULL OR record.amount IS NULL OR coalesce(record.transaction_id, record.internal_id) IS NULL
+            THEN 'INVALID'
+        WHEN by_transaction.fine_id IS NULL AND by_fine.fine_id IS NULL THEN 'UNMATCHED'
+        WHEN record.currency <> coalesce(by_transaction.currency, by_fine.currency) THEN 'CURRENCY_MISMATCH'
+        WHEN by_transaction.reversal THEN 'NO_PAYMENT'
+    END,
+    CASE
+        WHEN record.problem IS NOT NULL THEN record.problem
+        WHEN record.sum IS NULL THEN 'there is no sum'
+        WHEN record.amount IS NULL THEN 'the sum is no amount of money: write digits and a point, as in 12.50'
+        WHEN coalesce(record.transaction_id, record.internal_id) IS NULL
+            THEN 'there is neither a transaction id nor an internal id'
+        WHEN by_transaction.fine_id IS NULL AND by_fine.fine_id IS NULL THEN 'no exported fine has this id'
+        WHEN record.currency <> coalesce(by_transaction.currency, by_fine.currency)
+            THEN 'the fine was exported in ' || coalesce(by_transaction.currency, by_fine.currency)
+        WHEN by_transaction.reversal
+            THEN 'this is the reversal of transaction ' || by_transaction.reversed_transaction_id || ', and pays nothing'
+    END
+FROM (
+    SELECT number, transaction_id, internal_id, currency, sum, problem, outcome,
+           CASE WHEN sum ~ '^[+-]?[0-9]{1,11}([.][0-9]{0,3}0{0,20})?$' THEN CAST(sum AS numeric(14, 3)) END AS amount,
+           CASE WHEN internal_id ~ '^[0-9]{1,18}$' THEN CAST(internal_id AS bigint) END AS fine_id
+    FROM import_records WHERE file_id = :file_id
+    OFFSET 0  -- parsed once, not wherever it is asked for
+) AS record
+LEFT JOIN LATERAL (
+    SELECT batch_lines.batch_id, batch_lines.fine_id, batch_lines.transaction_id, batch_lines.currency, batch_lines.amount, batch_lines.reversal,
+           batch_lines.reversed_transaction_id
+    FROM batch_lines JOIN batches ON batches.id = batch_lines.batch_id
+    WHERE batch_lines.transaction_id = record.transaction_id AND batches.released_at IS NULL
+) AS by_transaction ON true
+LEFT JOIN LATERAL (
+    SELECT batch_lines.batch_id, batch_lines.fine_id, batch_lines.transaction_id, batch_lines.currency, batch_lines.amount
+    FROM batch_lines JOIN batches ON batches.id = batch_lines.batch_id
+    WHERE by_transaction.fine_id IS NULL AND batch_lines.fine_id = record.fine_id AND NOT batch_lines.reversal
+          AND batches.released_at IS NULL
+    ORDER BY batch_lines.batch_id DESC LIMIT 1
+) AS by_fine ON true;

@@ -1,0 +1,8 @@
+-- Settles fines at the library as :entry_type, PAID or WAIVED: of each all that is open, or (:amount) a part. What is open is the
+-- balance, and of a charge that the bursar holds what is outstanding; of that the bursar hears with the next export.
+INSERT INTO journal_entries (fine_id, entry_type, balance_change, outstanding_change, reversal_change, comment)
+SELECT id, :entry_type, -sign(balance) * least(abs(balance), asked.amount), -held.settled, held.settled, :comment
+FROM fines
+CROSS JOIN LATERAL (SELECT coalesce(CAST(:amount AS numeric), greatest(abs(balance), outstanding)) AS amount) AS asked
+CROSS JOIN LATERAL (SELECT least(greatest(outstanding, 0), asked.amount) AS settled) AS held
+WHERE id = ANY (CAST(:fine_ids AS bigint[])) AND (balance <> 0 OR outstanding > 0);

@@ -1,6 +1,0 @@
--- Where the checks of a load put what they find, for the length of a transaction.
-CREATE TEMPORARY TABLE wrong_lines (
-    file    text    NOT NULL,
-    line    integer NOT NULL,
-    message text    NOT NULL
-) ON COMMIT DROP;

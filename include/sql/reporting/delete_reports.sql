@@ -1,0 +1,20 @@
+-- Deletes the reports of runs that ended before a moment, and their stages; returns how many reports there were.
+-- Of each job and profile, the newest of them and the newest successful one stay, however old: alerts look at them.
+WITH old AS (
+    SELECT id, job, coalesce(profile, '') AS profile, run_id, started_at, ended_at, dry_run, outcome
+    FROM run_reports WHERE ended_at < :before
+), kept AS (
+    (SELECT DISTINCT ON (job, profile) id FROM old WHERE NOT dry_run
+     ORDER BY job, profile, started_at DESC, id DESC)
+    UNION
+    (SELECT DISTINCT ON (job, profile) id FROM old WHERE NOT dry_run AND outcome <> 'failed'
+     ORDER BY job, profile, ended_at DESC, id DESC)
+), deleted AS (
+    DELETE FROM run_reports USING old
+    WHERE run_reports.id = old.id AND run_reports.ended_at < :before AND old.id NOT IN (SELECT id FROM kept)
+    RETURNING old.job, old.profile, old.run_id
+), task_timings AS (
+    DELETE FROM task_timings USING deleted
+    WHERE (task_timings.job, task_timings.profile, task_timings.run_id) = (deleted.job, deleted.profile, deleted.run_id)
+)
+SELECT count(*) FROM deleted;

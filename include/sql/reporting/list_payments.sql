@@ -1,0 +1,21 @@
+-- What a run of a profile applied, by currency: paid on charges and, as sums below 0, taken back on credits; and of how many
+-- fines and users in all currencies together.
+SELECT currency, charges, credits, sum(fines) OVER () AS fines, users
+FROM (
+    SELECT fines.currency, count(DISTINCT fines.id) AS fines,
+           coalesce(sum(records.applied) FILTER (WHERE records.applied > 0), 0) AS charges,
+           coalesce(sum(records.applied) FILTER (WHERE records.applied < 0), 0) AS credits
+    FROM import_files
+    JOIN import_records AS records ON records.file_id = import_files.id AND records.applied IS NOT NULL
+    JOIN fines ON fines.id = records.fine_id
+    WHERE import_files.profile = :profile AND import_files.applied_by = :run_id
+    GROUP BY fines.currency
+) AS by_currency
+CROSS JOIN (
+    SELECT count(DISTINCT fines.user_id) AS users
+    FROM import_files
+    JOIN import_records AS records ON records.file_id = import_files.id AND records.applied IS NOT NULL
+    JOIN fines ON fines.id = records.fine_id
+    WHERE import_files.profile = :profile AND import_files.applied_by = :run_id
+) AS of_all
+ORDER BY currency;

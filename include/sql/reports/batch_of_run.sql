@@ -1,2 +1,0 @@
--- The newest batch that a run of a profile selected, also if it was released.
-SELECT * FROM batches WHERE profile = :profile AND run = :run ORDER BY id DESC LIMIT 1;

@@ -1,2 +1,0 @@
--- One report.
-SELECT * FROM job_reports WHERE id = :id;

@@ -1,4 +1,0 @@
--- The newest reports, of one profile or (NULL) of all.
-SELECT * FROM job_reports
-WHERE CAST(:profile AS text) IS NULL OR profile = :profile
-ORDER BY started_at DESC, id DESC LIMIT :limit;

@@ -1,0 +1,10 @@
+-- What is wrong with a file of user groups.
+INSERT INTO row_errors (file, line, message)
+SELECT :file, line, unnest(array_remove(ARRAY[
+    fault,
+    CASE WHEN fault IS NULL AND code IS NULL THEN 'code is missing' END,
+    CASE WHEN fault IS NULL AND name IS NULL THEN 'name is missing' END,
+    CASE WHEN first_line < line AND code IS NOT NULL
+         THEN format('code %s stands on line %s already', to_json(left(code, 60)), first_line) END
+], NULL))
+FROM (SELECT *, min(line) OVER (PARTITION BY code) AS first_line FROM staged_groups) AS given;

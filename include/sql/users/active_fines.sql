@@ -1,8 +1,0 @@
--- The fines of a user that are considered active: what is owed where, and in which batch it went, or goes, to which bursar.
-SELECT active.id, active.currency, active.balance, active.outstanding, active.to_reverse,
-       going.id AS going_in, going.profile AS going_to, sent.profile AS sent_to, sent.transaction_id
-FROM active_fines AS active
-LEFT JOIN batches AS going ON going.id = active.claimed_by
-LEFT JOIN exported_fines AS sent ON sent.fine_id = active.id
-WHERE active.user_id = :user_id
-ORDER BY active.id;

@@ -1,2 +1,0 @@
--- Tells the planner how many leave: of few it looks up each.
-ANALYZE leaving;

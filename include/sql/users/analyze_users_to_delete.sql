@@ -1,0 +1,2 @@
+-- Tells the planner how many leave: of few it looks up each.
+ANALYZE users_to_delete;

@@ -1,0 +1,6 @@
+-- Records what a run of a job did, in the transaction that does it.
+INSERT INTO maintenance_jobs (id, job, run_id, params, dry_run, as_of, users, fines, totals, skipped, started_at, ended_at)
+OVERRIDING SYSTEM VALUE
+VALUES (:job_id, :job, :run_id, CAST(:params AS jsonb), :dry_run, :as_of, :users, :fines, CAST(:totals AS jsonb),
+        CAST(:skipped AS jsonb), now(), clock_timestamp())
+RETURNING *;

@@ -1,2 +1,0 @@
--- How many users a purge takes (reason NULL), or keeps for a reason.
-SELECT reason, count(*) AS users FROM judged_users GROUP BY reason ORDER BY reason NULLS FIRST;

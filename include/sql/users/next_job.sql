@@ -1,2 +1,0 @@
--- The number of the next job.
-SELECT nextval(pg_get_serial_sequence('user_jobs', 'id'));

@@ -1,7 +1,0 @@
--- The judged fines in sums: what is waived (reason NULL) and what stays, by reason and currency.
-SELECT reason, currency, count(*) AS fines,
-       coalesce(sum(balance + outstanding) FILTER (WHERE balance + outstanding > 0), 0) AS charges,
-       coalesce(sum(balance + outstanding) FILTER (WHERE balance + outstanding < 0), 0) AS credits
-FROM judged_fines
-GROUP BY reason, currency
-ORDER BY reason NULLS FIRST, currency;

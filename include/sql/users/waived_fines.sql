@@ -1,2 +1,0 @@
--- The fines that are waived, among the judged ones.
-SELECT array_agg(fine_id) FROM judged_fines WHERE reason IS NULL;

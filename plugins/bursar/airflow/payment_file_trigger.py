@@ -1,0 +1,129 @@
+"""The trigger that waits for a bursar's payment files, in the event loop of Airflow's triggerer.
+
+The SFTP, FTP and PostgreSQL clients block, so each look into a folder runs in a thread. The threads are limited, and
+each connection id has one look at a time: a server that does not answer delays no other server.
+"""
+
+import asyncio
+import contextvars
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any, TypedDict
+
+from airflow.sdk import RetryAction
+from airflow.sdk.configuration import conf
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from bursar.airflow.base_dag import RETRY_POLICY
+from bursar.airflow.connections import ledger_url, open_folder
+from bursar.db.engine import ledger_engine, session_name
+from bursar.errors import BursarError, TransientError
+from bursar.imports.detect import select_ready_files
+from bursar.profiles import INCLUDE, Profile, load_profiles, load_settings
+
+log = logging.getLogger(__name__)
+
+MAX_THREADS = 8
+_threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="payment-files")
+_connection_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+
+class WaitResult(TypedDict, total=False):
+    """How a wait ended: `files` are ready; or `failure` needs a person; or, with neither, the deadline has passed.
+
+    `last_error` is set if the last look before the deadline failed.
+    """
+
+    files: list[str]
+    failure: str
+    last_error: str | None
+
+
+class PaymentFileTrigger(BaseTrigger):
+    """Looks into a profile's input folder until payment files are ready or the deadline has passed.
+
+    It looks at least once. A look that fails with an error that can pass (network, ledger) is repeated until the
+    deadline; an error that needs a person ends the wait. An unexpected error fails the task, which Airflow retries.
+
+    Args:
+        profile_code: the code of the profile, which is read anew at each look.
+        connection_id: the profile's S/FTP connection.
+        deadline: ISO 8601 with time zone. It may be a template: Airflow renders it before `run`.
+        seconds_between_looks: the pause after each look.
+    """
+
+    def __init__(self, *, profile_code: str, connection_id: str, deadline: str, seconds_between_looks: float) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.profile_code = profile_code
+        self.connection_id = connection_id
+        self.deadline = deadline
+        self.seconds_between_looks = seconds_between_looks
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Returns the class path and the arguments that create this trigger again."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", {
+            "profile_code": self.profile_code,
+            "connection_id": self.connection_id,
+            "deadline": self.deadline,
+            "seconds_between_looks": self.seconds_between_looks,
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yields one event, a `WaitResult`. After a restart of the triggerer it begins anew, with the same deadline."""
+        deadline = datetime.fromisoformat(self.deadline)
+        while True:
+            is_last_look = datetime.now(UTC) >= deadline
+            result = await self._look()
+            if is_last_look or result.get("files") or result.get("failure"):
+                yield TriggerEvent(result)  # type: ignore[no-untyped-call]
+                return
+            seconds_left = (deadline - datetime.now(UTC)).total_seconds()
+            await asyncio.sleep(max(0, min(self.seconds_between_looks, seconds_left)))
+
+    async def _look(self) -> WaitResult:
+        """Looks once, in a thread, and sorts out errors by the retry policy of all tasks."""
+        context = contextvars.copy_context()  # so that the thread writes into this task's log
+        try:
+            async with _connection_locks[self.connection_id]:
+                loop = asyncio.get_running_loop()
+                return {"files": await loop.run_in_executor(_threads, context.run, find_ready_files, self.profile_code)}
+        except Exception as error:
+            decision = RETRY_POLICY.evaluate(error, 1, 1)
+            if decision.action is RetryAction.RETRY:
+                log.warning("This look failed, and is repeated until the deadline: %s", error)
+                return {"last_error": str(error)}
+            if decision.action is RetryAction.FAIL:
+                log.exception("This look failed, and the wait ends.")
+                own = isinstance(error, BursarError)
+                return {"failure": str(error) if own else f"{type(error).__name__}: {decision.reason}"}
+            raise
+
+
+def find_ready_files(profile_code: str) -> list[str]:
+    """Looks into a profile's input folder once; returns the names of the files that are ready, oldest first.
+
+    Raises:
+        TransientError: the server or the ledger can't be reached, or the profile can't be read.
+        RemoteFolderError: the server refuses the login, can't prove who it is, or has no such folder.
+        BursarError: there is no such connection.
+    """
+    session_name.set(f"bursar import {profile_code} wait_for_files")
+    profile = _load_profile(profile_code)
+    with open_folder(profile.sftp_connection, profile.import_.input_file_path, may_create=False) as folder:
+        return select_ready_files(
+            ledger_engine(ledger_url()), profile, folder.files(), most=conf.getint("core", "max_map_length")
+        )
+
+
+def _load_profile(code: str) -> Profile:
+    profiles, _ = load_profiles(INCLUDE / "profiles", load_settings(INCLUDE / "bursar.yaml"), code=code)
+    for profile in profiles:
+        if profile.code == code and profile.import_.active:
+            return profile
+    raise TransientError(
+        f"The profile {code} has an error, has been removed, or its import is not active: it may be in the middle of "
+        "a change. Run bin/bursar profiles check."
+    )

@@ -1,0 +1,1 @@
+"""The one database: PostgreSQL, the same everywhere."""

@@ -1,0 +1,160 @@
+"""The one database: PostgreSQL, the same everywhere.
+
+Every wait is bounded. PostgreSQL ends a statement that waits a minute for a lock, a transaction whose worker does
+nothing for a minute, and any statement after half an hour. Either end closes a connection that answers no keepalives.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, cast
+
+import psycopg.sql
+from psycopg import errors
+from sqlalchemy import Engine, ExceptionContext, NullPool, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError
+
+from bursar.errors import LedgerError, TransientError
+from bursar.money import pluralize
+
+SCHEMA = Path(__file__).parents[3] / "include" / "sql" / "schema"
+
+SESSION_OPTIONS = {
+    "TimeZone": "UTC",
+    "lock_timeout": "60s",
+    "idle_in_transaction_session_timeout": "60s",
+    "statement_timeout": "30min",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+"""Settings of each session."""
+CONNECTION_PARAMETERS = {
+    "connect_timeout": "10",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+"""Parameters of each connection, in seconds, the last in milliseconds; those in the URL take precedence."""
+MAX_SESSION_NAME = 63  # bytes; PostgreSQL cuts longer ones
+session_name: ContextVar[str] = ContextVar("session_name", default="bursar")
+"""What PostgreSQL lists the sessions of this process as, in `application_name`."""
+
+_TRANSIENT = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    errors.IdleInTransactionSessionTimeout,
+    errors.ReadOnlySqlTransaction,  # a server that is a standby now
+)
+_WAITED = (errors.LockNotAvailable, errors.QueryCanceled, errors.DeadlockDetected)
+
+
+def ledger_engine(url: str) -> Engine:
+    """Opens the ledger at a PostgreSQL URL, whatever driver the URL names.
+
+    Sessions speak UTC, so that no timestamp depends on the machine. An engine is cheap until it is used;
+    connections are not kept, since a task opens one and ends. A ledger that can't be reached, breaks off or makes a
+    statement wait too long raises a TransientError.
+    """
+    address = make_url(url).set(drivername="postgresql+psycopg")
+    options = " ".join(f"-c {name}={value}" for name, value in SESSION_OPTIONS.items())
+    arguments = {name: value for name, value in CONNECTION_PARAMETERS.items() if name not in address.query}
+    arguments["options"] = f"{options} {address.query.get('options', '')}"
+    engine = create_engine(address, connect_args=arguments, poolclass=NullPool)
+
+    def name_session(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> None:
+        parameters.setdefault("application_name", session_name.get()[:MAX_SESSION_NAME])
+
+    event.listen(engine, "do_connect", name_session)
+    event.listen(engine, "handle_error", _raise_transient)
+    return engine
+
+
+@contextmanager
+def driver_errors(engine: Engine) -> Iterator[None]:
+    """Turns errors of psycopg itself, which SQLAlchemy does not see, into those of `ledger_engine`."""
+    try:
+        yield
+    except _TRANSIENT as error:
+        raise _transient(engine, error) from error
+
+
+def _raise_transient(context: ExceptionContext) -> None:
+    if isinstance(context.original_exception, _TRANSIENT):
+        raise _transient(context.engine, context.original_exception)
+
+
+def _transient(engine: Engine | None, error: BaseException) -> TransientError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, _WAITED):
+        return TransientError(
+            f"The ledger made this step wait too long, and PostgreSQL ended it ({reason}). Nothing was changed. "
+            f"{_longest_transactions(engine)} Repeat the step when that has ended; if a worker hangs, end it."
+        )
+    return TransientError(
+        f"The ledger failed ({reason}). PostgreSQL rolls back what was not committed, so the step can "
+        "be repeated. If it keeps failing, ask the administrator of the ledger's PostgreSQL."
+    )
+
+
+def _longest_transactions(engine: Engine | None) -> str:
+    """The transactions that have been open longest, which most likely hold the lock; a sentence."""
+    query = """
+        SELECT application_name, pid, coalesce(extract(epoch FROM clock_timestamp() - xact_start), 0)::int
+        FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+            AND pid IN (SELECT pid FROM pg_locks WHERE granted AND locktype IN ('relation', 'transactionid'))
+        ORDER BY xact_start LIMIT 3"""
+    try:
+        if engine is None:
+            raise psycopg.OperationalError
+        parameters = dict(engine.dialect.create_connect_args(engine.url)[1])
+        with psycopg.connect(**parameters | {"connect_timeout": 5}, autocommit=True) as connection:
+            holders = connection.execute(query).fetchall()
+    except psycopg.Error:
+        return "Which transaction holds it can't be found out."
+    if not holders:
+        return "No other transaction is open any more."
+    listed = ", ".join(
+        f"{name or 'unnamed'} (process {pid}, for {pluralize(seconds, 'second')})" for name, pid, seconds in holders
+    )
+    return f"These transactions have been open longest: {listed}."
+
+
+def migrate(engine: Engine) -> None:
+    """Brings the ledger's schema to the newest version; an up-to-date ledger is left alone."""
+    from alembic import command  # noqa: PLC0415  7 MB that no task needs
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(SCHEMA))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def grant(engine: Engine, role: str) -> None:
+    """Gives the role of the DAGs the rights that the statements need, and takes from it all others.
+
+    `engine` is that of the ledger's owner. The role must exist; PostgreSQL must be 17 or later.
+
+    Raises:
+        LedgerError: PostgreSQL refuses, or the role has a right from elsewhere that is wider; no right was changed.
+    """
+    rights = psycopg.sql.SQL((SCHEMA / "rights.sql").read_text(encoding="utf-8"))
+    excess_rights = psycopg.sql.SQL((SCHEMA / "excess_rights.sql").read_text(encoding="utf-8"))
+    try:
+        with engine.begin() as connection:
+            driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+            driver.execute(rights.format(role=psycopg.sql.Identifier(role)))
+            excess = driver.execute(excess_rights, {"role": role}).fetchone()
+            if excess:
+                reason, remedy = excess
+                raise LedgerError(
+                    f"The rights of {role} can't be limited to what the DAGs need: {reason}. {remedy}. "
+                    "No right was changed."
+                )
+    except (DBAPIError, psycopg.Error) as error:
+        raise LedgerError(f"The rights of {role} can't be set: {error}. No right was changed.") from error

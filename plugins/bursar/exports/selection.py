@@ -1,0 +1,224 @@
+"""Selection: which fines go, and for each that stays, why.
+
+The rules are one statement, include/sql/exports/select_candidates.sql; the export and the preview both ask it.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pendulum
+from sqlalchemy import Connection, Engine
+
+from bursar.db.queries import query
+from bursar.errors import BursarError
+from bursar.exports.identifier_pattern import translate_pattern_errors
+from bursar.ledger.batches import Batch, get_batch_of_run
+from bursar.money import pluralize
+from bursar.profiles import Profile, Settings
+
+log = logging.getLogger(__name__)
+
+SKIP_REASONS: Mapping[str, str] = {
+    "disputed": "the fine is disputed",
+    "in_unfinished_batch": "another export that has not ended holds it, or the charge that it takes back",
+    "other_bursar": "another profile's bursar holds the charge that the credit takes back",
+    "too_young": "younger than the time before export",
+    "other_type": "fine/fee type not in the profile",
+    "other_owner": "owner not in the profile",
+    "other_user_group": "user group not in the profile",
+    "credit_with_minimum": "credits stay behind where there is a minimum amount",
+    "below_minimum": "the user's fines are below the minimum amount",
+    "no_identifier": "the user has no identifier of the profile's type",
+    "malformed_identifier": "the user's identifier does not match the profile's pattern",
+}
+"""Why a fine is left behind, in the order in which the rules are asked, in a librarian's words."""
+
+
+@dataclass(frozen=True)
+class SelectionSummary:
+    """What an export takes and leaves: counts, and sums by currency as in `Batch.totals` and `Batch.skipped`."""
+
+    users: int
+    fines: int
+    totals: Mapping[str, Mapping[str, str]]
+    skipped: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class FineDecision:
+    """A fine with a balance, or a reversal, and why it stays: a key of `SKIP_REASONS`, or None where it goes.
+
+    `is_reversal` says that it reverses, in whole or in part, a charge that the profile's bursar holds or held.
+    """
+
+    fine_id: int
+    patron_name: str
+    identifier: str | None
+    fine_fee_type: str
+    created_at: datetime
+    currency: str
+    amount: Decimal
+    is_reversal: bool
+    reason: str | None
+
+
+def select_fines(
+    engine: Engine, profile: Profile, settings: Settings, *, run_id: str, as_of: datetime, dry_run: bool = False
+) -> Batch:
+    """Freezes the fines that a run of a profile takes into a batch, and claims them; a repeated call finds that batch.
+
+    `as_of` (aware) is the moment that the ages of fines are measured from. One transaction, during which no balance
+    changes: two runs, or two profiles, can't take the same fine. A `dry_run` claims nothing: its batch only says what
+    would go, under transaction ids that no other line will have.
+
+    Raises:
+        BursarError: the transaction ids are used up, or the identifier pattern is not valid; nothing was selected.
+    """
+    log.info("Selecting the fines that are due, once no other job changes balances.")
+    with engine.begin() as connection:
+        connection.execute(query("ledger/lock_fines_table"))
+        if found := get_batch_of_run(connection, profile.code, run_id):
+            log.info("Batch %s was selected by this run before; it stays as it is.", found.id)
+            return found
+        selection = evaluate_fines(connection, profile, as_of)
+        first_id = _reserve_transaction_ids(connection, settings, selection.fines)
+        batch = _insert_batch(connection, profile, settings, selection, run_id=run_id, as_of=as_of, dry_run=dry_run)
+        if selection.fines:
+            log.info("Freezing %s into batch %s.", pluralize(selection.fines, "fine"), batch.id)
+            connection.execute(
+                query("exports/insert_batch_lines"),
+                {"batch_id": batch.id, "prefix": settings.transaction_ids.prefix, "first_transaction_id": first_id},
+            )
+            if not dry_run:
+                connection.execute(query("exports/claim_fines"), {"batch_id": batch.id})
+    log.info(
+        "As of %s, %s of %s go as batch %s%s.",
+        f"{as_of:%Y-%m-%d %H:%M %Z}",
+        pluralize(batch.fines, "fine"),
+        pluralize(batch.users, "user"),
+        batch.id,
+        " of a dry run" if dry_run else "",
+    )
+    for reason, left in sort_by_reason(batch.skipped).items():
+        log.info("Left behind: %s, %s.", pluralize(left["fines"], "fine"), SKIP_REASONS.get(reason, reason))
+    return batch
+
+
+def preview(
+    engine: Engine, profile: Profile, *, as_of: datetime, limit: int
+) -> tuple[SelectionSummary, list[FineDecision]]:
+    """What an export would take now and what it would leave; changes nothing and holds nobody up.
+
+    The sums are of all fines; the verdicts are at most `limit` for each reason, those of the fines that go first.
+    """
+    with engine.begin() as connection:
+        selection = evaluate_fines(connection, profile, as_of)
+        verdicts = connection.execute(query("exports/list_candidates"), {"limit": limit}).mappings()
+        return selection, [FineDecision(**row) for row in verdicts]
+
+
+def evaluate_fines(connection: Connection, profile: Profile, as_of: datetime) -> SelectionSummary:
+    """Judges every fine with a balance, and every reversal, into the temporary table `judged`; sums up the verdicts.
+
+    Raises:
+        BursarError: the identifier pattern is not valid; the transaction has failed.
+    """
+    export = profile.export
+    connection.execute(query("exports/create_candidates"))
+    with translate_pattern_errors(connection, profile):
+        connection.execute(
+            query("exports/select_candidates"),
+            {
+                "profile": profile.code,
+                "created_before": created_before(as_of, export.time_before_export_days, profile.time_zone),
+                "fine_fee_types": list(export.fine_fee_types),
+                "institutional_fine_fee": export.institutional_fine_fee,
+                "libraries": list(export.libraries),
+                "user_groups": list(export.user_groups),
+                "minimum": export.minimum_amount_for_user or 0,
+                "user_identifier_type": export.user_identifier_type,
+                "identifier_pattern": export.identifier_pattern or ".*",
+            },
+        )
+    connection.execute(query("exports/analyze_candidates"))
+    users = {row.reason: row.users for row in connection.execute(query("exports/count_candidate_users"))}
+    fines = 0
+    totals: dict[str, dict[str, str]] = {}
+    skipped: dict[str, dict[str, Any]] = {}
+    for row in connection.execute(query("exports/summarize_candidates")):
+        if row.reason is None:
+            fines += row.fines
+            totals[row.currency] = {"charges": str(row.charges), "credits": str(row.credits)}
+            if row.reversals:
+                totals[row.currency]["reversals"] = str(row.reversals)
+        else:
+            left = skipped.setdefault(row.reason, {"fines": 0, "users": users[row.reason], "net": {}})
+            left["fines"] += row.fines
+            left["net"][row.currency] = str(row.charges + row.credits)
+    return SelectionSummary(users.get(None, 0), fines, totals, skipped)
+
+
+def sort_by_reason(skipped: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what was left behind in the order of `SKIP_REASONS`, unknown reasons last."""
+    return {reason: skipped[reason] for reason in (*SKIP_REASONS, *skipped) if reason in skipped}
+
+
+def created_before(as_of: datetime, days: int, time_zone: str) -> datetime:
+    """The youngest moment of creation that is old enough: the same wall-clock time, `days` days before `as_of`.
+
+    Days are days of the profile's time zone, so that one with a clock change has 23 or 25 hours.
+    """
+    return pendulum.instance(as_of).in_timezone(time_zone).subtract(days=days)
+
+
+def _reserve_transaction_ids(connection: Connection, settings: Settings, wanted: int) -> int:
+    ids = settings.transaction_ids
+    first: int = connection.execute(
+        query("exports/reserve_transaction_ids"), {"start": ids.start, "wanted": wanted}
+    ).scalar_one()
+    if first + wanted - 1 > ids.maximum:
+        raise BursarError(
+            f"The bursar transaction ids are used up: this export needs {wanted} from {first}, and "
+            f"transaction_ids.maximum in bursar.yaml is {ids.maximum}. Nothing was selected. "
+            "Raise the maximum, in agreement with the bursar."
+        )
+    return first
+
+
+def _insert_batch(
+    connection: Connection,
+    profile: Profile,
+    settings: Settings,
+    selection: SelectionSummary,
+    **of_run: str | datetime | bool,
+) -> Batch:
+    export = profile.export
+    render_options = {
+        "institution_id": settings.institution_id,
+        "identifier_type": export.user_identifier_type,
+        "time_zone": profile.time_zone,
+        "append_time_zone_abbreviation": export.append_time_zone_abbreviation,
+        "include_internal_id": export.include_internal_id,
+    }
+    row = connection.execute(
+        query("exports/insert_batch"),
+        {
+            "profile": profile.code,
+            "import_active": profile.import_.active,
+            "render_options": json.dumps(render_options),
+            "sftp_connection": profile.sftp_connection,
+            "output_file_path": export.output_file_path,
+            "time_zone": profile.time_zone,
+            "users": selection.users,
+            "fines": selection.fines,
+            "totals": json.dumps(selection.totals),
+            "skipped": json.dumps(selection.skipped),
+        }
+        | of_run,
+    )
+    return Batch.from_row(row.mappings().one())

@@ -1,0 +1,108 @@
+"""Delivery: a batch's file is sent once, by one worker at a time, or a person says that it arrived.
+
+`bursar.exports.upload_attempts` has the protocol with the server.
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine
+
+from bursar.errors import BatchError, BursarError
+from bursar.exports.build import ExportFile, build_file
+from bursar.exports.upload_attempts import Upload, resume_upload, unclear_delivery
+from bursar.exports.upload_lock import UploadLock, upload_lock
+from bursar.ledger.batches import Batch, BatchState, Step, advance, get_batch
+from bursar.remote_files.base import RemoteFolder
+from bursar.work_dir import batch_folder, hold_folder, remove_folder
+
+log = logging.getLogger(__name__)
+
+OpenFolder = Callable[[Batch], AbstractContextManager[RemoteFolder]]
+"""Opens the remote folder that a batch goes to."""
+
+
+def upload_file(engine: Engine, batch_id: int, open_folder: OpenFolder, work_dir: Path) -> Batch:
+    """Brings a batch's file into the bursar's folder under its final name, once, and records it as delivered.
+
+    A batch that is delivered already is left alone. A file that is missing on this machine is built again. The working
+    folder of the batch is removed in the end.
+
+    Raises:
+        TransientError: the server or the ledger can't be reached, or another worker uploads this batch: try again.
+        RemoteFolderError: the server refuses, or a file that is not ours stands in the way; nothing was overwritten.
+        UnclearDeliveryError: the server acknowledged the file and has it no more: a person finds out what became of it.
+        BatchError: the batch was released, or the connection leads to another folder than the upload went to.
+    """
+    found = _batch(engine, batch_id)
+    if found.was_delivered:
+        log.info("%s was delivered before, at %s.", found.file_name, found.delivered_at)
+        remove_folder(batch_folder(work_dir, batch_id))
+        return found
+    if found.dry_run:
+        raise BatchError(f"Batch {batch_id} is a dry run, which never leaves. Run the export itself.")
+    with hold_folder(batch_folder(work_dir, batch_id)):
+        document = build_file(engine, batch_id, work_dir)
+        with upload_lock(engine, batch_id) as lock:
+            found = _batch(engine, batch_id)
+            if found.state is BatchState.UNCLEAR:
+                raise unclear_delivery(found)
+            if not found.was_delivered:
+                try:
+                    _upload(engine, found, document, open_folder, lock)
+                except BursarError:
+                    if not _batch(engine, batch_id).was_delivered:
+                        raise
+                    log.info("Another worker has delivered %s meanwhile.", found.file_name)
+    remove_folder(batch_folder(work_dir, batch_id))
+    return _batch(engine, batch_id)
+
+
+def confirm_delivered(engine: Engine, batch_id: int, *, by: str) -> Batch:
+    """Records a person's word that the bursar has the file of a batch whose delivery is not certain.
+
+    The next run of the export, or the upload task of the batch's own run, then closes its fines.
+
+    Raises:
+        BatchError: the upload was never begun, or has ended already.
+        TransientError: a worker is delivering the batch at this moment.
+    """
+    with upload_lock(engine, batch_id), engine.begin() as connection:
+        found = get_batch(connection, batch_id, lock=True)
+        if found.was_delivered:
+            return found
+        if not found.state.may_be_delivered:
+            raise BatchError(
+                f"Batch {batch_id} is {found.state}: its upload was never begun, so the bursar can't have it."
+            )
+        advance(connection, batch_id, "delivered", after=found.state, delivery_confirmed_by=by)
+        confirmed = get_batch(connection, batch_id)
+    log.info("Batch %s has been delivered, as %s confirms.", batch_id, by)
+    return confirmed
+
+
+def _upload(engine: Engine, found: Batch, document: ExportFile, open_folder: OpenFolder, lock: UploadLock) -> None:
+    def record(connection: Connection, step: Step, after: BatchState, **facts: str | None) -> None:
+        advance(connection, found.id, step, after=after, **facts)
+
+    with open_folder(found) as folder:
+        resume_upload(
+            Upload(
+                engine=engine,
+                batch=found,
+                resend_id=None,
+                state=found.state,
+                part_name=found.part_name,
+                document=document,
+                folder=folder,
+                lock=lock,
+                record=record,
+            )
+        )
+
+
+def _batch(engine: Engine, batch_id: int) -> Batch:
+    with engine.connect() as connection:
+        return get_batch(connection, batch_id)

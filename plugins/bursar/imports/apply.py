@@ -1,0 +1,137 @@
+"""Application: each record of a file meets the fine that it pays, once.
+
+The rules are SQL, include/sql/import/apply_*.sql: transaction id first, then internal id, and one outcome a record.
+"""
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from bursar.db.partitions import count_partitions, run_partitioned
+from bursar.db.queries import query
+from bursar.errors import BatchError, InputFileError, TransientError
+from bursar.ledger.import_files import FileState, ImportFile, get_import_file
+from bursar.money import pluralize
+
+log = logging.getLogger(__name__)
+
+
+def apply_payments(engine: Engine, file_id: int, *, run_id: str) -> ImportFile:
+    """Applies all records of a file that was read; a file that was applied is left alone.
+
+    Few are applied in one transaction, many in shares; a repeated call applies those that have no outcome yet. `run` is
+    the run that applies the file; another may have read it. The fines of a share are locked while it is applied, so
+    that what is outstanding stays what it was judged by.
+
+    Raises:
+        TransientError: a fine of the file is in an export that is delivered but not closed yet, or somebody else is
+            applying the file: try again.
+        InputFileError: the file was refused, or has not been read.
+        BatchError: counts or sums are not those of the file. Nothing of the share was applied, and the file is not.
+    """
+    with engine.begin() as connection:
+        found = get_import_file(connection, file_id, lock=True)
+        if found.state is FileState.APPLIED:
+            log.info("%s was applied before, at %s; nothing is applied twice.", found.name, found.applied_at)
+            return found
+        if found.state is not FileState.READ:
+            raise InputFileError(f"{found.name} is {found.state} and can't be applied. Repeat its reading first.")
+        log.info("Applying the %s of %s.", pluralize(found.records or 0, "record"), found.name)
+        run_partitioned(connection, count_partitions(found.records or 0), partial(apply_partition, found))
+        # Whose share a record is follows from its match: one that found its fine only after the share of that was done.
+        if connection.execute(query("imports/list_unsettled_files"), {"file_id": file_id}).scalar_one():
+            run_partitioned(connection, 1, partial(apply_partition, found))
+        outcomes = _compared_outcomes(connection, found)
+        connection.execute(
+            query("imports/mark_applied"),
+            {"file_id": file_id, "outcomes": json.dumps(outcomes), "applied_by": run_id},
+        )
+        applied = get_import_file(connection, file_id)
+    log.info("Applied %s: %s.", applied.name, _describe(outcomes))
+    return applied
+
+
+def apply_partition(found: ImportFile, connection: Connection, share: Mapping[str, int]) -> None:
+    """Applies those records of a share (see `run_partitioned`) that have no outcome.
+
+    Whoever was taken for dead may come here late: it finds fewer of them than it matched, and gives up.
+    """
+    this = {"file_id": found.id, "amount_mode": found.amount_mode, **share}
+    connection.execute(query("imports/create_matches"))
+    connection.execute(query("imports/match_records"), this)
+    connection.execute(query("imports/analyze_matches"))
+    _wait_for_exports(connection, found)
+    records = _compared_with_the_reading(connection, found, this)
+    connection.execute(query("imports/lock_fines"), this)
+    settled = connection.execute(query("imports/settle_records"), this).rowcount
+    uneven = connection.execute(query("imports/count_mismatches"), this).scalar_one()
+    if settled != records:
+        raise TransientError(
+            f"{found.name}: of {pluralize(records, 'record')} {records - settled} got their outcome from somebody else "
+            "meanwhile. This changed nothing; repeated, it applies what is left."
+        )
+    if uneven:
+        raise _wrong(found, f"the outcomes of {pluralize(uneven, 'record')} do not account for their sums")
+    connection.execute(query("imports/post_payments"), this)
+    connection.execute(query("imports/post_credits"), this)
+
+
+def _wait_for_exports(connection: Connection, found: ImportFile) -> None:
+    unclosed = connection.execute(query("imports/list_unclosed_batches")).all()
+    if unclosed:
+        batches = ", ".join(f"{row.id} of {row.profile}" for row in unclosed)
+        raise TransientError(
+            f"{found.name} pays fines of an export that has not closed them yet (batch {batches}). The file waits "
+            "until it has; if it does not, see `bin/bursar batches`."
+        )
+
+
+def _compared_with_the_reading(connection: Connection, found: ImportFile, this: Mapping[str, Any]) -> int:
+    """How many records are left in a share, if those of all shares are what the reader counted."""
+    rows = connection.execute(query("imports/sum_matches"), this).all()
+    _compare(found, "matched", sum(row.records for row in rows), {row.currency: row.sum for row in rows})
+    return sum(row.of_share for row in rows)
+
+
+def _compared_outcomes(connection: Connection, found: ImportFile) -> Mapping[str, Any]:
+    """The outcomes in counts and sums, if these are what the reader counted."""
+    outcomes: dict[str, dict[str, Any]] = {}
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for row in connection.execute(query("imports/count_outcomes"), {"file_id": found.id}):
+        if row.outcome is None:
+            raise _wrong(found, f"{pluralize(row.records, 'record')} got no outcome")
+        outcome = outcomes.setdefault(row.outcome, {"records": 0, "sums": {}, "applied": {}, "credited": {}})
+        outcome["records"] += row.records
+        for name, amount in (("sums", row.sum), ("applied", row.applied), ("credited", row.credit_amount)):
+            outcome[name][row.currency] = str(amount)
+        if row.paid_twice:
+            outcome.setdefault("paid_twice", {})[row.currency] = str(row.paid_twice)
+        sums[row.currency] += row.sum
+    _compare(found, "settled", sum(outcome["records"] for outcome in outcomes.values()), sums)
+    return outcomes
+
+
+def _compare(found: ImportFile, what: str, records: int, sums: Mapping[str, Decimal]) -> None:
+    there = {currency: amount for currency, amount in sums.items() if amount}
+    read = {currency: Decimal(total) for currency, total in (found.totals or {}).items() if Decimal(total)}
+    if records != found.records or there != read:
+        raise _wrong(
+            found, f"of {pluralize(found.records or 0, 'record')} with {read}, {records:,} with {there} {what}"
+        )
+
+
+def _wrong(found: ImportFile, what: str) -> BatchError:
+    return BatchError(
+        f"{found.name} was not applied, or not all of it: {what}. This is an error in Bursar; keep the file, report "
+        "it, and let nothing be sent in its place."
+    )
+
+
+def _describe(outcomes: Mapping[str, Any]) -> str:
+    return ", ".join(f"{outcome['records']} {name}" for name, outcome in outcomes.items()) or "no records"

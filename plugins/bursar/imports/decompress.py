@@ -1,0 +1,128 @@
+"""Unpacking: the XML of a fetched file, be it plain, `.gz` or `.zip`, as a stream that can't swell without end."""
+
+import gzip
+import io
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePath, PureWindowsPath
+from typing import IO, BinaryIO
+
+from bursar.errors import InputFileError
+from bursar.money import pluralize
+
+MAX_RATIO = 250  # real files unpack to some 30 times their size
+RATIO_APPLIES_ABOVE = 1024 * 1024  # bytes beside it, for small files
+MAX_DIRECTORY = 256 * 1024  # bytes; the directory of one member is shorter, however long its name and comment
+
+_AGAIN = "Ask the bursar to send the file again."
+_ONE_FILE = "Ask the bursar for an .xml file, or for a .gz or .zip with one such file in it."
+_GZIP, _ZIP = b"\x1f\x8b", b"PK"
+_ENCRYPTED = 0x1
+_DOS_DIRECTORY = 0x10
+_Packed = IO[bytes] | gzip.GzipFile
+_DAMAGES = (
+    EOFError,
+    gzip.BadGzipFile,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    ValueError,
+    NotImplementedError,
+)
+
+
+@contextmanager
+def open_decompressed(path: Path, name: str) -> Iterator[BinaryIO]:
+    """Opens a fetched file and unpacks it while it is read; `name` is what messages call it.
+
+    Its first bytes say what it is. Nothing is unpacked to disk, and no more to memory than is asked for.
+
+    Raises:
+        InputFileError: here for what is not one file; from the stream for an archive that is damaged or cut off, and as
+            soon as it has unpacked to more than `MAX_RATIO` times its size and `RATIO_APPLIES_ABOVE`.
+    """
+    with _File(path) as file:
+        start = file.read(2)
+        file.seek(0)
+        if start not in {_GZIP, _ZIP}:
+            ending = PurePath(name).suffix.lower()
+            if ending in {".gz", ".zip"}:
+                raise InputFileError(f"{name}: the file ends in {ending} but is no such archive. {_ONE_FILE}")
+            yield io.BufferedReader(file)
+            return
+        limit = MAX_RATIO * path.stat().st_size + RATIO_APPLIES_ABOVE
+        packed: _Packed = _only_member(file, name) if start == _ZIP else gzip.GzipFile(fileobj=file)
+        with packed, io.BufferedReader(_Unpacked(packed, name, limit)) as unpacked:
+            if unpacked.peek(2)[:2] in {_GZIP, _ZIP}:
+                raise InputFileError(f"{name}: an archive within an archive. {_ONE_FILE}")
+            yield unpacked
+
+
+class _File(io.FileIO):
+    """A file that refuses to be read whole, as zipfile does with a directory of any size."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > MAX_DIRECTORY:
+            raise zipfile.BadZipFile(f"{pluralize(size, 'byte')} of directory for one member")
+        return super().read(-1 if size is None else size)
+
+
+class _Unpacked(io.RawIOBase):
+    """What comes out of an archive, up to a limit in bytes."""
+
+    def __init__(self, packed: _Packed, name: str, limit: int) -> None:
+        self._packed = packed
+        self._name = name
+        self._limit = limit
+        self._left = limit
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
+        try:
+            data = self._packed.read(len(buffer))
+        except _DAMAGES as error:
+            raise _damaged(self._name) from error
+        self._left -= len(data)
+        if self._left < 0:
+            raise InputFileError(f"{self._name}: unpacks to more than {pluralize(self._limit, 'byte')}. {_ONE_FILE}")
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _only_member(file: BinaryIO, name: str) -> IO[bytes]:
+    try:
+        archive = zipfile.ZipFile(file)
+        members = archive.infolist()
+        if len(members) != 1:
+            raise InputFileError(f"{name}: the archive has {pluralize(len(members), 'file')} in it. {_ONE_FILE}")
+        if reason := _why_refused(members[0]):
+            raise InputFileError(f"{name}: {reason}. {_ONE_FILE}")
+        if not 0 <= members[0].header_offset < archive.start_dir:
+            raise zipfile.BadZipFile("its directory points elsewhere")
+        return archive.open(members[0])
+    except _DAMAGES as error:
+        raise _damaged(name) from error
+
+
+def _why_refused(member: zipfile.ZipInfo) -> str | None:
+    inner = member.orig_filename
+    mode = member.external_attr >> 16
+    if inner in {"", ".."} or PureWindowsPath(inner).name != inner:  # parts by any system's separator
+        return "the name of the file in the archive has folders in it"
+    if stat.S_IFMT(mode) not in {0, stat.S_IFREG} or member.external_attr & _DOS_DIRECTORY:
+        return "the archive has a folder or a link in it and no file"
+    if member.flag_bits & _ENCRYPTED:
+        return "the archive has a password"
+    if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        return "the archive is packed in an unusual way"
+    return None
+
+
+def _damaged(name: str) -> InputFileError:
+    return InputFileError(f"{name}: the archive is damaged or cut off. {_AGAIN}")

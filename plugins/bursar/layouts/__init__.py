@@ -1,0 +1,1 @@
+"""Layouts: the formats of the files that are exchanged with a bursar."""

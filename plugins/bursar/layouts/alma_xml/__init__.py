@@ -1,0 +1,1 @@
+"""The XML format of Alma: its namespace, its schema, writing, checking and reading it."""

@@ -1,0 +1,195 @@
+"""What the desk is refused: why, and what would work instead."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection, Row
+from sqlalchemy.exc import DBAPIError
+
+from bursar.db.queries import query
+from bursar.errors import LedgerError
+from bursar.money import format_money
+
+CLAIMED_BY_AN_EXPORT = "BU001"
+OF_A_DELETED_USER = "BU004"
+CONSTRAINTS = {
+    "fines_user_id_fkey": "there is no user {user_id}.",
+    "fines_item_id_fkey": "there is no item {item_id}.",
+    "fines_owner_library_fkey": "there is no library {owner_library}. Leave it out if the institution owns the fine.",
+    "fines_source_id_key": "the fine {source_id} of the library system is in the ledger already.",
+    "fines_currency_check": "{currency} is no currency; write its three capital letters, such as EUR.",
+    "credits_are_negative": "type CREDIT is for credits, which take a charge back or give money; add it as one.",
+}
+"""What the ledger's constraints on new fines mean at the desk."""
+
+
+@contextmanager
+def translate_database_errors(connection: Connection, facts: dict[str, Any]) -> Iterator[None]:
+    """Turns what the ledger itself refuses within into a LedgerError; the transaction can go on."""
+    try:
+        with connection.begin_nested():
+            yield
+    except DBAPIError as error:
+        if not isinstance(error.orig, psycopg.Error):
+            raise
+        diagnosis = error.orig.diag
+        if diagnosis.sqlstate == CLAIMED_BY_AN_EXPORT:
+            raise LedgerError(
+                f"Not now: {diagnosis.message_primary}; it is free again when that ends. `bin/bursar batches` shows "
+                "how far it is."
+            ) from error
+        if diagnosis.sqlstate == OF_A_DELETED_USER:
+            raise LedgerError(f"Nothing was changed: {diagnosis.message_primary}.") from error
+        if diagnosis.constraint_name in CONSTRAINTS:
+            reason = CONSTRAINTS[diagnosis.constraint_name].format(**facts)
+            raise LedgerError(f"The fine was not added: {reason}") from error
+        raise
+
+
+def nothing_to_settle_error(connection: Connection, fine: Row[Any]) -> LedgerError:
+    """Why nothing can be paid or waived of a fine without a balance."""
+    sent = connection.execute(query("ledger/get_exporting_batch"), {"fine_id": fine.id}).first()
+    if sent is None or (fine.status == "TRANSFERRED" and fine.outstanding == 0):
+        at_the_bursar = " It was paid at the bursar." if fine.status == "TRANSFERRED" else ""
+        return LedgerError(f"Nothing is owed on fine {fine.id} any more.{at_the_bursar}")
+    went = f"Fine {fine.id} went to the bursar {_batch(sent)}"
+    if fine.outstanding == 0:
+        return LedgerError(
+            f"{went}; nothing is owed at the library. If it should not have been charged, give a credit for it: the "
+            "bursar hears of that."
+        )
+    if fine.amount < 0:
+        return LedgerError(
+            f"{went}; {format_money(-fine.outstanding, fine.currency)} of this credit is outstanding there: it is "
+            f"with the "
+            "bursar, who gives it to the student. To take it back, add a fine."
+        )
+    return held_by_bursar_error(connection, fine)
+
+
+def held_by_bursar_error(connection: Connection, fine: Row[Any]) -> LedgerError:
+    """Why nothing is done at the desk with a charge that is outstanding at the bursar."""
+    sent = connection.execute(query("ledger/get_exporting_batch"), {"fine_id": fine.id}).one()
+    return LedgerError(
+        f"Fine {fine.id} went to the bursar {_batch(sent)}; {format_money(fine.outstanding, fine.currency)} is "
+        f"outstanding "
+        "there: it is with the bursar, and is paid there. If its item came back, give a credit for it: the bursar "
+        "hears of that. To let the desk settle such fines, set allow_activity_on_transferred_finesfees to yes in "
+        "bursar.yaml."
+    )
+
+
+def too_late_to_dispute_error(connection: Connection, fine: Row[Any]) -> LedgerError:
+    """Why an exported fine can't be disputed."""
+    sent = connection.execute(query("ledger/get_exporting_batch"), {"fine_id": fine.id}).one()
+    return LedgerError(
+        f"Fine {fine.id} went to the bursar {_batch(sent)}; a dispute would only keep it from being exported. Dispute "
+        "it at the bursar; if it should not have been charged, give a credit for it: the bursar hears of that."
+    )
+
+
+def nothing_to_refund_error(connection: Connection, fine: Row[Any]) -> LedgerError:
+    """Why there is no money that the desk could give back for a fine."""
+    if fine.amount < 0:
+        return LedgerError(f"Fine {fine.id} is a credit; what was paid out can't be refunded. Add a fine instead.")
+    sent = connection.execute(query("ledger/get_exporting_batch"), {"fine_id": fine.id}).first()
+    at_the_bursar = (
+        f" It went to the bursar {_batch(sent)}, who has whatever was paid for it: give a credit for it, and the "
+        "bursar hears of that."
+        if sent
+        else ""
+    )
+    return LedgerError(f"Nothing was paid for fine {fine.id} at the library.{at_the_bursar}")
+
+
+def reversal_too_large_error(charge: Row[Any], totals: Row[Any], asked: Decimal | None) -> LedgerError:
+    """Says why a credit can't reverse that much of a charge; `totals` is its row of charge_totals."""
+    left = totals.reversible
+    advice = (
+        f"Give a credit of at most {format_money(left, charge.currency)}."
+        if left > 0
+        else "The whole charge has been given up, so no credit is needed."
+    )
+    return _error(_limit("reverse", charge, left, asked), _given_up(charge, totals), advice)
+
+
+def waiver_too_large_error(charge: Row[Any], totals: Row[Any], asked: Decimal) -> LedgerError:
+    """Says why that much of a charge can't be waived beside the credits that reverse it."""
+    advice = (
+        f"{format_money(totals.open_credits, charge.currency)} of these credits is still open. Leave the charge and "
+        f"its "
+        "credits to the next export, or waive the credits first."
+        if totals.open_credits > 0
+        else "The student has had that part already, so it can only be paid."
+    )
+    return _error(_limit("waive", charge, totals.reversible, asked), _given_up(charge, totals), advice)
+
+
+def refund_too_large_error(charge: Row[Any], totals: Row[Any], asked: Decimal) -> LedgerError:
+    """Says why that much of a charge can't be refunded beside the credits that reverse it."""
+    returned = (
+        f"Of the {format_money(totals.paid, charge.currency)} paid for it, "
+        f"{format_money(totals.given_back, charge.currency)} has "
+        "been given back by credits."
+        if totals.given_back > 0
+        else ""
+    )
+    advice = (
+        f"{format_money(totals.open_credits, charge.currency)} of its credits is still open: pay that out instead."
+        if totals.open_credits > 0
+        else ""
+    )
+    limit = min(totals.reversible, totals.returnable)
+    return _error(_limit("refund", charge, limit, asked), _given_up(charge, totals), returned, advice)
+
+
+def payout_too_large_error(credit: Row[Any], totals: Row[Any], asked: Decimal) -> LedgerError:
+    """Says why that much of a credit can't be paid out; `totals` is the row of the charge that it reverses."""
+    currency = credit.currency
+    why = (
+        f"It reverses fine {totals.fine_id}, for which {format_money(totals.paid, currency)} has been paid and "
+        f"{format_money(totals.given_back, currency)} given back."
+    )
+    if totals.balance > 0:
+        advice = (
+            f"{format_money(totals.balance, currency)} of that fine is still open: leave both to the next export, or "
+            f"let the "
+            "student pay the fine first."
+        )
+    elif totals.outstanding > 0:
+        advice = (
+            f"{format_money(totals.outstanding, currency)} of that fine is outstanding at the bursar: leave the "
+            f"credit to the "
+            "next export, which sends it there."
+        )
+    else:
+        advice = "If the credit is wrong, waive it."
+    return _error(_limit("pay out", credit, totals.returnable, asked), why, advice)
+
+
+def _error(*sentences: str) -> LedgerError:
+    return LedgerError(" ".join(sentence for sentence in sentences if sentence))
+
+
+def _limit(act: str, fine: Row[Any], limit: Decimal, asked: Decimal | None) -> str:
+    if limit <= 0 or asked is None:
+        return f"Nothing of fine {fine.id} is left to {act}."
+    left = format_money(limit, fine.currency)
+    return f"Only {left} of fine {fine.id} is left to {act}; {format_money(asked, fine.currency)} is more."
+
+
+def _given_up(charge: Row[Any], totals: Row[Any]) -> str:
+    """Says what of a charge has been given up; blank if nothing has."""
+    parts = {"waived or refunded": totals.waived, "reversed by credits": totals.reversed}
+    told = " and ".join(
+        f"{format_money(sum_, charge.currency)} has been {how}" for how, sum_ in parts.items() if sum_ > 0
+    )
+    return f"Of the {format_money(charge.amount, charge.currency)} charged, {told}." if told else ""
+
+
+def _batch(sent: Row[Any]) -> str:
+    transaction = f" as transaction {sent.transaction_id}" if sent.transaction_id else ""
+    return f"in batch {sent.batch_id}{transaction}"

@@ -1,0 +1,107 @@
+"""Files of payments: the durable record of each import, and the steps that it has taken."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping
+
+from bursar.db.queries import query
+from bursar.errors import InputFileError
+
+OUTCOMES = (
+    "PAID",
+    "PARTLY_PAID",
+    "OVERPAID",
+    "ALREADY_SETTLED",
+    "NO_PAYMENT",
+    "UNMATCHED",
+    "CURRENCY_MISMATCH",
+    "INVALID",
+)
+"""What can become of a record, in the order in which people are told."""
+APPLIED_OUTCOMES = ("PAID", "PARTLY_PAID", "OVERPAID")
+"""The outcomes that move money; the others change nothing, and their records are in the rejects report."""
+
+
+def sort_outcomes(outcomes: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns outcomes in the order of `OUTCOMES`, unknown ones last; the ledger keeps them in an order of its own."""
+    return {outcome: outcomes[outcome] for outcome in (*OUTCOMES, *outcomes) if outcome in outcomes}
+
+
+class FileState(StrEnum):
+    """How far a file has come. The ledger derives it from the moments of its steps."""
+
+    REGISTERED = "REGISTERED"
+    READ = "READ"
+    APPLIED = "APPLIED"
+    REJECTED = "REJECTED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportFile:
+    """One file of payments, known by its bytes.
+
+    `totals` is `{currency as in the file, or "": sum as text}`, `outcomes` is
+    `{outcome: {"records": n, "sums" | "applied" | "credited": {currency: text}}}`, with "paid_twice" where charges
+    had been settled at the library before. All moments are aware, in UTC.
+    """
+
+    id: int
+    profile: str
+    run_id: str
+    name: str
+    size: int
+    modified: datetime
+    sha256: str
+    amount_mode: str
+    records: int | None
+    totals: Mapping[str, str] | None
+    rejection: str | None
+    outcomes: Mapping[str, Mapping[str, Any]] | None
+    read_at: datetime | None
+    applied_at: datetime | None
+    rejected_at: datetime | None
+    state: FileState
+
+    @classmethod
+    def from_row(cls, row: RowMapping) -> "ImportFile":
+        """Makes a file of a row of the table."""
+        return cls(**{field.name: row[field.name] for field in fields(cls)} | {"state": FileState(row["state"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileArrival:
+    """A file as it lay in the bursar's folder under a name, in one run of a profile; its bytes may have come before.
+
+    `archived_path` is its path from that folder now, None if it still lies there or was taken away by somebody else.
+    """
+
+    id: int
+    file_id: int
+    size: int
+    modified: datetime
+    archived_at: datetime | None
+    archived_path: str | None
+
+
+def get_arrival(connection: Connection, profile: str, run_id: str, name: str) -> FileArrival | None:
+    """What arrived under a name in a run, if it was registered."""
+    parameters = {"profile": profile, "run_id": run_id, "name": name}
+    row = connection.execute(query("ledger/get_file_arrival"), parameters).mappings().first()
+    return FileArrival(**{field.name: row[field.name] for field in fields(FileArrival)}) if row else None
+
+
+def get_import_file(connection: Connection, file_id: int, *, lock: bool = False) -> ImportFile:
+    """One file; with `lock` no one else can take a step with it until the transaction ends.
+
+    Raises:
+        InputFileError: there is no such file.
+    """
+    one = query("ledger/lock_import_file" if lock else "ledger/get_import_file")
+    row = connection.execute(one, {"file_id": file_id}).mappings().first()
+    if row is None:
+        raise InputFileError(f"There is no import file {file_id}.")
+    return ImportFile.from_row(row)

@@ -1,0 +1,1 @@
+"""Notifications: mails and chat messages about runs, alerts and approvals."""

@@ -1,0 +1,82 @@
+"""How people keep an eye on a profile's jobs: who is told, what raises an alert, what a person has to approve."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from bursar.profiles.field_types import Matches, StrictModel, Text, TextList, WholeNumber
+
+CHAT = "chat:"
+MAX_MINUTES = 10_080
+MAX_DAYS = 3650
+MAX_HOURS = 720
+
+Recipient = Annotated[
+    Text,
+    Matches(
+        r"[!#-+\--9=?A-Z^-~]{1,64}@[A-Za-z0-9.-]{1,255}|chat:[A-Za-z0-9_.-]{1,250}",
+        "write an address, as in fines@library.edu, or chat: and the id of an Airflow connection of type apprise, "
+        "as in chat:library_slack",
+    ),
+]
+Recipients = Annotated[tuple[Recipient, ...], *TextList.__metadata__]
+
+
+class Notifications(StrictModel):
+    """Who is told how a job ended: addresses, and chat rooms by the Airflow connection that leads there."""
+
+    completed: Recipients = Field((), description="Who is told when a job did all that it should. Blank: nobody.")
+    completed_with_warnings: Recipients = Field(
+        (),
+        description="Who is told when a job ended with warnings, and when an export waits for approval. Blank: nobody.",
+    )
+    nothing_to_do: Recipients = Field((), description="Who is told when there was nothing to do. Blank: nobody.")
+    failed: Recipients = Field((), description="Who is told when a job failed, and gets the alerts. Blank: nobody.")
+
+
+class Alerts(StrictModel):
+    """What has to be told although no job reports it. Those who are told about failures get each alert once."""
+
+    export_deadline_minutes: Annotated[WholeNumber, Field(ge=1, le=MAX_MINUTES)] | None = Field(
+        None, description="How long after its scheduled time an export must have ended. Blank: no deadline."
+    )
+    import_deadline_minutes: Annotated[WholeNumber, Field(ge=1, le=MAX_MINUTES)] | None = Field(
+        None,
+        description="How long after its scheduled time an import must have ended, its waiting for a file included. "
+        "Blank: no deadline.",
+    )
+    max_days_without_export: Annotated[WholeNumber, Field(ge=1, le=MAX_DAYS)] | None = Field(
+        None,
+        description="How many days may pass without a successful export; one with nothing to do is a success. "
+        "Blank: any number.",
+    )
+    max_days_without_file: Annotated[WholeNumber, Field(ge=1, le=MAX_DAYS)] | None = Field(
+        None, description="How many days may pass without a file of payments from the bursar. Blank: any number."
+    )
+    max_unsent_hours: Annotated[WholeNumber, Field(ge=1, le=MAX_HOURS)] | None = Field(
+        None, description="How long a batch may stay unfinished while its fines wait. Blank: any time."
+    )
+
+
+class Approval(StrictModel):
+    """Limits beyond which an export waits for a person in Airflow before anything is uploaded. Blank: no limit."""
+
+    max_fines: WholeNumber | None = Field(None, description="An export of more fines than this waits for approval.")
+    max_amount: WholeNumber | None = Field(
+        None,
+        description="An export whose charges, or credits, are more than this in any one currency waits for approval.",
+    )
+    max_ratio_to_median: Annotated[WholeNumber, Field(ge=2)] | None = Field(
+        None,
+        description="An export of more than this many times the usual number of fines, or of the usual charges in a "
+        "currency, waits for approval. Usual is the median of the last 10 exports; with fewer than 3, nothing is.",
+    )
+    timeout_hours: Annotated[WholeNumber, Field(ge=1, le=MAX_HOURS)] = Field(
+        24,
+        description="How long an export waits for an answer. Without one nothing is sent, and the fines stay open.",
+    )
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether any export might have to wait."""
+        return any(limit is not None for limit in (self.max_fines, self.max_amount, self.max_ratio_to_median))

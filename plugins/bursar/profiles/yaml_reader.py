@@ -1,0 +1,157 @@
+"""YAML as people mean it: every value stays the text that stands in the file, and every key knows its line.
+
+YAML alone would read 12:30 as 750, 1.10 as 1.1, 02 as 2 and no as False. The models decide what a text is.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import yaml
+
+from bursar.profiles.problems import Problem
+
+Value: TypeAlias = "str | list[Value] | dict[str, Value] | None"
+Place: TypeAlias = tuple[str | int, ...]
+
+MAX_INT_DIGITS = 8 * 1024  # characters; a profile with all its fields has 2,000
+_CORE_TAG = "tag:yaml.org,2002:"
+_PLAIN_WORDS = {
+    "found character '\\t' that cannot start any token": "a tab stands here: indent with spaces",
+    "mapping values are not allowed here": (
+        "a colon where none can stand: put a value with a colon in quotes, or mend the indentation"
+    ),
+    "could not find expected ':'": "expected `key: value`, with a space after the colon",
+    "expected <block end>, but found '<scalar>'": (
+        "text follows a closing quote or bracket: put the whole value in single quotes"
+    ),
+    "found unknown escape character": "double quotes give the backslash a meaning of its own: use single quotes",
+    "but found another document": "a second document starts here: one file holds one document",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A YAML file as text. `data` is None if the file can't be read at all; `problems` then says why.
+
+    A blank value (nothing, `~`, `null`, or an empty text) is None.
+    """
+
+    file: str
+    data: dict[str, Value] | None
+    lines: Mapping[Place, int]
+    problems: tuple[Problem, ...] = ()
+
+    def line(self, place: Place) -> int:
+        """The line of a key or list item; for one that is not there, the line of what it is missing from."""
+        while place and place not in self.lines:
+            place = place[:-1]
+        return self.lines.get(place, 1)
+
+
+class _UnusableError(Exception):
+    """The file is not YAML that a profile may use: line and message."""
+
+
+def read_yaml(path: Path) -> Source:
+    """Reads a YAML file whose root is a mapping. Never raises: whatever is wrong is in the problems."""
+    try:
+        reading = _Reading(str(path))
+        data = reading.mapping(_root(_text(path)), ())
+    except _UnusableError as unusable:
+        line, message = unusable.args
+        return Source(str(path), None, {}, (Problem(str(path), line, "", message),))
+    except RecursionError:
+        return Source(str(path), None, {}, (Problem(str(path), 1, "", "brackets within brackets without end"),))
+    return Source(str(path), data, reading.lines, tuple(reading.problems))
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise _UnusableError(1, f"can't be read: {error.strerror}") from None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise _UnusableError(line, f"byte 0x{content[error.start]:02X} is not UTF-8: save the file as UTF-8") from None
+
+
+def _root(text: str) -> yaml.MappingNode:
+    try:
+        root = _composed(text)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise _UnusableError(line, f"the character U+{error.character:04X} can't stand in a file: remove it") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problem = error.problem or error.context or ""
+        message = f"this is not YAML: {problem}. Put values with signs such as : # [ {{ & * % @ in quotes"
+        message = next((words for start, words in _PLAIN_WORDS.items() if problem.startswith(start)), message)
+        raise _UnusableError(mark.line + 1 if mark else 1, message) from None
+    if isinstance(root, yaml.MappingNode):
+        return root
+    raise _UnusableError(1, "the file is empty" if root is None else "expected lines of the form `key: value`")
+
+
+def _composed(text: str) -> yaml.Node | None:
+    """The nodes of a text, by libyaml, ten times as fast as Python. Python has the better words for what is wrong."""
+    if len(text) <= MAX_INT_DIGITS:  # in a longer one so much could stand in each other that libyaml ends the process
+        with suppress(yaml.YAMLError, AttributeError):  # a PyYAML without libyaml has no such loader
+            return yaml.compose(text, Loader=yaml.CSafeLoader)
+    return yaml.compose(text, Loader=yaml.SafeLoader)
+
+
+class _Reading:
+    """Turns nodes into text, lists and dicts, and notes the line of each key and list item."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.lines: dict[Place, int] = {}
+        self.problems: list[Problem] = []
+        self._read: set[int] = set()
+
+    def mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Value]:
+        data: dict[str, Value] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                self._complain(line, place, "a list or section can't be a key")
+                continue
+            here = (*place, key.value)
+            if here in self.lines:
+                self._complain(line, here, f"stands in line {self.lines[here]} already: keep one of the two")
+                continue
+            self.lines[here] = line
+            data[key.value] = self._value(value, here, line)
+        return data
+
+    def _value(self, node: yaml.Node, place: Place, line: int) -> Value:
+        # An alias is the node of its anchor over again. A few of them can grow into gigabytes, or into a circle.
+        if id(node) in self._read:
+            self._complain(line, place, "aliases (*) are not allowed: write the value again")
+            return None
+        self._read.add(id(node))
+        if not node.tag.startswith(_CORE_TAG):
+            self._complain(line, place, f"the tag {node.tag} means nothing here: remove it")
+        if isinstance(node, yaml.MappingNode):
+            return self.mapping(node, place)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._item(item, (*place, number)) for number, item in enumerate(node.value)]
+        blank = node.tag == f"{_CORE_TAG}null" or not node.value.strip()
+        return None if blank else str(node.value)
+
+    def _item(self, node: yaml.Node, place: Place) -> Value:
+        self.lines[place] = node.start_mark.line + 1
+        return self._value(node, place, self.lines[place])
+
+    def _complain(self, line: int, place: Place, message: str) -> None:
+        self.problems.append(Problem(self.file, line, dotted(place), message))
+
+
+def dotted(place: Place) -> str:
+    """A place as people write it: `export.libraries`. Items of a list go by the name of their list."""
+    return ".".join(part for part in place if isinstance(part, str))

@@ -1,0 +1,1 @@
+"""Sources: the systems that fines come from."""

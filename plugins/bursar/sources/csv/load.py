@@ -1,0 +1,141 @@
+"""Loading: users and fines from CSV files of the library system, all or nothing, as often as one likes.
+
+The files are copied into staging tables as they stand; from there on the ledger does the work, statement by statement
+(include/sql/load). docs/csv.md describes the files for librarians.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import Connection, CursorResult, Engine
+
+from bursar.db.bulk_copy import copy_into
+from bursar.db.queries import query
+from bursar.errors import InputFileError
+from bursar.money import pluralize
+from bursar.sources.csv.reader import FINES, GROUPS, LIBRARIES, USERS, CsvTable, records
+
+log = logging.getLogger(__name__)
+
+MAX_ERRORS_SHOWN = 50
+
+
+class InvalidRowsError(InputFileError):
+    """Lines of the files are wrong, and nothing was loaded.
+
+    `lines` holds the first of them, each as `file:line: message`; `count` says how many there are.
+    """
+
+    def __init__(self, lines: tuple[str, ...], count: int) -> None:
+        self.lines, self.count = lines, count
+        more = [f"and {count - len(lines):,} more"] if count > len(lines) else []
+        super().__init__("\n".join([*lines, *more]))
+
+
+@dataclass(frozen=True)
+class LoadResult:
+    """What a load did. The four counts of fines add up to the fines in the file.
+
+    `users_updated` are those that the ledger knew before. `fines_paid_down` were known and owe less than before,
+    `fines_unchanged` were known, `fines_settled` were known and are closed or with the bursar: they stay as they are.
+    """
+
+    users_added: int
+    users_updated: int
+    fines_added: int
+    fines_paid_down: int
+    fines_unchanged: int
+    fines_settled: int
+
+
+def load(
+    engine: Engine,
+    *,
+    groups: Path | None = None,
+    libraries: Path | None = None,
+    users: Path | None = None,
+    fines: Path | None = None,
+    currency: str,
+    time_zone: str,
+) -> LoadResult:
+    """Brings user groups, libraries, users and fines into the ledger, in one transaction.
+
+    Users that the ledger knows by their primary id are brought up to date. A fine that it knows by its `fine_id` is
+    never added again; if it owes less than before, the difference is written as paid. A credit counts in full, whatever
+    its balance, if the charge that it reverses has gone to a bursar. `currency` and `time_zone` (its IANA name) hold
+    where the files give none. Payments and exports wait while the ledger takes the lines over.
+
+    Raises:
+        InvalidRowsError: what is wrong, line by line; users and fines are checked once groups and libraries are right.
+        InputFileError: a file can't be read.
+    """
+    with engine.begin() as connection:
+        _run(connection, "create_row_errors", "create_incoming_fines", "parse_day", "parse_money", "parse_moment")
+        _stage(connection, GROUPS, groups)
+        _stage(connection, LIBRARIES, libraries)
+        users_given = _stage(connection, USERS, users)
+        _stage(connection, FINES, fines)
+        connection.execute(query("ledger/lock_fines_table"))
+
+        _run(connection, "check_groups", file=str(groups))
+        _run(connection, "check_libraries", file=str(libraries))
+        raise_row_errors(connection)
+        _run(connection, "upsert_groups", "upsert_libraries")
+
+        _run(connection, "check_users", "check_identifiers", file=str(users))
+        _run(connection, "resolve_fines", currency=currency, time_zone=time_zone)
+        _run(connection, "analyze_incoming_fines")
+        if in_full := _run(connection, "count_credits_in_full"):
+            log.info("Credits that count beyond their balance, because their charge has gone to a bursar: %s", in_full)
+        _run(connection, "check_fines", file=str(fines), time_zone=time_zone)
+        raise_row_errors(connection)
+
+        _run(connection, "update_users")
+        users_added = _run(connection, "insert_users")
+        _run(connection, "delete_identifiers", "insert_identifiers")
+        _run(connection, "upsert_items", "insert_fines", "link_reversals", "post_entries")
+        outcomes = {row.outcome: row.fines for row in connection.execute(query("sources/csv/count_fine_outcomes"))}
+    return LoadResult(
+        users_added=users_added,
+        users_updated=users_given - users_added,
+        fines_added=outcomes.get("added", 0),
+        fines_paid_down=outcomes.get("paid_down", 0),
+        fines_unchanged=outcomes.get("unchanged", 0),
+        fines_settled=outcomes.get("settled", 0),
+    )
+
+
+def _stage(connection: Connection, layout: CsvTable, path: Path | None) -> int:
+    """Copies a file into `staged_<name>`, which stays empty without a file, and returns how many records it has."""
+    table = f"staged_{layout.name}"
+    columns = ", ".join(f"{name} text" for name in layout.columns)
+    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {table} (line integer, fault text, {columns}) ON COMMIT DROP")
+    if path is None:
+        return 0
+    records_read = 0
+    with copy_into(connection, table) as copy:
+        for record in records(path, layout):
+            copy.write_row(record)
+            records_read += 1
+    log.info("%s: %s.", path, pluralize(records_read, "record"))
+    connection.exec_driver_sql(f"ANALYZE {table}")
+    return records_read
+
+
+def _run(connection: Connection, *names: str, **parameters: str) -> int:
+    """Runs statements one after the other and returns how many rows the last one changed."""
+    changed = 0
+    for name in names:
+        result = cast("CursorResult[Any]", connection.execute(query(f"sources/csv/{name}"), parameters))
+        changed = result.rowcount
+        log.debug("%s: %s.", name, pluralize(changed, "row"))
+    return changed
+
+
+def raise_row_errors(connection: Connection) -> None:
+    """Raises what stands in the temporary table `wrong_lines`, if anything does, as a InvalidRowsError."""
+    wrong = connection.execute(query("sources/csv/list_row_errors"), {"wanted": MAX_ERRORS_SHOWN}).all()
+    if wrong:
+        raise InvalidRowsError(tuple(f"{row.file}:{row.line}: {row.message}" for row in wrong), wrong[0].total)

@@ -1,0 +1,153 @@
+"""The CSV files that bring users and fines into the ledger: their columns, and their records one by one."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bursar.errors import InputFileError
+from bursar.money import pluralize
+
+IDENTIFIER = "identifier:"
+PRIMARY_ID_TYPE = "userName"
+
+
+@dataclass(frozen=True)
+class CsvTable:
+    """The columns of one kind of file, described for librarians in docs/csv.md.
+
+    `required` columns stand in the header, `optional` ones may. With `identifiers`, further columns named
+    `identifier:<TYPE>` may follow; they are read as one column `identifiers`, a JSON object of type and value.
+    """
+
+    name: str
+    required: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    identifiers: bool = False
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What a record holds behind its line and fault, in this order."""
+        return (*self.required, *self.optional, *(["identifiers"] if self.identifiers else []))
+
+
+GROUPS = CsvTable("groups", ("code", "name"))
+LIBRARIES = CsvTable("libraries", ("code", "id", "name"))
+USERS = CsvTable(
+    "users",
+    ("primary_id", "last_name", "first_name", "user_group", "expiry_date", "purge_date"),
+    identifiers=True,
+)
+FINES = CsvTable(
+    "fines",
+    ("fine_id", "primary_id", "fine_fee_type", "amount", "created_at"),
+    (
+        "balance",
+        "currency",
+        "owner_library",
+        "item_barcode",
+        "item_title",
+        "item_call_number",
+        "item_library",
+        "item_location",
+        "item_internal_location",
+        "item_due_date",
+        "vat",
+        "comment",
+        "reverses",
+    ),
+)
+
+Record = tuple[int | str | None, ...]
+
+
+def records(path: Path, layout: CsvTable) -> Iterator[Record]:
+    """Reads a file record by record, in memory that does not grow with it.
+
+    A record is the line where it starts, its fault or None, and its values in the order of `layout.columns`: blank
+    values and those of absent columns are None, spaces around a value are dropped. A record with a fault has no values.
+    What the values mean is not looked at.
+
+    Raises:
+        InputFileError: the file can't be read at all.
+    """
+    no_values = (None,) * len(layout.columns)
+    try:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            rows = _rows(file)
+            line, header = next(rows, (1, f"the header is missing; the columns are {_named(layout)}"))
+            faults = [header] if isinstance(header, str) else list(_header_faults(header, layout))
+            yield from ((line, fault, *no_values) for fault in faults)
+            if faults:
+                return
+            fields, identifiers = _places(header, layout)
+            for line, row in rows:
+                if fault := row if isinstance(row, str) else _fault(row, header):
+                    yield line, fault, *no_values
+                    continue
+                values = [*(value or None for value in row), None]
+                record = (line, None, *(values[place] for place in fields))
+                if layout.identifiers:
+                    record += (json.dumps({type_: values[place] for type_, place in identifiers}),)
+                yield record
+    except OSError as error:
+        raise InputFileError(f"{path}: the file can't be read: {error.strerror}.") from error
+
+
+def _rows(file: Iterable[str]) -> Iterator[tuple[int, list[str] | str]]:
+    """Each row that is not blank, with its first line; last of all a fault, if the CSV ends before the file does."""
+    reader = csv.reader(file, strict=True)
+    line = 1
+    try:
+        for row in reader:
+            values = [value.strip(" ") for value in row]
+            if any(values):
+                yield line, values
+            line = reader.line_num + 1
+    except csv.Error as error:
+        # What follows a quotation mark out of place can't be told apart any more.
+        yield line, f"not readable as CSV from here on: {error}"
+
+
+def _fault(row: Sequence[str], header: Sequence[str]) -> str | None:
+    if len(row) != len(header):
+        counts = f"{pluralize(len(row), 'value')} for {pluralize(len(header), 'column')}"
+        return f"{counts}; a value with a comma in it needs quotation marks"
+    text = "".join(row)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # the reader has put surrogates where it could not decode
+        return "not UTF-8; save the file in that encoding"
+    if "\0" in text:
+        return "a NUL character, which the ledger can't keep"
+    return None
+
+
+def _header_faults(header: Sequence[str], layout: CsvTable) -> Iterator[str]:
+    if fault := _fault(header, header):
+        yield fault
+        return
+    for name in dict.fromkeys(header):
+        if header.count(name) > 1:
+            yield f"column {json.dumps(name)} stands in the header {header.count(name)} times"
+        type_ = name.removeprefix(IDENTIFIER) if layout.identifiers and name.startswith(IDENTIFIER) else None
+        if type_ == PRIMARY_ID_TYPE:
+            yield f"column {name} is primary_id by another name; leave it out"
+        elif not type_ and name not in layout.required + layout.optional:
+            yield f"unknown column {json.dumps(name, ensure_ascii=False)}; the columns are {_named(layout)}"
+    for name in layout.required:
+        if name not in header:
+            yield f"column {name} is missing"
+
+
+def _named(layout: CsvTable) -> str:
+    names = [*layout.required, *layout.optional, *([f"{IDENTIFIER}<TYPE>"] if layout.identifiers else [])]
+    return ", ".join(names) + ", with commas between them"
+
+
+def _places(header: Sequence[str], layout: CsvTable) -> tuple[list[int], list[tuple[str, int]]]:
+    """Where each field of the layout stands in a record (-1: nowhere, see the None behind it), and each identifier."""
+    fields = [header.index(name) if name in header else -1 for name in layout.required + layout.optional]
+    types = [(name.removeprefix(IDENTIFIER), i) for i, name in enumerate(header) if name.startswith(IDENTIFIER)]
+    return fields, types

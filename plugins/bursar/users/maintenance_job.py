@@ -1,0 +1,169 @@
+"""The jobs over users: what a run was asked, what it did, and what became of each user or fine."""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
+from sqlalchemy import Connection, RowMapping
+
+from bursar.db.queries import query
+from bursar.errors import BursarError
+from bursar.profiles.rules import RuledModel
+
+log = logging.getLogger(__name__)
+
+Job = Literal["purge", "waive"]
+
+KEEP_REASONS: Mapping[str, str] = {
+    "no_date": "has no such date, and is never due",
+    "not_chosen": "in the file, but outside the other choices",
+    "settled": "nothing is owed any more",
+    "in_unfinished_batch": "an export that has not ended holds the fine",
+    "outstanding": "outstanding at the bursar",
+    "reversal_waits": "the next export has to tell the bursar that a fine was settled here",
+    "above_threshold": "the user owes more than the threshold",
+    "credit": "a credit of the user is open",
+    "reversed": "credits for the fine have given its amount back already; it can only be paid",
+    "disputed": "the fine is disputed",
+    "outstanding_waived": "waived; the user stays until the bursar has heard of it",
+}
+"""Why a user is kept or a fine stays, in the order in which the rules are asked, in a librarian's words."""
+
+
+def _exact(value: object) -> object:
+    if isinstance(value, float):
+        raise ValueError('write the sum in quotation marks, as in "12.50"')  # noqa: TRY004  pydantic reports ValueError
+    return value
+
+
+Amount = Annotated[Decimal, BeforeValidator(_exact), Field(ge=0, max_digits=14, decimal_places=3)]
+"""A sum of money, written as text or as a whole number."""
+
+Codes = tuple[str, ...]
+"""Codes to choose by; none choose all."""
+
+
+class JobParams(RuledModel):
+    """What a person chose in the form of a job."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    user_groups: Codes = ()
+    dry_run: bool = True
+
+    @classmethod
+    def of_form(cls, values: Mapping[str, Any]) -> Self:
+        """Checks what stands in the form; a blank field is one that nobody filled in.
+
+        Raises:
+            BursarError: something in it can't be used; the message says what, field by field.
+        """
+        try:
+            return cls.model_validate({name: value for name, value in values.items() if value not in (None, "", [])})
+        except ValidationError as error:
+            wrong = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+            raise BursarError(f"The form can't be used, and nothing was changed. {'; '.join(wrong)}.") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaintenanceJob:
+    """What a run of a job did, or in a dry run would have done.
+
+    `users` were purged, or had fines that were waived; `fines` were waived. `totals` is what was waived, as
+    `Batch.totals`; `skipped` is `{reason: {"fines": n, "users": n, "net": {currency: text}}}`. Moments are in UTC.
+    """
+
+    id: int
+    job: Job
+    run_id: str
+    params: Mapping[str, Any]
+    dry_run: bool
+    as_of: datetime
+    users: int
+    fines: int
+    totals: Mapping[str, Mapping[str, str]]
+    skipped: Mapping[str, Mapping[str, Any]]
+    started_at: datetime
+    ended_at: datetime
+
+    @classmethod
+    def from_row(cls, row: RowMapping) -> "MaintenanceJob":
+        """Makes a job of a row of the table."""
+        return cls(**{field.name: row[field.name] for field in fields(cls)})
+
+
+def get_job_of_run(connection: Connection, job: Job, run_id: str) -> MaintenanceJob | None:
+    """What a run of a job did, if it has."""
+    row = connection.execute(query("users/get_job_of_run"), {"job": job, "run_id": run_id}).mappings().first()
+    return MaintenanceJob.from_row(row) if row else None
+
+
+def validate_codes(connection: Connection, user_groups: tuple[str, ...], libraries: tuple[str, ...] = ()) -> None:
+    """Makes sure that the ledger knows what was chosen: a code mistyped would choose nobody, and nobody would notice.
+
+    Raises:
+        BursarError: it does not.
+    """
+    chosen = {"user_groups": list(user_groups), "libraries": list(libraries)}
+    unknown = [f"{row.kind} {row.code}" for row in connection.execute(query("users/find_unknown_codes"), chosen)]
+    if unknown:
+        raise BursarError(f"The ledger does not know {', '.join(unknown)}. Nothing was changed.")
+
+
+def next_job(connection: Connection) -> int:
+    """The number of the job that begins."""
+    return int(connection.execute(query("users/reserve_job_id")).scalar_one())
+
+
+def waive(connection: Connection, comment: str) -> None:
+    """Gives up what the fines in the temporary table `judged_fines` owe, save those that have a reason to stay."""
+    waived = connection.execute(query("users/sum_waived_fines")).scalar_one() or []
+    settled = {"entry_type": "WAIVED", "fine_ids": waived, "amount": None, "comment": comment}
+    connection.execute(query("ledger/post_settlement"), settled)
+
+
+def record(
+    connection: Connection,
+    job: Job,
+    job_id: int,
+    choices: JobParams,
+    *,
+    run_id: str,
+    as_of: datetime,
+    users: Mapping[str | None, int],
+) -> MaintenanceJob:
+    """Records what a job decided, from `judged_fines` and the numbers of users by reason (None: purged, or waived)."""
+    fines = 0
+    totals: dict[str, dict[str, str]] = {}
+    skipped: dict[str, dict[str, Any]] = {
+        reason: {"fines": 0, "users": count, "net": {}} for reason, count in users.items() if reason is not None
+    }
+    for row in connection.execute(query("users/summarize_candidates")):
+        if row.reason is None:
+            fines += row.fines
+            totals[row.currency] = {"charges": str(row.charges), "credits": str(row.credits)}
+        else:
+            left = skipped[row.reason]
+            left["fines"] += row.fines
+            left["net"][row.currency] = str(row.charges + row.credits)
+    recorded = connection.execute(
+        query("users/insert_job"),
+        {
+            "job_id": job_id,
+            "job": job,
+            "run_id": run_id,
+            "params": choices.model_dump_json(),
+            "dry_run": choices.dry_run,
+            "as_of": as_of,
+            "users": users.get(None, 0),
+            "fines": fines,
+            "totals": json.dumps(totals),
+            "skipped": json.dumps(skipped),
+        },
+    )
+    return MaintenanceJob.from_row(recorded.mappings().one())

@@ -1,0 +1,222 @@
+"""The DAGs of a folder of profiles, as Airflow finds them."""
+
+from itertools import pairwise
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import pendulum
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import RetryAction
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow.timetables import trigger
+from airflow.timetables.base import TimeRestriction
+from sqlalchemy import Engine, text
+
+from bursar.airflow import dag_factory, monitoring_dag
+from bursar.airflow.payment_file_sensor import PaymentFileSensor
+from bursar.errors import InputFileError, RemoteFolderError, TransientError
+from bursar.profiles import loading
+from bursar.profiles.yaml_reader import Source, read_yaml
+
+PROJECT = Path(__file__).parents[2]
+SHIPPED = {
+    "bursar_export__CREDITS",
+    "bursar_export__MEDICAL",
+    "bursar_export__STAFF",
+    "bursar_export__STUDENTS",
+    "bursar_import__CREDITS",
+    "bursar_import__MEDICAL",
+    "bursar_import__STUDENTS",
+    "bursar_monitoring",
+}
+OVER_USERS = {"bursar_purge_users", "bursar_waive_fines"}
+"""What needs no profile."""
+
+
+@pytest.fixture
+def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of include/ that a test may spoil."""
+    copy = copytree(PROJECT / "include", tmp_path / "include")
+    for module in (dag_factory, monitoring_dag):
+        monkeypatch.setattr(module, "INCLUDE", copy)
+    return copy
+
+
+def dag_bag() -> DagBag:
+    return DagBag(PROJECT / "dags")
+
+
+def test_each_active_section_has_its_dag_and_an_inactive_one_has_none(include: Path) -> None:
+    bag = dag_bag()
+    assert bag.import_errors == {}
+    assert set(bag.dag_ids) == SHIPPED | OVER_USERS
+
+
+def test_what_nobody_wants_watched_has_no_watch(include: Path) -> None:
+    path = include / "profiles" / "students_banner.yaml"
+    path.write_text(path.read_text(encoding="utf-8").partition("alerts:")[0], encoding="utf-8")
+    assert set(dag_bag().dag_ids) == (SHIPPED | OVER_USERS) - {"bursar_monitoring"}
+
+
+def test_only_an_export_with_limits_has_a_task_that_waits(include: Path) -> None:
+    path = include / "profiles" / "students_banner.yaml"
+    assert not any(dag.has_task("wait_for_approval") for dag in dag_bag().dags.values())
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("    max_amount:", "    max_amount: 50000"), encoding="utf-8"
+    )
+    dags = dag_bag().dags
+    assert [id_ for id_, dag in sorted(dags.items()) if dag.has_task("wait_for_approval")] == [
+        "bursar_export__STUDENTS"
+    ]
+    assert dags["bursar_export__STUDENTS"].get_task("upload_file").upstream_task_ids == {
+        "build_file",
+        "wait_for_approval",
+    }
+
+
+def test_a_profile_that_is_wrong_for_a_while_is_still_watched(
+    include: Path, ledger: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(monitoring_dag, "ledger_url", lambda: ledger.url.render_as_string(hide_password=False))
+    path = include / "profiles" / "students_banner.yaml"
+    right = path.read_text(encoding="utf-8")
+    staff = (include / "profiles" / "staff_peoplesoft.yaml").read_text(encoding="utf-8")
+    other = include / "profiles" / "other.yaml"
+    alerts = "notifications:\n  failed: [a@library.example]\nalerts:\n  max_days_without_export: 9\n"
+    other.write_text(staff.replace("code: STAFF", "code: OTHER") + alerts, encoding="utf-8")
+
+    def look() -> set[str]:
+        """Looks once, as the DAG does; returns the profiles that are watched."""
+        task: Any = dag_bag().dags["bursar_monitoring"].get_task("send_alerts")
+        task.python_callable()
+        with ledger.connect() as connection:
+            return set(connection.execute(text("SELECT profile FROM monitored_jobs")).scalars())
+
+    assert look() == {"STUDENTS", "OTHER"}
+    path.write_text(right + "no_such_key: 1\n", encoding="utf-8")
+    assert look() == {"STUDENTS", "OTHER"}
+    path.unlink()
+    assert look() == {"OTHER"}
+
+
+def test_a_wrong_profile_takes_no_other_down_and_shows_where_it_is_wrong(include: Path) -> None:
+    path = include / "profiles" / "staff_peoplesoft.yaml"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    wrong = next(number for number, line in enumerate(lines, start=1) if "user_identifier_type" in line)
+    lines[wrong - 1] = "  user_identifier_typ: userName"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    bag = dag_bag()
+    assert set(bag.dag_ids) == (SHIPPED | OVER_USERS) - {"bursar_export__STAFF"}
+    ((where, error),) = bag.import_errors.items()
+    assert where.endswith("bursar_profile_problems.py")
+    assert f"staff_peoplesoft.yaml:{wrong}: export.user_identifier_typ" in error
+    assert "user_identifier_type" in error
+
+
+def test_wrong_settings_show_too(include: Path) -> None:
+    (include / "bursar.yaml").write_text("institution_id: 1\n", encoding="utf-8")
+    bag = dag_bag()
+    assert set(bag.dag_ids) == OVER_USERS
+    assert all("bursar.yaml:1: institution_name" in error for error in bag.import_errors.values())
+    assert len(bag.import_errors) == 3
+
+
+def test_a_task_parses_only_its_own_dag(include: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "bursar_export__STAFF")
+    assert set(dag_factory.build_dags()) == {"bursar_export__STAFF"}
+
+
+def test_a_task_reads_the_one_profile_that_it_needs_of_many(include: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = (include / "profiles" / "staff_peoplesoft.yaml").read_text(encoding="utf-8")
+    for number in range(50):
+        text = profile.replace("STAFF", f"P{number}").replace("output_file_path: ", f"output_file_path: p{number}/")
+        (include / "profiles" / f"{number}.yaml").write_text(text, encoding="utf-8")
+    read: list[str] = []
+
+    def reading(path: Path) -> Source:
+        read.append(path.name)
+        return read_yaml(path)
+
+    monkeypatch.setattr(loading, "read_yaml", reading)
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "bursar_export__P49")
+    assert set(dag_factory.build_dags()) == {"bursar_export__P49"}
+    assert read == ["bursar.yaml", "49.yaml"]
+
+
+def test_a_task_of_a_code_that_two_profiles_have_finds_no_dag(include: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = (include / "profiles" / "staff_peoplesoft.yaml").read_text(encoding="utf-8")
+    (include / "profiles" / "other.yaml").write_text(profile.replace("code: STAFF", 'code: "Staff"'), encoding="utf-8")
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "bursar_export__STAFF")
+    assert dag_factory.build_dags() == {}
+
+
+def test_two_builds_of_a_profile_serialise_identically(include: Path) -> None:
+    first, second = ({id_: DagSerialization.to_dict(dag) for id_, dag in dag_bag().dags.items()} for _ in range(2))
+    assert first == second
+
+
+def test_the_tasks_stand_in_the_order_of_the_work(include: Path) -> None:
+    dag = dag_bag().dags["bursar_export__STUDENTS"]
+    assert dag.dag_display_name == "Export to Bursar Using Profile Student Accounts"
+    order = ["recover_unfinished_batches", "select_fines", "build_file", "upload_file", "close_fines", "report_run"]
+    assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == {
+        task: set(order[position + 1 : position + 2]) for position, task in enumerate(order)
+    }
+    assert dag.max_active_runs == 1
+
+
+def test_an_import_waits_without_a_worker_and_brings_in_each_file_on_its_own(include: Path) -> None:
+    dag = dag_bag().dags["bursar_import__STUDENTS"]
+    assert dag.dag_display_name == "Import from Bursar using Profile Student Accounts Fines and Fees"
+    sensor = dag.get_task("wait_for_files")
+    assert isinstance(sensor, PaymentFileSensor)
+    assert sensor.start_from_trigger
+    assert "minutes=720" in sensor.deadline
+    steps = ["import_file.load_file", "import_file.apply_payments", "import_file.archive_file"]
+    assert steps[0] in sensor.downstream_task_ids
+    for step, following in pairwise(steps):
+        assert following in dag.get_task(step).downstream_task_ids
+    assert all(dag.get_task(step).get_closest_mapped_task_group() for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "action"),
+    [
+        (TransientError("the server is down"), RetryAction.RETRY),
+        (RemoteFolderError("a refused login"), RetryAction.FAIL),
+        (InputFileError("a broken file"), RetryAction.FAIL),
+        (ConnectionResetError(), RetryAction.DEFAULT),
+    ],
+)
+def test_what_needs_a_person_is_not_tried_again(include: Path, trouble: Exception, action: RetryAction) -> None:
+    dags = dag_bag().dags
+    for dag in (dags[id_] for id_ in SHIPPED - {"bursar_monitoring"}):  # the watch comes again in a quarter of an hour
+        assert dag.default_args["retries"]
+        assert dag.default_args["retry_policy"].evaluate(trouble, 1, 5).action is action
+
+
+def test_the_documentation_tells_the_profile(include: Path) -> None:
+    documentation = dag_bag().dags["bursar_export__STUDENTS"].doc_md
+    assert documentation
+    for fact in ("daily at 02:00", "MAIN, LAW", "UNDERGRADUATE, GRADUATE", "`bursar_banner`", "7 days"):
+        assert fact in documentation
+    documentation = dag_bag().dags["bursar_import__STUDENTS"].doc_md
+    assert documentation
+    for fact in ("daily at 06:00", "`students/in`", "`.done`", "720 minutes", "incremental"):
+        assert fact in documentation
+
+
+@pytest.mark.parametrize("minutes", [0.5, 60, 22 * 60])
+def test_a_new_profile_waits_for_its_next_date(include: Path, minutes: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However recently a date has passed: 02:00 in New York is 07:00 UTC in winter."""
+    now = pendulum.datetime(2026, 1, 15, 7, tz="UTC").add(seconds=int(minutes * 60))
+    monkeypatch.setattr(trigger, "utcnow", lambda: now)
+    serialized = DagSerialization.from_dict(DagSerialization.to_dict(dag_bag().dags["bursar_export__STUDENTS"]))
+    assert serialized.start_date is None
+    following = serialized.timetable.next_dagrun_info(
+        last_automated_data_interval=None, restriction=TimeRestriction(None, None, catchup=False)
+    )
+    assert following
+    assert following.run_after == pendulum.datetime(2026, 1, 16, 7, tz="UTC")

@@ -1,0 +1,171 @@
+"""The sensor in Airflow: what the scheduler hands to the triggerer, and how the task ends once the wait has ended."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException, TaskDeferralError, TaskDeferred
+from airflow.sdk.execution_time import macros
+from airflow.serialization.serialized_objects import DagSerialization
+from sqlalchemy import text
+
+from bursar.airflow import payment_file_sensor, report_task
+from bursar.airflow.import_dag import import_dag
+from bursar.airflow.payment_file_sensor import PaymentFileSensor
+from bursar.airflow.payment_file_trigger import PaymentFileTrigger, WaitResult
+from bursar.errors import BursarError, TransientError
+from bursar.profiles import Profile
+from tests.support.fixtures import Library, make_profile, make_settings
+
+SIX = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
+
+
+def importing(**section: object) -> Profile:
+    profile = make_profile()
+    section = {"timeout_minutes": 10, **section}
+    return profile.model_copy(update={"import_": profile.import_.model_copy(update=section)})
+
+
+def sensor_of(profile: Profile) -> PaymentFileSensor:
+    with DAG("import_of_a_test", schedule=None):
+        return PaymentFileSensor(task_id="wait_for_files", profile=profile)
+
+
+def rendered_deadline(sensor: PaymentFileSensor, run_after: datetime, start_date: datetime | None) -> datetime:
+    context: Any = {"dag_run": SimpleNamespace(run_after=run_after, start_date=start_date), "macros": macros}
+    sensor.render_template_fields(context)
+    return datetime.fromisoformat(sensor.deadline)
+
+
+@pytest.fixture
+def resume(library: Library, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Ends a wait as a worker does, in a run of the profile that was deferred an hour ago."""
+    url = library.ledger.url.render_as_string(hide_password=False)
+    for module in (payment_file_sensor, report_task):
+        monkeypatch.setattr(module, "ledger_url", lambda: url)
+
+    def resume(profile: Profile, event: WaitResult | None, next_method: str = "execute_complete", **more: Any) -> Any:
+        ti = SimpleNamespace(map_index=-1, start_date=datetime.now(UTC) - timedelta(hours=1))
+        context: Any = {"ti": ti, "run_id": "run"}
+        return sensor_of(profile).resume_execution(next_method, {"event": event} if event else more, context)
+
+    return resume
+
+
+def recorded(library: Library) -> tuple[float, str | None]:
+    """The seconds and the error of the stage."""
+    with library.ledger.connect() as connection:
+        row = connection.execute(text("SELECT seconds, error FROM task_timings WHERE task = 'wait_for_files'")).one()
+    return float(row.seconds), row.error
+
+
+def test_the_triggerer_gets_no_more_than_ids_and_times() -> None:
+    dag = import_dag(importing(stable_for_seconds=30), make_settings())
+    task = DagSerialization.from_dict(DagSerialization.to_dict(dag)).get_task("wait_for_files")
+    assert task.start_from_trigger
+    assert task.start_trigger_args
+    assert task.start_trigger_args.next_method == "execute_complete"
+    assert task.start_trigger_args.trigger_cls == "bursar.airflow.payment_file_trigger.PaymentFileTrigger"
+    assert PaymentFileSensor.__name__ == task.task_type
+    sensor = dag.get_task("wait_for_files")
+    assert isinstance(sensor, PaymentFileSensor)
+    assert sensor.start_trigger_args
+    assert sensor.start_trigger_args.trigger_kwargs == {
+        "profile_code": "STUDENTS",
+        "connection_id": "bursar_banner",
+        "deadline": sensor.deadline,
+        "seconds_between_looks": 30,
+    }
+
+
+@pytest.mark.parametrize(("settling", "seconds"), [(0, 5), (5, 5), (30, 30), (60, 60), (3600, 60)])
+def test_it_looks_every_five_seconds_to_a_minute(settling: int, seconds: int) -> None:
+    arguments = sensor_of(importing(stable_for_seconds=settling)).start_trigger_args
+    assert arguments
+    assert arguments.trigger_kwargs
+    assert arguments.trigger_kwargs["seconds_between_looks"] == seconds
+
+
+@pytest.mark.parametrize(
+    ("started", "deadline"),
+    [
+        (SIX, SIX),
+        (None, SIX),
+        (SIX - timedelta(hours=1), SIX),
+        (SIX + timedelta(hours=3), SIX + timedelta(hours=3)),
+    ],
+    ids=["on time", "not known", "too early", "late, or cleared after its end"],
+)
+def test_the_waiting_time_counts_from_the_date_of_the_run_or_its_start(
+    started: datetime | None, deadline: datetime
+) -> None:
+    assert rendered_deadline(sensor_of(importing()), SIX, started) == deadline + timedelta(minutes=10)
+
+
+def test_a_worker_that_starts_the_task_defers_it() -> None:
+    """Airflow's command `tasks test` does, and nothing else."""
+    sensor = sensor_of(importing())
+    deadline = rendered_deadline(sensor, SIX, SIX)
+    with pytest.raises(TaskDeferred) as deferred:
+        sensor.execute({})
+    assert isinstance(deferred.value.trigger, PaymentFileTrigger)
+    assert deferred.value.trigger.deadline == deadline.isoformat()
+    assert deferred.value.method_name == "execute_complete"
+
+
+def test_the_files_are_returned_and_the_wait_counts_as_the_time_of_the_stage(resume: Any, library: Library) -> None:
+    assert resume(importing(), {"files": ["a.xml", "b.xml"]}) == ["a.xml", "b.xml"]
+    seconds, error = recorded(library)
+    assert 3600 <= seconds < 3660
+    assert error is None
+
+
+@pytest.mark.parametrize(("on_timeout", "end"), [("skip", AirflowSkipException), ("fail", AirflowSensorTimeout)])
+def test_a_run_that_waited_in_vain_ends_as_the_profile_says(
+    resume: Any, library: Library, on_timeout: str, end: type[Exception]
+) -> None:
+    profile = importing(on_timeout=on_timeout, done_file_suffix=".done", input_file_path="in")
+    message = "Within 10 minutes no file was ready in in of the connection bursar_banner"
+    with pytest.raises(end, match=f"{message} called .* with .done beside it"):
+        resume(profile, {"files": []})
+    _, error = recorded(library)
+    assert (error is None) == (on_timeout == "skip")
+    assert on_timeout == "skip" or message in str(error)
+
+
+def test_what_needs_a_person_fails_with_the_words_of_the_look(resume: Any, library: Library) -> None:
+    """The retry policy of all tasks tries a BursarError no second time."""
+    with pytest.raises(BursarError, match=r"^sftp://bursar refuses the login\.$") as failed:
+        resume(importing(), {"failure": "sftp://bursar refuses the login."})
+    assert not isinstance(failed.value, TransientError)
+    assert recorded(library)[1] == "sftp://bursar refuses the login."
+
+
+@pytest.mark.parametrize("on_timeout", ["skip", "failed"])
+def test_a_folder_that_was_not_seen_in_the_end_never_counts_as_an_empty_one(
+    resume: Any, library: Library, on_timeout: str
+) -> None:
+    with pytest.raises(
+        TransientError, match=r"10 minutes is over, and the last look .* The error was: no route to host"
+    ):
+        resume(importing(on_timeout=on_timeout), {"last_error": "no route to host"})
+    assert "no route to host" in str(recorded(library)[1])
+
+
+def test_a_trigger_that_failed_is_recorded_as_a_failure(resume: Any, library: Library) -> None:
+    with pytest.raises(TaskDeferralError):
+        resume(importing(), None, "__fail__", error="Trigger failure", traceback=["ZeroDivisionError"])
+    assert recorded(library)[1] == "wait_for_files failed with TaskDeferralError; its log says more."
+
+
+def test_working_folders_that_nobody_uses_are_removed(
+    resume: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    settings = make_settings(work_dir=tmp_path)
+    monkeypatch.setattr(payment_file_sensor, "load_settings", lambda _: settings)
+    left = tmp_path / "STUDENTS" / "batch-7"
+    left.mkdir(parents=True)
+    resume(importing(), {"files": ["a.xml"]})
+    assert not left.exists()

@@ -1,0 +1,80 @@
+"""What may be asked of a run, and what is refused before anything happens."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.definitions.param import ParamsDict
+from airflow.sdk.exceptions import AirflowException
+
+from bursar.airflow.run_params import ExportParams, export_params, parse_params
+from bursar.errors import BursarError
+from tests.support.fixtures import NOW, make_profile
+
+
+def asked(run_type: str = "manual", **conf: Any) -> ExportParams:
+    form = ParamsDict(export_params())
+    for name, value in conf.items():
+        if name in form:
+            form[name] = value
+    dag_run = SimpleNamespace(run_type=run_type, run_after=NOW, conf=conf)
+    return parse_params({"dag_run": dag_run, "params": form.validate()}, make_profile())
+
+
+def test_a_run_without_wishes_asks_of_its_own_moment() -> None:
+    assert asked() == ExportParams(NOW, dry_run=False, resend_batch=None)
+    assert asked("scheduled").as_of == NOW
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2026-03-01T02:00:00Z", datetime(2026, 3, 1, 2, tzinfo=UTC)),
+        ("2026-03-01T02:00:00.000Z", datetime(2026, 3, 1, 2, tzinfo=UTC)),
+        ("2026-03-01T02:00:00+01:00", datetime(2026, 3, 1, 1, tzinfo=UTC)),
+        ("2026-03-01T02:00", datetime(2026, 3, 1, 7, tzinfo=UTC)),  # the profile's zone is New York's
+        ("2026-03-01", datetime(2026, 3, 1, 5, tzinfo=UTC)),
+    ],
+)
+def test_as_of_is_a_moment_in_the_zone_that_it_names_or_the_profiles(text: str, moment: datetime) -> None:
+    assert asked(as_of=text).as_of == moment
+
+
+@pytest.mark.parametrize(
+    "conf",
+    [
+        {"as_of": "yesterday"},
+        {"as_of": "02:00"},
+        {"as_of": 20260301},
+        {"dry_run": "yes"},
+        {"dry_run": None},
+        {"resend_batch": 0},
+        {"resend_batch": "seven"},
+        {"resend_batch": 1.5},
+    ],
+)
+def test_the_form_refuses_what_has_not_its_form(conf: dict[str, Any]) -> None:
+    with pytest.raises((AirflowException, ValueError)):
+        asked(**conf)
+
+
+@pytest.mark.parametrize(
+    ("run_type", "conf", "complaint"),
+    [
+        ("manual", {"as_of": "2026-13-01T02:00"}, "no moment. Write it as in 2026-03-01T02:00"),
+        ("manual", {"as_of": (datetime.now(UTC) + timedelta(days=2)).isoformat()}, "has not come yet"),
+        ("manual", {"resend_batch": 3, "dry_run": True}, "as_of and dry_run don't go with it"),
+        ("manual", {"resend_batch": 3, "as_of": "2026-03-01T02:00"}, "as_of and dry_run don't go with it"),
+        ("manual", {"dryrun": True}, "was given dryrun, which an export does not know; there are as_of, dry_run"),
+        ("backfill", {"as_of": "2026-03-01T02:00"}, "for manual runs"),
+        ("backfill", {"resend_batch": 3}, "for manual runs"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_the_reason(run_type: str, conf: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(BursarError, match=complaint):
+        asked(run_type, **conf)
+
+
+def test_a_backfill_can_be_a_dry_run() -> None:
+    assert asked("backfill", dry_run=True) == ExportParams(NOW, dry_run=True, resend_batch=None)

@@ -1,0 +1,257 @@
+"""What has to wait for a person, and what becomes of it."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from bursar.errors import BatchError
+from bursar.exports import approval
+from bursar.exports.close import record_answer, recover_unfinished_batches
+from bursar.exports.selection import select_fines
+from bursar.exports.upload import upload_file
+from bursar.ledger.batches import Batch, BatchState
+from bursar.profiles.monitoring import Approval
+from tests.support.export_server import ExportServer
+from tests.support.fault_injection import KilledError
+from tests.support.fixtures import NOW, Library, make_profile, make_settings
+
+ANY = Approval(max_fines=0)
+
+
+def selected(library: Library, *amounts: str, currency: str = "USD", run_id: str = "today") -> Batch:
+    """A batch of a user's fines of these amounts."""
+    user = library.user()
+    for amount in amounts:
+        library.fine(user, amount, currency=currency)
+    return select_fines(library.ledger, make_profile(), make_settings(), run_id=run_id, as_of=NOW + timedelta(days=1))
+
+
+def exported_before(library: Library, fines: int, charges: str, profile: str = "STUDENTS") -> None:
+    """An export of the past that came to its end."""
+    totals = json.dumps({"USD": {"charges": charges, "credits": "0"}})
+    with library.ledger.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO batches (profile, run_id, as_of, import_active, render_options, sftp_connection, "
+                "output_file_path,"
+                " file_name, users, fines, totals, skipped, closed_at) VALUES (:profile, gen_random_uuid(), now(),"
+                " true, '{}', 'x', 'out', 'x.xml', 1, :fines, :totals, '{}', now())"
+            ),
+            {"profile": profile, "fines": fines, "totals": totals},
+        )
+
+
+def take_step(library: Library, batch: Batch, column: str) -> None:
+    """Records that a batch took a step now."""
+    library._run(f"UPDATE batches SET {column} = now() WHERE id = :id", id=batch.id)  # noqa: SLF001
+
+
+@pytest.mark.parametrize(
+    ("limits", "reasons"),
+    [
+        ({}, None),
+        ({"max_fines": 3}, None),
+        ({"max_fines": 2}, ("3 fines: more than the limit of 2.",)),
+        ({"max_amount": 30}, None),
+        ({"max_amount": 29}, ("Charges of 30.00 USD: more than the limit of 29.00 USD.",)),
+        ({"max_amount": 4}, ("Charges of 30.00 USD: more than the limit of 4.00 USD.",
+                        "Credits of -5.00 USD: more than the limit of 4.00 USD.")),
+        ({"max_fines": 0, "max_amount": 30}, ("3 fines: more than the limit of 0.",)),
+    ],
+)  # fmt: skip
+def test_a_batch_beyond_a_limit_waits_and_says_why(
+    library: Library, limits: dict[str, Any], reasons: tuple[str, ...] | None
+) -> None:
+    batch = selected(library, "10", "20", "-5")
+
+    found = approval.request_approval(library.ledger, batch.id, Approval.model_validate(limits))
+
+    assert (found and found.reasons) == reasons
+
+
+@pytest.mark.parametrize(
+    ("before", "amounts", "reasons"),
+    [
+        ([(1, "10"), (1, "10")], ["1000"] * 3, None),  # two runs make nothing usual
+        (
+            [(1, "10"), (2, "20"), (99, "9000")],
+            ["20", "20", "0.01"],
+            ("Charges of 40.01 USD: more than 2 times the usual 20.00 USD.",),
+        ),
+        ([(1, "10"), (2, "20"), (99, "9000")], ["10", "10", "10", "10"], None),
+        ([(1, "10"), (2, "20"), (99, "9000")], ["1"] * 5, ("5 fines: more than 2 times the usual 2.",)),
+        ([(0, "0")] * 9 + [(5, "50")] * 2, ["10"] * 11, None),  # runs without fines are no runs
+    ],
+)  # fmt: skip
+def test_the_usual_run_is_the_median_of_the_exports_before(
+    library: Library, before: list[tuple[int, str]], amounts: list[str], reasons: tuple[str, ...] | None
+) -> None:
+    for fines, charges in before:
+        exported_before(library, fines, charges)
+    for _ in range(10):
+        exported_before(library, 1, "1", profile="OTHER")
+
+    found = approval.request_approval(library.ledger, selected(library, *amounts).id, Approval(max_ratio_to_median=2))
+
+    assert (found and found.reasons) == reasons
+
+
+def test_a_currency_that_was_never_exported_before_is_beyond_the_usual(library: Library) -> None:
+    for _ in range(3):
+        exported_before(library, 1, "10")
+
+    found = approval.request_approval(
+        library.ledger, selected(library, "1", currency="CAD").id, Approval(max_ratio_to_median=2)
+    )
+
+    assert found
+    assert found.reasons == ("Charges of 1.00 CAD: more than 2 times the usual 0.00 CAD.",)
+
+
+def test_an_old_usual_is_forgotten(library: Library) -> None:
+    for charges in ["1000"] * 10 + ["10"] * 10:
+        exported_before(library, 1, charges)
+
+    assert approval.request_approval(library.ledger, selected(library, "30").id, Approval(max_ratio_to_median=2))
+
+
+def test_an_approved_batch_goes_on_and_is_not_asked_about_again(library: Library) -> None:
+    batch = selected(library, "10")
+    approval.request_approval(library.ledger, batch.id, ANY)
+    with pytest.raises(BatchError, match="was not uploaded: it is beyond the limits .* no answer is recorded"):
+        approval.require_approved(library.ledger, batch.id, ANY)
+
+    assert record_answer(library.ledger, batch.id, "approved", by="admin").state is BatchState.SELECTED
+
+    approval.require_approved(library.ledger, batch.id, ANY)
+    again = approval.request_approval(library.ledger, batch.id, ANY)
+    assert again == approval.ApprovalRequest(("1 fine: more than the limit of 0.",), "approved", "admin", times_asked=1)
+
+
+@pytest.mark.parametrize(
+    ("said", "by", "why"), [("refused", "admin", "admin refused it"), ("unanswered", None, "nobody answered in time")]
+)
+def test_without_a_yes_the_fines_are_let_go(library: Library, said: approval.Answer, by: str | None, why: str) -> None:
+    batch = selected(library, "10")
+    approval.request_approval(library.ledger, batch.id, ANY)
+
+    for _ in range(2):
+        assert record_answer(library.ledger, batch.id, said, by=by).state is BatchState.RELEASED
+
+    assert library.one("SELECT count(*) FROM batch_claims") == 0
+    with pytest.raises(BatchError, match=f"was not uploaded: {why}.* It has been released"):
+        approval.require_approved(library.ledger, batch.id, ANY)
+    assert selected(library, run_id="tomorrow").fines == 1
+
+
+def test_the_first_answer_counts(library: Library) -> None:
+    batch = selected(library, "10")
+    approval.request_approval(library.ledger, batch.id, ANY)
+    record_answer(library.ledger, batch.id, "refused", by="admin")
+
+    with pytest.raises(BatchError, match=f"Batch {batch.id} was refused before"):
+        record_answer(library.ledger, batch.id, "approved", by="somebody")
+
+
+def test_a_batch_within_the_limits_passes(library: Library) -> None:
+    batch = selected(library, "10")
+    limits = Approval(max_fines=1, max_amount=10)
+
+    assert approval.request_approval(library.ledger, batch.id, limits) is None
+    approval.require_approved(library.ledger, batch.id, limits)
+    assert library.one("SELECT count(*) FROM approvals") == 0
+
+
+def test_a_batch_that_nobody_was_asked_about_is_refused_and_this_is_recorded(library: Library) -> None:
+    batch = selected(library, "10", "20")
+
+    for _ in range(2):
+        with pytest.raises(BatchError) as refused:
+            approval.require_approved(library.ledger, batch.id, Approval(max_fines=1))
+
+    assert str(refused.value) == (
+        f"Batch {batch.id} was not uploaded: it is beyond the limits of its profile, and nobody was asked to approve "
+        "it. 2 fines: more than the limit of 1. Clear the task wait_for_approval of run today, and answer it "
+        "under Required Actions."
+    )
+    asked = approval.request_approval(library.ledger, batch.id, Approval(max_fines=1))
+    assert asked == approval.ApprovalRequest(("2 fines: more than the limit of 1.",), None, None, times_asked=1)
+    record_answer(library.ledger, batch.id, "approved", by="admin")
+    approval.require_approved(library.ledger, batch.id, Approval(max_fines=1))
+
+
+def test_limits_that_change_later_change_nothing_about_a_batch_that_was_asked_about(library: Library) -> None:
+    waits, approved = selected(library, "10", run_id="waits"), selected(library, "10", run_id="approved")
+    for batch in (waits, approved):
+        approval.request_approval(library.ledger, batch.id, ANY)
+    record_answer(library.ledger, approved.id, "approved", by="admin")
+
+    for limits in (Approval(), Approval(max_fines=100), Approval(max_fines=0, max_amount=0)):
+        approval.require_approved(library.ledger, approved.id, limits)
+        with pytest.raises(BatchError, match="no answer is recorded"):
+            approval.require_approved(library.ledger, waits.id, limits)
+        again = approval.request_approval(library.ledger, waits.id, limits)
+        assert again
+        assert again.reasons == ("1 fine: more than the limit of 0.",)
+
+
+def test_lower_limits_stop_a_batch_that_has_not_begun_to_leave(library: Library) -> None:
+    within, begun = selected(library, "10", run_id="within"), selected(library, "10", run_id="begun")
+    for batch in (within, begun):
+        assert approval.request_approval(library.ledger, batch.id, Approval(max_fines=1)) is None
+    take_step(library, begun, "upload_started_at")
+
+    approval.require_approved(library.ledger, begun.id, ANY)
+    with pytest.raises(BatchError, match="nobody was asked to approve it. 1 fine: more than the limit of 0. Clear"):
+        approval.require_approved(library.ledger, within.id, ANY)
+
+
+@pytest.mark.parametrize("said", [None, "refused"])
+def test_the_next_run_carries_no_batch_on_without_its_approval(
+    library: Library, bursar: ExportServer, tmp_path: Path, said: approval.Answer | None
+) -> None:
+    """The request came while the upload began under limits that were higher."""
+    batch = selected(library, "10")
+    with pytest.raises(KilledError):
+        upload_file(library.ledger, batch.id, bursar.open(dies_at=2), tmp_path)
+    library._run(  # noqa: SLF001
+        "INSERT INTO approvals (batch_id, reasons, times_asked) VALUES (:batch, '{Too many.}', 1)", batch=batch.id
+    )
+    if said:
+        with pytest.raises(BatchError, match="may be in"):
+            record_answer(library.ledger, batch.id, said, by="admin")
+
+    def next_run() -> list[Batch]:
+        return recover_unfinished_batches(
+            library.ledger,
+            "STUDENTS",
+            run_id="next",
+            is_running=lambda _: False,
+            open_folder=bursar.open(),
+            work_dir=tmp_path,
+        )
+
+    with pytest.raises(BatchError) as refused:
+        next_run()
+
+    assert batch.file_name not in bursar.files()
+    if said:
+        assert f"Look for {batch.file_name} in sftp://{bursar.host}/out" in str(refused.value)
+    else:
+        assert "Clear the task wait_for_approval of run today" in str(refused.value)
+        assert approval.request_approval(library.ledger, batch.id, ANY)
+        record_answer(library.ledger, batch.id, "approved", by="admin")
+        assert [ended.state for ended in next_run()] == [BatchState.CLOSED]
+        assert list(bursar.files()) == [batch.file_name]
+
+
+def test_what_was_sent_needs_no_approval_any_more(library: Library) -> None:
+    batch = selected(library, "10")
+    take_step(library, batch, "delivered_at")
+
+    assert approval.request_approval(library.ledger, batch.id, ANY) is None
+    approval.require_approved(library.ledger, batch.id, ANY)

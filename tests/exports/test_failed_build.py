@@ -1,0 +1,161 @@
+"""Whatever fails while a file is built, the task ends with its own error, and nothing stays behind."""
+
+import resource
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from bursar.errors import BatchError, TransientError
+from bursar.exports import build
+from bursar.exports.build import build_file
+from bursar.exports.selection import select_fines
+from bursar.exports.upload import upload_file
+from bursar.exports.upload_lock import upload_lock
+from bursar.ledger.batches import Batch, BatchState
+from demo.postgres import Postgres
+from tests.support.export_server import ExportServer
+from tests.support.fixtures import NOW, Library, make_profile, make_settings
+
+FINES = 2_500
+"""More than the build prepares before the check has seen the first of them."""
+
+
+@pytest.fixture
+def large(library: Library) -> Batch:
+    user = library.user()
+    library.fine(user=user)
+    with library.ledger.begin() as connection:
+        connection.execute(
+            text(
+                "WITH many AS (INSERT INTO fines (user_id, fine_fee_type, currency, amount, created_at)"
+                " SELECT user_id, fine_fee_type, currency, amount, created_at FROM fines, generate_series(2, :fines)"
+                " RETURNING id, amount)"
+                " INSERT INTO journal_entries (fine_id, entry_type, balance_change) SELECT id, 'CHARGED', amount "
+                "FROM many"
+            ),
+            {"fines": FINES},
+        )
+    return select_fines(library.ledger, make_profile(), make_settings(), run_id="run", as_of=NOW)
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Lets this process write files of at most `size` bytes: a disk that is full."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def no_session_is_left(library: Library) -> bool:
+    mine = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    deadline = time.monotonic() + 2
+    while library.one(mine):  # also sees the session of the question before, until the server has ended it
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+@pytest.mark.parametrize("size", [0, 100_000, 1_000_000])
+def test_a_full_disk_ends_the_build_at_once(library: Library, large: Batch, tmp_path: Path, size: int) -> None:
+    begun = time.monotonic()
+    with (
+        largest_file(size),
+        pytest.raises(TransientError, match=f"{large.file_name}: the disk of this machine is full"),
+    ):
+        build_file(library.ledger, large.id, tmp_path)
+    assert time.monotonic() - begun < 1
+    assert not files(tmp_path)
+    assert no_session_is_left(library)
+    assert build_file(library.ledger, large.id, tmp_path).path.stat().st_size > size
+
+
+def test_a_file_that_the_check_refuses_ends_the_build_at_once(
+    library: Library, owned_ledger: Engine, large: Batch, tmp_path: Path
+) -> None:
+    with owned_ledger.begin() as connection:
+        connection.execute(text("UPDATE batch_lines SET currency = '<!--' WHERE number = 1"))
+    begun = time.monotonic()
+    with pytest.raises(BatchError, match="was not sent: it holds a comment"):
+        build_file(library.ledger, large.id, tmp_path)
+    assert time.monotonic() - begun < 1
+    assert not files(tmp_path)
+    assert no_session_is_left(library)
+
+
+def test_an_upload_whose_build_fails_gives_its_lock_back(
+    library: Library, large: Batch, bursar: ExportServer, tmp_path: Path
+) -> None:
+    with largest_file(100_000), pytest.raises(TransientError, match="disk of this machine is full"):
+        upload_file(library.ledger, large.id, bursar.open(), tmp_path)
+    with upload_lock(library.ledger, large.id):
+        assert bursar.files() == {}
+
+
+def test_a_connection_that_ends_during_the_build_is_a_passing_error(
+    library: Library, postgres: Postgres, large: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = build._tee_to_file  # noqa: SLF001
+
+    def ended(blocks: Iterator[bytes], *others: Any) -> Any:
+        for number, block in enumerate(usual(blocks, *others)):
+            yield block
+            if number == 2:
+                with postgres.connect() as connection:
+                    connection.execute(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%'"
+                    )
+
+    monkeypatch.setattr(build, "_tee_to_file", ended)
+    with pytest.raises(TransientError, match="The ledger failed"):
+        build_file(library.ledger, large.id, tmp_path)
+    assert not files(tmp_path)
+
+
+def test_two_builds_of_one_batch_both_succeed(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have read the batch before either records its file."""
+    library.fine()
+    found = select_fines(library.ledger, make_profile(), make_settings(), run_id="run", as_of=NOW)
+    both, usual = Barrier(2), build._record  # noqa: SLF001
+
+    def record(*arguments: Any) -> None:
+        both.wait(10)
+        usual(*arguments)
+
+    monkeypatch.setattr(build, "_record", record)
+    with ThreadPoolExecutor(2) as pool:
+        built = list(pool.map(lambda worker: build_file(library.ledger, found.id, tmp_path / worker), ["1", "2"]))
+    assert built[0].sha256 == built[1].sha256
+    assert library.one("SELECT state FROM batches") == BatchState.BUILT
+
+
+def test_a_batch_that_is_released_during_its_build_is_an_error(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.fine()
+    found = select_fines(library.ledger, make_profile(), make_settings(), run_id="run", as_of=NOW)
+    usual = build._record  # noqa: SLF001
+
+    def record(*arguments: Any) -> None:
+        library._run("UPDATE batches SET released_at = now()")  # noqa: SLF001
+        usual(*arguments)
+
+    monkeypatch.setattr(build, "_record", record)
+    with pytest.raises(BatchError, match="is RELEASED by now"):
+        build_file(library.ledger, found.id, tmp_path)

@@ -1,0 +1,344 @@
+"""The bursar hears of what was settled at the library: once, under the transaction that it knows."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+from lxml import etree
+from sqlalchemy import text
+
+from bursar.exports.build import build_file
+from bursar.exports.close import close_fines, release_batch
+from bursar.exports.selection import preview, select_fines
+from bursar.layouts.alma_xml.check import NAMESPACE
+from bursar.ledger import desk
+from tests.support.fake_bursar import FakeBursar, Outcome, Payment
+from tests.support.fixtures import NOW, make_profile, make_settings
+
+D = Decimal
+NS = {"xb": NAMESPACE}
+
+
+def at_the_desk(office: FakeBursar, operation: Callable[..., Any], fine: int, amount: str | None = None) -> None:
+    with office.library.ledger.begin() as connection:
+        operation(connection, fine, None if amount is None else D(amount), allow_activity_on_transferred_finesfees=True)
+
+
+def is_reversal(office: FakeBursar, fine: int, amount: str | None = None, comment: str | None = None) -> int:
+    with office.library.ledger.begin() as connection:
+        return desk.reverse_charge(connection, fine, None if amount is None else D(amount), comment)
+
+
+def lines(office: FakeBursar, batch: int) -> list[tuple[Any, ...]]:
+    """Of each line: fine, transaction id, type, amount, the transaction that it reverses, comment."""
+    with office.library.ledger.connect() as connection:
+        rows = connection.execute(
+            text(
+                "SELECT fine_id, transaction_id, fine_fee_type, amount, reversed_transaction_id, comment FROM "
+                "batch_lines"
+                " WHERE batch_id = :batch ORDER BY number"
+            ),
+            {"batch": batch},
+        )
+        return [tuple(row) for row in rows]
+
+
+def skipped(office: FakeBursar, **profile: Any) -> dict[int, str | None]:
+    _, verdicts = preview(office.library.ledger, make_profile(**profile), as_of=datetime.now(UTC), limit=100)
+    return {verdict.fine_id: verdict.reason for verdict in verdicts}
+
+
+@pytest.mark.parametrize("operation", [desk.pay, desk.waive])
+def test_what_is_settled_at_the_library_is_reversed_at_the_bursar_once(
+    office: FakeBursar, operation: Callable[..., Any]
+) -> None:
+    fine, transaction = office.exported("10.00")
+    at_the_desk(office, operation, fine, "4.00")
+    batch = office.export()
+    assert lines(office, batch) == [
+        (fine, "2", "CREDIT", D(-4), transaction, "Reverses transaction 1: settled at the library")
+    ]
+    assert office.library.one("SELECT totals FROM batches WHERE id = :id", id=batch) == {
+        "USD": {"charges": "0", "credits": "-4.000", "reversals": "-4.000"}
+    }
+    assert office.library.position(fine) == ("CLOSED", D(0), D(6))
+    assert lines(office, office.export()) == []
+    at_the_desk(office, operation, fine)
+    assert [line[:5] for line in lines(office, office.export())] == [(fine, "3", "CREDIT", D(-6), transaction)]
+    assert office.library.position(fine) == ("CLOSED", D(0), D(0))
+    assert office.library.one("SELECT pending_reversal FROM fines WHERE id = :fine", fine=fine) == 0
+
+
+def test_the_reference_texts_example_ten_dollars_and_minus_ten(office: FakeBursar) -> None:
+    """$10 for a lost item, exported, balance 0; the item returns, -$10; exported, balance 0 again."""
+    lost, transaction = office.exported("10.00", item=office.library.item(), owner="LAW")
+    assert office.library.position(lost) == ("CLOSED", D(0), D(10))
+    returned = is_reversal(office, lost, comment="found and returned")
+    assert office.library.position(returned) == ("ACTIVE", D(-10), D(0))
+    batch = office.export()
+    assert lines(office, batch) == [
+        (returned, "2", "CREDIT", D(-10), transaction, "found and returned; Reverses transaction 1")
+    ]
+    assert office.library.position(returned) == ("CLOSED", D(0), D(0))
+    assert office.library.position(lost) == ("CLOSED", D(0), D(0))
+
+
+def test_the_example_where_the_bursar_does_not_report(office: FakeBursar) -> None:
+    lost = office.library.fine(amount="10.00")
+    office.export(import_active=False)
+    returned = is_reversal(office, lost)
+    batch = office.export(import_active=False)
+    assert lines(office, batch) == [(returned, "2", "CREDIT", D(-10), "1", "Reverses transaction 1")]
+    for fine in (lost, returned):
+        assert office.library.position(fine) == ("CLOSED", D(0), D(0))
+
+
+def test_a_reversal_goes_whatever_the_profile_asks_of_fines_and_a_plain_credit_does_not(office: FakeBursar) -> None:
+    user = office.library.user()
+    paid_here, lost = (office.library.fine(user, "10.00") for _ in range(2))
+    office.export()
+    at_the_desk(office, desk.pay, paid_here)
+    returned = is_reversal(office, lost)
+    plain = office.library.fine(user, "-3.00")
+    small = office.library.fine(user, "5.00")
+    picky = {
+        "minimum_amount_for_user": 6,
+        "time_before_export_days": 3650,
+        "fine_fee_types": ["LOSTITEM"],
+        "libraries": [],
+        "user_groups": ["STAFF"],
+    }
+    assert skipped(office, **picky) == {paid_here: None, returned: None, plain: "too_young", small: "too_young"}
+    with_a_minimum = skipped(office, minimum_amount_for_user=6)
+    assert with_a_minimum == {
+        paid_here: None,
+        returned: None,
+        plain: "credit_with_minimum",
+        small: "below_minimum",
+    }
+
+
+def test_the_minimum_counts_neither_a_reversal_nor_what_takes_back(office: FakeBursar) -> None:
+    user = office.library.user()
+    lost = office.library.fine(user, "10.00")
+    office.export()
+    is_reversal(office, lost)
+    new = office.library.fine(user, "10.00")
+    assert skipped(office, minimum_amount_for_user=10)[new] is None
+
+
+def test_only_the_bursar_that_holds_the_charge_hears_of_it(office: FakeBursar) -> None:
+    paid_here, lost = office.library.fine(amount="10.00"), office.library.fine(amount="10.00")
+    office.export()
+    at_the_desk(office, desk.pay, paid_here)
+    returned = is_reversal(office, lost)
+    assert skipped(office, code="CREDITS") == {returned: "other_bursar"}
+    assert lines(office, office.export(profile="CREDITS")) == []
+    assert [line[0] for line in lines(office, office.export())] == [paid_here, returned]
+
+
+def test_a_credit_for_what_was_paid_at_the_bursar_is_a_plain_credit_that_names_it(office: FakeBursar) -> None:
+    lost, transaction = office.exported("10.00")
+    office.pay(Payment(transaction, "10"))
+    returned = is_reversal(office, lost)
+    assert skipped(office, minimum_amount_for_user=1) == {returned: "credit_with_minimum"}
+    (line,) = lines(office, office.export())
+    assert line[:5] == (returned, "2", "CREDIT", D(-10), transaction)
+    assert office.library.position(returned) == ("CLOSED", D(0), D(-10))
+
+
+def test_a_credit_for_what_was_partly_paid_is_set_off_as_far_as_they_are_even(office: FakeBursar) -> None:
+    lost, transaction = office.exported("10.00")
+    office.pay(Payment(transaction, "4"))
+    returned = is_reversal(office, lost)
+    (line,) = lines(office, office.export())
+    assert line[3] == -10
+    assert office.library.position(lost) == ("CLOSED", D(0), D(0))
+    assert office.library.position(returned) == ("CLOSED", D(0), D(-4))
+    assert office.pay(Payment("2", "-10")) == [Outcome("PAID", D(-4), D(0))]
+    assert office.library.position(returned) == ("TRANSFERRED", D(0), D(0))
+
+
+def test_several_credits_share_what_is_outstanding(office: FakeBursar) -> None:
+    lost, transaction = office.exported("10.00")
+    office.pay(Payment(transaction, "5"))
+    first, second, third = (is_reversal(office, lost, amount) for amount in ("3.00", "3.00", "4.00"))
+    office.export()
+    assert office.library.position(lost) == ("CLOSED", D(0), D(0))
+    assert [office.library.position(credit)[2] for credit in (first, second, third)] == [0, -1, -4]
+
+
+@pytest.mark.parametrize("charge_first", [True, False])
+def test_a_charge_and_its_credit_that_go_to_the_bursar_together_or_apart_are_set_off(
+    office: FakeBursar, *, charge_first: bool
+) -> None:
+    charge = office.library.fine(amount="10.00")
+    credit = is_reversal(office, charge, "4.00")
+    if not charge_first:
+        with office.library.ledger.begin() as connection:
+            desk.dispute(connection, charge, "not mine")
+        office.export()
+        assert office.library.position(credit) == ("CLOSED", D(0), D(-4))
+        with office.library.ledger.begin() as connection:
+            desk.resolve_dispute(connection, charge, "mine")
+    batch = office.export()
+    assert office.library.position(charge) == ("CLOSED", D(0), D(6))
+    assert office.library.position(credit) == ("CLOSED", D(0), D(0))
+    if charge_first:
+        assert [line[4] for line in lines(office, batch)] == [None, "1"]
+
+
+def test_a_credit_waits_for_the_export_that_holds_its_charge(office: FakeBursar) -> None:
+    lost = office.library.fine(amount="10.00")
+    batch = office.export(close=False)
+    returned = is_reversal(office, lost)
+    assert skipped(office)[returned] == "in_unfinished_batch"
+    assert lines(office, office.export(profile="CREDITS")) == []
+    close_fines(office.library.ledger, batch)
+    assert [line[4] for line in lines(office, office.export())] == ["1"]
+
+
+def test_a_reversal_on_its_way_is_claimed_once_and_holds_nobody_up(office: FakeBursar) -> None:
+    fine, transaction = office.exported("10.00")
+    at_the_desk(office, desk.pay, fine, "4.00")
+    batch = office.export(close=False)
+    assert skipped(office)[fine] == "in_unfinished_batch"
+    assert lines(office, office.export()) == []
+    at_the_desk(office, desk.pay, fine, "1.00")
+    assert office.pay(Payment(transaction, "2")) == [Outcome("PARTLY_PAID", D(2), D(0))]
+    close_fines(office.library.ledger, batch)
+    assert office.library.one("SELECT pending_reversal FROM fines WHERE id = :fine", fine=fine) == 1
+    assert office.library.position(fine) == ("TRANSFERRED", D(0), D(3))
+    assert [line[3] for line in lines(office, office.export())] == [-1]
+
+
+def test_a_released_reversal_goes_again_under_an_id_of_its_own(office: FakeBursar) -> None:
+    fine, _ = office.exported("10.00")
+    at_the_desk(office, desk.waive, fine)
+    batch = select_fines(office.library.ledger, make_profile(), make_settings(), run_id="lost", as_of=NOW)
+    release_batch(office.library.ledger, batch.id)
+    assert [line[1:4] for line in lines(office, office.export())] == [("3", "CREDIT", D(-10))]
+
+
+def test_two_runs_at_once_send_a_reversal_once(office: FakeBursar) -> None:
+    fines = [office.exported("10.00")[0] for _ in range(5)]
+    for fine in fines:
+        at_the_desk(office, desk.pay, fine)
+    start = Barrier(4)
+
+    def run(number: int) -> None:
+        start.wait()
+        select_fines(office.library.ledger, make_profile(), make_settings(), run_id=f"at once {number}", as_of=NOW)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(run, range(4)))
+    assert office.library.one("SELECT count(*) FROM batch_lines WHERE reversal") == 5
+
+
+def test_a_desk_that_pays_while_a_batch_is_closed_is_waited_for(office: FakeBursar) -> None:
+    lost, _ = office.exported("10.00")
+    is_reversal(office, lost)
+    batch = office.export(close=False)
+    with ThreadPoolExecutor(1) as pool:
+        with office.library.ledger.begin() as connection:
+            desk.pay(connection, lost, D(7), allow_activity_on_transferred_finesfees=True)
+            closing = pool.submit(close_fines, office.library.ledger, batch)
+            with pytest.raises(TimeoutError):
+                closing.result(timeout=0.5)
+        closing.result()
+    assert office.library.position(lost) == ("CLOSED", D(0), D(0))
+    assert office.library.one("SELECT outstanding FROM fines WHERE reverses = :lost", lost=lost) == -7
+
+
+def test_a_user_without_an_identifier_keeps_the_reversal_waiting(office: FakeBursar) -> None:
+    fine, _ = office.exported("10.00")
+    at_the_desk(office, desk.pay, fine)
+    assert skipped(office, user_identifier_type="barcode") == {fine: "no_identifier"}
+
+
+@pytest.mark.parametrize("own_additions", [True, False])
+def test_the_file_names_the_original_transaction(office: FakeBursar, tmp_path: Path, *, own_additions: bool) -> None:
+    fine, transaction = office.exported("10.00", item=office.library.item(), vat=D("1.60"))
+    at_the_desk(office, desk.pay, fine)
+    profile = make_profile(include_internal_id=own_additions)
+    batch = select_fines(office.library.ledger, profile, make_settings(), run_id="reversal", as_of=NOW)
+    document = build_file(office.library.ledger, batch.id, tmp_path)
+    (element,) = etree.fromstring(document.path.read_bytes()).iterfind(".//xb:userFineFee", NS)
+
+    def shown(name: str) -> str | None:
+        return element.findtext(f".//xb:{name}", None, NS)
+
+    assert (shown("fineFeeType"), shown("sum"), shown("bursarTransactionId")) == ("CREDIT", "-10", "2")
+    assert shown("fineFeeComment") == "Reverses transaction 1: settled at the library"
+    assert shown("itemTitle") == "Ecology of the saguaro /"
+    assert shown("vat") == ""
+    assert shown("internalId") == (str(fine) if own_additions else None)
+    assert shown("reversedTransactionId") == (transaction if own_additions else None)
+
+
+@pytest.mark.parametrize("sum_", ["-10", "10", "0"])
+def test_a_reversal_that_the_bursar_confirms_has_no_effect(office: FakeBursar, sum_: str) -> None:
+    fine, _ = office.exported("10.00")
+    at_the_desk(office, desk.pay, fine)
+    office.export()
+    assert office.pay(Payment("2", sum_)) == [Outcome("NO_PAYMENT", None, None)]
+    assert office.library.one("SELECT reason FROM import_records") == (
+        "this is the reversal of transaction 1, and pays nothing"
+    )
+    assert office.library.one("SELECT count(*) FROM fines") == 1
+
+
+def test_a_reversal_does_not_hide_the_fine_from_its_internal_id(office: FakeBursar) -> None:
+    fine, _ = office.exported("10.00")
+    at_the_desk(office, desk.pay, fine, "4.00")
+    office.export()
+    assert office.pay(Payment(None, "6", internal_id=str(fine))) == [Outcome("PAID", D(6), D(0))]
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_who_pays_twice_is_named_and_gets_no_credit(office: FakeBursar, *, told: bool) -> None:
+    fine, transaction = office.exported("10.00")
+    at_the_desk(office, desk.pay, fine)
+    if told:
+        office.export()
+    assert office.pay(Payment(transaction, "10")) == [Outcome("ALREADY_SETTLED", None, None)]
+    assert "the student has paid twice" in office.library.one("SELECT reason FROM import_records")
+    assert office.library.one("SELECT outcomes->'ALREADY_SETTLED'->'paid_twice' FROM import_files") == {"USD": "10.000"}
+    assert office.library.one("SELECT count(*) FROM fines") == 1
+
+
+@pytest.mark.parametrize("told", [False, True])
+@pytest.mark.parametrize(
+    ("sum_", "outcome"),
+    [
+        ("6", Outcome("PAID", D(6), D(0))),
+        ("8", Outcome("PAID", D(6), D(0))),
+        ("10", Outcome("PAID", D(6), D(0))),
+        ("15", Outcome("OVERPAID", D(6), D(5))),
+    ],
+)
+def test_a_part_that_is_paid_twice_is_reversed_and_not_credited(
+    office: FakeBursar, sum_: str, outcome: Outcome, *, told: bool
+) -> None:
+    fine, transaction = office.exported("10.00")
+    at_the_desk(office, desk.pay, fine, "4.00")
+    if told:
+        office.export()
+    assert office.pay(Payment(transaction, sum_)) == [outcome]
+    twice = min(D(sum_) - 6, D(4))
+    assert office.library.one("SELECT already_settled FROM import_records") == twice
+    if twice:
+        reason = office.library.one("SELECT reason FROM import_records")
+        assert reason.startswith(f"{twice:.2f} of it had been settled at the library before")
+
+
+def test_a_repeated_total_counts_what_was_settled_here(office: FakeBursar) -> None:
+    fine, transaction = office.exported("10.00")
+    at_the_desk(office, desk.pay, fine, "4.00")
+    assert office.pay(Payment(transaction, "10"), amounts="cumulative") == [Outcome("PAID", D(6), D(0))]
+    assert office.pay(Payment(transaction, "10"), amounts="cumulative") == [Outcome("ALREADY_SETTLED", None, None)]

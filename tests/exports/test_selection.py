@@ -1,0 +1,298 @@
+"""Each rule of the selection, at its borders."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from threading import Barrier
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import text
+
+from bursar.errors import BursarError, LedgerError
+from bursar.exports.selection import created_before, preview, select_fines
+from bursar.ledger import desk
+from bursar.ledger.batches import Batch, BatchState
+from bursar.profiles import Profile
+from tests.support.fixtures import LONG_AGO, NOW, Library, make_profile, make_settings
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+def export(library: Library, profile: Profile, run_id: str = "run 1", as_of: datetime = NOW) -> Batch:
+    return select_fines(library.ledger, profile, make_settings(), run_id=run_id, as_of=as_of)
+
+
+def verdicts(library: Library, profile: Profile, as_of: datetime = NOW) -> dict[int, str | None]:
+    """Each fine with a balance: None where it would go, else the reason."""
+    _, found = preview(library.ledger, profile, as_of=as_of, limit=1_000)
+    return {verdict.fine_id: verdict.reason for verdict in found}
+
+
+def verdict(library: Library, profile: Profile, fine: int, as_of: datetime = NOW) -> str | None:
+    return verdicts(library, profile, as_of)[fine]
+
+
+@pytest.mark.parametrize(
+    ("fine", "profile", "reason"),
+    [
+        ({}, {}, None),
+        ({"kind": "LOSTITEMREPLACEMENTFEE"}, {"fine_fee_types": ["OVERDUEFINE"]}, "other_type"),
+        ({"kind": "OVERDUEFINE"}, {"fine_fee_types": ["OVERDUEFINE"]}, None),
+        ({"kind": "ANYTHING"}, {"fine_fee_types": []}, None),
+        ({"owner": None}, {"institutional_fine_fee": True}, None),
+        ({"owner": None}, {"institutional_fine_fee": False}, "other_owner"),
+        ({"owner": None}, {"institutional_fine_fee": True, "libraries": []}, None),
+        ({"owner": "MAIN"}, {"institutional_fine_fee": True, "libraries": []}, "other_owner"),
+        ({"owner": "MAIN"}, {"libraries": ["LAW"]}, "other_owner"),
+        ({"owner": "MAIN"}, {"libraries": ["MAIN"]}, None),
+        ({"owner": "MAIN"}, {"institutional_fine_fee": False, "libraries": ["MAIN"]}, None),
+    ],
+)
+def test_type_and_owner(library: Library, fine: dict[str, Any], profile: dict[str, Any], reason: str | None) -> None:
+    assert verdict(library, make_profile(**profile), library.fine(**fine)) == reason
+
+
+@pytest.mark.parametrize(
+    ("groups", "reason"),
+    [([], None), (["STAFF"], None), (["STAFF", "STUDENT"], None), (["STUDENT"], "other_user_group")],
+)
+def test_user_groups(library: Library, groups: list[str], reason: str | None) -> None:
+    fine = library.fine(library.user(group="STAFF"))
+    assert verdict(library, make_profile(user_groups=groups), fine) == reason
+
+
+def test_expired_users_are_exported_like_any_other(library: Library) -> None:
+    assert verdict(library, make_profile(), library.fine(library.user(expiry=date(2020, 1, 1)))) is None
+
+
+def test_the_owner_is_fixed_when_the_fine_is_created_and_a_moved_item_changes_nothing(library: Library) -> None:
+    item = library.item(library="LAW")
+    fine = library.fine(owner="LAW", item=item)
+    with library.ledger.begin() as connection:
+        connection.execute(text("UPDATE items SET library = 'MAIN' WHERE id = :id"), {"id": item})
+    assert verdict(library, make_profile(libraries=["LAW"]), fine) is None
+    assert verdict(library, make_profile(libraries=["MAIN"]), fine) == "other_owner"
+
+
+@pytest.mark.parametrize(("seconds", "reason"), [(-1, None), (0, None), (1, "too_young")])
+def test_a_fine_is_old_enough_at_the_very_moment(library: Library, seconds: int, reason: str | None) -> None:
+    fine = library.fine(created=NOW - timedelta(days=7) + timedelta(seconds=seconds))
+    assert verdict(library, make_profile(time_before_export_days=7, time_zone="UTC"), fine) == reason
+
+
+@pytest.mark.parametrize(
+    ("as_of", "oldest"),
+    [
+        # The night of 8 March 2026 has 23 hours in New York, that of 1 November 25.
+        (datetime(2026, 3, 9, 2, 30, tzinfo=NEW_YORK), datetime(2026, 3, 7, 2, 30, tzinfo=NEW_YORK)),
+        (datetime(2026, 3, 10, 0, 0, tzinfo=NEW_YORK), datetime(2026, 3, 8, 0, 0, tzinfo=NEW_YORK)),
+        (datetime(2026, 11, 2, 23, 59, tzinfo=NEW_YORK), datetime(2026, 10, 31, 23, 59, tzinfo=NEW_YORK)),
+        # 02:30 does not exist on 8 March: the clock shows 03:30.
+        (datetime(2026, 3, 10, 2, 30, tzinfo=NEW_YORK), datetime(2026, 3, 8, 3, 30, tzinfo=NEW_YORK)),
+    ],
+)
+def test_days_are_days_of_the_profiles_time_zone(library: Library, as_of: datetime, oldest: datetime) -> None:
+    profile = make_profile(time_before_export_days=2)
+    assert created_before(as_of, 2, "America/New_York") == oldest
+    due, young = library.fine(created=oldest), library.fine(created=oldest.astimezone(UTC) + timedelta(seconds=1))
+    assert verdicts(library, profile, as_of.astimezone(UTC)) == {due: None, young: "too_young"}
+
+
+@pytest.mark.parametrize(
+    ("amounts", "minimum", "expected"),
+    [
+        (["9.99"], 10, ["below_minimum"]),
+        (["10.00"], 10, [None]),
+        (["10.01"], 10, [None]),
+        (["5.00", "5.00"], 10, [None, None]),
+        (["5.00", "4.99"], 10, ["below_minimum", "below_minimum"]),
+        (["12.00", "-3.00"], 10, [None, "credit_with_minimum"]),
+        (["9.00", "-3.00"], 10, ["below_minimum", "credit_with_minimum"]),
+        (["0.01", "-3.00"], 0, [None, None]),
+        (["0.01", "-3.00"], None, [None, None]),
+    ],
+)
+def test_minimum_and_credits(
+    library: Library, amounts: list[str], minimum: int | None, expected: list[str | None]
+) -> None:
+    user = library.user()
+    fines = [library.fine(user, amount) for amount in amounts]
+    found = verdicts(library, make_profile(minimum_amount_for_user=minimum))
+    assert [found[fine] for fine in fines] == expected
+
+
+def test_the_minimum_counts_only_fines_that_passed_the_other_rules(library: Library) -> None:
+    user = library.user()
+    counted = library.fine(user, "6")
+    young, foreign = library.fine(user, "6", created=NOW), library.fine(user, "6", kind="OTHER")
+    profile = make_profile(minimum_amount_for_user=10, time_before_export_days=1, fine_fee_types=["OVERDUEFINE"])
+    assert verdicts(library, profile) == {counted: "below_minimum", young: "too_young", foreign: "other_type"}
+
+
+def test_the_minimum_is_asked_per_currency(library: Library) -> None:
+    user = library.user()
+    dollars, canadian = library.fine(user, "11"), library.fine(user, "9", currency="CAD")
+    assert verdicts(library, make_profile(minimum_amount_for_user=10)) == {dollars: None, canadian: "below_minimum"}
+
+
+@pytest.mark.parametrize(
+    ("identifier", "pattern", "reason"),
+    [
+        (None, None, "no_identifier"),
+        ("  ", None, "no_identifier"),
+        ("anything at all", None, None),
+        ("00123456", r"\d{8}", None),
+        ("0123456", r"\d{8}", "malformed_identifier"),
+        ("00123456x", r"\d{8}", "malformed_identifier"),
+        ("A1", "A1|B2", None),
+        ("xB2", "A1|B2", "malformed_identifier"),
+        ("0012\x013456", None, "malformed_identifier"),
+    ],
+)
+def test_a_user_without_a_sound_identifier_stays_and_stops_no_other(
+    library: Library, identifier: str | None, pattern: str | None, reason: str | None
+) -> None:
+    fine, other = library.fine(library.user(identifier)), library.fine(library.user("11111111"))
+    profile = make_profile(identifier_pattern=pattern)
+    assert verdict(library, profile, fine) == reason
+    batch = export(library, profile)
+    assert library.position(fine)[0] == "ACTIVE"
+    assert library.one("SELECT count(*) FROM batch_lines WHERE fine_id = :fine", fine=other) == (pattern != "A1|B2")
+    assert (reason in batch.skipped) == (reason is not None)
+
+
+def test_disputed_closed_and_claimed_fines_stay(library: Library) -> None:
+    disputed, paid, claimed = (library.fine() for _ in range(3))
+    with library.ledger.begin() as connection:
+        desk.dispute(connection, disputed, "was ill")
+        desk.pay(connection, paid)
+    export(library, make_profile(code="FIRST"))
+    assert verdicts(library, make_profile()) == {disputed: "disputed", claimed: "in_unfinished_batch"}
+
+
+def test_the_balance_goes_never_the_original_amount(library: Library) -> None:
+    fine = library.fine(amount="20.00")
+    with library.ledger.begin() as connection:
+        desk.pay(connection, fine, Decimal("7.25"))
+    batch = export(library, make_profile())
+    assert library.one("SELECT amount FROM batch_lines WHERE batch_id = :batch", batch=batch.id) == Decimal("12.75")
+    assert batch.totals == {"USD": {"charges": "12.750", "credits": "0"}}
+
+
+def test_counts_and_sums_per_currency(library: Library) -> None:
+    user = library.user()
+    for amount, currency in [("10.10", "USD"), ("0.20", "USD"), ("-3.00", "USD"), ("5", "CAD")]:
+        library.fine(user, amount, currency=currency)
+    library.fine(library.user(None), "8")
+    batch = export(library, make_profile())
+    assert (batch.users, batch.fines) == (1, 4)
+    assert batch.totals == {
+        "CAD": {"charges": "5.000", "credits": "0"},
+        "USD": {"charges": "10.300", "credits": "-3.000"},
+    }
+    assert batch.skipped == {"no_identifier": {"fines": 1, "users": 1, "net": {"USD": "8.000"}}}
+
+
+def test_an_empty_selection_is_a_finished_batch(library: Library) -> None:
+    batch = export(library, make_profile())
+    assert (batch.fines, batch.state) == (0, BatchState.CLOSED)
+
+
+def test_a_repeated_task_finds_its_batch(library: Library) -> None:
+    library.fine()
+    first = export(library, make_profile())
+    library.fine()
+    assert export(library, make_profile()) == first
+    assert library.one("SELECT count(*) FROM batch_lines") == 1
+
+
+def test_two_exports_at_once_that_want_the_same_fines_share_them_out(library: Library) -> None:
+    fines = [library.fine() for _ in range(50)]
+    start = Barrier(4)
+
+    def run(profile: str) -> Batch:
+        start.wait()
+        return export(library, make_profile(code=profile))
+
+    with ThreadPoolExecutor(4) as pool:
+        batches = list(pool.map(run, ["A", "B", "C", "D"]))
+    assert sum(batch.fines for batch in batches) == len(fines)
+    assert library.one("SELECT count(DISTINCT fine_id) FROM batch_lines") == len(fines)
+
+
+def test_the_same_run_started_twice_makes_one_batch(library: Library) -> None:
+    library.fine()
+    start = Barrier(2)
+
+    def run(_: int) -> Batch:
+        start.wait()
+        return export(library, make_profile())
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(run, range(2))
+    assert first == second
+    assert library.one("SELECT count(*) FROM batches") == 1
+
+
+def test_a_payment_at_the_desk_comes_before_the_selection_or_is_refused(library: Library) -> None:
+    fines = [library.fine(amount="10") for _ in range(40)]
+    start = Barrier(2)
+
+    def pay() -> int:
+        start.wait()
+        paid = 0
+        for fine in fines:
+            try:
+                with library.ledger.begin() as connection:
+                    desk.pay(connection, fine, Decimal(4))
+                paid += 1
+            except LedgerError:
+                pass
+        return paid
+
+    def select() -> Batch:
+        start.wait()
+        return export(library, make_profile())
+
+    with ThreadPoolExecutor(2) as pool:
+        paying, selecting = pool.submit(pay), pool.submit(select)
+    assert Decimal(selecting.result().totals["USD"]["charges"]) == 400 - 4 * paying.result()
+    assert (
+        library.one(
+            "SELECT count(*) FROM batch_lines JOIN fines ON fines.id = fine_id WHERE batch_lines.amount <> balance"
+        )
+        == 0
+    )
+
+
+def test_transaction_ids_go_on_for_ever(library: Library) -> None:
+    library.fine()
+    settings = make_settings(transaction_ids={"prefix": "LIB-", "start": "500"})
+    select_fines(library.ledger, make_profile(), settings, run_id="1", as_of=NOW)
+    library.fine()
+    library.fine()
+    select_fines(library.ledger, make_profile(), settings, run_id="2", as_of=NOW)
+    with library.ledger.connect() as connection:
+        ids = (
+            connection.execute(text("SELECT transaction_id FROM batch_lines ORDER BY batch_id, number")).scalars().all()
+        )
+    assert ids == ["LIB-500", "LIB-501", "LIB-502"]
+
+
+def test_used_up_transaction_ids_stop_the_export_before_it_takes_anything(library: Library) -> None:
+    fines = [library.fine() for _ in range(3)]
+    settings = make_settings(transaction_ids={"start": "1", "maximum": "2"})
+    with pytest.raises(BursarError, match="needs 3 from 1.*maximum"):
+        select_fines(library.ledger, make_profile(), settings, run_id="1", as_of=NOW)
+    assert set(verdicts(library, make_profile())) == set(fines)
+    assert library.one("SELECT count(*) FROM batches") == 0
+    assert library.one("SELECT next FROM transaction_ids") == 1
+
+
+def test_a_backfilled_run_asks_the_question_of_its_own_day(library: Library) -> None:
+    old, newer = library.fine(created=LONG_AGO), library.fine(created=LONG_AGO + timedelta(days=10))
+    batch = export(library, make_profile(time_before_export_days=7), as_of=LONG_AGO + timedelta(days=8))
+    assert library.one("SELECT array_agg(fine_id) FROM batch_lines WHERE batch_id = :batch", batch=batch.id) == [old]
+    assert library.position(newer)[0] == "ACTIVE"

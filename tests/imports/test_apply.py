@@ -1,0 +1,422 @@
+"""Each outcome of the rules, with charges and with credits, and that every record has exactly one."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from threading import Barrier
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from bursar.errors import BatchError, InputFileError, TransientError
+from bursar.exports.close import close_fines
+from bursar.imports import apply
+from bursar.ledger import desk
+from bursar.ledger.import_files import FileState, ImportFile, get_import_file
+from tests.support.fake_bursar import FakeBursar, Outcome, Payment
+from tests.support.fault_injection import KilledError
+from tests.support.fixtures import Library
+
+
+def position(status: str, balance: str, outstanding: str) -> tuple[str, Decimal, Decimal]:
+    return status, Decimal(balance), Decimal(outstanding)
+
+
+def nothing(outcome: str) -> Outcome:
+    return Outcome(outcome, None, None)
+
+
+@pytest.mark.parametrize(
+    ("charged", "sum_", "outcome", "outstanding"),
+    [
+        ("10.00", "10", Outcome("PAID", Decimal(10), Decimal(0)), "0"),
+        ("10.00", "10.000", Outcome("PAID", Decimal(10), Decimal(0)), "0"),
+        ("10.00", "+10.00", Outcome("PAID", Decimal(10), Decimal(0)), "0"),
+        ("10.00", "10." + "0" * 23, Outcome("PAID", Decimal(10), Decimal(0)), "0"),
+        ("10.00", "10." + "0" * 40_000, nothing("INVALID"), "10"),
+        ("10.00", "9.99", Outcome("PARTLY_PAID", Decimal("9.99"), Decimal(0)), "0.01"),
+        ("10.00", "0.01", Outcome("PARTLY_PAID", Decimal("0.01"), Decimal(0)), "9.99"),
+        ("10.00", "10.01", Outcome("OVERPAID", Decimal(10), Decimal("0.01")), "0"),
+        ("10.00", "0", nothing("NO_PAYMENT"), "10"),
+        ("10.00", "0.00", nothing("NO_PAYMENT"), "10"),
+        ("10.00", "-10", nothing("INVALID"), "10"),
+        ("10.00", "10,00", nothing("INVALID"), "10"),
+        ("10.00", "1e1", nothing("INVALID"), "10"),
+        ("10.00", "10.0001", nothing("INVALID"), "10"),
+        ("10.00", "NaN", nothing("INVALID"), "10"),
+        ("10.00", "", nothing("INVALID"), "10"),
+        ("10.00", None, nothing("INVALID"), "10"),
+        ("-10.00", "-10", Outcome("PAID", Decimal(-10), Decimal(0)), "0"),
+        ("-10.00", "-4", Outcome("PARTLY_PAID", Decimal(-4), Decimal(0)), "-6"),
+        ("-10.00", "-10.01", nothing("INVALID"), "-10"),
+        ("-10.00", "10", nothing("INVALID"), "-10"),
+        ("-10.00", "0", nothing("NO_PAYMENT"), "-10"),
+    ],
+)
+def test_a_payment_has_the_outcome_of_the_rules(
+    office: FakeBursar, charged: str, sum_: str | None, outcome: Outcome, outstanding: str
+) -> None:
+    fine, transaction = office.exported(charged)
+    assert office.pay(Payment(transaction, sum_)) == [outcome]
+    status = "CLOSED" if outcome.applied is None else "TRANSFERRED"
+    assert office.library.position(fine) == position(status, "0", outstanding)
+
+
+def test_overpayment_makes_a_credit_that_the_next_export_sends(office: FakeBursar) -> None:
+    fine, transaction = office.exported("10.00", owner="LAW")
+    office.pay(Payment(transaction, "15"))
+    credit = office.library.one("SELECT id FROM fines WHERE reverses = :fine", fine=fine)
+    assert office.library.position(credit) == position("ACTIVE", "-5", "0")
+    kind, owner, same_user = office.library.one(
+        "SELECT ARRAY[c.fine_fee_type, c.owner_library, (c.user_id = f.user_id)::text]"
+        " FROM fines c JOIN fines f ON f.id = c.reverses"
+    )
+    assert (kind, owner, same_user) == ("CREDIT", "LAW", "true")
+    office.export()
+    assert office.library.position(credit) == position("CLOSED", "0", "-5")
+
+
+@pytest.mark.parametrize("charged", ["10.00", "-10.00"])
+def test_what_is_settled_is_never_paid_again(office: FakeBursar, charged: str) -> None:
+    _, transaction = office.exported(charged)
+    payment = Payment(transaction, charged)
+    assert [outcome.outcome for outcome in office.pay(payment, payment)] == ["PAID", "ALREADY_SETTLED"]
+    assert office.pay(payment) == [nothing("ALREADY_SETTLED")]
+    assert office.library.one("SELECT count(*) FROM fines") == 1
+
+
+def test_a_fine_of_a_profile_without_import_is_settled_already(office: FakeBursar) -> None:
+    fine = office.library.fine()
+    office.export(import_active=False)
+    assert office.pay(Payment(office.transaction(fine), "12.50")) == [nothing("ALREADY_SETTLED")]
+    assert office.library.position(fine) == position("CLOSED", "0", "0")
+
+
+@pytest.mark.parametrize(
+    ("payment", "reason"),
+    [
+        (Payment("4711", "10"), "no exported fine"),
+        (Payment("", "10", internal_id="999999"), "no exported fine"),
+        (Payment(None, "10", internal_id="12; DROP TABLE fines"), "no exported fine"),
+        (Payment(None, "10", internal_id="9" * 30), "no exported fine"),
+    ],
+)
+def test_unknown_ids_match_nothing(office: FakeBursar, payment: Payment, reason: str) -> None:
+    office.exported()
+    assert office.pay(payment) == [nothing("UNMATCHED")]
+    assert reason in office.library.one("SELECT reason FROM import_records")
+
+
+def test_a_record_without_any_id_is_invalid(office: FakeBursar) -> None:
+    office.exported()
+    assert office.pay(Payment(None, "10")) == [nothing("INVALID")]
+
+
+def test_the_transaction_id_comes_first_then_the_internal_id(office: FakeBursar) -> None:
+    first, second = office.library.fine(amount="10"), office.library.fine(amount="10")
+    office.export()
+    office.pay(Payment(office.transaction(first), "10", internal_id=str(second)))
+    assert office.library.position(first) == position("TRANSFERRED", "0", "0")
+    assert office.library.position(second) == position("CLOSED", "0", "10")
+    assert office.pay(Payment("their own number", "10", internal_id=str(second)))[0].outcome == "PAID"
+
+
+def test_a_fine_that_was_never_exported_can_not_be_paid_by_its_internal_id(office: FakeBursar) -> None:
+    fine = office.library.fine()
+    assert office.pay(Payment(None, "12.50", internal_id=str(fine))) == [nothing("UNMATCHED")]
+    assert office.library.position(fine) == position("ACTIVE", "12.5", "0")
+
+
+def test_leading_zeros_belong_to_an_id(office: FakeBursar) -> None:
+    _, transaction = office.exported()
+    assert office.pay(Payment(f"0{transaction}", "10")) == [nothing("UNMATCHED")]
+
+
+@pytest.mark.parametrize(
+    ("currency", "outcome"), [("CAD", "CURRENCY_MISMATCH"), ("usd", "CURRENCY_MISMATCH"), (None, "PAID")]
+)
+def test_currencies(office: FakeBursar, currency: str | None, outcome: str) -> None:
+    _, transaction = office.exported()
+    assert office.pay(Payment(transaction, "10", currency))[0].outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("amounts", "sum_", "total", "again"),
+    [
+        ("incremental", "0.001", "40", {"ALREADY_SETTLED": 40_000}),
+        ("cumulative", "n * 0.001", "800020", {"INVALID": 9_999, "ALREADY_SETTLED": 30_001}),
+    ],
+)
+def test_a_fine_may_have_any_number_of_records(
+    office: FakeBursar, amounts: str, sum_: str, total: str, again: dict[str, int]
+) -> None:
+    """With work that grew by the square of their number, this would take hours."""
+    fine, transaction = office.exported("10.00")
+    for outcomes in ({"PARTLY_PAID": 9_999, "PAID": 1, "ALREADY_SETTLED": 30_000}, again):
+        file = office.file(amounts=amounts)
+        with office.library.ledger.begin() as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO import_records (file_id, number, line, transaction_id, currency, sum)"
+                    f" SELECT :file, n, n, :transaction, 'USD', {sum_} FROM generate_series(1, 40000) AS n"
+                ),
+                {"file": file, "transaction": transaction},
+            )
+            totals = text("UPDATE import_files SET records = 40000, totals = CAST(:totals AS jsonb) WHERE id = :file")
+            connection.execute(totals, {"file": file, "totals": f'{{"USD": "{total}"}}'})
+        applied = office.apply(file)
+        assert {name: outcome["records"] for name, outcome in (applied.outcomes or {}).items()} == outcomes
+    assert office.library.position(fine) == position("TRANSFERRED", "0", "0")
+
+
+def test_records_of_one_fine_follow_each_other(office: FakeBursar) -> None:
+    fine, transaction = office.exported("10.00")
+    sums = ["4", "0", "-1", "4", "4", "4"]
+    assert [outcome.outcome for outcome in office.pay(*(Payment(transaction, sum_) for sum_ in sums))] == [
+        "PARTLY_PAID", "NO_PAYMENT", "INVALID", "PARTLY_PAID", "OVERPAID", "ALREADY_SETTLED",
+    ]  # fmt: skip
+    assert office.library.position(fine) == position("TRANSFERRED", "0", "0")
+    assert office.library.one("SELECT amount FROM fines WHERE reverses = :fine", fine=fine) == Decimal(-2)
+
+
+def test_too_much_credit_does_not_stop_a_right_one_after_it(office: FakeBursar) -> None:
+    _, transaction = office.exported("-10.00")
+    outcomes = office.pay(Payment(transaction, "-11"), Payment(transaction, "-10"))
+    assert [outcome.outcome for outcome in outcomes] == ["INVALID", "PAID"]
+
+
+@pytest.mark.parametrize(
+    ("files", "outcomes", "outstanding", "credit"),
+    [
+        (["4", "10"], ["PARTLY_PAID", "PAID"], "0", None),
+        (["4", "4"], ["PARTLY_PAID", "NO_PAYMENT"], "6", None),
+        (["4", "3", "5"], ["PARTLY_PAID", "INVALID", "PARTLY_PAID"], "5", None),
+        (["15", "15"], ["OVERPAID", "ALREADY_SETTLED"], "0", "-5"),
+        (["10", "10"], ["PAID", "ALREADY_SETTLED"], "0", None),
+        (["0", "10"], ["NO_PAYMENT", "PAID"], "0", None),
+    ],
+)
+@pytest.mark.parametrize("in_one_file", [False, True])
+def test_cumulative_amounts(
+    office: FakeBursar, files: list[str], outcomes: list[str], outstanding: str, credit: str | None, in_one_file: bool
+) -> None:
+    fine, transaction = office.exported("10.00")
+    payments = [Payment(transaction, sum_) for sum_ in files]
+    groups = [payments] if in_one_file else [[payment] for payment in payments]
+    found = [outcome.outcome for group in groups for outcome in office.pay(*group, amounts="cumulative")]
+    assert found == outcomes
+    assert office.library.position(fine)[2] == Decimal(outstanding)
+    credit_made = office.library.one("SELECT sum(amount) FROM fines WHERE reverses = :fine", fine=fine)
+    assert credit_made == (None if credit is None else Decimal(credit))
+
+
+def test_what_was_settled_before_is_reported_once_by_totals(library: Library, office: FakeBursar) -> None:
+    fine, transaction = office.exported("10.00")
+    with library.ledger.begin() as connection:
+        desk.waive(connection, fine, allow_activity_on_transferred_finesfees=True)
+    for total in ("4.00", "4.00", "10.00"):
+        office.pay(Payment(transaction, total), amounts="cumulative")
+    assert library.one("SELECT array_agg(outcome ORDER BY file_id) FROM import_records") == ["ALREADY_SETTLED"] * 3
+    assert library.one("SELECT sum(already_settled) FROM import_records") == Decimal(10)
+
+
+def test_cumulative_credits_mirror(office: FakeBursar) -> None:
+    _, transaction = office.exported("-10.00")
+    found = [
+        office.pay(Payment(transaction, sum_), amounts="cumulative")[0].outcome for sum_ in ("-4", "-4", "-10", "-12")
+    ]
+    assert found == ["PARTLY_PAID", "NO_PAYMENT", "PAID", "ALREADY_SETTLED"]
+
+
+def test_a_file_is_applied_once(office: FakeBursar) -> None:
+    fine, transaction = office.exported("10.00")
+    file = office.file(Payment(transaction, "4"))
+    first, second = office.apply(file), office.apply(file)
+    assert (first.state, second) == (FileState.APPLIED, first)
+    assert office.library.position(fine)[2] == Decimal(6)
+
+
+def test_two_workers_at_once_apply_a_file_once_and_two_files_in_turn(office: FakeBursar) -> None:
+    fine, transaction = office.exported("10.00")
+    files = [office.file(Payment(transaction, "4")), office.file(Payment(transaction, "4"))] * 2
+    start = Barrier(4)
+
+    def apply(file: int) -> None:
+        start.wait()
+        office.apply(file)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(apply, files))
+    assert office.library.position(fine)[2] == Decimal(2)
+
+
+def test_desk_and_import_at_once_do_not_lock_each_other_out(office: FakeBursar) -> None:
+    exported = [office.library.fine(amount="10") for _ in range(20)]
+    office.export()
+    opened = [office.library.fine(amount="10") for _ in range(20)]
+    files = [office.file(Payment(office.transaction(fine), "10")) for fine in exported]
+    start = Barrier(2)
+
+    def pay() -> None:
+        start.wait()
+        for fine in opened:
+            with office.library.ledger.begin() as connection:
+                desk.pay(connection, fine)
+
+    def apply() -> None:
+        start.wait()
+        for file in files:
+            office.apply(file)
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in (pool.submit(pay), pool.submit(apply)):
+            done.result()
+    assert office.library.one("SELECT sum(abs(balance) + abs(outstanding)) FROM fines") == 0
+
+
+def test_what_the_desk_settles_at_the_last_moment_is_waited_for(office: FakeBursar) -> None:
+    """A fine is judged by what is outstanding once nobody else can change it."""
+    fine, transaction = office.exported("10.00")
+    file = office.file(Payment(transaction, "10"))
+    with ThreadPoolExecutor(1) as pool:
+        with office.library.ledger.begin() as connection:
+            desk.pay(connection, fine, Decimal(4), allow_activity_on_transferred_finesfees=True)
+            applying = pool.submit(office.apply, file)
+            with pytest.raises(TimeoutError):
+                applying.result(timeout=0.5)
+        applying.result()
+    assert office.outcomes(file) == [Outcome("PAID", Decimal(6), Decimal(0))]
+    assert office.library.one("SELECT already_settled FROM import_records") == 4
+    assert office.library.position(fine) == position("TRANSFERRED", "0", "0")
+
+
+def test_an_application_holds_up_no_other_fine(office: FakeBursar) -> None:
+    fine, transaction = office.exported("10.00")
+    file = office.file(Payment(transaction, "10"))
+    other = office.library.fine(amount="10")
+    with ThreadPoolExecutor(1) as pool:
+        with office.library.ledger.begin() as connection:
+            connection.execute(text("SELECT FROM fines WHERE id = :fine FOR UPDATE"), {"fine": fine})
+            applying = pool.submit(office.apply, file)
+            with pytest.raises(TimeoutError):
+                applying.result(timeout=0.5)
+            with office.library.ledger.begin() as at_the_desk:
+                at_the_desk.execute(text("SET LOCAL lock_timeout = '5s'"))
+                desk.pay(at_the_desk, other)
+        applying.result()
+    assert office.library.position(other) == position("CLOSED", "0", "0")
+
+
+def ends_for(share: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever applies that share dies; the other one is applied."""
+    apply_share = apply.apply_partition
+
+    def dying(found: ImportFile, connection: Connection, this: Mapping[str, int]) -> None:
+        if this["partition_number"] == share:
+            raise KilledError
+        apply_share(found, connection, this)
+
+    monkeypatch.setattr(apply, "apply_partition", dying)
+
+
+@pytest.mark.parametrize("dies_for", [0, 1])
+def test_a_fine_that_is_exported_between_two_tries_is_paid_once(
+    office: FakeBursar, monkeypatch: pytest.MonkeyPatch, dies_for: int
+) -> None:
+    """Its record is in one share as long as it matches nothing, and in the other when it has found its fine."""
+    paid, transaction = office.exported("10.00")
+    late = office.library.fine(amount="10")
+    assert (paid % 2, late % 2) == (1, 0)
+    odd = office.library.fine(amount="10")
+    file = office.file(Payment(transaction, "10"), Payment(None, "4", internal_id=str(odd)))
+    with monkeypatch.context() as patched:
+        ends_for(dies_for, patched)
+        with pytest.raises(KilledError):
+            office.apply(file)
+    office.export()
+    applied = office.apply(file)
+    assert sum(outcome["records"] for outcome in (applied.outcomes or {}).values()) == 2
+    first, second = office.outcomes(file)
+    assert first.outcome == "PAID"
+    assert second == (Outcome("PARTLY_PAID", Decimal(4), Decimal(0)) if dies_for == 0 else nothing("UNMATCHED"))
+    assert office.library.position(odd)[2] == (6 if dies_for == 0 else 10)
+
+
+def test_a_worker_that_was_taken_for_dead_pays_nothing_again(
+    office: FakeBursar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one applies the file while it is between matching and locking; or before it begins."""
+    fine, transaction = office.exported("10.00")
+    file = office.file(Payment(transaction, "4"), Payment("unknown", "1"))
+    with office.library.ledger.connect() as connection:
+        found = get_import_file(connection, file)
+
+    def meanwhile(*_: object) -> None:
+        monkeypatch.undo()
+        office.apply(file)
+
+    monkeypatch.setattr(apply, "_wait_for_exports", meanwhile)
+    with pytest.raises(TransientError, match="somebody else"), office.library.ledger.begin() as late:
+        apply.apply_partition(found, late, {"partition_number": 0, "partition_count": 1})
+    with office.library.ledger.begin() as later:
+        apply.apply_partition(found, later, {"partition_number": 0, "partition_count": 1})
+    repeated = apply.apply_payments(office.library.ledger, file, run_id="late")
+    assert repeated.state is FileState.APPLIED
+    assert repeated.outcomes
+    assert office.library.position(fine) == position("TRANSFERRED", "0", "6")
+
+
+def test_a_bursar_who_is_quicker_than_the_export_waits_for_it(office: FakeBursar) -> None:
+    fine = office.library.fine(amount="10")
+    batch = office.export(close=False)
+    file = office.file(Payment(office.transaction(fine), "10"))
+    with pytest.raises(TransientError, match=f"batch {batch} of STUDENTS"):
+        office.apply(file)
+    close_fines(office.library.ledger, batch)
+    office.apply(file)
+    assert office.library.position(fine) == position("TRANSFERRED", "0", "0")
+
+
+def test_a_released_batch_was_never_billed(office: FakeBursar) -> None:
+    fine = office.library.fine(amount="10")
+    office.export(close=False)
+    transaction = office.transaction(fine)
+    with office.library.ledger.begin() as connection:
+        connection.execute(text("UPDATE batches SET released_at = now()"))
+        connection.execute(text("DELETE FROM batch_claims"))
+    assert office.pay(Payment(transaction, "10")) == [nothing("UNMATCHED")]
+    assert office.library.position(fine) == position("ACTIVE", "10", "0")
+
+
+@pytest.mark.parametrize("records", [0, 1, 1_000, 1_001])
+def test_no_record_is_lost_at_any_border(office: FakeBursar, records: int) -> None:
+    _, transaction = office.exported("5.00")
+    file = office.file(*[Payment(transaction, "0.01")] * records)
+    applied = office.apply(file)
+    assert office.library.one("SELECT count(*) FROM import_records WHERE outcome IS NOT NULL") == records
+    assert sum(outcome["records"] for outcome in (applied.outcomes or {}).values()) == records
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE import_records SET sum = '9'", "DELETE FROM import_records WHERE number = 2"]
+)
+def test_counts_and_sums_are_compared_and_a_difference_changes_nothing(
+    office: FakeBursar, owned_ledger: Engine, change: str
+) -> None:
+    """In whatever share it is."""
+    fine, transaction = office.exported("10.00")
+    file = office.file(Payment(transaction, "10"), Payment("unknown", "0"))
+    with owned_ledger.begin() as connection:
+        connection.execute(text(change))
+    with pytest.raises(BatchError, match="not applied"):
+        office.apply(file)
+    assert office.library.position(fine) == position("CLOSED", "0", "10")
+    assert office.library.one("SELECT count(*) FROM journal_entries WHERE entry_type = 'PAID_AT_BURSAR'") == 0
+
+
+def test_a_file_that_was_not_read_is_not_applied(office: FakeBursar) -> None:
+    file = office.file()
+    with office.library.ledger.begin() as connection:
+        connection.execute(text("UPDATE import_files SET read_at = NULL"))
+    with pytest.raises(InputFileError, match="REGISTERED"):
+        office.apply(file)

@@ -1,0 +1,285 @@
+"""A file leaves the bursar's folder once, and never over another."""
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asyncssh import SFTPServer
+
+from bursar.errors import InputFileError, RemoteFolderError
+from bursar.imports.apply import apply_payments
+from bursar.reporting.build_report import build_import_report
+from tests.support.fake_bursar import Payment
+from tests.support.fault_injection import InterruptedFolder, KilledError, KillSwitch
+from tests.support.fixtures import Library
+from tests.support.payment_inbox import PaymentInbox, xml
+from tests.support.servers import Faults
+
+CONTENT = xml(Payment("1", "5"))
+
+
+def test_an_applied_file_goes_to_processed_and_a_refused_one_to_failed(inbox: PaymentInbox) -> None:
+    inbox.put("good.xml", CONTENT)
+    inbox.put("bad.xml", b"<a/>")
+    assert inbox.bring_in("good.xml") == "processed/good.xml"
+    with pytest.raises(InputFileError):
+        inbox.read("bad.xml")
+    assert inbox.archive_file("bad.xml") == "failed/bad.xml"
+    assert inbox.files() == {"processed/good.xml": CONTENT, "failed/bad.xml": b"<a/>"}
+
+
+def test_an_older_file_is_never_overwritten(inbox: PaymentInbox) -> None:
+    (inbox.disk / "processed").mkdir()
+    inbox.put("processed/a.xml", b"older")
+    inbox.put("a.xml", CONTENT)
+    assert inbox.bring_in("a.xml") == "processed/1-a.xml"
+    assert inbox.files() == {"processed/a.xml": b"older", "processed/1-a.xml": CONTENT}
+
+
+def test_the_marker_goes_along(inbox: PaymentInbox) -> None:
+    inbox.change(done_file_suffix=".done")
+    inbox.put("a.xml", CONTENT)
+    inbox.put("a.xml.done", b"")
+    inbox.bring_in("a.xml")
+    assert list(inbox.files()) == ["processed/a.xml", "processed/a.xml.done"]
+
+
+def test_a_file_that_was_replaced_meanwhile_stays_for_the_next_run(inbox: PaymentInbox) -> None:
+    inbox.change(done_file_suffix=".done")
+    inbox.put("a.xml", CONTENT)
+    inbox.put("a.xml.done", b"")
+    inbox.read("a.xml")
+    newer = inbox.put("a.xml", CONTENT + b" ")
+    os.utime(newer, (time.time() + 5,) * 2)
+    assert inbox.bring_in("a.xml") is None
+    assert list(inbox.files()) == ["a.xml", "a.xml.done"]
+
+
+def test_a_file_that_somebody_took_is_recorded_as_gone(inbox: PaymentInbox) -> None:
+    path = inbox.put("a.xml", CONTENT)
+    inbox.read("a.xml")
+    path.unlink()
+    assert inbox.bring_in("a.xml") is None
+    assert inbox.library.one("SELECT archived_at IS NOT NULL AND archived_path IS NULL FROM file_arrivals")
+
+
+def test_a_file_that_is_neither_applied_nor_refused_stays(inbox: PaymentInbox) -> None:
+    inbox.put("a.xml", CONTENT)
+    for state in ("not read", "READ"):
+        with pytest.raises(InputFileError, match=f"is {state} and stays where it is"):
+            inbox.archive_file("a.xml")
+        inbox.read("a.xml")
+    assert list(inbox.files()) == ["a.xml"]
+
+
+OTHER = CONTENT.replace(b">5<", b">7<")
+"""Another file of the same size."""
+ACTS = ["files", "create_folder", "entry", "entry", "move", "entry"]
+MOVE = ACTS.index("move")
+LATER = 5
+"""Seconds between two files."""
+
+
+@pytest.fixture(params=["sftp", "ftp"])
+def any_inbox(request: pytest.FixtureRequest, library: Library, tmp_path: Path) -> PaymentInbox:
+    """The bursar's folder, on a server of each kind."""
+    return PaymentInbox(library, request.getfixturevalue(f"{request.param}_remote"), tmp_path / "staging")
+
+
+def applied(inbox: PaymentInbox, name: str = "a.xml") -> Path:
+    """A file that was applied and is to be put away."""
+    path = inbox.put(name, CONTENT)
+    apply_payments(inbox.library.ledger, inbox.read(name).id, run_id="run 1")
+    return path
+
+
+def put_new(inbox: PaymentInbox, content: bytes = OTHER, name: str = "a.xml", later: int = LATER) -> None:
+    """A new file of the bursar's takes the name, at once."""
+    draft = inbox.put(".draft", content)
+    os.utime(draft, (int(time.time()) + later,) * 2)
+    draft.rename(inbox.disk / name)
+
+
+def warning(inbox: PaymentInbox) -> str:
+    """The warning about archiving in the report of the run; beside it is one about the record that matches no fine."""
+    report = build_import_report(
+        inbox.library.ledger, "STUDENTS", run_id="run 1", started_at=datetime.now(UTC), failed=[]
+    )
+    return " ".join(message for message in report.messages if "UNMATCHED" not in message)
+
+
+def test_what_putting_away_does(any_inbox: PaymentInbox) -> None:
+    """The acts at which the next tests stop a worker."""
+    applied(any_inbox)
+    death = KillSwitch()
+    assert any_inbox.archive_file("a.xml", death=death) == "processed/a.xml"
+    assert death.acts == ACTS
+    assert warning(any_inbox) == ""
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("at", range(len(ACTS)))
+def test_a_late_worker_leaves_a_new_file_of_the_same_name(any_inbox: PaymentInbox, at: int, after: bool) -> None:
+    """It was stopped, its replacement ended, and a file came that nobody has read."""
+    applied(any_inbox)
+
+    def happens() -> None:
+        assert any_inbox.archive_file("a.xml") == "processed/a.xml"
+        put_new(any_inbox)
+
+    assert any_inbox.archive_file("a.xml", death=InterruptedFolder(at, after, happens=happens)) == "processed/a.xml"
+    assert any_inbox.files() == {"a.xml": OTHER, "processed/a.xml": CONTENT}
+    assert any_inbox.library.one("SELECT archived_path FROM file_arrivals") == "processed/a.xml"
+    assert warning(any_inbox) == ""
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("at", range(len(ACTS)))
+def test_two_workers_that_put_away_the_same_file_both_succeed(any_inbox: PaymentInbox, at: int, after: bool) -> None:
+    applied(any_inbox)
+
+    def happens() -> None:
+        assert any_inbox.archive_file("a.xml") == "processed/a.xml"
+
+    assert any_inbox.archive_file("a.xml", death=InterruptedFolder(at, after, happens=happens)) == "processed/a.xml"
+    assert any_inbox.files() == {"processed/a.xml": CONTENT}
+
+
+@pytest.mark.parametrize("at", range(MOVE + 1))
+def test_a_file_that_is_replaced_before_the_rename_is_back_under_its_name(any_inbox: PaymentInbox, at: int) -> None:
+    applied(any_inbox)
+    death = InterruptedFolder(at, happens=lambda: put_new(any_inbox))
+    assert any_inbox.archive_file("a.xml", death=death) is None
+    assert any_inbox.files() == {"a.xml": OTHER}
+    moved = at == MOVE
+    assert death.acts.count("move") == (2 if moved else 0)
+    assert warning(any_inbox).startswith("a.xml in ") == moved
+    assert ("has been moved back, and the next run reads it" in warning(any_inbox)) == moved
+    any_inbox.look()
+    any_inbox.seen_since("2020-01-01")
+    assert any_inbox.look() == ["a.xml"]
+
+
+def test_a_file_that_cannot_be_moved_back_is_named(any_inbox: PaymentInbox) -> None:
+    applied(any_inbox)
+
+    class Twice(InterruptedFolder):
+        """A second and a third file arrive, one before the rename and one after it."""
+
+        def act(self, name: str, does: Callable[..., Any], *arguments: Any) -> Any:
+            result = super().act(name, does, *arguments)
+            if len(self.acts) - 1 == MOVE:
+                put_new(any_inbox, b"third", later=2 * LATER)
+            return result
+
+    with pytest.raises(RemoteFolderError, match=r"processed/a\.xml is a file that nobody has read.*there already"):
+        any_inbox.archive_file("a.xml", death=Twice(MOVE, happens=lambda: put_new(any_inbox)))
+    assert any_inbox.files() == {"a.xml": b"third", "processed/a.xml": OTHER}
+    assert any_inbox.archive_file("a.xml") is None
+    assert "processed/a.xml in " in warning(any_inbox)
+    assert "the ledger does not know it" in warning(any_inbox)
+
+
+def test_a_connection_that_breaks_before_a_file_is_moved_back_is_no_reason_to_go_on(
+    inbox: PaymentInbox, faults: Faults
+) -> None:
+    applied(inbox)
+    faults.drop("rename", skip=1)
+    with pytest.raises(RemoteFolderError, match=r"processed/a\.xml is a file that nobody has read"):
+        inbox.archive_file("a.xml", death=InterruptedFolder(MOVE, happens=lambda: put_new(inbox)))
+    assert inbox.files() == {"processed/a.xml": OTHER}
+
+
+def test_the_same_file_in_both_folders_stays_where_the_bursar_put_it(any_inbox: PaymentInbox) -> None:
+    """A try moved the file and was killed; then one with the same size and time came."""
+    path = applied(any_inbox)
+    times = (path.stat().st_mtime,) * 2
+    with pytest.raises(KilledError):
+        any_inbox.archive_file("a.xml", death=KillSwitch(MOVE, after=True))
+    os.utime(any_inbox.put("a.xml", OTHER), times)
+    assert any_inbox.archive_file("a.xml") == "processed/a.xml"
+    assert any_inbox.files() == {"a.xml": OTHER, "processed/a.xml": CONTENT}
+    assert warning(any_inbox).startswith("a.xml stays in ")
+
+
+def test_a_file_that_the_ledger_knows_as_another_arrival_is_not_taken_for_this_one(any_inbox: PaymentInbox) -> None:
+    path = applied(any_inbox)
+    times = (path.stat().st_mtime,) * 2
+    any_inbox.archive_file("a.xml")
+    os.utime(any_inbox.put("a.xml", CONTENT), times)
+    assert any_inbox.bring_in("a.xml", "run 2") == "processed/2-a.xml"
+    assert any_inbox.archive_file("a.xml", "run 2") == "processed/2-a.xml"
+    assert sorted(any_inbox.files()) == ["processed/2-a.xml", "processed/a.xml"]
+
+
+def test_a_repeated_try_finds_the_file_that_an_earlier_one_moved(any_inbox: PaymentInbox) -> None:
+    (any_inbox.disk / "processed").mkdir()
+    any_inbox.put("processed/a.xml", b"older")
+    applied(any_inbox)
+    with pytest.raises(KilledError):
+        any_inbox.archive_file("a.xml", death=KillSwitch(MOVE + 1, after=True))
+    assert any_inbox.archive_file("a.xml") == "processed/1-a.xml"
+
+
+def test_a_file_of_a_server_without_times_stays_and_is_named(any_inbox: PaymentInbox) -> None:
+    os.utime(any_inbox.put("a.xml", CONTENT), (0, 0))
+    assert any_inbox.bring_in("a.xml") is None
+    assert list(any_inbox.files()) == ["a.xml"]
+    assert warning(any_inbox).startswith("a.xml stays in ")
+    assert "the server tells no times" in warning(any_inbox)
+
+
+@pytest.mark.parametrize("content", [CONTENT, OTHER])
+def test_a_server_that_gives_renamed_files_a_new_time_is_asked_for_the_bytes(
+    inbox: PaymentInbox, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    usual = SFTPServer.rename
+
+    def rename(server: SFTPServer, old: bytes, new: bytes) -> None:
+        usual(server, old, new)
+        os.utime(server.map_path(new), (time.time() + 60,) * 2)
+
+    monkeypatch.setattr(SFTPServer, "rename", rename)
+    applied(inbox)
+    path = inbox.archive_file("a.xml", death=InterruptedFolder(MOVE, happens=lambda: put_new(inbox, content)))
+    assert inbox.files() == {"processed/a.xml" if content == CONTENT else "a.xml": content}
+    assert path == ("processed/a.xml" if content == CONTENT else None)
+
+
+def test_the_marker_of_a_new_file_stays(any_inbox: PaymentInbox) -> None:
+    """Otherwise nobody would ever read that file."""
+    any_inbox.change(done_file_suffix=".done")
+    acts = [*ACTS, "entry", "create_folder", "entry", "entry", "move", "entry"]
+    for at in range(MOVE + 1, len(acts)):
+        run_id = f"run {at}"
+        any_inbox.put("a.xml", CONTENT)
+        any_inbox.put("a.xml.done", b"")
+        apply_payments(any_inbox.library.ledger, any_inbox.read("a.xml", run_id).id, run_id=run_id)
+
+        def happens() -> None:
+            put_new(any_inbox)
+            put_new(any_inbox, b"", "a.xml.done")
+
+        any_inbox.archive_file("a.xml", run_id, death=InterruptedFolder(at, happens=happens))
+        files = any_inbox.files()
+        assert (files["a.xml"], files["a.xml.done"]) == (OTHER, b""), acts[at]
+
+
+def test_a_late_worker_records_nothing_for_a_file_that_came_after(inbox: PaymentInbox) -> None:
+    """A refused file was replaced, and the task that read it repeated; the first worker comes late to its last act."""
+    inbox.put("a.xml", b"<a/>")
+    with pytest.raises(InputFileError):
+        inbox.read("a.xml")
+
+    def happens() -> None:
+        inbox.archive_file("a.xml")
+        put_new(inbox, CONTENT)
+        inbox.read("a.xml")
+
+    inbox.archive_file("a.xml", death=InterruptedFolder(len(ACTS) - 1, after=True, happens=happens))
+    assert inbox.library.one("SELECT archived_at FROM file_arrivals") is None
+    assert inbox.bring_in("a.xml") == "processed/a.xml"

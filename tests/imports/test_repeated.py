@@ -1,0 +1,88 @@
+"""An import killed at any moment and repeated, by its task or by the next run: each file has its effect once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from threading import Barrier
+
+import pytest
+
+from bursar.imports.apply import apply_payments
+from bursar.ledger.import_files import FileState
+from tests.support.fake_bursar import FakeBursar, Payment
+from tests.support.fault_injection import KilledError, KillSwitch
+from tests.support.payment_inbox import PaymentInbox, xml
+
+ACTS = [
+    *("files", "read", "files"),  # the bytes are fetched
+    "commit",  # the file is registered
+    "commit",  # its records are there
+    "commit",  # those of a share are applied
+    "commit",  # those of the other
+    "commit",  # the file is applied
+    *("files", "create_folder", "entry"),  # the name in the other folder is free
+    *("entry", "move", "entry", "commit"),  # the file is moved, and that is recorded
+]
+
+
+def bring_in(inbox: PaymentInbox, run: str, death: KillSwitch | None = None) -> None:
+    """The tasks of a file."""
+    death = death or KillSwitch()
+    with death.at_commits(inbox.library.ledger):
+        file = inbox.read("a.xml", run, death)
+        apply_payments(inbox.library.ledger, file.id, run_id=run)
+        inbox.archive_file("a.xml", run, death)
+
+
+def paid_once(inbox: PaymentInbox, fines: list[int]) -> bool:
+    """Whether 6 of 10 were paid by one entry for each fine, the file was moved once, and nothing else lies there."""
+    entries = inbox.library.one("SELECT count(*) FROM journal_entries WHERE entry_type = 'PAID_AT_BURSAR'")
+    applied = inbox.library.one("SELECT count(*) FROM import_files WHERE state = 'APPLIED'")
+    return (list(map(inbox.library.position, fines)), entries, applied, list(inbox.files())) == (
+        [("TRANSFERRED", Decimal(0), Decimal(4))] * 3,
+        3,
+        1,
+        ["processed/a.xml"],
+    )
+
+
+@pytest.fixture
+def fines(inbox: PaymentInbox, office: FakeBursar) -> list[int]:
+    """Fines of 10.00, in both shares, of each of which the file in the inbox pays 6.00."""
+    exported = [office.exported("10.00") for _ in range(3)]
+    inbox.put("a.xml", xml(*(Payment(transaction, "6.00") for _, transaction in exported)))
+    return [fine for fine, _ in exported]
+
+
+def test_what_an_import_does(inbox: PaymentInbox, fines: list[int]) -> None:
+    """The list that the next tests die along."""
+    death = KillSwitch()
+    bring_in(inbox, "run 1", death)
+    assert death.acts == ACTS
+    assert paid_once(inbox, fines)
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("dies_at", range(len(ACTS)))
+@pytest.mark.parametrize("repeated_by", ["run 1", "run 2"])
+def test_killed_anywhere_and_repeated_a_file_has_its_effect_once(
+    inbox: PaymentInbox, fines: list[int], dies_at: int, after: bool, repeated_by: str
+) -> None:
+    with pytest.raises(KilledError):
+        bring_in(inbox, "run 1", KillSwitch(dies_at, after))
+    if repeated_by == "run 1" or "a.xml" in inbox.files():  # the next run sees what lies in the folder
+        bring_in(inbox, repeated_by)
+    assert paid_once(inbox, fines)
+
+
+def test_two_imports_at_once_apply_a_file_once(inbox: PaymentInbox, fines: list[int]) -> None:
+    together = Barrier(2)
+
+    def one(run: str) -> FileState:
+        together.wait()
+        return apply_payments(inbox.library.ledger, inbox.read("a.xml", run).id, run_id=run).state
+
+    with ThreadPoolExecutor(2) as workers:
+        assert list(workers.map(one, ["run 1", "run 2"])) == [FileState.APPLIED] * 2
+    for run in ("run 1", "run 2"):
+        assert inbox.archive_file("a.xml", run) == "processed/a.xml"
+    assert paid_once(inbox, fines)

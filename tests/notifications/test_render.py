@@ -1,0 +1,93 @@
+"""Letters as people see them, whatever names come from outside."""
+
+from html.parser import HTMLParser
+
+import pytest
+
+from bursar.notifications.messages import report_message
+from bursar.notifications.render import RenderedMessage, render_message
+from bursar.reporting.run_report import Outcome, RunReport
+from tests.support.reports import EXPORT, IMPORT, make_report
+
+HOSTILE = "<script>alert('x')</script> \"quoted\" {{ 7 * 7 }} \u202egnp.exe \x1b[2J & Söhne"
+
+
+def rendered(report: RunReport = EXPORT, name: str = "Student Accounts") -> RenderedMessage:
+    message = report_message(report, profile_name=name, time_zone="America/New_York", link="http://a/b?c=1&d=2")
+    return render_message(message)
+
+
+class Seen(HTMLParser):
+    """The elements and the words of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.words = ""
+        self.links: list[str | None] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.links += [value for name, value in attrs if name == "href"]
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+def test_the_subject_says_the_outcome_first() -> None:
+    assert rendered(make_report(outcome=Outcome.FAILED)).subject.startswith(
+        "Failed: Export to Bursar Using Profile Stud"
+    )
+
+
+def test_text_and_page_tell_the_same_figures_once() -> None:
+    letter = rendered()
+
+    page = Seen(letter.html)
+    for figure in ("15,204.50 USD", "-12.00 USD", "15,192.50 USD", "402.10 USD", "STUDENTS-412-20260302020003.xml"):
+        assert figure in letter.text
+        assert figure in page.words
+    assert page.links == ["http://a/b?c=1&d=2"]
+    assert letter.text.count("http") == 1
+
+
+def test_reasons_stand_in_the_order_of_the_rules_and_tables_have_titles() -> None:
+    left = {reason: {"fines": 1, "users": 1, "net": {"USD": "1"}} for reason in ("below_minimum", "new", "disputed")}
+
+    page = rendered(make_report(skipped=left)).markdown
+
+    titles = [
+        "**Sums**",
+        "**Left behind**",
+        "| the fine is disputed |",
+        "fines are below the minimum amount |",
+        "| new |",
+    ]
+    assert [page.index(title) for title in titles] == sorted(page.index(title) for title in titles)
+
+
+def test_what_is_empty_has_no_heading() -> None:
+    letter = rendered(make_report(totals={}, skipped={}, files=()))
+
+    for heading in ("Sums", "Left behind", "Records without effect", "What to look at", "Files"):
+        assert heading not in letter.text
+        assert heading not in letter.html
+
+
+def test_hostile_names_are_nothing_but_text() -> None:
+    letter = rendered(make_report(files=(HOSTILE,), messages=(HOSTILE, "line\nbreak")), name=HOSTILE)
+
+    page = Seen(letter.html)
+    assert "script" not in page.tags
+    assert "<script>alert('x')</script> \"quoted\" {{ 7 * 7 }}" in page.words
+    for text in (letter.text, page.words, letter.subject, letter.brief):
+        assert "\u202e" not in text
+        assert "\x1b" not in text
+    assert "\n" not in letter.subject
+    assert "line break" in letter.text
+
+
+@pytest.mark.parametrize("report", [EXPORT, IMPORT], ids=["export", "import"])
+def test_a_page_needs_nothing_from_outside(report: RunReport) -> None:
+    assert Seen(rendered(report).html).tags.isdisjoint({"img", "script", "style", "link", "iframe", "form"})

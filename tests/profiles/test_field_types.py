@@ -1,0 +1,162 @@
+"""What each kind of value takes, what it refuses, and in which words."""
+
+from collections.abc import Callable, Mapping
+
+import pytest
+from pydantic import ValidationError
+
+from bursar.profiles import Export, Import, Profile
+from bursar.profiles.schedule import Schedule
+
+Changed = Callable[[str, str], Profile]
+Wrong = Callable[[str, str], list[str]]
+PATHS = [
+    ("/law/out", "write 'law/out', without the leading /"),
+    ("/", "write 'bursar', without the leading /"),
+    ("../law", "'../law' has an empty part, . or .. in it"),
+    ("law/../out", "'law/../out' has an empty part, . or .. in it"),
+    ("law//out", "'law//out' has an empty part, . or .. in it"),
+    ("law/out/", "'law/out/' has an empty part, . or .. in it"),
+    ("./law", "'./law' has an empty part, . or .. in it"),
+    (r"law\out", "folders are divided by /, not by a backslash"),
+    (r'"law/\x07out"', "the control character U+0007 can't stand here: remove it"),
+]
+
+
+@pytest.mark.parametrize("answer", ["yes", "true", '"yes"'])
+def test_yes_is_yes(changed: Changed, answer: str) -> None:
+    assert (
+        changed("institutional_fine_fee: yes", f"institutional_fine_fee: {answer}").export.institutional_fine_fee
+        is True
+    )
+
+
+@pytest.mark.parametrize("answer", ["no", "false"])
+def test_no_is_no(changed: Changed, answer: str) -> None:
+    assert (
+        changed("institutional_fine_fee: yes", f"institutional_fine_fee: {answer}").export.institutional_fine_fee
+        is False
+    )
+
+
+@pytest.mark.parametrize("answer", ["Yes", "on", "off", "1", "0", "maybe", "y"])
+def test_anything_else_is_neither(wrong: Wrong, answer: str) -> None:
+    assert wrong("active: yes", f"active: {answer}") == [
+        f"6: export.active: '{answer}' is neither yes nor no: write yes or no"
+    ]
+
+
+@pytest.mark.parametrize("value", ["10.0", "10.50", "1_000", "-1", "ten", "1e3", "0x1F", "$10", "10 days", "+10", "٣"])
+def test_a_number_is_whole_and_written_in_digits(wrong: Wrong, value: str) -> None:
+    assert wrong("export:\n", f"export:\n  minimum_amount_for_user: {value}\n") == [
+        (
+            f"6: export.minimum_amount_for_user: '{value}' is not a whole number: "
+            "write digits alone, such as 10, without decimal point"
+        )
+    ]
+
+
+@pytest.mark.parametrize(("value", "number"), [("0", 0), ("010", 10), ("10", 10)])
+def test_a_minimum_is_a_number(changed: Changed, value: str, number: int) -> None:
+    profile = changed("export:\n", f"export:\n  minimum_amount_for_user: {value}\n")
+
+    assert profile.export.minimum_amount_for_user == number
+
+
+def test_days_have_an_end(changed: Changed, wrong: Wrong) -> None:
+    assert changed("days: 7", "days: 3650").export.time_before_export_days == 3650
+    assert wrong("days: 7", "days: 3651") == [
+        "7: export.time_before_export_days: 3651 is too large: write 3650 or less"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "example"), [("LAW", "[LAW]"), ("LAW, MAIN", "[MAIN, LAW]"), ("{LAW: MAIN}", "[MAIN, LAW]")]
+)
+def test_a_list_is_written_as_a_list(wrong: Wrong, written: str, example: str) -> None:
+    assert wrong("libraries: [LAW]", f"libraries: {written}") == [
+        f"10: export.libraries: write a list, in brackets: {example}, or each on a line of its own after a hyphen"
+    ]
+
+
+def test_an_entry_of_a_list_has_its_own_line(wrong: Wrong) -> None:
+    assert wrong("libraries: [LAW]", "libraries:\n    - LAW\n    -\n    - [MAIN]") == [
+        "12: export.libraries: is blank: write a value, or remove the line",
+        "13: export.libraries: write one value here, not a list or a section",
+    ]
+
+
+def test_codes_in_lists_stay_text(changed: Changed) -> None:
+    assert changed("libraries: [LAW]", "libraries: [01, no, 1.10]").export.libraries == ("01", "no", "1.10")
+
+
+def test_a_description_may_have_lines_but_a_name_may_not(changed: Changed, wrong: Wrong) -> None:
+    assert changed("system:", "description: |\n  One\n  Two\nsystem:").description == "One\nTwo"
+    assert wrong("name: Law Library", 'name: "Law\\nLibrary"') == [
+        "2: name: the control character U+000A can't stand here: remove it"
+    ]
+    assert wrong("system:", 'description: "One\\u0002"\nsystem:') == [
+        "4: description: the control character U+0002 can't stand here: remove it"
+    ]
+
+
+def test_half_a_character_is_refused(wrong: Wrong) -> None:
+    assert wrong("name: Law Library", 'name: "Law \\ud800"') == [
+        "2: name: the control character U+D800 can't stand here: remove it"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "near"),
+    [("America/Newyork", "America/New_York"), ("berlin", "Europe/Berlin"), ("Mars", "America/New_York")],
+)
+def test_a_time_zone_is_known(wrong: Wrong, written: str, near: str) -> None:
+    [problem] = wrong("system:", f"time_zone: {written}\nsystem:")
+
+    assert problem.startswith(f"4: time_zone: {written!r} is not a time zone: write one as in ")
+    if written != "Mars":
+        assert problem.endswith(near)
+
+
+@pytest.mark.parametrize(("path", "problem"), PATHS)
+def test_the_output_folder_stays_below_the_connection(wrong: Wrong, path: str, problem: str) -> None:
+    [found] = wrong("law/out", path)
+
+    assert found.startswith(f"11: export.output_file_path: {problem}")
+
+
+@pytest.mark.parametrize(("path", "problem"), PATHS)
+def test_the_input_folder_stays_below_the_connection(wrong: Wrong, path: str, problem: str) -> None:
+    [found] = wrong("law/in", path)
+
+    assert found.startswith(f"15: import.input_file_path: {problem}")
+
+
+def test_a_folder_may_have_any_script_in_its_name(changed: Changed) -> None:
+    assert changed("law/out", "Bibliothèque de droit/out.2").export.output_file_path == "Bibliothèque de droit/out.2"
+
+
+@pytest.mark.parametrize("blank", ["", "~", '""', "# none"])
+def test_a_blank_value_is_as_good_as_none(changed: Changed, blank: str) -> None:
+    profile = changed(
+        "  libraries: [LAW]\n",
+        f"  libraries: {blank}\n  minimum_amount_for_user: {blank}\n  create_missing_folder: {blank}\n"
+        f"  identifier_pattern: {blank}\n  user_groups: {blank}\n",
+    )
+
+    assert profile.export.libraries == profile.export.user_groups == ()
+    assert profile.export.minimum_amount_for_user is None
+    assert profile.export.identifier_pattern is None
+    assert profile.export.create_missing_folder is True
+
+
+def test_values_made_in_python_obey_the_same_rules() -> None:
+    section: Mapping[str, object] = {
+        "active": True,
+        "input_file_path": "in",
+        "schedule": Schedule.parse("daily at 02:00"),
+    }
+
+    assert Import.model_validate(section).active is True
+    with pytest.raises(ValidationError, match="is not a whole number"):
+        Export.model_validate({"active": False, "time_before_export_days": -1})

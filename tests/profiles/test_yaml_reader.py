@@ -1,0 +1,151 @@
+"""Every scalar stays text, and whatever YAML can do to a file is a problem with a line."""
+
+from pathlib import Path
+
+import pytest
+
+from bursar.profiles.yaml_reader import Source, read_yaml
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "some.yaml"
+
+
+def read(file: Path, text: str) -> Source:
+    file.write_text(text, encoding="utf-8")
+    return read_yaml(file)
+
+
+def problems(source: Source) -> list[str]:
+    return [str(problem).removeprefix(source.file) for problem in source.problems]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "12:30",
+        "1.10",
+        "02",
+        "0x1F",
+        "1_000",
+        "1e3",
+        "no",
+        "Off",
+        "2026-01-05",
+        "12.",
+        ".5",
+        ".inf",
+        "<<",
+        "=",
+        "00123456",
+    ],
+)
+def test_a_value_stays_the_text_that_was_written(file: Path, written: str) -> None:
+    assert read(file, f"key: {written}\nlist: [{written}]\n").data == {"key": written, "list": [written]}
+
+
+@pytest.mark.parametrize("written", ["", "~", "null", "Null", "NULL", '""', "''", '"  "', "# a comment"])
+def test_a_blank_value_is_none(file: Path, written: str) -> None:
+    source = read(file, f"key: {written}\n")
+
+    assert source.data == {"key": None}
+    assert source.problems == ()
+
+
+@pytest.mark.parametrize("written", ['"null"', "'~'"])
+def test_a_quoted_null_is_a_text(file: Path, written: str) -> None:
+    assert read(file, f"key: {written}\n").data == {"key": written[1:-1]}
+
+
+def test_every_key_and_item_knows_its_line(file: Path) -> None:
+    source = read(file, "# top\na: 1\n\nb:\n  c: 2\n  d:\n    - x\n    - y\n")
+
+    assert [source.line(place) for place in [("a",), ("b",), ("b", "c"), ("b", "d"), ("b", "d", 1)]] == [2, 4, 5, 6, 8]
+
+
+def test_what_is_not_there_has_the_line_of_what_it_is_missing_from(file: Path) -> None:
+    source = read(file, "a: 1\nb:\n  c: 2\n")
+
+    assert source.line(("b", "x")) == 2
+    assert source.line(("x", "y")) == 1
+
+
+def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(file: Path) -> None:
+    file.write_bytes(b"\xef\xbb\xbfa: 1\r\nb: 2\r\n")
+
+    source = read_yaml(file)
+
+    assert source.data == {"a": "1", "b": "2"}
+    assert source.line(("b",)) == 2
+
+
+def test_all_duplicate_keys_are_found_and_the_first_values_kept(file: Path) -> None:
+    source = read(file, "a: 1\nb:\n  c: 1\n  c: 2\na: 2\na: 3\n")
+
+    assert source.data == {"a": "1", "b": {"c": "1"}}
+    assert problems(source) == [
+        ":4: b.c: stands in line 3 already: keep one of the two",
+        ":5: a: stands in line 1 already: keep one of the two",
+        ":6: a: stands in line 1 already: keep one of the two",
+    ]
+
+
+def test_aliases_are_refused_before_they_grow(file: Path) -> None:
+    bomb = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 30))
+
+    source = read(file, bomb)
+
+    assert len(source.problems) == 29 * 10
+    assert {problem.message for problem in source.problems} == {"aliases (*) are not allowed: write the value again"}
+
+
+def test_an_alias_of_its_own_section_is_refused(file: Path) -> None:
+    assert problems(read(file, "a: &a\n  b: *a\n")) == [":2: a.b: aliases (*) are not allowed: write the value again"]
+
+
+def test_tags_and_keys_that_are_no_text_are_refused(file: Path) -> None:
+    assert problems(read(file, "a: !include x.yaml\n? [b]\n: 1\n")) == [
+        ":1: a: the tag !include means nothing here: remove it",
+        ":2: a list or section can't be a key",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", ":1: the file is empty"),
+        (b"# only a comment\n", ":1: the file is empty"),
+        (b"- a\n- b\n", ":1: expected lines of the form `key: value`"),
+        (b"code:LAW\n", ":1: expected lines of the form `key: value`"),
+        (b"a: 1\ncode:LAW\nb: 2\n", ":3: expected `key: value`, with a space after the colon"),
+        (b"a:\n\tb: 1\n", ":2: a tab stands here: indent with spaces"),
+        (b"a: 1\nname: Fines: all\n",
+         ":2: a colon where none can stand: put a value with a colon in quotes, or mend the indentation"),
+        (b"a: 1\npattern: [A-Z]\\d{7}\n",
+         ":2: text follows a closing quote or bracket: put the whole value in single quotes"),
+        (b'a: 1\npattern: "\\d{8}"\n',
+         ":2: double quotes give the backslash a meaning of its own: use single quotes"),
+        (b"a: 1\n---\nb: 2\n", ":2: a second document starts here: one file holds one document"),
+        (b"a: 1\nb: *nobody\n",
+         ":2: this is not YAML: found undefined alias 'nobody'. Put values with signs such as : # [ { & * % @ in quotes"),  # noqa: E501
+        (b"a: 1\nb: caf\xe9\n", ":2: byte 0xE9 is not UTF-8: save the file as UTF-8"),
+        (b"a: 1\nb: x\x00y\n", ":2: the character U+0000 can't stand in a file: remove it"),
+        (b"a: " + b"[" * 1000, ":1: brackets within brackets without end"),
+        (b"a: " + b"[" * 100_000 + b"]" * 100_000, ":1: brackets within brackets without end"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_mapping_in_yaml_has_one_problem(file: Path, content: bytes, problem: str) -> None:
+    file.write_bytes(content)
+
+    source = read_yaml(file)
+
+    assert source.data is None
+    assert problems(source) == [problem]
+
+
+def test_a_file_that_cannot_be_read_is_a_problem(file: Path) -> None:
+    assert problems(read_yaml(file)) == [":1: can't be read: No such file or directory"]
+
+    file.mkdir()
+    assert problems(read_yaml(file)) == [":1: can't be read: Is a directory"]

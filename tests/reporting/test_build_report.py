@@ -1,0 +1,341 @@
+"""What a run reports, from what the ledger knows about it."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from bursar.errors import RemoteFolderError
+from bursar.exports.close import release_batch
+from bursar.exports.selection import select_fines
+from bursar.ledger import desk
+from bursar.reporting.build_report import build_export_report, build_import_report
+from bursar.reporting.run_report import Outcome, RunReport, delete_reports_before, record_report
+from bursar.reporting.task_timings import get_interrupted_tasks, record_task
+from tests.support.fake_bursar import FakeBursar, Payment
+from tests.support.fixtures import NOW, Library, make_profile, make_settings
+
+STARTED = datetime.now(UTC) - timedelta(minutes=5)
+
+
+def export_of(office: FakeBursar, batch: int, *failed: str) -> RunReport:
+    run_id = office.library.one("SELECT run_id FROM batches WHERE id = :id", id=batch)
+    return build_export_report(office.library.ledger, "STUDENTS", run_id=run_id, started_at=STARTED, failed=failed)
+
+
+def import_of(office: FakeBursar, *failed: str) -> RunReport:
+    return build_import_report(office.library.ledger, "STUDENTS", run_id="run", started_at=STARTED, failed=failed)
+
+
+def arrived(office: FakeBursar, file: int, *, run_id: str = "run") -> None:
+    office._run(  # noqa: SLF001
+        "INSERT INTO file_arrivals (file_id, profile, run_id, name, size, modified)"
+        " SELECT id, profile, :run_id, name, size, modified FROM import_files WHERE id = :file",
+        file=file,
+        run_id=run_id,
+    )
+
+
+def test_an_export_that_sends_all_is_completed(office: FakeBursar) -> None:
+    user = office.library.user()
+    office.library.fine(user, "12.50")
+    office.library.fine(user, "-2.00")
+    batch = office.export()
+
+    report = export_of(office, batch)
+
+    assert report.outcome is Outcome.COMPLETED
+    assert (report.users, report.fines) == (1, 2)
+    assert report.totals == {"USD": {"charges": "12.500", "credits": "-2.000"}}
+    assert report.net == {"USD": Decimal("10.5")}
+    assert report.files == (office.library.one("SELECT file_name FROM batches"),)
+    assert not report.messages
+
+
+def test_an_export_without_a_fine_had_nothing_to_do(office: FakeBursar) -> None:
+    report = export_of(office, office.export())
+
+    assert (report.outcome, report.files, report.fines) == (Outcome.NOTHING_TO_DO, (), 0)
+
+
+def test_users_whom_the_bursar_cannot_know_are_a_warning(office: FakeBursar) -> None:
+    office.library.fine(office.library.user(None), "3.00")
+    office.library.fine(office.library.user("00\x01"), "4.00")
+
+    report = export_of(office, office.export())
+
+    assert report.outcome is Outcome.WITH_WARNINGS
+    missing, malformed = report.messages
+    assert missing.startswith(
+        "1 fine of 1 user (3.00 USD) left open: the user has no identifier of the profile's type."
+    )
+    assert malformed.startswith("1 fine of 1 user (4.00 USD) left open: the user's identifier does not match")
+    assert set(report.skipped) == {"no_identifier", "malformed_identifier"}
+
+
+def test_what_the_profile_leaves_behind_on_purpose_is_no_warning(office: FakeBursar) -> None:
+    office.library.fine()
+    select_fines(
+        office.library.ledger,
+        make_profile(user_groups=["STAFF"]),
+        make_settings(),
+        run_id="staff",
+        as_of=datetime.now(UTC),
+    )
+
+    report = build_export_report(office.library.ledger, "STUDENTS", run_id="staff", started_at=STARTED, failed=())
+
+    assert report.outcome is Outcome.NOTHING_TO_DO
+    assert report.skipped["other_user_group"]["fines"] == 1
+
+
+def test_a_failed_export_sent_nothing_and_says_what_waits(office: FakeBursar) -> None:
+    office.library.fine()
+    batch = select_fines(office.library.ledger, make_profile(), make_settings(), run_id="bad", as_of=NOW)
+    with (
+        pytest.raises(RemoteFolderError),
+        record_task(office.library.ledger, "upload_file", job="export", profile="STUDENTS", run_id="bad"),
+    ):
+        raise RemoteFolderError("The server refuses the login. Ask its administrator.")
+
+    report = export_of(office, batch.id, "upload_file")
+
+    assert report.outcome is Outcome.FAILED
+    assert (report.fines, report.totals, report.files) == (0, {}, ())
+    failure, waits = report.messages
+    assert failure == "upload_file failed: The server refuses the login. Ask its administrator."
+    assert waits.startswith(f"Batch {batch.id} with 1 fine (12.50 USD) is SELECTED; its fines wait.")
+    assert list(report.task_timings) == ["upload_file"]
+
+
+def test_a_stage_that_was_killed_is_told(office: FakeBursar) -> None:
+    office.library.fine()
+
+    report = export_of(office, office.export(close=False), "close_fines")
+
+    assert report.messages[0].startswith(
+        "close_fines failed: it was ended from outside: by a person, or its worker died"
+    )
+    assert report.fines == 1  # it was delivered
+
+
+def test_the_run_that_ends_an_earlier_batch_says_so(office: FakeBursar) -> None:
+    office.library.fine()
+    left = select_fines(office.library.ledger, make_profile(), make_settings(), run_id="left", as_of=NOW)
+    batch = office.export()
+    run_id = office.library.one("SELECT run_id FROM batches WHERE id = :id", id=batch)
+    release_batch(office.library.ledger, left.id, closed_by_run_id=run_id)
+
+    report = export_of(office, batch)
+
+    assert report.outcome is Outcome.WITH_WARNINGS
+    (message,) = report.messages
+    assert message == (
+        f"Batch {left.id} with 1 fine, left unfinished by run left, was released: nothing of it was sent, and its "
+        "fines are open again."
+    )
+
+
+def test_tries_of_a_stage_count_together_and_the_last_one_speaks(office: FakeBursar) -> None:
+    ledger = office.library.ledger
+    for part in ("0", "1"):
+        with (
+            pytest.raises(ZeroDivisionError),
+            record_task(ledger, "load_file", job="import", profile="STUDENTS", run_id="run", part=part),
+        ):
+            _ = 1 / 0
+    with record_task(ledger, "load_file", job="import", profile="STUDENTS", run_id="run", part="1"):
+        pass
+    with record_task(ledger, "apply_payments", job="import", profile="STUDENTS", run_id="run", part="1"):
+        pass
+
+    report = import_of(office, "load_file")
+
+    assert list(report.task_timings) == ["load_file", "apply_payments"]
+    assert office.library.one("SELECT count(*) FROM task_timings WHERE seconds > 0") == 3
+    assert report.messages == ("load_file failed: load_file failed with ZeroDivisionError; its log says more.",)
+
+
+def test_an_import_reports_payments_by_what_they_paid(office: FakeBursar) -> None:
+    user = office.library.user()
+    (_, charge), (_, credit) = office.exported("10.00", user=user), office.exported("-4.00", user=user)
+    file = office.file(Payment(charge, "10.00"), Payment(credit, "-4.00"))
+    arrived(office, file)
+    office.apply(file)
+
+    report = import_of(office)
+
+    assert report.outcome is Outcome.COMPLETED
+    assert (report.users, report.fines) == (1, 2)
+    assert report.totals == {"USD": {"charges": "10.000", "credits": "-4.000"}}
+    assert not report.rejects
+
+
+def test_records_without_effect_are_a_warning(office: FakeBursar) -> None:
+    _, transaction = office.exported("10.00")
+    file = office.file(
+        Payment(transaction, "10.00"), Payment("77", "5.00"), Payment("78", "1.00", "CAD"), Payment(transaction, "0")
+    )
+    arrived(office, file)
+    office.apply(file)
+
+    report = import_of(office)
+
+    assert report.outcome is Outcome.WITH_WARNINGS
+    assert {name: one["records"] for name, one in report.rejects.items()} == {"UNMATCHED": 2, "NO_PAYMENT": 1}
+    assert report.rejects["UNMATCHED"]["sums"] == {"CAD": "1.000", "USD": "5.000"}
+    (message,) = report.messages
+    assert message.startswith("2 of 4 records in payments")
+    assert f"`bin/bursar imports rejects {file}`" in message
+
+
+@pytest.mark.parametrize("paid_here", ["10.00", "4.00"])
+def test_what_students_paid_twice_is_a_warning(office: FakeBursar, paid_here: str) -> None:
+    fine, transaction = office.exported("10.00")
+    with office.library.ledger.begin() as connection:
+        desk.pay(connection, fine, Decimal(paid_here), allow_activity_on_transferred_finesfees=True)
+    file = office.file(Payment(transaction, "10.00"))
+    arrived(office, file)
+    office.apply(file)
+
+    report = import_of(office)
+
+    assert report.outcome is Outcome.WITH_WARNINGS
+    assert report.messages[-1].startswith(f"{paid_here} USD in payments")
+    assert "students have paid twice. The bursar is told by reversals" in report.messages[-1]
+
+
+def test_an_import_counts_only_what_its_own_run_applied(office: FakeBursar) -> None:
+    _, transaction = office.exported("10.00")
+    file = office.file(Payment(transaction, "10.00"))
+    arrived(office, file, run_id="earlier")
+    arrived(office, file)
+    office.apply(file)
+    office._run("UPDATE import_files SET applied_by = 'earlier'")  # noqa: SLF001
+
+    report = import_of(office)
+
+    assert (report.fines, report.totals) == (0, {})
+    assert report.outcome is Outcome.WITH_WARNINGS
+    assert "holds the same bytes as a file that was applied before" in report.messages[0]
+
+
+def test_an_import_of_an_empty_list_had_nothing_to_do(office: FakeBursar) -> None:
+    file = office.file()
+    arrived(office, file)
+    office.apply(file)
+    report = import_of(office)
+    assert (report.outcome, len(report.files), report.messages) == (Outcome.NOTHING_TO_DO, 1, ())
+
+
+def test_an_import_without_a_file_had_nothing_to_do(office: FakeBursar) -> None:
+    assert import_of(office).outcome is Outcome.NOTHING_TO_DO
+
+
+def test_the_report_of_a_repeated_run_takes_the_place_of_the_first(library: Library) -> None:
+    ended = STARTED + timedelta(seconds=10)
+    first = RunReport(
+        job="waive",
+        profile=None,
+        run_id="r",
+        started_at=STARTED,
+        ended_at=ended,
+        outcome=Outcome.FAILED,
+        messages=("no",),
+    )
+    again = RunReport(
+        job="waive",
+        profile=None,
+        run_id="r",
+        started_at=ended,
+        ended_at=ended + timedelta(seconds=3),
+        outcome=Outcome.COMPLETED,
+        task_timings={"z": 1.5, "a": 2.0},
+        files=("a.xml", "b\u2028.xml"),
+    )
+
+    record_report(library.ledger, first)
+    recorded = record_report(library.ledger, again)
+
+    assert library.one("SELECT count(*) FROM run_reports") == 1
+    assert (recorded.started_at, recorded.ended_at) == (STARTED, again.ended_at)
+    assert list(recorded.task_timings) == ["z", "a"]
+    assert (recorded.outcome, recorded.files, recorded.messages) == (Outcome.COMPLETED, again.files, ())
+
+
+def test_old_reports_are_deleted_but_for_those_that_alerts_look_at(library: Library) -> None:
+    """A report is as old as the end of its run: a run that waited for weeks has just been reported."""
+
+    def report(run_id: str, began: int, ended: int, **more: Any) -> None:
+        """Records a report of a run that began and ended so many days ago."""
+        moments = {"started_at": STARTED - timedelta(days=began), "ended_at": STARTED - timedelta(days=ended)}
+        values = {"job": "export", "profile": "STUDENTS", "outcome": Outcome.COMPLETED} | moments | more
+        record_report(library.ledger, RunReport(run_id=run_id, **values))
+        with record_task(
+            library.ledger, "wait_for_approval", job=values["job"], profile=values["profile"], run_id=run_id
+        ):
+            pass
+
+    report("deleted", 40, 40)
+    report("newest success of the old", 30, 30)
+    report("deleted too", 20, 20, outcome=Outcome.FAILED)
+    report("newest of the old", 10, 10, outcome=Outcome.FAILED)
+    report("dry", 9, 9, dry_run=True)
+    report("waited", 25, 1)
+    report("new", 1, 1)
+    report("another job", 50, 50, job="import")
+    report("another profile", 50, 50, profile="STAFF")
+    report("no profile", 50, 50, job="purge", profile=None)
+    report("no profile, deleted", 60, 60, job="purge", profile=None)
+    with record_task(library.ledger, "wait_for_approval", job="export", profile="STUDENTS", run_id="not reported yet"):
+        pass
+
+    assert delete_reports_before(library.ledger, before=STARTED - timedelta(days=5)) == 4
+
+    kept = ["newest success of the old", "newest of the old", "waited", "new"]
+    kept += ["another job", "another profile", "no profile"]
+    assert library.one("SELECT array_agg(run_id ORDER BY id) FROM run_reports") == kept
+    stages = library.one("SELECT array_agg(run_id) FROM task_timings")
+    assert sorted(stages) == sorted([*kept, "not reported yet"])
+
+
+def test_a_dry_run_reports_what_would_go(office: FakeBursar) -> None:
+    office.library.fine()
+    dry = select_fines(office.library.ledger, make_profile(), make_settings(), run_id="dry", as_of=NOW, dry_run=True)
+
+    report = export_of(office, dry.id)
+
+    assert (report.dry_run, report.outcome, report.fines) == (True, Outcome.COMPLETED, 1)
+    assert f"`bin/bursar batches file {dry.id}`" in report.messages[0]
+
+
+def test_a_run_that_a_person_ended_is_told_from_one_that_skips_by_itself(library: Library) -> None:
+    """Airflow skips what is left of a run that is marked as failed, and forgets the mark."""
+    ledger = library.ledger
+    with record_task(ledger, "build_file", job="export", profile="STUDENTS", run_id="run"):
+        pass
+    with (
+        pytest.raises(ZeroDivisionError),
+        record_task(ledger, "upload_file", job="export", profile="STUDENTS", run_id="run"),
+    ):
+        _ = 1 / 0
+
+    def ended(*skipped: str) -> list[str]:
+        return get_interrupted_tasks(ledger, "export", "STUDENTS", "run", skipped)
+
+    assert ended() == []
+    assert ended("build_file", "upload_file", "close_fines") == []
+    assert ended("upload_file", "close_fines") == ["upload_file", "close_fines"]
+
+
+def test_a_refused_batch_explains_why_the_rest_was_skipped(library: Library) -> None:
+    library.fine()
+    batch = select_fines(library.ledger, make_profile(), make_settings(), run_id="run", as_of=NOW)
+    library._run(  # noqa: SLF001
+        "INSERT INTO approvals (batch_id, reasons, answer, answered_at)"
+        " VALUES (:batch, '{Too many.}', 'refused', now())",
+        batch=batch.id,
+    )
+
+    assert get_interrupted_tasks(library.ledger, "export", "STUDENTS", "run", ["upload_file", "close_fines"]) == []

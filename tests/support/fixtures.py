@@ -1,0 +1,180 @@
+"""A small library for the tests: users, items and fines in a few words."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+from sqlalchemy import Engine, text
+
+from bursar.ledger import desk
+from bursar.profiles import Profile, Settings
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+LONG_AGO = NOW - timedelta(days=100)
+
+
+def empty(ledger: Engine) -> None:
+    """Takes everything out of a ledger."""
+    with ledger.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '10s'")  # somebody left something running
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # else the journal refuses
+        tables = connection.exec_driver_sql(
+            "SELECT string_agg(tablename, ', ') FROM pg_tables"
+            " WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+        ).scalar_one()
+        connection.exec_driver_sql(f"TRUNCATE {tables} RESTART IDENTITY")
+        connection.exec_driver_sql("INSERT INTO transaction_ids (next) VALUES (1)")
+
+
+@dataclass
+class Library:
+    """Fills a ledger with just what a test needs; every call commits."""
+
+    ledger: Engine
+
+    def __post_init__(self) -> None:
+        self._numbers = count(1)
+        self._run(
+            "INSERT INTO user_groups (code, name) VALUES ('STUDENT', 'Students'), ('STAFF', 'Staff');"
+            "INSERT INTO libraries (code, id, name) VALUES ('MAIN', '161686070006761', 'Main Library'),"
+            " ('LAW', '161686080006761', 'Law Library')"
+        )
+
+    def user(
+        self,
+        identifier: str | None = "auto",
+        *,
+        group: str = "STUDENT",
+        last: str = "Beaver",
+        first: str = "Tim",
+        **extra: Any,
+    ) -> int:
+        """A user with a primary id and, unless None, an identifier of type 02."""
+        number = next(self._numbers)
+        user: int = self._run(
+            "INSERT INTO users (last_name, first_name, user_group, expiry_date, purge_date)"
+            " VALUES (:last, :first, :group, :expiry, :purge) RETURNING id",
+            last=last,
+            first=first,
+            group=group,
+            expiry=extra.get("expiry"),
+            purge=extra.get("purge"),
+        )
+        identifiers = {"userName": f"user{number}", "02": f"{number:08}" if identifier == "auto" else identifier}
+        for type_, value in identifiers.items():
+            if value is not None:
+                self._run("INSERT INTO identifiers VALUES (:user, :type, :value)", user=user, type=type_, value=value)
+        return user
+
+    def item(
+        self, *, library: str = "MAIN", title: str = "Ecology of the saguaro /", call_number: str | None = "QK495"
+    ) -> int:
+        """An item that stands in a library today."""
+        item: int = self._run(
+            "INSERT INTO items (barcode, title, call_number, library, location, internal_location)"
+            " VALUES (:barcode, :title, :call_number, :library, 'Stacks', 'Stacks') RETURNING id",
+            barcode=f"{next(self._numbers):014}",
+            title=title,
+            call_number=call_number,
+            library=library,
+        )
+        return item
+
+    def fine(
+        self,
+        user: int | None = None,
+        amount: str = "12.50",
+        *,
+        kind: str = "OVERDUEFINE",
+        owner: str | None = "MAIN",
+        item: int | None = None,
+        created: datetime = LONG_AGO,
+        currency: str = "USD",
+        **extra: Any,
+    ) -> int:
+        """A charge, or with a negative amount a credit."""
+        who = self.user() if user is None else user
+        with self.ledger.begin() as connection:
+            if Decimal(amount) < 0:
+                return desk.credit(
+                    connection,
+                    user_id=who,
+                    amount=-Decimal(amount),
+                    currency=currency,
+                    owner_library=owner,
+                    item_id=item,
+                    created_at=created,
+                    **extra,
+                )
+            return desk.add_fine(
+                connection,
+                user_id=who,
+                fine_fee_type=kind,
+                amount=Decimal(amount),
+                currency=currency,
+                owner_library=owner,
+                item_id=item,
+                created_at=created,
+                **extra,
+            )
+
+    def position(self, fine: int) -> tuple[str, Decimal, Decimal]:
+        """Status, balance and outstanding of a fine."""
+        with self.ledger.connect() as connection:
+            row = connection.execute(
+                text("SELECT status, balance, outstanding FROM fines WHERE id = :id"), {"id": fine}
+            ).one()
+        return row.status, row.balance, row.outstanding
+
+    def one(self, sql: str, **values: Any) -> Any:
+        """The only value of a query."""
+        with self.ledger.connect() as connection:
+            return connection.execute(text(sql), values).scalar_one()
+
+    def _run(self, sql: str, **values: Any) -> Any:
+        with self.ledger.begin() as connection:
+            result = connection.execute(text(sql), values) if values else connection.exec_driver_sql(sql)
+            return result.scalar() if result.returns_rows else None
+
+
+def make_profile(
+    *, code: str = "STUDENTS", time_zone: str = "America/New_York", import_active: bool = True, **export: Any
+) -> Profile:
+    """A profile that takes everything of all libraries at once, but for what a test changes in its export section."""
+    return Profile.model_validate(
+        {
+            "code": code,
+            "name": f"{code.title()} accounts",
+            "sftp_connection": "bursar_banner",
+            "system": "Banner",
+            "time_zone": time_zone,
+            "export": {
+                "active": True,
+                "time_before_export_days": 0,
+                "user_identifier_type": "02",
+                "institutional_fine_fee": True,
+                "libraries": ["MAIN", "LAW"],
+                "output_file_path": "out",
+                "schedule": "daily at 02:00",
+            }
+            | export,
+            "import": {"active": True, "input_file_path": "in", "schedule": "daily at 06:00"}
+            if import_active
+            else {"active": False},
+        }
+    )
+
+
+def make_settings(**changes: Any) -> Settings:
+    """An institution."""
+    return Settings.model_validate(
+        {
+            "institution_name": "Saguaro University",
+            "institution_id": "6761",
+            "default_currency": "USD",
+            "time_zone": "America/New_York",
+        }
+        | changes
+    )

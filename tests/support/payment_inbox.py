@@ -1,0 +1,134 @@
+"""The bursar's folder for payments on a real server: files come in, are imported step by step, and are put away."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import pytest
+from sqlalchemy import text
+
+from bursar.imports.apply import apply_payments
+from bursar.imports.archive import archive_file
+from bursar.imports.detect import select_ready_files
+from bursar.imports.load import load_file
+from bursar.layouts.alma_xml.check import NAMESPACE
+from bursar.ledger.import_files import ImportFile
+from bursar.profiles import Profile
+from bursar.remote_files.base import RemoteFolder
+from tests.support.fake_bursar import FakeBursar, Payment
+from tests.support.fault_injection import KillableFolder, KillSwitch
+from tests.support.fixtures import Library, make_profile
+from tests.support.servers import RemoteServer
+
+OF_THE_FILES = {"import_files", "file_arrivals", "observed_files"}
+"""The tables that only tell of files: who looked, what came, why it was refused."""
+
+
+def xml(*payments: Payment) -> bytes:
+    """Payments as a bursar writes them."""
+    records = (
+        "<xb:userFineFee>"
+        f"<xb:compositeSum><xb:currency>{payment.currency}</xb:currency><xb:sum>{payment.sum}</xb:sum></xb:compositeSum>"
+        f"<xb:bursarTransactionId>{escape(payment.transaction_id or '')}</xb:bursarTransactionId></xb:userFineFee>\n"
+        for payment in payments
+    )
+    return (
+        f'<xb:xml-fragment xmlns:xb="{NAMESPACE}"><xb:userExportedFineFees><xb:userExportedList>'
+        f"<xb:userExportedFineFeesList><xb:finefeeList>\n{''.join(records)}</xb:finefeeList>"
+        "</xb:userExportedFineFeesList></xb:userExportedList></xb:userExportedFineFees></xb:xml-fragment>"
+    ).encode()
+
+
+@dataclass
+class PaymentInbox:
+    """The folder `in` of a server, and the steps of an import."""
+
+    library: Library
+    remote: RemoteServer
+    staging: Path
+    profile: Profile = field(default_factory=make_profile)
+
+    def __post_init__(self) -> None:
+        self.disk.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def disk(self) -> Path:
+        return self.remote.disk / "in"
+
+    def change(self, **section: object) -> None:
+        """Changes the import section of the profile."""
+        section_ = self.profile.import_.model_copy(update=section)
+        self.profile = self.profile.model_copy(update={"import_": section_})
+
+    def put(self, name: str, content: bytes) -> Path:
+        """A file of the bursar's, as its own machine writes it."""
+        path = self.disk / name
+        path.write_bytes(content)
+        return path
+
+    def look(self) -> list[str]:
+        """One look of the sensor: the names of the files that are ready."""
+        with self.folder() as folder:
+            return select_ready_files(self.library.ledger, self.profile, folder.files())
+
+    def read(self, name: str, run_id: str = "run 1", death: KillSwitch | None = None) -> ImportFile:
+        with self.folder(death) as folder:
+            return load_file(
+                self.library.ledger, self.profile, name, run_id=run_id, folder=folder, work_dir=self.staging
+            )
+
+    def archive_file(self, name: str, run_id: str = "run 1", death: KillSwitch | None = None) -> str | None:
+        with self.folder(death) as folder:
+            return archive_file(self.library.ledger, self.profile, name, run_id=run_id, folder=folder)
+
+    def bring_in(self, name: str, run_id: str = "run 1") -> str | None:
+        """All steps of a file; where it lies afterwards."""
+        apply_payments(self.library.ledger, self.read(name, run_id).id, run_id=run_id)
+        return self.archive_file(name, run_id)
+
+    @contextmanager
+    def folder(self, death: KillSwitch | None = None) -> Iterator[RemoteFolder]:
+        with self.remote.open("in") as folder:
+            yield KillableFolder.of(folder, death) if death else folder
+
+    def files(self) -> dict[str, bytes]:
+        """All files in the folder and below, by their paths from there."""
+        return {
+            path.relative_to(self.disk).as_posix(): path.read_bytes()
+            for path in sorted(self.disk.rglob("*"))
+            if path.is_file() and not path.is_symlink()
+        }
+
+    def everything(self) -> dict[str, list[str]]:
+        """Every row of the ledger as text, but for what is told of files."""
+        with self.library.ledger.connect() as connection:
+            tables = connection.scalars(
+                text("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'")
+            ).all()
+            return {
+                table: list(connection.scalars(text(f"SELECT t::text FROM {table} AS t ORDER BY 1")))
+                for table in tables
+                if table not in OF_THE_FILES
+            }
+
+    def seen_since(self, moment: datetime | str) -> None:
+        """Makes the sensor believe that it saw all files as they are at a moment."""
+        with self.library.ledger.begin() as connection:
+            connection.execute(
+                text("UPDATE observed_files SET since = CAST(:moment AS timestamptz)"), {"moment": moment}
+            )
+
+
+@pytest.fixture
+def office(library: Library) -> FakeBursar:
+    """A bursar's office that has received fines."""
+    return FakeBursar(library)
+
+
+@pytest.fixture
+def inbox(library: Library, sftp_remote: RemoteServer, tmp_path: Path) -> PaymentInbox:
+    """The bursar's folder for payments, on an SFTP server."""
+    return PaymentInbox(library, sftp_remote, tmp_path / "staging")

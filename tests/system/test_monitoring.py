@@ -1,0 +1,236 @@
+"""Who is told what, and who has to approve what, on a real Airflow with a real mail server."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Engine, create_engine, text
+
+from bursar.db.engine import ledger_engine
+from demo.library import SUB_DIRECTORY, Library
+from demo.mail import mails
+from demo.servers import Account, sftp_server
+from tests.system.test_runs import add_fines, add_profile, report_of
+
+PROFILE = """
+code: {code}
+name: {code} people
+sftp_connection: {connection}
+system: Other
+export:
+  active: yes
+  time_before_export_days: 0
+  user_identifier_type: userName
+  fine_fee_types: [{code}FEE]
+  institutional_fine_fee: yes
+  output_file_path: {code}
+  schedule: monthly on day 1 at 04:00
+  approval:
+    fines: {limit}
+import:
+  active: no
+notifications:
+  completed: [completed@library.example]
+  completed_with_warnings: [warnings@library.example]
+  failed: [failed@library.example]
+alerts:
+  max_unsent_hours: 1
+"""
+SOON = 120  # seconds
+
+
+@pytest.fixture(scope="module")
+def engine(library: Library) -> Iterator[Engine]:
+    """The library's ledger."""
+    engine = ledger_engine(library.ledger_url)
+    yield engine
+    engine.dispose()
+
+
+def prepared(
+    library: Library, engine: Engine, code: str, *, fines: int, limit: str = "2", server: str = "banner"
+) -> str:
+    """A new profile with fines of its own; the id of its export DAG."""
+    add_fines(engine, f"{code}FEE", *[1] * fines)
+    return add_profile(library, code, PROFILE.format(code=code, limit=limit, connection=f"bursar_{server}"))
+
+
+def started(library: Library, engine: Engine, code: str, **more: Any) -> str:
+    """Triggers the export of a new profile with fines of its own; returns the run."""
+    return library.airflow.client.trigger(prepared(library, engine, code, **more))
+
+
+def eventually(found: Callable[[], Any], within: float = SOON) -> Any:
+    """What a question finds once it finds something."""
+    deadline = time.monotonic() + within
+    while not (answer := found()):
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.3)
+    return answer
+
+
+def letters(library: Library, code: str) -> list[EmailMessage]:
+    """The mails about a profile."""
+    return [mail for mail in mails(library.mails) if f"{code} people" in mail["Subject"]]
+
+
+def question(library: Library, code: str, run_id: str) -> dict[str, Any]:
+    """What Airflow asks about a run, once it does."""
+
+    def asked() -> list[dict[str, Any]]:
+        reply = library.airflow.client.get(
+            f"dags/bursar_export__{code}/dagRuns/{run_id}/hitlDetails"
+        ).raise_for_status()
+        return [one for one in reply.json()["hitl_details"] if one["task_instance"]["state"] == "awaiting_input"]
+
+    [found] = eventually(asked)
+    return dict(found)
+
+
+def say(library: Library, code: str, run_id: str, answer: str) -> None:
+    """Answers, and once more if Airflow asks once more, as it does when a try of the task was lost."""
+    client = library.airflow.client
+    path = f"dags/bursar_export__{code}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
+
+    def heard() -> bool:
+        reply = client.patch(path, json={"chosen_options": [answer]})
+        assert reply.is_success or reply.status_code == httpx.codes.CONFLICT  # answered already
+        return client.task_states(f"bursar_export__{code}", run_id)["wait_for_approval"] == "success"
+
+    eventually(heard, within=180)
+
+
+def a_day_passes(library: Library, run_id: str) -> None:
+    """Brings what a run waits for, an answer or the next try, before now, in Airflow's own database."""
+    airflow = create_engine(library.postgres.url("airflow"))
+    with airflow.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE task_instance SET trigger_timeout = trigger_timeout - interval '1 day',"
+                " end_date = end_date - interval '1 day'"
+                " WHERE state IN ('awaiting_input', 'up_for_retry') AND run_id = :run_id"
+            ),
+            {"run_id": run_id},
+        )
+    airflow.dispose()
+
+
+def tries(library: Library, code: str, run_id: str) -> int:
+    """How often an upload was tried."""
+    path = f"dags/bursar_export__{code}/dagRuns/{run_id}/taskInstances/upload_file"
+    return int(library.airflow.client.get(path).raise_for_status().json()["try_number"])
+
+
+def claims(engine: Engine, code: str) -> int:
+    with engine.connect() as connection:
+        count: int = connection.execute(
+            text("SELECT count(*) FROM batch_claims JOIN batches ON id = batch_id WHERE profile = :code"),
+            {"code": code},
+        ).scalar_one()
+    return count
+
+
+def test_an_export_beyond_its_limits_waits_for_a_person(library: Library, engine: Engine) -> None:
+    runs = {code: started(library, engine, code, fines=3) for code in ("APPROVED", "REJECTED", "UNANSWERED")}
+    client = library.airflow.client
+
+    def ended(code: str) -> str:
+        return client.wait(f"bursar_export__{code}", runs[code])
+
+    # They wait, with the preview in front of whoever decides, and nothing is uploaded.
+    folder = library.folders["banner"] / SUB_DIRECTORY
+    for code in ("APPROVED", "REJECTED", "UNANSWERED"):
+        asked = question(library, code, runs[code])
+        assert asked["options"] == ["Approve", "Reject"]
+        assert asked["subject"] == "Approve this export of 3 fines?"
+        assert "3 fines: more than the limit of 2." in asked["body"]
+        assert "| USD | 30.00 USD | 0.00 USD | 30.00 USD |" in asked["body"]
+        assert "`bin/bursar batches file " in asked["body"]
+        [mail] = letters(library, code)
+        assert mail["Subject"] == (
+            f"Waiting for approval: Export to Bursar Using Profile {code} people, 3 fines of 1 user, 30.00 USD"
+        )
+        assert mail["To"] == "warnings@library.example"
+        assert not (folder / code).exists()
+        assert claims(engine, code) == 3
+
+    say(library, "APPROVED", runs["APPROVED"], "Approve")
+    say(library, "REJECTED", runs["REJECTED"], "Reject")
+    a_day_passes(library, runs["UNANSWERED"])
+
+    # Approved, it goes on.
+    assert ended("APPROVED") == "success"
+    assert len(list((folder / "APPROVED").iterdir())) == 1
+    assert (report := report_of(engine, runs["APPROVED"])).outcome == "completed"
+    assert report.fines == 3
+
+    # Refused, nothing goes, and the fines are open again.
+    assert ended("REJECTED") == "success"
+    report = report_of(engine, runs["REJECTED"])
+    assert (report.outcome, report.fines) == ("completed with warnings", 0)
+    assert "was refused by admin: nothing of it was sent, and its fines are open again" in report.messages[0]
+    assert client.task_states("bursar_export__REFUSED", runs["REJECTED"])["upload_file"] == "skipped"
+
+    # Unanswered, likewise, but that is a failure.
+    assert ended("UNANSWERED") == "failed"
+    report = report_of(engine, runs["UNANSWERED"])
+    assert (report.outcome, report.fines) == ("failed", 0)
+    assert "approve failed: Nobody answered within 24 hours whether batch" in report.messages[0]
+
+    for code, last in (("REJECTED", "Completed with warnings"), ("UNANSWERED", "Failed")):
+        assert not (folder / code).exists()
+        assert claims(engine, code) == 0
+        assert letters(library, code)[-1]["Subject"].startswith(f"{last}: Export to Bursar Using Profile {code} people")
+
+
+def test_a_server_that_is_back_is_tried_again_and_below_the_limits_nobody_is_asked(
+    library: Library, engine: Engine, state: Path
+) -> None:
+    client, accounts = library.airflow.client, {"flaky": Account(state / "flaky", "secret")}
+    with sftp_server(accounts, state / "sftp") as server:
+        pass
+    connection = {"connection_id": "bursar_flaky", "conn_type": "sftp", "host": server.host, "port": server.port}
+    login = {"login": "flaky", "password": "secret", "extra": json.dumps({"host_key": server.host_key})}
+    client.post("connections", json=connection | login).raise_for_status()
+
+    run_id = started(library, engine, "FLAKY", fines=2, server="flaky")
+    eventually(lambda: client.task_states("bursar_export__FLAKY", run_id)["upload_file"] == "up_for_retry")
+    with sftp_server(accounts, state / "sftp"):
+        a_day_passes(library, run_id)
+        assert client.wait("bursar_export__FLAKY", run_id) == "success"
+
+    assert tries(library, "FLAKY", run_id) == 2
+    assert len(list((state / "flaky" / "FLAKY").iterdir())) == 1
+    assert [mail["To"] for mail in letters(library, "FLAKY")] == ["completed@library.example"]
+
+
+def test_a_failed_run_and_a_batch_that_stays_unsent_are_told_once(library: Library, engine: Engine) -> None:
+    client = library.airflow.client
+    run_id = started(library, engine, "UNSENT", fines=1, limit="", server="nowhere")
+    assert client.wait("bursar_export__UNSENT", run_id) == "failed"
+    assert tries(library, "UNSENT", run_id) == 1
+    [failed] = letters(library, "UNSENT")
+    assert failed["To"] == "failed@library.example"
+    text_ = failed.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert "upload_file failed: There is no Airflow connection bursar_nowhere." in text_
+    link = f"{library.airflow.address}/dags/bursar_export__UNSENT/runs/"
+    assert link in text_
+
+    with engine.begin() as ledger:
+        ledger.execute(
+            text("UPDATE batches SET selected_at = selected_at - :time WHERE profile = 'UNSENT'"),
+            {"time": timedelta(hours=2)},
+        )
+    for _ in range(2):
+        watch = client.trigger("bursar_monitoring")
+        assert client.wait("bursar_monitoring", watch) == "success"
+
+    [_, alert] = letters(library, "UNSENT")
+    assert alert["To"] == "failed@library.example"
+    assert "is BUILT for more than 1 hour; still waiting: 1 fine of 1 user, 10.00 USD" in alert["Subject"]

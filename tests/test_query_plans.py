@@ -1,0 +1,158 @@
+"""What a step costs follows from what it is about, and not from all that the ledger keeps: the plans say so."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, event, text
+
+from bursar.db.queries import query
+from bursar.exports.close import close_fines
+from bursar.exports.selection import preview, select_fines
+from bursar.imports.apply import apply_payments
+from bursar.ledger.batches import Batch
+from bursar.users.deletion import delete_user
+from bursar.users.purging import PurgeParams, purge_users
+from bursar.users.waiving import WaiveParams, waive_fines
+from tests.support.fixtures import NOW, make_profile, make_settings
+
+FILL = (Path(__file__).parents[1] / "bench" / "ledger.sql").read_text(encoding="utf-8")
+OPEN, CLOSED = 30, 30_000
+LARGE = {"fines", "batch_lines", "journal_entries", "users", "identifiers", "items", "import_records"}
+EXPORTED_LONG_AGO = """
+INSERT INTO batches (profile, run_id, as_of, import_active, render_options, sftp_connection, output_file_path,
+                     file_name, users, fines, totals, skipped, closed_at)
+VALUES ('STUDENTS', 'long ago', now(), true, '{}', 'x', 'x', 'x', 1, :closed, '{}', '{}', now());
+INSERT INTO batch_lines (batch_id, number, transaction_id, fine_id, user_id, identifier, patron_name, fine_fee_type,
+                   last_transaction_at, currency, amount)
+SELECT 1, id, 'T' || id, id, user_id, 'x', 'x', fine_fee_type, now(), currency, amount FROM fines WHERE id <= :closed;
+INSERT INTO import_records (file_id, number, line, transaction_id, currency, sum, amount, fine_id, matched_id,
+                            outcome, applied)
+SELECT 1, id, id, 'T' || id, currency, '1', 1, id, 'T' || id, 'PAID', 1 FROM fines WHERE id <= :closed
+"""
+PAYMENTS = """
+INSERT INTO import_files (profile, run_id, name, size, modified, sha256, amount_mode, records, totals, read_at)
+SELECT 'STUDENTS', 'run', 'paid.xml', 1, now(), 'x', 'incremental', count(*),
+       CAST('{"USD": "' || sum(amount) || '"}' AS jsonb), now()
+FROM batch_lines WHERE batch_id = 2;
+INSERT INTO import_records (file_id, number, line, transaction_id, currency, sum)
+SELECT 1, 100000 + number, number, transaction_id, currency, amount FROM batch_lines WHERE batch_id = 2
+"""
+
+
+@pytest.fixture
+def old(ledger: Engine, owned_ledger: Engine) -> Engine:
+    """A ledger with a few open fines among many that were closed long ago."""
+    with owned_ledger.begin() as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.execute("SELECT set_config('bench.fines', %s, true)", [str(OPEN)])
+        driver.execute("SELECT set_config('bench.closed', %s, true)", [str(CLOSED)])
+        driver.execute(FILL)
+        run(connection, EXPORTED_LONG_AGO)
+        connection.execute(text("ANALYZE"))
+    return ledger
+
+
+def run(connection: Connection, script: str) -> None:
+    for one in script.split(";\n"):
+        connection.execute(text(one), {"closed": CLOSED} if ":closed" in one else {})
+
+
+@contextmanager
+def nothing_large_is_scanned(ledger: Engine, large: set[str] = LARGE) -> Iterator[None]:
+    """Fails if PostgreSQL would go through the whole of a large table for any statement of the block."""
+    asked = 0
+
+    def explain(connection: Connection, _cursor: object, sql: str, values: Any, *_: object) -> None:
+        nonlocal asked
+        first = next(line for line in sql.splitlines() if not line.startswith("--")).split()[0]
+        if first not in {"SELECT", "INSERT", "UPDATE", "DELETE", "WITH"}:
+            return
+        asked += 1
+        driver: Any = connection.connection.driver_connection
+        plan = driver.execute(f"EXPLAIN (FORMAT JSON) {sql}", values).fetchone()[0]
+        for node in nodes(plan[0]["Plan"]):
+            whole = "Scan" in node["Node Type"] and not node.get("Index Cond") and node.get("Relation Name") in large
+            # Through an index of open fines alone is fine, without a condition too.
+            assert not (whole and node.get("Index Name") not in OPEN_ONLY), f"{sql}\n{json.dumps(plan, indent=1)}"
+
+    event.listen(ledger, "before_cursor_execute", explain)
+    try:
+        yield
+    finally:
+        event.remove(ledger, "before_cursor_execute", explain)
+    assert asked
+
+
+OPEN_ONLY = {"fines_with_a_balance", "fines_considered_active", "fines_to_reverse", "fines_that_reverse"}
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    inner = plan.get("Plans", [])
+    if plan["Node Type"] == "Bitmap Heap Scan":  # its indexes stand below it, one or, put together, several
+        indexes = [node for node in nodes(inner[0]) if "Index Name" in node]
+        narrow = next((node for node in indexes if node["Index Name"] in OPEN_ONLY or "Index Cond" in node), indexes[0])
+        yield {**plan, "Index Cond": narrow.get("Index Cond"), "Index Name": narrow["Index Name"]}
+    else:
+        yield plan
+    for below in inner:
+        yield from nodes(below)
+
+
+def export(ledger: Engine) -> Batch:
+    libraries = ["MAIN", "LAW", "SCI"]
+    batch = select_fines(ledger, make_profile(libraries=libraries), make_settings(), run_id="run", as_of=NOW)
+    assert batch.fines == OPEN
+    return batch
+
+
+def delivered(ledger: Engine, batch: Batch) -> None:
+    with ledger.begin() as connection:
+        connection.execute(text("UPDATE batches SET delivered_at = now() WHERE id = :id"), {"id": batch.id})
+
+
+def test_an_export(old: Engine) -> None:
+    with nothing_large_is_scanned(old):
+        preview(old, make_profile(libraries=["MAIN", "LAW", "SCI"], minimum_amount_for_user="10"), as_of=NOW, limit=10)
+        batch = export(old)
+    delivered(old, batch)
+    with nothing_large_is_scanned(old):
+        close_fines(old, batch.id)
+
+
+@pytest.mark.parametrize("amounts", ["incremental", "cumulative"])
+def test_an_import(old: Engine, owned_ledger: Engine, amounts: str) -> None:
+    batch = export(old)
+    delivered(old, batch)
+    close_fines(old, batch.id)
+    with owned_ledger.begin() as connection:
+        run(connection, PAYMENTS.replace("incremental", amounts))
+        connection.execute(text("UPDATE import_records SET file_id = 0 WHERE number <= :closed"), {"closed": CLOSED})
+        connection.execute(text("ANALYZE import_records"))
+    with nothing_large_is_scanned(old):
+        applied = apply_payments(old, 1, run_id="run")
+    assert applied.outcomes
+    assert applied.outcomes["PAID"]["records"] == OPEN
+
+
+def test_the_life_of_a_fine(old: Engine) -> None:
+    with nothing_large_is_scanned(old), old.connect() as connection:
+        assert connection.execute(query("commands/find_fine"), {"wanted": "T77"}).scalars().all() == [77]
+        for name in ("get_fine", "list_journal_entries", "list_ineffective_records"):
+            connection.execute(query(f"commands/{name}"), {"fine_id": 77}).all()
+
+
+def test_the_jobs_about_users(old: Engine, owned_ledger: Engine) -> None:
+    with owned_ledger.begin() as connection:
+        connection.execute(
+            text("UPDATE users SET purge_date = CASE WHEN id % 1000 = 0 THEN DATE '2020-01-01' ELSE '2031-06-30' END")
+        )
+        connection.execute(text("ANALYZE users"))
+    with nothing_large_is_scanned(old):
+        form = {"dry_run": False, "threshold": "1000", "reason": "Amnesty"}
+        assert waive_fines(old, WaiveParams.of_form(form), make_settings(), run_id="run", as_of=NOW).fines
+        delete_user(old, 1)
+        purge_users(old, PurgeParams.of_form({"dry_run": False}), make_settings(), run_id="run", as_of=NOW)
