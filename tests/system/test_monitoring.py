@@ -32,7 +32,7 @@ export:
   output_file_path: {code}
   schedule: monthly on day 1 at 04:00
   approval:
-    fines: {limit}
+    max_fines: {limit}
 import:
   active: no
 notifications:
