@@ -87,7 +87,7 @@ def nothing_large_is_scanned(ledger: Engine, large: set[str] = LARGE) -> Iterato
     assert asked
 
 
-OPEN_ONLY = {"fines_with_a_balance", "fines_considered_active", "fines_to_reverse", "fines_that_reverse"}
+OPEN_ONLY = {"fines_with_balance", "fines_active", "fines_with_pending_reversal", "fines_reverses"}
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -50,7 +50,7 @@ def apply_payments(engine: Engine, file_id: int, *, run_id: str) -> ImportFile:
         outcomes = _compared_outcomes(connection, found)
         connection.execute(
             query("imports/mark_applied"),
-            {"file_id": file_id, "outcomes": json.dumps(outcomes), "applied_by": run_id},
+            {"file_id": file_id, "outcomes": json.dumps(outcomes), "applied_by_run_id": run_id},
         )
         applied = get_import_file(connection, file_id)
     log.info("Applied %s: %s.", applied.name, _describe(outcomes))
