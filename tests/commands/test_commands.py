@@ -21,7 +21,7 @@ from bursar.reporting.run_report import Outcome, RunReport, record_report
 from bursar.users.purging import PurgeParams, purge_users
 from demo.postgres import Postgres
 from tests.support.fake_bursar import FakeBursar, Payment
-from tests.support.fixtures import NOW, Library, make_profile, make_settings
+from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
 
 PROJECT = Path(__file__).parents[2]
 
@@ -235,7 +235,7 @@ def test_the_life_of_a_fine_shows_file_names_whole_and_sums_to_the_last_digit(li
     fine, _ = office.exported("1.234", currency="KWD", kind="[red]LOST")
     with library.ledger.begin() as connection:
         connection.execute(
-            text("UPDATE batches SET remote_folder = 'sftp://[fe80::1]/' || repeat('a-long-folder/', 9)")
+            text("UPDATE deliveries SET remote_folder = 'sftp://[fe80::1]/' || repeat('a-long-folder/', 9)")
         )
     output = run("fine", str(fine)).output
     assert library.one("SELECT file_name FROM batches") in "".join(output.split())
@@ -414,12 +414,12 @@ def test_an_empty_history_says_so(library: Library) -> None:
 def test_an_unclear_batch_says_what_to_do_and_is_confirmed(library: Library) -> None:
     library.fine()
     batch = select_fines(library.ledger, make_profile(), make_settings(), run_id="run 1", as_of=NOW)
-    library._run("UPDATE batches SET upload_started_at = now(), unclear_at = now(), remote_folder = 'sftp://b/out'")  # noqa: SLF001
+    record_delivery(library.ledger, batch.id, "unclear", remote_folder="sftp://b/out")
     output = " ".join(run("batches").output.split())
     assert f"Batch {batch.id} is unclear" in output
     assert f"`bin/bursar batches confirm-delivered {batch.id}`" in output
     assert "is DELIVERED. Clear the task" in run("batches", "confirm-delivered", str(batch.id), "--yes").output
-    assert library.one("SELECT delivery_confirmed_by FROM batches") == getuser()
+    assert library.one("SELECT confirmed_by FROM deliveries") == getuser()
 
 
 @pytest.mark.parametrize("committed", [False, True])
@@ -451,8 +451,8 @@ def test_all_batches_show_dry_runs_and_what_was_sent_again(library: Library) -> 
     select_fines(library.ledger, make_profile(), make_settings(), run_id="dry", as_of=NOW, dry_run=True)
     batch = FakeBursar(library).export()
     library._run(  # noqa: SLF001
-        "INSERT INTO resends (batch_id, run_id, requested_by, delivered_at) VALUES (:batch, 'again', 'librarian', "
-        "now())",
+        "INSERT INTO deliveries (batch_id, kind, run_id, requested_by, delivered_at)"
+        " VALUES (:batch, 'resend', 'again', 'librarian', now())",
         batch=batch,
     )
 

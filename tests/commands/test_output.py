@@ -60,11 +60,12 @@ def spoiled(library: Library, owned_ledger: Engine) -> Library:
         UPDATE fines SET fine_fee_type = :hostile, comment = :hostile, source_id = :hostile || id WHERE amount > 0;
         UPDATE users SET last_name = :hostile;
         UPDATE identifiers SET value = :hostile || user_id WHERE type = 'userName';
-        UPDATE batches SET profile = :hostile, run_id = :hostile, file_name = :hostile, remote_folder = :hostile;
+        UPDATE batches SET profile = :hostile, run_id = :hostile, file_name = :hostile;
+        UPDATE deliveries SET remote_folder = :hostile;
         UPDATE import_files SET profile = :hostile, name = :hostile, outcomes = outcomes || '{"NEW": {"records": 1}}';
         UPDATE import_records SET sum = :hostile WHERE outcome = 'NO_PAYMENT';
-        INSERT INTO resends (batch_id, run_id, requested_by, remote_folder, delivered_at)
-            SELECT id, 'again', :hostile, :hostile, now() FROM batches
+        INSERT INTO deliveries (batch_id, kind, run_id, requested_by, remote_folder, delivered_at)
+            SELECT id, 'resend', 'again', :hostile, :hostile, now() FROM batches
     """
     with owned_ledger.begin() as connection:
         connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
@@ -89,8 +90,8 @@ def test_lists_of_batches_and_files_are_only_text(spoiled: Library, owned_ledger
     assert "1 NEW" in shown("imports", times=2)
     with owned_ledger.begin() as connection:
         connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
-        connection.execute(text("UPDATE batches SET closed_at = NULL, delivered_at = NULL, upload_started_at = now()"))
-        connection.execute(text("UPDATE batches SET unclear_at = now()"))
+        connection.execute(text("UPDATE batches SET closed_at = NULL"))
+        connection.execute(text("UPDATE deliveries SET delivered_at = NULL, unclear_at = now()"))
     shown("batches", times=6)
 
 

@@ -40,8 +40,8 @@ NEEDED_FOR_COLUMN = {
     "INSERT": r"INSERT INTO {name}\s*\([^)]*\b{column}\b",
     "UPDATE": r"(UPDATE {name}\b|INSERT INTO {name}\b[^;]*DO UPDATE)[^;]*\bSET\b[^;]*\b{column} =",
 }
-STEPS = {"batches": r"\b(?:record|advance)\((.*?)\)", "resends": r"\brecord\((.*?)\)"}
-"""The calls that write the steps of a batch or of a resend, whose statements name their columns when they run."""
+STEPS = {"batches": r"\badvance\((.*?)\)", "deliveries": r"\badvance_delivery\((.*?)\)"}
+"""The calls that write the steps of a batch or of a delivery, whose statements name their columns when they run."""
 
 NEW_FINE = (
     "INSERT INTO fines (user_id, fine_fee_type, currency, amount, created_at, {})"
@@ -150,8 +150,8 @@ def connection(library: Library) -> Iterator[Connection]:
         "UPDATE batches SET dry_run = true",
         "DELETE FROM batches",
         "SELECT setval('batches_id_seq', 1)",
-        "UPDATE resends SET requested_by = 'somebody'",
-        "DELETE FROM resends",
+        "UPDATE deliveries SET requested_by = 'somebody'",
+        "DELETE FROM deliveries",
         "UPDATE closed_partitions SET fines = 0",
         "DELETE FROM closed_partitions",
         "TRUNCATE batch_claims",

@@ -31,14 +31,14 @@ GRANT SELECT, INSERT (fine_id, entry_type, balance_change, outstanding_change, r
 GRANT SELECT ON charge_totals, reversed_charges TO {role};
 
 -- Exports.
-GRANT SELECT, INSERT, UPDATE (built_at, file_size, sha256, upload_started_at, remote_folder, uploaded_at,
-                              part_name, unclear_at, delivery_confirmed_by, delivered_at, closed_at, released_at, closed_by_run_id)
-    ON batches TO {role};
+GRANT SELECT, INSERT, UPDATE (built_at, file_size, sha256, closed_at, released_at, closed_by_run_id) ON batches TO {role};
+GRANT SELECT ON batches_with_state TO {role};
 GRANT USAGE ON SEQUENCE batches_id_seq TO {role};
 GRANT SELECT, INSERT, UPDATE (identifier, patron_name, comment) ON batch_lines TO {role};   -- a deleted user is taken out
 GRANT EXECUTE ON FUNCTION xml_text TO {role};
 GRANT SELECT ON exported_fines TO {role};
-GRANT SELECT, INSERT, UPDATE (upload_started_at, remote_folder, uploaded_at, part_name, delivered_at) ON resends TO {role};
+GRANT SELECT, INSERT, UPDATE (upload_started_at, remote_folder, uploaded_at, part_name, unclear_at, confirmed_by, delivered_at)
+    ON deliveries TO {role};
 GRANT SELECT, INSERT, UPDATE (last_block_at, removed_at) ON upload_attempts TO {role};
 GRANT USAGE ON SEQUENCE upload_attempts_id_seq TO {role};
 GRANT SELECT, INSERT, DELETE ON batch_claims TO {role};

@@ -1,7 +1,7 @@
 -- The ledger, by subject: users and items; fines and their journal; exports; deliveries; imports; maintenance jobs; reports,
 -- notifications, monitoring and approvals.
 --
--- The comment on a table says what one of its rows is. A column without a foreign key that refers to another table says so in
+-- The comment on a table or view says what one of its rows is. A column without a foreign key that refers to another table says so in
 -- its comment: bulk statements write these rows, and a look-up for each of a million rows costs more than the statement.
 -- Columns of type jsonb hold amounts of money as text.
 
@@ -115,6 +115,7 @@ CREATE TRIGGER reject_changes_of_fine
 -- `LOCK TABLE fines_lock` locks the table fines: PostgreSQL locks the tables of a view with the rights of the view's owner. The
 -- right to lock (MAINTAIN) permits nothing else on a view. On the table it would also permit VACUUM, CLUSTER and REINDEX.
 CREATE VIEW fines_lock AS SELECT id FROM fines;
+COMMENT ON VIEW fines_lock IS 'A fine; this view is only for locking the table fines.';
 
 CREATE TABLE journal_entries (
     id                 bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -258,6 +259,7 @@ CROSS JOIN LATERAL (
                       WHERE entry.fine_id = credits.id AND entry.entry_type = 'CHARGED' AND entry.import_file_id IS NOT NULL)
 ) AS credits
 WHERE charges.amount > 0;
+COMMENT ON VIEW charge_totals IS 'A charge: how much of it was paid, waived, reversed and given back.';
 
 -- The charges that can't be waived completely, because credits that are no longer open reverse them. Open credits do not count:
 -- the jobs skip their users, or waive the credits too.
@@ -266,54 +268,37 @@ SELECT fine_id, user_id FROM charge_totals
 WHERE (balance <> 0 OR outstanding <> 0)
   AND fine_id IN (SELECT reverses FROM fines WHERE reverses IS NOT NULL)
   AND balance + outstanding > reversible + open_credits;
+COMMENT ON VIEW reversed_charges IS 'A charge that can''t be waived completely, because credits reverse it.';
 
 
 -- Exports --------------------------------------------------------------------------------------------------------------------
 
 CREATE TABLE batches (
-    id                    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,   -- exportNumber in the file
-    profile               text NOT NULL,
-    run_id                text NOT NULL,                    -- the Airflow run that selected it
-    dry_run               boolean NOT NULL DEFAULT false,   -- claims nothing; only its file is built
-    as_of                 timestamptz NOT NULL,
-    import_active         boolean NOT NULL,                 -- exported fines become outstanding; or else count as paid
-    render_options        jsonb NOT NULL,                   -- the options that shape the file, besides the lines
-    sftp_connection       text NOT NULL,
-    output_file_path      text NOT NULL,
-    file_name             text NOT NULL,
-    users                 integer NOT NULL,
-    fines                 integer NOT NULL,
-    totals                jsonb NOT NULL,                   -- {currency: {charges, credits}}
-    skipped               jsonb NOT NULL,                   -- {reason: {fines, users, net: {currency: amount}}}
-    file_size             bigint,
-    sha256                text,
-    selected_at           timestamptz NOT NULL DEFAULT now(),
-    built_at              timestamptz,
-    upload_started_at     timestamptz,
-    remote_folder         text,                             -- server and folder of the upload, without the password
-    uploaded_at           timestamptz,
-    part_name             text,                             -- the part that is complete and verified, until its renaming
-    unclear_at            timestamptz,
-    delivered_at          timestamptz,
-    delivery_confirmed_by text,
-    closed_at             timestamptz,
-    released_at           timestamptz,
-    closed_by_run_id      text,                             -- the run that completed a batch of another run
-    -- UNCLEAR: the server acknowledged the whole file and has it no more. A person finds out whether the bursar has it.
-    state text GENERATED ALWAYS AS (
-        CASE WHEN dry_run THEN 'DRY_RUN'
-             WHEN released_at IS NOT NULL THEN 'RELEASED'
-             WHEN closed_at IS NOT NULL THEN 'CLOSED'
-             WHEN delivered_at IS NOT NULL THEN 'DELIVERED'
-             WHEN unclear_at IS NOT NULL THEN 'UNCLEAR'
-             WHEN uploaded_at IS NOT NULL THEN 'PART_COMPLETE'
-             WHEN upload_started_at IS NOT NULL THEN 'UPLOADING'
-             WHEN built_at IS NOT NULL THEN 'BUILT'
-             ELSE 'SELECTED' END) STORED,
-    CONSTRAINT dry_run_is_never_uploaded CHECK (
-        NOT dry_run OR (released_at IS NOT NULL AND upload_started_at IS NULL AND closed_at IS NULL))
+    id               bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,   -- exportNumber in the file
+    profile          text NOT NULL,
+    run_id           text NOT NULL,                         -- the Airflow run that selected it
+    dry_run          boolean NOT NULL DEFAULT false,        -- claims nothing; only its file is built
+    as_of            timestamptz NOT NULL,
+    import_active    boolean NOT NULL,                      -- exported fines become outstanding; or else count as paid
+    render_options   jsonb NOT NULL,                        -- the options that shape the file, besides the lines
+    sftp_connection  text NOT NULL,
+    output_file_path text NOT NULL,
+    file_name        text NOT NULL,
+    users            integer NOT NULL,
+    fines            integer NOT NULL,
+    totals           jsonb NOT NULL,                        -- {currency: {charges, credits}}
+    skipped          jsonb NOT NULL,                        -- {reason: {fines, users, net: {currency: amount}}}
+    file_size        bigint,
+    sha256           text,
+    selected_at      timestamptz NOT NULL DEFAULT now(),
+    built_at         timestamptz,
+    closed_at        timestamptz,
+    released_at      timestamptz,
+    closed_by_run_id text,                                  -- the run that completed a batch of another run
+    CONSTRAINT dry_run_holds_no_fines CHECK (NOT dry_run OR (released_at IS NOT NULL AND closed_at IS NULL)),
+    UNIQUE (id, dry_run)                                    -- for deliveries
 );
-COMMENT ON TABLE batches IS 'One export of one profile: its fines, amounts and file.';
+COMMENT ON TABLE batches IS 'One export of one profile: its fines, amounts and file. Its state is in the view batches_with_state.';
 
 CREATE UNIQUE INDEX batches_profile_run_id ON batches (profile, run_id) WHERE released_at IS NULL;
 CREATE INDEX batches_unfinished ON batches (profile) WHERE closed_at IS NULL AND released_at IS NULL;
@@ -394,6 +379,7 @@ CREATE VIEW exported_fines AS
 SELECT batch_lines.fine_id, batch_lines.transaction_id, batch_lines.batch_id, batches.profile, batches.import_active
 FROM batch_lines JOIN batches ON batches.id = batch_lines.batch_id
 WHERE batches.closed_at IS NOT NULL AND NOT batch_lines.reversal;
+COMMENT ON VIEW exported_fines IS 'An exported fine, with its bursar (profile) and transaction id.';
 
 -- Text as XML has it. A control character, which XML 1.0 forbids, becomes a space, so that words stay apart.
 CREATE FUNCTION xml_text(value text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -407,39 +393,62 @@ $$;
 
 -- Deliveries -----------------------------------------------------------------------------------------------------------------
 
-CREATE TABLE resends (
+CREATE TABLE deliveries (
     id                bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    batch_id          bigint      NOT NULL REFERENCES batches,
-    run_id            text        NOT NULL,                 -- the Airflow run that sends it
-    requested_by      text,                                 -- the login of the person who triggered that run, if known
+    batch_id          bigint      NOT NULL,
+    kind              text        NOT NULL CONSTRAINT kind_is_known CHECK (kind IN ('first', 'resend')),
+    run_id            text        NOT NULL,                 -- the Airflow run that selected the batch, or that resends it
+    requested_by      text,                                 -- the login of the person who triggered a resend, if known
     requested_at      timestamptz NOT NULL DEFAULT now(),
-    remote_folder     text,
     upload_started_at timestamptz,
+    remote_folder     text,                                 -- server and folder of the upload, without the password
     uploaded_at       timestamptz,
-    part_name         text,
+    part_name         text,                                 -- the part that is complete and verified, until its renaming
+    unclear_at        timestamptz,
     delivered_at      timestamptz,
+    confirmed_by      text,                                 -- the login of the person who confirmed an unclear delivery
+    dry_run           boolean     NOT NULL GENERATED ALWAYS AS (false) STORED,   -- for the foreign key
+    -- UNCLEAR: the server acknowledged the whole file and has it no more. A person finds out whether the bursar has it.
     state text GENERATED ALWAYS AS (
         CASE WHEN delivered_at IS NOT NULL THEN 'DELIVERED'
+             WHEN unclear_at IS NOT NULL THEN 'UNCLEAR'
              WHEN uploaded_at IS NOT NULL THEN 'PART_COMPLETE'
              WHEN upload_started_at IS NOT NULL THEN 'UPLOADING'
-             ELSE 'BUILT' END) STORED,
-    UNIQUE (batch_id, run_id)
+             ELSE 'REQUESTED' END) STORED,
+    UNIQUE (batch_id, run_id),
+    CONSTRAINT dry_run_is_never_uploaded FOREIGN KEY (batch_id, dry_run) REFERENCES batches (id, dry_run)
 );
-COMMENT ON TABLE resends IS 'A repeated delivery of a batch, at the request of a person.';
+COMMENT ON TABLE deliveries IS 'A delivery of the file of a batch: the first one, or a resend at the request of a person.';
+
+CREATE UNIQUE INDEX deliveries_first ON deliveries (batch_id) WHERE kind = 'first';
+CREATE INDEX deliveries_run_id ON deliveries (run_id);
 
 CREATE TABLE upload_attempts (
     id            bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    batch_id      bigint      NOT NULL REFERENCES batches,
-    resend_id     bigint REFERENCES resends,
+    delivery_id   bigint      NOT NULL REFERENCES deliveries,
     part_name     text        NOT NULL,                     -- its own: no two attempts write one file on the server
     started_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     last_block_at timestamptz,                              -- recorded before the last block was sent
     removed_at    timestamptz                               -- when Bursar had removed the part, as the server confirmed
 );
 COMMENT ON TABLE upload_attempts IS
-    'An attempt to upload a file. If its last block was sent and its part is gone, the bursar may have the file.';
+    'An attempt to upload the file of a delivery. If its last block was sent and its part is gone, the bursar may have the file.';
 
-CREATE INDEX upload_attempts_batch_id ON upload_attempts (batch_id);
+CREATE INDEX upload_attempts_delivery_id ON upload_attempts (delivery_id);
+
+-- Batches with the state that follows from their own steps and from those of their first delivery. A transaction that has locked
+-- the row in batches reads a state that nobody changes until it ends. It has to read in a statement of its own, after the lock:
+-- PostgreSQL reads the row that it waited for again, but not the rows joined to it.
+CREATE VIEW batches_with_state AS
+SELECT batches.*, deliveries.remote_folder, deliveries.delivered_at,
+       CASE WHEN batches.dry_run THEN 'DRY_RUN'
+            WHEN batches.released_at IS NOT NULL THEN 'RELEASED'
+            WHEN batches.closed_at IS NOT NULL THEN 'CLOSED'
+            WHEN deliveries.state <> 'REQUESTED' THEN deliveries.state
+            WHEN batches.built_at IS NOT NULL THEN 'BUILT'
+            ELSE 'SELECTED' END AS state
+FROM batches LEFT JOIN deliveries ON deliveries.batch_id = batches.id AND deliveries.kind = 'first';
+COMMENT ON VIEW batches_with_state IS 'A batch, with the state that follows from its steps and those of its first delivery.';
 
 
 -- Imports --------------------------------------------------------------------------------------------------------------------
@@ -569,6 +578,7 @@ SELECT fines.id, fines.user_id, fines.currency, fines.balance, fines.outstanding
 FROM (SELECT fine_id, min(batch_id) AS batch_id FROM batch_claims GROUP BY fine_id) AS claimed
 JOIN fines ON fines.id = claimed.fine_id
 WHERE NOT (fines.balance <> 0 OR fines.outstanding <> 0 OR fines.pending_reversal <> 0);
+COMMENT ON VIEW active_fines IS 'A fine that is considered active.';
 
 -- The debt of each user who has active fines, at the library and at the bursar. Currencies are not added up: `max_debt` and
 -- `min_debt` are the debts in the currency in which most, or least, is owed.
@@ -585,6 +595,7 @@ FROM (
     FROM active_fines GROUP BY user_id, currency
 ) AS by_currency
 GROUP BY user_id;
+COMMENT ON VIEW user_debts IS 'A user with active fines, and the debt at the library and at the bursar.';
 
 CREATE TABLE maintenance_jobs (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
