@@ -9,7 +9,7 @@ SEED ?= 1
 FAULTS ?= 1000
 SECONDS ?= 0
 
-.PHONY: help demo up test test-slow campaign bench check cluster-test image lock installed install
+.PHONY: help demo up test test-slow campaign bench check database-diagram cluster-test image lock installed install
 
 help:
 	@echo 'make demo    a library exports its fines to its bursars, on real parts'
@@ -19,10 +19,11 @@ help:
 	@echo 'make campaign  random faults against exports and imports, until FAULTS=1000 or SECONDS=0 (no limit); SEED=1'
 	@echo 'make bench   how fast it is beside plain C tools; FINES="100000 1000000" ROUNDS=3 JSON=file'
 	@echo 'make check   linters and types'
+	@echo 'make database-diagram  writes docs/reference/database.md, after a change of the schema'
 	@echo 'make cluster-test  the services of docker-compose.yaml as native processes, killed while they work; seven minutes'
 	@echo 'make lock    writes the lock files anew, after a change of requirements*.txt'
 
-demo up campaign bench cluster-test: export PYTHONPATH = $(CURDIR)/plugins
+demo up campaign bench database-diagram cluster-test: export PYTHONPATH = $(CURDIR)/plugins
 
 demo: installed
 	@.venv/bin/python -m demo
@@ -41,6 +42,9 @@ campaign: installed
 
 bench: installed
 	@.venv/bin/python -m bench --fines $(FINES) --rounds $(ROUNDS) $(if $(JSON),--json $(JSON))
+
+database-diagram: installed
+	@.venv/bin/python -m tests.support.database_diagram
 
 # Its services run on the packages that the image has, and on no others. The lock file names them all: with --no-deps, since
 # older versions of pip take `celery[redis]`, which the provider asks for, for a package without a pin.
