@@ -85,7 +85,7 @@ def test_marks_in_airflow_approve_nothing(library: Library, engine: Engine) -> N
         assert f"Clear the task wait_for_approval of run {runs[code]}" in failed
 
     # Airflow still accepts an answer to the request that was marked, and does nothing with it.
-    late = f"dags/bursar_export__PARKED/dagRuns/{runs['PARKED']}/taskInstances/approve/-1/hitlDetails"
+    late = f"dags/bursar_export__PARKED/dagRuns/{runs['PARKED']}/taskInstances/wait_for_approval/-1/hitlDetails"
     client.patch(late, json={"chosen_options": ["Approve"]}).raise_for_status()
     for code in runs:
         assert files(library, code) == []
@@ -98,6 +98,8 @@ def test_marks_in_airflow_approve_nothing(library: Library, engine: Engine) -> N
     for code, run_id in runs.items():
         question(library, code, run_id)
         assert files(library, code) == []
+    time.sleep(6)  # an answer in the first seconds fails the try
+    for code, run_id in runs.items():
         say(library, code, run_id, "Approve")
     for code, run_id in runs.items():
         assert client.wait(f"bursar_export__{code}", run_id) == "success"
@@ -111,12 +113,12 @@ def test_an_answer_that_airflow_loses_is_asked_for_again(library: Library, engin
     client = library.airflow.client
     run_id = started(library, engine, "LOST", fines=3)
     question(library, "LOST", run_id)
-    time.sleep(6)  # an answer in the first seconds fails the try
+    time.sleep(6)  # as above
     profile = library.state / "include" / "profiles" / "test_lost.yaml"
     content = profile.read_text()
 
     profile.write_text("{")
-    path = f"dags/bursar_export__LOST/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
+    path = f"dags/bursar_export__LOST/dagRuns/{run_id}/taskInstances/wait_for_approval/-1/hitlDetails"
     client.patch(path, json={"chosen_options": ["Approve"]}).raise_for_status()
     eventually(lambda: client.task_states("bursar_export__LOST", run_id)["wait_for_approval"] == "up_for_reschedule")
     profile.write_text(content)

@@ -32,7 +32,7 @@ export:
   output_file_path: {code}
   schedule: monthly on day 1 at 04:00
   approval:
-    fines: {limit}
+    max_fines: {limit}
 import:
   active: no
 notifications:
@@ -96,7 +96,7 @@ def question(library: Library, code: str, run_id: str) -> dict[str, Any]:
 def say(library: Library, code: str, run_id: str, answer: str) -> None:
     """Answers, and once more if Airflow asks once more, as it does when a try of the task was lost."""
     client = library.airflow.client
-    path = f"dags/bursar_export__{code}/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
+    path = f"dags/bursar_export__{code}/dagRuns/{run_id}/taskInstances/wait_for_approval/-1/hitlDetails"
 
     def heard() -> bool:
         reply = client.patch(path, json={"chosen_options": [answer]})
