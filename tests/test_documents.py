@@ -1,0 +1,81 @@
+"""The documents: links lead somewhere, prose wraps at one width, generated pages are those of the models."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from docs.reference import generate
+
+PROJECT = Path(__file__).parents[1]
+WIDTH = 120
+
+
+def tracked(*patterns: str) -> list[Path]:
+    listing = subprocess.run(  # noqa: S603
+        ["git", "ls-files", "-z", *patterns],  # noqa: S607
+        cwd=PROJECT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return [PROJECT / name for name in listing.stdout.split("\0") if name]
+
+
+DOCUMENTS = tracked("*.md")
+NAMES = [path.relative_to(PROJECT).as_posix() for path in DOCUMENTS]
+
+
+def prose(document: Path) -> list[tuple[int, str]]:
+    """The numbered lines of a document outside code blocks."""
+    lines, in_code = [], False
+    for number, line in enumerate(document.read_text(encoding="utf-8").splitlines(), start=1):
+        if line.lstrip().startswith("```"):
+            in_code = not in_code
+        elif not in_code:
+            lines.append((number, line))
+    return lines
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors that a forge gives to the headings of a document."""
+    headings = [line.lstrip("#").strip() for _, line in prose(document) if line.startswith("#")]
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
+def test_every_link_leads_to_a_file_and_a_heading(document: Path) -> None:
+    text = "\n".join(line for _, line in prose(document))
+    broken = []
+    for target in re.findall(r"(?:\]\(|src=\"|srcset=\")([^)\"\s]+)", text):
+        if target.startswith(("http://", "https://", "mailto:")):
+            continue
+        name, _, anchor = target.partition("#")
+        path = (document.parent / name).resolve() if name else document
+        if not path.exists() or (anchor and anchor not in anchors(path)):
+            broken.append(target)
+    assert not broken
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
+def test_prose_wraps_at_one_width(document: Path) -> None:
+    # The rows of tables cannot wrap.
+    long = [number for number, line in prose(document) if len(line) > WIDTH and not line.startswith("|")]
+    assert not long
+
+
+def test_every_document_below_docs_is_in_the_index() -> None:
+    docs = PROJECT / "docs"
+    linked = {
+        (source.parent / target).resolve()
+        for source in (docs / "index.md", docs / "explanation" / "decisions" / "README.md")
+        for target in re.findall(r"\]\(([^)#\s]+)", source.read_text(encoding="utf-8"))
+    }
+    assert {path for path in DOCUMENTS if path.is_relative_to(docs)} - linked == {docs / "index.md"}
+
+
+@pytest.mark.parametrize("name", generate.pages())
+def test_reference_pages_are_those_of_the_models(name: str) -> None:
+    page = (generate.FOLDER / name).read_text(encoding="utf-8")
+    assert page == generate.pages()[name], f"out of date: run `{generate.COMMAND}`"
