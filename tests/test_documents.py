@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from docs.reference import generate
 
@@ -79,3 +80,9 @@ def test_every_document_below_docs_is_in_the_index() -> None:
 def test_reference_pages_are_those_of_the_models(name: str) -> None:
     page = (generate.FOLDER / name).read_text(encoding="utf-8")
     assert page == generate.pages()[name], f"out of date: run `{generate.COMMAND}`"
+
+
+def test_the_workflow_runs_the_commands_of_ci_run() -> None:
+    workflow = yaml.safe_load((PROJECT / ".github" / "workflows" / "ci.yaml").read_text(encoding="utf-8"))
+    script = (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
+    assert workflow["jobs"]["run"]["strategy"]["matrix"]["command"] == re.findall(r"^make .*$", script, re.M)
