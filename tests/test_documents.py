@@ -85,4 +85,4 @@ def test_reference_pages_are_those_of_the_models(name: str) -> None:
 def test_the_workflow_runs_the_commands_of_ci_run() -> None:
     workflow = yaml.safe_load((PROJECT / ".github" / "workflows" / "ci.yaml").read_text(encoding="utf-8"))
     script = (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
-    assert workflow["jobs"]["run"]["strategy"]["matrix"]["command"] == re.findall(r"^make .*$", script, re.M)
+    assert workflow["jobs"]["run"]["strategy"]["matrix"]["command"] == re.findall(r"^make .*$", script, re.MULTILINE)
