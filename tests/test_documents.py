@@ -4,8 +4,11 @@ import re
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
+import yaml
 
+from bursar.__main__ import bursar
 from docs.reference import generate
 
 PROJECT = Path(__file__).parents[1]
@@ -79,3 +82,35 @@ def test_every_document_below_docs_is_in_the_index() -> None:
 def test_reference_pages_are_those_of_the_models(name: str) -> None:
     page = (generate.FOLDER / name).read_text(encoding="utf-8")
     assert page == generate.pages()[name], f"out of date: run `{generate.COMMAND}`"
+
+
+def test_the_workflow_runs_the_commands_of_ci_run() -> None:
+    workflow = yaml.safe_load((PROJECT / ".github" / "workflows" / "ci.yaml").read_text(encoding="utf-8"))
+    script = (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
+    assert workflow["jobs"]["run"]["strategy"]["matrix"]["command"] == re.findall(r"^make .*$", script, re.MULTILINE)
+
+
+def find_command(words: list[str]) -> str:
+    """Returns the words that lead to a command; without one, those up to the word that no group knows."""
+    command: click.Command | None = bursar
+    for number, word in enumerate(words):
+        if not isinstance(command, click.Group) or word.startswith("-"):
+            return " ".join(words[:number])
+        command = command.commands.get(word)
+        if command is None:
+            return f"unknown: {' '.join(words[: number + 1])}"
+    return " ".join(words)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
+def test_every_command_in_a_document_exists(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    named = re.findall(r"bin/bursar((?: [a-z][a-z-]*)+)", text)
+    assert not [found for words in named if (found := find_command(words.split())).startswith("unknown")]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
+def test_every_target_of_make_in_a_document_exists(document: Path) -> None:
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    named = re.findall(r"(?:`|^)make ([a-z][a-z-]*)", document.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [target for target in named if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
