@@ -353,7 +353,7 @@ def test_the_full_circle(ledger: Engine, owned_ledger: Engine) -> None:
     run_state_machine_as_test(
         OnThisLedger,
         settings=settings(
-            max_examples=25,
+            max_examples=13,  # on each of the two paths
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),
