@@ -2,7 +2,7 @@
 
 import logging
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Context
@@ -18,6 +18,9 @@ from bursar.notifications.messages import Message, approval_message
 from bursar.notifications.render import render_message
 from bursar.profiles import Profile
 from bursar.reporting.task_timings import record_task
+
+if TYPE_CHECKING:
+    from bursar.airflow.task_summaries import BuiltFile
 
 log = logging.getLogger(__name__)
 
@@ -94,9 +97,9 @@ class ExportApprovalOperator(ApprovalOperator):
         super().execute_complete(context, event)
 
     def _batch(self, context: Context) -> Batch:
-        number = context["ti"].xcom_pull(task_ids="build_file")["batch"]
+        built: BuiltFile = context["ti"].xcom_pull(task_ids="build_file")
         with ledger_engine(ledger_url()).connect() as connection:
-            return get_batch(connection, number)
+            return get_batch(connection, built["batch_id"])
 
     def _preview(self, letter: Message, batch: Batch) -> str:
         return f"{render_message(letter).markdown}\n- `bin/bursar batches file {batch.id}` builds the file to look at\n"
