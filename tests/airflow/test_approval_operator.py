@@ -114,7 +114,7 @@ def test_what_was_released_or_refused_cannot_be_asked_about(library: Library, as
     batch = run_task(library, 2)
     approval.request_approval(library.ledger, batch, make_profile(approval={"max_fines": 1}).export.approval)
     record_answer(library.ledger, batch, "refused", by="admin")
-    with pytest.raises(BatchError, match="was released, and its fines are open"):
+    with pytest.raises(BatchError, match="has been released, and its fines are open"):
         run_task(library, 1, batch)
     assert asked == []
 
