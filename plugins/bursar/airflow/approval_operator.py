@@ -99,4 +99,7 @@ class ExportApprovalOperator(ApprovalOperator):
             return get_batch(connection, number)
 
     def _preview(self, letter: Message, batch: Batch) -> str:
-        return f"{render_message(letter).markdown}\n- `bin/bursar batches file {batch.id}` builds the file to look at\n"
+        return (
+            f"{render_message(letter).markdown}\n"
+            f"- `bin/bursar batches build-file {batch.id}` builds the file to look at\n"
+        )

@@ -1,7 +1,7 @@
 """What an installation of Airflow says about where tasks run: section `bursar` of its configuration.
 
 - `pool_per_connection` (AIRFLOW__BURSAR__POOL_PER_CONNECTION): tasks that open an S/FTP connection wait in its pool,
-  which `bin/bursar pools` makes. A task whose pool does not exist never runs.
+  which `bin/bursar airflow create-pools` makes. A task whose pool does not exist never runs.
 - `maintenance_queue` (AIRFLOW__BURSAR__MAINTENANCE_QUEUE): the jobs over users go to this queue, where
   a worker has to listen.
 

@@ -135,7 +135,7 @@ def _built(profile: Profile, batch_id: int, work_dir: Path) -> Summary:
 def _delivered(profile: Profile, request: ExportParams, batch_id: int, folder_of: OpenFolder, work_dir: Path) -> Batch:
     if request.dry_run:
         raise AirflowSkipException(
-            f"A dry run sends nothing. `bin/bursar batches file {batch_id}` builds the file to look at."
+            f"A dry run sends nothing. `bin/bursar batches build-file {batch_id}` builds the file to look at."
         )
     engine = ledger_engine(ledger_url())
     if not request.resend_batch:

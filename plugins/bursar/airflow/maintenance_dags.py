@@ -113,8 +113,8 @@ PURGE_DOCUMENTATION = """
 Deletes users whose purge date, or expiry date, has passed. The money stays accountable, the personal data goes.
 
 Nobody is purged who has fines outstanding at a bursar, in an export that has not ended, or in dispute, or whom the
-library owes money. The report counts who was kept and why; `bin/bursar users jobs` lists the runs, and
-`bin/bursar users report <job>` each user, by internal id.
+library owes money. The report counts who was kept and why; `bin/bursar jobs list` lists the runs, and
+`bin/bursar jobs results <job>` each user, by internal id.
 
 It is one transaction. A failed or repeated task changes nothing twice; exports and imports wait while it takes place.
 """
@@ -125,7 +125,7 @@ Waives the fines that fit all that is chosen, of users who owe at most the thres
 What is outstanding at a bursar counts as debt. It is waived only if the institution allows it
 (`allow_activity_on_transferred_finesfees` in bursar.yaml), and the next export tells the bursar. Credits, disputed
 fines and fines in an export that has not ended are left alone. The report counts what stayed and why; `bin/bursar
-users jobs` lists the runs, and `bin/bursar users report <job>` each fine.
+jobs list` lists the runs, and `bin/bursar jobs results <job>` each fine.
 
 It is one transaction. A failed or repeated task changes nothing twice; exports and imports wait while it takes place.
 """

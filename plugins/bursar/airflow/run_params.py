@@ -38,7 +38,7 @@ def export_params() -> dict[str, Param]:
             minimum=1,
             title="Resend batch",
             description="The number of a batch whose file is to be sent again, the same bytes, and nothing else. "
-            "bin/bursar batches --all lists them.",
+            "bin/bursar batches list --all lists them.",
         ),
     }
 
