@@ -2,7 +2,7 @@
 
 from sqlalchemy import Engine, text
 
-from tests.support.database_diagram import COMMAND, PAGE, render_page
+from docs.reference.generate_database import COMMAND, PAGE, render_page
 
 
 def test_the_page_shows_the_schema(owned_ledger: Engine) -> None:

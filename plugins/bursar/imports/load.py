@@ -21,8 +21,8 @@ from bursar.db.bulk_copy import copy_into
 from bursar.db.queries import query
 from bursar.errors import InputFileError, RemoteFolderError, TransientError
 from bursar.imports.decompress import open_decompressed
-from bursar.layouts.alma_xml.parse import Record
 from bursar.layouts.alma_xml.parse_fast import parse_records
+from bursar.layouts.alma_xml.records import Record
 from bursar.ledger.import_files import FileState, ImportFile, get_arrival, get_import_file
 from bursar.money import pluralize
 from bursar.profiles import Profile
@@ -182,7 +182,7 @@ def _register(engine: Engine, facts: dict[str, Any]) -> int:
         if read.sha256 != facts["sha256"]:
             log.warning(
                 "Another worker of this run has read another file named %s meanwhile, file %s. The one that came here "
-                "is not used; `bin/bursar imports` lists it as REGISTERED.",
+                "is not used; `bin/bursar imports list` lists it as REGISTERED.",
                 *(facts["name"], read.id),
             )
         return read.id
