@@ -11,8 +11,8 @@ from rich.panel import Panel
 from rich.table import Table
 
 from bursar.commands.context import sanitize
-from bursar.exports.selection import SKIP_REASONS
-from bursar.ledger.import_files import sort_outcomes
+from bursar.exports.skip_reason import SkipReason
+from bursar.ledger.import_files import PaymentOutcome
 from bursar.money import format_money, format_totals
 from demo.accounts import Position
 from demo.exports import Export
@@ -49,9 +49,9 @@ def write_export(out: Console, export: Export) -> None:
     stayed = Table("Left behind, because", box=None, padding=(0, 2))
     for heading in ("Users", "Fines", "Net"):
         stayed.add_column(heading, justify="right")
-    for reason, words in SKIP_REASONS.items():
+    for reason in SkipReason:
         if left := batch.skipped.get(reason):
-            stayed.add_row(words, f"{left['users']:,}", f"{left['fines']:,}", format_totals(left["net"]))
+            stayed.add_row(reason.description, f"{left['users']:,}", f"{left['fines']:,}", format_totals(left["net"]))
     out.print(stayed)
 
     if export.file:
@@ -78,7 +78,7 @@ def write_import(out: Console, one: Import) -> None:
         table = Table("Outcome", box=None, padding=(0, 2))
         for heading in ("Records", "Sum in the file", "Paid on fines", "Became a credit"):
             table.add_column(heading, justify="right")
-        for outcome, found in sort_outcomes(file.outcomes or {}).items():
+        for outcome, found in PaymentOutcome.sort(file.outcomes or {}).items():
             amounts = (format_totals(_without_zeros(found[name])) for name in ("sums", "applied", "credited"))
             table.add_row(outcome, f"{found['records']:,}", *amounts)
         out.print(table)

@@ -11,7 +11,8 @@ from airflow.sdk.observability.metrics import stats_utils
 
 from bursar.airflow.metrics import send_metrics
 from bursar.exports.selection import select_fines
-from bursar.reporting.run_report import Outcome, RunReport
+from bursar.ledger.jobs import Job
+from bursar.reporting.run_report import RunOutcome, RunReport
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
 
 # Airflow's client never closes its socket.
@@ -20,14 +21,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket", "ignore::pyte
 
 def report(**changes: Any) -> RunReport:
     facts: dict[str, Any] = {
-        "job": "export",
+        "job": Job.EXPORT,
         "profile": "STUDENTS",
         "run_id": "run 1",
         "dry_run": False,
         "as_of": NOW,
         "started_at": NOW,
         "ended_at": NOW + timedelta(seconds=7),
-        "outcome": Outcome("completed with warnings"),
+        "outcome": RunOutcome("completed with warnings"),
         "files": (),
         "users": 2,
         "fines": 3,

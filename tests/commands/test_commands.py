@@ -17,7 +17,8 @@ from bursar.__main__ import bursar
 from bursar.commands import context, exports, profiles
 from bursar.exports.close import close_fines
 from bursar.exports.selection import select_fines
-from bursar.reporting.run_report import Outcome, RunReport, record_report
+from bursar.ledger.jobs import Job
+from bursar.reporting.run_report import RunOutcome, RunReport, record_report
 from bursar.users.purging import PurgeParams, purge_users
 from demo.postgres import Postgres
 from tests.support.fake_bursar import FakeBursar, Payment
@@ -302,7 +303,7 @@ def test_a_fine_shows_how_it_was_reversed(library: Library, include: Path) -> No
     office.export(close=False)
     assert "Reversal on its way to the bursar: in batch 2" in run("fine", str(fine)).output
     preview = run("preview", "STUDENTS").output
-    assert "another export that has not ended holds it, or the charge that it takes back" in preview
+    assert "another export that has not ended holds it, or the charge that it reverses" in preview
     close_fines(library.ledger, 2)
     life = run("fine", str(fine)).output
     assert "Taken back by: credit 2" in life
@@ -355,13 +356,13 @@ def test_users_jobs_and_report_tell_who_was_kept_and_why(library: Library) -> No
 def reported(library: Library, **changes: object) -> None:
     """A run of STUDENTS on record."""
     facts: dict[str, Any] = {
-        "job": "export",
+        "job": Job.EXPORT,
         "profile": "STUDENTS",
         "run_id": "scheduled__2026-03-02",
         "as_of": NOW,
         "started_at": NOW,
         "ended_at": NOW + timedelta(minutes=2, seconds=5),
-        "outcome": Outcome.WITH_WARNINGS,
+        "outcome": RunOutcome.WITH_WARNINGS,
         "files": ("STUDENTS-1.xml",),
         "users": 1,
         "fines": 2,

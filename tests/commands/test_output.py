@@ -10,10 +10,12 @@ from sqlalchemy import Engine, text
 
 from bursar.__main__ import bursar
 from bursar.commands import context, exports, profiles
-from bursar.exports import selection
+from bursar.described_enum import DescribedEnum
 from bursar.exports.selection import select_fines
+from bursar.exports.skip_reason import SkipReason
 from bursar.ledger import desk
-from bursar.reporting.run_report import Outcome, RunReport, record_report
+from bursar.ledger.jobs import Job
+from bursar.reporting.run_report import RunOutcome, RunReport, record_report
 from bursar.users.purging import PurgeParams, purge_users
 from bursar.users.waiving import WaiveParams, waive_fines
 from demo.postgres import Postgres
@@ -97,12 +99,12 @@ def test_lists_of_batches_and_files_are_only_text(spoiled: Library, owned_ledger
 def test_the_history_is_only_text(library: Library) -> None:
     left = {"fines": 1, "users": 1, "net": {"USD": "1"}}
     report = RunReport(
-        job="export",
+        job=Job.EXPORT,
         profile=HOSTILE,
         run_id=HOSTILE,
         started_at=NOW,
         ended_at=NOW,
-        outcome=Outcome.FAILED,
+        outcome=RunOutcome.FAILED,
         files=(HOSTILE,),
         skipped={HOSTILE: left},
         rejects={HOSTILE: {"records": 1, "sums": {HOSTILE: "1"}}},
@@ -155,8 +157,8 @@ def test_jobs_over_users_are_only_text_and_unknown_reasons_are_shown(library: Li
 
 
 def test_the_preview_and_the_history_show_unknown_reasons(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = {reason: words for reason, words in selection.SKIP_REASONS.items() if reason != "other_type"}
-    monkeypatch.setattr(selection, "SKIP_REASONS", known)
+    known = {reason.name: (reason.value, reason.description) for reason in SkipReason if reason != "other_type"}
+    monkeypatch.setattr(exports, "SkipReason", DescribedEnum("SkipReason", known))  # type: ignore[arg-type]
     monkeypatch.setattr(exports, "get_profile", lambda _code: make_profile(fine_fee_types=["LOST"]))
     library.fine()
     assert "Stays: other_type: 1 fine of 1 user, 12.50 USD" in run("preview", "STUDENTS")

@@ -6,7 +6,7 @@ import pytest
 
 from bursar.notifications.messages import report_message
 from bursar.notifications.render import RenderedMessage, render_message
-from bursar.reporting.run_report import Outcome, RunReport
+from bursar.reporting.run_report import RunOutcome, RunReport
 from tests.support.reports import EXPORT, IMPORT, make_report
 
 HOSTILE = "<script>alert('x')</script> \"quoted\" {{ 7 * 7 }} \u202egnp.exe \x1b[2J & Söhne"
@@ -36,7 +36,7 @@ class Seen(HTMLParser):
 
 
 def test_the_subject_says_the_outcome_first() -> None:
-    assert rendered(make_report(outcome=Outcome.FAILED)).subject.startswith(
+    assert rendered(make_report(outcome=RunOutcome.FAILED)).subject.startswith(
         "Failed: Export to Bursar Using Profile Stud"
     )
 

@@ -4,18 +4,19 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bursar.reporting.run_report import Outcome, RunReport
+from bursar.ledger.jobs import Job
+from bursar.reporting.run_report import RunOutcome, RunReport
 
 STARTED = datetime(2026, 3, 2, 7, 0, 2, tzinfo=UTC)
 
 EXPORT = RunReport(
-    job="export",
+    job=Job.EXPORT,
     profile="STUDENTS",
     run_id="scheduled__2026-03-02T07:00:00+00:00",
     as_of=datetime(2026, 3, 2, 7, tzinfo=UTC),
     started_at=STARTED,
     ended_at=STARTED + timedelta(seconds=42),
-    outcome=Outcome.COMPLETED,
+    outcome=RunOutcome.COMPLETED,
     files=("STUDENTS-412-20260302020003.xml",),
     users=811,
     fines=1204,
@@ -24,12 +25,12 @@ EXPORT = RunReport(
 )
 
 IMPORT = RunReport(
-    job="import",
+    job=Job.IMPORT,
     profile="STUDENTS",
     run_id="manual__2026-03-02T12:00:00+00:00",
     started_at=STARTED,
     ended_at=STARTED + timedelta(seconds=5),
-    outcome=Outcome.WITH_WARNINGS,
+    outcome=RunOutcome.WITH_WARNINGS,
     files=("payments.xml",),
     users=2,
     fines=3,

@@ -12,7 +12,8 @@ from sqlalchemy import text
 from bursar.errors import BursarError
 from bursar.exports.close import close_fines
 from bursar.ledger import desk
-from bursar.users.maintenance_job import KEEP_REASONS, MaintenanceJob
+from bursar.users.keep_reason import KeepReason
+from bursar.users.maintenance_job import MaintenanceJob
 from bursar.users.purging import PurgeParams, purge_users
 from bursar.work_dir import batch_folder
 from tests.support.fake_bursar import FakeBursar, Payment
@@ -83,7 +84,7 @@ def test_each_user_who_is_due_is_purged_or_kept_for_one_reason(library: Library,
         "no_date": {"fines": 0, "users": 1, "net": {}},
         "outstanding": {"fines": 1, "users": 1, "net": {"USD": "1.000"}},
     }
-    assert set(job.skipped) <= set(KEEP_REASONS)
+    assert set(job.skipped) <= set(KeepReason)
 
 
 def test_what_a_credit_has_given_back_is_not_waived_too(library: Library, office: FakeBursar) -> None:

@@ -12,7 +12,9 @@ from bursar.airflow.notifier import run_url, send
 from bursar.db.engine import ledger_engine
 from bursar.errors import BatchError
 from bursar.exports import approval, close
+from bursar.exports.approval import ApprovalAnswer
 from bursar.ledger.batches import Batch, BatchState, get_batch
+from bursar.ledger.jobs import Job
 from bursar.money import pluralize
 from bursar.notifications.messages import Message, approval_message
 from bursar.notifications.render import render_message
@@ -47,7 +49,7 @@ class ExportApprovalOperator(ApprovalOperator):
         if ready.state is BatchState.RELEASED:
             raise BatchError(f"Batch {ready.id} was released, and its fines are open. Start the DAG anew.")
         found = approval.request_approval(engine, ready.id, self.profile.export.approval)
-        if found is None or found.answer == "approved":
+        if found is None or found.answer is ApprovalAnswer.APPROVED:
             log.info("Batch %s (%s) %s.", ready.id, ready.state, "is approved" if found else "needs no approval")
             return
         if found.answer:
@@ -75,9 +77,9 @@ class ExportApprovalOperator(ApprovalOperator):
             BatchError: nobody answered in time.
         """
         ready, engine = self._batch(context), ledger_engine(ledger_url())
-        with record_task(engine, self.task_id, job="export", profile=ready.profile, run_id=ready.run_id):
+        with record_task(engine, self.task_id, job=Job.EXPORT, profile=ready.profile, run_id=ready.run_id):
             if event.get("error_type") == "timeout":
-                close.record_answer(engine, ready.id, "unanswered", by=None)
+                close.record_answer(engine, ready.id, ApprovalAnswer.UNANSWERED, by=None)
                 raise BatchError(
                     f"Nobody answered within {pluralize(self.profile.export.approval.timeout_hours, 'hour')} whether "
                     f"batch "
@@ -89,7 +91,10 @@ class ExportApprovalOperator(ApprovalOperator):
         if said in ([self.APPROVE], [self.REJECT]):
             who = event["responded_by_user"]
             close.record_answer(
-                engine, ready.id, "approved" if said == [self.APPROVE] else "refused", by=who and who["name"]
+                engine,
+                ready.id,
+                ApprovalAnswer.APPROVED if said == [self.APPROVE] else ApprovalAnswer.REFUSED,
+                by=who and who["name"],
             )
         super().execute_complete(context, event)
 

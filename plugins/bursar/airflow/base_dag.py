@@ -1,17 +1,16 @@
 """What the export DAG and the import DAG of a profile have in common."""
 
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 import psycopg
 import sqlalchemy.exc
 from airflow.sdk import DAG, CronTriggerTimetable, ExceptionRetryPolicy, RetryAction, RetryRule
 
 from bursar.errors import BursarError, TransientError
+from bursar.ledger.jobs import ProfileJob
 from bursar.profiles import Profile
 from bursar.profiles.schedule import Schedule
-
-Direction = Literal["export", "import"]
 
 # What a task tells the next one, and the UI: ids, counts, totals, names of files and checksums. Nothing about people.
 Summary = dict[str, Any]
@@ -39,9 +38,9 @@ DEFAULT_ARGS: dict[str, Any] = {
 """How the tasks of all DAGs are retried."""
 
 
-def dag_id(profile: Profile, direction: Direction) -> str:
+def dag_id(profile: Profile, job: ProfileJob) -> str:
     """The id of a profile's export or import DAG."""
-    return f"bursar_{direction}__{profile.code}"
+    return f"bursar_{job}__{profile.code}"
 
 
 def get_profile_code(dag_id: str) -> str:
@@ -51,13 +50,13 @@ def get_profile_code(dag_id: str) -> str:
 
 def base_dag(
     profile: Profile,
-    direction: Direction,
+    job: ProfileJob,
     schedule: Schedule,
     **of_direction: Any,  # noqa: ANN401  passed on to Airflow
 ) -> DAG:
     """A DAG without tasks for a section of a profile, scheduled and retried as all of them are."""
     return DAG(
-        dag_id=dag_id(profile, direction),
+        dag_id=dag_id(profile, job),
         description=profile.description,
         # Without start_date and with run_immediately=0 the first run is the next date. Otherwise Airflow would at once
         # run the last date that a new profile missed, or one that has just passed.
@@ -65,7 +64,7 @@ def base_dag(
         catchup=False,
         max_active_runs=1,
         is_paused_upon_creation=False,  # `active` in the profile is the switch
-        tags=["bursar", direction, profile.code],
+        tags=["bursar", job.value, profile.code],
         default_args=DEFAULT_ARGS,
         **of_direction,
     )

@@ -20,6 +20,7 @@ from bursar.exports import approval, build, close, selection
 from bursar.exports.resend import get_resendable_batch, resend_batch
 from bursar.exports.upload import OpenFolder, upload_file
 from bursar.ledger.batches import Batch, BatchState
+from bursar.ledger.jobs import Job
 from bursar.profiles import Profile, Settings
 from bursar.remote_files.base import RemoteFolder
 from bursar.work_dir import batch_folder, remove_folder
@@ -38,15 +39,15 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
 
     with base_dag(
         profile,
-        "export",
+        Job.EXPORT,
         profile.export.schedule,
-        dag_display_name=f"Export to Bursar Using Profile {profile.name}",
+        dag_display_name=Job.EXPORT.display_name(profile.name),
         doc_md=export_docs(profile, settings),
         params=export_params(),
     ) as dag:
 
         @task(**server_pool(profile))
-        @recorded(profile, "export")
+        @recorded(profile, Job.EXPORT)
         def recover_unfinished_batches() -> list[Summary]:
             """Carries to its end what an earlier run may have sent, and lets go what it can't have sent."""
             context = get_current_context()
@@ -67,7 +68,7 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
             return [{"batch": batch.id, "state": batch.state, "fines": batch.fines} for batch in ended]
 
         @task
-        @recorded(profile, "export")
+        @recorded(profile, Job.EXPORT)
         def select_fines() -> Summary:
             """Freezes the fines that the profile asks for into a batch, and claims them."""
             context = get_current_context()
@@ -82,7 +83,7 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
             }
 
         @task
-        @recorded(profile, "export")
+        @recorded(profile, Job.EXPORT)
         def build_file(selected: Summary) -> Summary:
             """Builds the XML file of the batch and checks it against the format and the lines."""
             if not selected["fines"]:
@@ -90,7 +91,7 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
             return _built(profile, selected["batch"], folder)
 
         @task(**server_pool(profile), inlets=[assets.ledger_asset()], outlets=[assets.exported_files_asset(profile)])
-        @recorded(profile, "export")
+        @recorded(profile, Job.EXPORT)
         def upload_file(built: Summary) -> Summary:
             """Brings the file into the bursar's folder, once."""
             request = parse_params(get_current_context(), profile)
@@ -98,7 +99,7 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
             return {"batch": batch.id, "file": batch.file_name, "folder": batch.remote_folder}
 
         @task(outlets=[assets.ledger_asset()])
-        @recorded(profile, "export")
+        @recorded(profile, Job.EXPORT)
         def close_fines(uploaded: Summary) -> Summary:
             """Closes the fines of the delivered batch."""
             batch = close.close_fines(ledger_engine(ledger_url()), uploaded["batch"])
@@ -110,7 +111,7 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
         uploaded = upload_file(built)  # type: ignore[arg-type]
         if profile.export.approval.is_limited:
             built >> ExportApprovalOperator(task_id="wait_for_approval", profile=profile) >> uploaded
-        close_fines(uploaded) >> report_run(profile, "export", dag)  # type: ignore[arg-type]
+        close_fines(uploaded) >> report_run(profile, Job.EXPORT, dag)  # type: ignore[arg-type]
 
     return dag
 

@@ -14,6 +14,7 @@ from bursar.airflow.report_task import recorded, report_run
 from bursar.db.engine import ledger_engine
 from bursar.errors import InputFileError
 from bursar.imports import apply, archive, load, rejects
+from bursar.ledger.jobs import Job
 from bursar.profiles import Profile, Settings
 from bursar.remote_files.base import RemoteFolder
 
@@ -32,9 +33,9 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
 
     with base_dag(
         profile,
-        "import",
+        Job.IMPORT,
         profile.import_.schedule,
-        dag_display_name=f"Import from Bursar using Profile {profile.name} Fines and Fees",
+        dag_display_name=Job.IMPORT.display_name(profile.name),
         doc_md=import_docs(profile, settings),
         # A file is imported when it comes: a past day has none. Airflow refuses a backfill when it is asked for.
         allowed_run_types=["scheduled", "manual", "operator_triggered", "asset_triggered"],
@@ -46,7 +47,7 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
             **server,
             inlets=payments,
         )
-        @recorded(profile, "import")
+        @recorded(profile, Job.IMPORT)
         def load_file(name: str) -> Summary:
             """Brings the records of a file into the ledger; what is no file of payments is moved to failed."""
             engine, run_id = ledger_engine(ledger_url()), _run_with(name)
@@ -66,7 +67,7 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
             }
 
         @task(max_active_tis_per_dagrun=1, map_index_template="{{ file_name }}", outlets=ledger)
-        @recorded(profile, "import")
+        @recorded(profile, Job.IMPORT)
         def apply_payments(read: Summary) -> Summary:
             """Pays the fines of the file, once."""
             run_id = _run_with(read["name"])
@@ -74,7 +75,7 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
             return {"file": file.id, "name": read["name"], "outcomes": file.outcomes}
 
         @task(max_active_tis_per_dagrun=1, map_index_template="{{ file_name }}", **server)
-        @recorded(profile, "import")
+        @recorded(profile, Job.IMPORT)
         def archive_file(applied: Summary) -> Summary:
             """Lists the records without effect, and moves the file to processed."""
             engine, run_id = ledger_engine(ledger_url()), _run_with(applied["name"])
@@ -89,7 +90,7 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
             archive_file(apply_payments(load_file(name)))  # type: ignore[arg-type]
 
         files = PaymentFileSensor(task_id="wait_for_files", profile=profile).output
-        import_file.expand(name=files) >> report_run(profile, "import", dag)
+        import_file.expand(name=files) >> report_run(profile, Job.IMPORT, dag)
 
     return dag
 

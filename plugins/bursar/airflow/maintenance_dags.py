@@ -7,6 +7,7 @@ from bursar.airflow.config import maintenance_placement
 from bursar.airflow.connections import ledger_url
 from bursar.airflow.report_task import recorded, report_run
 from bursar.db.engine import ledger_engine
+from bursar.ledger.jobs import Job
 from bursar.profiles import INCLUDE, load_settings
 from bursar.users import purging, waiving
 from bursar.users.maintenance_job import MaintenanceJob
@@ -133,10 +134,10 @@ It is one transaction. A failed or repeated task changes nothing twice; exports 
 
 def purge_dag() -> DAG:
     """Builds the DAG of Purge User Records."""
-    with _dag("bursar_purge_users", "Purge User Records", PURGE_FORM, PURGE_DOCUMENTATION) as dag:
+    with _dag("bursar_purge_users", Job.PURGE.display_name(), PURGE_FORM, PURGE_DOCUMENTATION) as dag:
 
         @task
-        @recorded(None, "purge")
+        @recorded(None, Job.PURGE)
         def purge_users() -> Summary:
             """Purges the users that are due, or in a dry run counts them."""
             context = get_current_context()
@@ -147,16 +148,16 @@ def purge_dag() -> DAG:
                 purging.purge_users(ledger_engine(ledger_url()), choices, settings, run_id=run_id, as_of=as_of)
             )
 
-        purge_users() >> report_run(None, "purge", dag)
+        purge_users() >> report_run(None, Job.PURGE, dag)
     return dag
 
 
 def waive_dag() -> DAG:
     """Builds the DAG of Bulk Fine Waiving."""
-    with _dag("bursar_waive_fines", "Bulk Fine Waiving", WAIVE_FORM, WAIVE_DOCUMENTATION) as dag:
+    with _dag("bursar_waive_fines", Job.WAIVE.display_name(), WAIVE_FORM, WAIVE_DOCUMENTATION) as dag:
 
         @task
-        @recorded(None, "waive")
+        @recorded(None, Job.WAIVE)
         def waive_fines() -> Summary:
             """Waives the fines that were chosen, or in a dry run counts them."""
             context = get_current_context()
@@ -167,7 +168,7 @@ def waive_dag() -> DAG:
                 waiving.waive_fines(ledger_engine(ledger_url()), choices, settings, run_id=run_id, as_of=as_of)
             )
 
-        waive_fines() >> report_run(None, "waive", dag)
+        waive_fines() >> report_run(None, Job.WAIVE, dag)
     return dag
 
 

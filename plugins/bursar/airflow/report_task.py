@@ -23,10 +23,11 @@ from bursar.airflow.metrics import send_metrics
 from bursar.airflow.notifier import notify, run_url
 from bursar.db.engine import ledger_engine, session_name
 from bursar.errors import BursarError
+from bursar.ledger.jobs import Job
 from bursar.money import format_totals, pluralize
 from bursar.profiles import INCLUDE, Profile, load_settings
 from bursar.reporting.build_report import build_export_report, build_import_report, build_maintenance_report
-from bursar.reporting.run_report import Job, Outcome, RunReport, delete_reports_before, record_report
+from bursar.reporting.run_report import RunOutcome, RunReport, delete_reports_before, record_report
 from bursar.reporting.task_timings import get_interrupted_tasks, record_task
 
 log = logging.getLogger(__name__)
@@ -35,10 +36,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _BUILDERS: dict[Job, Callable[..., RunReport]] = {
-    "export": build_export_report,
-    "import": build_import_report,
-    "purge": partial(build_maintenance_report, "purge"),
-    "waive": partial(build_maintenance_report, "waive"),
+    Job.EXPORT: build_export_report,
+    Job.IMPORT: build_import_report,
+    Job.PURGE: partial(build_maintenance_report, Job.PURGE),
+    Job.WAIVE: partial(build_maintenance_report, Job.WAIVE),
 }
 
 
@@ -110,7 +111,7 @@ def report_run(profile: Profile | None, job: Job, dag: DAG) -> XComArg:
                 run_id=context["run_id"],
                 started_at=dag_run.start_date or dag_run.run_after,
                 ended_at=now,
-                outcome=Outcome.FAILED,
+                outcome=RunOutcome.FAILED,
                 messages=(_UNREPORTED.format(_reason(context.get("exception"))),),
             ),
             profile,
@@ -136,7 +137,7 @@ def report_run(profile: Profile | None, job: Job, dag: DAG) -> XComArg:
         _note(context, recorded)  # before a server is waited for
         recorded = notify(recorded, profile, run_url(dag.dag_id, run_id))
         _note(context, recorded)  # with what was not told
-        if recorded.outcome is Outcome.FAILED:
+        if recorded.outcome is RunOutcome.FAILED:
             raise AirflowFailException("The run failed, and its report is recorded. See the tasks before this one.")
         return {"outcome": recorded.outcome}
 

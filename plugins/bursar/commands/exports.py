@@ -18,6 +18,7 @@ from bursar.db.queries import query
 from bursar.errors import BursarError
 from bursar.exports import close, selection, upload
 from bursar.exports.build import build_file
+from bursar.exports.skip_reason import SkipReason
 from bursar.exports.upload_attempts import unclear_delivery
 from bursar.ledger.batches import Batch, BatchState, get_batch, get_unfinished_batches
 from bursar.money import format_money, format_totals, pluralize
@@ -51,11 +52,11 @@ def preview(profile: str, as_of: str | None, limit: int) -> None:
             f"{format_money(sums['credits'], currency)}{reversals}"
         )
     _print_fines(groups.get(None, []), taken.fines)
-    for reason, left in selection.sort_by_reason(taken.skipped).items():
+    for reason, left in SkipReason.sort(taken.skipped).items():
         of_whom = (
             f"{pluralize(left['fines'], 'fine')} of {pluralize(left['users'], 'user')}, {format_totals(left['net'])}"
         )
-        console.print(f"\n[bold yellow]Stays:[/] {sanitize(selection.SKIP_REASONS.get(reason, reason))}: {of_whom}")
+        console.print(f"\n[bold yellow]Stays:[/] {sanitize(SkipReason.describe(reason))}: {of_whom}")
         _print_fines(groups.get(reason, []), left["fines"])
 
 

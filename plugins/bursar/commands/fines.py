@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row
 from bursar.commands.context import console, get_engine, sanitize
 from bursar.db.queries import query
 from bursar.errors import BursarError
+from bursar.ledger.journal import EntryType
 from bursar.money import format_money
 
 
@@ -111,10 +112,10 @@ def _where(entry: Row, now: Row) -> str:  # type: ignore[type-arg]
         line = f", line {entry.payment_line}: {entry.outcome}{more}" if entry.payment_line else ""
         told = f": {entry.reason}" if entry.reason else ""
         return f"{entry.payment_file}{line}{told}"
-    if entry.entry_type == "REVERSED" and not entry.transaction_id:
+    if entry.entry_type == EntryType.REVERSED and not entry.transaction_id:
         other = f"fine {now.reverses}, which it takes back" if now.reverses else "the credit that takes it back"
         return f"batch {entry.batch_id}: set off against {other}"
-    if entry.entry_type == "REVERSED":
+    if entry.entry_type == EntryType.REVERSED:
         return (
             f"{entry.file_name}, transaction {entry.transaction_id}, batch {entry.batch_id}, takes "
             f"{format_money(-entry.reversal_change, now.currency)} of transaction {entry.reversed_transaction_id} back"

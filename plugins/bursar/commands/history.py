@@ -8,17 +8,17 @@ from rich.table import Table
 from bursar.commands.context import console, get_engine, sanitize
 from bursar.db.queries import query
 from bursar.errors import BursarError
-from bursar.exports import selection
+from bursar.exports.skip_reason import SkipReason
 from bursar.money import format_amount, format_money, format_totals, pluralize
-from bursar.reporting.run_report import Outcome, RunReport
-from bursar.users import maintenance_job
+from bursar.reporting.run_report import RunOutcome, RunReport
+from bursar.users.keep_reason import KeepReason
 
-REASON_TEXTS = {**selection.SKIP_REASONS, **maintenance_job.KEEP_REASONS}
+REASON_TEXTS = {reason.value: reason.description for reason in (*SkipReason, *KeepReason)}
 COLORS = {
-    Outcome.COMPLETED: "green",
-    Outcome.WITH_WARNINGS: "yellow",
-    Outcome.NOTHING_TO_DO: "dim",
-    Outcome.FAILED: "bold red",
+    RunOutcome.COMPLETED: "green",
+    RunOutcome.WITH_WARNINGS: "yellow",
+    RunOutcome.NOTHING_TO_DO: "dim",
+    RunOutcome.FAILED: "bold red",
 }
 
 

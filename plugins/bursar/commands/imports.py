@@ -8,7 +8,7 @@ from rich.table import Table
 from bursar.commands.context import console, get_engine, sanitize
 from bursar.db.queries import query
 from bursar.imports.rejects import write_rejects
-from bursar.ledger.import_files import get_import_file, sort_outcomes
+from bursar.ledger.import_files import PaymentOutcome, get_import_file
 
 
 @click.group(invoke_without_command=True)
@@ -26,7 +26,9 @@ def imports(context: click.Context, profile: str | None, limit: int) -> None:
         return
     table = Table("File", "Profile", "Name", "State", "Registered (UTC)", "Records", "Outcomes", "Lies in")
     for file in files:
-        outcomes = ", ".join(f"{one['records']:,} {name}" for name, one in sort_outcomes(file.outcomes or {}).items())
+        outcomes = ", ".join(
+            f"{one['records']:,} {name}" for name, one in PaymentOutcome.sort(file.outcomes or {}).items()
+        )
         table.add_row(
             str(file.id),
             sanitize(file.profile),

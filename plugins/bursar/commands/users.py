@@ -13,7 +13,7 @@ from bursar.errors import BursarError
 from bursar.exports.close import clear_work_dirs
 from bursar.money import format_totals, pluralize
 from bursar.users import deletion
-from bursar.users.maintenance_job import KEEP_REASONS
+from bursar.users.keep_reason import KeepReason
 
 
 @click.group()
@@ -43,7 +43,7 @@ def list_jobs(limit: int) -> None:
         for job in connection.execute(query("commands/list_jobs"), {"limit": limit}):
             net = {code: Decimal(sums["charges"]) + Decimal(sums["credits"]) for code, sums in job.totals.items()}
             stayed = (
-                f"{pluralize(left['users'], 'user')}: {sanitize(KEEP_REASONS.get(reason, reason))}"
+                f"{pluralize(left['users'], 'user')}: {sanitize(KeepReason.describe(reason))}"
                 for reason, left in job.skipped.items()
             )
             table.add_row(
@@ -72,4 +72,4 @@ def report_of_job(job: int) -> None:
             query("commands/list_job_results"), {"job_id": job}, execution_options={"yield_per": 2_000}
         )
         for row in verdicts:
-            writer.writerow((row.user_id, row.fine_id, row.outcome, KEEP_REASONS.get(row.reason, row.reason)))
+            writer.writerow((row.user_id, row.fine_id, row.outcome, KeepReason.describe(row.reason or "")))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from enum import StrEnum
 
 from sqlalchemy import Connection, Engine
 
@@ -13,7 +13,13 @@ from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.money import format_money, pluralize
 from bursar.profiles.monitoring import Approval
 
-Answer = Literal["approved", "refused", "unanswered"]
+
+class ApprovalAnswer(StrEnum):
+    """The recorded answer to a request for approval."""
+
+    APPROVED = "approved"
+    REFUSED = "refused"
+    UNANSWERED = "unanswered"
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,7 @@ class ApprovalRequest:
     """
 
     reasons: tuple[str, ...]
-    answer: Answer | None
+    answer: ApprovalAnswer | None
     answered_by: str | None
     times_asked: int
 
@@ -54,12 +60,12 @@ def require_approved(engine: Engine, batch_id: int, limits: Approval) -> None:
     with engine.begin() as connection:
         found = get_batch(connection, batch_id, lock=True)
         needed = _get_or_create_request(connection, found, limits)
-    if needed and needed.answer != "approved":
+    if needed and needed.answer is not ApprovalAnswer.APPROVED:
         raise BatchError(f"Batch {batch_id} was not uploaded: {_reason(needed)}. {_advice(found, needed)}")
 
 
 def _reason(needed: ApprovalRequest) -> str:
-    if needed.answer == "refused":
+    if needed.answer is ApprovalAnswer.REFUSED:
         return f"{needed.answered_by} refused it"
     if needed.answer:
         return "nobody answered in time whether it may go"
@@ -83,7 +89,10 @@ def _advice(found: Batch, needed: ApprovalRequest) -> str:
 def get_request(connection: Connection, batch_id: int) -> ApprovalRequest | None:
     """What is known about a batch that had to wait; None if it did not have to."""
     row = connection.execute(query("exports/get_approval"), {"batch_id": batch_id}).one_or_none()
-    return ApprovalRequest(tuple(row.reasons), row.answer, row.answered_by, row.times_asked) if row else None
+    if row is None:
+        return None
+    answer = ApprovalAnswer(row.answer) if row.answer else None
+    return ApprovalRequest(tuple(row.reasons), answer, row.answered_by, row.times_asked)
 
 
 def _get_or_create_request(connection: Connection, found: Batch, limits: Approval) -> ApprovalRequest | None:

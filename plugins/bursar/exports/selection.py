@@ -17,26 +17,12 @@ from sqlalchemy import Connection, Engine
 from bursar.db.queries import query
 from bursar.errors import BursarError
 from bursar.exports.identifier_pattern import translate_pattern_errors
+from bursar.exports.skip_reason import SkipReason
 from bursar.ledger.batches import Batch, get_batch_of_run
 from bursar.money import pluralize
 from bursar.profiles import Profile, Settings
 
 log = logging.getLogger(__name__)
-
-SKIP_REASONS: Mapping[str, str] = {
-    "disputed": "the fine is disputed",
-    "in_unfinished_batch": "another export that has not ended holds it, or the charge that it takes back",
-    "other_bursar": "another profile's bursar holds the charge that the credit takes back",
-    "too_young": "younger than the time before export",
-    "other_type": "fine/fee type not in the profile",
-    "other_owner": "owner not in the profile",
-    "other_user_group": "user group not in the profile",
-    "credit_with_minimum": "credits stay behind where there is a minimum amount",
-    "below_minimum": "the user's fines are below the minimum amount",
-    "no_identifier": "the user has no identifier of the profile's type",
-    "malformed_identifier": "the user's identifier does not match the profile's pattern",
-}
-"""Why a fine is left behind, in the order in which the rules are asked, in a librarian's words."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +37,7 @@ class SelectionSummary:
 
 @dataclass(frozen=True)
 class FineDecision:
-    """A fine with a balance, or a reversal, and why it stays: a key of `SKIP_REASONS`, or None where it goes.
+    """A fine with a balance, or a reversal, and why it stays: a `SkipReason`, or None if it is exported.
 
     `is_reversal` says that it reverses, in whole or in part, a charge that the profile's bursar holds or held.
     """
@@ -104,8 +90,8 @@ def select_fines(
         batch.id,
         " of a dry run" if dry_run else "",
     )
-    for reason, left in sort_by_reason(batch.skipped).items():
-        log.info("Left behind: %s, %s.", pluralize(left["fines"], "fine"), SKIP_REASONS.get(reason, reason))
+    for reason, left in SkipReason.sort(batch.skipped).items():
+        log.info("Left behind: %s, %s.", pluralize(left["fines"], "fine"), SkipReason.describe(reason))
     return batch
 
 
@@ -161,11 +147,6 @@ def evaluate_fines(connection: Connection, profile: Profile, as_of: datetime) ->
             left["fines"] += row.fines
             left["net"][row.currency] = str(row.charges + row.credits)
     return SelectionSummary(users.get(None, 0), fines, totals, skipped)
-
-
-def sort_by_reason(skipped: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what was left behind in the order of `SKIP_REASONS`, unknown reasons last."""
-    return {reason: skipped[reason] for reason in (*SKIP_REASONS, *skipped) if reason in skipped}
 
 
 def created_before(as_of: datetime, days: int, time_zone: str) -> datetime:

@@ -9,26 +9,25 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping
 
 from bursar.db.queries import query
+from bursar.described_enum import DescribedEnum
 from bursar.errors import InputFileError
 
-OUTCOMES = (
-    "PAID",
-    "PARTLY_PAID",
-    "OVERPAID",
-    "ALREADY_SETTLED",
-    "NO_PAYMENT",
-    "UNMATCHED",
-    "CURRENCY_MISMATCH",
-    "INVALID",
-)
-"""What can become of a record, in the order in which people are told."""
-APPLIED_OUTCOMES = ("PAID", "PARTLY_PAID", "OVERPAID")
-"""The outcomes that move money; the others change nothing, and their records are in the rejects report."""
+
+class PaymentOutcome(DescribedEnum):
+    """The outcome of a payment record, in the order in which people read the outcomes."""
+
+    PAID = "PAID", "all that was outstanding"
+    PARTLY_PAID = "PARTLY_PAID", "a part of what was outstanding"
+    OVERPAID = "OVERPAID", "more than was outstanding; the rest became a credit"
+    ALREADY_SETTLED = "ALREADY_SETTLED", "nothing was outstanding any more"
+    NO_PAYMENT = "NO_PAYMENT", "the sum is 0"
+    UNMATCHED = "UNMATCHED", "no exported fine has this transaction id or internal id"
+    CURRENCY_MISMATCH = "CURRENCY_MISMATCH", "another currency than the fine's"
+    INVALID = "INVALID", "not a payment that can be applied"
 
 
-def sort_outcomes(outcomes: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns outcomes in the order of `OUTCOMES`, unknown ones last; the ledger keeps them in an order of its own."""
-    return {outcome: outcomes[outcome] for outcome in (*OUTCOMES, *outcomes) if outcome in outcomes}
+APPLIED_OUTCOMES = frozenset((PaymentOutcome.PAID, PaymentOutcome.PARTLY_PAID, PaymentOutcome.OVERPAID))
+"""The outcomes that move money; the others change nothing, and the report of rejects lists their records."""
 
 
 class FileState(StrEnum):

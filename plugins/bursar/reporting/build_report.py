@@ -5,32 +5,31 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping
 
 from bursar.db.queries import query
-from bursar.exports.approval import ApprovalRequest, get_request
-from bursar.exports.selection import SKIP_REASONS
+from bursar.exports.approval import ApprovalAnswer, ApprovalRequest, get_request
+from bursar.exports.skip_reason import SkipReason
 from bursar.exports.upload_attempts import unclear_delivery
 from bursar.ledger.batches import Batch, BatchState, get_unfinished_batches
-from bursar.ledger.import_files import APPLIED_OUTCOMES
+from bursar.ledger.import_files import APPLIED_OUTCOMES, PaymentOutcome
+from bursar.ledger.jobs import Job, UserJob
 from bursar.money import format_totals, pluralize
-from bursar.reporting.run_report import Job, Outcome, RunReport
+from bursar.reporting.run_report import RunOutcome, RunReport
+from bursar.users.keep_reason import KeepReason
 from bursar.users.maintenance_job import MaintenanceJob, get_job_of_run
 
-NEEDS_ATTENTION = ("no_identifier", "malformed_identifier")
-"""Reasons for which a fine stays until somebody corrects something; the others are what the profile wants."""
-
-SKIPPED_NEEDS_ATTENTION = {
-    "no_date": "without such a date, and never due: add the date in the library system",
-    "credit": "with an open credit: pay it out, or settle fines with it",
-    "disputed": "with a disputed fine: settle the dispute",
+ADVICE = {
+    KeepReason.NO_DATE: "without such a date, and never due: add the date in the library system",
+    KeepReason.CREDIT: "with an open credit: pay it out, or settle fines with it",
+    KeepReason.DISPUTED: "with a disputed fine: resolve the dispute",
 }
-"""Reasons for which users or their fines stay until somebody does something; each follows the number of users."""
+"""Advice about users who are kept, or whose fines stay, until somebody acts; it follows their number."""
 
-EXPECTED = ("NO_PAYMENT",)
-"""Outcomes of payments that have no effect and need none."""
+EXPECTED_OUTCOMES = (PaymentOutcome.NO_PAYMENT,)
+"""Outcomes without effect that no person has to look at."""
 
 
 def build_export_report(
@@ -46,7 +45,7 @@ def build_export_report(
             for row in connection.execute(query("reporting/list_batches_closed_by"), parameters).mappings()
         ]
         resend = connection.execute(query("reporting/get_resend_of_run"), parameters).mappings().first()
-        report = _bare("export", profile, run_id, started_at)
+        report = _bare(Job.EXPORT, profile, run_id, started_at)
         messages = [*_failures(connection, report, failed), *map(_ended, ended)]
         messages += [
             str(unclear_delivery(found))
@@ -59,7 +58,7 @@ def build_export_report(
     if resend and not batch:
         return replace(
             report,
-            outcome=Outcome.FAILED if failed else Outcome.COMPLETED,
+            outcome=RunOutcome.FAILED if failed else RunOutcome.COMPLETED,
             files=(resend["file_name"],) if resend["sent_again_at"] else (),
             task_timings=stages,
             messages=(*messages, _sent_again(resend)),
@@ -103,7 +102,7 @@ def build_import_report(
         parameters = {"profile": profile, "run_id": run_id}
         arrived = connection.execute(query("reporting/list_arrivals"), parameters).all()
         paid = connection.execute(query("reporting/list_payments"), parameters).all()
-        report = _bare("import", profile, run_id, started_at)
+        report = _bare(Job.IMPORT, profile, run_id, started_at)
         messages = _failures(connection, report, failed)
         stages = _stages(connection, report)
     rejects: dict[str, dict[str, Any]] = {}
@@ -130,7 +129,7 @@ def build_import_report(
 
 
 def build_maintenance_report(
-    job: Literal["purge", "waive"],
+    job: UserJob,
     engine: Engine,
     profile: None,
     *,
@@ -169,7 +168,7 @@ def build_maintenance_report(
 def _kept(job: MaintenanceJob) -> list[str]:
     return [
         f"Left behind: {pluralize(left['users'], 'user')} {advice}. `bin/bursar users report {job.id}` lists them."
-        for reason, advice in SKIPPED_NEEDS_ATTENTION.items()
+        for reason, advice in ADVICE.items()
         if (left := job.skipped.get(reason))
     ]
 
@@ -181,16 +180,16 @@ def _bare(job: Job, profile: str | None, run_id: str, started_at: datetime) -> R
         run_id=run_id,
         started_at=started_at,
         ended_at=datetime.now(UTC),
-        outcome=Outcome.FAILED,
+        outcome=RunOutcome.FAILED,
     )
 
 
-def _outcome(failed: Collection[str], messages: Collection[str], *, something: bool) -> Outcome:
+def _outcome(failed: Collection[str], messages: Collection[str], *, something: bool) -> RunOutcome:
     if failed:
-        return Outcome.FAILED
+        return RunOutcome.FAILED
     if messages:
-        return Outcome.WITH_WARNINGS
-    return Outcome.COMPLETED if something else Outcome.NOTHING_TO_DO
+        return RunOutcome.WITH_WARNINGS
+    return RunOutcome.COMPLETED if something else RunOutcome.NOTHING_TO_DO
 
 
 def _stages(connection: Connection, report: RunReport) -> dict[str, float]:
@@ -237,7 +236,7 @@ def _unfinished(batch: Batch) -> str:
 
 
 def _refused(batch: Batch, known: ApprovalRequest | None) -> Iterable[str]:
-    if known and known.answer == "refused":
+    if known and known.answer is ApprovalAnswer.REFUSED:
         yield (
             f"Batch {batch.id} with {pluralize(batch.fines, 'fine')} ({format_totals(batch.net)}) was refused by "
             f"{known.answered_by}: nothing of it was sent, and its fines are open again. It had to wait because: "
@@ -247,14 +246,14 @@ def _refused(batch: Batch, known: ApprovalRequest | None) -> Iterable[str]:
 
 def _for_a_person(skipped: Mapping[str, Mapping[str, Any]]) -> list[str]:
     messages = []
-    for reason in NEEDS_ATTENTION:
-        if left := skipped.get(reason):
+    for reason in SkipReason:
+        if reason.needs_correction and (left := skipped.get(reason)):
             what = (
                 f"{pluralize(left['fines'], 'fine')} of {pluralize(left['users'], 'user')} "
                 f"({format_totals(left['net'])})"
             )
             messages.append(
-                f"{what} left open: {SKIP_REASONS[reason]}. Correct the users in the library system; `bin/bursar "
+                f"{what} left open: {reason.description}. Correct the users in the library system; `bin/bursar "
                 f"preview` "
                 "lists them."
             )
@@ -262,7 +261,7 @@ def _for_a_person(skipped: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _rejected(file_id: int, name: str, records: int, outcomes: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
-    counts = {outcome: one["records"] for outcome, one in outcomes.items() if outcome not in EXPECTED}
+    counts = {outcome: one["records"] for outcome, one in outcomes.items() if outcome not in EXPECTED_OUTCOMES}
     if counts:
         parts = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items())
         yield (

@@ -6,16 +6,15 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Engine, RowMapping
 
 from bursar.db.queries import query
+from bursar.ledger.jobs import Job
 
-Job = Literal["export", "import", "purge", "waive"]
 
-
-class Outcome(StrEnum):
+class RunOutcome(StrEnum):
     """How a run ended, in the words of the job history."""
 
     COMPLETED = "completed"
@@ -41,7 +40,7 @@ class RunReport:
     as_of: datetime | None = None
     started_at: datetime
     ended_at: datetime
-    outcome: Outcome
+    outcome: RunOutcome
     files: tuple[str, ...] = ()
     users: int = 0
     fines: int = 0
@@ -56,7 +55,7 @@ class RunReport:
         """Makes a report of a row of the table."""
         values = {field.name: row[field.name] for field in fields(cls)}
         lists = {name: tuple(values[name]) for name in ("files", "messages")}
-        return cls(**values | lists | {"outcome": Outcome(values["outcome"])})
+        return cls(**values | lists | {"job": Job(values["job"]), "outcome": RunOutcome(values["outcome"])})
 
     @property
     def net(self) -> dict[str, Decimal]:

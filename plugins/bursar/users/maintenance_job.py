@@ -6,33 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection, RowMapping
 
 from bursar.db.queries import query
 from bursar.errors import BursarError
+from bursar.ledger.jobs import Job, UserJob
+from bursar.ledger.journal import EntryType
 from bursar.profiles.rules import RuledModel
 
 log = logging.getLogger(__name__)
-
-Job = Literal["purge", "waive"]
-
-KEEP_REASONS: Mapping[str, str] = {
-    "no_date": "has no such date, and is never due",
-    "not_chosen": "in the file, but outside the other choices",
-    "settled": "nothing is owed any more",
-    "in_unfinished_batch": "an export that has not ended holds the fine",
-    "outstanding": "outstanding at the bursar",
-    "reversal_waits": "the next export has to tell the bursar that a fine was settled here",
-    "above_threshold": "the user owes more than the threshold",
-    "credit": "a credit of the user is open",
-    "reversed": "credits for the fine have given its amount back already; it can only be paid",
-    "disputed": "the fine is disputed",
-    "outstanding_waived": "waived; the user stays until the bursar has heard of it",
-}
-"""Why a user is kept or a fine stays, in the order in which the rules are asked, in a librarian's words."""
 
 
 def _exact(value: object) -> object:
@@ -79,7 +64,7 @@ class MaintenanceJob:
     """
 
     id: int
-    job: Job
+    job: UserJob
     run_id: str
     params: Mapping[str, Any]
     dry_run: bool
@@ -94,10 +79,10 @@ class MaintenanceJob:
     @classmethod
     def from_row(cls, row: RowMapping) -> "MaintenanceJob":
         """Makes a job of a row of the table."""
-        return cls(**{field.name: row[field.name] for field in fields(cls)})
+        return cls(**{field.name: row[field.name] for field in fields(cls)} | {"job": Job(row["job"])})
 
 
-def get_job_of_run(connection: Connection, job: Job, run_id: str) -> MaintenanceJob | None:
+def get_job_of_run(connection: Connection, job: UserJob, run_id: str) -> MaintenanceJob | None:
     """What a run of a job did, if it has."""
     row = connection.execute(query("users/get_job_of_run"), {"job": job, "run_id": run_id}).mappings().first()
     return MaintenanceJob.from_row(row) if row else None
@@ -123,13 +108,13 @@ def next_job(connection: Connection) -> int:
 def waive(connection: Connection, comment: str) -> None:
     """Gives up what the fines in the temporary table `judged_fines` owe, save those that have a reason to stay."""
     waived = connection.execute(query("users/sum_waived_fines")).scalar_one() or []
-    settled = {"entry_type": "WAIVED", "fine_ids": waived, "amount": None, "comment": comment}
+    settled = {"entry_type": EntryType.WAIVED, "fine_ids": waived, "amount": None, "comment": comment}
     connection.execute(query("ledger/post_settlement"), settled)
 
 
 def record(
     connection: Connection,
-    job: Job,
+    job: UserJob,
     job_id: int,
     choices: JobParams,
     *,
