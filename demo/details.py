@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from decimal import Decimal
 from pathlib import Path
 
 from rich.console import Console
@@ -40,9 +39,8 @@ def write_export(out: Console, export: Export) -> None:
     for heading in ("", "Users", "Fines", "Charges", "Credits", "Net"):
         went.add_column(heading, justify="left" if not heading else "right")
     for number, (currency, sums) in enumerate(batch.totals.items()):
-        charges, returned = Decimal(sums["charges"]), Decimal(sums["credits"])
         counts = (f"{batch.users:,}", f"{batch.fines:,}") if number == 0 else ("", "")
-        amounts = (format_money(amount, currency) for amount in (charges, returned, charges + returned))
+        amounts = (format_money(amount, currency) for amount in (sums.charges, sums.credits, sums.net))
         went.add_row("Sent" if number == 0 else "", *counts, *amounts)
     out.print(went)
 
@@ -51,7 +49,7 @@ def write_export(out: Console, export: Export) -> None:
         stayed.add_column(heading, justify="right")
     for reason in SkipReason:
         if left := batch.skipped.get(reason):
-            stayed.add_row(reason.description, f"{left['users']:,}", f"{left['fines']:,}", format_totals(left["net"]))
+            stayed.add_row(reason.description, f"{left.users:,}", f"{left.fines:,}", format_totals(left.net))
     out.print(stayed)
 
     if export.file:
@@ -79,8 +77,11 @@ def write_import(out: Console, one: Import) -> None:
         for heading in ("Records", "Sum in the file", "Paid on fines", "Became a credit"):
             table.add_column(heading, justify="right")
         for outcome, found in PaymentOutcome.sort(file.outcomes or {}).items():
-            amounts = (format_totals(_without_zeros(found[name])) for name in ("sums", "applied", "credited"))
-            table.add_row(outcome, f"{found['records']:,}", *amounts)
+            amounts = (
+                format_totals({currency: amount for currency, amount in amounts.items() if amount})
+                for amounts in (found.sums, found.applied, found.credited)
+            )
+            table.add_row(outcome, f"{found.records:,}", *amounts)
         out.print(table)
     out.print()
 
@@ -97,7 +98,3 @@ def write_positions(out: Console, before: Positions, after: Positions) -> None:
         ]
         table.add_row("" if before.get(key) == now else "*", sanitize(now.name), *amounts)
     out.print(table)
-
-
-def _without_zeros(amounts: Mapping[str, str]) -> dict[str, Decimal]:
-    return {currency: Decimal(amount) for currency, amount in amounts.items() if Decimal(amount)}

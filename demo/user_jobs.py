@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 
 from rich.console import Console
@@ -82,7 +81,7 @@ def print_user_jobs(out: Console, runs: list[UserRun], reports: Path) -> None:
         stayed = pluralize(len({user for users in run.kept.values() for user in users}), "user")
         users, waived = (
             pluralize(job.users, "user"),
-            f"{pluralize(job.fines, 'fine')} waived ({format_totals(_net(job))})",
+            f"{pluralize(job.fines, 'fine')} waived ({format_totals(job.net)})",
         )
         what = f"{users} deleted, {waived}; {stayed} stayed"
         if job.job is Job.WAIVE:
@@ -102,22 +101,16 @@ def write_user_jobs(out: Console, runs: list[UserRun]) -> None:
             if job.job is Job.PURGE
             else f"fines of {pluralize(job.users, 'user')} waived"
         )
-        out.print(f"  {what}; {pluralize(job.fines, 'fine')} waived, {format_totals(_net(job))}")
+        out.print(f"  {what}; {pluralize(job.fines, 'fine')} waived, {format_totals(job.net)}")
         table = Table("Stayed, because", box=None, padding=(0, 2))
         for heading in ("Users", "Fines", "Net", "Users by internal id"):
             table.add_column(heading, justify="left" if heading.endswith("id") else "right")
         for reason in KeepReason:
             if left := job.skipped.get(reason):
                 users = ", ".join(map(str, run.kept[reason]))
-                table.add_row(
-                    reason.description, f"{left['users']:,}", f"{left['fines']:,}", format_totals(left["net"]), users
-                )
+                table.add_row(reason.description, f"{left.users:,}", f"{left.fines:,}", format_totals(left.net), users)
         out.print(table)
         out.print()
-
-
-def _net(job: MaintenanceJob) -> dict[str, Decimal]:
-    return {currency: sum(map(Decimal, sums.values()), Decimal()) for currency, sums in job.totals.items()}
 
 
 def user_job_problems(engine: Engine, runs: list[UserRun]) -> list[str]:

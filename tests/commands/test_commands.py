@@ -2,6 +2,7 @@
 
 import json
 from datetime import date, timedelta
+from decimal import Decimal
 from getpass import getuser
 from pathlib import Path
 from shutil import copytree
@@ -18,6 +19,7 @@ from bursar.commands import context, exports, profiles
 from bursar.exports.close import close_fines
 from bursar.exports.selection import select_fines
 from bursar.ledger.jobs import Job
+from bursar.ledger.totals import CurrencyTotals, OutcomeTotals, Skipped
 from bursar.reporting.run_report import RunOutcome, RunReport, record_report
 from bursar.users.purging import PurgeParams, purge_users
 from demo.postgres import Postgres
@@ -366,9 +368,12 @@ def reported(library: Library, **changes: object) -> None:
         "files": ("STUDENTS-1.xml",),
         "users": 1,
         "fines": 2,
-        "totals": {"CAD": {"charges": "3.000", "credits": "0"}, "USD": {"charges": "1234.500", "credits": "-2.000"}},
-        "skipped": {"too_young": {"fines": 3, "users": 2, "net": {"USD": "4.000"}}},
-        "rejects": {"UNMATCHED": {"records": 1, "sums": {"USD": "5.000"}}},
+        "totals": {
+            "CAD": CurrencyTotals(Decimal("3.000"), Decimal(0)),
+            "USD": CurrencyTotals(Decimal("1234.500"), Decimal("-2.000")),
+        },
+        "skipped": {"too_young": Skipped(3, 2, {"USD": Decimal("4.000")})},
+        "rejects": {"UNMATCHED": OutcomeTotals(1, {"USD": Decimal("5.000")})},
         "task_timings": {"select_fines": 1.25, "upload_file": 3661.0},
         "messages": ("Ask the [bursar].",),
     }

@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from bursar.exports.selection import select_fines
 from bursar.exports.skip_reason import SkipReason
 from bursar.ledger import desk
 from bursar.ledger.jobs import Job
+from bursar.ledger.totals import OutcomeTotals, Skipped
 from bursar.reporting.run_report import RunOutcome, RunReport, record_report
 from bursar.users.purging import PurgeParams, purge_users
 from bursar.users.waiving import WaiveParams, waive_fines
@@ -97,7 +99,7 @@ def test_lists_of_batches_and_files_are_only_text(spoiled: Library, owned_ledger
 
 
 def test_the_history_is_only_text(library: Library) -> None:
-    left = {"fines": 1, "users": 1, "net": {"USD": "1"}}
+    left = Skipped(1, 1, {"USD": Decimal(1)})
     report = RunReport(
         job=Job.EXPORT,
         profile=HOSTILE,
@@ -107,7 +109,7 @@ def test_the_history_is_only_text(library: Library) -> None:
         outcome=RunOutcome.FAILED,
         files=(HOSTILE,),
         skipped={HOSTILE: left},
-        rejects={HOSTILE: {"records": 1, "sums": {HOSTILE: "1"}}},
+        rejects={HOSTILE: OutcomeTotals(1, {HOSTILE: Decimal(1)})},
         task_timings={HOSTILE: 1.0},
         messages=(HOSTILE,),
     )

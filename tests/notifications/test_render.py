@@ -1,9 +1,11 @@
 """Letters as people see them, whatever names come from outside."""
 
+from decimal import Decimal
 from html.parser import HTMLParser
 
 import pytest
 
+from bursar.ledger.totals import Skipped
 from bursar.notifications.messages import report_message
 from bursar.notifications.render import RenderedMessage, render_message
 from bursar.reporting.run_report import RunOutcome, RunReport
@@ -53,7 +55,7 @@ def test_text_and_page_tell_the_same_figures_once() -> None:
 
 
 def test_reasons_stand_in_the_order_of_the_rules_and_tables_have_titles() -> None:
-    left = {reason: {"fines": 1, "users": 1, "net": {"USD": "1"}} for reason in ("below_minimum", "new", "disputed")}
+    left = {reason: Skipped(1, 1, {"USD": Decimal(1)}) for reason in ("below_minimum", "new", "disputed")}
 
     page = rendered(make_report(skipped=left)).markdown
 

@@ -11,6 +11,7 @@ from bursar.exports.close import release_batch
 from bursar.exports.selection import select_fines
 from bursar.ledger import desk
 from bursar.ledger.jobs import Job
+from bursar.ledger.totals import CurrencyTotals
 from bursar.reporting.build_report import build_export_report, build_import_report
 from bursar.reporting.run_report import RunOutcome, RunReport, delete_reports_before, record_report
 from bursar.reporting.task_timings import get_interrupted_tasks, record_task
@@ -48,7 +49,7 @@ def test_an_export_that_sends_all_is_completed(office: FakeBursar) -> None:
 
     assert report.outcome is RunOutcome.COMPLETED
     assert (report.users, report.fines) == (1, 2)
-    assert report.totals == {"USD": {"charges": "12.500", "credits": "-2.000"}}
+    assert report.totals == {"USD": CurrencyTotals(Decimal("12.500"), Decimal("-2.000"))}
     assert report.net == {"USD": Decimal("10.5")}
     assert report.files == (office.library.one("SELECT file_name FROM batches"),)
     assert not report.messages
@@ -88,7 +89,7 @@ def test_what_the_profile_leaves_behind_on_purpose_is_no_warning(office: FakeBur
     report = build_export_report(office.library.ledger, "STUDENTS", run_id="staff", started_at=STARTED, failed=())
 
     assert report.outcome is RunOutcome.NOTHING_TO_DO
-    assert report.skipped["other_user_group"]["fines"] == 1
+    assert report.skipped["other_user_group"].fines == 1
 
 
 def test_a_failed_export_sent_nothing_and_says_what_waits(office: FakeBursar) -> None:
@@ -169,7 +170,7 @@ def test_an_import_reports_payments_by_what_they_paid(office: FakeBursar) -> Non
 
     assert report.outcome is RunOutcome.COMPLETED
     assert (report.users, report.fines) == (1, 2)
-    assert report.totals == {"USD": {"charges": "10.000", "credits": "-4.000"}}
+    assert report.totals == {"USD": CurrencyTotals(Decimal("10.000"), Decimal("-4.000"))}
     assert not report.rejects
 
 
@@ -184,8 +185,8 @@ def test_records_without_effect_are_a_warning(office: FakeBursar) -> None:
     report = import_of(office)
 
     assert report.outcome is RunOutcome.WITH_WARNINGS
-    assert {name: one["records"] for name, one in report.rejects.items()} == {"UNMATCHED": 2, "NO_PAYMENT": 1}
-    assert report.rejects["UNMATCHED"]["sums"] == {"CAD": "1.000", "USD": "5.000"}
+    assert {name: one.records for name, one in report.rejects.items()} == {"UNMATCHED": 2, "NO_PAYMENT": 1}
+    assert report.rejects["UNMATCHED"].sums == {"CAD": Decimal("1.000"), "USD": Decimal("5.000")}
     (message,) = report.messages
     assert message.startswith("2 of 4 records in payments")
     assert f"`bin/bursar imports rejects {file}`" in message

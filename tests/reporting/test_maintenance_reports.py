@@ -1,8 +1,10 @@
 """The reports of Purge User Records and Bulk Fine Waiving, from what the ledger knows about their runs."""
 
 from datetime import date
+from decimal import Decimal
 
 from bursar.ledger.jobs import Job
+from bursar.ledger.totals import CurrencyTotals
 from bursar.reporting.build_report import build_maintenance_report
 from bursar.reporting.run_report import RunOutcome, record_report
 from bursar.reporting.task_timings import record_task
@@ -30,8 +32,8 @@ def test_a_purge_says_what_it_did_and_what_a_person_has_to_do(library: Library) 
 
     assert (report.profile, report.dry_run, report.as_of) == (None, False, NOW)
     assert (report.outcome, report.users, report.fines) == (RunOutcome.WITH_WARNINGS, 1, 1)
-    assert report.totals == {"USD": {"charges": "2.000", "credits": "0"}}
-    assert {reason: left["users"] for reason, left in report.skipped.items()} == {
+    assert report.totals == {"USD": CurrencyTotals(Decimal("2.000"), Decimal(0))}
+    assert {reason: left.users for reason, left in report.skipped.items()} == {
         "above_threshold": 1, "credit": 1, "no_date": 1,
     }  # fmt: skip
     assert list(report.task_timings) == ["purge_users"]

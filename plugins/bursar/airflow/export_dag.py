@@ -21,6 +21,7 @@ from bursar.exports.resend import get_resendable_batch, resend_batch
 from bursar.exports.upload import OpenFolder, upload_file
 from bursar.ledger.batches import Batch, BatchState
 from bursar.ledger.jobs import Job
+from bursar.ledger.totals import to_json
 from bursar.profiles import Profile, Settings
 from bursar.remote_files.base import RemoteFolder
 from bursar.work_dir import batch_folder, remove_folder
@@ -78,8 +79,8 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
                 "batch": batch.id,
                 "users": batch.users,
                 "fines": batch.fines,
-                "totals": batch.totals,
-                "skipped": batch.skipped,
+                "totals": to_json(batch.totals),
+                "skipped": to_json(batch.skipped),
             }
 
         @task
@@ -103,7 +104,7 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
         def close_fines(uploaded: Summary) -> Summary:
             """Closes the fines of the delivered batch."""
             batch = close.close_fines(ledger_engine(ledger_url()), uploaded["batch"])
-            return {"batch": batch.id, "fines": batch.fines, "totals": batch.totals}
+            return {"batch": batch.id, "fines": batch.fines, "totals": to_json(batch.totals)}
 
         selected = select_fines()
         recover_unfinished_batches() >> selected

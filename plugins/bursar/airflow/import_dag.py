@@ -15,6 +15,7 @@ from bursar.db.engine import ledger_engine
 from bursar.errors import InputFileError
 from bursar.imports import apply, archive, load, rejects
 from bursar.ledger.jobs import Job
+from bursar.ledger.totals import to_json
 from bursar.profiles import Profile, Settings
 from bursar.remote_files.base import RemoteFolder
 
@@ -63,7 +64,7 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
                 "size": file.size,
                 "sha256": file.sha256,
                 "records": file.records,
-                "totals": file.totals,
+                "totals": to_json(file.totals or {}),
             }
 
         @task(max_active_tis_per_dagrun=1, map_index_template="{{ file_name }}", outlets=ledger)
@@ -72,7 +73,7 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
             """Pays the fines of the file, once."""
             run_id = _run_with(read["name"])
             file = apply.apply_payments(ledger_engine(ledger_url()), read["file"], run_id=run_id)
-            return {"file": file.id, "name": read["name"], "outcomes": file.outcomes}
+            return {"file": file.id, "name": read["name"], "outcomes": to_json(file.outcomes or {})}
 
         @task(max_active_tis_per_dagrun=1, map_index_template="{{ file_name }}", **server)
         @recorded(profile, Job.IMPORT)

@@ -8,6 +8,7 @@ from bursar.airflow.connections import ledger_url
 from bursar.airflow.report_task import recorded, report_run
 from bursar.db.engine import ledger_engine
 from bursar.ledger.jobs import Job
+from bursar.ledger.totals import to_json
 from bursar.profiles import INCLUDE, load_settings
 from bursar.users import purging, waiving
 from bursar.users.maintenance_job import MaintenanceJob
@@ -192,6 +193,6 @@ def _summary(job: MaintenanceJob) -> Summary:
         "dry_run": job.dry_run,
         "users": job.users,
         "fines": job.fines,
-        "totals": job.totals,
-        "skipped": job.skipped,
+        "totals": to_json(job.totals),
+        "skipped": to_json(job.skipped),
     }

@@ -46,18 +46,16 @@ def preview(profile: str, as_of: str | None, limit: int) -> None:
         f"\n[bold green]Would be exported:[/] {pluralize(taken.fines, 'fine')} of {pluralize(taken.users, 'user')}"
     )
     for currency, sums in taken.totals.items():
-        reversals = f" (of them reversals {format_money(sums['reversals'], currency)})" if "reversals" in sums else ""
+        reversals = f" (of them reversals {format_money(sums.reversals, currency)})" if sums.reversals else ""
         console.print(
-            f"  charges {format_money(sums['charges'], currency)}, credits "
-            f"{format_money(sums['credits'], currency)}{reversals}"
+            f"  charges {format_money(sums.charges, currency)}, credits "
+            f"{format_money(sums.credits, currency)}{reversals}"
         )
     _print_fines(groups.get(None, []), taken.fines)
     for reason, left in SkipReason.sort(taken.skipped).items():
-        of_whom = (
-            f"{pluralize(left['fines'], 'fine')} of {pluralize(left['users'], 'user')}, {format_totals(left['net'])}"
-        )
+        of_whom = f"{pluralize(left.fines, 'fine')} of {pluralize(left.users, 'user')}, {format_totals(left.net)}"
         console.print(f"\n[bold yellow]Stays:[/] {sanitize(SkipReason.describe(reason))}: {of_whom}")
-        _print_fines(groups.get(reason, []), left["fines"])
+        _print_fines(groups.get(reason, []), left.fines)
 
 
 @click.group(invoke_without_command=True)

@@ -64,8 +64,8 @@ def _cells(report: RunReport) -> list[str]:
         _duration(report.ended_at - report.started_at),
         f"{report.users:,}",
         f"{report.fines:,}",
-        "\n".join(format_amount(sums["charges"], code) for code, sums in report.totals.items()),
-        "\n".join(format_amount(sums["credits"], code) for code, sums in report.totals.items()),
+        "\n".join(format_amount(sums.charges, code) for code, sums in report.totals.items()),
+        "\n".join(format_amount(sums.credits, code) for code, sums in report.totals.items()),
         "\n".join(format_amount(net, code) for code, net in report.net.items()),
         "\n".join(map(sanitize, report.totals)),
     ]
@@ -87,23 +87,20 @@ def _print_run(report: RunReport) -> None:
         if value:
             console.print(f"  {name + ':':15}{value}", soft_wrap=True)
     for code, sums in report.totals.items():
-        parts = f"charges {format_money(sums['charges'], code)}, credits {format_money(sums['credits'], code)}"
+        parts = f"charges {format_money(sums.charges, code)}, credits {format_money(sums.credits, code)}"
         console.print(f"  {'':15}{parts}, net {format_money(report.net[code], code)}")
     for message in report.messages:
         console.print(f"\n  [yellow]![/] {sanitize(message)}")
     _print_table(
         ("Left behind, because", "Users", "Fines", "Net"),
         [
-            (REASON_TEXTS.get(reason, reason), f"{left['users']:,}", f"{left['fines']:,}", format_totals(left["net"]))
+            (REASON_TEXTS.get(reason, reason), f"{left.users:,}", f"{left.fines:,}", format_totals(left.net))
             for reason, left in sorted(report.skipped.items())
         ],
     )
     _print_table(
         ("Without effect", "Records", "Sums"),
-        [
-            (outcome, f"{one['records']:,}", format_totals(one["sums"]))
-            for outcome, one in sorted(report.rejects.items())
-        ],
+        [(outcome, f"{one.records:,}", format_totals(one.sums)) for outcome, one in sorted(report.rejects.items())],
     )
     _print_table(
         ("Stage", "Took"), [(stage, _duration(timedelta(seconds=took))) for stage, took in report.task_timings.items()]

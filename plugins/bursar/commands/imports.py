@@ -9,6 +9,7 @@ from bursar.commands.context import console, get_engine, sanitize
 from bursar.db.queries import query
 from bursar.imports.rejects import write_rejects
 from bursar.ledger.import_files import PaymentOutcome, get_import_file
+from bursar.ledger.totals import read_outcomes
 
 
 @click.group(invoke_without_command=True)
@@ -27,7 +28,7 @@ def imports(context: click.Context, profile: str | None, limit: int) -> None:
     table = Table("File", "Profile", "Name", "State", "Registered (UTC)", "Records", "Outcomes", "Lies in")
     for file in files:
         outcomes = ", ".join(
-            f"{one['records']:,} {name}" for name, one in PaymentOutcome.sort(file.outcomes or {}).items()
+            f"{one.records:,} {name}" for name, one in PaymentOutcome.sort(read_outcomes(file.outcomes or {})).items()
         )
         table.add_row(
             str(file.id),

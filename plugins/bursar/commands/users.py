@@ -2,7 +2,6 @@
 
 import csv
 import sys
-from decimal import Decimal
 
 import click
 from rich.table import Table
@@ -14,6 +13,7 @@ from bursar.exports.close import clear_work_dirs
 from bursar.money import format_totals, pluralize
 from bursar.users import deletion
 from bursar.users.keep_reason import KeepReason
+from bursar.users.maintenance_job import MaintenanceJob
 
 
 @click.group()
@@ -40,10 +40,10 @@ def list_jobs(limit: int) -> None:
     """List the newest runs of Purge User Records and Bulk Fine Waiving."""
     table = Table("Job", "What", "Run", "Ended (UTC)", "Users", "Fines waived", "Net", "Stayed, because")
     with get_engine().connect() as connection:
-        for job in connection.execute(query("commands/list_jobs"), {"limit": limit}):
-            net = {code: Decimal(sums["charges"]) + Decimal(sums["credits"]) for code, sums in job.totals.items()}
+        rows = connection.execute(query("commands/list_jobs"), {"limit": limit}).mappings()
+        for job in map(MaintenanceJob.from_row, rows):
             stayed = (
-                f"{pluralize(left['users'], 'user')}: {sanitize(KeepReason.describe(reason))}"
+                f"{pluralize(left.users, 'user')}: {sanitize(KeepReason.describe(reason))}"
                 for reason, left in job.skipped.items()
             )
             table.add_row(
@@ -53,7 +53,7 @@ def list_jobs(limit: int) -> None:
                 f"{job.ended_at:%Y-%m-%d %H:%M}",
                 f"{job.users:,}",
                 f"{job.fines:,}",
-                format_totals(net),
+                format_totals(job.net),
                 "\n".join(stayed),
             )
     console.print(table)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 from bursar.db.queries import query
 from bursar.errors import BatchError
 from bursar.ledger.batches import Batch, BatchState, get_batch
+from bursar.ledger.totals import read_amounts
 from bursar.money import format_money, pluralize
 from bursar.profiles.monitoring import Approval
 
@@ -116,10 +117,11 @@ def _exceeded_limits(connection: Connection, found: Batch, limits: Approval) -> 
         yield f"{pluralize(found.fines, 'fine')}: more than the limit of {limits.max_fines:,}."
     if limits.max_amount is not None:
         for currency, sums in found.totals.items():
-            for kind, amount in sums.items():
-                if abs(Decimal(amount)) > limits.max_amount:
-                    limit = format_money(str(limits.max_amount), currency)
-                    yield f"{kind.capitalize()} of {format_money(amount, currency)}: more than the limit of {limit}."
+            parts = {"Charges": sums.charges, "Credits": sums.credits, "Reversals": sums.reversals}
+            for name, amount in parts.items():
+                if abs(amount) > limits.max_amount:
+                    limit = format_money(Decimal(limits.max_amount), currency)
+                    yield f"{name} of {format_money(amount, currency)}: more than the limit of {limit}."
     if limits.max_ratio_to_median is not None:
         yield from _exceeded_ratios(connection, found, limits.max_ratio_to_median)
 
@@ -130,10 +132,11 @@ def _exceeded_ratios(connection: Connection, found: Batch, times: int) -> Iterab
         return
     if found.fines > times * usual.fines:
         yield f"{pluralize(found.fines, 'fine')}: more than {times} times the usual {usual.fines:,}."
+    medians = read_amounts(usual.charges)
     for currency, sums in found.totals.items():
-        median = Decimal(usual.charges.get(currency, "0"))
-        if Decimal(sums["charges"]) > times * median:
+        median = medians.get(currency, Decimal(0))
+        if sums.charges > times * median:
             yield (
-                f"Charges of {format_money(sums['charges'], currency)}: more than {times} times the usual "
+                f"Charges of {format_money(sums.charges, currency)}: more than {times} times the usual "
                 f"{format_money(median, currency)}."
             )

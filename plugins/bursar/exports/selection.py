@@ -5,11 +5,9 @@ The rules are one statement, include/sql/exports/select_candidates.sql; the expo
 
 import json
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 import pendulum
 from sqlalchemy import Connection, Engine
@@ -19,20 +17,11 @@ from bursar.errors import BursarError
 from bursar.exports.identifier_pattern import translate_pattern_errors
 from bursar.exports.skip_reason import SkipReason
 from bursar.ledger.batches import Batch, get_batch_of_run
+from bursar.ledger.totals import SelectionSummary, summarize_candidates, to_json
 from bursar.money import pluralize
 from bursar.profiles import Profile, Settings
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class SelectionSummary:
-    """What an export takes and leaves: counts, and sums by currency as in `Batch.totals` and `Batch.skipped`."""
-
-    users: int
-    fines: int
-    totals: Mapping[str, Mapping[str, str]]
-    skipped: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -91,7 +80,7 @@ def select_fines(
         " of a dry run" if dry_run else "",
     )
     for reason, left in SkipReason.sort(batch.skipped).items():
-        log.info("Left behind: %s, %s.", pluralize(left["fines"], "fine"), SkipReason.describe(reason))
+        log.info("Left behind: %s, %s.", pluralize(left.fines, "fine"), SkipReason.describe(reason))
     return batch
 
 
@@ -133,20 +122,7 @@ def evaluate_fines(connection: Connection, profile: Profile, as_of: datetime) ->
         )
     connection.execute(query("exports/analyze_candidates"))
     users = {row.reason: row.users for row in connection.execute(query("exports/count_candidate_users"))}
-    fines = 0
-    totals: dict[str, dict[str, str]] = {}
-    skipped: dict[str, dict[str, Any]] = {}
-    for row in connection.execute(query("exports/summarize_candidates")):
-        if row.reason is None:
-            fines += row.fines
-            totals[row.currency] = {"charges": str(row.charges), "credits": str(row.credits)}
-            if row.reversals:
-                totals[row.currency]["reversals"] = str(row.reversals)
-        else:
-            left = skipped.setdefault(row.reason, {"fines": 0, "users": users[row.reason], "net": {}})
-            left["fines"] += row.fines
-            left["net"][row.currency] = str(row.charges + row.credits)
-    return SelectionSummary(users.get(None, 0), fines, totals, skipped)
+    return summarize_candidates(connection.execute(query("exports/summarize_candidates")), users)
 
 
 def created_before(as_of: datetime, days: int, time_zone: str) -> datetime:
@@ -197,8 +173,8 @@ def _insert_batch(
             "time_zone": profile.time_zone,
             "users": selection.users,
             "fines": selection.fines,
-            "totals": json.dumps(selection.totals),
-            "skipped": json.dumps(selection.skipped),
+            "totals": json.dumps(to_json(selection.totals)),
+            "skipped": json.dumps(to_json(selection.skipped)),
         }
         | of_run,
     )

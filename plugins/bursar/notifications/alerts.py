@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from bursar.db.queries import query
 from bursar.ledger.batches import get_unfinished_batches
 from bursar.ledger.jobs import Job, ProfileJob
-from bursar.money import format_totals, net_by_currency, pluralize
+from bursar.money import format_totals, pluralize
 from bursar.notifications.messages import format_moment
 from bursar.profiles import Profile
 from bursar.profiles.schedule import Schedule
@@ -131,7 +131,7 @@ def _unsent(connection: Connection, profile: Profile, now: datetime) -> Iterable
                 profile,
                 f"batch {batch.id} is {batch.state} for more than {pluralize(hours, 'hour')}; still waiting: "
                 f"{pluralize(batch.fines, 'fine')} of {pluralize(batch.users, 'user')}, "
-                f"{format_totals(net_by_currency(batch.totals))}",
+                f"{format_totals(batch.net)}",
                 f"Clear the failed task of run {batch.run_id}, or start the DAG: its first task ends what is left. "
                 "`bin/bursar batches` lists what is unfinished.",
             )

@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from bursar.exports.skip_reason import SkipReason
 from bursar.ledger.batches import Batch
 from bursar.ledger.import_files import PaymentOutcome
 from bursar.ledger.jobs import Job
-from bursar.money import format_money, format_totals, net_by_currency, pluralize
+from bursar.ledger.totals import OutcomeTotals, Skipped, Totals
+from bursar.money import format_money, format_totals, pluralize
 from bursar.reporting.run_report import RunOutcome, RunReport
 from bursar.users.keep_reason import KeepReason
 
@@ -116,7 +116,7 @@ def approval_message(
     return Message(
         outcome="Waiting for approval",
         about=Job.EXPORT.display_name(profile_name),
-        summary=f"{_many_of(batch)}, {format_totals(net_by_currency(batch.totals))}",
+        summary=f"{_many_of(batch)}, {format_totals(batch.net)}",
         tone="warning",
         messages=(*reasons, ask),
         facts={"Profile": f"{profile_name} ({batch.profile})", "Batch": str(batch.id), "Run": batch.run_id},
@@ -127,23 +127,26 @@ def approval_message(
 
 
 def figures(
-    totals: Mapping[str, Mapping[str, str]],
-    skipped: Mapping[str, Mapping[str, Any]],
-    rejects: Mapping[str, Mapping[str, Any]],
+    totals: Totals,
+    skipped: Mapping[str, Skipped],
+    rejects: Mapping[str, OutcomeTotals],
 ) -> tuple[Table, ...]:
     """Sums, what was left behind, and records without effect, as `RunReport` has them; what is empty has no table."""
-    sums = [(code, *_sums(code, both["charges"], both["credits"])) for code, both in sorted(totals.items())]
+    sums = [
+        (code, *(format_money(amount, code) for amount in (one.charges, one.credits, one.net)))
+        for code, one in sorted(totals.items())
+    ]
     left = [
         (
             _REASONS.get(reason, reason.replace("_", " ")),
-            f"{one['fines']:,}",
-            f"{one['users']:,}",
-            format_totals(one["net"]),
+            f"{one.fines:,}",
+            f"{one.users:,}",
+            format_totals(one.net),
         )
         for reason, one in sorted(skipped.items(), key=lambda left: _ORDER.get(left[0], len(_ORDER)))
     ]
     without_effect = [
-        (_describe_outcome(name), f"{one['records']:,}", format_totals(one["sums"])) for name, one in rejects.items()
+        (_describe_outcome(name), f"{one.records:,}", format_totals(one.sums)) for name, one in rejects.items()
     ]
     tables = (
         Table("Sums", ("Currency", "Charges", "Credits", "Net"), tuple(sums)),
@@ -156,11 +159,6 @@ def figures(
 def _describe_outcome(outcome: str) -> str:
     words = PaymentOutcome.describe(outcome)
     return outcome if words == outcome else f"{outcome}: {words}"
-
-
-def _sums(currency: str, charges: str, credits_: str) -> tuple[str, str, str]:
-    net = Decimal(charges) + Decimal(credits_)
-    return format_money(charges, currency), format_money(credits_, currency), format_money(net, currency)
 
 
 def _facts(report: RunReport, profile_name: str | None, zone: ZoneInfo) -> dict[str, str]:

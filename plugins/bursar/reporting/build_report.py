@@ -1,10 +1,8 @@
 """Reports of exports, imports and the jobs over users, built from what the ledger knows about their runs."""
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping
@@ -16,6 +14,7 @@ from bursar.exports.upload_attempts import unclear_delivery
 from bursar.ledger.batches import Batch, BatchState, get_unfinished_batches
 from bursar.ledger.import_files import APPLIED_OUTCOMES, PaymentOutcome
 from bursar.ledger.jobs import Job, UserJob
+from bursar.ledger.totals import CurrencyTotals, OutcomeTotals, Skipped, read_outcomes, sum_by_currency
 from bursar.money import format_totals, pluralize
 from bursar.reporting.run_report import RunOutcome, RunReport
 from bursar.users.keep_reason import KeepReason
@@ -105,14 +104,15 @@ def build_import_report(
         report = _bare(Job.IMPORT, profile, run_id, started_at)
         messages = _failures(connection, report, failed)
         stages = _stages(connection, report)
-    rejects: dict[str, dict[str, Any]] = {}
+    rejects: dict[str, OutcomeTotals] = {}
     for file in arrived:
         messages += [file.warning] if file.warning else []
         if file.applied_here:
-            without_effect = {name: one for name, one in file.outcomes.items() if name not in APPLIED_OUTCOMES}
+            outcomes = read_outcomes(file.outcomes)
+            without_effect = {name: one for name, one in outcomes.items() if name not in APPLIED_OUTCOMES}
             _add(rejects, without_effect)
             messages += _rejected(file.id, file.name, file.records, without_effect)
-            messages += _paid_twice(file.id, file.name, file.outcomes)
+            messages += _paid_twice(file.id, file.name, outcomes)
         elif file.applied_at:
             messages.append(f"{file.name} holds the same bytes as a file that was applied before; it changed nothing.")
     return replace(
@@ -121,7 +121,7 @@ def build_import_report(
         files=tuple(file.name for file in arrived),
         users=paid[0].users if paid else 0,
         fines=paid[0].fines if paid else 0,
-        totals={row.currency: {"charges": str(row.charges), "credits": str(row.credits)} for row in paid},
+        totals={row.currency: CurrencyTotals(row.charges, row.credits) for row in paid},
         rejects=rejects,
         task_timings=stages,
         messages=tuple(messages),
@@ -167,7 +167,7 @@ def build_maintenance_report(
 
 def _kept(job: MaintenanceJob) -> list[str]:
     return [
-        f"Left behind: {pluralize(left['users'], 'user')} {advice}. `bin/bursar users report {job.id}` lists them."
+        f"Left behind: {pluralize(left.users, 'user')} {advice}. `bin/bursar users report {job.id}` lists them."
         for reason, advice in ADVICE.items()
         if (left := job.skipped.get(reason))
     ]
@@ -244,14 +244,11 @@ def _refused(batch: Batch, known: ApprovalRequest | None) -> Iterable[str]:
         )
 
 
-def _for_a_person(skipped: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _for_a_person(skipped: Mapping[str, Skipped]) -> list[str]:
     messages = []
     for reason in SkipReason:
         if reason.needs_correction and (left := skipped.get(reason)):
-            what = (
-                f"{pluralize(left['fines'], 'fine')} of {pluralize(left['users'], 'user')} "
-                f"({format_totals(left['net'])})"
-            )
+            what = f"{pluralize(left.fines, 'fine')} of {pluralize(left.users, 'user')} ({format_totals(left.net)})"
             messages.append(
                 f"{what} left open: {reason.description}. Correct the users in the library system; `bin/bursar "
                 f"preview` "
@@ -260,8 +257,8 @@ def _for_a_person(skipped: Mapping[str, Mapping[str, Any]]) -> list[str]:
     return messages
 
 
-def _rejected(file_id: int, name: str, records: int, outcomes: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
-    counts = {outcome: one["records"] for outcome, one in outcomes.items() if outcome not in EXPECTED_OUTCOMES}
+def _rejected(file_id: int, name: str, records: int, outcomes: Mapping[str, OutcomeTotals]) -> Iterable[str]:
+    counts = {outcome: one.records for outcome, one in outcomes.items() if outcome not in EXPECTED_OUTCOMES}
     if counts:
         parts = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items())
         yield (
@@ -270,12 +267,8 @@ def _rejected(file_id: int, name: str, records: int, outcomes: Mapping[str, Mapp
         )
 
 
-def _paid_twice(file_id: int, name: str, outcomes: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
-    twice: dict[str, Decimal] = defaultdict(Decimal)
-    for one in outcomes.values():
-        for code, sum_ in one.get("paid_twice", {}).items():
-            twice[code] += Decimal(sum_)
-    if twice:
+def _paid_twice(file_id: int, name: str, outcomes: Mapping[str, OutcomeTotals]) -> Iterable[str]:
+    if twice := sum_by_currency(one.paid_twice for one in outcomes.values()):
         yield (
             f"{format_totals(twice)} in {name} pays what had been settled at the library: unless it repeats an earlier "
             "report, students have paid twice. The bursar is told by reversals, and owes it back to them. "
@@ -283,11 +276,7 @@ def _paid_twice(file_id: int, name: str, outcomes: Mapping[str, Mapping[str, Any
         )
 
 
-def _add(rejects: dict[str, dict[str, Any]], outcomes: Mapping[str, Mapping[str, Any]]) -> None:
+def _add(rejects: dict[str, OutcomeTotals], outcomes: Mapping[str, OutcomeTotals]) -> None:
     for name, one in outcomes.items():
-        known = rejects.setdefault(name, {"records": 0, "sums": {}})
-        known["records"] += one["records"]
-        sums = defaultdict(Decimal, {code: Decimal(sum_) for code, sum_ in known["sums"].items()})
-        for code, sum_ in one["sums"].items():
-            sums[code] += Decimal(sum_)
-        known["sums"] = {code: str(sum_) for code, sum_ in sums.items()}
+        known = rejects.get(name, OutcomeTotals(0))
+        rejects[name] = OutcomeTotals(known.records + one.records, sum_by_currency([known.sums, one.sums]))

@@ -51,7 +51,7 @@ def check_file(batch: Batch, blocks: Iterable[bytes]) -> None:
     for (currency, sum_), times in sums.items():
         amount = Decimal(sum_.decode())
         (charges if amount > 0 else returns)[currency.decode()] += amount * times
-    wanted = {code: (Decimal(sums["charges"]), Decimal(sums["credits"])) for code, sums in batch.totals.items()}
+    wanted = {code: (totals.charges, totals.credits) for code, totals in batch.totals.items()}
     written = {code: (charges[code], returns[code]) for code in charges.keys() | returns.keys()}
     if (users, fines, sums.total(), written) != (batch.users, batch.fines, batch.fines, wanted):
         raise _unsent(
