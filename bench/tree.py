@@ -20,7 +20,7 @@ from bench import servers
 from bench.__main__ import temporary_folder
 from bench.report import MEGABYTE
 from bench.rounds import Bench
-from bursar.layouts.alma_xml.check import NAMESPACE
+from bursar.layouts.alma_xml.namespace import NAMESPACE
 
 ROOT = Path(__file__).parents[1]
 FIELDS = (

@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 
 from tests.campaign.servers import Server
 
+# A copy: the campaign must notice if Bursar changes the namespace.
 NAMESPACE = "{http://com/exlibris/urm/rep/externalsysfinesfees/xmlbeans}"
 FIRST_TIME = 1_767_225_600  # of the payment files; each is a second younger than the one before
 ALWAYS_THE_SAME = "payments.xml"

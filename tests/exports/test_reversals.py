@@ -15,7 +15,7 @@ from sqlalchemy import text
 from bursar.exports.build import build_file
 from bursar.exports.close import close_fines, release_batch
 from bursar.exports.selection import preview, select_fines
-from bursar.layouts.alma_xml.check import NAMESPACE
+from bursar.layouts.alma_xml.namespace import NAMESPACE
 from bursar.ledger import desk
 from tests.support.fake_bursar import FakeBursar, Outcome, Payment
 from tests.support.fixtures import NOW, make_profile, make_settings

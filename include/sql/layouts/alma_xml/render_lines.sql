@@ -1,5 +1,5 @@
--- The file of a batch from its first user to its last fine, one row a fine, each without its last line feed.
--- A fine that is the first of its user brings that user's beginning along, and the end of the one before.
+-- Renders the fines of a batch as XML, one row a fine, each without its last line feed. The first fine of a user also has the end of
+-- the user before, and the start of its own user.
 SELECT CASE WHEN user_id IS DISTINCT FROM lag(user_id) OVER (ORDER BY number) THEN
            CASE WHEN number > 1 THEN E'\t\t\t\t</xb:finefeeList>\n\t\t\t</xb:userExportedFineFeesList>\n' ELSE '' END
         || E'\t\t\t<xb:userExportedFineFeesList>\n'
