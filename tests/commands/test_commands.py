@@ -186,8 +186,8 @@ def test_the_preview_shows_what_goes_and_why_the_rest_stays(library: Library, mo
     [
         (("preview", "NOBODY"), "no profile NOBODY. There are: CREDITS"),
         (("preview", "SUMMER_SCHOOL"), "not active"),
-        (("preview", "STUDENTS", "--as-of", "soon"), "no moment"),
-        (("preview", "STUDENTS", "--as-of", "P1D"), "no moment"),
+        (("preview", "STUDENTS", "--as-of", "soon"), "is not a moment"),
+        (("preview", "STUDENTS", "--as-of", "P1D"), "is not a moment"),
         (("batches", "release", "7"), "no batch 7"),
         (("fine", "4711"), "No fine has"),
         (("imports", "rejects", "7"), "no import file 7"),

@@ -1,8 +1,6 @@
 """`bin/bursar preview` and `bin/bursar batches`: what would go out, and what has not arrived."""
 
 from collections.abc import Sequence
-from contextlib import suppress
-from datetime import datetime
 from getpass import getuser
 from itertools import groupby
 from pathlib import Path
@@ -21,6 +19,7 @@ from bursar.exports.build import build_file
 from bursar.exports.skip_reason import SkipReason
 from bursar.exports.upload_attempts import unclear_delivery
 from bursar.ledger.batches import Batch, BatchState, get_batch, get_unfinished_batches
+from bursar.moments import parse_moment
 from bursar.money import format_money, format_totals, pluralize
 
 
@@ -37,7 +36,7 @@ def preview(profile: str, as_of: str | None, limit: int) -> None:
     chosen = get_profile(profile)
     if not chosen.export.active:
         raise BursarError(f"The export section of profile {chosen.code} is not active; it has nothing to preview.")
-    moment = _moment(as_of, chosen.time_zone)
+    moment = pendulum.now("UTC") if as_of is None else parse_moment(as_of, chosen.time_zone)
     taken, verdicts = selection.preview(get_engine(), chosen, as_of=moment, limit=limit)
     shown = moment.astimezone(pendulum.timezone(chosen.time_zone))
     console.print(f"[bold]{sanitize(chosen.name)}[/] ({chosen.code}), as of {shown:%Y-%m-%d %H:%M %Z}")
@@ -148,16 +147,6 @@ def _print_all(rows: Sequence[RowMapping]) -> None:
         names = sanitize(batch.profile), batch.state, *moments, sanitize(batch.file_name)
         table.add_row(str(batch.id), *names, *counts)
     console.print(table)
-
-
-def _moment(text: str | None, time_zone: str) -> datetime:
-    if text is None:
-        return pendulum.now("UTC")
-    with suppress(ValueError):
-        moment = pendulum.parse(text, tz=time_zone, exact=False)
-        if isinstance(moment, datetime):  # and no duration
-            return moment
-    raise BursarError(f"{text!r} is no moment. Write a date and a time, as in 2026-03-01T02:00.")
 
 
 def _print_fines(verdicts: list[selection.FineDecision], of: int) -> None:
