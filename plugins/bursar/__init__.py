@@ -23,3 +23,5 @@ include/mail (letters) and include/profiles.
 The batch in the ledger is the truth; the file is a pure function of it. The core takes its engine, its remote folder
 and its clock as arguments.
 """
+
+VERSION = "0.1.0"

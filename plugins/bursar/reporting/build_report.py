@@ -73,7 +73,7 @@ def build_export_report(
     if batch and batch.dry_run:
         messages.append(
             "This was a dry run: nothing was sent or closed, and no fine was held."
-            + (f" `bin/bursar batches file {batch.id}` builds the file to look at." if batch.fines else "")
+            + (f" `bin/bursar batches build-file {batch.id}` builds the file to look at." if batch.fines else "")
         )
     return replace(
         report,
@@ -167,7 +167,7 @@ def build_maintenance_report(
 
 def _kept(job: MaintenanceJob) -> list[str]:
     return [
-        f"Left behind: {pluralize(left.users, 'user')} {advice}. `bin/bursar users report {job.id}` lists them."
+        f"Left behind: {pluralize(left.users, 'user')} {advice}. `bin/bursar jobs results {job.id}` lists them."
         for reason, advice in ADVICE.items()
         if (left := job.skipped.get(reason))
     ]
@@ -251,8 +251,7 @@ def _for_a_person(skipped: Mapping[str, Skipped]) -> list[str]:
             what = f"{pluralize(left.fines, 'fine')} of {pluralize(left.users, 'user')} ({format_totals(left.net)})"
             messages.append(
                 f"{what} left open: {reason.description}. Correct the users in the library system; `bin/bursar "
-                f"preview` "
-                "lists them."
+                "profiles preview` lists them."
             )
     return messages
 
