@@ -22,17 +22,17 @@ from bursar.commands.output import (
 )
 from bursar.db.queries import query
 from bursar.errors import BursarError
-from bursar.exports import selection
+from bursar.exports.skip_reason import SkipReason
 from bursar.money import format_amount, format_totals, pluralize
-from bursar.reporting.run_report import Outcome, RunReport
-from bursar.users import maintenance_job
+from bursar.reporting.run_report import RunOutcome, RunReport
+from bursar.users.keep_reason import KeepReason
 
-REASON_TEXTS = {**selection.SKIP_REASONS, **maintenance_job.KEEP_REASONS}
+REASON_TEXTS = {reason.value: reason.description for reason in (*SkipReason, *KeepReason)}
 COLORS = {
-    Outcome.COMPLETED: "green",
-    Outcome.WITH_WARNINGS: "yellow",
-    Outcome.NOTHING_TO_DO: "dim",
-    Outcome.FAILED: "bold red",
+    RunOutcome.COMPLETED: "green",
+    RunOutcome.WITH_WARNINGS: "yellow",
+    RunOutcome.NOTHING_TO_DO: "dim",
+    RunOutcome.FAILED: "bold red",
 }
 
 
@@ -118,8 +118,8 @@ def _get_cells(report: RunReport) -> list[str]:
         format_duration(report.ended_at - report.started_at),
         f"{report.users:,}",
         f"{report.fines:,}",
-        "\n".join(format_amount(sums["charges"], code) for code, sums in report.totals.items()),
-        "\n".join(format_amount(sums["credits"], code) for code, sums in report.totals.items()),
+        "\n".join(format_amount(sums.charges, code) for code, sums in report.totals.items()),
+        "\n".join(format_amount(sums.credits, code) for code, sums in report.totals.items()),
         "\n".join(format_amount(net, code) for code, net in report.net.items()),
         "\n".join(map(sanitize, report.totals)),
     ]
@@ -149,17 +149,14 @@ def _print_run(report: RunReport) -> None:
         ("Skipped because",),
         ("Users", "Fines", "Net"),
         [
-            (REASON_TEXTS.get(reason, reason), f"{left['users']:,}", f"{left['fines']:,}", format_totals(left["net"]))
+            (REASON_TEXTS.get(reason, reason), f"{left.users:,}", f"{left.fines:,}", format_totals(left.net))
             for reason, left in sorted(report.skipped.items())
         ],
     )
     print_section(
         ("Payments without effect",),
         ("Records", "Amounts"),
-        [
-            (outcome, f"{one['records']:,}", format_totals(one["sums"]))
-            for outcome, one in sorted(report.rejects.items())
-        ],
+        [(outcome, f"{one.records:,}", format_totals(one.sums)) for outcome, one in sorted(report.rejects.items())],
     )
     print_section(
         ("Task",),
