@@ -16,6 +16,7 @@ from bursar.commands.output import (
     plain_counts,
     plain_totals,
     print_json,
+    print_table,
 )
 from bursar.db.queries import query
 from bursar.errors import BursarError
@@ -41,8 +42,7 @@ def list_jobs(limit: int, output_format: str) -> None:
     if not rows:
         console.print("No maintenance job has run yet.")
         return
-    table = make_table(("Job", "Kind", "Run", "Ended (UTC)"), ("Users", "Fines waived", "Net"))
-    table.add_column("Kept because")
+    table = make_table(("Job", "Kind", "Ended (UTC)"), ("Users", "Fines waived", "Net"), ("Kept because",))
     for job in rows:
         kept = (
             f"{pluralize(left['users'], 'user')}: {sanitize(KEEP_REASONS.get(reason, reason))}"
@@ -51,14 +51,13 @@ def list_jobs(limit: int, output_format: str) -> None:
         table.add_row(
             str(job.id),
             f"{job.job}{' (dry run)' if job.dry_run else ''}",
-            sanitize(job.run_id),
             format_moment(job.ended_at),
             f"{job.users:,}",
             f"{job.fines:,}",
-            format_totals(net_by_currency(job.totals)),
+            format_totals(net_by_currency(job.totals)).replace(", ", "\n"),
             "\n".join(kept),
         )
-    console.print(table)
+    print_table(table)
 
 
 def _get_fields(job: Row[Any]) -> dict[str, Any]:
