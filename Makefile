@@ -9,7 +9,7 @@ SEED ?= 1
 FAULTS ?= 1000
 SECONDS ?= 0
 
-.PHONY: help demo up test test-slow campaign bench check reference cluster-test image lock installed install
+.PHONY: help demo up test test-slow campaign bench check cluster-test reference image lock installed install
 
 help:
 	@echo 'make demo          an invented library exports fines and imports payments, with real servers; about two minutes'
@@ -19,11 +19,11 @@ help:
 	@echo 'make campaign      random faults in exports and imports; FAULTS=1000, SECONDS=0 (no limit), SEED=1'
 	@echo 'make bench         measures speed beside plain C tools; FINES="100000 1000000" ROUNDS=3 JSON=file'
 	@echo 'make check         linters and types'
-	@echo 'make reference     writes docs/reference/commands.md from the help texts of bin/bursar'
+	@echo 'make reference     writes the reference pages from the models, the help texts and the schema'
 	@echo 'make cluster-test  kills the services of docker-compose.yaml while they work, as native processes; seven minutes'
 	@echo 'make lock          writes the lock files again, after a change of requirements*.txt'
 
-demo up campaign bench reference cluster-test: export PYTHONPATH = $(CURDIR)/plugins
+demo up campaign bench cluster-test reference: export PYTHONPATH = $(CURDIR)/plugins
 
 demo: installed
 	@.venv/bin/python -m demo
@@ -42,9 +42,6 @@ campaign: installed
 
 bench: installed
 	@.venv/bin/python -m bench --fines $(FINES) --rounds $(ROUNDS) $(if $(JSON),--json $(JSON))
-
-reference: installed
-	@.venv/bin/python -m bursar.commands.reference > docs/reference/commands.md
 
 # Its services run on the packages that the image has, and on no others. The lock file names them all: with --no-deps, since
 # older versions of pip take `celery[redis]`, which the provider asks for, for a package without a pin.
@@ -81,6 +78,10 @@ install:
 	@$(PYTHON) -m venv --clear .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@cp requirements.lock .venv/installed.lock
+
+reference: installed
+	@.venv/bin/python -m docs.reference.generate
+	@.venv/bin/python -m bursar.commands.reference > docs/reference/commands.md
 
 # Versions that still fit stay; for the newest of all, remove both lock files first. The cluster's starts from the other
 # one, so that the versions agree.

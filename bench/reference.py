@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bursar.layouts.alma_xml.check import XSD
+from bursar.layouts.alma_xml.namespace import XSD
 from demo.postgres import Postgres, program_folder
 
 ROWS = (Path(__file__).parent / "rows.sql").read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 """The other side of the demo: a bursar's office that reads the exported files and is paid, mostly as it should be.
 
-Not a part of Bursar: it knows nothing but the files, as an office does.
+It is no part of Bursar, and knows nothing but the files and the namespace of their format.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ from pathlib import Path
 from lxml import etree
 from lxml.builder import ElementMaker
 
-NAMESPACE = "http://com/exlibris/urm/rep/externalsysfinesfees/xmlbeans"
+from bursar.layouts.alma_xml.namespace import NAMESPACE
+
 NS = {"xb": NAMESPACE}
 XB = ElementMaker(namespace=NAMESPACE, nsmap=NS)
 

@@ -11,11 +11,12 @@ from lxml import etree
 from sqlalchemy import Engine, text
 
 from bursar.exports.selection import SelectionSummary
+from bursar.layouts.alma_xml.namespace import NAMESPACE
 from bursar.ledger.batches import Batch, get_batch_of_run
 from bursar.profiles import Profile
 from demo.library import SUB_DIRECTORY, Library
 
-NAMESPACE = {"xb": "http://com/exlibris/urm/rep/externalsysfinesfees/xmlbeans"}
+NS = {"xb": NAMESPACE}
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,6 @@ def problems_of(engine: Engine, first: list[Export], second: list[Export]) -> li
 def _sums(file: Path) -> dict[str, list[Decimal]]:
     """The sums in a file by currency, read as a bursar's script would."""
     sums: dict[str, list[Decimal]] = defaultdict(list)
-    for money in etree.parse(file).iterfind(".//xb:compositeSum", NAMESPACE):
-        sums[money.findtext("xb:currency", "", NAMESPACE)].append(Decimal(money.findtext("xb:sum", "", NAMESPACE)))
+    for money in etree.parse(file).iterfind(".//xb:compositeSum", NS):
+        sums[money.findtext("xb:currency", "", NS)].append(Decimal(money.findtext("xb:sum", "", NS)))
     return sums

@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 
 from tests.campaign.servers import Server
 
+# A copy: the campaign must notice if Bursar changes the namespace.
 NAMESPACE = "{http://com/exlibris/urm/rep/externalsysfinesfees/xmlbeans}"
 FIRST_TIME = 1_767_225_600  # of the payment files; each is a second younger than the one before
 ALWAYS_THE_SAME = "payments.xml"
@@ -208,10 +209,10 @@ class Office:
         self.owed[transaction] = max(self.owed.get(transaction, Decimal()) - amount, Decimal())
 
     def _part(self, random: Random, owed: Decimal) -> Decimal:
-        share = random.random()
-        if owed < 0 or share < 0.6:
+        chance = random.random()
+        if owed < 0 or chance < 0.6:
             return owed
-        if share < 0.9:
+        if chance < 0.9:
             return (owed / 2).quantize(Decimal("0.01")) or owed
         return owed + 5
 

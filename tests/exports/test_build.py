@@ -11,10 +11,12 @@ from lxml import etree
 from sqlalchemy import Engine, text
 
 from bursar.errors import BatchError
-from bursar.exports.build import ExportFile, build_file, render_file
+from bursar.exports.build import ExportFile, build_file
 from bursar.exports.close import release_batch
 from bursar.exports.selection import select_fines
-from bursar.layouts.alma_xml.check import NAMESPACE, XSD, check_file
+from bursar.layouts.alma_xml.check import check_file
+from bursar.layouts.alma_xml.namespace import NAMESPACE, XSD
+from bursar.layouts.alma_xml.write import render_file
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from tests.support.fixtures import LONG_AGO, NOW, Library, make_profile, make_settings
 

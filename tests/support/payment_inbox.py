@@ -14,7 +14,7 @@ from bursar.imports.apply import apply_payments
 from bursar.imports.archive import archive_file
 from bursar.imports.detect import select_ready_files
 from bursar.imports.load import load_file
-from bursar.layouts.alma_xml.check import NAMESPACE
+from bursar.layouts.alma_xml.namespace import NAMESPACE
 from bursar.ledger.import_files import ImportFile
 from bursar.profiles import Profile
 from bursar.remote_files.base import RemoteFolder

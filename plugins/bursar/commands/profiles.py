@@ -2,8 +2,6 @@
 
 import logging
 import sys
-from contextlib import suppress
-from datetime import datetime
 from itertools import groupby
 
 import click
@@ -14,6 +12,7 @@ from bursar.commands.output import format_moment, make_table, print_table
 from bursar.errors import BursarError, MissingFolderError
 from bursar.exports import selection
 from bursar.exports.identifier_pattern import pattern_error
+from bursar.moments import parse_moment
 from bursar.money import format_money, format_totals, pluralize
 from bursar.profiles import INCLUDE, ProfileError, load_profiles
 from bursar.profiles.json_schema import json_schemas
@@ -82,7 +81,7 @@ def preview_export(code: str, as_of: str | None, limit: int) -> None:
     profile = get_profile(code)
     if not profile.export.active:
         raise BursarError(f"The export section of profile {profile.code} is not active; it has nothing to preview.")
-    moment = _parse_moment(as_of, profile.time_zone)
+    moment = parse_moment(as_of, profile.time_zone) if as_of else pendulum.now("UTC")
     taken, decisions = selection.preview(get_engine(), profile, as_of=moment, limit=limit)
     shown = moment.astimezone(pendulum.timezone(profile.time_zone))
     console.print(f"[bold]{sanitize(profile.name)}[/] ({profile.code}), as of {shown:%Y-%m-%d %H:%M %Z}")
@@ -104,16 +103,6 @@ def preview_export(code: str, as_of: str | None, limit: int) -> None:
         words = sanitize(selection.SKIP_REASONS.get(reason, reason))
         console.print(f"\n[bold yellow]Would be skipped[/] ({words}): {counts}")
         _print_fines(groups.get(reason, []), left["fines"])
-
-
-def _parse_moment(text: str | None, time_zone: str) -> datetime:
-    if text is None:
-        return pendulum.now("UTC")
-    with suppress(ValueError):
-        moment = pendulum.parse(text, tz=time_zone, exact=False)
-        if isinstance(moment, datetime):  # and no duration
-            return moment
-    raise BursarError(f"{text!r} is not a moment. Write a date and a time, as in 2026-03-01T02:00.")
 
 
 def _print_fines(decisions: list[selection.FineDecision], of: int) -> None:

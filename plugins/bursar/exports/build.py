@@ -12,36 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
-from bursar.db.bulk_copy import ROWS_AT_ONCE, copy_out, prefetch
+from bursar.db.bulk_copy import prefetch
 from bursar.db.queries import query
 from bursar.errors import BatchError
-from bursar.layouts.alma_xml.check import NAMESPACE, check_file
+from bursar.layouts.alma_xml.check import check_file
+from bursar.layouts.alma_xml.write import render_file
 from bursar.ledger.batches import Batch, BatchState, advance, get_batch
 from bursar.money import pluralize
-from bursar.progress import log_progress
 from bursar.work_dir import atomic_write, batch_folder, hold_folder
 
 log = logging.getLogger(__name__)
-
-
-OPENING = """\
-<?xml version="1.0" encoding="UTF-8"?>
-<xb:xml-fragment xmlns:xb="{NAMESPACE}">
-\t<xb:userExportedFineFees>
-\t\t<xb:exportNumber>{export_number}</xb:exportNumber>
-\t</xb:userExportedFineFees>
-\t<xb:userExportedFineFees>
-\t\t<xb:userExportedList>
-"""
-CLOSING = """\
-\t\t\t\t</xb:finefeeList>
-\t\t\t</xb:userExportedFineFeesList>
-\t\t</xb:userExportedList>
-\t</xb:userExportedFineFees>
-</xb:xml-fragment>
-"""
 
 
 @dataclass(frozen=True)
@@ -136,28 +118,6 @@ def _record(engine: Engine, found: Batch, document: ExportFile) -> None:
         if now.sha256 is None or now.state is BatchState.RELEASED:
             raise
         _check_same(now, document)
-
-
-def render_file(connection: Connection, batch: Batch) -> Generator[bytes]:
-    """The bytes of a batch's file, block by block; memory stays flat.
-
-    PostgreSQL makes the XML, in its own process, and a copy brings it here: nothing is done fine by fine on the way.
-    """
-    document = batch.render_options
-    connection.execute(text("SELECT set_config('TimeZone', :zone, true)"), {"zone": document["time_zone"]})
-    # By the index, in which the lines stand in order: what is known of a table that has just grown would mislead.
-    connection.execute(text("SET LOCAL enable_sort = off"))
-    lines = query("exports/render_lines").bindparams(
-        batch_id=batch.id,
-        identifier_type=document["identifier_type"],
-        institution_id=document["institution_id"],
-        include_internal_id=document["include_internal_id"],
-        moment="MM/DD/YYYY HH24:MI:SS" + (" TZ" if document["append_time_zone_abbreviation"] else ""),
-    )
-    yield OPENING.format(NAMESPACE=NAMESPACE, export_number=batch.id).encode()
-    with closing(copy_out(connection, lines)) as rows:
-        yield from log_progress(rows, "Wrote fines", batch.fines, each=ROWS_AT_ONCE)
-    yield CLOSING.encode()
 
 
 def _tee_to_file(blocks: Iterator[bytes], file: IO[bytes], digest: Callable[[bytes], None]) -> Generator[bytes]:

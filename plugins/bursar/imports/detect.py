@@ -14,7 +14,8 @@ from sqlalchemy import Engine
 from bursar.db.bulk_copy import copy_into
 from bursar.db.queries import query
 from bursar.profiles import Import, Profile
-from bursar.remote_files.base import RemoteFile, is_safe_file_name
+from bursar.remote_files.base import RemoteFile
+from bursar.remote_files.file_names import is_safe_file_name
 
 log = logging.getLogger(__name__)
 

@@ -21,8 +21,8 @@ from bursar.db.bulk_copy import copy_into
 from bursar.db.queries import query
 from bursar.errors import InputFileError, RemoteFolderError, TransientError
 from bursar.imports.decompress import open_decompressed
-from bursar.layouts.alma_xml.parse import Record
 from bursar.layouts.alma_xml.parse_fast import parse_records
+from bursar.layouts.alma_xml.records import Record
 from bursar.ledger.import_files import FileState, ImportFile, get_arrival, get_import_file
 from bursar.money import pluralize
 from bursar.profiles import Profile

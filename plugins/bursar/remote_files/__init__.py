@@ -1,1 +1,1 @@
-"""Folders on the bursar's server, over SFTP and FTP(S): the only way in which files leave and arrive."""
+"""Folders on the bursar's server over SFTP, FTP and FTPS: all exported files and payment files pass through them."""

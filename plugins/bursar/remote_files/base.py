@@ -1,18 +1,23 @@
-"""A folder on the bursar's server: what a file's way there and back needs of it, and nothing more."""
+"""A folder on the bursar's server: its operations, with checked names and translated errors, for every protocol."""
 
-import re
-from collections.abc import Callable, Generator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO, Protocol
+from pathlib import PurePosixPath
+from typing import BinaryIO, ClassVar
 
 from bursar.errors import MissingFolderError, RemoteFolderError, TransientError
+from bursar.remote_files.file_names import validate_file_name, validate_path
 
 TIMEOUT_SECONDS = 60
-"""Seconds without an answer from a server before a step gives up, to be repeated later."""
+"""Seconds without an answer from a server after which a step fails, to be repeated later."""
 
 BLOCK_SIZE = 32 * 1024
-"""Bytes that travel at once: the most that every SFTP server accepts."""
+"""Bytes of one block: the most that every SFTP server accepts."""
+
+Errors = type[Exception] | tuple[type[Exception], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,99 +30,184 @@ class RemoteFile:
     is_regular: bool
 
 
-class RemoteFolder(Protocol):
+class RemoteFolder(ABC):
     """One folder on a server, for as long as its connection lasts.
 
-    Names are plain file names. Every method raises TransientError where repeating the step may help (network, timeout,
-    a busy server) and RemoteFolderError where a person has to act (rights, a name in the way, a missing folder).
+    Names are plain file names; a path is a name in this folder, or `folder/name` for a file of a folder in it. Every
+    method raises TransientError where repeating the step may help (network, timeout, a busy server), and
+    RemoteFolderError where a person has to act (rights, an existing name, a missing folder). The methods of a protocol
+    begin with an underscore and raise its own errors.
+
+    Args:
+        server: the server in messages, such as `sftp://bursar.example.edu`.
+        path: starts from the folder that the account sees after login, unless it starts with a slash.
+        may_create: whether a missing folder is created, with those above it.
+
+    Raises:
+        RemoteFolderError: there is no such folder, and it may not or cannot be created.
     """
 
-    @property
-    def address(self) -> str:
-        """Where the folder is, for people: `sftp://bursar.example.edu/alma/bursar`."""
+    _errors: ClassVar[Errors]
+    """All errors of the protocol."""
+    _missing_errors: ClassVar[Errors]
+    """Its errors for a folder that does not exist, or that the account may not enter."""
+    _rejections: ClassVar[Errors]
+    """Its errors for a folder that cannot be created."""
+    _listing: ClassVar[str] = "list the folder"
+
+    def __init__(self, server: str, path: str, *, may_create: bool) -> None:
+        self.address = f"{server}/{path.lstrip('/')}"
+        """Where the folder is, in messages: `sftp://bursar.example.edu/alma/bursar`."""
+        with self._translate_errors("enter the folder"):
+            try:
+                self._enter(path)
+            except self._missing_errors as error:
+                if not may_create:
+                    raise missing_folder_error(self.address, error) from error
+                for part in PurePosixPath(path).parts:
+                    self._create_and_enter(part)
+            self.address = f"{server}{self._current_path()}".rstrip("/")
 
     def size(self, name: str) -> int | None:
-        """The size of a file in bytes; None only if the server says that there is no such file."""
+        """Returns the size of a file in bytes; None only if the server says that there is no such file."""
+        with self._translate_errors("look at the file", validate_file_name(name)):
+            return self._size(name)
 
     def sha256(self, name: str) -> str | None:
-        """The SHA-256 of a file as the server computes it, in hexadecimal digits; None if it does not say."""
+        """Returns the SHA-256 of a file in hexadecimal digits, as the server computes it; None if it does not."""
+        with self._translate_errors("look at the file", validate_file_name(name)):
+            return self._sha256(name)
 
     def write(self, name: str, source: BinaryIO, sent: Callable[[bytes], None] | None = None) -> None:
-        """Writes the rest of a stream to a file, over what was there; memory stays flat.
+        """Writes the rest of a stream to a file, whose content it replaces; memory stays flat.
 
-        `sent` is called with each block that is on its way.
+        `sent` is called with each block that has been sent. If it or the stream raises an error, the file is left
+        incomplete, and the server is not made to believe that it is complete.
         """
+        with self._translate_errors("write the file", validate_file_name(name)):
+            self._write(name, source, sent or (lambda _block: None))
 
     def rename(self, name: str, new: str) -> None:
-        """Gives a file a name that is free; a file that has the name already is never replaced."""
+        """Renames a file; `new` must be free.
 
-    def entry(self, path: str) -> RemoteFile | None:
-        """The entry of one file, as a listing gives it; None if there is no such file.
-
-        `path` is a name in this folder, or `folder/name` for a file of a folder in it.
+        The name is looked up just before. By SFTP, the rename itself is rejected, too, if the name is not free; by FTP,
+        a file that appears between the two is replaced.
         """
-
-    def create_folder(self, name: str) -> None:
-        """Creates a folder in this one; a folder that exists is left as it is."""
+        if self.size(new) is not None:
+            raise file_exists_error(f"{self.address}/{new}")
+        with self._translate_errors(f"rename the file to {new}", validate_file_name(name)):
+            self._rename(name, new)
 
     def move(self, path: str, new_path: str) -> None:
-        """Gives a file another path, which must be free. Both paths are as in `entry`.
+        """Moves a file to another path, which must be free, as in `rename`."""
+        if self.entry(new_path) is not None:
+            raise file_exists_error(f"{self.address}/{new_path}")
+        with self._translate_errors(f"move the file to {new_path}", validate_path(path)):
+            self._rename(path, new_path)
 
-        A file that is there already is never replaced, as far as `rename` can promise that.
-        """
+    def entry(self, path: str) -> RemoteFile | None:
+        """Returns the entry of one file, as a listing has it; None if there is no such file."""
+        with self._translate_errors("look at the file", validate_path(path)):
+            return self._entry(path)
+
+    def create_folder(self, name: str) -> None:
+        """Creates a folder in this one; does nothing if it exists."""
+        with self._translate_errors(f"create {validate_file_name(name)}"):
+            path = self._current_path()
+            self._create_and_enter(name)
+            self._enter(path)
 
     def delete(self, name: str) -> None:
-        """Removes a file that is there."""
+        """Deletes a file, which must exist."""
+        with self._translate_errors("delete the file", validate_file_name(name)):
+            self._delete(name)
 
     def read(self, path: str) -> Generator[bytes]:
-        """The bytes of a file, in blocks; `path` is as in `entry`.
+        """Yields the bytes of a file, in blocks.
 
-        The folder serves nothing else until the generator has ended or is closed.
+        No other method may be called before the generator has ended or is closed.
         """
+        with self._translate_errors("read the file", validate_path(path)):
+            yield from self._read(path)
 
     def files(self) -> Generator[RemoteFile]:
-        """All that lies in the folder, by one listing: files, and what is none (`is_regular` is False).
+        """Yields all entries of the folder by one listing, also those that are no files (`is_regular` is False).
 
-        The folder serves nothing else until all are taken.
+        No other method may be called before the generator has ended.
         """
+        with self._translate_errors(self._listing):
+            yield from self._list()
 
+    def _create_and_enter(self, folder: str) -> None:
+        rejection: Exception | None = None
+        try:
+            self._create(folder)
+        except self._rejections as error:
+            rejection = error  # most likely the folder exists; then it can be entered
+        try:
+            self._enter(folder)
+        except self._missing_errors as error:
+            raise access_denied_error(self.address, f"create {folder}", rejection or error) from error
 
-def is_safe_file_name(name: str) -> bool:
-    """Whether a name is a plain file name: not empty, leading nowhere else, without control characters."""
-    return name not in ("", ".", "..") and not re.search(r"[/\\\x00-\x1f\x7f-\x9f]", name)
+    @contextmanager
+    def _translate_errors(self, act: str, path: str = "") -> Iterator[None]:
+        place = f"{self.address}/{path}" if path else self.address
+        try:
+            yield
+        except self._errors as error:
+            raise (
+                connection_lost_error(place, error)
+                if self._is_transient(error)
+                else access_denied_error(place, act, error)
+            ) from error
 
+    @abstractmethod
+    def _is_transient(self, error: Exception) -> bool:
+        """Returns whether the same step may succeed later."""
 
-def validate_file_name(name: str) -> str:
-    """The name, if it is plain.
+    @abstractmethod
+    def _enter(self, path: str) -> None:
+        """Makes a folder the current one; an empty path is that after login."""
 
-    Raises:
-        RemoteFolderError: it is not.
-    """
-    if not is_safe_file_name(name):
-        raise RemoteFolderError(
-            f"{name!r} is no plain file name: it must not be empty nor hold slashes, backslashes or control characters."
-        )
-    return name
+    @abstractmethod
+    def _current_path(self) -> str:
+        """Returns the absolute path of the current folder."""
 
+    @abstractmethod
+    def _create(self, folder: str) -> None: ...
 
-def validate_path(path: str) -> str:
-    """The path, if it is a plain file name, or two of them with a slash in between.
+    @abstractmethod
+    def _size(self, name: str) -> int | None: ...
 
-    Raises:
-        RemoteFolderError: it is neither.
-    """
-    for name in path.split("/", 1):
-        validate_file_name(name)
-    return path
+    @abstractmethod
+    def _sha256(self, name: str) -> str | None: ...
+
+    @abstractmethod
+    def _write(self, name: str, source: BinaryIO, sent: Callable[[bytes], None]) -> None: ...
+
+    @abstractmethod
+    def _rename(self, path: str, new_path: str) -> None: ...
+
+    @abstractmethod
+    def _entry(self, path: str) -> RemoteFile | None: ...
+
+    @abstractmethod
+    def _delete(self, name: str) -> None: ...
+
+    @abstractmethod
+    def _read(self, path: str) -> Generator[bytes]: ...
+
+    @abstractmethod
+    def _list(self) -> Iterator[RemoteFile]: ...
 
 
 def error_reason(error: Exception) -> str:
-    """What an error says, in the server's or the network's own words."""
+    """Returns the text of an error, in the server's or the network's own words."""
     return str(error.args[-1]) if error.args and error.args[-1] else type(error).__name__
 
 
 def connection_lost_error(place: str, error: Exception) -> TransientError:
-    """The error for a connection that failed while something was done at a place."""
+    """Returns the error for a connection that failed during an operation at a place."""
     return TransientError(
         f"{place}: the connection to the server failed ({error_reason(error)}). Repeat the step; "
         "if it keeps failing, ask the server's administrator."
@@ -125,7 +215,7 @@ def connection_lost_error(place: str, error: Exception) -> TransientError:
 
 
 def access_denied_error(place: str, act: str, error: Exception) -> RemoteFolderError:
-    """The error for a server that answers, but does not do what it was asked to."""
+    """Returns the error for a server that answers, but rejects an operation."""
     return RemoteFolderError(
         f"{place}: the server does not let us {act} ({error_reason(error)}). Ask its administrator to check the rights "
         "of the account, the folder and the space on the disk."
@@ -133,16 +223,16 @@ def access_denied_error(place: str, act: str, error: Exception) -> RemoteFolderE
 
 
 def missing_folder_error(place: str, error: Exception) -> MissingFolderError:
-    """The error for a folder that is not there and must not be created."""
+    """Returns the error for a folder that does not exist and must not be created."""
     return MissingFolderError(
-        f"{place}: there is no such folder that the account may enter ({error_reason(error)}), and Bursar is not to "
-        f"create "
-        "it. Correct `sub_directory` in the connection's extra or the path in the profile, or have the folder created."
+        f"{place}: there is no such folder that the account may enter ({error_reason(error)}), and Bursar may "
+        "not create it. Correct `sub_directory` in the connection's extra or the path in the profile, or have the "
+        "folder created."
     )
 
 
 def file_exists_error(place: str) -> RemoteFolderError:
-    """The error for a name that is taken."""
+    """Returns the error for a name that is not free."""
     return RemoteFolderError(
         f"{place}: a file of this name is there already, and a file is never replaced. Find out whose it is, "
         "have it taken or moved away, then repeat the step."

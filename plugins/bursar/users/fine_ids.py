@@ -9,7 +9,7 @@ from bursar.db.bulk_copy import copy_into
 from bursar.db.queries import query
 from bursar.errors import InputFileError
 from bursar.profiles import Settings
-from bursar.remote_files.base import is_safe_file_name
+from bursar.remote_files.file_names import is_safe_file_name
 from bursar.sources.csv.load import raise_row_errors
 
 FOLDER = "fine_ids"

@@ -1,91 +1,91 @@
-"""Checking: what was written is read back, by a reader that shares no code with the writer, before it may leave."""
+"""Checks the file of a batch before its upload, with a parser that shares no code with the writer."""
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from pathlib import Path
 
 from bursar.errors import BatchError
+from bursar.layouts.alma_xml.namespace import XSD
 from bursar.ledger.batches import Batch
 from bursar.money import pluralize
 
-NAMESPACE = "http://com/exlibris/urm/rep/externalsysfinesfees/xmlbeans"
-XSD = Path(__file__).parents[4] / "include" / "xsd" / "user-exported-fine-fees.xsd"
-
-_USER_BEGINS = b"<xb:userExportedFineFeesList>"
-_USER_ENDS = b"</xb:userExportedFineFeesList>"
-_END = b"</xb:userExportedList></xb:userExportedFineFees></xb:xml-fragment>"
+_USER_START = b"<xb:userExportedFineFeesList>"
+_USER_END = b"</xb:userExportedFineFeesList>"
+_CLOSING = b"</xb:userExportedList></xb:userExportedFineFees></xb:xml-fragment>"
 _SUM = re.compile(rb"<xb:currency>([^<]*)</xb:currency>\s*<xb:sum>([^<]*)</xb:sum>")
 
 
 def check_file(batch: Batch, blocks: Iterable[bytes]) -> None:
-    """Reads a file block by block: valid against the XSD, and the users, fines and sums of its batch.
+    """Checks a file block by block: valid against the XSD, with the users, fines and sums of its batch.
 
-    The parser proves the structure and counts its users and fines; the sums are taken from the bytes, one a fine.
-    Where those two don't come to the same, neither is believed.
+    The parser validates the structure and counts users and fines. The sums are found in the bytes by a pattern, one a
+    fine. The file is rejected, too, if the two counts of fines differ.
 
     Raises:
-        BatchError: the file is not that of the batch and must not leave.
+        BatchError: the file is not that of the batch and must not be uploaded.
     """
     from lxml import etree  # noqa: PLC0415  large, and no other step needs it
 
     users = fines = 0
     sums: Counter[tuple[bytes, bytes]] = Counter()
     schema = etree.XMLSchema(file=str(XSD))
-    for part in _parts(blocks):
-        if _marked(part):
-            raise _unsent(batch, "it holds a comment, a marked section or an instruction, in which sums could hide")
+    for document in _split_into_documents(blocks):
+        if _has_declarations(document):
+            raise _not_sent_error(batch, "it has a comment, a marked section or an instruction, which could hide sums")
         try:
-            # No options of security: with resolve_entities=False beside a schema, lxml passes over a missing end.
-            root = etree.fromstring(part, etree.XMLParser(schema=schema, remove_blank_text=True))
+            # No security options: with resolve_entities=False and a schema, lxml does not notice a missing end tag.
+            root = etree.fromstring(document, etree.XMLParser(schema=schema, remove_blank_text=True))
         except etree.XMLSyntaxError as error:
             where = f"counted without its first {pluralize(users, 'user')}"
-            raise _unsent(batch, f"it does not keep to the format ({where}): {error.msg}") from error
-        found = root[1][0]  # behind the number; each has an identifier, a name and the list of fines
-        users += len(found)
-        fines += sum(len(user[2]) for user in found)
-        sums.update(_SUM.findall(part))
+            raise _not_sent_error(batch, f"it does not keep to the format ({where}): {error.msg}") from error
+        user_list = root[1][0]  # after the export number; each user has an identifier, a name and a list of fines
+        users += len(user_list)
+        fines += sum(len(user[2]) for user in user_list)
+        sums.update(_SUM.findall(document))
     charges: dict[str, Decimal] = defaultdict(Decimal)
-    returns: dict[str, Decimal] = defaultdict(Decimal)
-    for (currency, sum_), times in sums.items():
+    refunds: dict[str, Decimal] = defaultdict(Decimal)
+    for (currency, sum_), count in sums.items():
         amount = Decimal(sum_.decode())
-        (charges if amount > 0 else returns)[currency.decode()] += amount * times
-    wanted = {code: (Decimal(sums["charges"]), Decimal(sums["credits"])) for code, sums in batch.totals.items()}
-    written = {code: (charges[code], returns[code]) for code in charges.keys() | returns.keys()}
-    if (users, fines, sums.total(), written) != (batch.users, batch.fines, batch.fines, wanted):
-        raise _unsent(
+        (charges if amount > 0 else refunds)[currency.decode()] += amount * count
+    expected = {code: (Decimal(totals["charges"]), Decimal(totals["credits"])) for code, totals in batch.totals.items()}
+    written = {code: (charges[code], refunds[code]) for code in charges.keys() | refunds.keys()}
+    if (users, fines, sums.total(), written) != (batch.users, batch.fines, batch.fines, expected):
+        raise _not_sent_error(
             batch,
-            f"it shows {pluralize(users, 'user')}, {pluralize(fines, 'fine')} and {written}, its lines "
-            f"{pluralize(batch.users, 'user')}, {pluralize(batch.fines, 'fine')} and {wanted}",
+            f"it has {pluralize(users, 'user')}, {pluralize(fines, 'fine')} and {written}, its lines "
+            f"{pluralize(batch.users, 'user')}, {pluralize(batch.fines, 'fine')} and {expected}",
         )
 
 
-def _marked(part: bytes) -> bool:
-    """Whether <! or, but for the declaration, <? stands somewhere; the signs are rare, and < is everywhere."""
-    return any(before.endswith(b"<") for before in [*part.split(b"!")[:-1], *part[1:].split(b"?")[:-1]])
+def _has_declarations(document: bytes) -> bool:
+    """Returns whether a document has a <! or, after the XML declaration, a <?.
 
-
-def _parts(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The file as documents with its beginning, some of its users and an end, so that it is valid if all of them are.
-
-    That holds where every tag is one (no comments and the like) and all users stand in the second part of the fragment.
-    One by one they need as much memory as the largest user, and libxml2 calls nothing of Python, so that whoever makes
-    the blocks can go on at the same time.
+    Searches for ! and ?, which are rare, and not for <, which is frequent.
     """
-    beginning = part = rest = b""
+    return any(before.endswith(b"<") for before in [*document.split(b"!")[:-1], *document[1:].split(b"?")[:-1]])
+
+
+def _split_into_documents(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Splits a file into documents, each with the opening, some of the users and a closing of its own.
+
+    The file is valid if all documents are, provided that it has no comments and the like, and that all users are in the
+    second part of the fragment. A document needs as much memory as the largest user. libxml2 parses it without calling
+    Python, so that the thread that makes the blocks is not blocked.
+    """
+    opening = users = rest = b""
     for block in blocks:
-        whole, end, rest = (rest + block).rpartition(_USER_ENDS)
+        complete, end, rest = (rest + block).rpartition(_USER_END)
         if not end:
             continue
-        if part:
-            yield beginning + part + _END
-        part = whole + end
-        if not beginning:
-            beginning, user, part = part.partition(_USER_BEGINS)
-            part = user + part
-    yield beginning + part + rest
+        if users:
+            yield opening + users + _CLOSING
+        users = complete + end
+        if not opening:
+            opening, start, users = users.partition(_USER_START)
+            users = start + users
+    yield opening + users + rest
 
 
-def _unsent(batch: Batch, reason: str) -> BatchError:
+def _not_sent_error(batch: Batch, reason: str) -> BatchError:
     return BatchError(f"The file of batch {batch.id} was not sent: {reason}.")
