@@ -130,7 +130,7 @@ def test_an_import(old: Engine, owned_ledger: Engine, amounts: str) -> None:
     with nothing_large_is_scanned(old):
         applied = apply_payments(old, 1, run_id="run")
     assert applied.outcomes
-    assert applied.outcomes["PAID"]["records"] == OPEN
+    assert applied.outcomes["PAID"].records == OPEN
 
 
 def test_the_life_of_a_fine(old: Engine) -> None:

@@ -16,6 +16,7 @@ from bursar.airflow.export_dag import ExportRun, upload_file
 from bursar.airflow.run_params import ExportParams
 from bursar.errors import BatchError
 from bursar.exports import approval
+from bursar.exports.approval import ApprovalAnswer
 from bursar.exports.close import record_answer
 from bursar.exports.selection import select_fines
 from bursar.profiles import Profile
@@ -94,7 +95,7 @@ def test_a_delivered_batch_is_not_asked_about(library: Library, asked: list[dict
 def test_an_approved_batch_is_not_asked_about_again(library: Library, asked: list[dict[str, Any]]) -> None:
     batch = run_task(library, 2)
     approval.request_approval(library.ledger, batch, make_profile(approval={"max_fines": 1}).export.approval)
-    record_answer(library.ledger, batch, "approved", by="admin")
+    record_answer(library.ledger, batch, ApprovalAnswer.APPROVED, by="admin")
     run_task(library, 1, batch)
     assert asked == []
 
@@ -110,7 +111,7 @@ def test_a_dry_run_is_not_asked_about(library: Library, asked: list[dict[str, An
 def test_what_was_released_or_refused_cannot_be_asked_about(library: Library, asked: list[dict[str, Any]]) -> None:
     batch = run_task(library, 2)
     approval.request_approval(library.ledger, batch, make_profile(approval={"max_fines": 1}).export.approval)
-    record_answer(library.ledger, batch, "refused", by="admin")
+    record_answer(library.ledger, batch, ApprovalAnswer.REFUSED, by="admin")
     with pytest.raises(BatchError, match="has been released, and its fines are open"):
         run_task(library, 1, batch)
     assert asked == []

@@ -21,7 +21,7 @@ from bursar.airflow import notifier
 from bursar.airflow.export_dag import export_dag
 from bursar.airflow.notifier import notify
 from bursar.profiles import Profile
-from bursar.reporting.run_report import Outcome, RunReport, record_report
+from bursar.reporting.run_report import RunOutcome, RunReport, record_report
 from demo.mail import Login, mail_server, mails
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
 from tests.support.reports import EXPORT, IMPORT, make_report
@@ -96,14 +96,14 @@ def told(report: RunReport, ledger: Engine, profile: Profile | None = None) -> N
             ],
         ),
         (
-            make_report(outcome=Outcome.NOTHING_TO_DO, files=(), users=0, fines=0, totals={}, skipped={}),
+            make_report(outcome=RunOutcome.NOTHING_TO_DO, files=(), users=0, fines=0, totals={}, skipped={}),
             "nothing_to_do@library.edu",
             "Nothing to do: Export to Bursar Using Profile Students accounts, nothing was exported",
             ["Run: scheduled__2026-03-02T07:00:00+00:00"],
         ),
         (
             make_report(
-                outcome=Outcome.FAILED, users=0, fines=0, totals={}, messages=("upload_file failed: no login.",)
+                outcome=RunOutcome.FAILED, users=0, fines=0, totals={}, messages=("upload_file failed: no login.",)
             ),
             "failed@library.edu",
             "Failed: Export to Bursar Using Profile Students accounts, nothing was exported",
@@ -128,12 +128,12 @@ def test_each_outcome_is_mailed_to_those_who_want_it(
 
 
 def test_nobody_is_told_twice_unless_there_is_something_new(ledger: Engine, mailbox: Path) -> None:
-    failed = make_report(outcome=Outcome.FAILED, messages=("upload_file failed: no login.",))
+    failed = make_report(outcome=RunOutcome.FAILED, messages=("upload_file failed: no login.",))
     told(failed, ledger)
-    told(make_report(outcome=Outcome.FAILED, messages=failed.messages, task_timings={"upload_file": 3.0}), ledger)
+    told(make_report(outcome=RunOutcome.FAILED, messages=failed.messages, task_timings={"upload_file": 3.0}), ledger)
     assert len(mails(mailbox)) == 1
 
-    told(make_report(outcome=Outcome.FAILED, messages=("upload_file failed: disk full.",)), ledger)
+    told(make_report(outcome=RunOutcome.FAILED, messages=("upload_file failed: disk full.",)), ledger)
     told(EXPORT, ledger)
 
     assert [mail["Subject"].partition(":")[0] for mail in mails(mailbox)] == ["Failed", "Failed", "Completed"]

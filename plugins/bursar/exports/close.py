@@ -11,6 +11,7 @@ from bursar.db.partitions import count_partitions, run_partitioned
 from bursar.db.queries import query
 from bursar.errors import BatchError, UnclearDeliveryError
 from bursar.exports import approval
+from bursar.exports.approval import ApprovalAnswer
 from bursar.exports.upload import OpenFolder, upload_file
 from bursar.exports.upload_attempts import unclear_delivery
 from bursar.exports.upload_lock import upload_lock
@@ -139,7 +140,7 @@ def clear_work_dirs(engine: Engine, work_dir: Path) -> int:
     return sum(sweep(folder, unfinished) for folder in sorted(work_dir.glob("*")) if folder.is_dir())
 
 
-def record_answer(engine: Engine, batch_id: int, answer: approval.Answer, *, by: str | None) -> Batch:
+def record_answer(engine: Engine, batch_id: int, answer: ApprovalAnswer, *, by: str | None) -> Batch:
     """Records the answer to a request for approval, and releases the batch unless it is approved.
 
     The first answer counts. A repeated call completes one that was killed.
@@ -156,7 +157,7 @@ def record_answer(engine: Engine, batch_id: int, answer: approval.Answer, *, by:
             raise BatchError(f"Batch {batch_id} was {known.answer if known else 'not asked about'} before.")
         found = get_batch(connection, batch_id)
     log.info("Batch %s is %s by %s.", batch_id, answer, by or "nobody")
-    return found if answer == "approved" else release_batch(engine, batch_id)
+    return found if answer is ApprovalAnswer.APPROVED else release_batch(engine, batch_id)
 
 
 def recover_unfinished_batches(

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, text
 
 from bursar.db.queries import query
 from bursar.errors import BatchError
-from bursar.money import net_by_currency
+from bursar.ledger.totals import Skipped, Totals, net_by_currency, read_skipped, read_totals
 
 Step = Literal["built", "closed", "released"]
 
@@ -45,10 +45,8 @@ class BatchState(StrEnum):
 class Batch:
     """One export of one profile: which fines, which amounts, which file.
 
-    `totals` is `{currency: {"charges": text, "credits": text}}`, and where the batch takes back what the bursar holds,
-    also "reversals", a part of the credits. `skipped` is `{reason: {"fines": n, "users": n, "net": {currency:
-    text}}}`. Amounts are text, never floats.
-    `render_options` holds what shapes the file besides the lines. All moments are aware, in UTC.
+    `totals` has the sums of its lines by currency, `skipped` the fines that the selection left open by reason.
+    `render_options` has the settings that shape the file besides the lines. All moments are aware, in UTC.
     """
 
     id: int
@@ -63,8 +61,8 @@ class Batch:
     file_name: str
     users: int
     fines: int
-    totals: Mapping[str, Mapping[str, str]]
-    skipped: Mapping[str, Mapping[str, Any]]
+    totals: Totals
+    skipped: Mapping[str, Skipped]
     file_size: int | None
     sha256: str | None
     remote_folder: str | None
@@ -86,7 +84,13 @@ class Batch:
     @classmethod
     def from_row(cls, row: RowMapping) -> "Batch":
         """Makes a batch of a row of the table."""
-        return cls(**{field.name: row[field.name] for field in fields(cls)} | {"state": BatchState(row["state"])})
+        values = {field.name: row[field.name] for field in fields(cls)}
+        typed = {
+            "totals": read_totals(row["totals"]),
+            "skipped": read_skipped(row["skipped"]),
+            "state": BatchState(row["state"]),
+        }
+        return cls(**values | typed)
 
 
 def get_batch_of_run(connection: Connection, profile: str, run_id: str) -> Batch | None:
