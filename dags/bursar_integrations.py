@@ -1,4 +1,4 @@
-"""One Airflow DAG for each active section of each integration profile in include/profiles."""
+"""Integrations: an Airflow DAG for each active export or import section of the profiles in include/profiles."""
 
 from bursar.airflow.dag_factory import build_dags
 

@@ -1,4 +1,4 @@
-"""The Airflow DAGs over users, which a person starts from a form: Purge User Records and Bulk Fine Waiving."""
+"""Maintenance: the Airflow DAGs Purge User Records and Bulk Fine Waiving, which a person starts from a form."""
 
 from bursar.airflow.maintenance_dags import purge_dag, waive_dag
 

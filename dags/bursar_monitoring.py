@@ -1,4 +1,4 @@
-"""The Airflow DAG that looks for what did not happen in the jobs of the integration profiles."""
+"""Monitoring: the Airflow DAG that alerts people to late runs, missing files and unsent batches."""
 
 from bursar.airflow.monitoring_dag import monitoring_dags
 

@@ -1,4 +1,4 @@
-"""No DAG: fails to import while an integration profile is wrong, so that Airflow shows what to mend."""
+"""Profile problems: no DAG. Its import fails while a profile is invalid, and Airflow shows why as an import error."""
 
 from bursar.airflow.dag_factory import report_problems
 

@@ -1,4 +1,4 @@
-"""What Bursar adds to Airflow itself; loaded in each of its processes."""
+"""Bursar's Airflow plugin, which every process of Airflow loads."""
 
 from airflow.plugins_manager import AirflowPlugin
 
@@ -6,7 +6,7 @@ from bursar.airflow import run_listener
 
 
 class BursarPlugin(AirflowPlugin):
-    """Writes how a run ended into its note."""
+    """Adds the listener that writes the outcome of a run into its note."""
 
     name = "bursar"
-    listeners = [run_listener]  # noqa: RUF012  as Airflow has it
+    listeners = [run_listener]  # noqa: RUF012  Airflow declares it so

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,16 +11,15 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import TaskAwaitingInput
 from sqlalchemy import text
 
-from bursar.airflow import approval_operator, export_dag
+from bursar.airflow import approval_operator
 from bursar.airflow.approval_operator import ExportApprovalOperator
+from bursar.airflow.export_dag import ExportRun, upload_file
 from bursar.airflow.run_params import ExportParams
 from bursar.errors import BatchError
 from bursar.exports import approval
 from bursar.exports.close import record_answer
 from bursar.exports.selection import select_fines
-from bursar.ledger.batches import Batch
 from bursar.profiles import Profile
-from bursar.remote_files.base import RemoteFolder
 from demo.mail import mail_server, mails
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
 
@@ -31,8 +29,7 @@ def asked(library: Library, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, A
     """What Airflow's page was given, in the place of an Airflow that could show it."""
     questions: list[dict[str, Any]] = []
     url = library.ledger.url.render_as_string(hide_password=False)
-    for module in (approval_operator, export_dag):
-        monkeypatch.setattr(module, "ledger_url", lambda: url)
+    monkeypatch.setattr(approval_operator, "ledger_url", lambda: url)
     monkeypatch.setattr(
         "airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **asked: questions.append(asked)
     )
@@ -53,7 +50,7 @@ def run_task(library: Library, limit: int, batch: int | None = None) -> int:
         library.fine(user)
         library.fine(user)
         batch = select_fines(library.ledger, profile, make_settings(), run_id="today", as_of=NOW).id
-    ti = SimpleNamespace(id="x", xcom_pull=lambda **_: {"batch": batch})
+    ti = SimpleNamespace(id="x", xcom_pull=lambda **_: {"batch_id": batch})
     context: Any = {"ti": ti, "task_instance": ti}
     the_task(profile).execute(context)
     return batch
@@ -117,7 +114,7 @@ def test_what_was_released_or_refused_cannot_be_asked_about(library: Library, as
     batch = run_task(library, 2)
     approval.request_approval(library.ledger, batch, make_profile(approval={"max_fines": 1}).export.approval)
     record_answer(library.ledger, batch, "refused", by="admin")
-    with pytest.raises(BatchError, match="was released, and its fines are open"):
+    with pytest.raises(BatchError, match="has been released, and its fines are open"):
         run_task(library, 1, batch)
     assert asked == []
 
@@ -137,7 +134,7 @@ def test_an_answer_that_airflow_lost_is_asked_for_again_and_people_are_notified_
     assert first["Message-ID"] != second["Message-ID"]
     assert ["Please answer again" in question["body"] for question in asked] == [False, True]
     with pytest.raises(BatchError, match="no answer is recorded"):
-        upload(limited_profile(1), batch, tmp_path)
+        upload(library, 1, batch, tmp_path)
 
 
 def test_a_request_that_the_upload_recorded_is_the_first_to_people(
@@ -145,7 +142,7 @@ def test_a_request_that_the_upload_recorded_is_the_first_to_people(
 ) -> None:
     batch = run_task(library, 2)
     with pytest.raises(BatchError, match="nobody was asked to approve it"):
-        upload(limited_profile(1), batch, tmp_path)
+        upload(library, 1, batch, tmp_path)
 
     with pytest.raises(TaskAwaitingInput):
         run_task(library, 1, batch)
@@ -160,14 +157,18 @@ def test_an_upload_refuses_what_nobody_was_asked_about(library: Library, tmp_pat
     batch = run_task(library, 2)
 
     with pytest.raises(BatchError, match="nobody was asked to approve it. 2 fines: more than the limit of 1. Clear"):
-        upload(limited_profile(1), batch, tmp_path)
+        upload(library, 1, batch, tmp_path)
 
 
-def upload(profile: Profile, batch: int, staging: Path) -> None:
-    """Does what the task `upload_file` does, up to where it would open a connection."""
-
-    def no_connection(_: Batch) -> AbstractContextManager[RemoteFolder]:
-        raise AssertionError("a connection to the bursar was opened")
-
-    plain = ExportParams(as_of=NOW, dry_run=False, resend_batch=None)
-    export_dag._delivered(profile, plain, batch, no_connection, staging)  # noqa: SLF001
+def upload(library: Library, limit: int, batch: int, work_dir: Path) -> None:
+    """Calls the task `upload_file`; fails if it opens a connection."""
+    run = ExportRun(
+        profile=limited_profile(limit),
+        settings=make_settings(work_dir=work_dir),
+        engine=library.ledger,
+        run_id="today",
+        params=ExportParams(as_of=NOW, dry_run=False, resend_batch=None),
+        requested_by=None,
+        is_running=lambda _: False,
+    )
+    upload_file(run, {"batch_id": batch, "file_name": "fines.xml", "size": 1, "sha256": ""})

@@ -89,7 +89,7 @@ def test_a_missing_folder_is_refused_if_it_may_not_be_created(remote: RemoteServ
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 def test_a_wrong_password_is_refused_at_once(remote: RemoteServer, connect: Connect) -> None:
     with (
-        pytest.raises(RemoteFolderError, match=r"^Connection bursar_files: .*127\.0\.0\.1:\d+ refuses the login"),
+        pytest.raises(RemoteFolderError, match=r"^Connection bursar_files: .*127\.0\.0\.1:\d+ rejects the login"),
         open_folder(connect(remote.connection, password="wrong"), "", may_create=True),
     ):
         pass
@@ -163,7 +163,7 @@ def test_a_wrong_key_is_refused(sftp_remote: RemoteServer, tmp_path: Path, conne
     private, _, file = a_key(tmp_path)
     secrets = sftp_remote.connection["extra"] | {extra: {"private_key": private, "key_file": str(file)}[extra]}
     with (
-        pytest.raises(RemoteFolderError, match="refuses the login"),
+        pytest.raises(RemoteFolderError, match="rejects the login"),
         open_folder(connect(sftp_remote.connection, password=None, extra=secrets), "", may_create=False),
     ):
         pass
@@ -171,7 +171,7 @@ def test_a_wrong_key_is_refused(sftp_remote: RemoteServer, tmp_path: Path, conne
 
 def test_without_password_and_key_the_login_is_refused(sftp_remote: RemoteServer, connect: Connect) -> None:
     with (
-        pytest.raises(RemoteFolderError, match="refuses the login"),
+        pytest.raises(RemoteFolderError, match="rejects the login"),
         open_folder(connect(sftp_remote.connection, password=None), "", may_create=False),
     ):
         pass
@@ -187,7 +187,7 @@ def test_a_connection_that_makes_no_sense_is_refused(
     extra = sftp_remote.connection["extra"] | extra
     with (
         pytest.raises(
-            RemoteFolderError, match=r"^Connection bursar_files: .* cannot be used \(.*Correct the connection"
+            RemoteFolderError, match=r"^Connection bursar_files: .* can't be used \(.*Correct the connection"
         ),
         open_folder(connect(sftp_remote.connection, extra=extra), "", may_create=False),
     ):
@@ -196,9 +196,7 @@ def test_a_connection_that_makes_no_sense_is_refused(
 
 def test_an_unknown_host_key_is_refused(sftp_remote: RemoteServer, connect: Connect) -> None:
     with (
-        pytest.raises(
-            RemoteFolderError, match=r"host key that nobody has confirmed.*`host_key` of the connection's extra"
-        ),
+        pytest.raises(RemoteFolderError, match=r"host key that is not confirmed.*`host_key` of the connection's extra"),
         open_folder(connect(sftp_remote.connection, extra={}), "", may_create=False),
     ):
         pass
@@ -206,7 +204,7 @@ def test_an_unknown_host_key_is_refused(sftp_remote: RemoteServer, connect: Conn
 
 def test_a_wrong_host_key_is_refused(sftp_remote: RemoteServer, connect: Connect) -> None:
     with (
-        pytest.raises(RemoteFolderError, match=r"shows the host key SHA256:.* not the one that is pinned"),
+        pytest.raises(RemoteFolderError, match=r"presents the host key SHA256:.* not the pinned one"),
         open_folder(connect(sftp_remote.connection, extra={"host_key": host_key_of_another()}), "", may_create=False),
     ):
         pass
@@ -220,7 +218,7 @@ def test_the_key_in_the_connection_decides_over_known_hosts(
     with open_folder(connect(sftp_remote.connection, extra={}), "", may_create=False) as folder:
         assert list(folder.files()) == []
     with (
-        pytest.raises(RemoteFolderError, match="not the one that is pinned"),
+        pytest.raises(RemoteFolderError, match="not the pinned one"),
         open_folder(connect(sftp_remote.connection, extra={"host_key": host_key_of_another()}), "", may_create=False),
     ):
         pass
@@ -235,7 +233,7 @@ def test_a_connection_that_checks_no_host_key_is_warned_of(
         open_folder(connect(sftp_remote.connection, extra={switch: True}), "", may_create=False),
     ):
         assert "Connection bursar_files" in caplog.text
-        assert "Pin it" in caplog.text
+        assert "Pin the key" in caplog.text
 
 
 def test_a_certificate_that_nobody_trusts_is_refused(ftps_remote: RemoteServer, connect: Connect) -> None:
@@ -258,7 +256,7 @@ def test_a_certificate_for_another_name_is_refused(ftps_remote: RemoteServer, co
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # as above: the provider's
 def test_a_server_without_tls_gets_no_password_by_ftps(ftp_remote: RemoteServer, connect: Connect) -> None:
     with (
-        pytest.raises(RemoteFolderError, match="refuses the login"),
+        pytest.raises(RemoteFolderError, match="rejects the login"),
         open_folder(connect(ftp_remote.connection, conn_type="ftps"), "", may_create=False),
     ):
         pass
@@ -266,7 +264,7 @@ def test_a_server_without_tls_gets_no_password_by_ftps(ftp_remote: RemoteServer,
 
 def test_a_server_that_wants_tls_gets_no_file_without(ftps_remote: RemoteServer, connect: Connect) -> None:
     with (
-        pytest.raises(RemoteFolderError, match="refuses the login"),
+        pytest.raises(RemoteFolderError, match="rejects the login"),
         open_folder(connect(ftps_remote.connection, conn_type="ftp"), "", may_create=False),
     ):
         pass
@@ -277,14 +275,14 @@ def test_plain_ftp_is_warned_of(ftp_remote: RemoteServer, connect: Connect, capl
         caplog.at_level(logging.WARNING, "bursar"),
         open_folder(connect(ftp_remote.connection), "", may_create=False),
     ):
-        assert "travel in clear" in caplog.text
+        assert "are sent unencrypted" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
         ({"conn_type": "http", "host": "bursar.example.edu"}, "bursar_files is of type http"),
-        ({"conn_type": "sftp"}, "bursar_files names no host"),
+        ({"conn_type": "sftp"}, "bursar_files has no host"),
     ],
 )
 def test_a_connection_to_no_folder_is_refused(fields: dict[str, str], message: str, connect: Connect) -> None:

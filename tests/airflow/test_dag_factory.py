@@ -1,6 +1,5 @@
 """The DAGs of a folder of profiles, as Airflow finds them."""
 
-from itertools import pairwise
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -157,27 +156,48 @@ def test_two_builds_of_a_profile_serialise_identically(include: Path) -> None:
     assert first == second
 
 
-def test_the_tasks_stand_in_the_order_of_the_work(include: Path) -> None:
-    dag = dag_bag().dags["bursar_export__STUDENTS"]
-    assert dag.dag_display_name == "Export to Bursar Using Profile Student Accounts"
-    order = ["recover_unfinished_batches", "select_fines", "build_file", "upload_file", "close_fines", "report_run"]
+CHAINS = {
+    "bursar_export__STUDENTS": "recover_unfinished_batches select_fines build_file upload_file close_fines report_run",
+    "bursar_import__STUDENTS": "wait_for_files import_file.load_file import_file.apply_payments "
+    "import_file.archive_file report_run",
+    "bursar_purge_users": "purge_users report_run",
+    "bursar_waive_fines": "waive_fines report_run",
+    "bursar_monitoring": "send_alerts",
+}
+
+
+@pytest.mark.parametrize(("dag_id", "chain"), CHAINS.items(), ids=CHAINS)
+def test_the_tasks_of_a_dag_are_a_chain(include: Path, dag_id: str, chain: str) -> None:
+    dag = dag_bag().dags[dag_id]
+    tasks = chain.split()
     assert {task.task_id: task.downstream_task_ids for task in dag.tasks} == {
-        task: set(order[position + 1 : position + 2]) for position, task in enumerate(order)
+        task: set(tasks[position + 1 : position + 2]) for position, task in enumerate(tasks)
     }
+    assert [task.task_id for task in dag.tasks if task.is_teardown] == [task for task in tasks if task == "report_run"]
     assert dag.max_active_runs == 1
 
 
-def test_an_import_waits_without_a_worker_and_brings_in_each_file_on_its_own(include: Path) -> None:
+@pytest.mark.parametrize(
+    ("dag_id", "name"),
+    [
+        ("bursar_export__STUDENTS", "Export to Bursar Using Profile Student Accounts"),
+        ("bursar_import__STUDENTS", "Import from Bursar using Profile Student Accounts Fines and Fees"),
+        ("bursar_purge_users", "Purge User Records"),
+        ("bursar_waive_fines", "Bulk Fine Waiving"),
+        ("bursar_monitoring", "Bursar Monitoring"),
+    ],
+)
+def test_a_dag_has_the_name_of_its_job(include: Path, dag_id: str, name: str) -> None:
+    assert dag_bag().dags[dag_id].dag_display_name == name
+
+
+def test_an_import_waits_without_a_worker_and_imports_each_file_on_its_own(include: Path) -> None:
     dag = dag_bag().dags["bursar_import__STUDENTS"]
-    assert dag.dag_display_name == "Import from Bursar using Profile Student Accounts Fines and Fees"
     sensor = dag.get_task("wait_for_files")
     assert isinstance(sensor, PaymentFileSensor)
     assert sensor.start_from_trigger
     assert "minutes=720" in sensor.deadline
     steps = ["import_file.load_file", "import_file.apply_payments", "import_file.archive_file"]
-    assert steps[0] in sensor.downstream_task_ids
-    for step, following in pairwise(steps):
-        assert following in dag.get_task(step).downstream_task_ids
     assert all(dag.get_task(step).get_closest_mapped_task_group() for step in steps)
 
 

@@ -280,7 +280,11 @@ def test_a_ledger_that_is_down_keeps_nobody_from_being_told(
 def test_a_run_that_cannot_be_reported_is_told_all_the_same(mailbox: Path) -> None:
     task = export_dag(telling_profile(), make_settings()).get_task("report_run")
     [callback] = cast("list[Any]", task.on_failure_callback)
-    context: Any = {"dag_run": SimpleNamespace(start_date=None, run_after=NOW), "run_id": "today"}
+    context: Any = {
+        "dag_run": SimpleNamespace(start_date=None, run_after=NOW),
+        "run_id": "today",
+        "ti": SimpleNamespace(dag_id="bursar_export__STUDENTS"),
+    }
 
     callback(context | {"exception": AirflowFailException("the run failed, and is reported")})
     assert mails(mailbox) == []
@@ -289,4 +293,4 @@ def test_a_run_that_cannot_be_reported_is_told_all_the_same(mailbox: Path) -> No
     [mail] = mails(mailbox)
     assert mail["To"] == "failed@library.edu"
     told_text = mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
-    assert "could not be reported (OperationalError); the ledger may be down." in told_text
+    assert "could not be reported (OperationalError). The ledger may be down." in told_text

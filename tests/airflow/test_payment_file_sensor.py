@@ -76,7 +76,7 @@ def test_the_triggerer_gets_no_more_than_ids_and_times() -> None:
         "profile_code": "STUDENTS",
         "connection_id": "bursar_banner",
         "deadline": sensor.deadline,
-        "seconds_between_looks": 30,
+        "check_interval_seconds": 30,
     }
 
 
@@ -85,7 +85,7 @@ def test_it_looks_every_five_seconds_to_a_minute(settling: int, seconds: int) ->
     arguments = sensor_of(importing(stable_for_seconds=settling)).start_trigger_args
     assert arguments
     assert arguments.trigger_kwargs
-    assert arguments.trigger_kwargs["seconds_between_looks"] == seconds
+    assert arguments.trigger_kwargs["check_interval_seconds"] == seconds
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,8 @@ def test_a_run_that_waited_in_vain_ends_as_the_profile_says(
     resume: Any, library: Library, on_timeout: str, end: type[Exception]
 ) -> None:
     profile = importing(on_timeout=on_timeout, done_file_suffix=".done", input_file_path="in")
-    message = "Within 10 minutes no file was ready in in of the connection bursar_banner"
-    with pytest.raises(end, match=f"{message} called .* with .done beside it"):
+    message = "with a .done file was ready in in of the connection bursar_banner. Nothing was imported."
+    with pytest.raises(end, match=f"^Within 10 minutes no file named .* {message}"):
         resume(profile, {"files": []})
     _, error = recorded(library)
     assert (error is None) == (on_timeout == "skip")
@@ -137,10 +137,10 @@ def test_a_run_that_waited_in_vain_ends_as_the_profile_says(
 
 def test_what_needs_a_person_fails_with_the_words_of_the_look(resume: Any, library: Library) -> None:
     """The retry policy of all tasks tries a BursarError no second time."""
-    with pytest.raises(BursarError, match=r"^sftp://bursar refuses the login\.$") as failed:
-        resume(importing(), {"failure": "sftp://bursar refuses the login."})
+    with pytest.raises(BursarError, match=r"^sftp://bursar rejects the login\.$") as failed:
+        resume(importing(), {"failure": "sftp://bursar rejects the login."})
     assert not isinstance(failed.value, TransientError)
-    assert recorded(library)[1] == "sftp://bursar refuses the login."
+    assert recorded(library)[1] == "sftp://bursar rejects the login."
 
 
 @pytest.mark.parametrize("on_timeout", ["skip", "failed"])
@@ -148,7 +148,7 @@ def test_a_folder_that_was_not_seen_in_the_end_never_counts_as_an_empty_one(
     resume: Any, library: Library, on_timeout: str
 ) -> None:
     with pytest.raises(
-        TransientError, match=r"10 minutes is over, and the last look .* The error was: no route to host"
+        TransientError, match=r"10 minutes has ended, and the last check .* The error was: no route to host"
     ):
         resume(importing(on_timeout=on_timeout), {"last_error": "no route to host"})
     assert "no route to host" in str(recorded(library)[1])

@@ -94,7 +94,7 @@ def a_trigger(seconds: float = PATIENCE, *, every: float = 0.1, connection: str 
         profile_code="STUDENTS",
         connection_id=connection,
         deadline=(datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(),
-        seconds_between_looks=every,
+        check_interval_seconds=every,
     )
 
 
@@ -175,7 +175,7 @@ def test_it_can_be_created_again_from_what_it_serializes() -> None:
     class_: Any = pydoc.locate(classpath)
     again = class_(**json.loads(json.dumps(arguments)))
     assert again.serialize() == trigger.serialize()
-    assert set(arguments) == {"profile_code", "connection_id", "deadline", "seconds_between_looks"}
+    assert set(arguments) == {"profile_code", "connection_id", "deadline", "check_interval_seconds"}
 
 
 def test_a_file_that_comes_later_is_found(inbox: Path, looks: list[float]) -> None:
@@ -221,7 +221,7 @@ def test_a_connection_that_breaks_is_opened_again(
         faults.drop("scandir")
     with caplog.at_level(logging.WARNING):
         assert wait() == {"files": ["a.xml"]}
-    assert caplog.text.count("is repeated until the deadline") == 3
+    assert caplog.text.count("It is repeated until the deadline") == 3
 
 
 def test_a_ledger_that_is_away_is_waited_for(
@@ -258,15 +258,15 @@ def test_an_error_that_has_passed_by_the_deadline_is_not_named(inbox: Path, faul
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"password": "wrong"}, "refuses the login"),
+        ({"password": "wrong"}, "rejects the login"),
         (
             {"extra": {"host_key": asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()}},
-            "is not the one that is pinned",
+            "is not the pinned one",
         ),
-        ({"extra": {}}, "a host key that nobody has confirmed"),
+        ({"extra": {}}, "a host key that is not confirmed"),
         ({"conn_type": "http"}, "is of type http"),
     ],
-    ids=["a refused login", "a wrong host key", "an unknown host key", "no way to a folder"],
+    ids=["a rejected login", "a wrong host key", "an unknown host key", "a type that opens no folder"],
 )
 def test_what_needs_a_person_ends_the_wait_at_the_first_look(
     inbox: Path, sftp_remote: RemoteServer, connect: Connect, looks: list[float], changes: dict[str, Any], message: str
@@ -320,7 +320,7 @@ def test_a_profile_in_the_middle_of_a_change_is_waited_for(
     (inbox / "a.xml").write_bytes(b"<a/>")
     change_profile(include, right, wrong)
     assert wait_while(looks, lambda: change_profile(include)) == {"files": ["a.xml"]}
-    assert "The profile STUDENTS has an error, has been removed, or its import is not active" in caplog.text
+    assert "The profile STUDENTS has an error or has been removed, or its import is not active" in caplog.text
 
 
 def test_a_profile_that_stays_wrong_is_named(inbox: Path, include: Path) -> None:
@@ -364,7 +364,7 @@ def test_a_server_that_does_not_answer_delays_no_other(
                             profile_code="STAFF",
                             connection_id="bursar_silent",
                             deadline=(datetime.now(UTC) + timedelta(hours=1)).isoformat(),
-                            seconds_between_looks=0.1,
+                            check_interval_seconds=0.1,
                         )
                     )
                 )

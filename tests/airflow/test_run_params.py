@@ -62,11 +62,11 @@ def test_the_form_refuses_what_has_not_its_form(conf: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("run_type", "conf", "complaint"),
     [
-        ("manual", {"as_of": "2026-13-01T02:00"}, "no moment. Write it as in 2026-03-01T02:00"),
-        ("manual", {"as_of": (datetime.now(UTC) + timedelta(days=2)).isoformat()}, "has not come yet"),
-        ("manual", {"resend_batch": 3, "dry_run": True}, "as_of and dry_run don't go with it"),
-        ("manual", {"resend_batch": 3, "as_of": "2026-03-01T02:00"}, "as_of and dry_run don't go with it"),
-        ("manual", {"dryrun": True}, "was given dryrun, which an export does not know; there are as_of, dry_run"),
+        ("manual", {"as_of": "2026-13-01T02:00"}, "is not a moment. Write a date and a time, as in 2026-03-01T02:00"),
+        ("manual", {"as_of": (datetime.now(UTC) + timedelta(days=2)).isoformat()}, "is in the future"),
+        ("manual", {"resend_batch": 3, "dry_run": True}, "can't be combined with as_of or dry_run"),
+        ("manual", {"resend_batch": 3, "as_of": "2026-03-01T02:00"}, "can't be combined with as_of or dry_run"),
+        ("manual", {"dryrun": True}, "was given dryrun, but the parameters of an export are as_of, dry_run"),
         ("backfill", {"as_of": "2026-03-01T02:00"}, "for manual runs"),
         ("backfill", {"resend_batch": 3}, "for manual runs"),
     ],

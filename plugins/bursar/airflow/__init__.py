@@ -1,1 +1,1 @@
-"""The jobs as Airflow sees them: DAGs, connections. The only part, with the plugin, that knows Airflow."""
+"""DAGs, tasks, sensor and connections: with plugin.py and web/ the only modules that import Airflow."""

@@ -1,8 +1,8 @@
-"""The task of an export that waits for a person, if the batch is beyond the limits of the profile."""
+"""The task of an export that waits for an approval if the batch exceeds the limits of its profile."""
 
 import logging
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Context
@@ -19,84 +19,94 @@ from bursar.notifications.render import render_message
 from bursar.profiles import Profile
 from bursar.reporting.task_timings import record_task
 
+if TYPE_CHECKING:
+    from bursar.airflow.task_summaries import BuiltFile
+
 log = logging.getLogger(__name__)
 
-_ASKED_AGAIN = "No answer to the earlier request is recorded. Please answer again, even if you have answered before."
+_REQUESTED_AGAIN = "No answer to the earlier request is recorded. Please answer again, even if you have answered it."
 
 
 class ExportApprovalOperator(ApprovalOperator):
-    """Lets a batch within the limits pass at once; parks the run of any other until a person answers.
+    """Requests an approval for a batch that exceeds the limits, and waits for the answer; any other batch passes.
 
-    The preview stands under Required Actions, and those who are told of warnings are told. Approved, the export goes
-    on. Refused, the fines are let go and the tasks behind are skipped; unanswered in time, the task fails besides.
-    A repeated task asks, and notifies, again if the ledger has no answer: Airflow may have lost one.
+    Required Actions shows a preview of the batch, and the people whom the profile notifies of warnings are notified.
+    After an approval the export continues. After a rejection the batch is released and the tasks that follow are
+    skipped. Without an answer in time the batch is released and the task fails. A repeated task requests the approval
+    again if the ledger has no answer, because Airflow may have lost one.
     """
 
-    def __init__(self, *, profile: Profile, **arguments: Any) -> None:  # noqa: ANN401  passed on
+    def __init__(self, *, profile: Profile, **arguments: Any) -> None:  # noqa: ANN401
         super().__init__(
             subject="Approve this export?",
-            body="The preview is shown once the run waits.",
+            body="The preview is shown as soon as the run waits.",
             response_timeout=timedelta(hours=profile.export.approval.timeout_hours),
             **arguments,
         )
         self.profile = profile
 
     def execute(self, context: Context) -> None:
-        """Asks, if somebody has to be asked."""
-        ready, engine = self._batch(context), ledger_engine(ledger_url())
-        if ready.state is BatchState.RELEASED:
-            raise BatchError(f"Batch {ready.id} was released, and its fines are open. Start the DAG anew.")
-        found = approval.request_approval(engine, ready.id, self.profile.export.approval)
+        """Requests an approval if the batch needs one and has none.
+
+        Raises:
+            BatchError: the batch has been released.
+        """
+        batch, engine = self._get_batch(context), ledger_engine(ledger_url())
+        if batch.state is BatchState.RELEASED:
+            raise BatchError(f"Batch {batch.id} has been released, and its fines are open. Trigger the DAG again.")
+        found = approval.request_approval(engine, batch.id, self.profile.export.approval)
         if found is None or found.answer == "approved":
-            log.info("Batch %s (%s) %s.", ready.id, ready.state, "is approved" if found else "needs no approval")
+            log.info("Batch %s (%s) %s.", batch.id, batch.state, "is approved" if found else "needs no approval")
             return
         if found.answer:
-            close.record_answer(engine, ready.id, found.answer, by=found.answered_by)
-            raise BatchError(f"Batch {ready.id} was {found.answer} before; its fines are open. Start the DAG anew.")
-        run_id = run_url(self.dag_id, ready.run_id)
-        letter = approval_message(
-            ready,
-            (*found.reasons, *([_ASKED_AGAIN] if found.times_asked > 1 else [])),
+            close.record_answer(engine, batch.id, found.answer, by=found.answered_by)
+            raise BatchError(
+                f"Batch {batch.id} has been {found.answer}, and its fines are open. Trigger the DAG again."
+            )
+        url = run_url(self.dag_id, batch.run_id)
+        message = approval_message(
+            batch,
+            (*found.reasons, *([_REQUESTED_AGAIN] if found.times_asked > 1 else [])),
             profile_name=self.profile.name,
             until=datetime.now(UTC) + timedelta(hours=self.profile.export.approval.timeout_hours),
             time_zone=self.profile.time_zone,
-            link=run_id and f"{run_id}/tasks/{self.task_id}/required_actions",
+            link=url and f"{url}/tasks/{self.task_id}/required_actions",
         )
-        self.subject = f"Approve this export of {pluralize(ready.fines, 'fine')}?"
-        self.body = self._preview(letter, ready)
-        request = f"approval batch {ready.id} request {found.times_asked}"
-        send(engine, letter, self.profile.notifications.completed_with_warnings, what=request)
+        self.subject = f"Approve this export of {pluralize(batch.fines, 'fine')}?"
+        self.body = self._preview(message, batch)
+        request = f"approval batch {batch.id} request {found.times_asked}"
+        send(engine, message, self.profile.notifications.completed_with_warnings, what=request)
         super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
-        """Takes down the answer, and lets the fines go unless it was a yes.
+        """Records the answer, and releases the batch unless it is an approval.
 
         Raises:
-            BatchError: nobody answered in time.
+            BatchError: there was no answer in time.
         """
-        ready, engine = self._batch(context), ledger_engine(ledger_url())
-        with record_task(engine, self.task_id, job="export", profile=ready.profile, run_id=ready.run_id):
+        batch, engine = self._get_batch(context), ledger_engine(ledger_url())
+        with record_task(engine, self.task_id, job="export", profile=batch.profile, run_id=batch.run_id):
             if event.get("error_type") == "timeout":
-                close.record_answer(engine, ready.id, "unanswered", by=None)
+                close.record_answer(engine, batch.id, "unanswered", by=None)
                 raise BatchError(
-                    f"Nobody answered within {pluralize(self.profile.export.approval.timeout_hours, 'hour')} whether "
-                    f"batch "
-                    f"{ready.id} may go. Nothing was sent. What it held ({pluralize(ready.fines, 'fine')}) is open, "
-                    f"and the "
-                    "next run takes it; somebody has to answer then."
+                    f"Nobody answered the request to approve batch {batch.id} within "
+                    f"{pluralize(self.profile.export.approval.timeout_hours, 'hour')}. Nothing was uploaded. The batch "
+                    f"was released ({pluralize(batch.fines, 'fine')}), and the next run selects its fines. Answer the "
+                    "request of that run."
                 )
-        said = event.get("chosen_options")
-        if said in ([self.APPROVE], [self.REJECT]):
-            who = event["responded_by_user"]
+        answer = event.get("chosen_options")
+        if answer in ([self.APPROVE], [self.REJECT]):
+            user = event["responded_by_user"]
             close.record_answer(
-                engine, ready.id, "approved" if said == [self.APPROVE] else "refused", by=who and who["name"]
+                engine, batch.id, "approved" if answer == [self.APPROVE] else "refused", by=user and user["name"]
             )
         super().execute_complete(context, event)
 
-    def _batch(self, context: Context) -> Batch:
-        number = context["ti"].xcom_pull(task_ids="build_file")["batch"]
+    def _get_batch(self, context: Context) -> Batch:
+        built: BuiltFile = context["ti"].xcom_pull(task_ids="build_file")
         with ledger_engine(ledger_url()).connect() as connection:
-            return get_batch(connection, number)
+            return get_batch(connection, built["batch_id"])
 
-    def _preview(self, letter: Message, batch: Batch) -> str:
-        return f"{render_message(letter).markdown}\n- `bin/bursar batches file {batch.id}` builds the file to look at\n"
+    def _preview(self, message: Message, batch: Batch) -> str:
+        command = f"bin/bursar batches build-file {batch.id}"
+        return f"{render_message(message).markdown}\n- To look at the file, build it with `{command}`\n"

@@ -1,7 +1,7 @@
-"""Lineage: which files and tables a task reads and writes, as Airflow's assets. Nothing is scheduled by them.
+"""Lineage: the files and tables that tasks read and write, as Airflow's assets. No DAG is scheduled by them.
 
-Airflow shows them; OpenLineage, where it is installed, reports them. Servers go by the ids of their connections,
-since what these lead to is not known while DAGs are parsed.
+Airflow shows them, and OpenLineage reports them where it is installed. A server is named by the id of its connection,
+because connections are not read while DAGs are parsed.
 """
 
 from airflow.sdk import Asset
@@ -11,17 +11,17 @@ from bursar.profiles import Profile
 
 
 def ledger_asset() -> Asset:
-    """The ledger, by its journal."""
+    """Returns the asset of the ledger: its journal."""
     return Asset(name="bursar_ledger", uri=f"postgres://{LEDGER}:5432/ledger/public/journal_entries")
 
 
 def exported_files_asset(profile: Profile) -> Asset:
-    """The folder that a profile's files go to."""
+    """Returns the asset of the folder that a profile exports to."""
     return _folder(profile, "exports", profile.export.output_file_path)
 
 
 def payment_files_asset(profile: Profile) -> Asset:
-    """The folder that a profile's payments come from."""
+    """Returns the asset of the folder that a profile imports from."""
     return _folder(profile, "payments", profile.import_.input_file_path)
 
 

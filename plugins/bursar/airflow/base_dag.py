@@ -1,22 +1,34 @@
-"""What the export DAG and the import DAG of a profile have in common."""
+"""The parts that DAGs share: how they are scheduled and retried, and how a function becomes a task."""
 
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Concatenate, Literal, TypeVar
 
 import psycopg
 import sqlalchemy.exc
-from airflow.sdk import DAG, CronTriggerTimetable, ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk import (
+    DAG,
+    Context,
+    CronTriggerTimetable,
+    ExceptionRetryPolicy,
+    RetryAction,
+    RetryRule,
+    XComArg,
+    get_current_context,
+    task,
+)
 
+from bursar.airflow.report_task import record_task_of_run
 from bursar.errors import BursarError, TransientError
+from bursar.notifications.messages import JOBS
 from bursar.profiles import Profile
 from bursar.profiles.schedule import Schedule
+from bursar.reporting.run_report import Job
 
 Direction = Literal["export", "import"]
+RunT = TypeVar("RunT")
 
-# What a task tells the next one, and the UI: ids, counts, totals, names of files and checksums. Nothing about people.
-Summary = dict[str, Any]
-
-# Whatever has no rule is tried again: broken connections, locks, a ledger that restarts.
+# An error without a rule is retried: broken connections, locks, a ledger that restarts.
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
         RetryRule(exception=TransientError, action=RetryAction.RETRY),
@@ -36,36 +48,62 @@ DEFAULT_ARGS: dict[str, Any] = {
     "max_retry_delay": timedelta(minutes=30),
     "retry_policy": RETRY_POLICY,
 }
-"""How the tasks of all DAGs are retried."""
+"""Arguments of the tasks of all DAGs that report their runs."""
 
 
 def dag_id(profile: Profile, direction: Direction) -> str:
-    """The id of a profile's export or import DAG."""
+    """Returns the id of a profile's export or import DAG."""
     return f"bursar_{direction}__{profile.code}"
 
 
 def get_profile_code(dag_id: str) -> str:
-    """The code of the profile that an export or import DAG belongs to."""
+    """Returns the code of the profile that an export or import DAG belongs to."""
     return dag_id.partition("__")[2]
 
 
-def base_dag(
-    profile: Profile,
-    direction: Direction,
-    schedule: Schedule,
-    **of_direction: Any,  # noqa: ANN401  passed on to Airflow
-) -> DAG:
-    """A DAG without tasks for a section of a profile, scheduled and retried as all of them are."""
+def base_dag(profile: Profile, direction: Direction, schedule: Schedule, **arguments: Any) -> DAG:  # noqa: ANN401
+    """Creates the DAG of a section of a profile, without tasks; `arguments` are passed on to Airflow."""
     return DAG(
         dag_id=dag_id(profile, direction),
+        dag_display_name=JOBS[direction].format(profile.name),
         description=profile.description,
-        # Without start_date and with run_immediately=0 the first run is the next date. Otherwise Airflow would at once
-        # run the last date that a new profile missed, or one that has just passed.
+        # Without start_date and with run_immediately=0 the first run is at the next date of the schedule. Otherwise
+        # Airflow would immediately run the last date before the profile was added.
         schedule=CronTriggerTimetable(schedule.cron, timezone=profile.time_zone, run_immediately=timedelta(0)),
         catchup=False,
         max_active_runs=1,
         is_paused_upon_creation=False,  # `active` in the profile is the switch
         tags=["bursar", direction, profile.code],
         default_args=DEFAULT_ARGS,
-        **of_direction,
+        **arguments,
     )
+
+
+def task_of_run(
+    job: Job,
+    profile: Profile | None,
+    get_run: Callable[[Context], RunT],
+    function: Callable[Concatenate[RunT, ...], object],
+    **arguments: Any,  # noqa: ANN401
+) -> Callable[..., XComArg]:
+    """Makes an Airflow task of a module-level function; called in a DAG with the function's inputs, it adds the task.
+
+    The task has the function's name and docstring. It calls the function with the run, then the inputs. Its duration
+    and its error are recorded for the report of the run.
+
+    Args:
+        job: the job that the DAG does.
+        profile: the profile of the DAG; None for a job of the institution.
+        get_run: makes the function's first argument from Airflow's context.
+        function: the function.
+        arguments: passed on to Airflow.
+    """
+
+    def execute(*inputs: object) -> object:
+        context = get_current_context()
+        with record_task_of_run(function.__name__, profile, job, context):
+            return function(get_run(context), *inputs)
+
+    execute.__name__ = execute.__qualname__ = function.__name__
+    execute.__doc__ = function.__doc__
+    return task(multiple_outputs=False, **arguments)(execute)

@@ -1,11 +1,11 @@
-"""What an installation of Airflow says about where tasks run: section `bursar` of its configuration.
+"""The options of the section `bursar` in Airflow's configuration, which say where tasks run.
 
-- `pool_per_connection` (AIRFLOW__BURSAR__POOL_PER_CONNECTION): tasks that open an S/FTP connection wait in its pool,
-  which `bin/bursar pools` makes. A task whose pool does not exist never runs.
-- `maintenance_queue` (AIRFLOW__BURSAR__MAINTENANCE_QUEUE): the jobs over users go to this queue, where
-  a worker has to listen.
+- `pool_per_connection` (AIRFLOW__BURSAR__POOL_PER_CONNECTION): each S/FTP connection has a pool, whose slots limit the
+  tasks that open it. `bin/bursar airflow create-pools` creates the pools. A task without its pool never runs.
+- `maintenance_queue` (AIRFLOW__BURSAR__MAINTENANCE_QUEUE): the tasks of the maintenance jobs run in this queue. A
+  worker has to serve it.
 
-Without them all tasks share Airflow's default pool and queue, which every installation has.
+Without the options, all tasks use Airflow's default pool and queue.
 """
 
 from collections.abc import Iterable
@@ -21,41 +21,41 @@ OPTIONS = ("pool_per_connection", "maintenance_queue")
 
 
 class Placement(TypedDict, total=False):
-    """Arguments of an Airflow task that say where it waits and runs."""
+    """Arguments of an Airflow task: its pool and its queue."""
 
     pool: str
     queue: str
 
 
 def server_pool(profile: Profile) -> Placement:
-    """For a task that opens the profile's S/FTP connection: the pool has the name of the connection."""
+    """Returns the pool of a task that opens the profile's S/FTP connection; it has the name of the connection."""
     if conf.getboolean(SECTION, "pool_per_connection", fallback=False):
         return {"pool": profile.sftp_connection}
     return {}
 
 
 def maintenance_placement() -> Placement:
-    """For a task of a job over users."""
+    """Returns the queue of a task of a maintenance job."""
     queue = conf.get(SECTION, "maintenance_queue", fallback="")
     return {"queue": queue} if queue else {}
 
 
 def work_dir(settings: Settings, profile: Profile) -> Path:
-    """The folder of this machine that holds the working folders of a profile."""
+    """Returns the folder of this machine that holds the working folders of a profile."""
     return settings.work_dir / profile.code
 
 
 def create_pools(profiles: Iterable[Profile], slots: int) -> list[str]:
-    """Makes the missing pools of the active profiles' servers in Airflow's database; known ones keep their slots.
+    """Creates the missing pools of the active profiles' connections in Airflow's database, and returns their names.
 
-    Returns the names of those that were made.
+    Existing pools keep their slots.
     """
-    from airflow.models.pool import Pool  # noqa: PLC0415  of Airflow's database, which tasks never touch
+    from airflow.models.pool import Pool  # noqa: PLC0415  needs Airflow's database; tasks have none
 
-    servers = sorted({one.sftp_connection for one in profiles if one.export.active or one.import_.active})
-    missing = [server for server in servers if Pool.get_pool(server) is None]
-    for server in missing:
+    connections = sorted({one.sftp_connection for one in profiles if one.export.active or one.import_.active})
+    missing = [connection for connection in connections if Pool.get_pool(connection) is None]
+    for connection in missing:
         Pool.create_or_update_pool(
-            name=server, slots=slots, description="Connections to the bursar's server", include_deferred=False
+            name=connection, slots=slots, description="Connections to the bursar's server", include_deferred=False
         )
     return missing

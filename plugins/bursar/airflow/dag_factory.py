@@ -1,4 +1,4 @@
-"""From a folder of profiles to DAGs: one for each active section."""
+"""Builds the export and import DAGs of the profiles in a folder, one for each active section."""
 
 from airflow.sdk import DAG, get_parsing_context
 
@@ -9,25 +9,25 @@ from bursar.profiles import INCLUDE, ProfileError, load_profiles, load_settings
 
 
 def build_dags() -> dict[str, DAG]:
-    """The DAGs of all good profiles, by id. A task's own process gets only its own DAG.
+    """Builds the DAGs of all valid profiles and returns them by id. The process of a task builds only the task's DAG.
 
-    A wrong profile has no DAG and does not disturb the others; `report_problems` tells about it.
+    An invalid profile has no DAG and does not affect the others; `report_problems` reports it.
     """
     settings = load_settings(INCLUDE / "bursar.yaml")
-    wanted = get_parsing_context().dag_id
-    profiles, _ = load_profiles(INCLUDE / "profiles", settings, code=get_profile_code(wanted) if wanted else None)
+    only = get_parsing_context().dag_id
+    profiles, _ = load_profiles(INCLUDE / "profiles", settings, code=get_profile_code(only) if only else None)
     active = {dag_id(profile, "export"): (export_dag, profile) for profile in profiles if profile.export.active}
     active |= {dag_id(profile, "import"): (import_dag, profile) for profile in profiles if profile.import_.active}
-    return {id_: build(profile, settings) for id_, (build, profile) in active.items() if wanted in (None, id_)}
+    return {id_: build(profile, settings) for id_, (build, profile) in active.items() if only in (None, id_)}
 
 
 def report_problems() -> None:
-    """Raises what is wrong with the profiles, for Airflow to show among its import errors.
+    """Raises the problems of all profiles, so that Airflow shows them as an import error.
 
-    This stands in a DAG file of its own: an import error takes down all DAGs of the file that it comes from.
+    Call it in a DAG file of its own: an import error deactivates all DAGs of its file.
 
     Raises:
-        ProfileError: with file, line and field of each problem.
+        ProfileError: a profile or the settings are wrong; the text has file, line and field of each problem.
     """
     _, problems = load_profiles(INCLUDE / "profiles", load_settings(INCLUDE / "bursar.yaml"))
     if problems:

@@ -1,24 +1,26 @@
-"""The export DAG of a profile: finish what was left, select, build, upload, close."""
+"""The export DAG of a profile: recover unfinished batches; select, build, upload, close; report."""
 
 import logging
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from airflow.sdk import DAG, get_current_context, task
+from airflow.sdk import DAG, Context
 from airflow.sdk.exceptions import AirflowSkipException
+from sqlalchemy import Engine
 
-from bursar.airflow import assets
+from bursar.airflow import assets, config, connections
 from bursar.airflow.approval_operator import ExportApprovalOperator
-from bursar.airflow.base_dag import Summary, base_dag
-from bursar.airflow.config import server_pool, work_dir
-from bursar.airflow.connections import ledger_url, open_folder
+from bursar.airflow.base_dag import base_dag, task_of_run
 from bursar.airflow.dag_docs import export_docs
-from bursar.airflow.report_task import recorded, report_run
-from bursar.airflow.run_params import ExportParams, check_params, export_params, parse_params
+from bursar.airflow.report_task import report_task
+from bursar.airflow.run_params import ExportParams, export_params, parse_params
+from bursar.airflow.task_summaries import BuiltFile, ClosedBatch, RecoveredBatch, SelectedBatch, UploadedFile
 from bursar.db.engine import ledger_engine
-from bursar.exports import approval, build, close, selection
+from bursar.exports import approval, build, close, selection, upload
 from bursar.exports.resend import get_resendable_batch, resend_batch
-from bursar.exports.upload import OpenFolder, upload_file
 from bursar.ledger.batches import Batch, BatchState
 from bursar.profiles import Profile, Settings
 from bursar.remote_files.base import RemoteFolder
@@ -27,127 +29,165 @@ from bursar.work_dir import batch_folder, remove_folder
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExportRun:
+    """A run of a profile's export: the first argument of its tasks.
+
+    `requested_by` is the user who started the run, None for the schedule. `is_running` says whether another run of the
+    DAG, given by its id, is queued or running.
+    """
+
+    profile: Profile
+    settings: Settings
+    engine: Engine
+    run_id: str
+    params: ExportParams
+    requested_by: str | None
+    is_running: Callable[[str], bool]
+
+    @classmethod
+    def from_context(cls, profile: Profile, settings: Settings, context: Context) -> "ExportRun":
+        """Makes the run that a task belongs to.
+
+        Raises:
+            BursarError: the parameters of the run are wrong, or there is no connection to the ledger.
+        """
+        ti, active = context["ti"], ["queued", "running"]
+        return cls(
+            profile=profile,
+            settings=settings,
+            engine=ledger_engine(connections.ledger_url()),
+            run_id=context["run_id"],
+            params=parse_params(context, profile),
+            requested_by=context["dag_run"].triggering_user_name,
+            is_running=lambda run_id: ti.get_dr_count(ti.dag_id, run_ids=[run_id], states=active) > 0,
+        )
+
+    @property
+    def work_dir(self) -> Path:
+        """The folder of this machine that holds the working folders of the profile's batches."""
+        return config.work_dir(self.settings, self.profile)
+
+    def open_folder(self, batch: Batch) -> AbstractContextManager[RemoteFolder]:
+        """Opens the remote folder that a batch is uploaded to."""
+        # Once the part is complete, a missing part means that the bursar has taken the file. In a folder that was
+        # created anew it would be missing as well.
+        may_create = self.profile.export.create_missing_folder and batch.state is not BatchState.PART_COMPLETE
+        return connections.open_folder(batch.sftp_connection, batch.output_file_path, may_create=may_create)
+
+
 def export_dag(profile: Profile, settings: Settings) -> DAG:
     """Builds the DAG of a profile's active export section; the same profile always gives the same DAG."""
-    folder = work_dir(settings, profile)
-
-    def folder_of(batch: Batch) -> AbstractContextManager[RemoteFolder]:
-        # Once a part was complete, a missing file means that the bursar took it. A folder made anew would say that too.
-        may_create = profile.export.create_missing_folder and batch.state is not BatchState.PART_COMPLETE
-        return open_folder(batch.sftp_connection, batch.output_file_path, may_create=may_create)
-
     with base_dag(
-        profile,
-        "export",
-        profile.export.schedule,
-        dag_display_name=f"Export to Bursar Using Profile {profile.name}",
-        doc_md=export_docs(profile, settings),
-        params=export_params(),
+        profile, "export", profile.export.schedule, doc_md=export_docs(profile, settings), params=export_params()
     ) as dag:
+        task = partial(task_of_run, "export", profile, partial(ExportRun.from_context, profile, settings))
+        pool, ledger, files = config.server_pool(profile), assets.ledger_asset(), assets.exported_files_asset(profile)
 
-        @task(**server_pool(profile))
-        @recorded(profile, "export")
-        def recover_unfinished_batches() -> list[Summary]:
-            """Carries to its end what an earlier run may have sent, and lets go what it can't have sent."""
-            context = get_current_context()
-            ti, run_id = context["ti"], context["run_id"]
-            engine, request = ledger_engine(ledger_url()), parse_params(context, profile)
-            check_params(engine, profile, request)
-            if request.dry_run or request.resend_batch:
-                log.info("What earlier runs left is not touched by this run.")
-                return []
-            ended = close.recover_unfinished_batches(
-                engine,
-                profile.code,
-                run_id=run_id,
-                is_running=lambda other: ti.get_dr_count(dag.dag_id, run_ids=[other], states=["queued", "running"]) > 0,
-                open_folder=folder_of,
-                work_dir=folder,
-            )
-            return [{"batch": batch.id, "state": batch.state, "fines": batch.fines} for batch in ended]
+        recover = task(recover_unfinished_batches, **pool)()
+        select = task(select_fines)()
+        build = task(build_file)(select)
+        upload = task(upload_file, **pool, inlets=[ledger], outlets=[files])(build)
+        close = task(close_fines, outlets=[ledger])(upload)
+        report = report_task("export", profile)
 
-        @task
-        @recorded(profile, "export")
-        def select_fines() -> Summary:
-            """Freezes the fines that the profile asks for into a batch, and claims them."""
-            context = get_current_context()
-            request = parse_params(context, profile)
-            batch = _selected(profile, settings, request, context["run_id"])
-            return {
-                "batch": batch.id,
-                "users": batch.users,
-                "fines": batch.fines,
-                "totals": batch.totals,
-                "skipped": batch.skipped,
-            }
-
-        @task
-        @recorded(profile, "export")
-        def build_file(selected: Summary) -> Summary:
-            """Builds the XML file of the batch and checks it against the format and the lines."""
-            if not selected["fines"]:
-                raise AirflowSkipException("Nothing to do: no fine is due for export, so there is no file.")
-            return _built(profile, selected["batch"], folder)
-
-        @task(**server_pool(profile), inlets=[assets.ledger_asset()], outlets=[assets.exported_files_asset(profile)])
-        @recorded(profile, "export")
-        def upload_file(built: Summary) -> Summary:
-            """Brings the file into the bursar's folder, once."""
-            request = parse_params(get_current_context(), profile)
-            batch = _delivered(profile, request, built["batch"], folder_of, folder)
-            return {"batch": batch.id, "file": batch.file_name, "folder": batch.remote_folder}
-
-        @task(outlets=[assets.ledger_asset()])
-        @recorded(profile, "export")
-        def close_fines(uploaded: Summary) -> Summary:
-            """Closes the fines of the delivered batch."""
-            batch = close.close_fines(ledger_engine(ledger_url()), uploaded["batch"])
-            return {"batch": batch.id, "fines": batch.fines, "totals": batch.totals}
-
-        selected = select_fines()
-        recover_unfinished_batches() >> selected
-        built = build_file(selected)  # type: ignore[arg-type]
-        uploaded = upload_file(built)  # type: ignore[arg-type]
+        recover >> select >> build >> upload >> close >> report
         if profile.export.approval.is_limited:
-            built >> ExportApprovalOperator(task_id="wait_for_approval", profile=profile) >> uploaded
-        close_fines(uploaded) >> report_run(profile, "export", dag)  # type: ignore[arg-type]
-
+            build >> ExportApprovalOperator(task_id="wait_for_approval", profile=profile) >> upload
     return dag
 
 
-def _selected(profile: Profile, settings: Settings, request: ExportParams, run_id: str) -> Batch:
-    engine = ledger_engine(ledger_url())
-    if request.resend_batch:
-        log.info("Nothing is selected: batch %s is sent again.", request.resend_batch)
-        return get_resendable_batch(engine, profile.code, request.resend_batch)
-    return selection.select_fines(
-        engine, profile, settings, run_id=run_id, as_of=request.as_of, dry_run=request.dry_run
+def recover_unfinished_batches(run: ExportRun) -> list[RecoveredBatch]:
+    """Closes batches of earlier runs that may have been delivered, and releases the others.
+
+    A dry run and a resend recover nothing.
+
+    Raises:
+        BatchError: the run is to resend a batch that can't be sent again.
+    """
+    if run.params.resend_batch:
+        get_resendable_batch(run.engine, run.profile.code, run.params.resend_batch)
+    if run.params.resend_batch or run.params.dry_run:
+        log.info("This run does not recover batches of earlier runs.")
+        return []
+    recovered = close.recover_unfinished_batches(
+        run.engine,
+        run.profile.code,
+        run_id=run.run_id,
+        is_running=run.is_running,
+        open_folder=run.open_folder,
+        work_dir=run.work_dir,
     )
+    return [{"batch_id": batch.id, "state": batch.state, "fines": batch.fines} for batch in recovered]
 
 
-def _built(profile: Profile, batch_id: int, work_dir: Path) -> Summary:
-    built = build.build_file(ledger_engine(ledger_url()), batch_id, work_dir)
-    if parse_params(get_current_context(), profile).dry_run:
-        remove_folder(batch_folder(work_dir, batch_id))
-    return {"batch": batch_id, "file": built.path.name, "size": built.size, "sha256": built.sha256}
-
-
-def _delivered(profile: Profile, request: ExportParams, batch_id: int, folder_of: OpenFolder, work_dir: Path) -> Batch:
-    if request.dry_run:
-        raise AirflowSkipException(
-            f"A dry run sends nothing. `bin/bursar batches file {batch_id}` builds the file to look at."
+def select_fines(run: ExportRun) -> SelectedBatch:
+    """Selects the fines that are due, and claims them for a batch. A resend returns the batch to send again."""
+    if run.params.resend_batch:
+        log.info("No fines are selected: this run sends batch %s again.", run.params.resend_batch)
+        batch = get_resendable_batch(run.engine, run.profile.code, run.params.resend_batch)
+    else:
+        batch = selection.select_fines(
+            run.engine,
+            run.profile,
+            run.settings,
+            run_id=run.run_id,
+            as_of=run.params.as_of,
+            dry_run=run.params.dry_run,
         )
-    engine = ledger_engine(ledger_url())
-    if not request.resend_batch:
-        approval.require_approved(engine, batch_id, profile.export.approval)
-        return upload_file(engine, batch_id, folder_of, work_dir)
-    context = get_current_context()
-    return resend_batch(
-        engine,
-        profile.code,
-        batch_id,
-        run_id=context["run_id"],
-        requested_by=context["dag_run"].triggering_user_name,
-        open_folder=folder_of,
-        work_dir=work_dir,
-    )
+    return {
+        "batch_id": batch.id,
+        "users": batch.users,
+        "fines": batch.fines,
+        "totals": batch.totals,
+        "skipped": batch.skipped,
+    }
+
+
+def build_file(run: ExportRun, selected: SelectedBatch) -> BuiltFile:
+    """Builds the XML file of the batch, and checks it against the schema and the batch.
+
+    Raises:
+        AirflowSkipException: the batch has no fines.
+    """
+    if not selected["fines"]:
+        raise AirflowSkipException("There is nothing to do: no fine is due for export, so no file is built.")
+    batch_id = selected["batch_id"]
+    file = build.build_file(run.engine, batch_id, run.work_dir)
+    if run.params.dry_run:
+        remove_folder(batch_folder(run.work_dir, batch_id))
+    return {"batch_id": batch_id, "file_name": file.path.name, "size": file.size, "sha256": file.sha256}
+
+
+def upload_file(run: ExportRun, built: BuiltFile) -> UploadedFile:
+    """Uploads the file into the bursar's folder, once.
+
+    Raises:
+        AirflowSkipException: the run is a dry run.
+        BatchError: the batch needs an approval and has none.
+    """
+    batch_id = built["batch_id"]
+    if run.params.dry_run:
+        raise AirflowSkipException(
+            f"A dry run uploads nothing. To look at the file, build it with `bin/bursar batches build-file {batch_id}`."
+        )
+    if run.params.resend_batch:
+        batch = resend_batch(
+            run.engine,
+            run.profile.code,
+            batch_id,
+            run_id=run.run_id,
+            requested_by=run.requested_by,
+            open_folder=run.open_folder,
+            work_dir=run.work_dir,
+        )
+    else:
+        approval.require_approved(run.engine, batch_id, run.profile.export.approval)
+        batch = upload.upload_file(run.engine, batch_id, run.open_folder, run.work_dir)
+    return {"batch_id": batch.id, "file_name": batch.file_name, "remote_folder": batch.remote_folder}
+
+
+def close_fines(run: ExportRun, uploaded: UploadedFile) -> ClosedBatch:
+    """Closes the fines of the delivered batch."""
+    batch = close.close_fines(run.engine, uploaded["batch_id"])
+    return {"batch_id": batch.id, "fines": batch.fines, "totals": batch.totals}

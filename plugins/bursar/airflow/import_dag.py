@@ -1,16 +1,19 @@
-"""The import DAG of a profile: wait for files; read, apply and put away each."""
+"""The import DAG of a profile: wait for payment files; load, apply and archive each; report."""
 
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
-from airflow.sdk import DAG, get_current_context, task, task_group
+from airflow.sdk import DAG, Context, task_group
+from sqlalchemy import Engine
 
-from bursar.airflow import assets
-from bursar.airflow.base_dag import Summary, base_dag
-from bursar.airflow.config import server_pool, work_dir
-from bursar.airflow.connections import ledger_url, open_folder
+from bursar.airflow import assets, config, connections
+from bursar.airflow.base_dag import base_dag, task_of_run
 from bursar.airflow.dag_docs import import_docs
 from bursar.airflow.payment_file_sensor import PaymentFileSensor
-from bursar.airflow.report_task import recorded, report_run
+from bursar.airflow.report_task import report_task
+from bursar.airflow.task_summaries import AppliedFile, ArchivedFile, LoadedFile
 from bursar.db.engine import ledger_engine
 from bursar.errors import InputFileError
 from bursar.imports import apply, archive, load, rejects
@@ -18,84 +21,104 @@ from bursar.profiles import Profile, Settings
 from bursar.remote_files.base import RemoteFolder
 
 
+@dataclass(frozen=True, kw_only=True)
+class ImportRun:
+    """A run of a profile's import: the first argument of its tasks."""
+
+    profile: Profile
+    settings: Settings
+    engine: Engine
+    run_id: str
+
+    @classmethod
+    def from_context(cls, profile: Profile, settings: Settings, context: Context) -> "ImportRun":
+        """Makes the run that a task belongs to.
+
+        Raises:
+            BursarError: there is no connection to the ledger.
+        """
+        engine = ledger_engine(connections.ledger_url())
+        return cls(profile=profile, settings=settings, engine=engine, run_id=context["run_id"])
+
+    @property
+    def work_dir(self) -> Path:
+        """The folder of this machine that holds the working files of the profile."""
+        return config.work_dir(self.settings, self.profile)
+
+    def open_folder(self) -> AbstractContextManager[RemoteFolder]:
+        """Opens the remote folder that the bursar writes payment files to."""
+        return connections.open_folder(
+            self.profile.sftp_connection, self.profile.import_.input_file_path, may_create=False
+        )
+
+
 def import_dag(profile: Profile, settings: Settings) -> DAG:
     """Builds the DAG of a profile's active import section; the same profile always gives the same DAG.
 
-    Files are worked off one after the other, oldest first: totals so far only make sense in the order they were made.
+    Files are imported one after the other, oldest first: cumulative amounts are right only in the order in which the
+    bursar wrote them.
     """
-    folder = work_dir(settings, profile)
-    server = server_pool(profile)
-    payments, ledger = [assets.payment_files_asset(profile)], [assets.ledger_asset()]
-
-    def input_folder() -> AbstractContextManager[RemoteFolder]:
-        return open_folder(profile.sftp_connection, profile.import_.input_file_path, may_create=False)
-
     with base_dag(
         profile,
         "import",
         profile.import_.schedule,
-        dag_display_name=f"Import from Bursar using Profile {profile.name} Fines and Fees",
         doc_md=import_docs(profile, settings),
-        # A file is imported when it comes: a past day has none. Airflow refuses a backfill when it is asked for.
+        # A file is imported when it arrives, so a past day has none: Airflow refuses a backfill.
         allowed_run_types=["scheduled", "manual", "operator_triggered", "asset_triggered"],
     ) as dag:
-
-        @task(
-            max_active_tis_per_dagrun=1,
-            map_index_template="{{ file_name }}",
-            **server,
-            inlets=payments,
-        )
-        @recorded(profile, "import")
-        def load_file(name: str) -> Summary:
-            """Brings the records of a file into the ledger; what is no file of payments is moved to failed."""
-            engine, run_id = ledger_engine(ledger_url()), _run_with(name)
-            with input_folder() as remote:
-                try:
-                    file = load.load_file(engine, profile, name, run_id=run_id, folder=remote, work_dir=folder)
-                except InputFileError:
-                    archive.archive_file(engine, profile, name, run_id=run_id, folder=remote)
-                    raise
-            return {
-                "file": file.id,
-                "name": name,
-                "size": file.size,
-                "sha256": file.sha256,
-                "records": file.records,
-                "totals": file.totals,
-            }
-
-        @task(max_active_tis_per_dagrun=1, map_index_template="{{ file_name }}", outlets=ledger)
-        @recorded(profile, "import")
-        def apply_payments(read: Summary) -> Summary:
-            """Pays the fines of the file, once."""
-            run_id = _run_with(read["name"])
-            file = apply.apply_payments(ledger_engine(ledger_url()), read["file"], run_id=run_id)
-            return {"file": file.id, "name": read["name"], "outcomes": file.outcomes}
-
-        @task(max_active_tis_per_dagrun=1, map_index_template="{{ file_name }}", **server)
-        @recorded(profile, "import")
-        def archive_file(applied: Summary) -> Summary:
-            """Lists the records without effect, and moves the file to processed."""
-            engine, run_id = ledger_engine(ledger_url()), _run_with(applied["name"])
-            rejects.save_rejects(engine, applied["file"], folder / "rejects")
-            with input_folder() as remote:
-                path = archive.archive_file(engine, profile, applied["name"], run_id=run_id, folder=remote)
-            return {"file": applied["file"], "name": applied["name"], "archived_path": path}
+        task = partial(task_of_run, "import", profile, partial(ImportRun.from_context, profile, settings))
+        pool, ledger, files = config.server_pool(profile), assets.ledger_asset(), assets.payment_files_asset(profile)
+        # Airflow shows these labels in the place of the numbers of mapped tasks.
+        one_by_one = partial(task, max_active_tis_per_dagrun=1, map_index_template="{{ task.op_args[0].file_name }}")
 
         @task_group
         def import_file(name: str) -> None:
-            """One file of the bursar's. What goes wrong with it holds up no other."""
-            archive_file(apply_payments(load_file(name)))  # type: ignore[arg-type]
+            """Imports one file. An error in it does not stop the import of the others."""
+            load = one_by_one(load_file, **pool, inlets=[files], map_index_template="{{ task.op_args[0] }}")(name)
+            apply = one_by_one(apply_payments, outlets=[ledger])(load)
+            archive = one_by_one(archive_file, **pool)(apply)
+            load >> apply >> archive
 
-        files = PaymentFileSensor(task_id="wait_for_files", profile=profile).output
-        import_file.expand(name=files) >> report_run(profile, "import", dag)
+        wait = PaymentFileSensor(task_id="wait_for_files", profile=profile)
+        report = report_task("import", profile)
 
+        wait >> import_file.expand(name=wait.output) >> report
     return dag
 
 
-def _run_with(file_name: str) -> str:
-    """The id of the run; Airflow shows the file's name beside its part of the run."""
-    context = get_current_context()
-    context["file_name"] = file_name  # type: ignore[typeddict-unknown-key]
-    return context["run_id"]
+def load_file(run: ImportRun, name: str) -> LoadedFile:
+    """Loads the records of a payment file into the ledger; moves a file that is rejected to `failed`.
+
+    Raises:
+        InputFileError: the file is rejected.
+    """
+    with run.open_folder() as folder:
+        try:
+            file = load.load_file(
+                run.engine, run.profile, name, run_id=run.run_id, folder=folder, work_dir=run.work_dir
+            )
+        except InputFileError:
+            archive.archive_file(run.engine, run.profile, name, run_id=run.run_id, folder=folder)
+            raise
+    return {
+        "file_id": file.id,
+        "file_name": name,
+        "size": file.size,
+        "sha256": file.sha256,
+        "records": file.records,
+        "totals": file.totals,
+    }
+
+
+def apply_payments(run: ImportRun, loaded: LoadedFile) -> AppliedFile:
+    """Applies the payments of the file to the fines, once."""
+    file = apply.apply_payments(run.engine, loaded["file_id"], run_id=run.run_id)
+    return {"file_id": file.id, "file_name": loaded["file_name"], "outcomes": file.outcomes}
+
+
+def archive_file(run: ImportRun, applied: AppliedFile) -> ArchivedFile:
+    """Writes the records without effect into a report, and moves the file to `processed`."""
+    rejects.save_rejects(run.engine, applied["file_id"], run.work_dir / "rejects")
+    with run.open_folder() as folder:
+        path = archive.archive_file(run.engine, run.profile, applied["file_name"], run_id=run.run_id, folder=folder)
+    return {"file_id": applied["file_id"], "file_name": applied["file_name"], "archived_path": path}

@@ -1,30 +1,38 @@
-"""The DAGs over users, which a person starts from a form: Purge User Records and Bulk Fine Waiving."""
+"""The maintenance DAGs, which a person starts from a form: Purge User Records and Bulk Fine Waiving."""
 
-from airflow.sdk import DAG, Param, get_current_context, task
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from bursar.airflow.base_dag import DEFAULT_ARGS, Summary
+from airflow.sdk import DAG, Context, Param
+from sqlalchemy import Engine
+
+from bursar.airflow.base_dag import DEFAULT_ARGS, task_of_run
 from bursar.airflow.config import maintenance_placement
 from bursar.airflow.connections import ledger_url
-from bursar.airflow.report_task import recorded, report_run
+from bursar.airflow.report_task import report_task
+from bursar.airflow.task_summaries import MaintenanceResult
 from bursar.db.engine import ledger_engine
-from bursar.profiles import INCLUDE, load_settings
+from bursar.notifications.messages import JOBS
+from bursar.profiles import INCLUDE, Settings, load_settings
 from bursar.users import purging, waiving
-from bursar.users.maintenance_job import MaintenanceJob
+from bursar.users.maintenance_job import Job, MaintenanceJob
 
-SUM = "^[0-9]{1,11}([.][0-9]{1,3})?$"
+AMOUNT_PATTERN = "^[0-9]{1,11}([.][0-9]{1,3})?$"
 
 DRY_RUN = Param(
     default=True,
     type="boolean",
     title="Dry run",
-    description="Only count and report. Switch it off to do it in earnest.",
+    description="Count and report only. Switch it off to change the ledger.",
 )
 USER_GROUPS = Param(
     default=[],
     type=["null", "array"],
     items={"type": "string"},
     title="User groups",
-    description="Codes, one a line. Blank: every group.",
+    description="Codes, one per line. Blank: all groups.",
 )
 
 PURGE_FORM = {
@@ -33,8 +41,8 @@ PURGE_FORM = {
         type="string",
         enum=["purge_date", "expiry_date"],
         values_display={"purge_date": "Purge date", "expiry_date": "Expiry date"},
-        title="Which date",
-        description="Users without this date are never due, and are counted in the report.",
+        title="Date",
+        description="Users without this date are never due. The report counts them.",
     ),
     "days": Param(
         default=0,
@@ -42,16 +50,16 @@ PURGE_FORM = {
         minimum=0,
         maximum=36_500,
         title="Days",
-        description="How many days after that date a user is purged.",
+        description="Number of days after that date on which a user is due.",
     ),
     "user_groups": USER_GROUPS,
     "waive_threshold": Param(
         default="0",
         type="string",
-        pattern=SUM,
+        pattern=AMOUNT_PATTERN,
         title="Waive threshold",
-        description="Such as 5 or 12.50. Users who owe at most this, at the library and at bursars together, in each "
-        "currency, are forgiven it and purged. Above it they are kept and nothing is waived.",
+        description="For example 5 or 12.50. Users who owe at most this amount in each currency, at the library and at "
+        "bursars together, are purged, and their fines are waived. Users who owe more are kept, and their fines stay.",
     ),
     "dry_run": DRY_RUN,
 }
@@ -59,10 +67,10 @@ PURGE_FORM = {
 WAIVE_FORM = {
     "threshold": Param(
         type="string",
-        pattern=SUM,
+        pattern=AMOUNT_PATTERN,
         title="Threshold",
-        description="Such as 5 or 12.50. Only fines of users who owe at most this, library and bursars together, in "
-        "each currency.",
+        description="For example 5 or 12.50. Only fines of users who owe at most this amount in each currency, at the "
+        "library and at bursars together.",
     ),
     "user_groups": USER_GROUPS,
     "fine_fee_types": Param(
@@ -70,111 +78,134 @@ WAIVE_FORM = {
         type=["null", "array"],
         items={"type": "string"},
         title="Fine/fee types",
-        description="One a line. Blank: every type.",
+        description="One per line. Blank: all types.",
     ),
     "libraries": Param(
         default=[],
         type=["null", "array"],
         items={"type": "string"},
         title="Libraries",
-        description="Codes of the owners, one a line. Blank: every owner, the institution too.",
+        description="Codes of the owning libraries, one per line. Blank: all owners, including the institution.",
     ),
     "created_from": Param(
         default=None,
         type=["null", "string"],
         format="date",
         title="Created from",
-        description="The first day. Blank: however old.",
+        description="The first day. Blank: no limit.",
     ),
     "created_to": Param(
         default=None,
         type=["null", "string"],
         format="date",
         title="Created to",
-        description="The last day, included. Blank: until now.",
+        description="The last day, inclusive. Blank: no limit.",
     ),
     "fine_ids": Param(
         default=None,
         type=["null", "string"],
         title="File of fine ids",
-        description="The name of a file in the folder fine_ids of the staging folder: one internal id a line. Only "
-        "these fines, as far as they fit the other choices. Blank: no file.",
+        description="The name of a file in the folder `fine_ids` of the work directory, with one internal id per line. "
+        "Only fines that are listed there and fit the other fields. Blank: no file.",
     ),
     "reason": Param(
-        type="string", minLength=1, maxLength=200, title="Reason", description="Stands in the history of each fine."
+        type="string", minLength=1, maxLength=200, title="Reason", description="Is shown in the history of each fine."
     ),
     "comment": Param(
-        default=None, type=["null", "string"], maxLength=2_000, title="Comment", description="Stands behind the reason."
+        default=None,
+        type=["null", "string"],
+        maxLength=2_000,
+        title="Comment",
+        description="Is shown after the reason.",
     ),
     "dry_run": DRY_RUN,
 }
 
 PURGE_DOCUMENTATION = """
-Deletes users whose purge date, or expiry date, has passed. The money stays accountable, the personal data goes.
+Deletes the personal data of users whose purge date, or expiry date, has passed. Fines and journal stay.
 
-Nobody is purged who has fines outstanding at a bursar, in an export that has not ended, or in dispute, or whom the
-library owes money. The report counts who was kept and why; `bin/bursar users jobs` lists the runs, and
-`bin/bursar users report <job>` each user, by internal id.
+A user is kept if a fine is outstanding at a bursar, is in an unfinished export, or is disputed, or if the library owes
+the user money. The report counts the users who were kept, by reason. `bin/bursar jobs list` lists the runs, and
+`bin/bursar jobs results <job>` lists each user by internal id.
 
-It is one transaction. A failed or repeated task changes nothing twice; exports and imports wait while it takes place.
+The run is one transaction. A repeated task does not repeat the purge. Exports and imports wait until it has ended.
 """
 
 WAIVE_DOCUMENTATION = """
-Waives the fines that fit all that is chosen, of users who owe at most the threshold in all.
+Waives the fines that fit all fields of the form. Their users owe at most the threshold in all.
 
-What is outstanding at a bursar counts as debt. It is waived only if the institution allows it
-(`allow_activity_on_transferred_finesfees` in bursar.yaml), and the next export tells the bursar. Credits, disputed
-fines and fines in an export that has not ended are left alone. The report counts what stayed and why; `bin/bursar
-users jobs` lists the runs, and `bin/bursar users report <job>` each fine.
+Amounts outstanding at a bursar count as debt. They are waived only if the institution allows it
+(`allow_activity_on_transferred_finesfees` in bursar.yaml); the next export reports it to the bursar. Credits, disputed
+fines and fines in an unfinished export are not waived. The report counts the fines that stay, by reason. `bin/bursar
+jobs list` lists the runs, and `bin/bursar jobs results <job>` lists each fine.
 
-It is one transaction. A failed or repeated task changes nothing twice; exports and imports wait while it takes place.
+The run is one transaction. A repeated task does not repeat the waiving. Exports and imports wait until it has ended.
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaintenanceRun:
+    """A run of a job over users: the first argument of its task. `form` holds the fields that a person filled in."""
+
+    engine: Engine
+    settings: Settings
+    run_id: str
+    as_of: datetime
+    form: Mapping[str, Any]
+
+    @classmethod
+    def from_context(cls, context: Context) -> "MaintenanceRun":
+        """Makes the run that a task belongs to. Settings are read by the task, so the DAG exists without them.
+
+        Raises:
+            ProfileError: the settings are wrong.
+            BursarError: there is no connection to the ledger.
+        """
+        return cls(
+            engine=ledger_engine(ledger_url()),
+            settings=load_settings(INCLUDE / "bursar.yaml"),
+            run_id=context["run_id"],
+            as_of=context["dag_run"].run_after,
+            form=context["params"],
+        )
 
 
 def purge_dag() -> DAG:
     """Builds the DAG of Purge User Records."""
-    with _dag("bursar_purge_users", "Purge User Records", PURGE_FORM, PURGE_DOCUMENTATION) as dag:
+    with _maintenance_dag("bursar_purge_users", "purge", PURGE_FORM, PURGE_DOCUMENTATION) as dag:
+        purge = task_of_run("purge", None, MaintenanceRun.from_context, purge_users)()
+        report = report_task("purge", None)
 
-        @task
-        @recorded(None, "purge")
-        def purge_users() -> Summary:
-            """Purges the users that are due, or in a dry run counts them."""
-            context = get_current_context()
-            settings = load_settings(INCLUDE / "bursar.yaml")
-            choices = purging.PurgeParams.of_form(context["params"])
-            run_id, as_of = context["run_id"], context["dag_run"].run_after
-            return _summary(
-                purging.purge_users(ledger_engine(ledger_url()), choices, settings, run_id=run_id, as_of=as_of)
-            )
-
-        purge_users() >> report_run(None, "purge", dag)
+        purge >> report
     return dag
 
 
 def waive_dag() -> DAG:
     """Builds the DAG of Bulk Fine Waiving."""
-    with _dag("bursar_waive_fines", "Bulk Fine Waiving", WAIVE_FORM, WAIVE_DOCUMENTATION) as dag:
+    with _maintenance_dag("bursar_waive_fines", "waive", WAIVE_FORM, WAIVE_DOCUMENTATION) as dag:
+        waive = task_of_run("waive", None, MaintenanceRun.from_context, waive_fines)()
+        report = report_task("waive", None)
 
-        @task
-        @recorded(None, "waive")
-        def waive_fines() -> Summary:
-            """Waives the fines that were chosen, or in a dry run counts them."""
-            context = get_current_context()
-            settings = load_settings(INCLUDE / "bursar.yaml")
-            choices = waiving.WaiveParams.of_form(context["params"])
-            run_id, as_of = context["run_id"], context["dag_run"].run_after
-            return _summary(
-                waiving.waive_fines(ledger_engine(ledger_url()), choices, settings, run_id=run_id, as_of=as_of)
-            )
-
-        waive_fines() >> report_run(None, "waive", dag)
+        waive >> report
     return dag
 
 
-def _dag(dag_id: str, name: str, form: dict[str, Param], documentation: str) -> DAG:
+def purge_users(run: MaintenanceRun) -> MaintenanceResult:
+    """Purges the users that are due. A dry run counts them."""
+    params = purging.PurgeParams.of_form(run.form)
+    return _result(purging.purge_users(run.engine, params, run.settings, run_id=run.run_id, as_of=run.as_of))
+
+
+def waive_fines(run: MaintenanceRun) -> MaintenanceResult:
+    """Waives the fines that fit the form. A dry run counts them."""
+    params = waiving.WaiveParams.of_form(run.form)
+    return _result(waiving.waive_fines(run.engine, params, run.settings, run_id=run.run_id, as_of=run.as_of))
+
+
+def _maintenance_dag(dag_id: str, job: Job, form: dict[str, Param], documentation: str) -> DAG:
     return DAG(
         dag_id=dag_id,
-        dag_display_name=name,
+        dag_display_name=JOBS[job],
         doc_md=documentation,
         schedule=None,
         params=form,
@@ -185,9 +216,9 @@ def _dag(dag_id: str, name: str, form: dict[str, Param], documentation: str) -> 
     )
 
 
-def _summary(job: MaintenanceJob) -> Summary:
+def _result(job: MaintenanceJob) -> MaintenanceResult:
     return {
-        "job": job.id,
+        "job_id": job.id,
         "dry_run": job.dry_run,
         "users": job.users,
         "fines": job.fines,

@@ -1,4 +1,4 @@
-"""Bursar's own figures beside Airflow's metrics: they go where those go, StatsD or OpenTelemetry, or nowhere.
+"""Bursar's metrics. They are sent to where Airflow sends its own (StatsD or OpenTelemetry), if it sends any.
 
 | metric                              | kind    | tags                    |
 | ----------------------------------- | ------- | ----------------------- |
@@ -10,8 +10,8 @@
 | `bursar.unsent_batches`             | gauge   | profile                 |
 | `bursar.oldest_unsent_batch_age`    | gauge   | profile; in seconds     |
 
-Money is in thousandths of its currency, whatever decimals that has: counters are whole numbers, and the ledger keeps
-three decimals. Metrics are for curves and alerts: accounts are in the ledger and its job reports.
+Money is in thousandths of each currency, because counters are integers and the ledger keeps three decimals. Metrics
+serve charts and alerts; for accounting use the ledger and the run reports.
 """
 
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ from bursar.reporting.run_report import RunReport
 
 
 def send_metrics(engine: Engine, report: RunReport) -> None:
-    """Sends what a run did and what is unsent now. What was tried out in a dry run does not count."""
+    """Sends the figures of a run, and the batches that are unsent now. A dry run counts as a run, but not its fines."""
     profile = {"profile": report.profile or "all"}
     job = profile | {"job": report.job}
     stats.incr("bursar.jobs", tags=job | {"outcome": report.outcome.replace(" ", "_")})

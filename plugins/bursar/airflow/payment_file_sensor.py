@@ -1,4 +1,4 @@
-"""The sensor that waits for the bursar's files. While it waits, no worker and no process is occupied."""
+"""The sensor that waits for payment files. While it waits, it occupies no worker and no process."""
 
 from typing import Any, NoReturn
 
@@ -16,26 +16,26 @@ from bursar.money import pluralize
 from bursar.profiles import INCLUDE, Profile, load_settings
 
 MIN_SECONDS, MAX_SECONDS = 5, 60
-"""Between two looks; in these bounds it is the time in which a file settles."""
+"""Limits of the pause between two checks, which otherwise is the time for which a file has to be stable."""
 
 _DEADLINE = (
     "{{ ([dag_run.run_after, dag_run.start_date or dag_run.run_after] | max"
     " + macros.timedelta(minutes=%d)).isoformat() }}"
 )
-"""A run that starts late, or is cleared after it ended, waits from its start, not from the date of its schedule."""
+"""The template of the deadline. The time counts from the date of the run, or from its start if it starts later."""
 
 
 class PaymentFileSensor(BaseSensorOperator):
-    """Waits until files of a profile are ready to be read, and returns their names, oldest first.
+    """Waits until payment files of a profile are ready to be loaded, and returns their names, oldest first.
 
-    The scheduler hands the wait to the triggerer (`PaymentFileTrigger`) without a worker. When the wait ends,
-    a worker runs `execute_complete`. Without a file by the deadline the task is skipped or fails, as the profile says.
+    The scheduler starts `PaymentFileTrigger` in the triggerer without a worker. When the wait ends, a worker runs
+    `execute_complete`. If no file is ready by the deadline, the task is skipped or fails, as the profile says.
     """
 
     template_fields = ("deadline",)
     start_from_trigger = True
 
-    def __init__(self, *, profile: Profile, **arguments: Any) -> None:  # noqa: ANN401  passed on to Airflow
+    def __init__(self, *, profile: Profile, **arguments: Any) -> None:  # noqa: ANN401
         super().__init__(**arguments)
         section = profile.import_
         self.profile = profile
@@ -46,11 +46,11 @@ class PaymentFileSensor(BaseSensorOperator):
         )
 
     def execute(self, context: Context) -> NoReturn:  # noqa: ARG002
-        """Starts the same wait from a worker, as `airflow tasks test` does."""
+        """Starts the same wait from a worker; only `airflow tasks test` calls this."""
         self.defer(trigger=self._trigger(), method_name=self.execute_complete.__name__)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:  # noqa: ANN401
-        """Records how long the task has waited, and the error if the wait or the trigger failed."""
+        """Records how long the task has waited, and its error if the wait or the trigger has failed."""
         with record_task_of_run(self.task_id, self.profile, "import", context, since=context["ti"].start_date):
             return super().resume_execution(next_method, next_kwargs, context)
 
@@ -58,10 +58,10 @@ class PaymentFileSensor(BaseSensorOperator):
         """Returns the names of the files that are ready.
 
         Raises:
-            AirflowSkipException: the deadline has passed, and the profile does without a file.
-            AirflowSensorTimeout: the deadline has passed, and the profile needs a file; Airflow does not retry it.
-            TransientError: the last look before the deadline failed; each retry looks once more.
-            BursarError: a person has to act.
+            AirflowSkipException: the deadline has passed without a file, and `on_timeout` of the profile is `skip`.
+            AirflowSensorTimeout: the deadline has passed without a file, and `on_timeout` is `fail`. No retry.
+            TransientError: the last check before the deadline failed; each retry checks once more.
+            BursarError: a check failed with an error that needs a person.
         """
         clear_work_dirs(ledger_engine(ledger_url()), load_settings(INCLUDE / "bursar.yaml").work_dir)
         if failure := event.get("failure"):
@@ -70,16 +70,17 @@ class PaymentFileSensor(BaseSensorOperator):
         folder = f"{section.input_file_path} of the connection {self.profile.sftp_connection}"
         if error := event.get("last_error"):
             raise TransientError(
-                f"The waiting time of {pluralize(section.timeout_minutes, 'minute')} is over, and the last look into "
-                f"{folder} failed, so it is unknown whether a file is there. Nothing was imported. "
+                f"The waiting time of {pluralize(section.timeout_minutes, 'minute')} has ended, and the last check of "
+                f"{folder} failed, so it is unknown whether there is a file. Nothing was imported. "
                 f"The error was: {error}"
             )
         if files := event.get("files"):
             return files
-        marker = f" with {section.done_file_suffix} beside it" if section.done_file_suffix else ""
+        done_file = f" with a {section.done_file_suffix} file" if section.done_file_suffix else ""
         message = (
-            f"Within {pluralize(section.timeout_minutes, 'minute')} no file was ready in {folder} called "
-            f"{' or '.join(section.file_patterns)}{marker}. Nothing was imported; the next run looks again."
+            f"Within {pluralize(section.timeout_minutes, 'minute')} no file named "
+            f"{' or '.join(section.file_patterns)}{done_file} was ready in {folder}. Nothing was imported. The "
+            "next run waits again."
         )
         if section.on_timeout == "skip":
             raise AirflowSkipException(message)
@@ -90,5 +91,5 @@ class PaymentFileSensor(BaseSensorOperator):
             profile_code=self.profile.code,
             connection_id=self.profile.sftp_connection,
             deadline=self.deadline,
-            seconds_between_looks=max(MIN_SECONDS, min(MAX_SECONDS, self.profile.import_.stable_for_seconds)),
+            check_interval_seconds=max(MIN_SECONDS, min(MAX_SECONDS, self.profile.import_.stable_for_seconds)),
         )

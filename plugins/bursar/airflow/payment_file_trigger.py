@@ -1,7 +1,7 @@
-"""The trigger that waits for a bursar's payment files, in the event loop of Airflow's triggerer.
+"""The trigger that waits for payment files, in the event loop of Airflow's triggerer.
 
-The SFTP, FTP and PostgreSQL clients block, so each look into a folder runs in a thread. The threads are limited, and
-each connection id has one look at a time: a server that does not answer delays no other server.
+The clients of SFTP, FTP and PostgreSQL block, so each check of a folder runs in a thread. The number of threads is
+limited, and a connection id has one check at a time: a server that does not answer delays no other server.
 """
 
 import asyncio
@@ -32,9 +32,9 @@ _connection_locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
 
 class WaitResult(TypedDict, total=False):
-    """How a wait ended: `files` are ready; or `failure` needs a person; or, with neither, the deadline has passed.
+    """The end of a wait: `files` are ready, or `failure` needs a person, or, with neither, the deadline has passed.
 
-    `last_error` is set if the last look before the deadline failed.
+    `last_error` is set if the last check before the deadline failed.
     """
 
     files: list[str]
@@ -43,24 +43,24 @@ class WaitResult(TypedDict, total=False):
 
 
 class PaymentFileTrigger(BaseTrigger):
-    """Looks into a profile's input folder until payment files are ready or the deadline has passed.
+    """Checks a profile's input folder until payment files are ready or the deadline has passed, at least once.
 
-    It looks at least once. A look that fails with an error that can pass (network, ledger) is repeated until the
-    deadline; an error that needs a person ends the wait. An unexpected error fails the task, which Airflow retries.
+    After a transient error (network, ledger) the check is repeated until the deadline. An error that needs a person
+    ends the wait. An unexpected error fails the task, which Airflow retries.
 
     Args:
-        profile_code: the code of the profile, which is read anew at each look.
+        profile_code: the code of the profile, which each check reads anew.
         connection_id: the profile's S/FTP connection.
-        deadline: ISO 8601 with time zone. It may be a template: Airflow renders it before `run`.
-        seconds_between_looks: the pause after each look.
+        deadline: ISO 8601 with time zone. It may be a template, which Airflow renders before `run`.
+        check_interval_seconds: the pause after each check.
     """
 
-    def __init__(self, *, profile_code: str, connection_id: str, deadline: str, seconds_between_looks: float) -> None:
+    def __init__(self, *, profile_code: str, connection_id: str, deadline: str, check_interval_seconds: float) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.profile_code = profile_code
         self.connection_id = connection_id
         self.deadline = deadline
-        self.seconds_between_looks = seconds_between_looks
+        self.check_interval_seconds = check_interval_seconds
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Returns the class path and the arguments that create this trigger again."""
@@ -68,24 +68,24 @@ class PaymentFileTrigger(BaseTrigger):
             "profile_code": self.profile_code,
             "connection_id": self.connection_id,
             "deadline": self.deadline,
-            "seconds_between_looks": self.seconds_between_looks,
+            "check_interval_seconds": self.check_interval_seconds,
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yields one event, a `WaitResult`. After a restart of the triggerer it begins anew, with the same deadline."""
+        """Yields one event, a `WaitResult`. A restarted triggerer starts it anew, with the same deadline."""
         deadline = datetime.fromisoformat(self.deadline)
         while True:
-            is_last_look = datetime.now(UTC) >= deadline
-            result = await self._look()
-            if is_last_look or result.get("files") or result.get("failure"):
+            is_last_check = datetime.now(UTC) >= deadline
+            result = await self._check()
+            if is_last_check or result.get("files") or result.get("failure"):
                 yield TriggerEvent(result)  # type: ignore[no-untyped-call]
                 return
             seconds_left = (deadline - datetime.now(UTC)).total_seconds()
-            await asyncio.sleep(max(0, min(self.seconds_between_looks, seconds_left)))
+            await asyncio.sleep(max(0, min(self.check_interval_seconds, seconds_left)))
 
-    async def _look(self) -> WaitResult:
-        """Looks once, in a thread, and sorts out errors by the retry policy of all tasks."""
-        context = contextvars.copy_context()  # so that the thread writes into this task's log
+    async def _check(self) -> WaitResult:
+        """Checks once, in a thread, and classifies errors by the retry policy of all tasks."""
+        context = contextvars.copy_context()  # the thread then writes into this task's log
         try:
             async with _connection_locks[self.connection_id]:
                 loop = asyncio.get_running_loop()
@@ -93,21 +93,21 @@ class PaymentFileTrigger(BaseTrigger):
         except Exception as error:
             decision = RETRY_POLICY.evaluate(error, 1, 1)
             if decision.action is RetryAction.RETRY:
-                log.warning("This look failed, and is repeated until the deadline: %s", error)
+                log.warning("This check failed. It is repeated until the deadline. The error was: %s", error)
                 return {"last_error": str(error)}
             if decision.action is RetryAction.FAIL:
-                log.exception("This look failed, and the wait ends.")
-                own = isinstance(error, BursarError)
-                return {"failure": str(error) if own else f"{type(error).__name__}: {decision.reason}"}
+                log.exception("This check failed, and the wait ends.")
+                is_own = isinstance(error, BursarError)
+                return {"failure": str(error) if is_own else f"{type(error).__name__}: {decision.reason}"}
             raise
 
 
 def find_ready_files(profile_code: str) -> list[str]:
-    """Looks into a profile's input folder once; returns the names of the files that are ready, oldest first.
+    """Checks a profile's input folder once; returns the names of the files that are ready, oldest first.
 
     Raises:
         TransientError: the server or the ledger can't be reached, or the profile can't be read.
-        RemoteFolderError: the server refuses the login, can't prove who it is, or has no such folder.
+        RemoteFolderError: the server rejects the login, its identity is not confirmed, or the folder is missing.
         BursarError: there is no such connection.
     """
     session_name.set(f"bursar import {profile_code} wait_for_files")
@@ -124,6 +124,6 @@ def _load_profile(code: str) -> Profile:
         if profile.code == code and profile.import_.active:
             return profile
     raise TransientError(
-        f"The profile {code} has an error, has been removed, or its import is not active: it may be in the middle of "
-        "a change. Run bin/bursar profiles check."
+        f"The profile {code} has an error or has been removed, or its import is not active. Someone may be editing it. "
+        "Run bin/bursar profiles check."
     )

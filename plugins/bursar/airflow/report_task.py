@@ -1,14 +1,13 @@
-"""How the runs of a DAG are reported: its tasks are timed, and a last one records what they did."""
+"""Reporting: each task of a run records its duration and its error, and a last task records the report of the run."""
 
 import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial, wraps
-from typing import ParamSpec, TypeVar
+from functools import partial
 
-from airflow.sdk import DAG, Context, XComArg, get_current_context, task
+from airflow.sdk import Context, XComArg, get_current_context, task
 from airflow.sdk.exceptions import (
     AirflowFailException,
     AirflowRescheduleException,
@@ -17,10 +16,10 @@ from airflow.sdk.exceptions import (
 )
 
 from bursar.airflow import run_listener
-from bursar.airflow.base_dag import Summary
 from bursar.airflow.connections import ledger_url
 from bursar.airflow.metrics import send_metrics
 from bursar.airflow.notifier import notify, run_url
+from bursar.airflow.task_summaries import ReportedRun
 from bursar.db.engine import ledger_engine, session_name
 from bursar.errors import BursarError
 from bursar.money import format_totals, pluralize
@@ -31,9 +30,6 @@ from bursar.reporting.task_timings import get_interrupted_tasks, record_task
 
 log = logging.getLogger(__name__)
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
 _BUILDERS: dict[Job, Callable[..., RunReport]] = {
     "export": build_export_report,
     "import": build_import_report,
@@ -41,10 +37,9 @@ _BUILDERS: dict[Job, Callable[..., RunReport]] = {
     "waive": partial(build_maintenance_report, "waive"),
 }
 
-
 _UNREPORTED = (
-    "What this run did could not be reported ({}); the ledger may be down. See the tasks of the run in Airflow. "
-    "Once the ledger is back, clear report_run."
+    "This run could not be reported ({}). The ledger may be down. See the tasks of the run in Airflow, and clear "
+    "report_run once the ledger is back."
 )
 
 
@@ -52,11 +47,16 @@ _UNREPORTED = (
 def record_task_of_run(
     stage: str, profile: Profile | None, job: Job, context: Context, *, since: datetime | None = None
 ) -> Iterator[None]:
-    """Takes down in the ledger how long a block took and why it failed, if it did; to be skipped is no failure.
+    """Records the duration and the error of its block, for the report of the run; a skipped task has no error.
 
-    `since` is when the stage began, if before the block.
+    Args:
+        stage: the name of the task, without its group.
+        profile: the profile of the DAG; None for a job of the institution.
+        job: the job that the DAG does.
+        context: Airflow's context of the task.
+        since: the start of the task (aware), if it started before the block.
     """
-    part = context["ti"].map_index
+    map_index = context["ti"].map_index
     session_name.set(f"bursar {job} {profile.code if profile else ''} {stage}")
     no_failure: AirflowSkipException | AirflowRescheduleException | None = None
     with record_task(
@@ -65,7 +65,7 @@ def record_task_of_run(
         job=job,
         profile=profile.code if profile else None,
         run_id=context["run_id"],
-        part="" if part is None or part < 0 else str(part),
+        part="" if map_index is None or map_index < 0 else str(map_index),
         since=since,
         speaking=(BursarError, AirflowSensorTimeout),
     ):
@@ -77,90 +77,85 @@ def record_task_of_run(
         raise no_failure
 
 
-def recorded(profile: Profile | None, job: Job) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Makes a task's function a stage of its run."""
+def report_task(job: Job, profile: Profile | None) -> XComArg:
+    """Adds the last task of a DAG, `report_run`, which runs however the other tasks have ended.
 
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        @wraps(function)
-        def timed_function(*args: P.args, **kwargs: P.kwargs) -> R:
-            with record_task_of_run(function.__name__, profile, job, get_current_context()):
-                return function(*args, **kwargs)
-
-        return timed_function
-
-    return decorate
-
-
-def report_run(profile: Profile | None, job: Job, dag: DAG) -> XComArg:
-    """The last task of a DAG: records the report of the run, whatever became of the other tasks.
-
-    It is a teardown, so it also runs after a failure or when a person marks the run as failed. To Airflow it alone
-    decides how the run ended: so it fails if the run did, and also if the report can't be recorded.
+    It is a teardown, so it also runs after a failure, or when a person marks the run as failed. For Airflow the state
+    of a run is then the state of this task alone: so the task fails if the run failed, or if no report was recorded.
     """
 
-    def tell_without_report(context: Context) -> None:
-        """Tells that the run could not be reported: the ledger may be down. Never raises."""
-        if isinstance(context.get("exception"), AirflowFailException):
-            return  # reported as failed
-        dag_run, now = context["dag_run"], datetime.now(UTC)
-        notify(
-            RunReport(
-                job=job,
-                profile=profile.code if profile else None,
-                run_id=context["run_id"],
-                started_at=dag_run.start_date or dag_run.run_after,
-                ended_at=now,
-                outcome=Outcome.FAILED,
-                messages=(_UNREPORTED.format(_reason(context.get("exception"))),),
-            ),
-            profile,
-            run_url(dag.dag_id, context["run_id"]),
-        )
+    def execute() -> ReportedRun:
+        return report_run(job, profile, get_current_context())
 
-    @task(task_id=run_listener.REPORTING_TASK, on_failure_callback=tell_without_report)
-    def report() -> Summary:
-        """Records what the run did, for the job history and for whoever is told."""
-        context = get_current_context()
-        run_id, dag_run = context["run_id"], context["dag_run"]
-        states = context["ti"].get_task_states(dag.dag_id, run_ids=[run_id]).get(run_id, {})
-        engine = ledger_engine(ledger_url())
-        started_at = dag_run.start_date or dag_run.run_after
-        of_profile = profile.code if profile else None
-        failed = _failed(states) or get_interrupted_tasks(engine, job, of_profile, run_id, _in_state(states, "skipped"))
-        built = _BUILDERS[job](engine, of_profile, run_id=run_id, started_at=started_at, failed=failed)
-        recorded = record_report(engine, built)
-        send_metrics(engine, recorded)
-        if days := load_settings(INCLUDE / "bursar.yaml").report_retention_days:
-            delete_reports_before(engine, before=datetime.now(UTC) - timedelta(days=days))
-        _log(recorded)
-        _note(context, recorded)  # before a server is waited for
-        recorded = notify(recorded, profile, run_url(dag.dag_id, run_id))
-        _note(context, recorded)  # with what was not told
-        if recorded.outcome is Outcome.FAILED:
-            raise AirflowFailException("The run failed, and its report is recorded. See the tasks before this one.")
-        return {"outcome": recorded.outcome}
+    execute.__doc__ = report_run.__doc__
+    added: XComArg = task(
+        task_id=run_listener.REPORTING_TASK,
+        multiple_outputs=False,
+        on_failure_callback=partial(notify_of_missing_report, job, profile),
+    )(execute)()
+    added.as_teardown(on_failure_fail_dagrun=True)
+    return added
 
-    last: XComArg = report()
-    last.as_teardown(on_failure_fail_dagrun=True)
-    return last
+
+def report_run(job: Job, profile: Profile | None, context: Context) -> ReportedRun:
+    """Records the report of the run, writes the note of the run, and notifies people.
+
+    Raises:
+        AirflowFailException: the run failed; its report is recorded.
+    """
+    run_id, dag_run, ti = context["run_id"], context["dag_run"], context["ti"]
+    code = profile.code if profile else None
+    states = ti.get_task_states(ti.dag_id, run_ids=[run_id]).get(run_id, {})
+    engine = ledger_engine(ledger_url())
+    failed = _failed(states) or get_interrupted_tasks(engine, job, code, run_id, _in_state(states, "skipped"))
+    started_at = dag_run.start_date or dag_run.run_after
+    built = _BUILDERS[job](engine, code, run_id=run_id, started_at=started_at, failed=failed)
+    report = record_report(engine, built)
+    send_metrics(engine, report)
+    if days := load_settings(INCLUDE / "bursar.yaml").report_retention_days:
+        delete_reports_before(engine, before=datetime.now(UTC) - timedelta(days=days))
+    _log(report)
+    _write_note(context, report)  # before the task waits for a mail server
+    report = notify(report, profile, run_url(ti.dag_id, run_id))
+    _write_note(context, report)  # with the notifications that were not sent
+    if report.outcome is Outcome.FAILED:
+        raise AirflowFailException("The run failed, and its report is recorded. See the tasks before this one.")
+    return {"outcome": report.outcome}
+
+
+def notify_of_missing_report(job: Job, profile: Profile | None, context: Context) -> None:
+    """Notifies people that a run could not be reported, for example because the ledger is down. Never raises."""
+    if isinstance(context.get("exception"), AirflowFailException):
+        return  # reported as failed
+    dag_run = context["dag_run"]
+    report = RunReport(
+        job=job,
+        profile=profile.code if profile else None,
+        run_id=context["run_id"],
+        started_at=dag_run.start_date or dag_run.run_after,
+        ended_at=datetime.now(UTC),
+        outcome=Outcome.FAILED,
+        messages=(_UNREPORTED.format(_reason(context.get("exception"))),),
+    )
+    notify(report, profile, run_url(context["ti"].dag_id, context["run_id"]))
 
 
 def _reason(error: object) -> str:
-    """The sentences of an error of Bursar's, of another one only its name: its text may name people."""
+    """Returns the text of an error of Bursar, and only the name of another error: its text may name people."""
     return str(error) if isinstance(error, BursarError) else type(error).__name__
 
 
 def _failed(states: dict[str, str | None]) -> list[str]:
-    """The stages that failed, each once; those that never ran because of them only if nothing else explains the end."""
+    """Returns the names of the failed tasks, each once; if there are none, of tasks whose upstream tasks failed."""
     return _in_state(states, "failed") or _in_state(states, "upstream_failed")
 
 
-def _in_state(states: dict[str, str | None], wanted: str) -> list[str]:
-    return list(dict.fromkeys(_stage(task_id) for task_id, state in states.items() if state == wanted))
+def _in_state(states: dict[str, str | None], state: str) -> list[str]:
+    return list(dict.fromkeys(_stage(task_id) for task_id, is_in in states.items() if is_in == state))
 
 
 def _stage(task_id: str) -> str:
-    """A task's stage: its id without the group and the number of the file."""
+    """Returns the name of a task: its id without the group and without the map index."""
     return re.sub(r"_\d+$", "", task_id.rpartition(".")[2])
 
 
@@ -173,7 +168,7 @@ def _headline(report: RunReport) -> str:
     return ", ".join(parts)
 
 
-def _note(context: Context, report: RunReport) -> None:
+def _write_note(context: Context, report: RunReport) -> None:
     context["ti"].xcom_push(
         key=run_listener.NOTE, value=run_listener.format_note(_headline(report), list(report.messages))
     )

@@ -1,27 +1,25 @@
-"""What a person can ask of a run of an export, in Airflow's form, on its command line or by its REST API."""
+"""The parameters of an export run, given in Airflow's form, on its command line or by its REST API."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import pendulum
 from airflow.sdk import Context, Param
-from sqlalchemy import Engine
 
 from bursar.errors import BursarError
-from bursar.exports.resend import get_resendable_batch
+from bursar.moments import parse_moment
 from bursar.profiles import Profile
 
-_MOMENT = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$"
+_MOMENT_PATTERN = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$"
 
 
 def export_params() -> dict[str, Param]:
-    """The form: what may be given, and what Airflow refuses before there is a run."""
+    """Returns the fields of the form. Airflow refuses a run whose values break their rules."""
     return {
         "as_of": Param(
             None,
             type=["null", "string"],
             format="date-time",
-            pattern=_MOMENT,
+            pattern=_MOMENT_PATTERN,
             title="As of",
             description="For a single run: measure the age of fines from this moment, not from now. Airflow's own "
             "Logical Date changes nothing.",
@@ -30,22 +28,22 @@ def export_params() -> dict[str, Param]:
             default=False,
             type="boolean",
             title="Dry run",
-            description="Select, build and check the file, but send nothing, close nothing, hold no fine.",
+            description="Select fines, build the file and check it, but upload nothing, close no fines and claim none.",
         ),
         "resend_batch": Param(
             None,
             type=["null", "integer"],
             minimum=1,
             title="Resend batch",
-            description="The number of a batch whose file is to be sent again, the same bytes, and nothing else. "
-            "bin/bursar batches --all lists them.",
+            description="The number of a batch whose file is to be sent again, byte for byte. Nothing else is done. "
+            "bin/bursar batches list --all lists them.",
         ),
     }
 
 
 @dataclass(frozen=True)
 class ExportParams:
-    """What is asked of a run. `as_of` is aware; it is the run's own moment unless another was given."""
+    """The parameters of a run. `as_of` is aware; unless it was given, it is the moment for which the run is due."""
 
     as_of: datetime
     dry_run: bool
@@ -53,37 +51,28 @@ class ExportParams:
 
 
 def parse_params(context: Context, profile: Profile) -> ExportParams:
-    """What is asked of the run that a task belongs to.
+    """Parses the parameters of the run that a task belongs to.
 
     Raises:
-        BursarError: the parameters can't be followed; nothing has happened.
+        BursarError: a parameter is unknown, or they contradict each other.
     """
     dag_run, params = context["dag_run"], dict(context["params"])
     given = set(dag_run.conf or {})
     if unknown := sorted(given - set(export_params())):
         raise BursarError(
-            f"This run was given {', '.join(unknown)}, which an export does not know; there are "
+            f"This run was given {', '.join(unknown)}, but the parameters of an export are "
             f"{', '.join(export_params())}. Nothing was done. Trigger it again."
         )
     as_of, dry_run, resend_batch = params["as_of"], params["dry_run"], params["resend_batch"]
     if dag_run.run_type in ("scheduled", "backfill") and (as_of or resend_batch):
-        raise BursarError("as_of and resend_batch are for manual runs: a scheduled or backfilled run has its own day.")
+        raise BursarError(
+            "as_of and resend_batch are for manual runs: a scheduled or backfilled run has a date of its own."
+        )
     if resend_batch and (as_of or dry_run):
-        raise BursarError("resend_batch sends a file as it was; as_of and dry_run don't go with it. Give one of them.")
-    moment = _moment(as_of, profile.time_zone) if as_of else dag_run.run_after
+        raise BursarError(
+            "resend_batch sends a file again as it was, so it can't be combined with as_of or dry_run. Give it alone."
+        )
+    moment = parse_moment(as_of, profile.time_zone) if as_of else dag_run.run_after
     if as_of and moment > datetime.now(UTC):
-        raise BursarError(f"as_of is {moment:%Y-%m-%d %H:%M %Z}, which has not come yet. Give a moment in the past.")
+        raise BursarError(f"as_of is {moment:%Y-%m-%d %H:%M %Z}, which is in the future. Give a moment in the past.")
     return ExportParams(moment, dry_run, resend_batch)
-
-
-def check_params(engine: Engine, profile: Profile, request: ExportParams) -> None:
-    """Raises a BatchError if a batch is to be sent again that can't be."""
-    if request.resend_batch:
-        get_resendable_batch(engine, profile.code, request.resend_batch)
-
-
-def _moment(text: str, time_zone: str) -> datetime:
-    try:
-        return pendulum.parse(text, tz=time_zone, exact=False)  # type: ignore[return-value]
-    except ValueError as error:
-        raise BursarError(f"as_of is {text!r}, which is no moment. Write it as in 2026-03-01T02:00.") from error

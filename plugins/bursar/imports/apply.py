@@ -47,7 +47,7 @@ def apply_payments(engine: Engine, file_id: int, *, run_id: str) -> ImportFile:
             )
         log.info("Applying the %s of %s.", pluralize(file.records or 0, "record"), file.name)
         run_partitioned(connection, count_partitions(file.records or 0), partial(apply_partition, file))
-        # A record's partition follows from its match. A match may change after that partition is done.
+        # The partition of a record follows from its match. A record may find its fine after that partition was applied.
         if connection.execute(query("imports/list_unsettled_files"), {"file_id": file_id}).scalar_one():
             run_partitioned(connection, 1, partial(apply_partition, file))
         outcomes = _get_outcomes(connection, file)
@@ -63,8 +63,9 @@ def apply_payments(engine: Engine, file_id: int, *, run_id: str) -> ImportFile:
 def apply_partition(file: ImportFile, connection: Connection, partition: Mapping[str, int]) -> None:
     """Applies the records of a partition (see `run_partitioned`) that have no outcome.
 
-    A worker that Airflow gave up on may still get here, too. It settles fewer records than it has matched; then it
-    raises an error, which rolls back its partition.
+    Raises:
+        TransientError: a record has got its outcome from another worker, after Airflow gave up on this one. Nothing was
+            changed.
     """
     parameters = {"file_id": file.id, "amount_mode": file.amount_mode, **partition}
     connection.execute(query("imports/create_matches"))
@@ -92,7 +93,7 @@ def _wait_for_exports(connection: Connection, file: ImportFile) -> None:
         batches = ", ".join(f"{row.id} of {row.profile}" for row in unclosed)
         raise TransientError(
             f"{file.name} pays fines of an export that has not closed them yet (batch {batches}). The file is "
-            "applied after that. If the export does not end, see `bin/bursar batches`."
+            "applied after that. If the export does not end, see `bin/bursar batches list`."
         )
 
 

@@ -183,7 +183,7 @@ def _register(engine: Engine, facts: dict[str, Any]) -> int:
         if read.sha256 != facts["sha256"]:
             log.warning(
                 "Another worker of this run has loaded another file named %s, as file %s. The one that was fetched "
-                "here is not used; `bin/bursar imports` lists it as REGISTERED.",
+                "here is not used; `bin/bursar imports list` lists it as REGISTERED.",
                 *(facts["name"], read.id),
             )
         return read.id

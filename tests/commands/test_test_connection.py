@@ -1,0 +1,56 @@
+"""`bin/bursar profiles test-connection`, against real servers of each kind."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bursar.__main__ import bursar
+from bursar.commands import profiles
+from tests.support.fixtures import make_profile
+from tests.support.servers import USER, RemoteServer
+
+
+@pytest.fixture
+def server(
+    remote: RemoteServer, certificate: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> RemoteServer:
+    """The server that the connection of the profile STUDENTS leads to, with its folder for payments."""
+    caplog.set_level("WARNING", logger="asyncssh")  # the server is in this process, and its log where the output is
+    profile = make_profile()
+    monkeypatch.setattr(profiles, "get_profile", lambda _code: profile)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setenv(f"AIRFLOW_CONN_{profile.sftp_connection.upper()}", json.dumps(remote.connection))
+    (remote.disk / "in" / "a folder").mkdir(parents=True)
+    (remote.disk / "in" / "paid.xml").touch()
+    return remote
+
+
+def said(exit_code: int = 0) -> str:
+    result = CliRunner().invoke(bursar, ["profiles", "test-connection", "STUDENTS"])
+    assert result.exit_code == exit_code, result.output
+    return result.output
+
+
+def test_both_folders_are_opened_and_left_as_they_are(server: RemoteServer) -> None:
+    address = f"{server.connection['conn_type']}://{USER}@127.0.0.1:{server.connection['port']}"
+    assert said() == (
+        "STUDENTS reaches the server, but the folder out does not exist, or the account may not enter it. If it does "
+        "not exist, the first export creates it.\n"
+        f"STUDENTS imports from {address}/in: 1 file.\n"
+    )
+    assert sorted(path.name for path in server.disk.iterdir()) == ["in"]
+    (server.disk / "out").mkdir()
+    assert said().startswith(f"STUDENTS exports to {address}/out: 0 files.\n")
+
+
+@pytest.mark.usefixtures("server")
+def test_what_is_wrong_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(f"AIRFLOW_CONN_{make_profile().sftp_connection.upper()}")
+    assert said(exit_code=1).startswith(f"Error: There is no Airflow connection {make_profile().sftp_connection}.")
+
+
+def test_a_missing_folder_for_payments_is_an_error(server: RemoteServer) -> None:
+    (server.disk / "in").rename(server.disk / "elsewhere")
+    assert "in: there is no such folder" in said(exit_code=1)
