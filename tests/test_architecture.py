@@ -17,11 +17,12 @@ LEVELS = (
     {"exports", "imports", "sources", "users"},
     {"layouts", "remote_files", "ledger"},
     {"db", "profiles"},
-    {"money", "errors", "moments", "progress", "work_dir"},
+    {"described_enum", "errors", "moments", "money", "progress", "work_dir"},
 )
 """The parts of bursar from the top down. A part imports itself and those of lower levels."""
 SAME_LEVEL = {
     ("__main__", "commands"): "the command line has all commands",
+    ("commands", "__main__"): "the reference of the commands is made from the command line",
     ("plugin", "airflow"): "Airflow loads the listener by the plugin",
     ("commands", "airflow"): "an operator uses the connections and the settings of Airflow",
     ("notifications", "reporting"): "a message describes the report of a run",
@@ -94,6 +95,7 @@ def test_dependencies_point_downward() -> None:
         for other in others
         if part_of(name) != part_of(other) and part_of(other)
     }
+    assert {part_of(name) for name in IMPORTS} - {""} <= LEVEL_OF.keys(), "a new part needs its level"
     assert ("exports", "db") in between
     assert {pair for pair in between if LEVEL_OF[pair[0]] > LEVEL_OF[pair[1]]} == set()
     assert {pair for pair in between if LEVEL_OF[pair[0]] == LEVEL_OF[pair[1]]} == SAME_LEVEL.keys()
