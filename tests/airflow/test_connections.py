@@ -22,7 +22,7 @@ from demo.servers import HOST, Account, sftp_server
 from tests.airflow.conftest import Connect
 from tests.support.servers import USER, RemoteServer
 
-pytestmark = pytest.mark.usefixtures("nobodys_keys")
+pytestmark = pytest.mark.usefixtures("empty_ssh_folder")
 
 
 @pytest.fixture
@@ -211,10 +211,10 @@ def test_a_wrong_host_key_is_refused(sftp_remote: RemoteServer, connect: Connect
 
 
 def test_the_key_in_the_connection_decides_over_known_hosts(
-    sftp_remote: RemoteServer, connect: Connect, nobodys_keys: Path
+    sftp_remote: RemoteServer, connect: Connect, empty_ssh_folder: Path
 ) -> None:
     known = f"[127.0.0.1]:{sftp_remote.connection['port']} {sftp_remote.connection['extra']['host_key']}\n"
-    (nobodys_keys / "known_hosts").write_text(known)
+    (empty_ssh_folder / "known_hosts").write_text(known)
     with open_folder(connect(sftp_remote.connection, extra={}), "", may_create=False) as folder:
         assert list(folder.files()) == []
     with (
