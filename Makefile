@@ -9,7 +9,7 @@ SEED ?= 1
 FAULTS ?= 1000
 SECONDS ?= 0
 
-.PHONY: help demo up test test-slow campaign bench check cluster-test image lock installed install
+.PHONY: help demo up test test-slow campaign bench check cluster-test reference image lock installed install
 
 help:
 	@echo 'make demo    a library exports its fines to its bursars, on real parts'
@@ -20,9 +20,10 @@ help:
 	@echo 'make bench   how fast it is beside plain C tools; FINES="100000 1000000" ROUNDS=3 JSON=file'
 	@echo 'make check   linters and types'
 	@echo 'make cluster-test  the services of docker-compose.yaml as native processes, killed while they work; seven minutes'
+	@echo 'make reference  writes the reference pages of profile and settings anew, after a change of their models'
 	@echo 'make lock    writes the lock files anew, after a change of requirements*.txt'
 
-demo up campaign bench cluster-test: export PYTHONPATH = $(CURDIR)/plugins
+demo up campaign bench cluster-test reference: export PYTHONPATH = $(CURDIR)/plugins
 
 demo: installed
 	@.venv/bin/python -m demo
@@ -77,6 +78,9 @@ install:
 	@$(PYTHON) -m venv --clear .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@cp requirements.lock .venv/installed.lock
+
+reference: installed
+	@.venv/bin/python -m docs.reference.generate
 
 # Versions that still fit stay; for the newest of all, remove both lock files first. The cluster's starts from the other
 # one, so that the versions agree.

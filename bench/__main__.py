@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench import report, servers
+from bench.airflow_runs import FINES, measure_runs
 from bench.rounds import Bench, Round
 
 
@@ -29,7 +30,13 @@ def main() -> None:
     ):
         bench = Bench(postgres, server, folder)
         sizes = [_measure(bench, fines, arguments.rounds) for fines in arguments.fines]
-    found = {"machine": report.machine(), "rounds": arguments.rounds, "sizes": sizes}
+        runs = [asdict(found) for found in measure_runs(bench)]
+    found = {
+        "machine": report.machine(),
+        "rounds": arguments.rounds,
+        "sizes": sizes,
+        "airflow": {"fines": FINES, "rounds": runs},
+    }
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=1) + "\n")
     print(report.tables(found))

@@ -30,7 +30,7 @@ def main() -> None:
             for number in range(files):
                 (incoming / f"old-{number}.xml").touch()
             before = server.connections()
-            first, second = (bench.product("look", dict(ledger)) for _ in range(2))
+            first, second = (bench.product("detect_files", dict(ledger)) for _ in range(2))
             connections = (server.connections() - before) / 2
             print(
                 f"| {files:,} | {first['seconds']:.2f} s | {second['seconds']:.2f} s "

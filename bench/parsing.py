@@ -23,7 +23,7 @@ memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.plat
 print(json.dumps([loaded - began, seconds, len(dags), sum(len(dag.tasks) for dag in dags), memory]))
 """
 PROFILES = TIMED.format(
-    imports="from bursar.airflow.dag_factory import integration_dags", build="dags = integration_dags().values()"
+    imports="from bursar.airflow.dag_factory import build_dags", build="dags = build_dags().values()"
 )
 BY_HAND = TIMED.format(
     imports="from airflow.sdk import DAG",

@@ -1,6 +1,6 @@
 """Draws what `make bench JSON=...` found: seconds and memory against the number of fines, as SVG.
 
-PYTHONPATH=plugins .venv/bin/python -m bench.plots docs/performance.svg found.json [more.json ...]
+PYTHONPATH=plugins .venv/bin/python -m bench.plots docs/explanation/performance.svg found.json [more.json ...]
 """
 
 import json

@@ -10,50 +10,19 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from bench.profile import AS_OF, PROFILE, SETTINGS
 from bursar.airflow import dag_factory  # noqa: F401  as a task's process has it
 from bursar.airflow.connections import open_folder
 from bursar.db.engine import ledger_engine
 from bursar.exports import build, close, selection, upload
 from bursar.imports import apply, archive, detect, load, rejects
 from bursar.ledger.batches import Batch
-from bursar.profiles import Profile, Settings
 from bursar.remote_files.base import RemoteFolder
 
 RUN = "bench"
-PROFILE = Profile.model_validate(
-    {
-        "code": "BENCH",
-        "name": "Bench",
-        "sftp_connection": "bursar_bench",
-        "system": "Other",
-        "time_zone": "America/New_York",
-        "export": {
-            "active": True,
-            "time_before_export_days": 7,
-            "user_identifier_type": "02",
-            "identifier_pattern": r"\d{8}",
-            "user_groups": ["UNDERGRADUATE", "GRADUATE", "STAFF"],
-            "institutional_fine_fee": True,
-            "libraries": ["MAIN", "LAW", "SCI"],
-            "output_file_path": "out",
-            "schedule": "daily at 02:00",
-        },
-        "import": {"active": True, "input_file_path": "in", "stable_for_seconds": 0, "schedule": "daily at 06:00"},
-    }
-)
-SETTINGS = Settings.model_validate(
-    {
-        "institution_name": "Bench University",
-        "institution_id": "4321",
-        "default_currency": "USD",
-        "time_zone": "America/New_York",
-    }
-)
-AS_OF = datetime(2026, 11, 1, 7, 0, tzinfo=UTC)
 
 Given = dict[str, Any]  # ledger: URL; staging: folder; batch, file: id; name: of the payment file
 

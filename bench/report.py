@@ -8,8 +8,13 @@ from statistics import median
 from typing import Any
 
 STAGES = {
-    "export": {"select": ["COPY"], "build": ["xmllint"], "deliver": ["sftp put"], "close": ["UPDATE"]},
-    "import": {"read": ["sftp get", "xmllint", "COPY"], "apply": ["UPDATE"], "archive_file": []},
+    "export": {
+        "select_fines": ["COPY"],
+        "build_file": ["xmllint"],
+        "upload_file": ["sftp put"],
+        "close_fines": ["UPDATE"],
+    },
+    "import": {"load_file": ["sftp get", "xmllint", "COPY"], "apply_payments": ["UPDATE"], "archive_file": []},
 }
 """Each stage of the product, and the steps of the reference that do the least of its work."""
 
@@ -40,7 +45,20 @@ def tables(found: dict[str, Any]) -> str:
         for way, rounds in size["ways"].items():
             lines += ["", f"### {way.title()} of {size['fines']:,} fines", ""]
             lines += _table(rounds, STAGES[way], size["fines"])
-    return "\n".join(lines)
+    return "\n".join([*lines, *_airflow_table(found["airflow"])])
+
+
+def _airflow_table(found: dict[str, Any]) -> list[str]:
+    product, plain = ([one[name] for one in found["rounds"]] for name in ("product", "reference"))
+    ratio = median(a / b for a, b in zip(product, plain, strict=True))
+    return [
+        "",
+        f"### Export of {found['fines']:,} fines on Airflow",
+        "",
+        "| run | seconds | reference | seconds | ratio |",
+        "| --- | ---: | --- | ---: | ---: |",
+        f"| export DAG | {median(product):.2f} | empty DAG of the same shape | {median(plain):.2f} | {ratio:.2f} |",
+    ]
 
 
 def _table(rounds: list[dict[str, Any]], stages: dict[str, list[str]], fines: int) -> list[str]:

@@ -17,12 +17,15 @@ from psycopg import sql
 from bench import reference
 from bench.payments import Answer
 from bench.reference import Tools
+from bench.report import STAGES
 from bench.servers import Server
 from bursar.db.engine import ledger_engine, migrate
 from demo.postgres import LEDGER_OWNER, Postgres
 
 ROOT = Path(__file__).parents[1]
 FILL = (Path(__file__).parent / "ledger.sql").read_text(encoding="utf-8")
+COPY = "round"
+"""The ledger of a round."""
 
 Given = dict[str, Any]
 
@@ -76,16 +79,15 @@ class Bench:
     @contextmanager
     def copy_of(self, template: str) -> Iterator[str]:
         """The name of a ledger that equals another one, for as long as the block lasts."""
-        name = "round"
-        self._drop(name)
+        self._drop(COPY)
         with self.postgres.connect() as connection:
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
-                    sql.Identifier(name), sql.Identifier(template)
+                    sql.Identifier(COPY), sql.Identifier(template)
                 )
             )
-        yield name
-        self._drop(name)
+        yield COPY
+        self._drop(COPY)
 
     def export(self, filled: str, fines: int, *, keep_as: str | None = None) -> Round:
         """One export by the product and one by the reference; `keep_as` names the product's ledger for the imports."""
@@ -95,8 +97,8 @@ class Bench:
         shutil.rmtree(staging, ignore_errors=True)
         with self.copy_of(filled) as ledger:
             given: Given = {"ledger": self.url(ledger), "staging": str(staging)}
-            product = {stage: self.product(stage, given) for stage in ("select", "build", "deliver", "close")}
-            self._check_export(ledger, fines, given)
+            product = {stage: self.product(stage, given) for stage in STAGES["export"]}
+            self.check_export(ledger, fines, given)
             if keep_as:
                 self._drop(keep_as)
                 with self.postgres.connect() as connection:
@@ -135,7 +137,7 @@ class Bench:
         incoming, staging = self.server.disk / "in", self.folder / "staging"
         with self.copy_of(exported) as ledger:
             given: Given = {"ledger": self.url(ledger), "staging": str(staging), "name": "paid.xml"}
-            product = {stage: self.product(stage, given) for stage in ("read", "apply", "archive_file")}
+            product = {stage: self.product(stage, given) for stage in STAGES["import"]}
             self._check_import(ledger, outcomes, given)
         (incoming / "processed" / "paid.xml").rename(incoming / "paid.xml")
         fetched = staging / "fetched.xml"
@@ -168,7 +170,8 @@ class Bench:
         given.update(said["result"])
         return {"seconds": said["seconds"], "loaded": said["loaded"], "memory": said["memory"]}
 
-    def _check_export(self, ledger: str, fines: int, given: Given) -> None:
+    def check_export(self, ledger: str, fines: int, given: Given) -> None:
+        """Raises WrongResult unless the ledger and the file `name` with that `sha256` hold the export of all fines."""
         remote = self.server.disk / "out" / given["name"]
         with remote.open("rb") as file:
             digest = file_digest(file, "sha256").hexdigest()

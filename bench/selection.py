@@ -11,7 +11,7 @@ from functools import partial
 
 from bench import servers
 from bench.__main__ import temporary_folder
-from bench.product import AS_OF, PROFILE, SETTINGS
+from bench.profile import AS_OF, PROFILE, SETTINGS
 from bench.rounds import Bench
 from bursar.db.engine import ledger_engine
 from bursar.db.queries import query

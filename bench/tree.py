@@ -64,7 +64,7 @@ def main() -> None:
         bench = Bench(postgres, server, folder)
         for fines in map(int, sys.argv[1:] or ["100000"]):
             name = bench.fill(fines)
-            bench.product("select", {"ledger": bench.url(name)})
+            bench.product("select_fines", {"ledger": bench.url(name)})
             address = f"host={postgres.sockets} user=postgres dbname={name}"
             cells = [f"{fines:,}"]
             for step in STEPS:

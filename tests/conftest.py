@@ -1,4 +1,4 @@
-"""Real parts for the tests: a PostgreSQL of their own, and a migrated ledger for each test that asks."""
+"""Real parts for the tests: a PostgreSQL of their own, and an empty migrated ledger for each test that asks."""
 
 import os
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from bursar.db import partitions
 from bursar.db.engine import grant, ledger_engine, migrate
+from bursar.db.partitions import PARTITIONS
 from demo.postgres import DAGS_ROLE, LEDGER_OWNER, Postgres, embedded_postgres
 from tests.support.fixtures import Library, empty
 
@@ -22,7 +23,7 @@ SYSTEM = PROJECT / "tests" / "system"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Gives Airflow an empty home, gone when the tests end, whatever the environment says and before it is imported."""
+    """Gives Airflow an empty home before it is imported, whatever the environment says; removed when the tests end."""
     home = TemporaryDirectory(prefix="airflow-home-")
     config.add_cleanup(home.cleanup)
     for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
@@ -31,8 +32,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ |= {"AIRFLOW_HOME": home.name, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
 
 
-class FileByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist tells no types
-    """Two workers share the tests file by file, but those of the one Airflow stay together."""
+class FileByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Gives the workers the tests file by file; those of the one Airflow stay together."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
@@ -40,30 +41,36 @@ class FileByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist tells no t
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileByFile:
-    """What shares the tests out, where `make test` asks for workers."""
+    """Returns the scheduler that distributes the tests, where `make test` asks for workers."""
     return FileByFile(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of the one Airflow, which take longest, come first."""
+    """Puts the tests of the one Airflow first, which take longest."""
     items.sort(key=lambda item: SYSTEM not in item.path.parents)
 
 
-@pytest.fixture(autouse=True)
-def _many_fines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few fines are closed and paid as many are: in shares."""
-    monkeypatch.setattr(partitions, "PARTITION_THRESHOLD", 1)
+@pytest.fixture(params=[1, PARTITIONS], ids=["one transaction", "partitions"])
+def partition_count(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Runs a test twice: the few fines of a test are closed and paid in one transaction, and in partitions.
+
+    All other tests have one transaction, like nearly every library. Returns the number of partitions.
+    """
+    count: int = request.param
+    if count > 1:
+        monkeypatch.setattr(partitions, "PARTITION_THRESHOLD", 1)
+    return count
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL server in a folder of the tests', gone when they end.
+    """Runs a PostgreSQL server in a temporary folder.
 
-    Not below pytest's own folder: run as root, the server is another user, whom the next pytest would shut out there.
+    Not below pytest's own folder: run as root, the server is another user, to whom the next pytest closes that folder.
     """
     with TemporaryDirectory(prefix="bursar-tests-") as folder, embedded_postgres(Path(folder)) as server:
         with server.connect() as connection:
-            for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # nobody misses it after a power cut
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # its data need not survive a power cut
                 connection.execute(f"ALTER SYSTEM SET {setting} = off")
             connection.execute("SELECT pg_reload_conf()")
         yield server
@@ -71,7 +78,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def empty_ledger(postgres: Postgres) -> str:
-    """The name of a migrated database, in which the role `bursar` may do what DAGs need."""
+    """Creates a migrated database with the rights of the DAGs' role `bursar`, and returns its name."""
     postgres.create_ledger("ledger")
     with postgres.connect() as connection:  # `empty` deletes journal entries
         connection.execute(f"GRANT SET ON PARAMETER session_replication_role TO {LEDGER_OWNER}")
@@ -84,7 +91,7 @@ def empty_ledger(postgres: Postgres) -> str:
 
 @pytest.fixture
 def owned_ledger(postgres: Postgres, empty_ledger: str) -> Iterator[Engine]:
-    """The ledger of the test in the role of its owner, who may do anything in it: for what no DAG does."""
+    """Returns the ledger of the test in the role of its owner, for changes that no DAG may make."""
     engine = ledger_engine(postgres.url(empty_ledger, user=LEDGER_OWNER))
     yield engine
     engine.dispose()
@@ -92,9 +99,9 @@ def owned_ledger(postgres: Postgres, empty_ledger: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def ledger(postgres: Postgres, empty_ledger: str, owned_ledger: Engine) -> Iterator[Engine]:
-    """A migrated ledger with nothing in it, in the role of the DAGs: what they may not do fails in the tests.
+    """Returns an empty migrated ledger in the role of the DAGs, so that a missing right fails in the tests.
 
-    Emptied, not made anew, for each test: that takes a tenth of the time.
+    It is emptied for each test, which takes a tenth of the time of a new one.
     """
     empty(owned_ledger)
     engine = ledger_engine(postgres.url(empty_ledger, user=DAGS_ROLE))
@@ -104,5 +111,5 @@ def ledger(postgres: Postgres, empty_ledger: str, owned_ledger: Engine) -> Itera
 
 @pytest.fixture
 def library(ledger: Engine) -> Library:
-    """A library with two libraries and two user groups, and nobody in it yet."""
+    """Returns an institution with two libraries and two user groups, and no users."""
     return Library(ledger)

@@ -57,11 +57,11 @@ def work_at_desk(seed: str, comments: list[str], *, allowed: bool) -> Callable[[
         engine = ledger_engine(ledger_url())
         for comment in comments:
             operation = random.choice(OPERATIONS)
-            choice, share = random.random(), random.random()
+            choice, portion = random.random(), random.random()
             commits = reports.points.count["commit"]
             told = {"comment": comment, "operation": operation}
             try:
-                _operate(engine, operation, comment, choice, share, allowed=allowed)
+                _operate(engine, operation, comment, choice, portion, allowed=allowed)
             except LedgerError:
                 reports.report(told | {"outcome": "refused"})
             except Exception as error:
@@ -74,11 +74,11 @@ def work_at_desk(seed: str, comments: list[str], *, allowed: bool) -> Callable[[
     return work
 
 
-def _operate(engine: Engine, operation: str, comment: str, choice: float, share: float, *, allowed: bool) -> None:
+def _operate(engine: Engine, operation: str, comment: str, choice: float, portion: float, *, allowed: bool) -> None:
     with engine.begin() as connection:
         fines = connection.execute(text("SELECT id FROM fines ORDER BY id")).scalars().all()
         fine = fines[int(choice * len(fines))]
-        amount = _part_of(connection, fine, share)
+        amount = _part_of(connection, fine, portion)
         may = {"allow_activity_on_transferred_finesfees": allowed}
         match operation:
             case "pay":
@@ -91,7 +91,7 @@ def _operate(engine: Engine, operation: str, comment: str, choice: float, share:
                 desk.reverse_charge(connection, fine, None, comment)
             case "credit":
                 user = connection.execute(text("SELECT user_id FROM fines WHERE id = :id"), {"id": fine}).scalar_one()
-                sum_ = Decimal(1 + int(share * 9))
+                sum_ = Decimal(1 + int(portion * 9))
                 desk.credit(connection, user_id=user, amount=sum_, currency="USD", comment=comment)
             case "dispute":
                 desk.dispute(connection, fine, comment)
@@ -99,9 +99,9 @@ def _operate(engine: Engine, operation: str, comment: str, choice: float, share:
                 desk.resolve_dispute(connection, fine, comment)
 
 
-def _part_of(connection: Connection, fine: int, share: float) -> Decimal | None:
+def _part_of(connection: Connection, fine: int, portion: float) -> Decimal | None:
     """None for all of what is open, or half of it."""
-    if share < 0.5:
+    if portion < 0.5:
         return None
     query = "SELECT greatest(abs(balance), outstanding) FROM fines WHERE id = :id"
     open_: Decimal = connection.execute(text(query), {"id": fine}).scalar_one()

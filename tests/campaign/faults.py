@@ -101,13 +101,13 @@ def draw(random: Random, stage: str, acts: Acts, *, allowed: Mapping[Kind, int] 
     ]
     kind = random.choices(possible, [allowed[one] for one in possible])[0]
     seconds, alongside, limit = random.uniform(0.02, 0.6), random.random() < 0.5, random.randrange(MAX_FILE)
-    share, side, which = random.random(), random.choice(SIDES), random.random()
+    position, side, which = random.random(), random.choice(SIDES), random.random()
     if kind in UNPLACED:
         return Fault(kind, file_limit=limit if kind == "worker's disk full" else None, seconds=seconds)
     counts = acts.get(stage, {})
     kinds = [one for one in KINDS if counts.get(one)] or ["statement"]
     at: PointKind = "request" if kind in AT_REQUESTS else kinds[int(which * len(kinds))]
-    number = 1 + int(share * max(counts.get(at, 1), 1))
+    number = 1 + int(position * max(counts.get(at, 1), 1))
     if kind in AT_REQUESTS and kind != "the office acts at that moment":
         side = "before"
     return Fault(kind, Point(at, number, side), seconds=seconds, alongside=alongside)

@@ -209,10 +209,10 @@ class Office:
         self.owed[transaction] = max(self.owed.get(transaction, Decimal()) - amount, Decimal())
 
     def _part(self, random: Random, owed: Decimal) -> Decimal:
-        share = random.random()
-        if owed < 0 or share < 0.6:
+        chance = random.random()
+        if owed < 0 or chance < 0.6:
             return owed
-        if share < 0.9:
+        if chance < 0.9:
             return (owed / 2).quantize(Decimal("0.01")) or owed
         return owed + 5
 

@@ -1,4 +1,4 @@
-"""The places where the campaign depends on how Bursar does something: waits, a person's word, working files."""
+"""The places where the campaign depends on how Bursar works: waits, partitions, a person's confirmation, files."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 import bursar.airflow.connections
 import bursar.db.engine
+import bursar.db.partitions
 import bursar.remote_files.base
 import bursar.remote_files.ftp
 import bursar.remote_files.sftp
@@ -16,6 +17,8 @@ from bursar.ledger.batches import get_unfinished_batches
 
 SERVER_SECONDS = 2
 """How long a stage of the campaign waits for a server that does not answer."""
+
+ONE_TRANSACTION = bursar.db.partitions.PARTITION_THRESHOLD
 
 LEDGER_SECONDS = 3
 """How long it waits for a lock in the ledger, and how long a session may be idle in a transaction."""
@@ -33,6 +36,11 @@ def shorten_waits() -> None:
             setattr(module, "TIMEOUT_SECONDS", SERVER_SECONDS)  # noqa: B010
     for name in ("lock_timeout", "idle_in_transaction_session_timeout"):
         bursar.db.engine.SESSION_OPTIONS[name] = f"{LEDGER_SECONDS}s"
+
+
+def set_partitioned(*, partitioned: bool) -> None:
+    """Has the few fines of a campaign closed and paid in several partitions, or in one transaction."""
+    bursar.db.partitions.PARTITION_THRESHOLD = 1 if partitioned else ONE_TRANSACTION
 
 
 def sweep(engine: Engine, folders: Iterable[Path]) -> None:

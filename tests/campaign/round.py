@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from bursar.airflow.connections import ledger_url
 from bursar.db.engine import ledger_engine
+from tests.campaign import product
 from tests.campaign.attempts import Actor, Call, Dead, Try, attempt, result_of
 from tests.campaign.checks import Checks
 from tests.campaign.desk import LibrarySystem, Truth
@@ -53,6 +54,10 @@ class Round:
         world.random = self.part("offices at a moment")
         world.clear(same_name=self.random.random() < 0.5, takes=self.takes)
         self.system = LibrarySystem(world.folder, self.part("library"))
+        # Round 0, which counts the acts of the stages, has partitions: they have more acts.
+        partitioned = number % 2 == 0
+        product.set_partitioned(partitioned=partitioned)
+        self.trace.add("ledger", "closes and applies in partitions" if partitioned else "has one transaction a stage")
 
     def part(self, name: str) -> Random:
         """The part of the plan that belongs to someone."""
@@ -183,12 +188,12 @@ class Round:
 
     def _visit(self, random: Random) -> None:
         for office in self.world.offices.values():
-            share, is_idle = random.random(), len(office.waiting()) < MOST_WAITING
-            if share < 0.6:
+            chance, is_idle = random.random(), len(office.waiting()) < MOST_WAITING
+            if chance < 0.6:
                 office.take()
-            elif is_idle and share < 0.7:
+            elif is_idle and chance < 0.7:
                 office.pay(random)
-            elif is_idle and share < 0.73:
+            elif is_idle and chance < 0.73:
                 office.repeat(random)
-            elif is_idle and share < 0.74:
+            elif is_idle and chance < 0.74:
                 office.send_broken()

@@ -1,10 +1,11 @@
-"""The end of a batch: each fine is closed once, whatever is killed or comes late; or it is let go."""
+"""The end of a batch: each fine is closed once, after any crash and by any late worker; or it is released."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from sqlalchemy import Engine, text
@@ -18,28 +19,29 @@ from bursar.ledger.batches import Batch, BatchState
 from bursar.remote_files.base import RemoteFolder
 from tests.exports.test_upload import exported_once, selected
 from tests.support.export_server import ExportServer
-from tests.support.fault_injection import KilledError, KillSwitch
+from tests.support.fault_injection import InterruptedFolder, KilledError, KillSwitch
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
 
-CLOSING = 3
-"""The commits of a closing: one of each share, and one of the end."""
+IN_PARTITIONS = pytest.mark.parametrize("partition_count", [2], indirect=True)
 
 
-def killed_while_closing(library: Library, batch_id: int, dies_at: int, *, after: bool) -> None:
+def kill_while_closing(library: Library, batch_id: int, partition_count: int, dies_at: int, *, after: bool) -> None:
+    """Kills a closing at one of its commits: one of each partition if there are several, and one of the end."""
+    commits = 1 if partition_count == 1 else partition_count + 1
     death = KillSwitch(dies_at, after)
     with death.at_commits(library.ledger), pytest.raises(KilledError):
         close_fines(library.ledger, batch_id)
-    assert len(death.acts) == (CLOSING if dies_at == CLOSING - 1 else CLOSING - 1)
+    assert len(death.acts) == (commits if dies_at == commits - 1 else commits - 1)
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("dies_at", range(CLOSING))
+@pytest.mark.parametrize(("partition_count", "dies_at"), [(1, 0), (2, 0), (2, 1), (2, 2)], indirect=["partition_count"])
 def test_killed_while_it_closes_and_repeated_each_fine_is_closed_once(
-    library: Library, bursar: ExportServer, tmp_path: Path, dies_at: int, after: bool
+    library: Library, bursar: ExportServer, tmp_path: Path, partition_count: int, dies_at: int, after: bool
 ) -> None:
     found = selected(library, fines=7)
     upload_file(library.ledger, found.id, bursar.open(), tmp_path)
-    killed_while_closing(library, found.id, dies_at, after=after)
+    kill_while_closing(library, found.id, partition_count, dies_at, after=after)
     assert (
         select_fines(library.ledger, make_profile(code="STAFF"), make_settings(), run_id="run 2", as_of=NOW).fines == 0
     )
@@ -48,11 +50,14 @@ def test_killed_while_it_closes_and_repeated_each_fine_is_closed_once(
     assert library.one("SELECT sum(fines) FROM closed_partitions") == 7
 
 
-def test_what_is_closed_in_part_can_not_be_released(library: Library, bursar: ExportServer, tmp_path: Path) -> None:
-    """Whoever says that the bursar has not got it: some of its fines are not open any more."""
+@IN_PARTITIONS
+def test_a_batch_that_is_closed_in_part_can_not_be_released(
+    library: Library, bursar: ExportServer, tmp_path: Path, partition_count: int
+) -> None:
+    """Not even if a person confirms that the bursar has not received it: some of its fines are not open any more."""
     found = selected(library)
     upload_file(library.ledger, found.id, bursar.open(), tmp_path)
-    killed_while_closing(library, found.id, 0, after=True)
+    kill_while_closing(library, found.id, partition_count, 0, after=True)
     with pytest.raises(BatchError, match="closed already"):
         release_batch(library.ledger, found.id, confirmed_not_received=True)
     recover_unfinished_batches(
@@ -67,8 +72,8 @@ def test_what_is_closed_in_part_can_not_be_released(library: Library, bursar: Ex
 
 
 @pytest.mark.parametrize("is_released", [False, True])
-def test_a_worker_that_was_taken_for_dead_closes_nothing_any_more(
-    library: Library, bursar: ExportServer, tmp_path: Path, is_released: bool
+def test_a_worker_that_airflow_gave_up_on_closes_nothing_any_more(
+    library: Library, bursar: ExportServer, tmp_path: Path, partition_count: int, is_released: bool
 ) -> None:
     found = selected(library)
     upload_file(library.ledger, found.id, bursar.open(), tmp_path)
@@ -78,14 +83,52 @@ def test_a_worker_that_was_taken_for_dead_closes_nothing_any_more(
         close_fines(library.ledger, found.id)
     before = library.one("SELECT count(*) FROM journal_entries")
     with suppress(BatchError), library.ledger.begin() as late:
-        close.close_partition(found, late, {"partition_number": 0, "partition_count": 2})
+        close.close_partition(found, late, {"partition_number": 0, "partition_count": partition_count})
     assert library.one("SELECT count(*) FROM journal_entries") == before
 
 
-def test_a_batch_is_not_released_while_somebody_closes_a_share(
+def test_two_workers_at_once_close_each_fine_once(
+    library: Library, bursar: ExportServer, tmp_path: Path, partition_count: int
+) -> None:
+    found = selected(library, fines=7)
+    upload_file(library.ledger, found.id, bursar.open(), tmp_path)
+    start = Barrier(2)
+
+    def close_once(_: int) -> BatchState:
+        start.wait()
+        return close_fines(library.ledger, found.id).state
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(close_once, range(2))) == [BatchState.CLOSED] * 2
+    assert exported_once(library, found)
+    assert library.one("SELECT count(*) FROM closed_partitions") == partition_count
+
+
+@pytest.mark.usefixtures("partition_count")
+def test_a_release_waits_for_the_worker_that_closes_the_batch(
     library: Library, bursar: ExportServer, tmp_path: Path
 ) -> None:
-    """Even if whoever began the closing is gone, and its lock on the batch with it."""
+    found = selected(library)
+    upload_file(library.ledger, found.id, bursar.open(), tmp_path)
+    with ThreadPoolExecutor(1) as pool:
+        releasing: list[Future[Batch]] = []
+
+        def release() -> None:
+            releasing.append(pool.submit(release_batch, library.ledger, found.id, confirmed_not_received=True))
+            with pytest.raises(TimeoutError):
+                releasing[0].result(timeout=0.3)
+
+        with InterruptedFolder(dies_at=0, happens=release).at_commits(library.ledger):
+            close_fines(library.ledger, found.id)
+            with pytest.raises(BatchError, match="is closed"):
+                releasing[0].result()
+    assert exported_once(library, found)
+
+
+def test_a_release_waits_for_a_partition_of_a_worker_that_is_gone(
+    library: Library, bursar: ExportServer, tmp_path: Path
+) -> None:
+    """The worker's lock on the batch is gone with its connection; the transaction of a partition goes on."""
     found = selected(library)
     upload_file(library.ledger, found.id, bursar.open(), tmp_path)
     with ThreadPoolExecutor(1) as pool:
@@ -134,7 +177,7 @@ def test_without_an_active_import_an_exported_fine_counts_as_paid(
         ("INSERT INTO closed_partitions SELECT id, 0, 2, 2 FROM batches", "closed in partitions", 2),
     ],
 )
-def test_a_ledger_changed_by_hand_is_noticed_and_leaves_the_fines_held(
+def test_a_ledger_changed_by_hand_is_noticed_and_the_fines_stay_claimed(
     library: Library,
     owned_ledger: Engine,
     bursar: ExportServer,
@@ -154,7 +197,20 @@ def test_a_ledger_changed_by_hand_is_noticed_and_leaves_the_fines_held(
     assert library.one("SELECT count(*) FROM journal_entries WHERE batch_id IS NOT NULL") == entries
 
 
-def test_an_unsent_batch_is_released_and_its_fines_go_with_the_next(
+@IN_PARTITIONS
+def test_a_claim_in_another_partition_than_its_line_is_noticed(
+    library: Library, owned_ledger: Engine, bursar: ExportServer, tmp_path: Path, partition_count: int
+) -> None:
+    found = selected(library)
+    upload_file(library.ledger, found.id, bursar.open(), tmp_path)
+    with owned_ledger.begin() as connection:
+        connection.execute(text("UPDATE batch_claims SET fine_id = fine_id + 1 WHERE fine_id = 3"))
+    with pytest.raises(BatchError, match=f"not closed: .* in partition [01] of {partition_count}"):
+        close_fines(library.ledger, found.id)
+    assert library.one("SELECT count(*) FROM journal_entries WHERE batch_id IS NOT NULL") == 0
+
+
+def test_an_unsent_batch_is_released_and_the_next_export_has_its_fines(
     library: Library, bursar: ExportServer, tmp_path: Path
 ) -> None:
     found = selected(library)
@@ -166,7 +222,7 @@ def test_an_unsent_batch_is_released_and_its_fines_go_with_the_next(
     assert (again.fines, again.id) == (3, found.id + 1)
 
 
-def test_a_batch_that_may_have_been_sent_is_released_only_on_a_persons_word(
+def test_a_batch_that_may_have_been_sent_is_released_only_if_a_person_confirms(
     library: Library, bursar: ExportServer, tmp_path: Path
 ) -> None:
     found = selected(library)
@@ -180,7 +236,7 @@ def test_a_batch_that_may_have_been_sent_is_released_only_on_a_persons_word(
 def test_a_batch_is_not_released_while_a_worker_delivers_it(
     library: Library, bursar: ExportServer, tmp_path: Path
 ) -> None:
-    """Not even on a person's word, who looked at the server a moment before the file got there."""
+    """Not even if a person confirms, who looked at the server a moment before the file arrived."""
     found = selected(library)
 
     @contextmanager

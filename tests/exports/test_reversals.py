@@ -173,6 +173,7 @@ def test_several_credits_share_what_is_outstanding(office: FakeBursar) -> None:
     assert [office.library.position(credit)[2] for credit in (first, second, third)] == [0, -1, -4]
 
 
+@pytest.mark.usefixtures("partition_count")
 @pytest.mark.parametrize("charge_first", [True, False])
 def test_a_charge_and_its_credit_that_go_to_the_bursar_together_or_apart_are_set_off(
     office: FakeBursar, *, charge_first: bool
@@ -217,7 +218,7 @@ def test_a_reversal_on_its_way_is_claimed_once_and_holds_nobody_up(office: FakeB
     assert [line[3] for line in lines(office, office.export())] == [-1]
 
 
-def test_a_released_reversal_goes_again_under_an_id_of_its_own(office: FakeBursar) -> None:
+def test_a_released_reversal_is_exported_again_under_a_new_id(office: FakeBursar) -> None:
     fine, _ = office.exported("10.00")
     at_the_desk(office, desk.waive, fine)
     batch = select_fines(office.library.ledger, make_profile(), make_settings(), run_id="lost", as_of=NOW)
@@ -240,6 +241,7 @@ def test_two_runs_at_once_send_a_reversal_once(office: FakeBursar) -> None:
     assert office.library.one("SELECT count(*) FROM batch_lines WHERE reversal") == 5
 
 
+@pytest.mark.usefixtures("partition_count")
 def test_a_desk_that_pays_while_a_batch_is_closed_is_waited_for(office: FakeBursar) -> None:
     lost, _ = office.exported("10.00")
     is_reversal(office, lost)

@@ -77,8 +77,7 @@ def end_sessions(postgres: Postgres) -> None:
 
 @pytest.fixture
 def selected(library: Library) -> Batch:
-    for _ in range(60):
-        library.fine()
+    library.fines(60)
     return select_fines(library.ledger, make_profile(), make_settings(), run_id="run 1", as_of=NOW)
 
 

@@ -169,6 +169,7 @@ def test_a_fine_may_have_any_number_of_records(
     assert office.library.position(fine) == position("TRANSFERRED", "0", "0")
 
 
+@pytest.mark.usefixtures("partition_count")
 def test_records_of_one_fine_follow_each_other(office: FakeBursar) -> None:
     fine, transaction = office.exported("10.00")
     sums = ["4", "0", "-1", "4", "4", "4"]
@@ -228,6 +229,7 @@ def test_cumulative_credits_mirror(office: FakeBursar) -> None:
     assert found == ["PARTLY_PAID", "NO_PAYMENT", "PAID", "ALREADY_SETTLED"]
 
 
+@pytest.mark.usefixtures("partition_count")
 def test_a_file_is_applied_once(office: FakeBursar) -> None:
     fine, transaction = office.exported("10.00")
     file = office.file(Payment(transaction, "4"))
@@ -236,6 +238,7 @@ def test_a_file_is_applied_once(office: FakeBursar) -> None:
     assert office.library.position(fine)[2] == Decimal(6)
 
 
+@pytest.mark.usefixtures("partition_count")
 def test_two_workers_at_once_apply_a_file_once_and_two_files_in_turn(office: FakeBursar) -> None:
     fine, transaction = office.exported("10.00")
     files = [office.file(Payment(transaction, "4")), office.file(Payment(transaction, "4"))] * 2
@@ -250,6 +253,7 @@ def test_two_workers_at_once_apply_a_file_once_and_two_files_in_turn(office: Fak
     assert office.library.position(fine)[2] == Decimal(2)
 
 
+@pytest.mark.usefixtures("partition_count")
 def test_desk_and_import_at_once_do_not_lock_each_other_out(office: FakeBursar) -> None:
     exported = [office.library.fine(amount="10") for _ in range(20)]
     office.export()
@@ -274,6 +278,7 @@ def test_desk_and_import_at_once_do_not_lock_each_other_out(office: FakeBursar) 
     assert office.library.one("SELECT sum(abs(balance) + abs(outstanding)) FROM fines") == 0
 
 
+@pytest.mark.usefixtures("partition_count")
 def test_what_the_desk_settles_at_the_last_moment_is_waited_for(office: FakeBursar) -> None:
     """A fine is judged by what is outstanding once nobody else can change it."""
     fine, transaction = office.exported("10.00")
@@ -290,6 +295,7 @@ def test_what_the_desk_settles_at_the_last_moment_is_waited_for(office: FakeBurs
     assert office.library.position(fine) == position("TRANSFERRED", "0", "0")
 
 
+@pytest.mark.usefixtures("partition_count")
 def test_an_application_holds_up_no_other_fine(office: FakeBursar) -> None:
     fine, transaction = office.exported("10.00")
     file = office.file(Payment(transaction, "10"))
@@ -307,30 +313,31 @@ def test_an_application_holds_up_no_other_fine(office: FakeBursar) -> None:
     assert office.library.position(other) == position("CLOSED", "0", "0")
 
 
-def ends_for(share: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever applies that share dies; the other one is applied."""
-    apply_share = apply.apply_partition
+def kill_in_partition(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kills the worker in that partition; the other one is applied."""
+    apply_partition = apply.apply_partition
 
-    def dying(found: ImportFile, connection: Connection, this: Mapping[str, int]) -> None:
-        if this["partition_number"] == share:
+    def dying(found: ImportFile, connection: Connection, partition: Mapping[str, int]) -> None:
+        if partition["partition_number"] == number:
             raise KilledError
-        apply_share(found, connection, this)
+        apply_partition(found, connection, partition)
 
     monkeypatch.setattr(apply, "apply_partition", dying)
 
 
-@pytest.mark.parametrize("dies_for", [0, 1])
+@pytest.mark.parametrize("partition_count", [2], indirect=True)
+@pytest.mark.parametrize("dies_in", [0, 1])
 def test_a_fine_that_is_exported_between_two_tries_is_paid_once(
-    office: FakeBursar, monkeypatch: pytest.MonkeyPatch, dies_for: int
+    office: FakeBursar, monkeypatch: pytest.MonkeyPatch, partition_count: int, dies_in: int
 ) -> None:
-    """Its record is in one share as long as it matches nothing, and in the other when it has found its fine."""
+    """Its record is in one partition as long as it matches nothing, and in the other when it has found its fine."""
     paid, transaction = office.exported("10.00")
     late = office.library.fine(amount="10")
     assert (paid % 2, late % 2) == (1, 0)
     odd = office.library.fine(amount="10")
     file = office.file(Payment(transaction, "10"), Payment(None, "4", internal_id=str(odd)))
     with monkeypatch.context() as patched:
-        ends_for(dies_for, patched)
+        kill_in_partition(dies_in, patched)
         with pytest.raises(KilledError):
             office.apply(file)
     office.export()
@@ -338,26 +345,27 @@ def test_a_fine_that_is_exported_between_two_tries_is_paid_once(
     assert sum(outcome["records"] for outcome in (applied.outcomes or {}).values()) == 2
     first, second = office.outcomes(file)
     assert first.outcome == "PAID"
-    assert second == (Outcome("PARTLY_PAID", Decimal(4), Decimal(0)) if dies_for == 0 else nothing("UNMATCHED"))
-    assert office.library.position(odd)[2] == (6 if dies_for == 0 else 10)
+    assert second == (Outcome("PARTLY_PAID", Decimal(4), Decimal(0)) if dies_in == 0 else nothing("UNMATCHED"))
+    assert office.library.position(odd)[2] == (6 if dies_in == 0 else 10)
 
 
-def test_a_worker_that_was_taken_for_dead_pays_nothing_again(
-    office: FakeBursar, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("partition_count")
+def test_a_worker_that_airflow_gave_up_on_pays_nothing_again(office: FakeBursar) -> None:
     """Another one applies the file while it is between matching and locking; or before it begins."""
     fine, transaction = office.exported("10.00")
     file = office.file(Payment(transaction, "4"), Payment("unknown", "1"))
     with office.library.ledger.connect() as connection:
         found = get_import_file(connection, file)
 
-    def meanwhile(*_: object) -> None:
-        monkeypatch.undo()
-        office.apply(file)
+    with pytest.MonkeyPatch.context() as patched:
 
-    monkeypatch.setattr(apply, "_wait_for_exports", meanwhile)
-    with pytest.raises(TransientError, match="somebody else"), office.library.ledger.begin() as late:
-        apply.apply_partition(found, late, {"partition_number": 0, "partition_count": 1})
+        def apply_in_another_worker(*_: object) -> None:
+            patched.undo()
+            office.apply(file)
+
+        patched.setattr(apply, "_wait_for_exports", apply_in_another_worker)
+        with pytest.raises(TransientError, match="somebody else"), office.library.ledger.begin() as late:
+            apply.apply_partition(found, late, {"partition_number": 0, "partition_count": 1})
     with office.library.ledger.begin() as later:
         apply.apply_partition(found, later, {"partition_number": 0, "partition_count": 1})
     repeated = apply.apply_payments(office.library.ledger, file, run_id="late")
@@ -366,6 +374,7 @@ def test_a_worker_that_was_taken_for_dead_pays_nothing_again(
     assert office.library.position(fine) == position("TRANSFERRED", "0", "6")
 
 
+@pytest.mark.usefixtures("partition_count")
 def test_a_bursar_who_is_quicker_than_the_export_waits_for_it(office: FakeBursar) -> None:
     fine = office.library.fine(amount="10")
     batch = office.export(close=False)
@@ -388,6 +397,7 @@ def test_a_released_batch_was_never_billed(office: FakeBursar) -> None:
     assert office.library.position(fine) == position("ACTIVE", "10", "0")
 
 
+@pytest.mark.usefixtures("partition_count")
 @pytest.mark.parametrize("records", [0, 1, 1_000, 1_001])
 def test_no_record_is_lost_at_any_border(office: FakeBursar, records: int) -> None:
     _, transaction = office.exported("5.00")
@@ -397,13 +407,14 @@ def test_no_record_is_lost_at_any_border(office: FakeBursar, records: int) -> No
     assert sum(outcome["records"] for outcome in (applied.outcomes or {}).values()) == records
 
 
+@pytest.mark.usefixtures("partition_count")
 @pytest.mark.parametrize(
     "change", ["UPDATE import_records SET sum = '9'", "DELETE FROM import_records WHERE number = 2"]
 )
 def test_counts_and_sums_are_compared_and_a_difference_changes_nothing(
     office: FakeBursar, owned_ledger: Engine, change: str
 ) -> None:
-    """In whatever share it is."""
+    """In any partition."""
     fine, transaction = office.exported("10.00")
     file = office.file(Payment(transaction, "10"), Payment("unknown", "0"))
     with owned_ledger.begin() as connection:

@@ -12,20 +12,28 @@ from tests.support.fake_bursar import FakeBursar, Payment
 from tests.support.fault_injection import KilledError, KillSwitch
 from tests.support.payment_inbox import PaymentInbox, xml
 
-ACTS = [
+LOADING = [
     *("files", "read", "files"),  # the bytes are fetched
     "commit",  # the file is registered
     "commit",  # its records are there
-    "commit",  # those of a share are applied
-    "commit",  # those of the other
-    "commit",  # the file is applied
+]
+ARCHIVING = [
     *("files", "create_folder", "entry"),  # the name in the other folder is free
     *("entry", "move", "entry", "commit"),  # the file is moved, and that is recorded
 ]
+APPLYING = {
+    1: ["commit"],
+    2: ["commit", "commit", "commit"],  # of one partition, of the other, and of the file
+}
+DIES_AT = [
+    *((1, act) for act in range(len(LOADING + APPLYING[1] + ARCHIVING))),
+    *((2, act) for act in range(len(LOADING), len(LOADING + APPLYING[2]))),
+]
+"""The number of partitions, and the act; with partitions only the acts of applying, since the others are the same."""
 
 
 def bring_in(inbox: PaymentInbox, run: str, death: KillSwitch | None = None) -> None:
-    """The tasks of a file."""
+    """Runs the tasks of a file."""
     death = death or KillSwitch()
     with death.at_commits(inbox.library.ledger):
         file = inbox.read("a.xml", run, death)
@@ -34,7 +42,7 @@ def bring_in(inbox: PaymentInbox, run: str, death: KillSwitch | None = None) -> 
 
 
 def paid_once(inbox: PaymentInbox, fines: list[int]) -> bool:
-    """Whether 6 of 10 were paid by one entry for each fine, the file was moved once, and nothing else lies there."""
+    """Whether 6 of 10 were paid by one entry for each fine, and the file was moved once and is the only one."""
     entries = inbox.library.one("SELECT count(*) FROM journal_entries WHERE entry_type = 'PAID_AT_BURSAR'")
     applied = inbox.library.one("SELECT count(*) FROM import_files WHERE state = 'APPLIED'")
     return (list(map(inbox.library.position, fines)), entries, applied, list(inbox.files())) == (
@@ -47,33 +55,34 @@ def paid_once(inbox: PaymentInbox, fines: list[int]) -> bool:
 
 @pytest.fixture
 def fines(inbox: PaymentInbox, office: FakeBursar) -> list[int]:
-    """Fines of 10.00, in both shares, of each of which the file in the inbox pays 6.00."""
+    """Fines of 10.00, in both partitions, of each of which the file in the inbox pays 6.00."""
     exported = [office.exported("10.00") for _ in range(3)]
     inbox.put("a.xml", xml(*(Payment(transaction, "6.00") for _, transaction in exported)))
     return [fine for fine, _ in exported]
 
 
-def test_what_an_import_does(inbox: PaymentInbox, fines: list[int]) -> None:
-    """The list that the next tests die along."""
+def test_the_acts_of_an_import(inbox: PaymentInbox, fines: list[int], partition_count: int) -> None:
+    """The list of the acts at which the next test kills it."""
     death = KillSwitch()
     bring_in(inbox, "run 1", death)
-    assert death.acts == ACTS
+    assert death.acts == LOADING + APPLYING[partition_count] + ARCHIVING
     assert paid_once(inbox, fines)
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("dies_at", range(len(ACTS)))
+@pytest.mark.parametrize(("partition_count", "dies_at"), DIES_AT, indirect=["partition_count"])
 @pytest.mark.parametrize("repeated_by", ["run 1", "run 2"])
 def test_killed_anywhere_and_repeated_a_file_has_its_effect_once(
-    inbox: PaymentInbox, fines: list[int], dies_at: int, after: bool, repeated_by: str
+    inbox: PaymentInbox, fines: list[int], partition_count: int, dies_at: int, after: bool, repeated_by: str
 ) -> None:
     with pytest.raises(KilledError):
         bring_in(inbox, "run 1", KillSwitch(dies_at, after))
-    if repeated_by == "run 1" or "a.xml" in inbox.files():  # the next run sees what lies in the folder
+    if repeated_by == "run 1" or "a.xml" in inbox.files():  # the next run sees the files in the folder
         bring_in(inbox, repeated_by)
     assert paid_once(inbox, fines)
 
 
+@pytest.mark.usefixtures("partition_count")
 def test_two_imports_at_once_apply_a_file_once(inbox: PaymentInbox, fines: list[int]) -> None:
     together = Barrier(2)
 

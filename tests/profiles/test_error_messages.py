@@ -12,25 +12,25 @@ Wrong = Callable[[str, str], list[str]]
 
 def test_a_blank_required_value_is_missing(wrong: Wrong) -> None:
     assert wrong("name: Law Library", "name:") == [
-        "2: name: is blank: What people call it. It stands in the names of the jobs."
+        "2: name: is blank: The name for people. It is part of the names of the jobs."
     ]
 
 
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("name: Law Library\n", "1: name: is missing: What people call it. It stands in the names of the jobs."),
+        ("name: Law Library\n", "1: name: is missing: The name for people. It is part of the names of the jobs."),
         ("  active: yes\n",
          "5: export.active: is missing: Whether the job runs. A section that is not active has no DAG."),
         ("  time_before_export_days: 7\n",
          ("5: export.time_before_export_days: is missing: "
-         "How many days to wait before a fine is exported. 0 exports it at once.")),
+         "How many days to wait before a fine is exported. 0 exports it with the next run.")),
         ("  output_file_path: law/out\n",
          ("5: export.output_file_path: is missing: "
-         "The folder that the file goes to, below the sub_directory of the S/FTP connection.")),
+         "The folder to which the file is uploaded, below the `sub_directory` of the S/FTP connection.")),
         ("  input_file_path: law/in\n",
          ("13: import.input_file_path: is missing: "
-         "The folder that the bursar's files arrive in, below the sub_directory of the S/FTP connection.")),
+         "The folder in which the bursar's files arrive, below the `sub_directory` of the S/FTP connection.")),
     ],
 )  # fmt: skip
 def test_what_is_required_has_to_be_there(wrong: Wrong, line: str, problem: str) -> None:

@@ -49,7 +49,7 @@ WHAT_IS_WRONG = [
     "8: code: stands in line 2 already: keep one of the two",
     (
         "9: export.time_before_export_days: is missing: "
-        "How many days to wait before a fine is exported. 0 exports it at once."
+        "How many days to wait before a fine is exported. 0 exports it with the next run."
     ),
     (
         "11: export.minimum_amount_for_user: '10.50' is not a whole number: "
@@ -76,7 +76,7 @@ def test_all_that_is_wrong_with_a_file_is_said_at_once_each_with_its_line(load: 
     profiles, problems = load(law=MANY_FAULTS)
 
     assert profiles == []
-    name_is_missing = "1: name: is missing: What people call it. It stands in the names of the jobs."
+    name_is_missing = "1: name: is missing: The name for people. It is part of the names of the jobs."
     assert problems == [f"law.yaml:{problem}" for problem in [name_is_missing, *WHAT_IS_WRONG]]
 
 

@@ -66,10 +66,8 @@ def test_an_active_export_needs_all_of_it(wrong: Wrong, line: str) -> None:
 def test_both_sections_are_required_though_not_active(wrong: Wrong, good: str) -> None:
     _, _, section = good.partition("import:")
 
-    assert wrong(f"import:{section}", "") == ["1: import: is missing: What comes back from the bursar, and when."]
-    assert wrong(f"import:{section}", "import:\n") == [
-        "13: import: is blank: What comes back from the bursar, and when."
-    ]
+    assert wrong(f"import:{section}", "") == ["1: import: is missing: The import of payments from the bursar."]
+    assert wrong(f"import:{section}", "import:\n") == ["13: import: is blank: The import of payments from the bursar."]
 
 
 def test_a_section_that_is_not_active_may_leave_its_fields_out(changed: Changed, good: str) -> None:

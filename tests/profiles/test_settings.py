@@ -94,8 +94,8 @@ def test_all_that_is_wrong_is_said_at_once(load: Callable[..., Settings], file: 
     text = "institution_id:\ndefault_currency: usd\ntime_zone: Moon\ntime_zone: UTC\n"
 
     assert [problem.partition(": write one")[0] for problem in refusal(load, text, "")] == [
-        "1: institution_id: is blank: InstitutionId in the exported files.",
-        "1: institution_name: is missing: What the library is called in reports.",
+        "1: institution_id: is blank: `InstitutionId` in the exported files.",
+        "1: institution_name: is missing: The name of the library in reports.",
         "2: default_currency: 'usd' is not allowed here: write the three capitals of ISO 4217, as in USD",
         "3: time_zone: 'Moon' is not a time zone",
         "4: time_zone: stands in line 3 already: keep one of the two",

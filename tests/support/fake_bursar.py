@@ -83,15 +83,19 @@ class FakeBursar:
             totals=str({currency: str(total) for currency, total in totals.items()}).replace("'", '"'),
         )
         file: int = self.library.one("SELECT max(id) FROM import_files")
-        for position, payment in enumerate(payments, start=1):
-            self._run(
-                "INSERT INTO import_records (file_id, number, line, transaction_id, internal_id, currency, sum)"
-                " VALUES (:file, :number, :line, :transaction_id, :internal_id, :currency, :sum)",
-                file=file,
-                number=position,
-                line=position * 10,
-                **payment._asdict(),
-            )
+        records = [
+            {"file": file, "number": number, "line": number * 10, **payment._asdict()}
+            for number, payment in enumerate(payments, start=1)
+        ]
+        if records:
+            with self.library.ledger.begin() as connection:
+                connection.execute(
+                    text(
+                        "INSERT INTO import_records (file_id, number, line, transaction_id, internal_id, currency, sum)"
+                        " VALUES (:file, :number, :line, :transaction_id, :internal_id, :currency, :sum)"
+                    ),
+                    records,
+                )
         return file
 
     def pay(self, *payments: Payment, amounts: str = "incremental") -> list[Outcome]:

@@ -120,6 +120,21 @@ class Library:
                 **extra,
             )
 
+    def fines(self, count: int) -> None:
+        """Adds so many charges of one user, in one transaction: for tests that need a file of some length."""
+        user = self.user()
+        with self.ledger.begin() as connection:
+            for _ in range(count):
+                desk.add_fine(
+                    connection,
+                    user_id=user,
+                    fine_fee_type="OVERDUEFINE",
+                    amount=Decimal("12.50"),
+                    currency="USD",
+                    owner_library="MAIN",
+                    created_at=LONG_AGO,
+                )
+
     def position(self, fine: int) -> tuple[str, Decimal, Decimal]:
         """Status, balance and outstanding of a fine."""
         with self.ledger.connect() as connection:

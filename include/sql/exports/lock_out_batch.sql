@@ -1,2 +1,2 @@
--- Holds a batch against everybody until this transaction ends, those that close a share of it among them.
+-- Locks a batch against every other transaction until this one ends, those that close a partition of it among them.
 SELECT FROM batches WHERE id = :batch_id FOR UPDATE;

@@ -1,4 +1,4 @@
--- Writes one entry for each line of a share of a delivered batch. Its amount leaves the balance; where the profile imports, it
+-- Writes one entry for each line of a partition of a delivered batch. Its amount leaves the balance; where the profile imports, it
 -- becomes outstanding, else it counts as paid. A reversal moves neither: the bursar has been told now, that is all. The
 -- journal's trigger closes the fines.
 INSERT INTO journal_entries (fine_id, entry_type, balance_change, outstanding_change, reversal_change, batch_id)

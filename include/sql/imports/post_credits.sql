@@ -1,4 +1,4 @@
--- Makes credits of what a share of a file paid beyond the outstanding amounts, for the same owners as the fines; the next
+-- Makes credits of what a partition of a file paid beyond the outstanding amounts, for the same owners as the fines; the next
 -- export can send them.
 WITH credits AS (
     INSERT INTO fines (user_id, item_id, owner_library, fine_fee_type, currency, amount, comment, created_at, reverses)

@@ -1,4 +1,4 @@
--- Writes what a share of a file paid into the journal, one entry a record; its trigger lowers outstanding and transfers the
+-- Writes what a partition of a file paid into the journal, one entry a record; its trigger lowers outstanding and transfers the
 -- fines. In the order of the fines, in which indexes take entries and rows most easily.
 INSERT INTO journal_entries (fine_id, entry_type, outstanding_change, import_file_id, import_record)
 SELECT records.fine_id, 'PAID_AT_BURSAR', -records.applied, records.file_id, records.number

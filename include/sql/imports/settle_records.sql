@@ -1,4 +1,4 @@
--- Settles the matched records of a share of a file against what their fines have outstanding, and writes each record's outcome,
+-- Settles the matched records of a partition of a file against what their fines have outstanding, and writes each record's outcome,
 -- once.
 -- Records of one fine follow each other in the order of the file: each finds what the ones before it left. Everything is
 -- reckoned in the direction of the charge, so that credits are charges with the signs turned. What is paid beyond the

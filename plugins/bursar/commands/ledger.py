@@ -36,7 +36,7 @@ def migrate_ledger(grant_to: str | None) -> None:
 @click.option("--users", type=CSV_FILE, help="Users and their identifiers.")
 @click.option("--fines", type=CSV_FILE, help="Fines and credits.")
 def load_ledger(groups: Path | None, libraries: Path | None, users: Path | None, fines: Path | None) -> None:
-    """Bring users and fines in from CSV files, all or nothing. Columns: docs/csv.md."""
+    """Bring users and fines in from CSV files, all or nothing. Columns: docs/reference/csv.md."""
     if not any((groups, libraries, users, fines)):
         raise click.UsageError("Name at least one file: --groups, --libraries, --users or --fines.")
     settings = get_settings()

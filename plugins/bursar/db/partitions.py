@@ -1,4 +1,10 @@
-"""Shares: work on many fines, in several transactions at once, so that more than one core of the ledger is used."""
+"""Partitions: work on many fines, divided among several transactions that run at the same time.
+
+A transaction keeps one core of the ledger's server busy. In two, 1,000,000 fines are closed in 12.2 s instead of
+18.6 s, and as many payments are applied in 20 s instead of 30.2 s, on two cores. The costs: a task has three
+connections to the ledger, each partition matches all records of a payment file (3.6 s of a core for 1,000,000), and an
+error in one partition leaves the others committed. So the statements must be safe to repeat.
+"""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,26 +17,31 @@ PARTITION_THRESHOLD = 20_000
 
 
 def count_partitions(fines: int) -> int:
-    """Into how many shares work on so many fines is worth dividing."""
+    """Returns the number of partitions for work on so many fines: 1 below the threshold."""
     return PARTITIONS if fines >= PARTITION_THRESHOLD else 1
 
 
-def run_partitioned(connection: Connection, shares: int, do: Callable[[Connection, Mapping[str, int]], None]) -> None:
-    """Calls `do` for each share: one in this transaction, several at once in transactions of their own.
+def run_partitioned(
+    connection: Connection, partition_count: int, do: Callable[[Connection, Mapping[str, int]], None]
+) -> None:
+    """Calls `do` once for each partition: a single one in this transaction, several in transactions of their own.
 
-    `do` is given what its statements ask for, `share` and `shares`: a fine is in the share that is its id modulo
-    `shares`. The first error is raised when all shares have ended; those that are done stay done, so `do` has to leave
-    alone what was done before, be it by a worker that was taken for dead.
+    `do` gets the parameters `partition_number` and `partition_count` of its statements. A fine belongs to the partition
+    whose number is the fine's id modulo `partition_count`. `do` must skip work that is already committed, even by a
+    worker that Airflow gave up on and that is still running.
+
+    Raises:
+        Exception: the first error of `do`, once all partitions have ended. The other partitions stay committed.
     """
-    if shares == 1:
+    if partition_count == 1:
         do(connection, {"partition_number": 0, "partition_count": 1})
         return
 
-    def do_one(share: int) -> None:
-        with connection.engine.begin() as of_its_own:
-            do(of_its_own, {"partition_number": share, "partition_count": shares})
+    def run_one(partition_number: int) -> None:
+        with connection.engine.begin() as own_connection:
+            do(own_connection, {"partition_number": partition_number, "partition_count": partition_count})
 
     # This transaction does nothing meanwhile.
     connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '15min'"))
-    with ThreadPoolExecutor(shares) as pool:
-        list(pool.map(do_one, range(shares)))
+    with ThreadPoolExecutor(partition_count) as pool:
+        list(pool.map(run_one, range(partition_count)))

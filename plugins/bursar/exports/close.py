@@ -25,12 +25,13 @@ log = logging.getLogger(__name__)
 def close_fines(engine: Engine, batch_id: int, *, closed_by_run_id: str | None = None) -> Batch:
     """Closes the fines of a delivered batch; a closed batch is left alone.
 
-    Few are closed in one transaction, many in shares. The batch holds its fines until all are closed, so that nothing
-    else is done with those that are. `closed_by_run_id` is the run that does it for another run, which left the batch.
+    A small batch is closed in one transaction, a large one in partitions. The batch holds its fines until all are
+    closed, so that nothing else is done with those that are. `closed_by_run_id` is the run that does it for another
+    run, which left the batch.
 
     Raises:
         BatchError: the batch was not delivered, or its lines and its claims don't agree: nothing was changed. Or its
-            shares don't agree with it: its fines stay held.
+            partitions don't agree with it: its fines stay held.
     """
     with engine.begin() as connection:
         found = get_batch(connection, batch_id, lock=True)
@@ -61,12 +62,14 @@ def close_fines(engine: Engine, batch_id: int, *, closed_by_run_id: str | None =
     return ended
 
 
-def close_partition(found: Batch, connection: Connection, share: Mapping[str, int]) -> None:
-    """Closes the fines of a share (see `run_partitioned`), unless that was done before.
+def close_partition(found: Batch, connection: Connection, partition: Mapping[str, int]) -> None:
+    """Closes the fines of a partition (see `run_partitioned`), unless it has been closed before.
 
-    Whoever was taken for dead may come here late: then the batch is closed, or was released.
+    Raises:
+        BatchError: the batch has been closed or released by another worker, after Airflow gave up on this one. Or
+            lines and claims of the partition don't agree. Nothing was changed.
     """
-    this = {"batch_id": found.id, **share}
+    this = {"batch_id": found.id, **partition}
     fines = connection.execute(query("exports/claim_partition"), this).scalar()
     if fines is None:
         return
@@ -77,8 +80,8 @@ def close_partition(found: Batch, connection: Connection, share: Mapping[str, in
     if entries != fines:
         raise _mismatch_error(
             found,
-            f"{pluralize(entries, 'line')} and {pluralize(fines, 'claim')} in partition {share['share']} of "
-            f"{share['shares']}",
+            f"{pluralize(entries, 'line')} and {pluralize(fines, 'claim')} in partition "
+            f"{partition['partition_number']} of {partition['partition_count']}",
         )
 
 

@@ -25,15 +25,15 @@ log = logging.getLogger(__name__)
 def apply_payments(engine: Engine, file_id: int, *, run_id: str) -> ImportFile:
     """Applies all records of a file that was read; a file that was applied is left alone.
 
-    Few are applied in one transaction, many in shares; a repeated call applies those that have no outcome yet. `run` is
-    the run that applies the file; another may have read it. The fines of a share are locked while it is applied, so
-    that what is outstanding stays what it was judged by.
+    A small file is applied in one transaction, a large one in partitions. A repeated call applies the records that have
+    no outcome yet. `run_id` is the run that applies the file; another may have read it. The fines of a partition are
+    locked while it is applied, so that their outstanding amounts stay the same.
 
     Raises:
         TransientError: a fine of the file is in an export that is delivered but not closed yet, or somebody else is
             applying the file: try again.
         InputFileError: the file was refused, or has not been read.
-        BatchError: counts or sums are not those of the file. Nothing of the share was applied, and the file is not.
+        BatchError: counts or sums are not those of the file. Nothing of the partition was applied, and the file is not.
     """
     with engine.begin() as connection:
         found = get_import_file(connection, file_id, lock=True)
@@ -44,7 +44,7 @@ def apply_payments(engine: Engine, file_id: int, *, run_id: str) -> ImportFile:
             raise InputFileError(f"{found.name} is {found.state} and can't be applied. Repeat its reading first.")
         log.info("Applying the %s of %s.", pluralize(found.records or 0, "record"), found.name)
         run_partitioned(connection, count_partitions(found.records or 0), partial(apply_partition, found))
-        # Whose share a record is follows from its match: one that found its fine only after the share of that was done.
+        # The partition of a record follows from its match. A record may find its fine after that partition was applied.
         if connection.execute(query("imports/list_unsettled_files"), {"file_id": file_id}).scalar_one():
             run_partitioned(connection, 1, partial(apply_partition, found))
         outcomes = _compared_outcomes(connection, found)
@@ -57,12 +57,14 @@ def apply_payments(engine: Engine, file_id: int, *, run_id: str) -> ImportFile:
     return applied
 
 
-def apply_partition(found: ImportFile, connection: Connection, share: Mapping[str, int]) -> None:
-    """Applies those records of a share (see `run_partitioned`) that have no outcome.
+def apply_partition(found: ImportFile, connection: Connection, partition: Mapping[str, int]) -> None:
+    """Applies the records of a partition (see `run_partitioned`) that have no outcome.
 
-    Whoever was taken for dead may come here late: it finds fewer of them than it matched, and gives up.
+    Raises:
+        TransientError: a record has got its outcome from another worker, after Airflow gave up on this one. Nothing was
+            changed.
     """
-    this = {"file_id": found.id, "amount_mode": found.amount_mode, **share}
+    this = {"file_id": found.id, "amount_mode": found.amount_mode, **partition}
     connection.execute(query("imports/create_matches"))
     connection.execute(query("imports/match_records"), this)
     connection.execute(query("imports/analyze_matches"))
@@ -93,10 +95,10 @@ def _wait_for_exports(connection: Connection, found: ImportFile) -> None:
 
 
 def _compared_with_the_reading(connection: Connection, found: ImportFile, this: Mapping[str, Any]) -> int:
-    """How many records are left in a share, if those of all shares are what the reader counted."""
+    """Returns the number of records left in a partition, if all partitions hold what the reader counted."""
     rows = connection.execute(query("imports/sum_matches"), this).all()
     _compare(found, "matched", sum(row.records for row in rows), {row.currency: row.sum for row in rows})
-    return sum(row.of_share for row in rows)
+    return sum(row.records_of_partition for row in rows)
 
 
 def _compared_outcomes(connection: Connection, found: ImportFile) -> Mapping[str, Any]:

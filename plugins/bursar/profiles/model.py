@@ -1,4 +1,4 @@
-"""What an integration profile is: the two pages of the wizard that librarians know, and what sites needed besides."""
+"""The model of an integration profile: the two pages of the wizard that librarians know, and additions."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
@@ -53,7 +53,7 @@ def _require_once_active(schema: dict[str, Any], section: type[StrictModel]) -> 
 
 
 class Job(StrictModel):
-    """What export and import share. In a section that is not active, fields that are absent are None."""
+    """The common part of export and import. In a section that is not active, absent fields are None."""
 
     model_config = ConfigDict(json_schema_extra=_require_once_active)
 
@@ -69,15 +69,15 @@ class Job(StrictModel):
 
 
 class Export(Job):
-    """Which fines and fees go to the bursar, how, and when."""
+    """The export section: which fines and fees are exported, how, and when."""
 
     time_before_export_days: RequiredIfActive[Annotated[WholeNumber, Field(le=MAX_DAYS)]] = Field(
-        description="How many days to wait before a fine is exported. 0 exports it at once."
+        description="How many days to wait before a fine is exported. 0 exports it with the next run."
     )
     minimum_amount_for_user: WholeNumber | None = Field(
         None,
         description="The debt that a user must reach, in a currency, before that user's fines are exported. "
-        "Blank or 0: no minimum, and credits are exported too. With a minimum, credits stay behind.",
+        "Blank or 0: no minimum, and credits are exported too. With a minimum, credits are skipped.",
     )
     user_identifier_type: RequiredIfActive[Text] = Field(
         description="The type of identifier by which the bursar knows a user. `userName` is the primary id."
@@ -85,7 +85,7 @@ class Export(Job):
     identifier_pattern: IdentifierPattern | None = Field(
         None,
         description="A regular expression that the whole identifier must match. "
-        "A user whose identifier doesn't is reported, and the fines stay open. Blank: any identifier will do.",
+        "A user whose identifier does not match is reported, and the fines stay open. Blank: any identifier.",
     )
     user_groups: TextList = Field((), description="Users of these groups only. Blank: of every group.")
     fine_fee_types: TextList = Field((), description="Fines and fees of these types only. Blank: of every type.")
@@ -95,10 +95,10 @@ class Export(Job):
     libraries: TextList = Field(
         (),
         description="Fines that these libraries owned when they were created. Blank: no library's fines, "
-        "which needs institutional_fine_fee to be yes.",
+        "which requires `institutional_fine_fee: yes`.",
     )
     output_file_path: RequiredIfActive[RelativePath] = Field(
-        description="The folder that the file goes to, below the sub_directory of the S/FTP connection."
+        description="The folder to which the file is uploaded, below the `sub_directory` of the S/FTP connection."
     )
     create_missing_folder: YesNo = Field(
         default=True,
@@ -106,12 +106,12 @@ class Export(Job):
     )
     append_time_zone_abbreviation: YesNo = Field(
         default=False,
-        description="Whether dates in the file end with the time zone's abbreviation, as in 01/31/2026 14:05:00 EST.",
+        description="Whether dates in the file end with the time zone's abbreviation, as in `01/31/2026 14:05:00 EST`.",
     )
     include_internal_id: YesNo = Field(
         default=True,
         description="Whether the file shows each fine's internal id, and of a reversal the transaction that it takes "
-        "back. No suits a bursar that refuses unknown elements; the comment names the transaction in any case.",
+        "back. `no` suits a bursar that rejects unknown elements; the comment names the transaction in any case.",
     )
     schedule: RequiredIfActive[ScheduleLine] = Field(description="When the export runs, in the profile's time zone.")
     approval: Approval = Field(
@@ -132,25 +132,25 @@ class Export(Job):
 
 
 class Import(Job):
-    """Where the bursar's payments come from, and when they are fetched."""
+    """The import section: where the bursar's payment files are, and when they are imported."""
 
     input_file_path: RequiredIfActive[RelativePath] = Field(
-        description="The folder that the bursar's files arrive in, below the sub_directory of the S/FTP connection."
+        description="The folder in which the bursar's files arrive, below the `sub_directory` of the S/FTP connection."
     )
     file_patterns: TextList = Field(
         ("*.xml", "*.xml.gz", "*.zip"),
         description="Which files are the bursar's payments: shell patterns on the file name, in quotes; case makes no "
-        "difference. Hidden files, markers, and names that end in .part, .filepart or .tmp never are.",
+        "difference. Hidden files, done files, and names that end in .part, .filepart or .tmp never are.",
     )
     done_file_suffix: Annotated[Text, Matches("[.][A-Za-z0-9_.-]{1,20}", "write a suffix, as in .done")] | None = Field(
         None,
-        description="What is added to the name of a finished file to make that of an empty one that says so, as in "
-        "payments.xml.done. Blank: a file is finished when it has settled.",
+        description="The suffix of the empty file that declares another one complete, as in `payments.xml.done`. "
+        "Blank: a file is complete when it is stable.",
     )
     stable_for_seconds: Annotated[WholeNumber, Field(le=MAX_SECONDS)] = Field(
         60,
-        description="How long size and time of a file must have stayed the same before it is read. "
-        "0 reads it at first sight. With a marker, nothing is waited for.",
+        description="How long size and time of a file must have stayed the same before it is loaded. "
+        "0 loads it at first sight. With a done file, this does not apply.",
     )
     timeout_minutes: Annotated[WholeNumber, Field(le=MAX_MINUTES)] = Field(
         720, description="How long a run waits for a file. 0 looks once."
@@ -161,7 +161,8 @@ class Import(Job):
     )
     amount_mode: Literal["incremental", "cumulative"] = Field(
         "incremental",
-        description="What a sum in the bursar's file is: a payment (incremental), or all payments so far (cumulative).",
+        description="The meaning of a sum in the bursar's file: a payment (`incremental`), or all payments so far "
+        "(`cumulative`).",
     )
     schedule: RequiredIfActive[ScheduleLine] = Field(description="When the import runs, in the profile's time zone.")
 
@@ -177,29 +178,29 @@ class Import(Job):
 
 
 class Profile(StrictModel):
-    """An integration profile: one bursar, one export section, one import section; and who watches over them."""
+    """An integration profile: one bursar, one export section, one import section, and their monitoring."""
 
     code: Annotated[Text, Matches("[A-Za-z0-9_]{1,30}", "write 1 to 30 letters, digits and underscores")] = Field(
-        description="Short and unique. It stands in the DAG ids and in the names of the exported files."
+        description="Short and unique. It is part of the DAG ids and of the names of the exported files."
     )
-    name: Text = Field(description="What people call it. It stands in the names of the jobs.")
-    integration_type: Literal["bursar"] = Field("bursar", description="The kind of integration: always bursar.")
+    name: Text = Field(description="The name for people. It is part of the names of the jobs.")
+    integration_type: Literal["bursar"] = Field("bursar", description="The kind of integration: always `bursar`.")
     sftp_connection: Annotated[
         Text, Matches("[A-Za-z0-9_.-]{1,250}", "write the id of an Airflow connection: letters, digits, _ . and -")
     ] = Field(description="The id of the Airflow connection to the S/FTP server.")
-    system: System = Field(description="The campus system that collects. Other, if it is not listed.")
-    system_description: Text | None = Field(None, description="More about the system, if it is Other.")
-    description: Lines | None = Field(None, description="What the integration is for, and whom to ask.")
+    system: System = Field(description="The campus system that collects. `Other`, if it is not listed.")
+    system_description: Text | None = Field(None, description="The name of the system, if `system` is `Other`.")
+    description: Lines | None = Field(None, description="The purpose of the integration, and the person to ask.")
     time_zone: TimeZone = Field(
-        description="The time zone of schedules, of days and of dates in the file, as in America/New_York. "
-        "Blank: the institution's."
+        description="The time zone of schedules, of days and of dates in the file. Blank: the institution's."
     )
-    export: Export = Field(description="What goes to the bursar, and when.")
-    import_: Import = Field(alias="import", description="What comes back from the bursar, and when.")
+    export: Export = Field(description="The export of fines to the bursar.")
+    import_: Import = Field(alias="import", description="The import of payments from the bursar.")
     notifications: Notifications = Field(
-        Notifications(), description="Who is told how the jobs ended. Blank: nobody; Airflow shows it all the same."
+        Notifications(),
+        description="Recipients of the outcomes of jobs. Blank: nobody; Airflow shows them anyway.",
     )
-    alerts: Alerts = Field(Alerts(), description="What else has to be told. Blank: nothing.")
+    alerts: Alerts = Field(Alerts(), description="Limits whose crossing is notified, once each. Blank: none.")
 
     def _alerts_have_recipients(self) -> Iterator[InitErrorDetails]:
         if self.alerts != Alerts() and not self.notifications.failed:

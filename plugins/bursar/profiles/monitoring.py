@@ -1,4 +1,4 @@
-"""How people keep an eye on a profile's jobs: who is told, what raises an alert, what a person has to approve."""
+"""Models of the monitoring of a profile's jobs: notifications, alerts, approval."""
 
 from typing import Annotated
 
@@ -23,26 +23,26 @@ Recipients = Annotated[tuple[Recipient, ...], *TextList.__metadata__]
 
 
 class Notifications(StrictModel):
-    """Who is told how a job ended: addresses, and chat rooms by the Airflow connection that leads there."""
+    """Recipients of the outcome of a job: mail addresses, and Airflow connections to chat rooms."""
 
-    completed: Recipients = Field((), description="Who is told when a job did all that it should. Blank: nobody.")
+    completed: Recipients = Field((), description="Recipients when a job did everything that was due. Blank: nobody.")
     completed_with_warnings: Recipients = Field(
         (),
-        description="Who is told when a job ended with warnings, and when an export waits for approval. Blank: nobody.",
+        description="Recipients when a job ended with warnings, and when an export waits for approval. Blank: nobody.",
     )
-    nothing_to_do: Recipients = Field((), description="Who is told when there was nothing to do. Blank: nobody.")
-    failed: Recipients = Field((), description="Who is told when a job failed, and gets the alerts. Blank: nobody.")
+    nothing_to_do: Recipients = Field((), description="Recipients when there was nothing to do. Blank: nobody.")
+    failed: Recipients = Field((), description="Recipients when a job failed, and of the alerts. Blank: nobody.")
 
 
 class Alerts(StrictModel):
-    """What has to be told although no job reports it. Those who are told about failures get each alert once."""
+    """Limits on events that no job reports. Recipients of `notifications.failed` get each alert once."""
 
     export_deadline_minutes: Annotated[WholeNumber, Field(ge=1, le=MAX_MINUTES)] | None = Field(
         None, description="How long after its scheduled time an export must have ended. Blank: no deadline."
     )
     import_deadline_minutes: Annotated[WholeNumber, Field(ge=1, le=MAX_MINUTES)] | None = Field(
         None,
-        description="How long after its scheduled time an import must have ended, its waiting for a file included. "
+        description="How long after its scheduled time an import must have ended, including its wait for a file. "
         "Blank: no deadline.",
     )
     max_days_without_export: Annotated[WholeNumber, Field(ge=1, le=MAX_DAYS)] | None = Field(
@@ -68,8 +68,8 @@ class Approval(StrictModel):
     )
     max_ratio_to_median: Annotated[WholeNumber, Field(ge=2)] | None = Field(
         None,
-        description="An export of more than this many times the usual number of fines, or of the usual charges in a "
-        "currency, waits for approval. Usual is the median of the last 10 exports; with fewer than 3, nothing is.",
+        description="An export of more than this many times the median number of fines, or of the median charges in a "
+        "currency, waits for approval. The median is that of the last 10 exports, of at least 3.",
     )
     timeout_hours: Annotated[WholeNumber, Field(ge=1, le=MAX_HOURS)] = Field(
         24,

@@ -1,4 +1,4 @@
-"""What holds for the whole institution: include/bursar.yaml."""
+"""The settings of the whole institution: include/bursar.yaml."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ class TransactionIds(StrictModel):
     """The bursar transaction ids: a prefix and a counter that never counts back."""
 
     prefix: Annotated[Text, Matches("[A-Za-z0-9-]{0,10}", "write at most 10 letters, digits and hyphens")] = Field(
-        "", description="Stands before the number. Many bursars read the id as a number: leave it blank for those."
+        "", description="Text before the number. Many bursars read the id as a number: leave it blank for those."
     )
     start: WholeNumber = Field(1, ge=1, description="The first number.")
     maximum: WholeNumber = Field(
@@ -35,12 +35,12 @@ class TransactionIds(StrictModel):
 class Settings(StrictModel):
     """The institution's settings. `work_dir` is absolute when they come from `load_settings`."""
 
-    institution_name: Text = Field(description="What the library is called in reports.")
-    institution_id: Text = Field(description="InstitutionId in the exported files.")
+    institution_name: Text = Field(description="The name of the library in reports.")
+    institution_id: Text = Field(description="`InstitutionId` in the exported files.")
     default_currency: Annotated[Text, Matches("[A-Z]{3}", "write the three capitals of ISO 4217, as in USD")] = Field(
-        description="The currency of fines that come without one."
+        description="The currency of loaded fines that have none."
     )
-    time_zone: TimeZone = Field(description="The time zone of profiles that name none, as in America/New_York.")
+    time_zone: TimeZone = Field(description="The time zone of profiles that name none.")
     transaction_ids: TransactionIds = Field(
         TransactionIds(),
         description="How bursar transaction ids are made. They are unique over all profiles.",
@@ -51,13 +51,13 @@ class Settings(StrictModel):
     )
     notifications: Notifications = Field(
         Notifications(),
-        description="Who is told how the jobs of the whole institution ended, which belong to no profile.",
+        description="Recipients of the outcomes of maintenance jobs, which belong to no profile.",
     )
     report_retention_days: Annotated[WholeNumber, Field(ge=1)] | None = Field(
-        None, description="How long the reports of runs are kept, in days. Blank: for ever."
+        None, description="How long the reports of runs are kept, in days. Blank: forever."
     )
     work_dir: AbsolutePath = Field(
         Path(".local/staging"),
-        description="The folder of each machine in which tasks work; a relative one starts beside the folder include. "
+        description="The folder in which tasks work, on each machine. A relative path starts beside `include`. "
         "Files that name people are removed from it when their task, or their batch, has ended.",
     )

@@ -1,7 +1,7 @@
 """Loading: users and fines from CSV files of the library system, all or nothing, as often as one likes.
 
 The files are copied into staging tables as they stand; from there on the ledger does the work, statement by statement
-(include/sql/load). docs/csv.md describes the files for librarians.
+(include/sql/load). docs/reference/csv.md describes the files for librarians.
 """
 
 import logging

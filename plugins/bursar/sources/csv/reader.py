@@ -15,7 +15,7 @@ PRIMARY_ID_TYPE = "userName"
 
 @dataclass(frozen=True)
 class CsvTable:
-    """The columns of one kind of file, described for librarians in docs/csv.md.
+    """The columns of one kind of file, described for librarians in docs/reference/csv.md.
 
     `required` columns stand in the header, `optional` ones may. With `identifiers`, further columns named
     `identifier:<TYPE>` may follow; they are read as one column `identifiers`, a JSON object of type and value.

@@ -1,0 +1,131 @@
+"""Writes docs/reference/profile.md and settings.md from the models: `make reference`.
+
+The models are the source of keys, values, defaults and descriptions; a test compares the pages with them.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Le
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from bursar.profiles import Profile, Settings
+from bursar.profiles.field_types import (
+    REQUIRED_IF_ACTIVE,
+    IdentifierPattern,
+    Lines,
+    Matches,
+    RelativePath,
+    TimeZone,
+)
+from bursar.profiles.schedule import Schedule
+
+FOLDER = Path(__file__).parent
+COMMAND = "make reference"
+TEXT_KINDS = {  # by the last mark of a type
+    get_args(Lines)[2]: "text of one or more lines",
+    get_args(TimeZone)[-1]: "time zone, as in `America/New_York`",
+    get_args(RelativePath)[-1]: "relative path of a folder, as in `students/out`",
+    get_args(IdentifierPattern)[-1]: "regular expression of PostgreSQL",
+}
+SCHEDULE = "`daily at 02:00`, `weekly on Sunday at 03:00`, `monthly on day 1 at 04:00` or `cron 0 2 * * 1-5`"
+HEADER = """# {title}
+
+<!-- Written by `{command}` from the models in plugins/bursar/profiles. Change the models, not this page. -->
+
+{introduction}
+
+A blank key counts as absent. An unknown key is an error. A list is in brackets, or has one entry a line after a hyphen.
+"""
+PROFILE = """The keys of a profile, `include/profiles/*.yaml`. [Write a profile](../how-to/write-a-profile.md) has an
+example. In a section that is not active, required keys may be absent."""
+SETTINGS = "The keys of `include/bursar.yaml`, which apply to the whole institution."
+
+
+def main() -> None:
+    """Writes both pages into the folder of this module."""
+    for name, page in pages().items():
+        (FOLDER / name).write_text(page, encoding="utf-8")
+
+
+def pages() -> dict[str, str]:
+    """Returns the text of each page by its file name."""
+    return {
+        "profile.md": _page("Profile", PROFILE, Profile, filled_in="time_zone"),  # the loader takes it from Settings
+        "settings.md": _page("Settings", SETTINGS, Settings),
+    }
+
+
+def _page(title: str, introduction: str, model: type[BaseModel], filled_in: str = "") -> str:
+    header = HEADER.format(title=title, command=COMMAND, introduction=introduction)
+    return "\n".join([header, *_section(model, "", filled_in)])
+
+
+def _section(model: type[BaseModel], path: str, filled_in: str = "") -> Iterator[str]:
+    """Yields the lines of a model's table, then those of its nested models, each below a heading."""
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    yield "| key | value | default | description |"
+    yield "| --- | --- | --- | --- |"
+    for key, field in fields.items():
+        default = "blank" if key == filled_in else _default(field)
+        cells = (f"`{key}`", _values(field), default, field.description or "")
+        yield "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+    yield ""
+    for key, field in fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield f"## {path}{key}\n\n{field.description}\n"
+            yield from _section(field.annotation, f"{path}{key}.")
+
+
+def _default(field: FieldInfo) -> str:
+    if REQUIRED_IF_ACTIVE in field.metadata:
+        return "required if active"
+    if field.is_required():
+        return "required"
+    value = field.default
+    if isinstance(value, BaseModel) or value in (None, (), ""):
+        return "blank"
+    if isinstance(value, bool):
+        return "`yes`" if value else "`no`"
+    return f"`[{', '.join(map(repr, value))}]`" if isinstance(value, tuple) else f"`{value}`"
+
+
+def _values(field: FieldInfo) -> str:
+    return _kind(field.annotation, field.metadata)
+
+
+def _kind(annotation: Any, metadata: list[Any]) -> str:  # noqa: ANN401  an annotation is any object
+    """Returns the values that an annotation with its metadata permits."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _kind(arguments[0], [*arguments[1:], *metadata])
+    if origin in (Union, UnionType):
+        return _kind(next(one for one in arguments if one is not NoneType), metadata)
+    if origin is tuple:
+        return f"list of {_kind(arguments[0], [])}"
+    if origin is Literal:
+        return ", ".join(f"`{one}`" for one in arguments)
+    if issubclass(annotation, BaseModel):
+        return "section, below"
+    simple = {str: _text(metadata), int: _range(metadata), bool: "`yes`, `no`", Schedule: SCHEDULE, Path: "path"}
+    return simple[annotation]
+
+
+def _text(metadata: list[Any]) -> str:
+    if matches := [one for one in metadata if isinstance(one, Matches)]:
+        return f"text: {matches[0].hint.removeprefix('write ')}"
+    return next((TEXT_KINDS[one] for one in metadata if one in TEXT_KINDS), "text")
+
+
+def _range(metadata: list[Any]) -> str:
+    bounds = [bound for one in metadata for bound in (one.metadata if isinstance(one, FieldInfo) else [one])]
+    lowest = next((bound.ge for bound in bounds if isinstance(bound, Ge)), 0)
+    highest = next((bound.le for bound in bounds if isinstance(bound, Le)), None)
+    return f"whole number, {lowest} or more" if highest is None else f"whole number, {lowest} to {highest}"
+
+
+if __name__ == "__main__":
+    main()

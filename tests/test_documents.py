@@ -1,0 +1,116 @@
+"""The documents: links lead somewhere, prose wraps at one width, generated pages are those of the models."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from bursar.__main__ import bursar
+from docs.reference import generate
+
+PROJECT = Path(__file__).parents[1]
+WIDTH = 120
+
+
+def tracked(*patterns: str) -> list[Path]:
+    listing = subprocess.run(  # noqa: S603
+        ["git", "ls-files", "-z", *patterns],  # noqa: S607
+        cwd=PROJECT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return [PROJECT / name for name in listing.stdout.split("\0") if name]
+
+
+DOCUMENTS = tracked("*.md")
+NAMES = [path.relative_to(PROJECT).as_posix() for path in DOCUMENTS]
+
+
+def prose(document: Path) -> list[tuple[int, str]]:
+    """The numbered lines of a document outside code blocks."""
+    lines, in_code = [], False
+    for number, line in enumerate(document.read_text(encoding="utf-8").splitlines(), start=1):
+        if line.lstrip().startswith("```"):
+            in_code = not in_code
+        elif not in_code:
+            lines.append((number, line))
+    return lines
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors that a forge gives to the headings of a document."""
+    headings = [line.lstrip("#").strip() for _, line in prose(document) if line.startswith("#")]
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
+def test_every_link_leads_to_a_file_and_a_heading(document: Path) -> None:
+    text = "\n".join(line for _, line in prose(document))
+    broken = []
+    for target in re.findall(r"(?:\]\(|src=\"|srcset=\")([^)\"\s]+)", text):
+        if target.startswith(("http://", "https://", "mailto:")):
+            continue
+        name, _, anchor = target.partition("#")
+        path = (document.parent / name).resolve() if name else document
+        if not path.exists() or (anchor and anchor not in anchors(path)):
+            broken.append(target)
+    assert not broken
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
+def test_prose_wraps_at_one_width(document: Path) -> None:
+    # The rows of tables cannot wrap.
+    long = [number for number, line in prose(document) if len(line) > WIDTH and not line.startswith("|")]
+    assert not long
+
+
+def test_every_document_below_docs_is_in_the_index() -> None:
+    docs = PROJECT / "docs"
+    linked = {
+        (source.parent / target).resolve()
+        for source in (docs / "index.md", docs / "explanation" / "decisions" / "README.md")
+        for target in re.findall(r"\]\(([^)#\s]+)", source.read_text(encoding="utf-8"))
+    }
+    assert {path for path in DOCUMENTS if path.is_relative_to(docs)} - linked == {docs / "index.md"}
+
+
+@pytest.mark.parametrize("name", generate.pages())
+def test_reference_pages_are_those_of_the_models(name: str) -> None:
+    page = (generate.FOLDER / name).read_text(encoding="utf-8")
+    assert page == generate.pages()[name], f"out of date: run `{generate.COMMAND}`"
+
+
+def test_the_workflow_runs_the_commands_of_ci_run() -> None:
+    workflow = yaml.safe_load((PROJECT / ".github" / "workflows" / "ci.yaml").read_text(encoding="utf-8"))
+    script = (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
+    assert workflow["jobs"]["run"]["strategy"]["matrix"]["command"] == re.findall(r"^make .*$", script, re.MULTILINE)
+
+
+def find_command(words: list[str]) -> str:
+    """Returns the words that lead to a command; without one, those up to the word that no group knows."""
+    command: click.Command | None = bursar
+    for number, word in enumerate(words):
+        if not isinstance(command, click.Group) or word.startswith("-"):
+            return " ".join(words[:number])
+        command = command.commands.get(word)
+        if command is None:
+            return f"unknown: {' '.join(words[: number + 1])}"
+    return " ".join(words)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
+def test_every_command_in_a_document_exists(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    named = re.findall(r"bin/bursar((?: [a-z][a-z-]*)+)", text)
+    assert not [found for words in named if (found := find_command(words.split())).startswith("unknown")]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
+def test_every_target_of_make_in_a_document_exists(document: Path) -> None:
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    named = re.findall(r"(?:`|^)make ([a-z][a-z-]*)", document.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [target for target in named if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []

@@ -1,0 +1,73 @@
+"""One vocabulary: retired words stay out, and the glossary names what exists."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+GLOSSARY = PROJECT / "docs" / "glossary.md"
+SEARCHED = ("*.py", "*.sql", "*.jinja", "*.md", "*.yaml", "*.html")
+RETIRED = (
+    "told",  # say: notified, logged, reported
+    "tellings",  # sent notifications
+    "let go",  # released
+    "lets go",
+    "taken for dead",  # presumed dead; a worker that Airflow gave up on
+    "carried to its end",  # completed
+    "put away",  # archived
+    "whoever",  # a person who, a process that
+)
+
+
+def tracked(*patterns: str) -> list[Path]:
+    listing = subprocess.run(  # noqa: S603
+        ["git", "ls-files", "-z", *patterns],  # noqa: S607
+        cwd=PROJECT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return [PROJECT / name for name in listing.stdout.split("\0") if name]
+
+
+def line_of(text: str, position: int) -> int:
+    return text.count("\n", 0, position) + 1
+
+
+@pytest.mark.parametrize("word", RETIRED)
+def test_retired_words_are_not_used(word: str) -> None:
+    """Fails where a tracked text uses a retired word.
+
+    They were names for messages, releases, crashed workers and archived files, chosen for their sound. Each has a
+    standard term that readers know, and two words for one thing make searching the code and the ledger unreliable.
+    """
+    # The words of a phrase may be divided by a line break, also in a comment, by an underscore or a hyphen.
+    phrase = r"[\s_#/-]+".join(word.split())
+    pattern = re.compile(rf"(?<![a-z]){phrase}(?![a-z])", re.IGNORECASE)
+    uses = [
+        f"{path.relative_to(PROJECT)}:{line_of(text, use.start())}: {use[0]}"
+        for path in tracked(*SEARCHED)
+        if path not in (GLOSSARY, Path(__file__))
+        for text in [path.read_text(encoding="utf-8")]
+        for use in pattern.finditer(text)
+    ]
+    assert not uses, "say it with a term of docs/glossary.md"
+
+
+def glossary_names() -> list[str]:
+    """The names in the last column of the glossary's tables."""
+    rows = [line for line in GLOSSARY.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    return [name for row in rows for name in re.findall(r"`([^`]+)`", row.rstrip(" |").rpartition(" | ")[2])]
+
+
+@pytest.mark.parametrize("name", sorted(set(glossary_names())))
+def test_names_in_the_glossary_exist(name: str) -> None:
+    """A name of a package is a folder; any other one, or its column, is a word of the code or of the statements."""
+    if name.startswith("bursar."):
+        assert (PROJECT / "plugins" / name.replace(".", "/")).is_dir()
+        return
+    word = re.compile(rf"\b{re.escape(name.rpartition('.')[2])}\b")
+    sources = tracked("plugins/*.py", "include/*.sql", "include/*.yaml", "include/*.xsd")
+    assert any(word.search(path.read_text(encoding="utf-8")) for path in sources)
