@@ -217,7 +217,7 @@ def test_what_the_server_acknowledged_and_has_no_more_is_never_sent_again_by_its
     for part in (
         unclear.file_name,
         f"batches confirm-delivered {unclear.id}",
-        f"release {unclear.id} --bursar-has-not",
+        f"release {unclear.id} --confirm-not-received",
     ):
         assert part in str(told.value)
 

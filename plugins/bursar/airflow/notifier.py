@@ -12,7 +12,6 @@ from threading import Thread
 from typing import cast
 from urllib.parse import quote
 
-from airflow.providers.smtp.hooks.smtp import SmtpHook
 from airflow.sdk.configuration import conf
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -30,7 +29,7 @@ from bursar.reporting.run_report import Outcome, RunReport, record_report
 
 log = logging.getLogger(__name__)
 
-MAIL = SmtpHook.default_conn_name
+MAIL = "smtp_default"
 TIMEOUT_SECONDS = 60
 """Seconds that the mail server, or a chat room, may take in all; a server that hangs holds no job up longer."""
 
@@ -102,6 +101,9 @@ def _recipients(notifications: Notifications, outcome: Outcome) -> tuple[str, ..
 
 def _mail(rendered: RenderedMessage, addresses: Sequence[str], what: str) -> dict[str, str]:
     """Mails to all addresses at once; returns those that the server refuses, and why."""
+    # Imported here: only the task that reports the run sends mails.
+    from airflow.providers.smtp.hooks.smtp import SmtpHook  # noqa: PLC0415
+
     hook = SmtpHook(MAIL)
     with ExitStack() as stack:
         stack.callback(lambda: hook._smtp_client and hook._smtp_client.close())  # noqa: SLF001  also after no login
