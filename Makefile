@@ -12,16 +12,16 @@ SECONDS ?= 0
 .PHONY: help demo up test test-slow campaign bench check cluster-test reference image lock installed install
 
 help:
-	@echo 'make demo    a library exports its fines to its bursars, on real parts'
-	@echo 'make up      the same library to stay: Airflow with its user interface, ledger and SFTP server; Ctrl-C ends it'
-	@echo 'make test    the tests'
-	@echo 'make test-slow  those that take minutes on a real Airflow'
-	@echo 'make campaign  random faults against exports and imports, until FAULTS=1000 or SECONDS=0 (no limit); SEED=1'
-	@echo 'make bench   how fast it is beside plain C tools; FINES="100000 1000000" ROUNDS=3 JSON=file'
-	@echo 'make check   linters and types'
-	@echo 'make cluster-test  the services of docker-compose.yaml as native processes, killed while they work; seven minutes'
-	@echo 'make reference  writes the reference pages of profile and settings anew, after a change of their models'
-	@echo 'make lock    writes the lock files anew, after a change of requirements*.txt'
+	@echo 'make demo          an invented library exports fines and imports payments, with real servers; about two minutes'
+	@echo 'make up            the same library, running until Ctrl-C: Airflow with its user interface, ledger, SFTP server'
+	@echo 'make test          the tests, except the slow ones'
+	@echo 'make test-slow     the tests that take minutes on a real Airflow'
+	@echo 'make campaign      random faults in exports and imports; FAULTS=1000, SECONDS=0 (no limit), SEED=1'
+	@echo 'make bench         measures speed beside plain C tools; FINES="100000 1000000" ROUNDS=3 JSON=file'
+	@echo 'make check         linters and types'
+	@echo 'make reference     writes the reference pages from the models, the help texts and the schema'
+	@echo 'make cluster-test  kills the services of docker-compose.yaml while they work, as native processes; seven minutes'
+	@echo 'make lock          writes the lock files again, after a change of requirements*.txt'
 
 demo up campaign bench cluster-test reference: export PYTHONPATH = $(CURDIR)/plugins
 
@@ -81,6 +81,7 @@ install:
 
 reference: installed
 	@.venv/bin/python -m docs.reference.generate
+	@.venv/bin/python -m bursar.commands.reference > docs/reference/commands.md
 
 # Versions that still fit stay; for the newest of all, remove both lock files first. The cluster's starts from the other
 # one, so that the versions agree.

@@ -127,7 +127,7 @@ def _prepared(cluster: Cluster, server: SftpAddress, accounts: dict[str, Account
         account.folder.mkdir(parents=True, exist_ok=True)
     fines = write_fines(admin.folder)
     names = ("groups", "users", "fines")
-    admin.finish(["bin/bursar", "ledger", "load", *(part for name in names for part in (f"--{name}", f"{name}.csv"))])
+    admin.finish(["bin/bursar", "sources", "load", *(part for name in names for part in (f"--{name}", f"{name}.csv"))])
     return fines
 
 

@@ -44,7 +44,7 @@ def server_of(code: str) -> str:
 
 
 def write_fines(folder: Path) -> dict[str, Decimal]:
-    """Writes the files for `bin/bursar ledger load`; returns the fines' amounts by their ids in the library system."""
+    """Writes the files for `bin/bursar sources load`; returns the fines' amounts by their ids in the library system."""
     fines = {
         f"{code}-{number}": Decimal(100 + 37 * number + int(code[1:])) / 100
         for code in CODES

@@ -97,7 +97,7 @@ class _Demo:
         print_balance(self._out, where, files)
         problems += balance_problems(where, files)
         self._steps.show("Looking up the history of all runs")
-        self._command("history")
+        self._command("runs", "list")
         self._print_where_to_look()
         self._engine.dispose()
         return first, problems
@@ -109,7 +109,9 @@ class _Demo:
             if profile.code == PREVIEWED:
                 self._steps.show(f"Previewing {profile.name}")
                 file = REPORTS / f"preview-{profile.code}.txt"
-                run_command(self._library, file, "preview", profile.code, "--limit", str(FINES), width=WIDTH)
+                run_command(
+                    self._library, file, "profiles", "preview", profile.code, "--limit", str(FINES), width=WIDTH
+                )
             self._steps.show(f"Airflow runs the export of {profile.name} ({number} of {len(self._profiles)})")
             foreseen, _ = preview(self._engine, profile, as_of=datetime.now(UTC), limit=0)
             (export,) = self._run_exports([profile])
@@ -129,7 +131,7 @@ class _Demo:
             print_excerpt(self._out, file, lost)
         self._steps.show("Giving a credit at the desk")
         self._command("desk", "pay", str(lost), refused=True)
-        self._command("desk", "credit", str(lost), "--comment", "found and returned")
+        self._command("desk", "reverse", str(lost), "--comment", "found and returned")
         self._out.print(
             f"The item is found. The desk can't take money for fine {lost}, since the bursar collects it now. "
             "It gives a credit instead."
@@ -141,9 +143,9 @@ class _Demo:
                 write_export(out, export)
         print_reversal(self._out, second, lost)
         self._steps.show(f"Looking up fine {lost}")
-        shown = self._command("fine", str(lost), width=self._out.width, color=self._out.is_terminal)
+        shown = self._command("fines", "show", str(lost), width=self._out.width, color=self._out.is_terminal)
         self._out.print()
-        self._out.print(Text.assemble((f"$ bin/bursar fine {lost}\n", "bold"), shown))
+        self._out.print(Text.assemble((f"$ bin/bursar fines show {lost}\n", "bold"), shown))
         return second
 
     def _import(self, exports: list[Export]) -> list[Import]:
@@ -164,7 +166,7 @@ class _Demo:
         self._rule("Payments from the bursars")
         print_imports(self._out, imports, REPORTS)
         self._steps.show(f"Looking up fine {overpaid}, which was overpaid")
-        self._command("fine", str(overpaid))
+        self._command("fines", "show", str(overpaid))
         return imports
 
     def _end_the_term(self) -> list[str]:

@@ -45,9 +45,9 @@ def print_exports(out: Console, exports: list[Export], reports: Path) -> None:
     last = exports[-1]
     stay = sum(left["fines"] for left in last.batch.skipped.values())
     out.print(
-        f"`bin/bursar preview {last.profile.code}` had announced {pluralize(last.batch.fines, 'fine')}. It also says "
-        f"why "
-        f"{stay:,} others stay at the library:\n{short(reports / f'preview-{last.profile.code}.txt')}\n"
+        f"`bin/bursar profiles preview {last.profile.code}` had announced "
+        f"{pluralize(last.batch.fines, 'fine')}. It also says why {stay:,} others were skipped:\n"
+        f"{short(reports / f'preview-{last.profile.code}.txt')}\n"
         f"Each export in full, with its file and checksum: {short(reports / 'exports.txt')}"
     )
 

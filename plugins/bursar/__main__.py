@@ -2,21 +2,25 @@
 
 import click
 
+from bursar import VERSION
+from bursar.commands.airflow import airflow
+from bursar.commands.batches import batches
 from bursar.commands.context import strip_controls
 from bursar.commands.desk import desk
-from bursar.commands.exports import batches, preview
-from bursar.commands.fines import fine
-from bursar.commands.history import history
+from bursar.commands.fines import fines
 from bursar.commands.imports import imports
+from bursar.commands.jobs import jobs
 from bursar.commands.ledger import ledger
-from bursar.commands.profiles import pools, profiles
+from bursar.commands.profiles import profiles
+from bursar.commands.runs import runs
+from bursar.commands.sources import sources
 from bursar.commands.users import users
 from bursar.db.engine import session_name
 from bursar.errors import BursarError
 
 
 class ErrorHandlingGroup(click.Group):
-    """Shows what Bursar refuses as one sentence, without a traceback, and exits with 1."""
+    """Shows errors of Bursar as sentences, without a traceback, and exits with 1."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Runs a command."""
@@ -28,12 +32,13 @@ class ErrorHandlingGroup(click.Group):
             raise click.ClickException("\n".join(lines)) from error
 
 
-@click.group(cls=ErrorHandlingGroup)
+@click.group(cls=ErrorHandlingGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="Bursar")
 def bursar() -> None:
-    """Library fines out to a campus bursar, payments back in."""
+    """Library fines to a campus bursar, and payments back."""
 
 
-for command in (profiles, pools, ledger, preview, batches, imports, history, fine, desk, users):
+for command in (runs, batches, imports, fines, desk, jobs, users, profiles, airflow, ledger, sources):
     bursar.add_command(command)
 
 if __name__ == "__main__":

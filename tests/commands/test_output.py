@@ -5,18 +5,16 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from sqlalchemy import Engine, text
 
-from bursar.__main__ import bursar
-from bursar.commands import context, exports, profiles
+from bursar.commands import airflow, context, profiles
 from bursar.exports import selection
 from bursar.exports.selection import select_fines
 from bursar.ledger import desk
 from bursar.reporting.run_report import Outcome, RunReport, record_report
 from bursar.users.purging import PurgeParams, purge_users
 from bursar.users.waiving import WaiveParams, waive_fines
-from demo.postgres import Postgres
+from tests.support.cli import run
 from tests.support.fake_bursar import FakeBursar, Payment
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
 from tests.support.plurals import find_wrong_plurals
@@ -26,18 +24,9 @@ SHOWN = "[red]x[/]:bomb:\N{REPLACEMENT CHARACTER}[2J"  # without the spaces, at 
 
 
 @pytest.fixture(autouse=True)
-def connection(postgres: Postgres, empty_ledger: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Airflow's connection to the tests' ledger; the console prints where the runner looks."""
-    values = {"conn_type": "postgres", "host": str(postgres.sockets), "login": "postgres", "schema": empty_ledger}
-    monkeypatch.setenv("AIRFLOW_CONN_BURSAR_LEDGER", json.dumps(values))
-    monkeypatch.setattr(context.console, "_file", None)
+def wide_console(connection: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No table breaks its lines."""
     monkeypatch.setattr(context.console, "_width", 400)
-
-
-def run(*arguments: str, exit_code: int = 0) -> str:
-    result = CliRunner().invoke(bursar, arguments, catch_exceptions=False)
-    assert result.exit_code == exit_code, result.output
-    return result.output
 
 
 def shown(*arguments: str, times: int = 1, exit_code: int = 0) -> str:
@@ -74,8 +63,8 @@ def spoiled(library: Library, owned_ledger: Engine) -> Library:
 
 
 def test_the_life_of_a_fine_is_only_text(spoiled: Library) -> None:
-    shown("fine", "1", times=13)
-    shown("fine", "2", times=6)
+    shown("fines", "show", "1", times=13)
+    shown("fines", "show", "2", times=6)
 
 
 def test_the_desk_prints_only_text(spoiled: Library) -> None:
@@ -85,13 +74,14 @@ def test_the_desk_prints_only_text(spoiled: Library) -> None:
 
 
 def test_lists_of_batches_and_files_are_only_text(spoiled: Library, owned_ledger: Engine) -> None:
-    shown("batches", "--all", times=2)
-    assert "1 NEW" in shown("imports", times=2)
+    shown("batches", "list", "--all", times=2)
+    assert "1 NEW" in shown("imports", "list", times=2)
     with owned_ledger.begin() as connection:
         connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
         connection.execute(text("UPDATE batches SET closed_at = NULL, delivered_at = NULL, upload_started_at = now()"))
         connection.execute(text("UPDATE batches SET unclear_at = now()"))
-    shown("batches", times=6)
+    shown("batches", "list", times=4)
+    shown("batches", "show", "1", times=8)
 
 
 def test_the_history_is_only_text(library: Library) -> None:
@@ -110,28 +100,49 @@ def test_the_history_is_only_text(library: Library) -> None:
         messages=(HOSTILE,),
     )
     record_report(library.ledger, report)
-    shown("history")
-    shown("history", "--run", "1", times=8)
-    shown("history", f"{HOSTILE}?")
+    shown("runs", "list")
+    shown("runs", "show", "1", times=8)
+    shown("runs", "list", "--profile", f"{HOSTILE}?")
 
 
 def test_the_preview_is_only_text(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     profile = make_profile(fine_fee_types=["LOST"]).model_copy(update={"name": HOSTILE})
-    monkeypatch.setattr(exports, "get_profile", lambda _code: profile)
+    monkeypatch.setattr(profiles, "get_profile", lambda _code: profile)
     library.fine(library.user(HOSTILE, last=HOSTILE), kind=HOSTILE)
-    shown("preview", "STUDENTS", times=4)
+    shown("profiles", "preview", "STUDENTS", times=4)
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [("fine", HOSTILE), ("users", "delete", HOSTILE, "--yes"), ("preview", HOSTILE), ("profiles", "connect", HOSTILE)],
+    [
+        ("users", "delete", HOSTILE, "--yes"),
+        ("profiles", "preview", HOSTILE),
+        ("profiles", "test-connection", HOSTILE),
+    ],
 )
 def test_an_error_is_only_text(library: Library, arguments: tuple[str, ...]) -> None:
     shown(*arguments, exit_code=1)
 
 
+def test_the_error_of_an_unknown_fine_is_only_text(library: Library) -> None:
+    shown("fines", "show", HOSTILE, exit_code=1, times=2)
+
+
+def test_json_has_no_control_characters(spoiled: Library) -> None:
+    for command in (
+        ("batches", "list", "--all"),
+        ("batches", "show", "1"),
+        ("imports", "list"),
+        ("fines", "show", "1"),
+    ):
+        output = run(*command, "--format", "json")
+        assert output.isascii()
+        assert "\x1b" not in output
+        assert HOSTILE in str(json.loads(output)).replace("\\x1b", "\x1b")
+
+
 def test_problems_of_profiles_are_only_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (context, profiles):
+    for module in (airflow, context, profiles):
         monkeypatch.setattr(module, "INCLUDE", tmp_path)
     key = HOSTILE.replace("\x1b", "\\x1b")
     (tmp_path / "profiles").mkdir()
@@ -150,16 +161,16 @@ def test_jobs_over_users_are_only_text_and_unknown_reasons_are_shown(library: Li
     with owned_ledger.begin() as connection:
         connection.execute(text("UPDATE maintenance_jobs SET skipped = :left"), {"left": json.dumps(left)})
         connection.execute(text("UPDATE maintenance_job_results SET reason = 'not_yet_known'"))
-    assert "2 users: not_yet_known" in shown("users", "jobs", times=2)
-    assert run("users", "report", "1").splitlines()[1].endswith(",not_yet_known")
+    assert "2 users: not_yet_known" in shown("jobs", "list", times=2)
+    assert run("jobs", "results", "1").splitlines()[1].endswith(",not_yet_known")
 
 
 def test_the_preview_and_the_history_show_unknown_reasons(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     known = {reason: words for reason, words in selection.SKIP_REASONS.items() if reason != "other_type"}
     monkeypatch.setattr(selection, "SKIP_REASONS", known)
-    monkeypatch.setattr(exports, "get_profile", lambda _code: make_profile(fine_fee_types=["LOST"]))
+    monkeypatch.setattr(profiles, "get_profile", lambda _code: make_profile(fine_fee_types=["LOST"]))
     library.fine()
-    assert "Stays: other_type: 1 fine of 1 user, 12.50 USD" in run("preview", "STUDENTS")
+    assert "Would be skipped: other_type: 1 fine of 1 user, 12.50 USD" in run("profiles", "preview", "STUDENTS")
 
 
 def write_include(folder: Path) -> None:
@@ -177,7 +188,7 @@ def test_one_of_everything_is_singular_in_commands(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG", logger="bursar")
-    for module in (context, profiles):
+    for module in (airflow, context, profiles):
         monkeypatch.setattr(module, "INCLUDE", tmp_path)
     write_include(tmp_path)
     office = FakeBursar(library)
@@ -185,28 +196,32 @@ def test_one_of_everything_is_singular_in_commands(
     fine = library.fine(user, "1.00")
     output = [
         run("profiles", "check", exit_code=1),
-        run("preview", "STUDENTS"),
-        run("preview", "NOBODY", exit_code=1),
+        run("profiles", "preview", "STUDENTS"),
+        run("profiles", "preview", "NOBODY", exit_code=1),
         run("users", "delete", str(user), "--yes", exit_code=1),
     ]
     select_fines(library.ledger, make_profile(), make_settings(), run_id="run 1", as_of=NOW)
-    output += [run("batches"), run("batches", "file", "1", "--into", str(tmp_path)), run("batches", "release", "1")]
+    output += [
+        run("batches", "list"),
+        run("batches", "build-file", "1", "--into", str(tmp_path)),
+        run("batches", "release", "1"),
+    ]
     office.export()
-    output += [run("batches", "--all"), run("fine", str(fine))]
+    output += [run("batches", "list", "--all"), run("fines", "show", str(fine))]
     office.pay(Payment(office.transaction(fine), "0"))
     office.pay(Payment(office.transaction(fine), "1.00"))
-    output += [run("imports"), run("imports", "rejects", "1")]
+    output += [run("imports", "list"), run("imports", "rejects", "1")]
     library.fine(library.user(purge=date(2020, 1, 1)), "1.00")
     waive = WaiveParams.of_form({"threshold": "5", "reason": "amnesty", "dry_run": False})
     waive_fines(library.ledger, waive, make_settings(), run_id="waive", as_of=NOW)
     purge = PurgeParams.of_form({"dry_run": True})
     purge_users(library.ledger, purge, make_settings(), run_id="purge", as_of=NOW)
-    output += [run("users", "jobs"), run("users", "report", "1")]
+    output += [run("jobs", "list"), run("jobs", "results", "1")]
     csv_file = tmp_path / "groups.csv"
     csv_file.write_text("code,name\nLAW,Law\n", encoding="utf-8")
-    output.append(run("ledger", "load", "--groups", str(csv_file)))
+    output.append(run("sources", "load", "--groups", str(csv_file)))
     csv_file.write_text("code,name\nLAW\n", encoding="utf-8")
-    output.append(run("ledger", "load", "--groups", str(csv_file), exit_code=1))
+    output.append(run("sources", "load", "--groups", str(csv_file), exit_code=1))
     for said in (
         "1 good profile: STUDENTS",
         "Found: 1 problem;",

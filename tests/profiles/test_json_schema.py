@@ -28,7 +28,7 @@ def students() -> Any:
 def test_the_schemas_in_include_are_up_to_date() -> None:
     committed = {path.name: path.read_text(encoding="utf-8") for path in INCLUDE.glob("*.schema.json")}
 
-    assert committed == json_schemas(), "run `bin/bursar profiles schema` to write them anew"
+    assert committed == json_schemas(), "run `bin/bursar profiles write-schema` to write them anew"
 
 
 @pytest.mark.parametrize("name", json_schemas())

@@ -307,7 +307,7 @@ def test_a_dry_run_reports_what_would_go(office: FakeBursar) -> None:
     report = export_of(office, dry.id)
 
     assert (report.dry_run, report.outcome, report.fines) == (True, Outcome.COMPLETED, 1)
-    assert f"`bin/bursar batches file {dry.id}`" in report.messages[0]
+    assert f"`bin/bursar batches build-file {dry.id}`" in report.messages[0]
 
 
 def test_a_run_that_a_person_ended_is_told_from_one_that_skips_by_itself(library: Library) -> None:

@@ -35,7 +35,7 @@ def test_a_purge_says_what_it_did_and_what_a_person_has_to_do(library: Library) 
     assert list(report.task_timings) == ["purge_users"]
     no_date, credit = report.messages
     assert no_date.startswith("Left behind: 1 user without such a date, and never due: add the date")
-    assert "`bin/bursar users report 1` lists them" in credit
+    assert "`bin/bursar jobs results 1` lists them" in credit
 
 
 def test_a_dry_run_shows_as_one(library: Library) -> None:

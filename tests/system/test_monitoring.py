@@ -151,7 +151,7 @@ def test_an_export_beyond_its_limits_waits_for_a_person(library: Library, engine
         assert asked["subject"] == "Approve this export of 3 fines?"
         assert "3 fines: more than the limit of 2." in asked["body"]
         assert "| USD | 30.00 USD | 0.00 USD | 30.00 USD |" in asked["body"]
-        assert "`bin/bursar batches file " in asked["body"]
+        assert "`bin/bursar batches build-file " in asked["body"]
         [mail] = letters(library, code)
         assert mail["Subject"] == (
             f"Waiting for approval: Export to Bursar Using Profile {code} people, 3 fines of 1 user, 30.00 USD"

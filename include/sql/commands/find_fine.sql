@@ -1,4 +1,4 @@
--- The fine with this internal id, or that went out under this transaction id.
+-- The fine with this internal id, and the fine that was exported under this transaction id.
 SELECT fines.id
 FROM fines
 WHERE fines.id = CASE WHEN :wanted ~ '^[0-9]{1,18}$' THEN CAST(:wanted AS bigint) END

@@ -1,4 +1,4 @@
--- A fine as it stands: who owes it, for what, to whom, and how much is left where.
+-- A fine as it is now: its user, item and owner, its amounts, and the exports that hold it or have sent it.
 SELECT fines.id, fines.source_id, fines.fine_fee_type, fines.currency, fines.amount, fines.balance, fines.outstanding,
        fines.pending_reversal, fines.status, fines.created_at, fines.comment, fines.reverses, fines.owner_library,
        concat_ws(', ', users.last_name, nullif(users.first_name, '')) AS patron_name,

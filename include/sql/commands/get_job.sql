@@ -1,2 +1,2 @@
--- One job over users.
+-- One maintenance job.
 SELECT * FROM maintenance_jobs WHERE id = :job_id;

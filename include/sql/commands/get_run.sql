@@ -1,2 +1,2 @@
--- One report.
+-- The report of one run.
 SELECT * FROM run_reports WHERE id = :id;

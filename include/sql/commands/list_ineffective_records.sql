@@ -1,4 +1,4 @@
--- What bursars reported about a fine that changed nothing.
+-- The payment records for a fine that had no effect, in the order of their files.
 SELECT import_files.name, import_files.applied_at, import_records.line, import_records.sum, import_records.currency,
        import_records.outcome, import_records.reason
 FROM import_records JOIN import_files ON import_files.id = import_records.file_id

@@ -1,2 +1,2 @@
--- The newest jobs over users.
+-- The newest maintenance jobs.
 SELECT * FROM maintenance_jobs ORDER BY id DESC LIMIT :limit;

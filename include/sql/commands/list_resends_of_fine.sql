@@ -1,5 +1,6 @@
--- Each time that the file in which a fine went out was sent once more.
-SELECT resends.delivered_at, resends.batch_id, resends.requested_by, resends.run_id, batches.file_name, resends.remote_folder
+-- Each time that the file of a fine was resent.
+SELECT resends.delivered_at, resends.batch_id, resends.requested_by, resends.run_id, batches.file_name,
+       resends.remote_folder
 FROM resends
 JOIN batches ON batches.id = resends.batch_id
 WHERE resends.delivered_at IS NOT NULL

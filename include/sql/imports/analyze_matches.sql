@@ -1,2 +1,3 @@
+-- requires: matches
 -- Tells the planner how much was matched, so that few records are looked up one by one and many are gone through.
 ANALYZE matches;

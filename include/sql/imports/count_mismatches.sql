@@ -1,3 +1,4 @@
+-- requires: matches
 -- How many records of a partition have an outcome that does not account for their sum, to the cent.
 SELECT count(*)
 FROM matches JOIN import_records AS records ON records.number = matches.number

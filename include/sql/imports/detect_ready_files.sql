@@ -1,3 +1,4 @@
+-- requires: listing
 -- Takes note of the files in a profile's folder that have their marker, by the ledger's clock, and judges each: ready once it
 -- has stayed the same for long enough, settling until then, and known if it was applied and put away before and now lies there
 -- again. How many there are of each, and the names of at most so many, those first that were changed first.
@@ -5,7 +6,7 @@ WITH listed AS (
     SELECT DISTINCT ON (name) name, size, modified FROM listing
     WHERE is_payment AND (CAST(:marker AS text) IS NULL OR name || CAST(:marker AS text) IN (SELECT name FROM listing))
     ORDER BY name
-), candidates AS (
+), compared AS (
     SELECT listed.*,
            CASE WHEN (seen.size, seen.modified) = (listed.size, listed.modified) THEN seen.since END AS unchanged_since,
            known.name IS NOT NULL AS is_known
@@ -19,10 +20,10 @@ WITH listed AS (
     ) AS known ON (known.name, known.size, known.modified) = (listed.name, listed.size, listed.modified)
 ), gone AS (
     DELETE FROM observed_files
-    WHERE profile = :profile AND NOT EXISTS (SELECT FROM candidates WHERE NOT is_known AND candidates.name = observed_files.name)
+    WHERE profile = :profile AND NOT EXISTS (SELECT FROM compared WHERE NOT is_known AND compared.name = observed_files.name)
 ), noted AS (
     INSERT INTO observed_files (profile, name, size, modified)
-    SELECT :profile, name, size, modified FROM candidates WHERE unchanged_since IS NULL AND NOT is_known
+    SELECT :profile, name, size, modified FROM compared WHERE unchanged_since IS NULL AND NOT is_known
     ON CONFLICT (profile, name) DO UPDATE SET size = EXCLUDED.size, modified = EXCLUDED.modified, since = EXCLUDED.since
 )
 SELECT verdict, count(*) AS files,
@@ -34,7 +35,7 @@ FROM (
             WHEN is_known THEN 'known'
             WHEN coalesce(unchanged_since, now()) <= now() - make_interval(secs => :stable_for_seconds) THEN 'ready'
             ELSE 'settling' END AS verdict
-        FROM candidates
+        FROM compared
     ) AS verdicts
 ) AS places
 GROUP BY verdict;

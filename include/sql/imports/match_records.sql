@@ -1,3 +1,4 @@
+-- requires: matches
 -- Reads the sums of a file as money and finds the exported line of each record: by transaction id, else by internal id.
 -- Lines of released batches were not billed and match nothing. What can't be used is sorted out with its reason, and so is a
 -- reversal that comes back: the bursar confirms it, and it pays nothing.

@@ -1,3 +1,4 @@
+-- requires: matches
 -- Makes credits of what a partition of a file paid beyond the outstanding amounts, for the same owners as the fines; the next
 -- export can send them.
 WITH credits AS (

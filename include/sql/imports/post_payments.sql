@@ -1,3 +1,4 @@
+-- requires: matches
 -- Writes what a partition of a file paid into the journal, one entry a record; its trigger lowers outstanding and transfers the
 -- fines. In the order of the fines, in which indexes take entries and rows most easily.
 INSERT INTO journal_entries (fine_id, entry_type, outstanding_change, import_file_id, import_record)

@@ -1,3 +1,4 @@
+-- requires: matches
 -- Settles the matched records of a partition of a file against what their fines have outstanding, and writes each record's outcome,
 -- once.
 -- Records of one fine follow each other in the order of the file: each finds what the ones before it left. Everything is
@@ -40,7 +41,7 @@ WITH asked AS (
         WHERE matches.partition_number = :partition_number AND matches.outcome IS NULL
     ) AS matches
     LEFT JOIN earlier ON earlier.matched_id = matches.matched_id
-), candidates AS (
+), outcomes AS (
     SELECT *, payment_outcome(given, paid, remaining, settled_here, direction) AS outcome
     FROM (
         SELECT *, coalesce(payments_leave(outstanding, given, paid, settled_here, direction) OVER (
@@ -56,7 +57,7 @@ WITH asked AS (
                AS credit_amount,
            CASE WHEN outcome IN ('PAID', 'PARTLY_PAID', 'OVERPAID', 'ALREADY_SETTLED')
                THEN least(greatest(paid - remaining, 0), settled_here) END AS already_settled
-    FROM candidates
+    FROM outcomes
 )
 UPDATE import_records AS record
 SET amount = found.amount, fine_id = found.fine_id, matched_id = found.matched_id, outcome = found.outcome,

@@ -46,12 +46,13 @@ Exports the fines and fees of {settings.institution_name} that this profile asks
 3. **build_file** writes the XML file and compares it with the batch. No fines: the rest is skipped.{approval}
 4. **upload_file** brings it into the bursar's folder under a temporary name and renames it. It is sent once.
 5. **close_fines** closes the fines. Only what was delivered is closed.
-6. **report_run** records what the run did, for `bin/bursar history` and the run's note. Red, if the run failed.
+6. **report_run** records what the run did, for `bin/bursar runs list` and the run's note. Red, if the run failed.
 
 *Trigger* shows a form: measure ages as of another moment; a dry run, which builds the file but sends, closes and
 holds nothing; or send the file of a batch again.
 
-A failed task can be repeated at any time (*Clear*): it does what is left. `bin/bursar batches` lists the unfinished.
+A failed task can be repeated at any time (*Clear*): it does what is left. `bin/bursar batches list` lists the
+unfinished.
 
 {_table(rows)}
 """
@@ -90,10 +91,10 @@ Imports what the bursar reports as paid to {settings.institution_name}, and mark
    holds no payment that is recognised, is moved to `failed`.
 3. **apply_payments** pays the fines, each record once. The same file is never applied twice, whatever it is called.
 4. **archive_file** moves the file to `processed`, and lists the records that had no effect in a report.
-5. **report_run** records what the run did, for `bin/bursar history` and the run's note. Red, if the run failed.
+5. **report_run** records what the run did, for `bin/bursar runs list` and the run's note. Red, if the run failed.
 
-A failed task can be repeated at any time (*Clear*): it does what is left. `bin/bursar imports` lists the files and what
-became of them, `bin/bursar imports rejects <file>` prints the records without effect.
+A failed task can be repeated at any time (*Clear*): it does what is left. `bin/bursar imports list` lists the files and
+what became of them, `bin/bursar imports rejects <file>` prints the records without effect.
 
 {_table(rows)}
 """

@@ -171,7 +171,7 @@ def upload_file(run: ExportRun, built: BuiltFile) -> UploadedFile:
     batch_id = built["batch_id"]
     if run.params.dry_run:
         raise AirflowSkipException(
-            f"A dry run uploads nothing. To look at the file, build it with `bin/bursar batches file {batch_id}`."
+            f"A dry run uploads nothing. To look at the file, build it with `bin/bursar batches build-file {batch_id}`."
         )
     if run.params.resend_batch:
         batch = resend_batch(

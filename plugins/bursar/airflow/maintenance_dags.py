@@ -125,8 +125,8 @@ PURGE_DOCUMENTATION = """
 Deletes the personal data of users whose purge date, or expiry date, has passed. Fines and journal stay.
 
 A user is kept if a fine is outstanding at a bursar, is in an unfinished export, or is disputed, or if the library owes
-the user money. The report counts the users who were kept, by reason. `bin/bursar users jobs` lists the runs, and
-`bin/bursar users report <job>` lists each user by internal id.
+the user money. The report counts the users who were kept, by reason. `bin/bursar jobs list` lists the runs, and
+`bin/bursar jobs results <job>` lists each user by internal id.
 
 The run is one transaction. A repeated task does not repeat the purge. Exports and imports wait until it has ended.
 """
@@ -137,7 +137,7 @@ Waives the fines that fit all fields of the form. Their users owe at most the th
 Amounts outstanding at a bursar count as debt. They are waived only if the institution allows it
 (`allow_activity_on_transferred_finesfees` in bursar.yaml); the next export reports it to the bursar. Credits, disputed
 fines and fines in an unfinished export are not waived. The report counts the fines that stay, by reason. `bin/bursar
-users jobs` lists the runs, and `bin/bursar users report <job>` lists each fine.
+jobs list` lists the runs, and `bin/bursar jobs results <job>` lists each fine.
 
 The run is one transaction. A repeated task does not repeat the waiving. Exports and imports wait until it has ended.
 """

@@ -36,7 +36,7 @@ def export_params() -> dict[str, Param]:
             minimum=1,
             title="Resend batch",
             description="The number of a batch whose file is to be sent again, byte for byte. Nothing else is done. "
-            "bin/bursar batches --all lists them.",
+            "bin/bursar batches list --all lists them.",
         ),
     }
 

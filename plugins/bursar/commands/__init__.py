@@ -1,1 +1,1 @@
-"""The commands of `bin/bursar`, a module for each subject."""
+"""The commands of `bin/bursar`: a module for each group."""

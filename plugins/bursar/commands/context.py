@@ -1,4 +1,4 @@
-"""What commands find around them: the ledger, the institution's settings, the profiles, and a place to print to."""
+"""The context of a command: the ledger, the institution's settings, the profiles and the console."""
 
 from unicodedata import bidirectional
 
@@ -15,22 +15,22 @@ console = Console(highlight=False, emoji=False)
 
 
 def get_engine() -> Engine:
-    """The ledger of the Airflow connection `bursar_ledger`."""
+    """Returns the engine of the Airflow connection `bursar_ledger`."""
     from bursar.airflow.connections import ledger_url  # noqa: PLC0415  Airflow is slow to load, often for nothing
 
     return ledger_engine(ledger_url())
 
 
 def get_settings() -> Settings:
-    """The settings in include/bursar.yaml."""
+    """Returns the settings in include/bursar.yaml."""
     return load_settings(INCLUDE / "bursar.yaml")
 
 
 def get_profile(code: str) -> Profile:
-    """The good profile with this code.
+    """Returns the valid profile with this code.
 
     Raises:
-        BursarError: there is none; the message names those that there are.
+        BursarError: there is none; the message names the valid profiles.
     """
     good, problems = load_profiles(INCLUDE / "profiles", get_settings())
     for profile in good:
@@ -38,17 +38,17 @@ def get_profile(code: str) -> Profile:
             return profile
     more = f" Found: {pluralize(len(problems), 'problem')}; see `bin/bursar profiles check`." if problems else ""
     known = ", ".join(profile.code for profile in good) or "none"
-    raise BursarError(f"There is no profile {code}. There are: {known}.{more}")
+    raise BursarError(f"There is no profile {code}. Known profiles: {known}.{more}")
 
 
 def sanitize(text: str) -> str:
-    """Escapes markup, control characters and bidirectional marks in text that `console` prints."""
+    """Returns text from outside as `console` prints it: without control characters, and with its markup escaped."""
     return escape(strip_controls(text))
 
 
 def strip_controls(text: str) -> str:
-    """Returns text from outside as it is printed where there is no markup, as by `click.echo`: see `sanitize`."""
+    """Returns text from outside as `click.echo` prints it: without control characters, its direction ended."""
     shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
     if any(bidirectional(character) in {"R", "AL"} for character in shown):
-        shown += "\N{LEFT-TO-RIGHT MARK}"  # else the numbers of the next column would stand on the wrong side
+        shown += "\N{LEFT-TO-RIGHT MARK}"  # else a terminal moves the numbers of the next column
     return shown

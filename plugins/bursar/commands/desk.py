@@ -7,35 +7,39 @@ import click
 from sqlalchemy import Connection
 
 from bursar.commands.context import console, get_engine, get_settings, sanitize
-from bursar.commands.fines import still_to_tell
+from bursar.commands.fines import describe_pending_reversal
 from bursar.db.queries import query
 from bursar.errors import LedgerError, TransientError
-from bursar.ledger import desk as the_desk
+from bursar.ledger import desk as operations
 from bursar.money import format_money
+from bursar.users.deletion import find_user
 
 
 class Amount(click.ParamType[Decimal]):
-    """A sum of money, with a point."""
+    """An amount of money, with a decimal point."""
 
     name = "amount"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
-        """Reads a sum; what the ledger can keep of it, the desk says."""
+        """Reads an amount. The desk checks that the ledger can hold it."""
         try:
             return Decimal(value)
         except InvalidOperation:
-            self.fail(f"{value!r} is no amount; write it as in 12.50", param, ctx)
+            self.fail(f"{value!r} is not an amount; write it as in 12.50", param, ctx)
 
 
 @click.group()
 def desk() -> None:
-    """Pay, waive, refund or dispute a fine at the library. FINE is the fine's internal id."""
+    """Circulation desk: payments, waivers, disputes.
+
+    FINE is the internal id of a fine. Each command adds to the journal of a fine, or adds a credit.
+    """
 
 
 fine_argument = click.argument("fine", type=int)
 amount_argument = click.argument("amount", type=Amount(), required=False)
-optional_comment = click.option("--comment", help="Kept in the fine's journal.")
-comment_option = click.option("--comment", required=True, help="Kept in the fine's journal.")
+optional_comment = click.option("--comment", help="Recorded in the journal of the fine.")
+required_comment = click.option("--comment", required=True, help="Recorded in the journal of the fine.")
 
 
 @desk.command()
@@ -43,8 +47,8 @@ comment_option = click.option("--comment", required=True, help="Kept in the fine
 @amount_argument
 @optional_comment
 def pay(fine: int, amount: Decimal | None, comment: str | None) -> None:
-    """Record a payment, of all that is open unless AMOUNT is given."""
-    _move(the_desk.pay, fine, amount, comment)
+    """Record a payment of AMOUNT, or of all that is owed."""
+    _settle(operations.pay, fine, amount, comment)
 
 
 @desk.command()
@@ -52,8 +56,8 @@ def pay(fine: int, amount: Decimal | None, comment: str | None) -> None:
 @amount_argument
 @optional_comment
 def waive(fine: int, amount: Decimal | None, comment: str | None) -> None:
-    """Give up all that is open, or AMOUNT of it."""
-    _move(the_desk.waive, fine, amount, comment)
+    """Waive AMOUNT of a fine, or all that is owed."""
+    _settle(operations.waive, fine, amount, comment)
 
 
 @desk.command()
@@ -61,64 +65,83 @@ def waive(fine: int, amount: Decimal | None, comment: str | None) -> None:
 @amount_argument
 @optional_comment
 def refund(fine: int, amount: Decimal | None, comment: str | None) -> None:
-    """Give back all that was paid at the library, or AMOUNT of it, and give the charge up."""
-    _move(the_desk.refund, fine, amount, comment)
+    """Record a refund of AMOUNT, or of all that was paid at the library. The user does not owe it again."""
+    _settle(operations.refund, fine, amount, comment)
+
+
+@desk.command()
+@click.argument("user")
+@click.argument("amount", type=Amount())
+@click.option("--currency", metavar="CODE", help="ISO 4217 code; the institution's default currency if not given.")
+@click.option("--owner", metavar="LIBRARY", help="Code of the library that gives it; the institution if not given.")
+@optional_comment
+def credit(user: str, amount: Decimal, currency: str | None, owner: str | None, comment: str | None) -> None:
+    """Add a credit of AMOUNT for a USER, by primary id or internal id. To reverse a charge, use `desk reverse`."""
+    code = currency or get_settings().default_currency
+
+    def add(connection: Connection) -> int:
+        user_id = find_user(connection, user)
+        return operations.credit(
+            connection, user_id=user_id, amount=amount, currency=code, owner_library=owner, comment=comment
+        )
+
+    _commit(None, add)
 
 
 @desk.command()
 @fine_argument
 @amount_argument
 @optional_comment
-def credit(fine: int, amount: Decimal | None, comment: str | None) -> None:
-    """Take a charge back, whole or AMOUNT of it: its item came back, or it was wrong."""
-    _commit(fine, lambda connection: the_desk.reverse_charge(connection, fine, amount, comment))
+def reverse(fine: int, amount: Decimal | None, comment: str | None) -> None:
+    """Reverse a charge, or AMOUNT of it: add a credit for it, because its item was returned or it was wrong."""
+    _commit(fine, lambda connection: operations.reverse_charge(connection, fine, amount, comment))
 
 
 @desk.command()
 @fine_argument
-@comment_option
+@required_comment
 def dispute(fine: int, comment: str) -> None:
-    """Keep a fine from being exported until its dispute is settled."""
-    _commit(fine, lambda connection: the_desk.dispute(connection, fine, comment))
+    """Mark a fine as disputed. It is not exported until the dispute is resolved."""
+    _commit(fine, lambda connection: operations.dispute(connection, fine, comment))
 
 
-@desk.command()
+@desk.command("resolve-dispute")
 @fine_argument
-@comment_option
-def settle(fine: int, comment: str) -> None:
-    """End a dispute; what is still owed can be exported again."""
-    _commit(fine, lambda connection: the_desk.resolve_dispute(connection, fine, comment))
+@required_comment
+def resolve_dispute(fine: int, comment: str) -> None:
+    """Resolve a dispute. The balance can be exported again."""
+    _commit(fine, lambda connection: operations.resolve_dispute(connection, fine, comment))
 
 
-def _move(operation: Callable[..., Decimal], fine: int, amount: Decimal | None, comment: str | None) -> None:
+def _settle(operation: Callable[..., Decimal], fine: int, amount: Decimal | None, comment: str | None) -> None:
     allowed = get_settings().allow_activity_on_transferred_finesfees
 
-    def move(connection: Connection) -> None:
+    def settle(connection: Connection) -> None:
         operation(connection, fine, amount, comment, allow_activity_on_transferred_finesfees=allowed)
 
-    _commit(fine, move)
+    _commit(fine, settle)
 
 
-def _commit(fine: int, act: Callable[[Connection], int | None]) -> None:
-    """Acts on a fine in one transaction, then prints how the fine stands, or the new fine that `act` returns.
+def _commit(fine: int | None, operation: Callable[[Connection], int | None]) -> None:
+    """Runs an operation in one transaction, then prints the state of the fine, or of the new one that it returns.
 
     Raises:
-        LedgerError: the connection ended during the commit, so that nobody knows whether it was recorded.
+        LedgerError: the connection ended during the commit, so it is unknown whether the operation was recorded.
     """
     with get_engine().connect() as connection:
-        shown = act(connection) or fine
-        now = connection.execute(query("commands/get_fine"), {"fine_id": shown}).one()
+        shown = operation(connection) or fine
+        row = connection.execute(query("commands/get_fine"), {"fine_id": shown}).one()
         try:
             connection.commit()
         except TransientError as error:
             raise LedgerError(
-                f"It is unknown whether this has been recorded, because the connection to the ledger ended at that "
-                f"moment. Before you repeat it, look at the last entries of the fine: `bin/bursar fine {fine}`."
+                "It is unknown whether this has been recorded, because the connection to the ledger ended at that "
+                f"moment. Before you repeat it, look whether it is there: `bin/bursar fines show {fine or shown}`."
             ) from error
     console.print(
-        f"Fine {now.id} ({sanitize(now.fine_fee_type)}) is [bold]{now.status}[/]: owed at the library "
-        f"{format_money(now.balance, now.currency)}, outstanding at the bursar "
-        f"{format_money(now.outstanding, now.currency)}"
+        f"Fine {row.id} ({sanitize(row.fine_fee_type)}) is [bold]{row.status}[/]: owed at the library "
+        f"{format_money(row.balance, row.currency)}, outstanding at the bursar "
+        f"{format_money(row.outstanding, row.currency)}"
     )
-    if told := still_to_tell(now):
-        console.print(sanitize(told))
+    if pending := describe_pending_reversal(row):
+        console.print(sanitize(pending))

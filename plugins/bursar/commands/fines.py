@@ -1,123 +1,160 @@
-"""`bin/bursar fine`: a fine's whole life."""
+"""`bin/bursar fines`: a fine from its charge to its payment."""
 
 from decimal import Decimal
+from typing import Any
 
 import click
-from rich.table import Table
 from sqlalchemy import Connection, Row
 
 from bursar.commands.context import console, get_engine, sanitize
+from bursar.commands.output import format_moment, format_option, make_table, plain_amount, print_facts, print_json
 from bursar.db.queries import query
 from bursar.errors import BursarError
 from bursar.money import format_money
 
+FACTS = ("id", "status", "fine_fee_type", "currency", "amount", "balance", "outstanding", "pending_reversal",
+         "created_at", "patron_name", "primary_id", "owner_library", "title", "barcode", "comment", "source_id",
+         "reverses", "reversed_by_credits", "claimed_by", "reversal_claimed_by")  # fmt: skip
+ENTRY_FACTS = ("posted_at", "entry_type", "balance_change", "outstanding_change", "comment", "batch_id", "file_name",
+               "remote_folder", "transaction_id", "reversed_transaction_id", "payment_file", "payment_line", "outcome",
+               "credit_amount", "reason")  # fmt: skip
+RECORD_FACTS = ("applied_at", "name", "line", "outcome", "sum", "currency", "reason")
+RESEND_FACTS = ("delivered_at", "batch_id", "file_name", "remote_folder", "requested_by", "run_id")
 
-@click.command()
-@click.argument("number", metavar="ID")
-def fine(number: str) -> None:
-    """Print a fine's whole life; ID is its internal id or a bursar transaction id."""
+
+@click.group()
+def fines() -> None:
+    """Fines and fees, and credits."""
+
+
+@fines.command("show")
+@click.argument("fine")
+@format_option
+def show_fine(fine: str, output_format: str) -> None:
+    """Show a fine and its journal. FINE is the internal id or a bursar transaction id. Changes nothing.
+
+    If the internal id of one fine is the transaction id of another, both are shown. JSON is always an array.
+    """
     with get_engine().connect() as connection:
-        found = connection.execute(query("commands/find_fine"), {"wanted": number}).scalars().all()
+        found = connection.execute(query("commands/find_fine"), {"wanted": fine}).scalars().all()
         if not found:
-            raise BursarError(f"No fine has the internal id {number}, and none went out under that transaction id.")
+            raise BursarError(f"There is no fine with the internal id {fine} or the bursar transaction id {fine}.")
+        if output_format == "json":
+            print_json([_get_fields(connection, fine_id) for fine_id in found])
+            return
         if len(found) > 1:
             console.print(
-                f"{sanitize(number)} is the internal id of one fine and the transaction id of another. Both follow."
+                f"{sanitize(fine)} is the internal id of one fine and the transaction id of another. Both follow."
             )
         for fine_id in found:
-            _print_life(connection, fine_id)
+            _print_fine(connection, fine_id)
 
 
-def _print_life(connection: Connection, fine_id: int) -> None:
-    now = connection.execute(query("commands/get_fine"), {"fine_id": fine_id}).one()
-    charged = f"{sanitize(now.fine_fee_type)}  {format_money(now.amount, now.currency)}"
-    console.print(f"\n[bold]Fine {now.id}[/]  {charged}  [bold]{now.status}[/]")
-    facts = {
-        "User": f"{sanitize(now.patron_name)} ({sanitize(now.primary_id or 'no primary id')})",
-        "Owner": sanitize(now.owner_library or "the institution"),
-        "Item": sanitize(f"{now.title} ({now.barcode})") if now.barcode else "",
-        "Comment": sanitize(now.comment or ""),
-        "In the library system": sanitize(now.source_id or ""),
-        "Takes back": f"fine {now.reverses}" if now.reverses else "",
-        "Taken back by": f"credit {now.reversed_by_credits}" if now.reversed_by_credits else "",
-        "On its way to the bursar": f"in batch {now.claimed_by}" if now.claimed_by else "",
-        "Reversal on its way to the bursar": f"in batch {now.reversal_claimed_by}" if now.reversal_claimed_by else "",
+def _fetch(connection: Connection, statement: str, fine_id: int) -> list[Row[Any]]:
+    return list(connection.execute(query(f"commands/{statement}"), {"fine_id": fine_id}))
+
+
+def _get_fields(connection: Connection, fine_id: int) -> dict[str, Any]:
+    (fine,) = _fetch(connection, "get_fine", fine_id)
+    return _plain(fine, FACTS, fine.currency) | {
+        "journal": [
+            _plain(entry, ENTRY_FACTS, fine.currency) for entry in _fetch(connection, "list_journal_entries", fine_id)
+        ],
+        "records_without_effect": [
+            _plain(record, RECORD_FACTS, fine.currency)
+            for record in _fetch(connection, "list_ineffective_records", fine_id)
+        ],
+        "resends": [
+            _plain(resend, RESEND_FACTS, fine.currency)
+            for resend in _fetch(connection, "list_resends_of_fine", fine_id)
+        ],
     }
-    for name, value in facts.items():
-        if value:
-            console.print(f"  {name}: {value}")
 
-    life = Table("When (UTC)", "What", box=None, padding=(0, 2))
-    for heading in ("Balance", "Outstanding"):
-        life.add_column(heading, justify="right")
-    life.add_column("Where", overflow="fold")
-    for entry in connection.execute(query("commands/list_journal_entries"), {"fine_id": fine_id}):
-        changes = (entry.balance_change, entry.outstanding_change)
-        life.add_row(
-            f"{entry.posted_at:%Y-%m-%d %H:%M}",
-            entry.entry_type,
-            *(_signed(change, now.currency) if change else "" for change in changes),
-            sanitize(_where(entry, now)),
-        )
-    for record in connection.execute(query("commands/list_ineffective_records"), {"fine_id": fine_id}):
-        told = sanitize(
-            f"{record.name}, line {record.line}: {record.outcome}, sum {record.sum or '-'}: {record.reason}"
-        )
-        life.add_row(
-            f"{record.applied_at:%Y-%m-%d %H:%M}",
-            "NO EFFECT",
-            "",
-            "",
-            told,
-        )
-    for resend in connection.execute(query("commands/list_resends_of_fine"), {"fine_id": fine_id}):
-        who = f", asked for by {resend.requested_by}" if resend.requested_by else ""
-        where = sanitize(f"batch {resend.batch_id}: {resend.remote_folder}/{resend.file_name}{who}")
-        life.add_row(f"{resend.delivered_at:%Y-%m-%d %H:%M}", "SENT AGAIN", *[""] * (len(life.columns) - 3), where)
-    console.print(life)
-    console.print(
-        f"  Owed at the library [bold]{format_money(now.balance, now.currency)}[/], "
-        f"outstanding at the bursar [bold]{format_money(now.outstanding, now.currency)}[/]"
+
+def _plain(row: Row[Any], names: tuple[str, ...], currency: str) -> dict[str, Any]:
+    values = {name: getattr(row, name) for name in names}
+    return {
+        name: plain_amount(value, currency) if isinstance(value, Decimal) else value for name, value in values.items()
+    }
+
+
+def _print_fine(connection: Connection, fine_id: int) -> None:
+    (fine,) = _fetch(connection, "get_fine", fine_id)
+    charged = f"{sanitize(fine.fine_fee_type)}  {format_money(fine.amount, fine.currency)}"
+    console.print(f"\n[bold]Fine {fine.id}[/]  {charged}  [bold]{fine.status}[/]")
+    print_facts(
+        {
+            "User": f"{fine.patron_name} ({fine.primary_id or 'no primary id'})",
+            "Owner": fine.owner_library or "the institution",
+            "Item": f"{fine.title} ({fine.barcode})" if fine.barcode else "",
+            "Comment": fine.comment or "",
+            "Id in library system": fine.source_id or "",
+            "Reverses": f"fine {fine.reverses}" if fine.reverses else "",
+            "Reversed by": f"credit {fine.reversed_by_credits}" if fine.reversed_by_credits else "",
+            "Being exported": f"in batch {fine.claimed_by}" if fine.claimed_by else "",
+            "Being reversed": f"in batch {fine.reversal_claimed_by}" if fine.reversal_claimed_by else "",
+        }
     )
-    if told := still_to_tell(now):
-        console.print(f"  {sanitize(told)}")
+    journal = make_table(("  Date (UTC)", "Entry"), ("Balance", "Outstanding"))
+    journal.add_column("Details", overflow="fold")
+    for entry in _fetch(connection, "list_journal_entries", fine_id):
+        changes = (entry.balance_change, entry.outstanding_change)
+        journal.add_row(
+            f"  {format_moment(entry.posted_at)}",
+            entry.entry_type,
+            *(_format_change(change, fine.currency) if change else "" for change in changes),
+            sanitize(_describe_entry(entry, fine)),
+        )
+    for record in _fetch(connection, "list_ineffective_records", fine_id):
+        details = f"{record.name}, line {record.line}: {record.outcome}, sum {record.sum or '-'}: {record.reason}"
+        journal.add_row(f"  {format_moment(record.applied_at)}", "NO EFFECT", "", "", sanitize(details))
+    for resend in _fetch(connection, "list_resends_of_fine", fine_id):
+        requested = f", requested by {resend.requested_by}" if resend.requested_by else ""
+        details = f"batch {resend.batch_id}: {resend.remote_folder}/{resend.file_name}{requested}"
+        journal.add_row(f"  {format_moment(resend.delivered_at)}", "RESENT", "", "", sanitize(details))
+    console.print(journal)
+    console.print(
+        f"  Owed at the library [bold]{format_money(fine.balance, fine.currency)}[/], "
+        f"outstanding at the bursar [bold]{format_money(fine.outstanding, fine.currency)}[/]"
+    )
+    if pending := describe_pending_reversal(fine):
+        console.print(f"  {sanitize(pending)}")
 
 
-def _signed(change: Decimal, currency: str) -> str:
+def _format_change(change: Decimal, currency: str) -> str:
     return f"{'+' if change > 0 else ''}{format_money(change, currency)}"
 
 
-def still_to_tell(now: Row) -> str:  # type: ignore[type-arg]
-    """Returns what the bursar does not know yet of a row of `commands/get_fine.sql`, or an empty text."""
-    if now.pending_reversal:
+def describe_pending_reversal(fine: Row[Any]) -> str:
+    """Returns which reversal of a row of `commands/get_fine.sql` the bursar has not received, or an empty text."""
+    if fine.pending_reversal:
         return (
-            f"The bursar is still to be told: {format_money(now.pending_reversal, now.currency)} of transaction "
-            f"{now.sent_as} was "
-            f"settled at the library. The next export of {now.sent_by} reverses it."
+            f"The bursar does not know yet that {format_money(fine.pending_reversal, fine.currency)} of transaction "
+            f"{fine.sent_as} was settled at the library. The next export of {fine.sent_by} reverses it."
         )
-    if now.balance < 0 and now.charge_outstanding:
+    if fine.balance < 0 and fine.charge_outstanding:
         return (
-            f"The bursar is still to be told: it takes back transaction {now.charge_sent_as}. The next export of "
-            f"{now.charge_sent_by} reverses it."
+            f"The bursar does not know yet that this credit reverses transaction {fine.charge_sent_as}. The next "
+            f"export of {fine.charge_sent_by} reverses it."
         )
     return ""
 
 
-def _where(entry: Row, now: Row) -> str:  # type: ignore[type-arg]
+def _describe_entry(entry: Row[Any], fine: Row[Any]) -> str:
     if entry.payment_file:
-        more = (
-            f", {format_money(entry.credit_amount, now.currency)} of it became a credit" if entry.credit_amount else ""
+        credit = (
+            f", {format_money(entry.credit_amount, fine.currency)} of it became a credit" if entry.credit_amount else ""
         )
-        line = f", line {entry.payment_line}: {entry.outcome}{more}" if entry.payment_line else ""
-        told = f": {entry.reason}" if entry.reason else ""
-        return f"{entry.payment_file}{line}{told}"
+        line = f", line {entry.payment_line}: {entry.outcome}{credit}" if entry.payment_line else ""
+        reason = f": {entry.reason}" if entry.reason else ""
+        return f"{entry.payment_file}{line}{reason}"
     if entry.entry_type == "REVERSED" and not entry.transaction_id:
-        other = f"fine {now.reverses}, which it takes back" if now.reverses else "the credit that takes it back"
-        return f"batch {entry.batch_id}: set off against {other}"
+        other = f"fine {fine.reverses}, which it reverses" if fine.reverses else "the credit that reverses it"
+        return f"batch {entry.batch_id}: offset against {other}"
     if entry.entry_type == "REVERSED":
         return (
-            f"{entry.file_name}, transaction {entry.transaction_id}, batch {entry.batch_id}, takes "
-            f"{format_money(-entry.reversal_change, now.currency)} of transaction {entry.reversed_transaction_id} back"
+            f"{entry.file_name}, transaction {entry.transaction_id}, batch {entry.batch_id}, reverses "
+            f"{format_money(-entry.reversal_change, fine.currency)} of transaction {entry.reversed_transaction_id}"
         )
     if entry.batch_id:
         return (

@@ -1,49 +1,84 @@
-"""`bin/bursar imports`: the files that came from bursars, and the records in them that had no effect."""
+"""`bin/bursar imports`: the files of payments from bursars, and the records in them that had no effect."""
 
 import sys
+from typing import Any
 
 import click
-from rich.table import Table
+from sqlalchemy import Row
 
 from bursar.commands.context import console, get_engine, sanitize
+from bursar.commands.output import format_moment, format_option, limit_option, make_table, plain_counts, print_json
 from bursar.db.queries import query
 from bursar.imports.rejects import write_rejects
 from bursar.ledger.import_files import get_import_file, sort_outcomes
 
 
-@click.group(invoke_without_command=True)
-@click.option("--profile", help="Files of this profile only.")
-@click.option("--limit", default=20, show_default=True, help="How many files, newest first.")
-@click.pass_context
-def imports(context: click.Context, profile: str | None, limit: int) -> None:
-    """List the newest files from the bursars, and what became of their records."""
-    if context.invoked_subcommand:
-        return
+@click.group()
+def imports() -> None:
+    """Files of payments from the bursars."""
+
+
+@imports.command("list")
+@click.option("--profile", metavar="CODE", help="Files of this profile only.")
+@limit_option
+@format_option
+def list_imports(profile: str | None, limit: int, output_format: str) -> None:
+    """List the newest files from the bursars, and the outcomes of their records. Changes nothing."""
     with get_engine().connect() as connection:
         files = connection.execute(query("commands/list_imports"), {"profile": profile, "limit": limit}).all()
-    if not files:
-        console.print("No file has come from a bursar yet.")
+    if output_format == "json":
+        print_json([_get_fields(file) for file in files])
         return
-    table = Table("File", "Profile", "Name", "State", "Registered (UTC)", "Records", "Outcomes", "Lies in")
+    if not files:
+        console.print(
+            "No file has come from a bursar yet."
+            if profile is None
+            else f"No file has come for profile {sanitize(profile)}."
+        )
+        return
+    table = make_table(("File", "Profile", "Name", "State", "Registered (UTC)"), ("Records",))
+    table.add_column("Outcomes")
+    table.add_column("Archived as", overflow="fold")
     for file in files:
-        outcomes = ", ".join(f"{one['records']:,} {name}" for name, one in sort_outcomes(file.outcomes or {}).items())
+        outcomes = [f"{one['records']:,} {name}" for name, one in sort_outcomes(file.outcomes or {}).items()]
         table.add_row(
             str(file.id),
             sanitize(file.profile),
             sanitize(file.name),
             file.state,
-            f"{file.registered_at:%Y-%m-%d %H:%M}",
+            format_moment(file.registered_at),
             "" if file.records is None else f"{file.records:,}",
-            sanitize(file.rejection or outcomes),
+            sanitize(file.rejection) if file.rejection else "\n".join(map(sanitize, outcomes)),
             sanitize(file.archived_path or ""),
         )
     console.print(table)
 
 
-@imports.command()
+def _get_fields(file: Row[Any]) -> dict[str, Any]:
+    return {
+        "file": file.id,
+        "profile": file.profile,
+        "run_id": file.run_id,
+        "name": file.name,
+        "size": file.size,
+        "sha256": file.sha256,
+        "state": file.state,
+        "registered_at": file.registered_at,
+        "applied_at": file.applied_at,
+        "records": file.records,
+        "outcomes": plain_counts(sort_outcomes(file.outcomes or {})),
+        "rejection": file.rejection,
+        "archived_path": file.archived_path,
+    }
+
+
+@imports.command("rejects")
 @click.argument("file", type=int)
-def rejects(file: int) -> None:
-    """Write the records of a file that had no effect, as CSV with their lines and reasons, to standard output."""
+def write_rejects_of_file(file: int) -> None:
+    """Write the records of a file that had no effect to standard output, as CSV with lines and reasons.
+
+    Changes nothing.
+    """
     with get_engine().connect() as connection:
         get_import_file(connection, file)  # or the error that there is none
         write_rejects(connection, file, sys.stdout)

@@ -1,14 +1,19 @@
-"""`bin/bursar profiles`: what is wrong with them, and the schemas for editors."""
+"""`bin/bursar profiles`: integration profiles, what they would export, and whether their servers can be reached."""
 
 import logging
 import sys
+from itertools import groupby
 
 import click
+import pendulum
 
-from bursar.commands.context import get_engine, get_profile, get_settings, strip_controls
+from bursar.commands.context import console, get_engine, get_profile, get_settings, sanitize, strip_controls
+from bursar.commands.output import format_moment, make_table
 from bursar.errors import BursarError, MissingFolderError
+from bursar.exports import selection
 from bursar.exports.identifier_pattern import pattern_error
-from bursar.money import pluralize
+from bursar.moments import parse_moment
+from bursar.money import format_money, format_totals, pluralize
 from bursar.profiles import INCLUDE, ProfileError, load_profiles
 from bursar.profiles.json_schema import json_schemas
 from bursar.remote_files.base import RemoteFolder
@@ -21,11 +26,11 @@ def profiles() -> None:
 
 @profiles.command("check")
 def check_profiles() -> None:
-    """Print every problem as file:line: message; exit with 1 if there is one."""
+    """Print each problem of a profile as file:line: message, and exit with 1 if there is one. Changes nothing."""
     patterns = _PatternCheck()
     try:
         good, problems = load_profiles(INCLUDE / "profiles", get_settings(), pattern_error=patterns.error)
-    except ProfileError as error:  # in bursar.yaml, without which no profile can be judged
+    except ProfileError as error:  # in bursar.yaml, without which no profile can be checked
         good, problems = [], list(error.problems)
     for problem in problems:
         click.echo(strip_controls(str(problem)))
@@ -34,7 +39,7 @@ def check_profiles() -> None:
     )
     if patterns.no_ledger:
         click.echo(
-            f"No identifier_pattern was checked, which needs the ledger: {strip_controls(patterns.no_ledger)}",
+            f"No identifier_pattern was checked, because that needs the ledger: {strip_controls(patterns.no_ledger)}",
             err=True,
         )
     sys.exit(1 if problems else 0)
@@ -56,10 +61,71 @@ class _PatternCheck:
         return None
 
 
-@profiles.command("connect")
+@profiles.command("preview")
 @click.argument("code")
-def connect(code: str) -> None:
-    """Open the folders of a profile on the bursar's server and say how many files lie there; nothing is changed."""
+@click.option(
+    "--as-of",
+    metavar="MOMENT",
+    help="The moment from which ages are measured, as 2026-03-01T02:00 in the profile's time zone; now if not given.",
+)
+@click.option(
+    "--limit",
+    metavar="NUMBER",
+    default=20,
+    show_default="20",
+    type=click.IntRange(min=0),
+    help="Fines to list for each reason. The totals are of all fines.",
+)
+def preview_export(code: str, as_of: str | None, limit: int) -> None:
+    """Show the fines that an export would take now, and why it would skip others. Changes nothing."""
+    profile = get_profile(code)
+    if not profile.export.active:
+        raise BursarError(f"The export section of profile {profile.code} is not active; it has nothing to preview.")
+    moment = parse_moment(as_of, profile.time_zone) if as_of else pendulum.now("UTC")
+    taken, decisions = selection.preview(get_engine(), profile, as_of=moment, limit=limit)
+    shown = moment.astimezone(pendulum.timezone(profile.time_zone))
+    console.print(f"[bold]{sanitize(profile.name)}[/] ({profile.code}), as of {shown:%Y-%m-%d %H:%M %Z}")
+    groups = {reason: list(fines) for reason, fines in groupby(decisions, lambda decision: decision.reason)}
+    console.print(
+        f"\n[bold green]Would be exported:[/] {pluralize(taken.fines, 'fine')} of {pluralize(taken.users, 'user')}"
+    )
+    for currency, sums in taken.totals.items():
+        reversals = f" (of them reversals {format_money(sums['reversals'], currency)})" if "reversals" in sums else ""
+        console.print(
+            f"  charges {format_money(sums['charges'], currency)}, credits "
+            f"{format_money(sums['credits'], currency)}{reversals}"
+        )
+    _print_fines(groups.get(None, []), taken.fines)
+    for reason, left in selection.sort_by_reason(taken.skipped).items():
+        counts = (
+            f"{pluralize(left['fines'], 'fine')} of {pluralize(left['users'], 'user')}, {format_totals(left['net'])}"
+        )
+        words = sanitize(selection.SKIP_REASONS.get(reason, reason))
+        console.print(f"\n[bold yellow]Would be skipped:[/] {words}: {counts}")
+        _print_fines(groups.get(reason, []), left["fines"])
+
+
+def _print_fines(decisions: list[selection.FineDecision], of: int) -> None:
+    if decisions:
+        table = make_table(("  Fine", "User", "Identifier", "Type", "Created (UTC)"), ("Amount",))
+        for decision in decisions:
+            table.add_row(
+                f"  {decision.fine_id}",
+                sanitize(decision.patron_name),
+                sanitize(decision.identifier or "none"),
+                "reversal" if decision.is_reversal else sanitize(decision.fine_fee_type),
+                format_moment(decision.created_at),
+                format_money(decision.amount, decision.currency),
+            )
+        console.print(table)
+        if len(decisions) < of:
+            console.print(f"  ... and {of - len(decisions):,} more; a higher --limit shows them")
+
+
+@profiles.command("test-connection")
+@click.argument("code")
+def check_connection(code: str) -> None:
+    """Open the folders of a profile on the bursar's server, and count the files there. Changes nothing."""
     from bursar.airflow.connections import open_folder  # noqa: PLC0415  Airflow is slow to load
 
     logging.getLogger("paramiko").setLevel(logging.WARNING)  # its steps are of no use here
@@ -67,40 +133,25 @@ def connect(code: str) -> None:
     if profile.export.active:
         try:
             with open_folder(profile.sftp_connection, profile.export.output_file_path, may_create=False) as folder:
-                click.echo(f"{code} exports to {_found(folder)}")
+                click.echo(f"{code} exports to {_describe_folder(folder)}")
         except MissingFolderError:
             path = profile.export.output_file_path
             click.echo(
-                f"{code} reaches the server, but {path} is not there, or the account may not enter it. If it is not "
-                "there, the first export creates it."
+                f"{code} reaches the server, but the folder {path} does not exist, or the account may not enter it. "
+                "If it does not exist, the first export creates it."
             )
     if profile.import_.active:
         with open_folder(profile.sftp_connection, profile.import_.input_file_path, may_create=False) as folder:
-            click.echo(f"{code} imports from {_found(folder)}")
+            click.echo(f"{code} imports from {_describe_folder(folder)}")
 
 
-def _found(folder: RemoteFolder) -> str:
-    return (
-        f"{strip_controls(folder.address)}: "
-        f"{pluralize(sum(entry.is_regular for entry in folder.files()), 'file')} there."
-    )
+def _describe_folder(folder: RemoteFolder) -> str:
+    return f"{strip_controls(folder.address)}: {pluralize(sum(entry.is_regular for entry in folder.files()), 'file')}."
 
 
-@profiles.command("schema")
+@profiles.command("write-schema")
 def write_schemas() -> None:
-    """Write the JSON Schemas with which editors complete and check profiles."""
+    """Write the JSON Schemas, with which editors complete and check profiles, into include/."""
     for name, schema in json_schemas().items():
         (INCLUDE / name).write_text(schema, encoding="utf-8")
-        click.echo(f"wrote {INCLUDE / name}")
-
-
-@click.command()
-@click.option("--slots", default=2, show_default=True, type=click.IntRange(min=1), help="Connections at once.")
-def pools(slots: int) -> None:
-    """Make an Airflow pool for each bursar's server that has none; its slots are the connections it gets at once."""
-    from bursar.airflow.config import create_pools  # noqa: PLC0415  Airflow is slow to load
-
-    good, _ = load_profiles(INCLUDE / "profiles", get_settings())
-    made = create_pools(good, slots)
-    names = strip_controls(", ".join(made))
-    click.echo(f"Pools made, with {pluralize(slots, 'slot')} each: {names}." if made else "Every server has its pool.")
+        click.echo(f"Wrote {INCLUDE / name}")

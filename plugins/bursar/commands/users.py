@@ -1,75 +1,28 @@
-"""`bin/bursar users`: deletion by hand, and what the jobs over users decided."""
-
-import csv
-import sys
-from decimal import Decimal
+"""`bin/bursar users`: deletion by hand."""
 
 import click
-from rich.table import Table
 
-from bursar.commands.context import console, get_engine, get_settings, sanitize
-from bursar.db.queries import query
-from bursar.errors import BursarError
+from bursar.commands.context import get_engine, get_settings
 from bursar.exports.close import clear_work_dirs
-from bursar.money import format_totals, pluralize
 from bursar.users import deletion
-from bursar.users.maintenance_job import KEEP_REASONS
 
 
 @click.group()
 def users() -> None:
-    """Users: deletion, and the jobs that purge and waive."""
+    """Users of the library."""
 
 
 @users.command("delete")
-@click.argument("user", metavar="ID")
-@click.confirmation_option(prompt="Names and identifiers will be gone for good. Delete the user?")
+@click.argument("user")
+@click.confirmation_option(prompt="Names and identifiers are erased and cannot be restored. Delete the user?")
 def delete_user(user: str) -> None:
-    """Delete a user none of whose fines is considered active; ID is the primary id or the internal id."""
+    """Delete a user without active fines. USER is the primary id or the internal id.
+
+    Erases names, identifiers and comments. Fines and journal remain, without a name.
+    """
     ledger, settings = get_engine(), get_settings()
     with ledger.connect() as connection:
         user_id = deletion.find_user(connection, user)
     deletion.delete_user(ledger, user_id)
     clear_work_dirs(ledger, settings.work_dir)
-    click.echo(f"User {user_id} is deleted. Fines and journal stay, without a name.")
-
-
-@users.command("jobs")
-@click.option("--limit", default=20, show_default=True, help="How many jobs, newest first.")
-def list_jobs(limit: int) -> None:
-    """List the newest runs of Purge User Records and Bulk Fine Waiving."""
-    table = Table("Job", "What", "Run", "Ended (UTC)", "Users", "Fines waived", "Net", "Stayed, because")
-    with get_engine().connect() as connection:
-        for job in connection.execute(query("commands/list_jobs"), {"limit": limit}):
-            net = {code: Decimal(sums["charges"]) + Decimal(sums["credits"]) for code, sums in job.totals.items()}
-            stayed = (
-                f"{pluralize(left['users'], 'user')}: {sanitize(KEEP_REASONS.get(reason, reason))}"
-                for reason, left in job.skipped.items()
-            )
-            table.add_row(
-                str(job.id),
-                f"{sanitize(job.job)} (dry run)" if job.dry_run else sanitize(job.job),
-                sanitize(job.run_id),
-                f"{job.ended_at:%Y-%m-%d %H:%M}",
-                f"{job.users:,}",
-                f"{job.fines:,}",
-                format_totals(net),
-                "\n".join(stayed),
-            )
-    console.print(table)
-
-
-@users.command("report")
-@click.argument("job", type=int)
-def report_of_job(job: int) -> None:
-    """Write what a job decided about each user or fine, as CSV, to standard output."""
-    with get_engine().connect() as connection:
-        if connection.execute(query("commands/get_job"), {"job_id": job}).first() is None:
-            raise BursarError(f"There is no job {job}. `bin/bursar users jobs` lists them.")
-        writer = csv.writer(sys.stdout)
-        writer.writerow(("user_id", "fine_id", "outcome", "reason"))
-        verdicts = connection.execute(
-            query("commands/list_job_results"), {"job_id": job}, execution_options={"yield_per": 2_000}
-        )
-        for row in verdicts:
-            writer.writerow((row.user_id, row.fine_id, row.outcome, KEEP_REASONS.get(row.reason, row.reason)))
+    click.echo(f"User {user_id} has been deleted. Fines and journal remain, without a name.")

@@ -38,7 +38,7 @@ def get_resendable_batch(engine: Engine, profile: str, batch_id: int) -> Batch:
         what = "empty" if found.state is BatchState.CLOSED else found.state
         raise BatchError(
             f"Batch {batch_id} is {what}, and only what was delivered and closed can be sent again. "
-            "`bin/bursar batches --all` lists what was sent."
+            "`bin/bursar batches list --all` lists what was sent."
         )
     return found
 
@@ -110,7 +110,7 @@ def _check_folder(found: Batch, folder: RemoteFolder, *, is_new: bool) -> None:
         raise BatchError(
             f"Batch {found.id} went to {found.remote_folder}, but connection {found.sftp_connection} now leads "
             f"to {folder.address}. It is only sent again to where it went: point the connection back, or give "
-            f"the bursar the file by hand; `bin/bursar batches file {found.id}` builds it."
+            f"the bursar the file by hand; `bin/bursar batches build-file {found.id}` builds it."
         )
     if is_new and folder.size(found.file_name) is not None:
         raise RemoteFolderError(

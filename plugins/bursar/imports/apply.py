@@ -90,7 +90,7 @@ def _wait_for_exports(connection: Connection, found: ImportFile) -> None:
         batches = ", ".join(f"{row.id} of {row.profile}" for row in unclosed)
         raise TransientError(
             f"{found.name} pays fines of an export that has not closed them yet (batch {batches}). The file waits "
-            "until it has; if it does not, see `bin/bursar batches`."
+            "until it has; if it does not, see `bin/bursar batches list`."
         )
 
 

@@ -100,8 +100,8 @@ class _Archive:
         if read.modified == UNKNOWN_TIME:
             self.warning = (
                 f"{name} stays in {self.folder.address}: the server tells no times, so nothing proves that it is still "
-                f"the file that was imported. Compare it with file {self.found.file_id} in `bin/bursar imports`, then "
-                "move it away."
+                f"the file that was imported. Compare it with file {self.found.file_id} in `bin/bursar imports "
+                "list`, then move it away."
             )
             return None
         self.folder.create_folder(self.name)

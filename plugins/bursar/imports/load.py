@@ -182,7 +182,7 @@ def _register(engine: Engine, facts: dict[str, Any]) -> int:
         if read.sha256 != facts["sha256"]:
             log.warning(
                 "Another worker of this run has read another file named %s meanwhile, file %s. The one that came here "
-                "is not used; `bin/bursar imports` lists it as REGISTERED.",
+                "is not used; `bin/bursar imports list` lists it as REGISTERED.",
                 *(facts["name"], read.id),
             )
         return read.id

@@ -107,7 +107,7 @@ def get_batch(connection: Connection, batch_id: int, *, lock: bool = False) -> B
     one = query("ledger/lock_batch" if lock else "ledger/get_batch")
     row = connection.execute(one, {"batch_id": batch_id}).mappings().first()
     if row is None:
-        raise BatchError(f"There is no batch {batch_id}. `bin/bursar batches` lists those that are not finished.")
+        raise BatchError(f"There is no batch {batch_id}. `bin/bursar batches list` lists those that are not finished.")
     return Batch.from_row(row)
 
 

@@ -112,7 +112,7 @@ def _silent(connection: Connection, profile: Profile, job: Job, since: datetime,
         job,
         profile,
         f"{lack} for more than {pluralize(days, 'day')}{newest}",
-        "`bin/bursar history` shows why the exports failed. Mend the cause, and start the DAG by hand."
+        "`bin/bursar runs list` shows why the exports failed. Mend the cause, and start the DAG by hand."
         if job == "export"
         else f"Ask the bursar whether files were sent, and to which folder; they are expected in "
         f"{profile.import_.input_file_path} of the connection {profile.sftp_connection}.",
@@ -133,5 +133,5 @@ def _unsent(connection: Connection, profile: Profile, now: datetime) -> Iterable
                 f"{pluralize(batch.fines, 'fine')} of {pluralize(batch.users, 'user')}, "
                 f"{format_totals(net_by_currency(batch.totals))}",
                 f"Clear the failed task of run {batch.run_id}, or start the DAG: its first task ends what is left. "
-                "`bin/bursar batches` lists what is unfinished.",
+                "`bin/bursar batches list` lists what is unfinished.",
             )

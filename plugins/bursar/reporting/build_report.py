@@ -75,7 +75,7 @@ def build_export_report(
     if batch and batch.dry_run:
         messages.append(
             "This was a dry run: nothing was sent or closed, and no fine was held."
-            + (f" `bin/bursar batches file {batch.id}` builds the file to look at." if batch.fines else "")
+            + (f" `bin/bursar batches build-file {batch.id}` builds the file to look at." if batch.fines else "")
         )
     return replace(
         report,
@@ -168,7 +168,7 @@ def build_maintenance_report(
 
 def _kept(job: MaintenanceJob) -> list[str]:
     return [
-        f"Left behind: {pluralize(left['users'], 'user')} {advice}. `bin/bursar users report {job.id}` lists them."
+        f"Left behind: {pluralize(left['users'], 'user')} {advice}. `bin/bursar jobs results {job.id}` lists them."
         for reason, advice in SKIPPED_NEEDS_ATTENTION.items()
         if (left := job.skipped.get(reason))
     ]
@@ -255,8 +255,7 @@ def _for_a_person(skipped: Mapping[str, Mapping[str, Any]]) -> list[str]:
             )
             messages.append(
                 f"{what} left open: {SKIP_REASONS[reason]}. Correct the users in the library system; `bin/bursar "
-                f"preview` "
-                "lists them."
+                "profiles preview` lists them."
             )
     return messages
 

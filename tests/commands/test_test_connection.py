@@ -1,4 +1,4 @@
-"""`bin/bursar profiles connect`, against real servers of each kind."""
+"""`bin/bursar profiles test-connection`, against real servers of each kind."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def server(
 
 
 def said(exit_code: int = 0) -> str:
-    result = CliRunner().invoke(bursar, ["profiles", "connect", "STUDENTS"])
+    result = CliRunner().invoke(bursar, ["profiles", "test-connection", "STUDENTS"])
     assert result.exit_code == exit_code, result.output
     return result.output
 
@@ -36,13 +36,13 @@ def said(exit_code: int = 0) -> str:
 def test_both_folders_are_opened_and_left_as_they_are(server: RemoteServer) -> None:
     address = f"{server.connection['conn_type']}://{USER}@127.0.0.1:{server.connection['port']}"
     assert said() == (
-        "STUDENTS reaches the server, but out is not there, or the account may not enter it. If it is not there, the "
-        "first export creates it.\n"
-        f"STUDENTS imports from {address}/in: 1 file there.\n"
+        "STUDENTS reaches the server, but the folder out does not exist, or the account may not enter it. If it does "
+        "not exist, the first export creates it.\n"
+        f"STUDENTS imports from {address}/in: 1 file.\n"
     )
     assert sorted(path.name for path in server.disk.iterdir()) == ["in"]
     (server.disk / "out").mkdir()
-    assert said().startswith(f"STUDENTS exports to {address}/out: 0 files there.\n")
+    assert said().startswith(f"STUDENTS exports to {address}/out: 0 files.\n")
 
 
 @pytest.mark.usefixtures("server")

@@ -1,0 +1,35 @@
+"""`bin/bursar airflow`: what Bursar needs in Airflow's own database."""
+
+import click
+
+from bursar.commands.context import get_settings, strip_controls
+from bursar.money import pluralize
+from bursar.profiles import INCLUDE, load_profiles
+
+
+@click.group()
+def airflow() -> None:
+    """Pools in Airflow's own database."""
+
+
+@airflow.command("create-pools")
+@click.option(
+    "--slots",
+    metavar="NUMBER",
+    default=2,
+    show_default="2",
+    type=click.IntRange(min=1),
+    help="Simultaneous connections to a server.",
+)
+def create_missing_pools(slots: int) -> None:
+    """Create an Airflow pool for each bursar's server that has none. Existing pools keep their slots."""
+    from bursar.airflow.config import create_pools  # noqa: PLC0415  Airflow is slow to load
+
+    good, _ = load_profiles(INCLUDE / "profiles", get_settings())
+    created = create_pools(good, slots)
+    names = strip_controls(", ".join(created))
+    click.echo(
+        f"Created {pluralize(len(created), 'pool')} with {pluralize(slots, 'slot')} each: {names}."
+        if created
+        else "Every server has its pool."
+    )

@@ -1,0 +1,208 @@
+"""`bin/bursar batches`: exports as the ledger records them, and what a person decides about them."""
+
+from getpass import getuser
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+from sqlalchemy import RowMapping
+
+from bursar.commands.context import console, get_engine, sanitize, strip_controls
+from bursar.commands.output import (
+    format_moment,
+    format_option,
+    limit_option,
+    make_table,
+    plain_counts,
+    plain_totals,
+    print_facts,
+    print_json,
+    print_section,
+    print_totals,
+)
+from bursar.db.queries import query
+from bursar.exports import close, selection, upload
+from bursar.exports.build import build_file
+from bursar.exports.upload_attempts import unclear_delivery
+from bursar.ledger.batches import Batch, BatchState, get_batch
+from bursar.money import format_totals, pluralize
+
+
+@click.group()
+def batches() -> None:
+    """Exported fines and the files they are sent in."""
+
+
+@batches.command("list")
+@click.option("--all", "all_", is_flag=True, help="Also completed and released batches and dry runs.")
+@limit_option
+@format_option
+def list_batches(all_: bool, limit: int, output_format: str) -> None:  # noqa: FBT001  click passes flags by name
+    """List the batches that are not completed. No other export takes their fines. Changes nothing."""
+    with get_engine().connect() as connection:
+        parameters = {"unfinished_only": not all_, "limit": limit}
+        rows = connection.execute(query("commands/list_batches"), parameters).mappings().all()
+    if output_format == "json":
+        print_json([_get_fields(row) for row in rows])
+        return
+    if not rows:
+        console.print("No batch has been selected yet." if all_ else "Every batch has been completed or released.")
+        return
+    table = make_table(("Batch", "Profile", "State", "Selected (UTC)"), ("Fines", "Net", "Resends"))
+    table.add_column("File", overflow="fold")
+    for row in rows:
+        batch = Batch.from_row(row)
+        table.add_row(
+            str(batch.id),
+            sanitize(batch.profile),
+            batch.state,
+            format_moment(batch.selected_at),
+            f"{batch.fines:,}",
+            format_totals(batch.net).replace(", ", "\n") if batch.net else "",
+            str(row["resends"] or ""),
+            sanitize(batch.file_name),
+        )
+    console.print(table)
+    if not all_:
+        console.print(
+            "\nThe next export run of a profile completes its batches. So does clearing the failed task in Airflow."
+        )
+    for row in rows:
+        _print_question(Batch.from_row(row))
+
+
+@batches.command("show")
+@click.argument("batch", type=int)
+@format_option
+def show_batch(batch: int, output_format: str) -> None:
+    """Show all that is known about a batch: state, file, amounts, skipped fines and why. Changes nothing."""
+    with get_engine().connect() as connection:
+        get_batch(connection, batch)  # or the error that there is none
+        row = connection.execute(query("commands/get_batch"), {"batch_id": batch}).mappings().one()
+        resends = connection.execute(query("commands/list_resends_of_batch"), {"batch_id": batch}).mappings().all()
+    if output_format == "json":
+        print_json(_get_fields(row) | {"resends": [dict(resend) for resend in resends]})
+        return
+    found = Batch.from_row(row)
+    console.print(f"[bold]Batch {found.id}[/] of {sanitize(found.profile)}: [bold]{found.state}[/]")
+    print_facts(
+        {
+            "Airflow run": found.run_id,
+            "As of": f"{format_moment(found.as_of)} UTC",
+            "Selected": f"{format_moment(found.selected_at)} UTC",
+            "Delivered": f"{format_moment(found.delivered_at)} UTC" if found.delivered_at else "",
+            "Confirmed by": row["delivery_confirmed_by"] or "",
+            "Closed": f"{format_moment(found.closed_at)} UTC" if found.closed_at else "",
+            "File": found.file_name,
+            "Size": pluralize(found.file_size, "byte") if found.file_size is not None else "",
+            "SHA-256": found.sha256 or "",
+            "Uploaded to": found.remote_folder or "",
+            "Fines": f"{pluralize(found.fines, 'fine')} of {pluralize(found.users, 'user')}",
+        }
+    )
+    print_totals(found.totals)
+    print_section(
+        ("Skipped because",),
+        ("Users", "Fines", "Net"),
+        [
+            (
+                selection.SKIP_REASONS.get(reason, reason),
+                f"{left['users']:,}",
+                f"{left['fines']:,}",
+                format_totals(left["net"]),
+            )
+            for reason, left in selection.sort_by_reason(found.skipped).items()
+        ],
+    )
+    print_section(
+        ("Resent (UTC)", "State", "Requested by", "Uploaded to"),
+        (),
+        [
+            (
+                format_moment(resend["delivered_at"] or resend["requested_at"]),
+                resend["state"],
+                resend["requested_by"] or "",
+                resend["remote_folder"] or "",
+            )
+            for resend in resends
+        ],
+    )
+    _print_question(found)
+
+
+@batches.command("build-file")
+@click.argument("batch", type=int)
+@click.option(
+    "--into",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help="The folder to write it to; the current one if not given.",
+)
+def build_file_of_batch(batch: int, into: Path) -> None:
+    """Write the file of a batch or a dry run to a folder, to look at. Sends nothing; the batch does not change."""
+    engine = get_engine()
+    with engine.connect() as connection:
+        found = get_batch(connection, batch)
+    folder = into.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder, prefix=".bursar-") as work_dir:
+        built = build_file(engine, batch, Path(work_dir))
+        path = built.path.replace(folder / built.path.name)
+    counts = f"{pluralize(found.fines, 'fine')}, {pluralize(built.size, 'byte')}"
+    click.echo(f"{strip_controls(str(path))}  ({counts}, SHA-256 {built.sha256})")
+
+
+@batches.command("release")
+@click.argument("batch", type=int)
+@click.option(
+    "--confirm-not-received",
+    is_flag=True,
+    help="Needed once the upload has begun: you have asked the bursar, who has not received the file.",
+)
+def release_batch(batch: int, confirm_not_received: bool) -> None:  # noqa: FBT001  click passes flags by name
+    """Release a batch that was not delivered. Its fines are open again, and the next export selects them."""
+    released = close.release_batch(get_engine(), batch, confirmed_not_received=confirm_not_received)
+    click.echo(f"Batch {released.id} has been released. Open again: {pluralize(released.fines, 'fine')}.")
+
+
+@batches.command("confirm-delivered")
+@click.argument("batch", type=int)
+@click.confirmation_option(prompt="Has the bursar confirmed that the whole file has arrived?")
+def confirm_delivered(batch: int) -> None:
+    """Record, with your login, that the bursar has received the file of an unclear batch."""
+    confirmed = upload.confirm_delivered(get_engine(), batch, by=getuser())
+    click.echo(
+        f"Batch {confirmed.id} is {confirmed.state}. The next export run of the profile closes its fines; clearing the "
+        "task upload_file of its run closes them immediately."
+    )
+
+
+def _get_fields(row: RowMapping) -> dict[str, Any]:
+    batch = Batch.from_row(row)
+    return {
+        "batch": batch.id,
+        "profile": batch.profile,
+        "run_id": batch.run_id,
+        "state": batch.state,
+        "dry_run": batch.dry_run,
+        "as_of": batch.as_of,
+        "selected_at": batch.selected_at,
+        "delivered_at": batch.delivered_at,
+        "closed_at": batch.closed_at,
+        "users": batch.users,
+        "fines": batch.fines,
+        "totals": plain_totals(batch.totals),
+        "skipped": plain_counts(selection.sort_by_reason(batch.skipped)),
+        "file_name": batch.file_name,
+        "file_size": batch.file_size,
+        "sha256": batch.sha256,
+        "sftp_connection": batch.sftp_connection,
+        "remote_folder": batch.remote_folder,
+        "resends": row["resends"],
+    }
+
+
+def _print_question(batch: Batch) -> None:
+    if batch.state is BatchState.UNCLEAR:
+        console.print(f"\n[bold]{sanitize(str(unclear_delivery(batch)))}[/]")

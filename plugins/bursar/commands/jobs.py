@@ -1,0 +1,93 @@
+"""`bin/bursar jobs`: what the maintenance jobs decided about users and fines."""
+
+import csv
+import sys
+from typing import Any
+
+import click
+from sqlalchemy import Row
+
+from bursar.commands.context import console, get_engine, sanitize
+from bursar.commands.output import (
+    format_moment,
+    format_option,
+    limit_option,
+    make_table,
+    plain_counts,
+    plain_totals,
+    print_json,
+)
+from bursar.db.queries import query
+from bursar.errors import BursarError
+from bursar.money import format_totals, net_by_currency, pluralize
+from bursar.users.maintenance_job import KEEP_REASONS
+
+
+@click.group()
+def jobs() -> None:
+    """Maintenance jobs: Purge User Records and Bulk Fine Waiving."""
+
+
+@jobs.command("list")
+@limit_option
+@format_option
+def list_jobs(limit: int, output_format: str) -> None:
+    """List the newest maintenance jobs: how many users and fines, and why others were kept. Changes nothing."""
+    with get_engine().connect() as connection:
+        rows = connection.execute(query("commands/list_jobs"), {"limit": limit}).all()
+    if output_format == "json":
+        print_json([_get_fields(job) for job in rows])
+        return
+    if not rows:
+        console.print("No maintenance job has run yet.")
+        return
+    table = make_table(("Job", "Kind", "Run", "Ended (UTC)"), ("Users", "Fines waived", "Net"))
+    table.add_column("Kept because")
+    for job in rows:
+        kept = (
+            f"{pluralize(left['users'], 'user')}: {sanitize(KEEP_REASONS.get(reason, reason))}"
+            for reason, left in job.skipped.items()
+        )
+        table.add_row(
+            str(job.id),
+            f"{job.job}{' (dry run)' if job.dry_run else ''}",
+            sanitize(job.run_id),
+            format_moment(job.ended_at),
+            f"{job.users:,}",
+            f"{job.fines:,}",
+            format_totals(net_by_currency(job.totals)),
+            "\n".join(kept),
+        )
+    console.print(table)
+
+
+def _get_fields(job: Row[Any]) -> dict[str, Any]:
+    return {
+        "job": job.id,
+        "kind": job.job,
+        "run_id": job.run_id,
+        "dry_run": job.dry_run,
+        "as_of": job.as_of,
+        "started_at": job.started_at,
+        "ended_at": job.ended_at,
+        "users": job.users,
+        "fines_waived": job.fines,
+        "totals": plain_totals(job.totals),
+        "skipped": plain_counts(job.skipped),
+    }
+
+
+@jobs.command("results")
+@click.argument("job", type=int)
+def write_results(job: int) -> None:
+    """Write what a job decided about each user or fine to standard output, as CSV. Changes nothing."""
+    with get_engine().connect() as connection:
+        if connection.execute(query("commands/get_job"), {"job_id": job}).first() is None:
+            raise BursarError(f"There is no job {job}. `bin/bursar jobs list` lists the newest.")
+        writer = csv.writer(sys.stdout)
+        writer.writerow(("user_id", "fine_id", "outcome", "reason"))
+        results = connection.execute(
+            query("commands/list_job_results"), {"job_id": job}, execution_options={"yield_per": 2_000}
+        )
+        for row in results:
+            writer.writerow((row.user_id, row.fine_id, row.outcome, KEEP_REASONS.get(row.reason, row.reason)))

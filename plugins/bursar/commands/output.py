@@ -1,0 +1,123 @@
+"""The two forms in which commands print: tables for people, JSON for programs."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import click
+from rich.table import Table
+
+from bursar.commands.context import console, sanitize
+from bursar.money import format_amount, format_money, net_by_currency
+
+format_option = click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="A table for people, or JSON for programs: amounts are text, moments are ISO 8601 in UTC.",
+)
+
+limit_option = click.option(
+    "--limit",
+    metavar="NUMBER",
+    default=20,
+    show_default="20",
+    type=click.IntRange(min=1),
+    help="How many to list, newest first.",
+)
+
+
+def print_json(value: object) -> None:
+    """Prints a value as JSON. Characters beyond ASCII are escaped, so that no terminal obeys them."""
+    click.echo(json.dumps(value, indent=2, default=_encode))
+
+
+def _encode(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    raise TypeError(f"{type(value)} has no form in JSON")
+
+
+def plain_amount(amount: Decimal | str, currency: str) -> str:
+    """Returns an amount as text for programs, with its currency's decimals: `1234.50`."""
+    return format_amount(amount, currency).replace(",", "")
+
+
+def plain_amounts(amounts: Mapping[str, Decimal | str]) -> dict[str, str]:
+    """Returns amounts by currency as text for programs."""
+    return {currency: plain_amount(amount, currency) for currency, amount in amounts.items()}
+
+
+def plain_totals(totals: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """Returns totals as `Batch` has them as text for programs, each currency with its net amount."""
+    net = net_by_currency(totals)
+    return {
+        currency: {
+            **{name: plain_amount(amount, currency) for name, amount in sums.items()},
+            "net": plain_amount(net[currency], currency),
+        }
+        for currency, sums in totals.items()
+    }
+
+
+def plain_counts(counts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Returns counts by reason or outcome, as `Batch.skipped` has them, with their amounts as text for programs."""
+    return {
+        key: {name: plain_amounts(one) if isinstance(one, Mapping) else one for name, one in values.items()}
+        for key, values in counts.items()
+    }
+
+
+def make_table(left: Sequence[str], right: Sequence[str] = ()) -> Table:
+    """Returns an empty table. The cells under the headings `right` are counts and amounts."""
+    table = Table(*left, box=None, padding=(0, 2, 0, 0))
+    for heading in right:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def print_section(left: Sequence[str], right: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Prints a table after an empty line; nothing if there are no rows."""
+    table = make_table(left, right)
+    for row in rows:
+        table.add_row(*map(sanitize, row))
+    if table.row_count:
+        console.print()
+        console.print(table)
+
+
+def print_facts(facts: Mapping[str, str]) -> None:
+    """Prints names and values in two columns, without those that are empty."""
+    for name, value in facts.items():
+        if value:
+            console.print(f"  {name + ':':22}{sanitize(value)}", soft_wrap=True)
+
+
+def print_totals(totals: Mapping[str, Mapping[str, str]]) -> None:
+    """Prints charges, credits and net amount of each currency, below facts."""
+    for code, net in net_by_currency(totals).items():
+        charges, credits_ = (format_money(totals[code][name], code) for name in ("charges", "credits"))
+        amounts = f"charges {charges}, credits {credits_}, net {format_money(net, code)}"
+        console.print(f"  {'':22}{sanitize(amounts)}", soft_wrap=True)
+
+
+def format_moment(moment: datetime | None) -> str:
+    """`2026-03-02 12:00`, in UTC; an empty text for None."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}" if moment else ""
+
+
+def format_duration(duration: timedelta) -> str:
+    """`0.4 s`, `12.0 s`, `3 min 5 s`, `2 h 10 min`."""
+    seconds = duration.total_seconds()
+    hours, minutes = int(seconds // 3600), int(seconds % 3600 // 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    if minutes:
+        return f"{minutes} min {int(seconds % 60)} s"
+    return f"{seconds:.1f} s"

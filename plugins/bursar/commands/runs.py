@@ -1,0 +1,168 @@
+"""`bin/bursar runs`: what each run of each job did."""
+
+from datetime import timedelta
+from typing import Any
+
+import click
+from sqlalchemy import RowMapping
+
+from bursar.commands.context import console, get_engine, sanitize
+from bursar.commands.output import (
+    format_duration,
+    format_moment,
+    format_option,
+    limit_option,
+    make_table,
+    plain_counts,
+    plain_totals,
+    print_facts,
+    print_json,
+    print_section,
+    print_totals,
+)
+from bursar.db.queries import query
+from bursar.errors import BursarError
+from bursar.exports import selection
+from bursar.money import format_amount, format_totals, pluralize
+from bursar.reporting.run_report import Outcome, RunReport
+from bursar.users import maintenance_job
+
+REASON_TEXTS = {**selection.SKIP_REASONS, **maintenance_job.KEEP_REASONS}
+COLORS = {
+    Outcome.COMPLETED: "green",
+    Outcome.WITH_WARNINGS: "yellow",
+    Outcome.NOTHING_TO_DO: "dim",
+    Outcome.FAILED: "bold red",
+}
+
+
+@click.group()
+def runs() -> None:
+    """Reports of exports, imports and maintenance jobs."""
+
+
+@runs.command("list")
+@click.option("--profile", metavar="CODE", help="Runs of this profile only.")
+@limit_option
+@format_option
+def list_runs(profile: str | None, limit: int, output_format: str) -> None:
+    """List what the newest runs did: outcome, users, fines and amounts. Changes nothing."""
+    with get_engine().connect() as connection:
+        rows = connection.execute(query("commands/list_runs"), {"profile": profile, "limit": limit}).mappings().all()
+    if output_format == "json":
+        print_json([_get_fields(row) for row in rows])
+        return
+    if not rows:
+        console.print(
+            "No run has been recorded yet."
+            if profile is None
+            else f"No run of profile {sanitize(profile)} has been recorded."
+        )
+        return
+    table = make_table(("Run", "Started (UTC)", "Profile", "Job", "Outcome"))
+    for column in table.columns[:-1]:
+        column.no_wrap = True
+    table.columns[-1].min_width = 14
+    for heading in ("Duration", "Users", "Fines", "Charges", "Credits", "Net", ""):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(str(row["id"]), *_get_cells(RunReport.from_row(row)))
+    console.print(table)
+    console.print(f"\n[dim]`bin/bursar runs show {rows[0]['id']}` shows a run in full.[/]")
+
+
+@runs.command("show")
+@click.argument("run", type=int)
+@format_option
+def show_run(run: int, output_format: str) -> None:
+    """Show all that is known about a run: files, skipped fines and why, durations, warnings. Changes nothing."""
+    with get_engine().connect() as connection:
+        row = connection.execute(query("commands/get_run"), {"id": run}).mappings().first()
+    if row is None:
+        raise BursarError(f"There is no run {run}. `bin/bursar runs list` lists the newest.")
+    if output_format == "json":
+        print_json(_get_fields(row))
+    else:
+        _print_run(RunReport.from_row(row))
+
+
+def _get_fields(row: RowMapping) -> dict[str, Any]:
+    report = RunReport.from_row(row)
+    return {
+        "run": row["id"],
+        "job": report.job,
+        "profile": report.profile,
+        "run_id": report.run_id,
+        "dry_run": report.dry_run,
+        "outcome": report.outcome,
+        "as_of": report.as_of,
+        "started_at": report.started_at,
+        "ended_at": report.ended_at,
+        "users": report.users,
+        "fines": report.fines,
+        "totals": plain_totals(report.totals),
+        "files": report.files,
+        "skipped": plain_counts(report.skipped),
+        "rejects": plain_counts(report.rejects),
+        "task_seconds": dict(report.task_timings),
+        "messages": report.messages,
+    }
+
+
+def _get_cells(report: RunReport) -> list[str]:
+    return [
+        format_moment(report.started_at),
+        sanitize(report.profile or ""),
+        report.job,
+        _format_outcome(report),
+        format_duration(report.ended_at - report.started_at),
+        f"{report.users:,}",
+        f"{report.fines:,}",
+        "\n".join(format_amount(sums["charges"], code) for code, sums in report.totals.items()),
+        "\n".join(format_amount(sums["credits"], code) for code, sums in report.totals.items()),
+        "\n".join(format_amount(net, code) for code, net in report.net.items()),
+        "\n".join(map(sanitize, report.totals)),
+    ]
+
+
+def _format_outcome(report: RunReport) -> str:
+    return f"[{COLORS[report.outcome]}]{report.outcome}[/]{' (dry run)' if report.dry_run else ''}"
+
+
+def _print_run(report: RunReport) -> None:
+    title = " ".join(filter(None, (report.job.capitalize(), sanitize(report.profile or ""))))
+    console.print(f"[bold]{title}[/]: {_format_outcome(report)}")
+    duration = format_duration(report.ended_at - report.started_at)
+    print_facts(
+        {
+            "Airflow run": report.run_id,
+            "As of": f"{format_moment(report.as_of)} UTC" if report.as_of else "",
+            "Started": f"{format_moment(report.started_at)} UTC, took {duration}",
+            "Files": ", ".join(report.files) or "none",
+            "Fines": f"{pluralize(report.fines, 'fine')} of {pluralize(report.users, 'user')}",
+        }
+    )
+    print_totals(report.totals)
+    for message in report.messages:
+        console.print(f"\n  [yellow]![/] {sanitize(message)}")
+    print_section(
+        ("Skipped because",),
+        ("Users", "Fines", "Net"),
+        [
+            (REASON_TEXTS.get(reason, reason), f"{left['users']:,}", f"{left['fines']:,}", format_totals(left["net"]))
+            for reason, left in sorted(report.skipped.items())
+        ],
+    )
+    print_section(
+        ("Payments without effect",),
+        ("Records", "Amounts"),
+        [
+            (outcome, f"{one['records']:,}", format_totals(one["sums"]))
+            for outcome, one in sorted(report.rejects.items())
+        ],
+    )
+    print_section(
+        ("Task",),
+        ("Duration",),
+        [(task, format_duration(timedelta(seconds=seconds))) for task, seconds in report.task_timings.items()],
+    )

@@ -1,0 +1,108 @@
+"""`bin/bursar batches`, on a real ledger."""
+
+from getpass import getuser
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+
+from bursar.exports.selection import select_fines
+from bursar.ledger.batches import Batch
+from tests.support.cli import run, run_json
+from tests.support.fake_bursar import FakeBursar
+from tests.support.fixtures import NOW, Library, make_profile, make_settings
+
+
+def select(library: Library, run_id: str = "run 1", *, dry_run: bool = False) -> Batch:
+    return select_fines(library.ledger, make_profile(), make_settings(), run_id=run_id, as_of=NOW, dry_run=dry_run)
+
+
+def test_unfinished_batches_are_listed_and_released(library: Library) -> None:
+    assert "Every batch has been completed or released." in run("batches", "list")
+    library.fine()
+    batch = select(library)
+    output = run("batches", "list")
+    assert "SELECTED" in output
+    assert batch.file_name in output
+    assert "12.50 USD" in output
+    (found,) = run_json("batches", "list")
+    assert (found["batch"], found["state"], found["fines"], found["as_of"]) == (
+        1,
+        "SELECTED",
+        1,
+        "2026-03-02T12:00:00Z",
+    )
+    assert found["totals"] == {"USD": {"charges": "12.50", "credits": "0.00", "net": "12.50"}}
+    assert "Open again: 1 fine." in run("batches", "release", str(batch.id))
+    assert "Every batch has been completed or released." in run("batches", "list")
+    assert run_json("batches", "list") == []
+
+
+def test_an_unclear_batch_says_what_to_do_and_is_confirmed(library: Library, owned_ledger: Engine) -> None:
+    library.fine()
+    batch = select(library)
+    with owned_ledger.begin() as connection:
+        connection.execute(
+            text("UPDATE batches SET upload_started_at = now(), unclear_at = now(), remote_folder = 'sftp://b/out'")
+        )
+    for command in (("list",), ("show", str(batch.id))):
+        output = " ".join(run("batches", *command).split())
+        assert f"Batch {batch.id} is unclear" in output
+        assert f"`bin/bursar batches confirm-delivered {batch.id}`" in output
+    assert "is DELIVERED. The next export run" in run("batches", "confirm-delivered", str(batch.id), "--yes")
+    assert f"Confirmed by: {getuser()}" in " ".join(run("batches", "show", str(batch.id)).split())
+
+
+def add_resend(library: Library, owned_ledger: Engine) -> int:
+    """Exports a batch and records that a librarian has had its file resent; returns the batch's number."""
+    batch = FakeBursar(library).export()
+    with owned_ledger.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO resends (batch_id, run_id, requested_by, remote_folder, delivered_at)"
+                " VALUES (:batch, 'again', 'librarian', 'sftp://b/out', '2026-03-04 05:06:07+00')"
+            ),
+            {"batch": batch},
+        )
+    return batch
+
+
+def test_all_batches_show_dry_runs_and_resends(library: Library, owned_ledger: Engine) -> None:
+    library.fine()
+    dry = select(library, "dry", dry_run=True)
+    sent = add_resend(library, owned_ledger)
+    output = run("batches", "list", "--all")
+    assert "DRY_RUN" in output
+    assert [(found["batch"], found["state"], found["resends"]) for found in run_json("batches", "list", "--all")] == [
+        (sent, "CLOSED", 1),
+        (dry.id, "DRY_RUN", 0),
+    ]
+    assert len(run_json("batches", "list", "--all", "--limit", "1")) == 1
+    assert "RESENT" in run("fines", "show", "1")
+    assert "requested by librarian" in run("fines", "show", "1")
+
+
+def test_a_batch_is_shown_with_its_file_skipped_fines_and_resends(library: Library, owned_ledger: Engine) -> None:
+    library.fine()
+    library.fine(library.user(None), "7.00")
+    sent = add_resend(library, owned_ledger)
+    output = " ".join(run("batches", "show", str(sent)).split())
+    for fact in (
+        f"Batch {sent} of STUDENTS: CLOSED",
+        "Fines: 1 fine of 1 user",
+        "charges 12.50 USD, credits 0.00 USD, net 12.50 USD",
+        "the user has no identifier of the profile's type 1 1 7.00 USD",
+        "2026-03-04 05:06 DELIVERED librarian sftp://b/out",
+    ):
+        assert fact in output
+    found = run_json("batches", "show", str(sent))
+    assert found["skipped"] == {"no_identifier": {"fines": 1, "users": 1, "net": {"USD": "7.00"}}}
+    assert found["resends"][0]["delivered_at"] == "2026-03-04T05:06:07Z"
+
+
+def test_the_file_of_a_dry_run_is_built(library: Library, tmp_path: Path) -> None:
+    library.fine()
+    dry = select(library, "dry", dry_run=True)
+    output = run("batches", "build-file", str(dry.id), "--into", str(tmp_path))
+    path = Path(output.split("  ")[0])
+    assert path.name == dry.file_name
+    assert b"<xb:sum>12.5</xb:sum>" in path.read_bytes()
