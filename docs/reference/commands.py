@@ -32,7 +32,8 @@ def render_reference(root: click.Group) -> str:
 
 def _render_command(name: str, command: click.Command, group: click.Context) -> str:
     context = click.Context(command, parent=group, info_name=name)
-    text = f"### {group.info_name} {name}\n\n```sh\n{' '.join([context.command_path, *command.collect_usage_pieces(context)])}\n```\n"
+    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
+    text = f"### {group.info_name} {name}\n\n```sh\n{usage}\n```\n"
     text += f"\n{_get_help(command)}\n"
     records = [
         record
