@@ -51,7 +51,7 @@ def test_a_mail_that_does_not_go_leaves_the_job_as_it_is_and_goes_later(library:
     assert (report.outcome, report.fines) == ("completed", 2)
     [message] = report.messages
     assert message.startswith("The message about this to completed@library.example did not go (connection smtp_default")
-    assert note(library, dag, run_id) == f"Outcome: **completed, 2 fines of 1 user, 20.00 USD**\n- {message}"
+    assert note(library, dag, run_id) == f"Outcome: **completed, 2 fines of 1 user exported, 20.00 USD**\n- {message}"
     assert letters(library, "NOMAIL") == []
     closed = sent(engine, "NOMAIL")
     assert [len(fines) for fines in closed.values()] == [2]
@@ -61,7 +61,7 @@ def test_a_mail_that_does_not_go_leaves_the_job_as_it_is_and_goes_later(library:
     assert client.wait(dag, run_id) == "success"
     assert [mail["To"] for mail in letters(library, "NOMAIL")] == ["completed@library.example"]
     assert report_of(engine, run_id).messages == []
-    assert note(library, dag, run_id) == "Outcome: **completed, 2 fines of 1 user, 20.00 USD**"
+    assert note(library, dag, run_id) == "Outcome: **completed, 2 fines of 1 user exported, 20.00 USD**"
     assert sent(engine, "NOMAIL") == closed
 
 

@@ -80,7 +80,7 @@ def send(engine: Engine, letter: Message, recipients: Sequence[str], *, what: st
     if addresses := [recipient for recipient in pending if not recipient.startswith(CHAT)]:
         refused |= _attempt(addresses, lambda: _mail(rendered, addresses, what))
     for room in (recipient for recipient in pending if recipient.startswith(CHAT)):
-        refused |= _attempt([room], lambda room=room: _chat(rendered, letter.tone, room))  # type: ignore[misc]
+        refused |= _attempt([room], lambda room=room: _chat(rendered, letter.severity, room))  # type: ignore[misc]
     told = [recipient for recipient in pending if recipient not in refused]
     _record(engine, what, told)
     if told:
@@ -130,7 +130,7 @@ def _answer(code: int, text: bytes | str) -> str:
     return f"the server answers {code} {text.decode(errors='replace') if isinstance(text, bytes) else text}"
 
 
-def _chat(rendered: RenderedMessage, tone: Severity, room: str) -> dict[str, str]:
+def _chat(rendered: RenderedMessage, severity: Severity, room: str) -> dict[str, str]:
     # Here, since they are large, and few profiles name a chat room.
     import apprise  # noqa: PLC0415
     from airflow.providers.apprise.hooks.apprise import AppriseHook  # noqa: PLC0415
@@ -139,7 +139,9 @@ def _chat(rendered: RenderedMessage, tone: Severity, room: str) -> dict[str, str
     hook, services = AppriseHook(connection), apprise.Apprise()
     hook.set_config_from_conn(hook.get_connection(connection), services)
     # The hook's own method does not say whether anything went.
-    if services.notify(title=rendered.subject, body=rendered.brief, notify_type=apprise.NotifyType(_CHAT_TYPES[tone])):
+    if services.notify(
+        title=rendered.subject, body=rendered.brief, notify_type=apprise.NotifyType(_CHAT_TYPES[severity])
+    ):
         return {}
     return {room: "the service refused it, or the connection's config names none; the log above says more"}
 

@@ -22,12 +22,10 @@ from bursar.commands.output import (
 )
 from bursar.db.queries import query
 from bursar.errors import BursarError
-from bursar.exports.skip_reason import SkipReason
-from bursar.money import format_amount, format_totals, pluralize
+from bursar.money import format_amount
+from bursar.reporting.run_description import describe_outcome, describe_result, make_tables
 from bursar.reporting.run_report import RunOutcome, RunReport
-from bursar.users.keep_reason import KeepReason
 
-REASON_TEXTS = {reason.value: reason.description for reason in (*SkipReason, *KeepReason)}
 COLORS = {
     RunOutcome.COMPLETED: "green",
     RunOutcome.WITH_WARNINGS: "yellow",
@@ -126,7 +124,7 @@ def _get_cells(report: RunReport) -> list[str]:
 
 
 def _format_outcome(report: RunReport) -> str:
-    return f"[{COLORS[report.outcome]}]{report.outcome}[/]{' (dry run)' if report.dry_run else ''}"
+    return f"[{COLORS[report.outcome]}]{describe_outcome(report)}[/]"
 
 
 def _print_run(report: RunReport) -> None:
@@ -139,25 +137,14 @@ def _print_run(report: RunReport) -> None:
             "As of": f"{format_moment(report.as_of)} UTC" if report.as_of else "",
             "Started": f"{format_moment(report.started_at)} UTC, took {duration}",
             "Files": ", ".join(report.files) or "none",
-            "Fines": f"{pluralize(report.fines, 'fine')} of {pluralize(report.users, 'user')}",
+            "Result": describe_result(report),
         }
     )
     print_totals(report.totals)
     for message in report.messages:
         console.print(f"\n  [yellow]![/] {sanitize(message)}")
-    print_section(
-        ("Skipped because",),
-        ("Users", "Fines", "Net"),
-        [
-            (REASON_TEXTS.get(reason, reason), f"{left.users:,}", f"{left.fines:,}", format_totals(left.net))
-            for reason, left in sorted(report.skipped.items())
-        ],
-    )
-    print_section(
-        ("Payments without effect",),
-        ("Records", "Amounts"),
-        [(outcome, f"{one.records:,}", format_totals(one.sums)) for outcome, one in sorted(report.rejects.items())],
-    )
+    for section in make_tables({}, report.skipped, report.rejects):
+        print_section((section.title,), section.columns[1:], section.rows)
     print_section(
         ("Task",),
         ("Duration",),
