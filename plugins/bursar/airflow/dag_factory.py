@@ -2,8 +2,8 @@
 
 from airflow.sdk import DAG, get_parsing_context
 
-from bursar.airflow.base_dag import ProfileJob, dag_id, get_profile_code
-from bursar.ledger.jobs import Job
+from bursar.airflow.base_dag import dag_id, get_profile_code
+from bursar.ledger.jobs import Job, ProfileJob
 from bursar.profiles import INCLUDE, Profile, ProfileError, Settings, load_profiles, load_settings
 
 

@@ -83,7 +83,7 @@ def send(engine: Engine, message: Message, recipients: Sequence[str], *, dedup_k
     if addresses := [recipient for recipient in pending if not recipient.startswith(CHAT)]:
         failures |= _attempt(addresses, lambda: _mail(rendered, addresses, dedup_key))
     for room in (recipient for recipient in pending if recipient.startswith(CHAT)):
-        failures |= _attempt([room], lambda room=room: _chat(rendered, message.tone, room))  # type: ignore[misc]
+        failures |= _attempt([room], lambda room=room: _chat(rendered, message.severity, room))  # type: ignore[misc]
     notified = [recipient for recipient in pending if recipient not in failures]
     _record_sent(engine, dedup_key, notified)
     if notified:
