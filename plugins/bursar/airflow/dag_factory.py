@@ -2,7 +2,8 @@
 
 from airflow.sdk import DAG, get_parsing_context
 
-from bursar.airflow.base_dag import Direction, dag_id, get_profile_code
+from bursar.airflow.base_dag import dag_id, get_profile_code
+from bursar.ledger.jobs import Job, ProfileJob
 from bursar.profiles import INCLUDE, Profile, ProfileError, Settings, load_profiles, load_settings
 
 
@@ -14,15 +15,15 @@ def build_dags() -> dict[str, DAG]:
     settings = load_settings(INCLUDE / "bursar.yaml")
     only = get_parsing_context().dag_id
     profiles, _ = load_profiles(INCLUDE / "profiles", settings, code=get_profile_code(only) if only else None)
-    active: list[tuple[Profile, Direction]] = [(profile, "export") for profile in profiles if profile.export.active]
-    active += [(profile, "import") for profile in profiles if profile.import_.active]
-    ids = ((dag_id(profile, direction), profile, direction) for profile, direction in active)
-    return {id_: _build(profile, direction, settings) for id_, profile, direction in ids if only in (None, id_)}
+    active: list[tuple[Profile, ProfileJob]] = [(profile, Job.EXPORT) for profile in profiles if profile.export.active]
+    active += [(profile, Job.IMPORT) for profile in profiles if profile.import_.active]
+    ids = ((dag_id(profile, job), profile, job) for profile, job in active)
+    return {id_: _build(profile, job, settings) for id_, profile, job in ids if only in (None, id_)}
 
 
-def _build(profile: Profile, direction: Direction, settings: Settings) -> DAG:
-    # Imported here: the process of a task loads only the packages of its own direction.
-    if direction == "export":
+def _build(profile: Profile, job: ProfileJob, settings: Settings) -> DAG:
+    # Imported here: the process of a task loads only the packages of its own job.
+    if job is Job.EXPORT:
         from bursar.airflow.export_dag import export_dag  # noqa: PLC0415
 
         return export_dag(profile, settings)
