@@ -71,14 +71,9 @@ def load_file(given: Given) -> Given:
 
 
 def apply_payments(given: Given) -> Given:
-<<<<<<< HEAD
     """Applies the records of a payment file."""
-    return {"outcomes": apply.apply_payments(ledger_engine(given["ledger"]), given["file"], run_id=RUN).outcomes}
-=======
-    """Applies it."""
     applied = apply.apply_payments(ledger_engine(given["ledger"]), given["file"], run_id=RUN)
     return {"outcomes": to_json(applied.outcomes or {})}
->>>>>>> main
 
 
 def archive_file(given: Given) -> Given:

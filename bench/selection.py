@@ -84,17 +84,12 @@ def _measure(bench: Bench, size: int) -> dict[str, float]:
     seconds["select"] = _measure_step(partial(select, "timed"))
     batch = select("timed").id
     with bench.postgres.connect(ledger) as connection:
-<<<<<<< HEAD
-        connection.execute("UPDATE batches SET delivered_at = now() WHERE id = %s", [batch])
-    seconds["close"] = _measure_step(partial(close_fines, engine, batch))
-=======
         connection.execute(
             "INSERT INTO deliveries (batch_id, kind, run_id, delivered_at)"
             " SELECT id, 'first', run_id, now() FROM batches WHERE id = %s",
             [batch],
         )
-    seconds["close"] = _timed(partial(close_fines, engine, batch))
->>>>>>> main
+    seconds["close"] = _measure_step(partial(close_fines, engine, batch))
     with bench.postgres.connect(ledger) as connection:
         connection.execute("SELECT set_config('bench.batch', %s, false)", [str(batch)])
         connection.execute(PAYMENTS)
