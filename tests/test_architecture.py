@@ -17,7 +17,7 @@ LEVELS = (
     {"exports", "imports", "sources", "users"},
     {"layouts", "remote_files", "ledger"},
     {"db", "profiles"},
-    {"money", "moments", "errors", "progress", "work_dir"},
+    {"money", "errors", "moments", "progress", "work_dir"},
 )
 """The parts of bursar from the top down. A part imports itself and those of lower levels."""
 SAME_LEVEL = {
@@ -28,7 +28,7 @@ SAME_LEVEL = {
     ("users", "exports"): "a purge removes the files that name the users",
     ("users", "sources"): "a file of fine ids is rejected with the errors of its rows, like a CSV file",
     ("layouts", "ledger"): "a layout renders and checks a batch",
-    ("moments", "errors"): "a text that is not a moment is a BursarError",
+    ("moments", "errors"): "what is not a moment is a BursarError",
     ("progress", "money"): "the log has counts with their plurals",
     ("work_dir", "money"): "the log has counts with their plurals",
     ("work_dir", "errors"): "a full disk is a TransientError",

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import TaskAwaitingInput
-from sqlalchemy import text
 
 from bursar.airflow import approval_operator
 from bursar.airflow.approval_operator import ExportApprovalOperator
@@ -17,11 +16,12 @@ from bursar.airflow.export_dag import ExportRun, upload_file
 from bursar.airflow.run_params import ExportParams
 from bursar.errors import BatchError
 from bursar.exports import approval
+from bursar.exports.approval import ApprovalAnswer
 from bursar.exports.close import record_answer
 from bursar.exports.selection import select_fines
 from bursar.profiles import Profile
 from demo.mail import mail_server, mails
-from tests.support.fixtures import NOW, Library, make_profile, make_settings
+from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
 
 
 @pytest.fixture
@@ -72,12 +72,6 @@ def mailbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield tmp_path / "mail"
 
 
-def set_moment(library: Library, batch: int, moment: str) -> int:
-    with library.ledger.begin() as connection:
-        connection.execute(text(f"UPDATE batches SET {moment} = now() WHERE id = :id"), {"id": batch})
-    return batch
-
-
 def test_a_batch_within_the_limits_needs_no_approval(library: Library, requests: list[dict[str, Any]]) -> None:
     run_task(library, 2)
     assert requests == []
@@ -91,15 +85,17 @@ def test_a_batch_beyond_the_limits_waits_with_a_preview(library: Library, reques
     assert "| USD | 25.00 USD | 0.00 USD | 25.00 USD |" in request["body"]
 
 
-def test_an_approved_or_delivered_batch_needs_no_other_approval(
-    library: Library, requests: list[dict[str, Any]]
-) -> None:
+def test_a_delivered_batch_needs_no_approval(library: Library, requests: list[dict[str, Any]]) -> None:
     batch = run_task(library, 2)
-    run_task(library, 1, set_moment(library, batch, "delivered_at"))
-    with library.ledger.begin() as connection:
-        connection.execute(text("UPDATE batches SET delivered_at = NULL"))
+    record_delivery(library.ledger, batch)
+    run_task(library, 1, batch)
+    assert requests == []
+
+
+def test_an_approved_batch_needs_no_other_approval(library: Library, requests: list[dict[str, Any]]) -> None:
+    batch = run_task(library, 2)
     approval.request_approval(library.ledger, batch, make_profile(approval={"max_fines": 1}).export.approval)
-    record_answer(library.ledger, batch, "approved", by="admin")
+    record_answer(library.ledger, batch, ApprovalAnswer.APPROVED, by="admin")
     run_task(library, 1, batch)
     assert requests == []
 
@@ -115,7 +111,7 @@ def test_a_dry_run_needs_no_approval(library: Library, requests: list[dict[str, 
 def test_a_released_or_rejected_batch_cannot_be_approved(library: Library, requests: list[dict[str, Any]]) -> None:
     batch = run_task(library, 2)
     approval.request_approval(library.ledger, batch, make_profile(approval={"max_fines": 1}).export.approval)
-    record_answer(library.ledger, batch, "refused", by="admin")
+    record_answer(library.ledger, batch, ApprovalAnswer.REFUSED, by="admin")
     with pytest.raises(BatchError, match="has been released, and its fines are open"):
         run_task(library, 1, batch)
     assert requests == []

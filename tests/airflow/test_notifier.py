@@ -21,7 +21,7 @@ from bursar.airflow import notifier
 from bursar.airflow.export_dag import export_dag
 from bursar.airflow.notifier import notify
 from bursar.profiles import Profile
-from bursar.reporting.run_report import Outcome, RunReport, record_report
+from bursar.reporting.run_report import RunOutcome, RunReport, record_report
 from demo.mail import Login, mail_server, mails
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
 from tests.support.reports import EXPORT, IMPORT, make_report
@@ -96,14 +96,14 @@ def record_and_notify(report: RunReport, ledger: Engine, profile: Profile | None
             ],
         ),
         (
-            make_report(outcome=Outcome.NOTHING_TO_DO, files=(), users=0, fines=0, totals={}, skipped={}),
+            make_report(outcome=RunOutcome.NOTHING_TO_DO, files=(), users=0, fines=0, totals={}, skipped={}),
             "nothing_to_do@library.edu",
             "Nothing to do: Export to Bursar Using Profile Students accounts, nothing was exported",
             ["Run: scheduled__2026-03-02T07:00:00+00:00"],
         ),
         (
             make_report(
-                outcome=Outcome.FAILED, users=0, fines=0, totals={}, messages=("upload_file failed: no login.",)
+                outcome=RunOutcome.FAILED, users=0, fines=0, totals={}, messages=("upload_file failed: no login.",)
             ),
             "failed@library.edu",
             "Failed: Export to Bursar Using Profile Students accounts, nothing was exported",
@@ -128,14 +128,14 @@ def test_each_outcome_is_mailed_to_its_recipients(
 
 
 def test_nobody_is_notified_twice_unless_the_report_has_changed(ledger: Engine, mailbox: Path) -> None:
-    failed = make_report(outcome=Outcome.FAILED, messages=("upload_file failed: no login.",))
+    failed = make_report(outcome=RunOutcome.FAILED, messages=("upload_file failed: no login.",))
     record_and_notify(failed, ledger)
     record_and_notify(
-        make_report(outcome=Outcome.FAILED, messages=failed.messages, task_timings={"upload_file": 3.0}), ledger
+        make_report(outcome=RunOutcome.FAILED, messages=failed.messages, task_timings={"upload_file": 3.0}), ledger
     )
     assert len(mails(mailbox)) == 1
 
-    record_and_notify(make_report(outcome=Outcome.FAILED, messages=("upload_file failed: disk full.",)), ledger)
+    record_and_notify(make_report(outcome=RunOutcome.FAILED, messages=("upload_file failed: disk full.",)), ledger)
     record_and_notify(EXPORT, ledger)
 
     assert [mail["Subject"].partition(":")[0] for mail in mails(mailbox)] == ["Failed", "Failed", "Completed"]

@@ -12,7 +12,7 @@ from bursar.exports.selection import select_fines
 from bursar.notifications.alerts import Alert, find_alerts
 from bursar.profiles import Profile
 from bursar.profiles.schedule import Schedule
-from bursar.reporting.run_report import Outcome, delete_reports_before, record_report
+from bursar.reporting.run_report import RunOutcome, delete_reports_before, record_report
 from tests.support.fixtures import Library, make_profile, make_settings
 from tests.support.reports import make_report
 
@@ -115,7 +115,7 @@ def test_a_failed_run_has_ended_and_a_dry_run_is_none(ledger: Engine, ask: Ask) 
     late = MONDAY + timedelta(hours=2)
     assert len(ask(late, profile)) == 1
 
-    ran(ledger, MONDAY + timedelta(minutes=90), outcome=Outcome.FAILED)
+    ran(ledger, MONDAY + timedelta(minutes=90), outcome=RunOutcome.FAILED)
     assert ask(late, profile) == []
 
 
@@ -151,8 +151,8 @@ def test_a_clock_change_raises_no_false_alert(ledger: Engine, ask: Ask, schedule
 def test_no_successful_export_for_longer_than_allowed(ledger: Engine, ask: Ask) -> None:
     profile = watched(max_days_without_export=2)
     ask(MONDAY - timedelta(days=10), profile)
-    ran(ledger, MONDAY, outcome=Outcome.NOTHING_TO_DO)
-    ran(ledger, MONDAY + timedelta(days=1), outcome=Outcome.FAILED)
+    ran(ledger, MONDAY, outcome=RunOutcome.NOTHING_TO_DO)
+    ran(ledger, MONDAY + timedelta(days=1), outcome=RunOutcome.FAILED)
     ran(ledger, MONDAY + timedelta(days=2), job="import")
 
     assert ask(MONDAY + timedelta(days=2), profile) == []
@@ -244,9 +244,9 @@ def test_an_old_success_stays_while_later_runs_fail(ledger: Engine, ask: Ask) ->
     ran(ledger, MONTHS[0])
     ran(ledger, MONTHS[1], run_id="repeated")
     assert live_through(ledger, ask, profile, MONTHS[1], MONTHS[1] + timedelta(days=3)) == []
-    ran(ledger, MONTHS[1], run_id="repeated", outcome=Outcome.FAILED)
+    ran(ledger, MONTHS[1], run_id="repeated", outcome=RunOutcome.FAILED)
     for day in range(4, 12):
-        ran(ledger, MONTHS[1] + timedelta(days=day), outcome=Outcome.FAILED)
+        ran(ledger, MONTHS[1] + timedelta(days=day), outcome=RunOutcome.FAILED)
 
     alerts = live_through(ledger, ask, profile, MONTHS[1] + timedelta(days=3), MONTHS[2])
 

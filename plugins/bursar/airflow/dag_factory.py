@@ -5,6 +5,7 @@ from airflow.sdk import DAG, get_parsing_context
 from bursar.airflow.base_dag import dag_id, get_profile_code
 from bursar.airflow.export_dag import export_dag
 from bursar.airflow.import_dag import import_dag
+from bursar.ledger.jobs import Job
 from bursar.profiles import INCLUDE, ProfileError, load_profiles, load_settings
 
 
@@ -16,8 +17,8 @@ def build_dags() -> dict[str, DAG]:
     settings = load_settings(INCLUDE / "bursar.yaml")
     only = get_parsing_context().dag_id
     profiles, _ = load_profiles(INCLUDE / "profiles", settings, code=get_profile_code(only) if only else None)
-    active = {dag_id(profile, "export"): (export_dag, profile) for profile in profiles if profile.export.active}
-    active |= {dag_id(profile, "import"): (import_dag, profile) for profile in profiles if profile.import_.active}
+    active = {dag_id(profile, Job.EXPORT): (export_dag, profile) for profile in profiles if profile.export.active}
+    active |= {dag_id(profile, Job.IMPORT): (import_dag, profile) for profile in profiles if profile.import_.active}
     return {id_: build(profile, settings) for id_, (build, profile) in active.items() if only in (None, id_)}
 
 

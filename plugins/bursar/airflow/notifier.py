@@ -26,7 +26,7 @@ from bursar.notifications.sent_log import deduplication_key, not_yet_sent, recor
 from bursar.profiles import INCLUDE, Profile, load_settings
 from bursar.profiles.monitoring import CHAT, Notifications
 from bursar.remote_files.base import error_reason
-from bursar.reporting.run_report import Outcome, RunReport, record_report
+from bursar.reporting.run_report import RunOutcome, RunReport, record_report
 
 log = logging.getLogger(__name__)
 
@@ -95,12 +95,12 @@ def send(engine: Engine, message: Message, recipients: Sequence[str], *, dedup_k
     return unsent
 
 
-def _recipients(notifications: Notifications, outcome: Outcome) -> tuple[str, ...]:
+def _recipients(notifications: Notifications, outcome: RunOutcome) -> tuple[str, ...]:
     return {
-        Outcome.COMPLETED: notifications.completed,
-        Outcome.WITH_WARNINGS: notifications.completed_with_warnings,
-        Outcome.NOTHING_TO_DO: notifications.nothing_to_do,
-        Outcome.FAILED: notifications.failed,
+        RunOutcome.COMPLETED: notifications.completed,
+        RunOutcome.WITH_WARNINGS: notifications.completed_with_warnings,
+        RunOutcome.NOTHING_TO_DO: notifications.nothing_to_do,
+        RunOutcome.FAILED: notifications.failed,
     }[outcome]
 
 

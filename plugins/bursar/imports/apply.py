@@ -5,18 +5,18 @@ The rules are SQL, include/sql/import/apply_*.sql: transaction id first, then in
 
 import json
 import logging
-from collections import defaultdict
-from collections.abc import Mapping
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Row
 
 from bursar.db.partitions import count_partitions, run_partitioned
 from bursar.db.queries import query
 from bursar.errors import BatchError, InputFileError, TransientError
 from bursar.ledger.import_files import FileState, ImportFile, get_import_file
+from bursar.ledger.totals import Amounts, OutcomeTotals, sum_by_currency, to_json
 from bursar.money import pluralize
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def apply_payments(engine: Engine, file_id: int, *, run_id: str) -> ImportFile:
         outcomes = _compared_outcomes(connection, found)
         connection.execute(
             query("imports/mark_applied"),
-            {"file_id": file_id, "outcomes": json.dumps(outcomes), "applied_by": run_id},
+            {"file_id": file_id, "outcomes": json.dumps(to_json(outcomes)), "applied_by_run_id": run_id},
         )
         applied = get_import_file(connection, file_id)
     log.info("Applied %s: %s.", applied.name, _describe(outcomes))
@@ -101,27 +101,31 @@ def _compared_with_the_reading(connection: Connection, found: ImportFile, this: 
     return sum(row.records_of_partition for row in rows)
 
 
-def _compared_outcomes(connection: Connection, found: ImportFile) -> Mapping[str, Any]:
+def _compared_outcomes(connection: Connection, found: ImportFile) -> dict[str, OutcomeTotals]:
     """The outcomes in counts and sums, if these are what the reader counted."""
-    outcomes: dict[str, dict[str, Any]] = {}
-    sums: dict[str, Decimal] = defaultdict(Decimal)
-    for row in connection.execute(query("imports/count_outcomes"), {"file_id": found.id}):
-        if row.outcome is None:
-            raise _wrong(found, f"{pluralize(row.records, 'record')} got no outcome")
-        outcome = outcomes.setdefault(row.outcome, {"records": 0, "sums": {}, "applied": {}, "credited": {}})
-        outcome["records"] += row.records
-        for name, amount in (("sums", row.sum), ("applied", row.applied), ("credited", row.credit_amount)):
-            outcome[name][row.currency] = str(amount)
-        if row.paid_twice:
-            outcome.setdefault("paid_twice", {})[row.currency] = str(row.paid_twice)
-        sums[row.currency] += row.sum
-    _compare(found, "settled", sum(outcome["records"] for outcome in outcomes.values()), sums)
+    rows = connection.execute(query("imports/count_outcomes"), {"file_id": found.id}).all()
+    if missing := sum(row.records for row in rows if row.outcome is None):
+        raise _wrong(found, f"{pluralize(missing, 'record')} got no outcome")
+    outcomes = {name: _outcome_totals(list(group)) for name, group in groupby(rows, lambda row: str(row.outcome))}
+    records = sum(one.records for one in outcomes.values())
+    _compare(found, "settled", records, sum_by_currency(one.sums for one in outcomes.values()))
     return outcomes
 
 
-def _compare(found: ImportFile, what: str, records: int, sums: Mapping[str, Decimal]) -> None:
+def _outcome_totals(rows: Sequence[Row[Any]]) -> OutcomeTotals:
+    """Returns the totals of the rows of one outcome, one row a currency."""
+    return OutcomeTotals(
+        sum(row.records for row in rows),
+        sums={row.currency: row.sum for row in rows},
+        applied={row.currency: row.applied for row in rows},
+        credited={row.currency: row.credit_amount for row in rows},
+        paid_twice={row.currency: row.paid_twice for row in rows if row.paid_twice},
+    )
+
+
+def _compare(found: ImportFile, what: str, records: int, sums: Amounts) -> None:
     there = {currency: amount for currency, amount in sums.items() if amount}
-    read = {currency: Decimal(total) for currency, total in (found.totals or {}).items() if Decimal(total)}
+    read = {currency: total for currency, total in (found.totals or {}).items() if total}
     if records != found.records or there != read:
         raise _wrong(
             found, f"of {pluralize(found.records or 0, 'record')} with {read}, {records:,} with {there} {what}"
@@ -135,5 +139,5 @@ def _wrong(found: ImportFile, what: str) -> BatchError:
     )
 
 
-def _describe(outcomes: Mapping[str, Any]) -> str:
-    return ", ".join(f"{outcome['records']} {name}" for name, outcome in outcomes.items()) or "no records"
+def _describe(outcomes: Mapping[str, OutcomeTotals]) -> str:
+    return ", ".join(f"{outcome.records} {name}" for name, outcome in outcomes.items()) or "no records"

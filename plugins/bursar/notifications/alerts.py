@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 from croniter import croniter  # type: ignore[import-untyped]
@@ -11,12 +10,11 @@ from sqlalchemy import Connection
 
 from bursar.db.queries import query
 from bursar.ledger.batches import get_unfinished_batches
-from bursar.money import format_totals, net_by_currency, pluralize
+from bursar.ledger.jobs import Job, ProfileJob
+from bursar.money import format_totals, pluralize
 from bursar.notifications.messages import format_moment
 from bursar.profiles import Profile
 from bursar.profiles.schedule import Schedule
-
-Job = Literal["export", "import"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Alert:
     """Something that did not happen. `what` stays the same as long as it is the same trouble: it is told once."""
 
     what: str
-    job: Job
+    job: ProfileJob
     profile: Profile
     summary: str
     advice: str
@@ -51,22 +49,22 @@ def find_alerts(
     return found + [alert for profile in profiles for alert in _unsent(connection, profile, now)]
 
 
-def _watched(profile: Profile) -> Iterable[Job]:
+def _watched(profile: Profile) -> Iterable[ProfileJob]:
     limits = profile.alerts
     if profile.export.active and (limits.export_deadline_minutes or limits.max_days_without_export):
-        yield "export"
+        yield Job.EXPORT
     if profile.import_.active and (limits.import_deadline_minutes or limits.max_days_without_file):
-        yield "import"
+        yield Job.IMPORT
 
 
-def _forget_the_others(connection: Connection, watched: Sequence[tuple[Profile, Job]]) -> None:
+def _forget_the_others(connection: Connection, watched: Sequence[tuple[Profile, ProfileJob]]) -> None:
     kept = {"jobs": [job for _, job in watched], "profiles": [profile.code for profile, _ in watched]}
     connection.execute(query("notifications/stop_monitoring"), kept)
 
 
-def _late(connection: Connection, profile: Profile, job: Job, since: datetime, now: datetime) -> Iterable[Alert]:
-    limits, schedule = profile.alerts, profile.export.schedule if job == "export" else profile.import_.schedule
-    minutes = limits.export_deadline_minutes if job == "export" else limits.import_deadline_minutes
+def _late(connection: Connection, profile: Profile, job: ProfileJob, since: datetime, now: datetime) -> Iterable[Alert]:
+    limits, schedule = profile.alerts, profile.export.schedule if job is Job.EXPORT else profile.import_.schedule
+    minutes = limits.export_deadline_minutes if job is Job.EXPORT else limits.import_deadline_minutes
     if not minutes:
         return
     due, deadline = _last_due(schedule, ZoneInfo(profile.time_zone), timedelta(minutes=minutes), now)
@@ -95,17 +93,19 @@ def _last_due(schedule: Schedule, zone: ZoneInfo, allowed: timedelta, now: datet
     return instants[0], instants[1] + allowed
 
 
-def _silent(connection: Connection, profile: Profile, job: Job, since: datetime, now: datetime) -> Iterable[Alert]:
+def _silent(
+    connection: Connection, profile: Profile, job: ProfileJob, since: datetime, now: datetime
+) -> Iterable[Alert]:
     limits, of_job = profile.alerts, {"job": job, "profile": profile.code}
-    days = limits.max_days_without_export if job == "export" else limits.max_days_without_file
+    days = limits.max_days_without_export if job is Job.EXPORT else limits.max_days_without_file
     if not days:
         return
-    question = "notifications/get_last_success" if job == "export" else "notifications/get_last_file"
+    question = "notifications/get_last_success" if job is Job.EXPORT else "notifications/get_last_file"
     last: datetime | None = connection.execute(query(question), of_job).scalar_one()
     start = max(last or since, since)
     if now - start <= timedelta(days=days):
         return
-    lack = "no export has succeeded" if job == "export" else "no file of payments has come"
+    lack = "no export has succeeded" if job is Job.EXPORT else "no file of payments has come"
     newest = f"; the last one was on {format_moment(last, ZoneInfo(profile.time_zone))}" if last else ""
     yield Alert(
         f"silent {job} {profile.code} {start.isoformat()}",
@@ -113,7 +113,7 @@ def _silent(connection: Connection, profile: Profile, job: Job, since: datetime,
         profile,
         f"{lack} for more than {pluralize(days, 'day')}{newest}",
         "`bin/bursar runs list` shows why the exports failed. Mend the cause, and start the DAG by hand."
-        if job == "export"
+        if job is Job.EXPORT
         else f"Ask the bursar whether files were sent, and to which folder; they are expected in "
         f"{profile.import_.input_file_path} of the connection {profile.sftp_connection}.",
     )
@@ -127,11 +127,11 @@ def _unsent(connection: Connection, profile: Profile, now: datetime) -> Iterable
         if batch.fines and now - batch.selected_at > timedelta(hours=hours):
             yield Alert(
                 f"unsent batch {batch.id}",
-                "export",
+                Job.EXPORT,
                 profile,
                 f"batch {batch.id} is {batch.state} for more than {pluralize(hours, 'hour')}; still waiting: "
                 f"{pluralize(batch.fines, 'fine')} of {pluralize(batch.users, 'user')}, "
-                f"{format_totals(net_by_currency(batch.totals))}",
+                f"{format_totals(batch.net)}",
                 f"Clear the failed task of run {batch.run_id}, or start the DAG: its first task ends what is left. "
                 "`bin/bursar batches list` lists what is unfinished.",
             )

@@ -3,47 +3,34 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
-from bursar.exports import selection
+from bursar.exports.skip_reason import SkipReason
 from bursar.ledger.batches import Batch
-from bursar.money import format_money, format_totals, net_by_currency, pluralize
-from bursar.reporting.run_report import Job, Outcome, RunReport
-from bursar.users import maintenance_job
+from bursar.ledger.import_files import PaymentOutcome
+from bursar.ledger.jobs import Job
+from bursar.ledger.totals import OutcomeTotals, Skipped, Totals
+from bursar.money import format_money, format_totals, pluralize
+from bursar.reporting.run_report import RunOutcome, RunReport
+from bursar.users.keep_reason import KeepReason
 
 Severity = Literal["good", "quiet", "warning", "bad"]
 
-JOBS: Mapping[Job, str] = {
-    "export": "Export to Bursar Using Profile {}",
-    "import": "Import from Bursar using Profile {} Fines and Fees",
-    "purge": "Purge User Records",
-    "waive": "Bulk Fine Waiving",
-}
-"""The names under which people know the jobs; {} is that of the profile."""
-
-SEVERITIES: Mapping[Outcome, Severity] = {
-    Outcome.COMPLETED: "good",
-    Outcome.NOTHING_TO_DO: "quiet",
-    Outcome.WITH_WARNINGS: "warning",
-    Outcome.FAILED: "bad",
+SEVERITIES: Mapping[RunOutcome, Severity] = {
+    RunOutcome.COMPLETED: "good",
+    RunOutcome.NOTHING_TO_DO: "quiet",
+    RunOutcome.WITH_WARNINGS: "warning",
+    RunOutcome.FAILED: "bad",
 }
 PAST_TENSE: Mapping[Job, str] = {
-    "export": "exported",
-    "import": "paid at the bursar's",
-    "purge": "purged",
-    "waive": "waived",
+    Job.EXPORT: "exported",
+    Job.IMPORT: "paid at the bursar's",
+    Job.PURGE: "purged",
+    Job.WAIVE: "waived",
 }
-REASONS: Mapping[str, str] = {**selection.SKIP_REASONS, **maintenance_job.KEEP_REASONS}
-_ORDER = {reason: place for place, reason in enumerate(REASONS)}
-WITHOUT_EFFECT: Mapping[str, str] = {
-    "ALREADY_SETTLED": "nothing was outstanding any more",
-    "NO_PAYMENT": "the sum is 0",
-    "UNMATCHED": "no exported fine has this transaction id or internal id",
-    "CURRENCY_MISMATCH": "another currency than the fine's",
-    "INVALID": "not a payment that can be applied",
-}
+_REASONS = {reason.value: reason.description for reason in (*SkipReason, *KeepReason)}
+_ORDER = {reason: place for place, reason in enumerate(_REASONS)}
 
 
 @dataclass(frozen=True)
@@ -79,7 +66,7 @@ def report_message(report: RunReport, *, profile_name: str | None, time_zone: st
     """Tells what a run did. Moments are shown in `time_zone`."""
     return Message(
         outcome=report.outcome.capitalize() + (" (dry run)" if report.dry_run else ""),
-        about=JOBS[report.job].format(profile_name),
+        about=report.job.display_name(profile_name),
         summary=_summary(report),
         tone=SEVERITIES[report.outcome],
         messages=report.messages,
@@ -90,7 +77,7 @@ def report_message(report: RunReport, *, profile_name: str | None, time_zone: st
 
 
 def _summary(report: RunReport) -> str:
-    if report.job == "purge" and report.users:
+    if report.job is Job.PURGE and report.users:
         return (
             f"{pluralize(report.users, 'user')} purged, {pluralize(report.fines, 'fine')} waived, "
             f"{format_totals(report.net)}"
@@ -108,7 +95,7 @@ def alert_message(*, job: Job, profile_name: str, summary: str, advice: str, lin
     """Tells that something did not happen, and what to do."""
     return Message(
         outcome="Alert",
-        about=JOBS[job].format(profile_name),
+        about=job.display_name(profile_name),
         summary=summary,
         tone="bad",
         messages=(advice,),
@@ -128,8 +115,8 @@ def approval_message(
     )
     return Message(
         outcome="Waiting for approval",
-        about=JOBS["export"].format(profile_name),
-        summary=f"{_many_of(batch)}, {format_totals(net_by_currency(batch.totals))}",
+        about=Job.EXPORT.display_name(profile_name),
+        summary=f"{_many_of(batch)}, {format_totals(batch.net)}",
         tone="warning",
         messages=(*reasons, ask),
         facts={"Profile": f"{profile_name} ({batch.profile})", "Batch": str(batch.id), "Run": batch.run_id},
@@ -140,24 +127,26 @@ def approval_message(
 
 
 def figures(
-    totals: Mapping[str, Mapping[str, str]],
-    skipped: Mapping[str, Mapping[str, Any]],
-    rejects: Mapping[str, Mapping[str, Any]],
+    totals: Totals,
+    skipped: Mapping[str, Skipped],
+    rejects: Mapping[str, OutcomeTotals],
 ) -> tuple[Table, ...]:
     """Sums, what was left behind, and records without effect, as `RunReport` has them; what is empty has no table."""
-    sums = [(code, *_sums(code, both["charges"], both["credits"])) for code, both in sorted(totals.items())]
+    sums = [
+        (code, *(format_money(amount, code) for amount in (one.charges, one.credits, one.net)))
+        for code, one in sorted(totals.items())
+    ]
     left = [
         (
-            REASONS.get(reason, reason.replace("_", " ")),
-            f"{one['fines']:,}",
-            f"{one['users']:,}",
-            format_totals(one["net"]),
+            _REASONS.get(reason, reason.replace("_", " ")),
+            f"{one.fines:,}",
+            f"{one.users:,}",
+            format_totals(one.net),
         )
         for reason, one in sorted(skipped.items(), key=lambda left: _ORDER.get(left[0], len(_ORDER)))
     ]
     without_effect = [
-        (f"{name}: {WITHOUT_EFFECT.get(name, 'no effect')}", f"{one['records']:,}", format_totals(one["sums"]))
-        for name, one in rejects.items()
+        (_describe_outcome(name), f"{one.records:,}", format_totals(one.sums)) for name, one in rejects.items()
     ]
     tables = (
         Table("Sums", ("Currency", "Charges", "Credits", "Net"), tuple(sums)),
@@ -167,9 +156,9 @@ def figures(
     return tuple(table for table in tables if table.rows)
 
 
-def _sums(currency: str, charges: str, credits_: str) -> tuple[str, str, str]:
-    net = Decimal(charges) + Decimal(credits_)
-    return format_money(charges, currency), format_money(credits_, currency), format_money(net, currency)
+def _describe_outcome(outcome: str) -> str:
+    words = PaymentOutcome.describe(outcome)
+    return outcome if words == outcome else f"{outcome}: {words}"
 
 
 def _facts(report: RunReport, profile_name: str | None, zone: ZoneInfo) -> dict[str, str]:
