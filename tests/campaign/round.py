@@ -72,7 +72,7 @@ class Round:
         return Actor(name, self.random_for(name), self.world.bursars[code] if code else None, faults)
 
     def run_actors(self, *actors: Iterator[None], bursar: Random | None = None) -> None:
-        """Runs actors until all have ended; meanwhile the bursars collect files and write payments at random moments."""
+        """Runs actors until all have ended; meanwhile the bursars collect files and write payments at random."""
         active, next_visit = list(actors), time.monotonic()
         while active or self.world.workers:
             for actor in list(active):
