@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import TaskAwaitingInput
-from sqlalchemy import text
 
 from bursar.airflow import approval_operator
 from bursar.airflow.approval_operator import ExportApprovalOperator
@@ -22,7 +21,7 @@ from bursar.exports.close import record_answer
 from bursar.exports.selection import select_fines
 from bursar.profiles import Profile
 from demo.mail import mail_server, mails
-from tests.support.fixtures import NOW, Library, make_profile, make_settings
+from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
 
 
 @pytest.fixture
@@ -73,12 +72,6 @@ def mailbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield tmp_path / "mail"
 
 
-def in_state(library: Library, batch: int, moment: str) -> int:
-    with library.ledger.begin() as connection:
-        connection.execute(text(f"UPDATE batches SET {moment} = now() WHERE id = :id"), {"id": batch})
-    return batch
-
-
 def test_within_the_limits_nobody_is_asked(library: Library, asked: list[dict[str, Any]]) -> None:
     run_task(library, 2)
     assert asked == []
@@ -92,11 +85,15 @@ def test_beyond_them_the_run_waits_with_the_preview(library: Library, asked: lis
     assert "| USD | 25.00 USD | 0.00 USD | 25.00 USD |" in question["body"]
 
 
-def test_what_was_approved_or_sent_is_not_asked_about_again(library: Library, asked: list[dict[str, Any]]) -> None:
+def test_a_delivered_batch_is_not_asked_about(library: Library, asked: list[dict[str, Any]]) -> None:
     batch = run_task(library, 2)
-    run_task(library, 1, in_state(library, batch, "delivered_at"))
-    with library.ledger.begin() as connection:
-        connection.execute(text("UPDATE batches SET delivered_at = NULL"))
+    record_delivery(library.ledger, batch)
+    run_task(library, 1, batch)
+    assert asked == []
+
+
+def test_an_approved_batch_is_not_asked_about_again(library: Library, asked: list[dict[str, Any]]) -> None:
+    batch = run_task(library, 2)
     approval.request_approval(library.ledger, batch, make_profile(approval={"max_fines": 1}).export.approval)
     record_answer(library.ledger, batch, ApprovalAnswer.APPROVED, by="admin")
     run_task(library, 1, batch)

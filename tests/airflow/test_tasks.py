@@ -121,7 +121,7 @@ def test_a_resend_uploads_the_same_file_and_closes_nothing(
     assert selected["batch_id"] == built["batch_id"]
     assert file.read_bytes() == content
     assert library.one("SELECT count(*) FROM journal_entries WHERE entry_type = 'EXPORTED'") == 1
-    assert library.one("SELECT requested_by FROM resends") == "admin"
+    assert library.one("SELECT requested_by FROM deliveries WHERE kind = 'resend'") == "admin"
 
 
 def test_a_resend_of_an_unknown_batch_fails_before_it_selects(

@@ -43,11 +43,6 @@ def test_the_help_of_a_group_is_not_cut_off_in_the_list_of_groups() -> None:
     assert re.findall(r"^  .*\.\.\.$", run("--help"), re.MULTILINE) == []
 
 
-@pytest.mark.parametrize("name", [name for name, _ in LEAVES])
-def test_every_command_is_in_the_readme(name: str) -> None:
-    assert f"bin/bursar {name}" in (PROJECT / "README.md").read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize("name", [name for name, _ in LEAVES if name.endswith((" list", " show"))])
 def test_every_list_and_every_show_takes_a_format(name: str) -> None:
     assert "--format [table|json]" in run(*name.split(), "--help")

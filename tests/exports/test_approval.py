@@ -18,7 +18,7 @@ from bursar.ledger.batches import Batch, BatchState
 from bursar.profiles.monitoring import Approval
 from tests.support.export_server import ExportServer
 from tests.support.fault_injection import KilledError
-from tests.support.fixtures import NOW, Library, make_profile, make_settings
+from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
 
 ANY = Approval(max_fines=0)
 
@@ -44,11 +44,6 @@ def exported_before(library: Library, fines: int, charges: str, profile: str = "
             ),
             {"profile": profile, "fines": fines, "totals": totals},
         )
-
-
-def take_step(library: Library, batch: Batch, column: str) -> None:
-    """Records that a batch took a step now."""
-    library._run(f"UPDATE batches SET {column} = now() WHERE id = :id", id=batch.id)  # noqa: SLF001
 
 
 @pytest.mark.parametrize(
@@ -210,7 +205,7 @@ def test_lower_limits_stop_a_batch_that_has_not_begun_to_leave(library: Library)
     within, begun = selected(library, "10", run_id="within"), selected(library, "10", run_id="begun")
     for batch in (within, begun):
         assert approval.request_approval(library.ledger, batch.id, Approval(max_fines=1)) is None
-    take_step(library, begun, "upload_started_at")
+    record_delivery(library.ledger, begun.id, "upload_started")
 
     approval.require_approved(library.ledger, begun.id, ANY)
     with pytest.raises(BatchError, match="nobody was asked to approve it. 1 fine: more than the limit of 0. Clear"):
@@ -258,7 +253,7 @@ def test_the_next_run_carries_no_batch_on_without_its_approval(
 
 def test_what_was_sent_needs_no_approval_any_more(library: Library) -> None:
     batch = selected(library, "10")
-    take_step(library, batch, "delivered_at")
+    record_delivery(library.ledger, batch.id)
 
     assert approval.request_approval(library.ledger, batch.id, ANY) is None
     approval.require_approved(library.ledger, batch.id, ANY)

@@ -214,7 +214,7 @@ def test_an_import_counts_only_what_its_own_run_applied(office: FakeBursar) -> N
     arrived(office, file, run_id="earlier")
     arrived(office, file)
     office.apply(file)
-    office._run("UPDATE import_files SET applied_by = 'earlier'")  # noqa: SLF001
+    office._run("UPDATE import_files SET applied_by_run_id = 'earlier'")  # noqa: SLF001
 
     report = import_of(office)
 

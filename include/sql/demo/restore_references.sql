@@ -1,3 +1,4 @@
+-- requires: references_aside
 -- Restores the foreign keys that `set_references_aside` took off, and fails if any row breaks one.
 DO $$
 DECLARE

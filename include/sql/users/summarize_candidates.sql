@@ -1,3 +1,4 @@
+-- requires: candidate_fines
 -- The judged fines in sums: what is waived (reason NULL) and what stays, by reason and currency.
 SELECT reason, currency, count(*) AS fines,
        coalesce(sum(balance + outstanding) FILTER (WHERE balance + outstanding > 0), 0) AS charges,

@@ -19,6 +19,7 @@ from bursar.commands.output import (
     print_facts,
     print_json,
     print_section,
+    print_table,
     print_totals,
 )
 from bursar.db.queries import query
@@ -50,8 +51,7 @@ def list_batches(all_: bool, limit: int, output_format: str) -> None:  # noqa: F
     if not rows:
         console.print("No batch has been selected yet." if all_ else "Every batch has been completed or released.")
         return
-    table = make_table(("Batch", "Profile", "State", "Selected (UTC)"), ("Fines", "Net", "Resends"))
-    table.add_column("File", overflow="fold")
+    table = make_table(("Batch", "Profile", "State", "Selected (UTC)", "File"), ("Fines", "Net", "Resends"))
     for row in rows:
         batch = Batch.from_row(row)
         table.add_row(
@@ -59,12 +59,12 @@ def list_batches(all_: bool, limit: int, output_format: str) -> None:  # noqa: F
             sanitize(batch.profile),
             batch.state,
             format_moment(batch.selected_at),
+            sanitize(batch.file_name),
             f"{batch.fines:,}",
             format_totals(batch.net).replace(", ", "\n") if batch.net else "",
             str(row["resends"] or ""),
-            sanitize(batch.file_name),
         )
-    console.print(table)
+    print_table(table)
     if not all_:
         console.print(
             "\nThe next export run of a profile completes its batches. So does clearing the failed task in Airflow."
@@ -93,7 +93,7 @@ def show_batch(batch: int, output_format: str) -> None:
             "As of": f"{format_moment(found.as_of)} UTC",
             "Selected": f"{format_moment(found.selected_at)} UTC",
             "Delivered": f"{format_moment(found.delivered_at)} UTC" if found.delivered_at else "",
-            "Confirmed by": row["delivery_confirmed_by"] or "",
+            "Confirmed by": row["confirmed_by"] or "",
             "Closed": f"{format_moment(found.closed_at)} UTC" if found.closed_at else "",
             "File": found.file_name,
             "Size": pluralize(found.file_size, "byte") if found.file_size is not None else "",

@@ -7,7 +7,15 @@ import click
 from sqlalchemy import Row
 
 from bursar.commands.context import console, get_engine, sanitize
-from bursar.commands.output import format_moment, format_option, limit_option, make_table, plain_counts, print_json
+from bursar.commands.output import (
+    format_moment,
+    format_option,
+    limit_option,
+    make_table,
+    plain_counts,
+    print_json,
+    print_table,
+)
 from bursar.db.queries import query
 from bursar.imports.rejects import write_rejects
 from bursar.ledger.import_files import PaymentOutcome, get_import_file
@@ -37,9 +45,9 @@ def list_imports(profile: str | None, limit: int, output_format: str) -> None:
             else f"No file has come for profile {sanitize(profile)}."
         )
         return
-    table = make_table(("File", "Profile", "Name", "State", "Registered (UTC)"), ("Records",))
-    table.add_column("Outcomes")
-    table.add_column("Archived as", overflow="fold")
+    table = make_table(
+        ("File", "Profile", "Name", "State", "Registered (UTC)"), ("Records",), ("Outcomes", "Archived as")
+    )
     for file in files:
         outcomes = [f"{one.records:,} {name}" for name, one in _get_outcomes(file).items()]
         table.add_row(
@@ -52,7 +60,7 @@ def list_imports(profile: str | None, limit: int, output_format: str) -> None:
             sanitize(file.rejection) if file.rejection else "\n".join(map(sanitize, outcomes)),
             sanitize(file.archived_path or ""),
         )
-    console.print(table)
+    print_table(table)
 
 
 def _get_fields(file: Row[Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from bursar.commands.output import (
     plain_counts,
     plain_totals,
     print_json,
+    print_table,
 )
 from bursar.db.queries import query
 from bursar.errors import BursarError
@@ -42,8 +43,7 @@ def list_jobs(limit: int, output_format: str) -> None:
     if not jobs_:
         console.print("No maintenance job has run yet.")
         return
-    table = make_table(("Job", "Kind", "Run", "Ended (UTC)"), ("Users", "Fines waived", "Net"))
-    table.add_column("Kept because")
+    table = make_table(("Job", "Kind", "Ended (UTC)"), ("Users", "Fines waived", "Net"), ("Kept because",))
     for job in jobs_:
         kept = (
             f"{pluralize(left.users, 'user')}: {sanitize(KeepReason.describe(reason))}"
@@ -52,14 +52,13 @@ def list_jobs(limit: int, output_format: str) -> None:
         table.add_row(
             str(job.id),
             f"{job.job}{' (dry run)' if job.dry_run else ''}",
-            sanitize(job.run_id),
             format_moment(job.ended_at),
             f"{job.users:,}",
             f"{job.fines:,}",
-            format_totals(job.net),
+            format_totals(job.net).replace(", ", "\n"),
             "\n".join(kept),
         )
-    console.print(table)
+    print_table(table)
 
 
 def _get_fields(job: MaintenanceJob) -> dict[str, Any]:

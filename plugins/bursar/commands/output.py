@@ -7,11 +7,16 @@ from decimal import Decimal
 from typing import Any
 
 import click
+from rich.measure import Measurement
 from rich.table import Table
 
 from bursar.commands.context import console, sanitize
 from bursar.ledger.totals import OutcomeTotals, Skipped, Totals, read_amounts, to_json
 from bursar.money import format_amount, format_money
+
+GAP = 2
+MAX_WIDTH = 10_000
+MIN_WRAPPED_WIDTH = 24
 
 format_option = click.option(
     "--format",
@@ -75,12 +80,31 @@ def plain_counts(counts: Mapping[str, Skipped] | Mapping[str, OutcomeTotals]) ->
     }
 
 
-def make_table(left: Sequence[str], right: Sequence[str] = ()) -> Table:
-    """Returns an empty table. The cells under the headings `right` are counts and amounts."""
-    table = Table(*left, box=None, padding=(0, 2, 0, 0))
+def make_table(left: Sequence[str], right: Sequence[str] = (), wrapped: Sequence[str] = ()) -> Table:
+    """Returns an empty table with headings from left to right.
+
+    Cells under the headings `right` are counts and amounts. Only cells under the headings `wrapped` break into lines.
+    """
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False)
+    for heading in left:
+        table.add_column(heading, no_wrap=True)
     for heading in right:
         table.add_column(heading, justify="right", no_wrap=True)
+    for heading in wrapped:
+        table.add_column(heading, overflow="fold")
     return table
+
+
+def print_table(table: Table) -> None:
+    """Prints a table without cutting off any cell. A screen that is too narrow shows long lines instead."""
+    options = console.options.update(width=MAX_WIDTH)
+    for column in table.columns:
+        widths = [Measurement.get(console, options, cell).maximum for cell in (column.header, *column.cells)]
+        column.min_width = max(widths) if column.no_wrap else min(max(widths), MIN_WRAPPED_WIDTH)
+    width = sum(column.min_width or 0 for column in table.columns) + GAP * (len(table.columns) - 1)
+    if width > console.width:
+        table.width = width
+    console.print(table, crop=False)
 
 
 def print_section(left: Sequence[str], right: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -90,7 +114,7 @@ def print_section(left: Sequence[str], right: Sequence[str], rows: Iterable[Sequ
         table.add_row(*map(sanitize, row))
     if table.row_count:
         console.print()
-        console.print(table)
+        print_table(table)
 
 
 def print_facts(facts: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ import click
 import pendulum
 
 from bursar.commands.context import console, get_engine, get_profile, get_settings, sanitize, strip_controls
-from bursar.commands.output import format_moment, make_table
+from bursar.commands.output import format_moment, make_table, print_table
 from bursar.errors import BursarError, MissingFolderError
 from bursar.exports import selection
 from bursar.exports.identifier_pattern import pattern_error
@@ -100,7 +100,7 @@ def preview_export(code: str, as_of: str | None, limit: int) -> None:
     for reason, left in SkipReason.sort(taken.skipped).items():
         counts = f"{pluralize(left.fines, 'fine')} of {pluralize(left.users, 'user')}, {format_totals(left.net)}"
         words = sanitize(SkipReason.describe(reason))
-        console.print(f"\n[bold yellow]Would be skipped:[/] {words}: {counts}")
+        console.print(f"\n[bold yellow]Would be skipped[/] ({words}): {counts}")
         _print_fines(groups.get(reason, []), left.fines)
 
 
@@ -116,7 +116,7 @@ def _print_fines(decisions: list[selection.FineDecision], of: int) -> None:
                 format_moment(decision.created_at),
                 format_money(decision.amount, decision.currency),
             )
-        console.print(table)
+        print_table(table)
         if len(decisions) < of:
             console.print(f"  ... and {of - len(decisions):,} more; a higher --limit shows them")
 

@@ -18,12 +18,14 @@ from bursar.commands.output import (
     print_facts,
     print_json,
     print_section,
+    print_table,
     print_totals,
 )
 from bursar.db.queries import query
 from bursar.errors import BursarError
+from bursar.ledger.import_files import PaymentOutcome
 from bursar.money import format_amount
-from bursar.reporting.run_description import describe_outcome, describe_result, make_tables
+from bursar.reporting.run_description import describe_outcome, describe_result, make_tables, sort_reasons
 from bursar.reporting.run_report import RunOutcome, RunReport
 
 COLORS = {
@@ -57,15 +59,14 @@ def list_runs(profile: str | None, limit: int, output_format: str) -> None:
             else f"No run of profile {sanitize(profile)} has been recorded."
         )
         return
-    table = make_table(("Run", "Started (UTC)", "Profile", "Job", "Outcome"))
-    for column in table.columns[:-1]:
-        column.no_wrap = True
-    table.columns[-1].min_width = 14
-    for heading in ("Duration", "Users", "Fines", "Charges", "Credits", "Net", ""):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = make_table(
+        ("Run", "Started (UTC)", "Profile", "Job"),
+        ("Duration", "Users", "Fines", "Charges", "Credits", "Net", ""),
+        ("Outcome",),
+    )
     for row in rows:
         table.add_row(str(row["id"]), *_get_cells(RunReport.from_row(row)))
-    console.print(table)
+    print_table(table)
     console.print(f"\n[dim]`bin/bursar runs show {rows[0]['id']}` shows a run in full.[/]")
 
 
@@ -100,8 +101,8 @@ def _get_fields(row: RowMapping) -> dict[str, Any]:
         "fines": report.fines,
         "totals": plain_totals(report.totals),
         "files": report.files,
-        "skipped": plain_counts(report.skipped),
-        "rejects": plain_counts(report.rejects),
+        "skipped": plain_counts(sort_reasons(report.skipped)),
+        "rejects": plain_counts(PaymentOutcome.sort(report.rejects)),
         "task_seconds": dict(report.task_timings),
         "messages": report.messages,
     }
@@ -112,7 +113,6 @@ def _get_cells(report: RunReport) -> list[str]:
         format_moment(report.started_at),
         sanitize(report.profile or ""),
         report.job,
-        _format_outcome(report),
         format_duration(report.ended_at - report.started_at),
         f"{report.users:,}",
         f"{report.fines:,}",
@@ -120,6 +120,7 @@ def _get_cells(report: RunReport) -> list[str]:
         "\n".join(format_amount(sums.credits, code) for code, sums in report.totals.items()),
         "\n".join(format_amount(net, code) for code, net in report.net.items()),
         "\n".join(map(sanitize, report.totals)),
+        _format_outcome(report),
     ]
 
 

@@ -74,7 +74,8 @@ def close_partition(found: Batch, connection: Connection, partition: Mapping[str
     fines = connection.execute(query("exports/claim_partition"), this).scalar()
     if fines is None:
         return
-    if not connection.execute(query("exports/is_delivered"), this).scalar_one():
+    connection.execute(query("ledger/lock_batch_for_closing"), this)
+    if get_batch(connection, found.id).state is not BatchState.DELIVERED:
         raise BatchError(f"Batch {found.id} was closed or released meanwhile; this changed nothing.")
     connection.execute(query("exports/lock_reversed_charges"), this)
     entries = connection.execute(query("exports/post_export_entries"), this).rowcount
@@ -107,7 +108,7 @@ def release_batch(
         TransientError: a worker is delivering it at this moment.
     """
     with upload_lock(engine, batch_id), engine.begin() as connection:
-        connection.execute(query("exports/lock_out_batch"), {"batch_id": batch_id})
+        connection.execute(query("ledger/lock_batch_exclusively"), {"batch_id": batch_id})
         found = get_batch(connection, batch_id)
         if found.state is BatchState.RELEASED:
             return found

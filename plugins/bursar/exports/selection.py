@@ -16,7 +16,7 @@ from bursar.db.queries import query
 from bursar.errors import BursarError
 from bursar.exports.identifier_pattern import translate_pattern_errors
 from bursar.exports.skip_reason import SkipReason
-from bursar.ledger.batches import Batch, get_batch_of_run
+from bursar.ledger.batches import Batch, get_batch, get_batch_of_run
 from bursar.ledger.totals import SelectionSummary, summarize_candidates, to_json
 from bursar.money import pluralize
 from bursar.profiles import Profile, Settings
@@ -162,7 +162,7 @@ def _insert_batch(
         "append_time_zone_abbreviation": export.append_time_zone_abbreviation,
         "include_internal_id": export.include_internal_id,
     }
-    row = connection.execute(
+    inserted = connection.execute(
         query("exports/insert_batch"),
         {
             "profile": profile.code,
@@ -178,4 +178,4 @@ def _insert_batch(
         }
         | of_run,
     )
-    return Batch.from_row(row.mappings().one())
+    return get_batch(connection, inserted.scalar_one())

@@ -13,11 +13,11 @@ from bursar.db.queries import query
 from bursar.errors import BatchError
 from bursar.ledger.totals import Skipped, Totals, net_by_currency, read_skipped, read_totals
 
-Step = Literal["built", "upload_started", "uploaded", "unclear", "delivered", "closed", "released"]
+Step = Literal["built", "closed", "released"]
 
 
 class BatchState(StrEnum):
-    """How far a batch has come. The ledger derives it from the moments of its steps."""
+    """How far a batch has come. The ledger derives it from the steps of the batch and of its first delivery."""
 
     SELECTED = "SELECTED"
     BUILT = "BUILT"
@@ -66,7 +66,6 @@ class Batch:
     file_size: int | None
     sha256: str | None
     remote_folder: str | None
-    part_name: str | None
     selected_at: datetime
     delivered_at: datetime | None
     closed_at: datetime | None
@@ -103,13 +102,14 @@ def get_batch_of_run(connection: Connection, profile: str, run_id: str) -> Batch
 
 
 def get_batch(connection: Connection, batch_id: int, *, lock: bool = False) -> Batch:
-    """One batch; with `lock` no one else can take a step with it until the transaction ends.
+    """Returns a batch; with `lock` no other transaction can change its state until this one ends.
 
     Raises:
         BatchError: there is no such batch.
     """
-    one = query("ledger/lock_batch" if lock else "ledger/get_batch")
-    row = connection.execute(one, {"batch_id": batch_id}).mappings().first()
+    if lock:  # a statement of its own: see the view batches_with_state
+        connection.execute(query("ledger/lock_batch"), {"batch_id": batch_id})
+    row = connection.execute(query("ledger/get_batch"), {"batch_id": batch_id}).mappings().first()
     if row is None:
         raise BatchError(f"There is no batch {batch_id}. `bin/bursar batches list` lists those that are not finished.")
     return Batch.from_row(row)
@@ -122,16 +122,13 @@ def get_unfinished_batches(connection: Connection, profile: str | None = None) -
 
 
 def advance(connection: Connection, batch_id: int, step: Step, *, after: BatchState, **facts: str | int | None) -> None:
-    """Records that a batch took a step now, with what became known by it: other columns of the batch.
+    """Records that a batch took a step now, with the values of other columns that are known by it.
 
     Raises:
-        BatchError: the batch is no longer in the state `after` which the step follows; somebody else moved it.
+        BatchError: the batch is no longer in the state `after`, which the step follows.
     """
+    now = get_batch(connection, batch_id, lock=True).state
+    if now is not after:
+        raise BatchError(f"Batch {batch_id} is {now} now and no longer {after}; this step stopped without effect.")
     assignments = ", ".join([f"{step}_at = clock_timestamp()", *(f"{name} = :{name}" for name in facts)])
-    moved = connection.execute(
-        text(f"UPDATE batches SET {assignments} WHERE id = :batch_id AND state = :after"),
-        {"batch_id": batch_id, "after": after, **facts},
-    )
-    if not moved.rowcount:
-        now = get_batch(connection, batch_id).state
-        raise BatchError(f"Batch {batch_id} is {now} by now, not {after} any more; this step stopped without effect.")
+    connection.execute(text(f"UPDATE batches SET {assignments} WHERE id = :batch_id"), {"batch_id": batch_id, **facts})
