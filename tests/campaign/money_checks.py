@@ -52,7 +52,8 @@ class PaymentChecks(Evidence):
         for transaction, paid in office.paid.items():
             rows = by_transaction[transaction]
             counted = sum(
-                (abs(row[part] or 0) for row in rows for part in ("applied", "credited", "already_settled")), Decimal()
+                (abs(row[part] or 0) for row in rows for part in ("applied", "credit_amount", "already_settled")),
+                Decimal(),
             )
             late = any(row["outcome"] in LATE for row in rows) and self._was_settled_here(transaction)
             what = f"transaction {transaction} of {office.profile}: {abs(paid)} paid, {counted} counted"
