@@ -17,18 +17,19 @@ LEVELS = (
     {"exports", "imports", "sources", "users"},
     {"layouts", "remote_files", "ledger"},
     {"db", "profiles"},
-    {"money", "errors", "moments", "progress", "work_dir"},
+    {"described_enum", "errors", "moments", "money", "progress", "work_dir"},
 )
 """The parts of bursar from the top down. A part imports itself and those of lower levels."""
 SAME_LEVEL = {
     ("__main__", "commands"): "the command line has all commands",
+    ("commands", "__main__"): "the reference of the commands is made from the command line",
     ("plugin", "airflow"): "Airflow loads the listener by the plugin",
     ("commands", "airflow"): "an operator uses the connections and the settings of Airflow",
     ("notifications", "reporting"): "a message describes the report of a run",
     ("users", "exports"): "a purge removes the files that name the users",
     ("users", "sources"): "a file of fine ids is rejected with the errors of its rows, like a CSV file",
     ("layouts", "ledger"): "a layout renders and checks a batch",
-    ("moments", "errors"): "what is not a moment is a BursarError",
+    ("moments", "errors"): "a text that is not a moment is a BursarError",
     ("progress", "money"): "the log has counts with their plurals",
     ("work_dir", "money"): "the log has counts with their plurals",
     ("work_dir", "errors"): "a full disk is a TransientError",
@@ -94,6 +95,7 @@ def test_dependencies_point_downward() -> None:
         for other in others
         if part_of(name) != part_of(other) and part_of(other)
     }
+    assert {part_of(name) for name in IMPORTS} - {""} <= LEVEL_OF.keys(), "a new part needs its level"
     assert ("exports", "db") in between
     assert {pair for pair in between if LEVEL_OF[pair[0]] > LEVEL_OF[pair[1]]} == set()
     assert {pair for pair in between if LEVEL_OF[pair[0]] == LEVEL_OF[pair[1]]} == SAME_LEVEL.keys()

@@ -13,7 +13,7 @@ import pytest
 from paramiko import SFTPClient
 from sqlalchemy import make_url
 
-from bursar.airflow import connections
+from bursar.airflow import server_clients
 from bursar.airflow.connections import ledger_url, open_folder
 from bursar.db.engine import ledger_engine
 from bursar.errors import BatchError, BursarError, RemoteFolderError, TransientError
@@ -357,7 +357,7 @@ def test_a_ledger_that_is_not_postgres_is_rejected(monkeypatch: pytest.MonkeyPat
 def test_a_server_that_hangs_during_the_login_is_a_transient_error(
     kind: str, greeting: bytes, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(server_clients, "TIMEOUT_SECONDS", 0.3)
     accepted: list[socket.socket] = []
 
     def accept() -> None:

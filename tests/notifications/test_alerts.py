@@ -125,7 +125,7 @@ def test_the_same_trouble_stays_the_same_and_a_new_one_is_another(ask: Ask) -> N
 
     [first], [again], [tomorrow] = (ask(MONDAY + timedelta(hours=hours), profile) for hours in (1, 20, 26))
 
-    assert first.what == again.what != tomorrow.what
+    assert first.dedup_key == again.dedup_key != tomorrow.dedup_key
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def live_through(ledger: Engine, ask: Ask, profile: Profile, first: datetime, la
     for hours in range(0, int((last - first).total_seconds() // 3600), 12):
         now = first + timedelta(hours=hours)
         delete_reports_before(ledger, before=now - timedelta(days=7))
-        raised |= {alert.what: alert.summary for alert in ask(now, profile)}
+        raised |= {alert.dedup_key: alert.summary for alert in ask(now, profile)}
     return list(raised.values())
 
 
@@ -261,6 +261,6 @@ def test_a_batch_that_stays_unsent(library: Library, ask: Ask) -> None:
     assert ask(batch.selected_at + timedelta(hours=4), profile, watched("OTHER", max_unsent_hours=1)) == []
     [alert] = ask(batch.selected_at + timedelta(hours=5), profile)
     assert alert.summary == (
-        f"batch {batch.id} is SELECTED for more than 4 hours; still waiting: 1 fine of 1 user, 12.00 USD"
+        f"batch {batch.id} was selected more than 4 hours ago and is still SELECTED: 1 fine of 1 user, 12.00 USD"
     )
-    assert ask(batch.selected_at + timedelta(hours=9), profile)[0].what == alert.what
+    assert ask(batch.selected_at + timedelta(hours=9), profile)[0].dedup_key == alert.dedup_key

@@ -108,7 +108,7 @@ def test_alerts(office: FakeBursar) -> None:
     texts = "".join(render_message(letter).text for letter in letters)
     assert "no export has succeeded for more than 1 day" in texts.lower()
     assert "no file of payments has come for more than 1 day" in texts.lower()
-    assert "for more than 1 hour; still waiting: 1 fine of 1 user" in texts
+    assert "was selected more than 1 hour ago and is still SELECTED: 1 fine of 1 user" in texts
     assert find_wrong_plurals(texts) == []
 
 

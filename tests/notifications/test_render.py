@@ -60,8 +60,8 @@ def test_reasons_stand_in_the_order_of_the_rules_and_tables_have_titles() -> Non
     page = rendered(make_report(skipped=left)).markdown
 
     titles = [
-        "**Sums**",
-        "**Left behind**",
+        "**Amounts**",
+        "**Skipped**",
         "| the fine is disputed |",
         "fines are below the minimum amount |",
         "| new |",
@@ -72,7 +72,7 @@ def test_reasons_stand_in_the_order_of_the_rules_and_tables_have_titles() -> Non
 def test_what_is_empty_has_no_heading() -> None:
     letter = rendered(make_report(totals={}, skipped={}, files=()))
 
-    for heading in ("Sums", "Left behind", "Records without effect", "What to look at", "Files"):
+    for heading in ("Amounts", "Skipped", "Payments without effect", "What to look at", "Files"):
         assert heading not in letter.text
         assert heading not in letter.html
 

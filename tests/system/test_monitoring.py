@@ -235,4 +235,4 @@ def test_a_failed_run_and_a_batch_that_stays_unsent_are_notified_once(library: L
 
     [_, alert] = mails_about(library, "UNSENT")
     assert alert["To"] == "failed@library.example"
-    assert "is BUILT for more than 1 hour; still waiting: 1 fine of 1 user, 10.00 USD" in alert["Subject"]
+    assert "was selected more than 1 hour ago and is still BUILT: 1 fine of 1 user, 10.00 USD" in alert["Subject"]

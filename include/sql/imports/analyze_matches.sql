@@ -1,3 +1,3 @@
 -- requires: matches
--- Tells the planner how much was matched, so that few records are looked up one by one and many are gone through.
+-- Analyzes the matches, so that the planner looks up few records one by one and scans many.
 ANALYZE matches;

@@ -12,7 +12,6 @@ from threading import Thread
 from typing import cast
 from urllib.parse import quote
 
-from airflow.providers.smtp.hooks.smtp import SmtpHook
 from airflow.sdk.configuration import conf
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -30,7 +29,7 @@ from bursar.reporting.run_report import RunOutcome, RunReport, record_report
 
 log = logging.getLogger(__name__)
 
-MAIL = SmtpHook.default_conn_name
+MAIL = "smtp_default"
 TIMEOUT_SECONDS = 60
 """Limit for the whole exchange with the mail server, or with the service of a chat room."""
 
@@ -84,7 +83,7 @@ def send(engine: Engine, message: Message, recipients: Sequence[str], *, dedup_k
     if addresses := [recipient for recipient in pending if not recipient.startswith(CHAT)]:
         failures |= _attempt(addresses, lambda: _mail(rendered, addresses, dedup_key))
     for room in (recipient for recipient in pending if recipient.startswith(CHAT)):
-        failures |= _attempt([room], lambda room=room: _chat(rendered, message.tone, room))  # type: ignore[misc]
+        failures |= _attempt([room], lambda room=room: _chat(rendered, message.severity, room))  # type: ignore[misc]
     notified = [recipient for recipient in pending if recipient not in failures]
     _record_sent(engine, dedup_key, notified)
     if notified:
@@ -106,6 +105,9 @@ def _recipients(notifications: Notifications, outcome: RunOutcome) -> tuple[str,
 
 def _mail(rendered: RenderedMessage, addresses: Sequence[str], dedup_key: str) -> dict[str, str]:
     """Sends one mail to all addresses; returns the rejected addresses with the reasons."""
+    # Imported here: only the task that reports the run sends mails.
+    from airflow.providers.smtp.hooks.smtp import SmtpHook  # noqa: PLC0415
+
     hook = SmtpHook(MAIL)
     with ExitStack() as stack:
         stack.callback(lambda: hook._smtp_client and hook._smtp_client.close())  # noqa: SLF001  also if the login failed

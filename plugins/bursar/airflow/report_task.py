@@ -23,9 +23,9 @@ from bursar.airflow.task_summaries import ReportedRun
 from bursar.db.engine import ledger_engine, session_name
 from bursar.errors import BursarError
 from bursar.ledger.jobs import Job
-from bursar.money import format_totals, pluralize
 from bursar.profiles import INCLUDE, Profile, load_settings
 from bursar.reporting.build_report import build_export_report, build_import_report, build_maintenance_report
+from bursar.reporting.run_description import describe_run
 from bursar.reporting.run_report import RunOutcome, RunReport, delete_reports_before, record_report
 from bursar.reporting.task_timings import get_interrupted_tasks, record_task
 
@@ -160,18 +160,9 @@ def _stage(task_id: str) -> str:
     return re.sub(r"_\d+$", "", task_id.rpartition(".")[2])
 
 
-def _headline(report: RunReport) -> str:
-    parts = [report.outcome + (" (dry run)" if report.dry_run else "")]
-    if report.fines:
-        parts.append(
-            f"{pluralize(report.fines, 'fine')} of {pluralize(report.users, 'user')}, {format_totals(report.net)}"
-        )
-    return ", ".join(parts)
-
-
 def _write_note(context: Context, report: RunReport) -> None:
     context["ti"].xcom_push(
-        key=run_listener.NOTE, value=run_listener.format_note(_headline(report), list(report.messages))
+        key=run_listener.NOTE, value=run_listener.format_note(describe_run(report), list(report.messages))
     )
 
 

@@ -1,6 +1,5 @@
 """`bin/bursar runs`: what each run of each job did."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -24,13 +23,11 @@ from bursar.commands.output import (
 )
 from bursar.db.queries import query
 from bursar.errors import BursarError
-from bursar.exports.skip_reason import SkipReason
 from bursar.ledger.import_files import PaymentOutcome
-from bursar.money import format_amount, format_totals, pluralize
+from bursar.money import format_amount
+from bursar.reporting.run_description import describe_outcome, describe_result, make_tables, sort_reasons
 from bursar.reporting.run_report import RunOutcome, RunReport
-from bursar.users.keep_reason import KeepReason
 
-REASON_TEXTS = {reason.value: reason.description for reason in (*SkipReason, *KeepReason)}
 COLORS = {
     RunOutcome.COMPLETED: "green",
     RunOutcome.WITH_WARNINGS: "yellow",
@@ -104,7 +101,7 @@ def _get_fields(row: RowMapping) -> dict[str, Any]:
         "fines": report.fines,
         "totals": plain_totals(report.totals),
         "files": report.files,
-        "skipped": plain_counts(_sort_reasons(report.skipped)),
+        "skipped": plain_counts(sort_reasons(report.skipped)),
         "rejects": plain_counts(PaymentOutcome.sort(report.rejects)),
         "task_seconds": dict(report.task_timings),
         "messages": report.messages,
@@ -127,12 +124,8 @@ def _get_cells(report: RunReport) -> list[str]:
     ]
 
 
-def _sort_reasons(skipped: Mapping[str, Any]) -> dict[str, Any]:
-    return {reason: skipped[reason] for reason in (*REASON_TEXTS, *skipped) if reason in skipped}
-
-
 def _format_outcome(report: RunReport) -> str:
-    return f"[{COLORS[report.outcome]}]{report.outcome}[/]{' (dry run)' if report.dry_run else ''}"
+    return f"[{COLORS[report.outcome]}]{describe_outcome(report)}[/]"
 
 
 def _print_run(report: RunReport) -> None:
@@ -145,28 +138,14 @@ def _print_run(report: RunReport) -> None:
             "As of": f"{format_moment(report.as_of)} UTC" if report.as_of else "",
             "Started": f"{format_moment(report.started_at)} UTC, took {duration}",
             "Files": ", ".join(report.files) or "none",
-            "Fines": f"{pluralize(report.fines, 'fine')} of {pluralize(report.users, 'user')}",
+            "Result": describe_result(report),
         }
     )
     print_totals(report.totals)
     for message in report.messages:
         console.print(f"\n  [yellow]![/] {sanitize(message)}")
-    print_section(
-        ("Skipped because",),
-        ("Users", "Fines", "Net"),
-        [
-            (REASON_TEXTS.get(reason, reason), f"{left.users:,}", f"{left.fines:,}", format_totals(left.net))
-            for reason, left in _sort_reasons(report.skipped).items()
-        ],
-    )
-    print_section(
-        ("Payments without effect",),
-        ("Records", "Amounts"),
-        [
-            (outcome, f"{one.records:,}", format_totals(one.sums))
-            for outcome, one in PaymentOutcome.sort(report.rejects).items()
-        ],
-    )
+    for section in make_tables({}, report.skipped, report.rejects):
+        print_section((section.title,), section.columns[1:], section.rows)
     print_section(
         ("Task",),
         ("Duration",),
