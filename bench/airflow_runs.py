@@ -86,6 +86,7 @@ def _airflow(bench: Bench) -> Iterator[AirflowClient]:
     environment = {
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "BURSAR_INCLUDE": str(include),
+        "PYTHONDONTWRITEBYTECODE": "",  # without its bytecode, which production has, each task would compile Bursar
         "AIRFLOW_CONN_BURSAR_LEDGER": json.dumps(ledger),
         "AIRFLOW_CONN_BURSAR_BENCH": json.dumps(bench.server.connection),
     }

@@ -20,6 +20,7 @@ from bursar.db.engine import ledger_engine
 from bursar.exports import build, close, selection, upload
 from bursar.imports import apply, archive, detect, load, rejects
 from bursar.ledger.batches import Batch
+from bursar.ledger.totals import to_json
 from bursar.remote_files.base import RemoteFolder
 
 RUN = "bench"
@@ -57,7 +58,7 @@ def close_fines(given: Given) -> Given:
 def detect_files(given: Given) -> Given:
     """Looks for files, as the sensor does."""
     with _input_folder() as folder:
-        ready = detect.select_ready_files(ledger_engine(given["ledger"]), PROFILE, folder.files(), most=1024)
+        ready = detect.select_ready_files(ledger_engine(given["ledger"]), PROFILE, folder.files(), limit=1024)
     return {"ready": len(ready)}
 
 
@@ -71,7 +72,8 @@ def load_file(given: Given) -> Given:
 
 def apply_payments(given: Given) -> Given:
     """Applies it."""
-    return {"outcomes": apply.apply_payments(ledger_engine(given["ledger"]), given["file"], run_id=RUN).outcomes}
+    applied = apply.apply_payments(ledger_engine(given["ledger"]), given["file"], run_id=RUN)
+    return {"outcomes": to_json(applied.outcomes or {})}
 
 
 def archive_file(given: Given) -> Given:

@@ -1,7 +1,9 @@
-"""What keeps the package's shape: the core knows no Airflow, and Airflow finds only what it should."""
+"""The architecture: dependencies point downward, the core knows no Airflow, and Airflow executes only the plugin."""
 
+import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,56 @@ from pathspec import GitIgnoreSpec
 
 PLUGINS = Path(__file__).parents[1] / "plugins"
 MODULES = sorted(PLUGINS.rglob("*.py"))
+LEVELS = (
+    {"__main__", "plugin", "web", "commands", "airflow"},
+    {"notifications", "reporting"},
+    {"exports", "imports", "sources", "users"},
+    {"layouts", "remote_files", "ledger"},
+    {"db", "profiles"},
+    {"described_enum", "errors", "moments", "money", "progress", "work_dir"},
+)
+"""The parts of bursar from the top down. A part imports itself and those of lower levels."""
+SAME_LEVEL = {
+    ("__main__", "commands"): "the command line has all commands",
+    ("commands", "__main__"): "the reference of the commands is made from the command line",
+    ("plugin", "airflow"): "Airflow loads the listener by the plugin",
+    ("commands", "airflow"): "an operator uses the connections and the settings of Airflow",
+    ("notifications", "reporting"): "a message describes the report of a run",
+    ("users", "exports"): "a purge removes the files that name the users",
+    ("users", "sources"): "a file of fine ids is rejected with the errors of its rows, like a CSV file",
+    ("layouts", "ledger"): "a layout renders and checks a batch",
+    ("moments", "errors"): "a text that is not a moment is a BursarError",
+    ("progress", "money"): "the log has counts with their plurals",
+    ("work_dir", "money"): "the log has counts with their plurals",
+    ("work_dir", "errors"): "a full disk is a TransientError",
+}
+"""The imports within a level, from part to part, each with its reason."""
 KNOW_AIRFLOW = ("bursar/airflow/", "bursar/web/", "bursar/plugin.py")
+
+
+def module(path: Path) -> str:
+    return path.relative_to(PLUGINS).as_posix().removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def imported(path: Path) -> set[str]:
+    """The modules that a module imports, at its start or in a function; `from a import b` may mean a module `a.b`."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+IMPORTS = {module(path): imported(path) & {module(other) for other in MODULES} for path in MODULES}
+LEVEL_OF = {part: level for level, parts in enumerate(LEVELS) for part in parts}
+
+
+def part_of(name: str) -> str:
+    """The part of a module: `exports` of `bursar.exports.build`; empty for the package `bursar` itself."""
+    return ".".join(name.split(".")[1:2])
 
 
 def names(paths: list[Path]) -> list[str]:
@@ -17,11 +68,7 @@ def names(paths: list[Path]) -> list[str]:
 
 
 def test_the_core_imports_without_airflow() -> None:
-    core = [
-        name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-        for name in names(MODULES)
-        if not name.startswith(KNOW_AIRFLOW)
-    ]
+    core = [module(path) for path in MODULES if not names([path])[0].startswith(KNOW_AIRFLOW)]
     assert "bursar.exports.upload" in core
     program = (
         "import sys; sys.modules['airflow'] = None\n"
@@ -39,3 +86,20 @@ def test_airflow_executes_nothing_below_plugins_but_the_plugin() -> None:
 @pytest.mark.parametrize("path", MODULES, ids=names(MODULES))
 def test_no_module_is_named_like_one_of_the_standard_library(path: Path) -> None:
     assert path.stem not in sys.stdlib_module_names
+
+
+def test_dependencies_point_downward() -> None:
+    between = {
+        (part_of(name), part_of(other))
+        for name, others in IMPORTS.items()
+        for other in others
+        if part_of(name) != part_of(other) and part_of(other)
+    }
+    assert {part_of(name) for name in IMPORTS} - {""} <= LEVEL_OF.keys(), "a new part needs its level"
+    assert ("exports", "db") in between
+    assert {pair for pair in between if LEVEL_OF[pair[0]] > LEVEL_OF[pair[1]]} == set()
+    assert {pair for pair in between if LEVEL_OF[pair[0]] == LEVEL_OF[pair[1]]} == SAME_LEVEL.keys()
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    TopologicalSorter(IMPORTS).prepare()  # raises a CycleError that names them

@@ -69,7 +69,7 @@ def test_file_names_are_shown_in_full_and_amounts_to_the_last_digit(library: Lib
     fine, _ = office.exported("1.234", currency="KWD", kind="[red]LOST")
     with owned_ledger.begin() as connection:
         connection.execute(
-            text("UPDATE batches SET remote_folder = 'sftp://[fe80::1]/' || repeat('a-long-folder/', 9)")
+            text("UPDATE deliveries SET remote_folder = 'sftp://[fe80::1]/' || repeat('a-long-folder/', 9)")
         )
     output = run("fines", "show", str(fine))
     assert library.one("SELECT file_name FROM batches") in "".join(output.split())

@@ -1,17 +1,21 @@
 """The demo library: every case that an export distinguishes, and the same rows for the same arguments."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import Engine, Row, text
 
 from bursar.db.engine import ledger_engine, migrate
 from bursar.errors import LedgerError
-from bursar.exports.selection import SKIP_REASONS, preview
+from bursar.exports.selection import preview
+from bursar.exports.skip_reason import SkipReason
 from bursar.profiles import INCLUDE, load_profiles, load_settings
 from demo import ledger_data
+from demo.fill import fill
 from demo.postgres import LEDGER_OWNER, Postgres
 
 NOW = datetime(2026, 3, 10, 14, 30, 15, tzinfo=UTC)
@@ -181,7 +185,7 @@ def test_every_library_group_and_type_has_fines(library: Engine) -> None:
 @pytest.mark.parametrize(
     ("code", "reasons"),
     [
-        ("STUDENTS", set(SKIP_REASONS) - {"in_unfinished_batch", "other_bursar", "other_type"}),
+        ("STUDENTS", set(SkipReason) - {"in_unfinished_batch", "other_bursar", "other_type"}),
         ("STAFF", {"disputed", "other_owner", "other_user_group"}),
         ("CREDITS", {"disputed", "other_type"}),
         ("MEDICAL", {"disputed", "too_young", "other_owner", "no_identifier"}),
@@ -309,6 +313,17 @@ def test_a_second_fill_is_refused(ledger: Engine) -> None:
     ledger_data.fill(ledger, fines=1, seed=SEED, now=NOW)
     with pytest.raises(LedgerError):
         ledger_data.fill(ledger, fines=1, seed=SEED, now=NOW)
+
+
+def test_the_command_fills_the_ledger_of_the_connection(
+    ledger: Engine, postgres: Postgres, empty_ledger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {"conn_type": "postgres", "host": str(postgres.sockets), "login": LEDGER_OWNER, "schema": empty_ledger}
+    monkeypatch.setenv("AIRFLOW_CONN_BURSAR_LEDGER", json.dumps(values))
+    result = CliRunner().invoke(fill, ["--fines", "3"], catch_exceptions=False)
+    assert result.output.startswith("The ledger has been filled. Libraries: 4, user groups: 5, users: ")
+    assert "fines: 3," in result.output
+    assert len(_dump(ledger)["fines"]) == 3
 
 
 def _rows(engine: Engine, query: str) -> list[Row[Any]]:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bursar.errors import InputFileError
-from bursar.imports.decompress import MAX_DIRECTORY, MAX_RATIO, RATIO_APPLIES_ABOVE, open_decompressed
+from bursar.imports.decompress import MAX_DIRECTORY, MAX_RATIO, MIN_LIMIT, open_decompressed
 from bursar.layouts.alma_xml.parse import parse_records
 
 SAMPLE = (Path(__file__).parents[1] / "samples" / "export.xml").read_bytes()
@@ -149,7 +149,7 @@ def test_damage_within_the_packed_data_is_refused(unpack: Callable[[bytes, str],
 def test_a_bomb_is_stopped_at_the_bound_and_in_flat_memory(tmp_path: Path, bomb: bytes) -> None:
     path = tmp_path / "bomb"
     path.write_bytes(bomb)
-    bound = MAX_RATIO * len(bomb) + RATIO_APPLIES_ABOVE
+    bound = MAX_RATIO * len(bomb) + MIN_LIMIT
     assert bound < 64 * len(ZEROS)
     blocks: list[int] = []
 
@@ -170,7 +170,7 @@ def test_a_bomb_is_stopped_at_the_bound_and_in_flat_memory(tmp_path: Path, bomb:
 
 
 def test_a_file_may_unpack_to_its_bound(unpack: Callable[[bytes, str], bytes]) -> None:
-    content = bytes(RATIO_APPLIES_ABOVE + MAX_RATIO * 1_000)
+    content = bytes(MIN_LIMIT + MAX_RATIO * 1_000)
     packed = zipped("a.xml", content=content)
     assert unpack(packed, "a.zip") == content
 

@@ -182,9 +182,9 @@ def test_one_entry_of_each_kind_is_counted_in_the_singular(
     moment = datetime(2026, 3, 1, tzinfo=UTC)
     for name in ("1.xml", "notes.txt"):
         listing = iter([RemoteFile(name, 5, moment, is_regular=True)])
-        select_ready_files(inbox.library.ledger, inbox.profile, listing, most=2)
+        select_ready_files(inbox.library.ledger, inbox.profile, listing, limit=2)
     assert (
-        "Entries in the folder: 1 (ready 1, not settled 0, without a marker 0, applied before 0, others 0)."
+        "Entries in the folder: 1 (ready 1, not stable 0, without a done file 0, applied before 0, others 0)."
         in caplog.text
     )
     assert find_wrong_plurals(caplog.text) == []
@@ -198,5 +198,5 @@ def test_of_many_files_those_that_were_changed_first_are_taken(
         RemoteFile(f"{number}.xml", 5, datetime(2026, 3, 1, tzinfo=UTC) - timedelta(days=number), is_regular=True)
         for number in range(9)
     ]
-    assert select_ready_files(inbox.library.ledger, inbox.profile, iter(listing * 2), most=2) == ["8.xml", "7.xml"]
+    assert select_ready_files(inbox.library.ledger, inbox.profile, iter(listing * 2), limit=2) == ["8.xml", "7.xml"]
     assert "9 files are ready. This run takes 2; the others wait for the next one." in caplog.text

@@ -1,3 +1,4 @@
+-- requires: candidates
 -- Freezes every value that the file will show, user by user, and numbers the lines; transaction ids follow the numbers. A
 -- reversal, and a credit for a charge that went to the same bursar, names the transaction that it takes back.
 WITH numbered AS MATERIALIZED (

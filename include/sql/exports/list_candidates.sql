@@ -1,3 +1,4 @@
+-- requires: candidates
 -- What was judged as the preview lists it: what goes (reason NULL) first, at most :limit for each reason.
 SELECT fine_id, patron_name, identifier, fine_fee_type, created_at, currency, amount, is_reversal, reason
 FROM (

@@ -1,3 +1,4 @@
+-- requires: candidates
 -- Judges every fine with a balance, and every reversal that this profile's bursar has to hear of: the first reason why this
 -- export leaves it behind, or NULL where it goes. The order is that of the rules: state, age, type, owner, user group,
 -- minimum, identifier. What takes back a charge that the bursar holds goes whatever the rules ask of a charge.

@@ -1,3 +1,4 @@
+-- requires: candidates
 -- What was judged in sums: what goes (reason NULL) and what stays, by reason and currency; reversals are a part of the credits.
 SELECT reason, currency,
        count(*) AS fines,

@@ -1,2 +1,3 @@
--- Tells the planner how much was matched, so that few records are looked up one by one and many are gone through.
+-- requires: matches
+-- Analyzes the matches, so that the planner looks up few records one by one and scans many.
 ANALYZE matches;

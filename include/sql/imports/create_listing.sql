@@ -1,7 +1,7 @@
--- Where the files of a folder and their markers lie for the length of a transaction.
+-- Creates the table of the files in a folder and of their done files, for one transaction.
 CREATE TEMPORARY TABLE listing (
     name       text        NOT NULL,
     size       bigint      NOT NULL,
     modified   timestamptz NOT NULL,
-    is_payment boolean     NOT NULL          -- else a marker
+    is_payment boolean     NOT NULL          -- else a done file
 ) ON COMMIT DROP;

@@ -1,8 +1,8 @@
--- Where apply_parse.sql puts what it found for each record of a file, for the length of a transaction.
+-- Creates the table of the matches of a file, one for each record, for one transaction.
 CREATE TEMPORARY TABLE matches (
     number     integer NOT NULL,
-    partition_number      integer NOT NULL,    -- that its fine is in; 0 without one, -1 if it has its outcome already
-    currency   text,                -- as the file gives it
+    partition_number integer NOT NULL,  -- that of its fine; 0 without a fine, -1 if it has an outcome already
+    currency   text,                -- as in the file
     amount     numeric,
     fine_id    bigint,
     matched_id text,

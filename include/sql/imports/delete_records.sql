@@ -1,2 +1,2 @@
--- Forgets what a reading that came to nothing left of a file's records.
+-- Deletes the records of a file that an interrupted load has left.
 DELETE FROM import_records WHERE file_id = :file_id;

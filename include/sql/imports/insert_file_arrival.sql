@@ -1,5 +1,5 @@
--- Registers which file arrived under a name in a run; a later try of the run may find other bytes under it, as long as none of
--- the run has read the earlier ones. Gives nothing if one has: the run stays with what it read.
+-- Registers a file that has arrived in a run under a name; returns its id. A later try of the run may find other bytes under the
+-- name and replace the earlier ones, unless the run has loaded these: then it returns nothing.
 INSERT INTO file_arrivals AS known (file_id, profile, run_id, name, size, modified)
 SELECT id, :profile, :run_id, :name, :size, :modified FROM import_files WHERE sha256 = :sha256
 ON CONFLICT (profile, run_id, name) DO UPDATE

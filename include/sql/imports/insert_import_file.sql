@@ -1,4 +1,4 @@
--- Registers a file by its bytes; one that is known already stays as it is.
+-- Registers a file by its bytes; does nothing if it is known.
 INSERT INTO import_files (profile, run_id, name, size, modified, sha256, amount_mode)
 VALUES (:profile, :run_id, :name, :size, :modified, :sha256, :amount_mode)
 ON CONFLICT (sha256) DO NOTHING;

@@ -1,2 +1,2 @@
--- How many records of a file have no outcome.
+-- Counts the records of a file that have no outcome.
 SELECT count(*) FROM import_records WHERE file_id = :file_id AND outcome IS NULL;

@@ -1,4 +1,5 @@
--- Locks the fines that a partition of a file pays, in the order of their ids, against every other change until the transaction ends.
+-- requires: matches
+-- Locks the fines that a partition of a file pays, in the order of their ids, until the transaction ends.
 SELECT count(*) FROM (
     SELECT id FROM fines WHERE id IN (SELECT fine_id FROM matches WHERE partition_number = :partition_number AND outcome IS NULL)
     ORDER BY id FOR UPDATE

@@ -1,5 +1,5 @@
--- Records that the archiving of an arrival has ended, the path of the file (NULL if it was taken or replaced, or stays) and what
--- a person has to know. A path that another worker has recorded remains; so does an arrival that has become another file's.
+-- Records that the archiving of an arrival has ended: the path of the file (NULL if it was removed or replaced, or stays) and a
+-- warning. Keeps a path that another worker has recorded. Does nothing if the arrival has another file by now.
 UPDATE file_arrivals
 SET archived_at = coalesce(archived_at, clock_timestamp()), archived_path = coalesce(archived_path, :archived_path),
     warning = coalesce(:warning, warning)

@@ -1,4 +1,4 @@
--- Records that a file was read, by which run, and what the reader counted.
+-- Records that a file has been loaded, by which run, and the counts and totals of its records.
 UPDATE import_files
 SET profile = :profile, run_id = :run_id, name = :name, modified = :modified, amount_mode = :amount_mode, records = :records,
     totals = CAST(:totals AS jsonb), read_at = clock_timestamp(), rejection = NULL, rejected_at = NULL

@@ -1,6 +1,7 @@
--- Reads the sums of a file as money and finds the exported line of each record: by transaction id, else by internal id.
--- Lines of released batches were not billed and match nothing. What can't be used is sorted out with its reason, and so is a
--- reversal that comes back: the bursar confirms it, and it pays nothing.
+-- requires: matches
+-- Matches each record of a file with an exported line: by transaction id, else by internal id. Lines of released batches were not
+-- billed and match nothing. An unusable record gets its outcome and reason here, and so does the confirmation of a reversal,
+-- which pays nothing.
 INSERT INTO matches (number, partition_number, currency, amount, fine_id, matched_id, batch_id, exported, outcome, reason)
 SELECT record.number,
     CASE WHEN record.outcome IS NULL THEN coalesce(by_transaction.fine_id, by_fine.fine_id, 0) % :partition_count ELSE -1 END,
@@ -32,7 +33,7 @@ FROM (
            CASE WHEN sum ~ '^[+-]?[0-9]{1,11}([.][0-9]{0,3}0{0,20})?$' THEN CAST(sum AS numeric(14, 3)) END AS amount,
            CASE WHEN internal_id ~ '^[0-9]{1,18}$' THEN CAST(internal_id AS bigint) END AS fine_id
     FROM import_records WHERE file_id = :file_id
-    OFFSET 0  -- parsed once, not wherever it is asked for
+    OFFSET 0  -- so that the planner parses each value once
 ) AS record
 LEFT JOIN LATERAL (
     SELECT batch_lines.batch_id, batch_lines.fine_id, batch_lines.transaction_id, batch_lines.currency, batch_lines.amount, batch_lines.reversal,

@@ -1,5 +1,5 @@
--- Makes credits of what a partition of a file paid beyond the outstanding amounts, for the same owners as the fines; the next
--- export can send them.
+-- requires: matches
+-- Creates credits for the overpayments of a partition, for the owners of the fines; the next export can send them.
 WITH credits AS (
     INSERT INTO fines (user_id, item_id, owner_library, fine_fee_type, currency, amount, comment, created_at, reverses)
     SELECT fines.user_id, fines.item_id, fines.owner_library, 'CREDIT', fines.currency, -records.credit_amount,

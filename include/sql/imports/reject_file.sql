@@ -1,4 +1,4 @@
--- Records why a file was refused as a whole, and in which run.
+-- Records why a file was rejected as a whole, and in which run.
 UPDATE import_files
 SET profile = :profile, run_id = :run_id, name = :name, modified = :modified, amount_mode = :amount_mode, rejection = :rejection,
     rejected_at = clock_timestamp()

@@ -1,13 +1,12 @@
--- Settles the matched records of a partition of a file against what their fines have outstanding, and writes each record's outcome,
--- once.
--- Records of one fine follow each other in the order of the file: each finds what the ones before it left. Everything is
--- reckoned in the direction of the charge, so that credits are charges with the signs turned. What is paid beyond the
--- outstanding amount, but had been settled at the library, makes no credit: the bursar hears of it by a reversal, and owes it
--- to the student.
+-- requires: matches
+-- Settles the matched records of a partition against the outstanding amounts of their fines, and writes each outcome once.
+-- The records of a fine are settled in the order of the file, each against the amount that the ones before have left. All amounts
+-- are in the direction of the charge: credits have their signs reversed. An overpayment of an amount that had been settled at the
+-- library becomes no credit: a reversal notifies the bursar, who owes it to the student.
 WITH asked AS (
     SELECT DISTINCT fine_id, matched_id FROM matches
     WHERE partition_number = :partition_number AND outcome IS NULL AND :amount_mode = 'cumulative'
-), earlier AS (  -- what earlier files reported in all, where amounts are cumulative; also of fines that were settled before
+), earlier AS (  -- the totals of earlier files, if amounts are cumulative; also of fines that had been settled
     SELECT matched_id, sum(amount) AS total FROM (
         SELECT records.matched_id, abs(applied) + credit_amount + coalesce(abs(already_settled), 0) AS amount
         FROM asked JOIN journal_entries ON journal_entries.fine_id = asked.fine_id
@@ -18,12 +17,12 @@ WITH asked AS (
         FROM asked CROSS JOIN LATERAL (
             SELECT abs(already_settled) AS amount FROM import_records
             WHERE fine_id = asked.fine_id AND applied IS NULL AND matched_id = asked.matched_id AND already_settled IS NOT NULL
-            OFFSET 0  -- looked up fine by fine, not gone through
+            OFFSET 0  -- so that the planner looks it up fine by fine
         ) AS settled
     ) AS reported GROUP BY matched_id
 ), payments AS (
     SELECT matches.*,
-           -- What is new: the sum itself, or with cumulative amounts what it exceeds the highest total so far by.
+           -- The new payment: the sum itself, or with cumulative amounts the excess over the highest total so far.
            CASE WHEN :amount_mode = 'incremental' THEN given
                 ELSE given - greatest(coalesce(earlier.total, 0), coalesce(max(given) OVER (
                          PARTITION BY matches.matched_id ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0))
@@ -31,7 +30,7 @@ WITH asked AS (
     FROM (
         SELECT matches.number, matches.amount, matches.fine_id, matches.matched_id, sign(fines.amount) AS direction,
                matches.amount * sign(fines.amount) AS given, fines.outstanding * sign(fines.amount) AS outstanding,
-               -- Nothing but what happened since the export makes the outstanding amount another than the exported one.
+               -- Only entries since the export make the outstanding amount differ from the exported one.
                CASE WHEN fines.outstanding = matches.exported THEN 0 ELSE coalesce((
                    SELECT sum(abs(outstanding_change)) FROM journal_entries
                    WHERE journal_entries.fine_id = fines.id AND outstanding_change <> 0 AND entry_type IN ('PAID', 'WAIVED', 'REVERSED')
@@ -40,15 +39,15 @@ WITH asked AS (
         WHERE matches.partition_number = :partition_number AND matches.outcome IS NULL
     ) AS matches
     LEFT JOIN earlier ON earlier.matched_id = matches.matched_id
-), candidates AS (
+), outcomes AS (
     SELECT *, payment_outcome(given, paid, remaining, settled_here, direction) AS outcome
     FROM (
-        SELECT *, coalesce(payments_leave(outstanding, given, paid, settled_here, direction) OVER (
+        SELECT *, coalesce(remaining_after_payments(outstanding, given, paid, settled_here, direction) OVER (
                       PARTITION BY fine_id ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
                   outstanding) AS remaining
         FROM payments
     ) AS turns
-    OFFSET 0  -- judged once, not wherever the outcome is asked for
+    OFFSET 0  -- so that the planner computes each outcome once
 ), settled AS (
     SELECT number, amount, fine_id, matched_id, given, paid, settled_here, direction, outcome,
            CASE WHEN outcome IN ('PAID', 'PARTLY_PAID', 'OVERPAID') THEN least(paid, remaining) END AS applied,
@@ -56,7 +55,7 @@ WITH asked AS (
                AS credit_amount,
            CASE WHEN outcome IN ('PAID', 'PARTLY_PAID', 'OVERPAID', 'ALREADY_SETTLED')
                THEN least(greatest(paid - remaining, 0), settled_here) END AS already_settled
-    FROM candidates
+    FROM outcomes
 )
 UPDATE import_records AS record
 SET amount = found.amount, fine_id = found.fine_id, matched_id = found.matched_id, outcome = found.outcome,
@@ -89,6 +88,6 @@ FROM (
     UNION ALL
     SELECT number, amount, fine_id, matched_id, outcome, NULL, NULL, NULL, reason
     FROM matches WHERE partition_number = :partition_number AND outcome IS NOT NULL
-    ORDER BY number  -- in which the records lie: their new versions and the index grow at the end
+    ORDER BY number  -- the physical order of the records, so that the index grows at its end
 ) AS found
 WHERE record.file_id = :file_id AND record.number = found.number AND record.outcome IS NULL;

@@ -1,3 +1,4 @@
+-- requires: listed_fines, row_errors
 -- What is wrong with a file of fine ids.
 INSERT INTO row_errors (file, line, message)
 SELECT :file, line, CASE

@@ -1,3 +1,4 @@
+-- requires: users_to_delete
 -- Takes the people out of the lines of their exports. A blank identifier marks such a line: no export sends one.
 UPDATE batch_lines SET identifier = '', patron_name = '', comment = NULL
 FROM users_to_delete JOIN fines ON fines.user_id = users_to_delete.user_id

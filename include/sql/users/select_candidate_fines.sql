@@ -1,3 +1,4 @@
+-- requires: candidate_fines, listed_fines
 -- Judges the fines that bulk waiving is about: the first reason why each stays, or NULL. The threshold is compared with all
 -- that the user owes, at the library and at the bursar; above it, none of the user's fines is waived. A credit is the user's
 -- money: it is not waived, and a user who has one open settles it against the charges first. A charge is
@@ -17,8 +18,8 @@ FROM (
     SELECT fine_id AS id FROM listed_fines
     UNION
     SELECT id FROM active_fines WHERE NOT CAST(:is_listed AS boolean) AND (balance <> 0 OR outstanding <> 0)
-) AS candidates
-JOIN fines ON fines.id = candidates.id
+) AS requested
+JOIN fines ON fines.id = requested.id
 JOIN users ON users.id = fines.user_id
 LEFT JOIN user_debts ON user_debts.user_id = fines.user_id
 LEFT JOIN active_fines AS active ON active.id = fines.id

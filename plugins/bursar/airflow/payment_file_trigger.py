@@ -114,7 +114,7 @@ def find_ready_files(profile_code: str) -> list[str]:
     profile = _load_profile(profile_code)
     with open_folder(profile.sftp_connection, profile.import_.input_file_path, may_create=False) as folder:
         return select_ready_files(
-            ledger_engine(ledger_url()), profile, folder.files(), most=conf.getint("core", "max_map_length")
+            ledger_engine(ledger_url()), profile, folder.files(), limit=conf.getint("core", "max_map_length")
         )
 
 

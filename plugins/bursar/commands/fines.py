@@ -18,6 +18,7 @@ from bursar.commands.output import (
 )
 from bursar.db.queries import query
 from bursar.errors import BursarError
+from bursar.ledger.journal import EntryType
 from bursar.money import format_money
 
 FACTS = ("status", "fine_fee_type", "currency", "amount", "balance", "outstanding", "pending_reversal",
@@ -161,10 +162,10 @@ def _describe_entry(entry: Row[Any], fine: Row[Any]) -> str:
         line = f", line {entry.payment_line}: {entry.outcome}{credit}" if entry.payment_line else ""
         reason = f": {entry.reason}" if entry.reason else ""
         return f"{entry.payment_file}{line}{reason}"
-    if entry.entry_type == "REVERSED" and not entry.transaction_id:
+    if entry.entry_type == EntryType.REVERSED and not entry.transaction_id:
         other = f"fine {fine.reverses}, which it reverses" if fine.reverses else "the credit that reverses it"
         return f"batch {entry.batch_id}: offset against {other}"
-    if entry.entry_type == "REVERSED":
+    if entry.entry_type == EntryType.REVERSED:
         return (
             f"{entry.file_name}, transaction {entry.transaction_id}, batch {entry.batch_id}, reverses "
             f"{format_money(-entry.reversal_change, fine.currency)} of transaction {entry.reversed_transaction_id}"

@@ -18,7 +18,8 @@ from bursar.commands.output import (
 )
 from bursar.db.queries import query
 from bursar.imports.rejects import write_rejects
-from bursar.ledger.import_files import get_import_file, sort_outcomes
+from bursar.ledger.import_files import PaymentOutcome, get_import_file
+from bursar.ledger.totals import OutcomeTotals, read_outcomes
 
 
 @click.group()
@@ -48,7 +49,7 @@ def list_imports(profile: str | None, limit: int, output_format: str) -> None:
         ("File", "Profile", "Name", "State", "Registered (UTC)"), ("Records",), ("Outcomes", "Archived as")
     )
     for file in files:
-        outcomes = [f"{one['records']:,} {name}" for name, one in sort_outcomes(file.outcomes or {}).items()]
+        outcomes = [f"{one.records:,} {name}" for name, one in _get_outcomes(file).items()]
         table.add_row(
             str(file.id),
             sanitize(file.profile),
@@ -74,10 +75,14 @@ def _get_fields(file: Row[Any]) -> dict[str, Any]:
         "registered_at": file.registered_at,
         "applied_at": file.applied_at,
         "records": file.records,
-        "outcomes": plain_counts(sort_outcomes(file.outcomes or {})),
+        "outcomes": plain_counts(_get_outcomes(file)),
         "rejection": file.rejection,
         "archived_path": file.archived_path,
     }
+
+
+def _get_outcomes(file: Row[Any]) -> dict[str, OutcomeTotals]:
+    return PaymentOutcome.sort(read_outcomes(file.outcomes or {}))
 
 
 @imports.command("rejects")

@@ -123,8 +123,8 @@ def _longest_transactions(engine: Engine | None) -> str:
     return f"These transactions have been open longest: {listed}."
 
 
-def migrate(engine: Engine) -> None:
-    """Brings the ledger's schema to the newest version; an up-to-date ledger is left alone."""
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Upgrades the ledger's schema to a revision, by default the newest; a ledger that has it is not changed."""
     from alembic import command  # noqa: PLC0415  7 MB that no task needs
     from alembic.config import Config  # noqa: PLC0415
 
@@ -132,7 +132,7 @@ def migrate(engine: Engine) -> None:
     config.set_main_option("script_location", str(SCHEMA))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
 
 
 def grant(engine: Engine, role: str) -> None:

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from bursar.errors import BatchError, BursarError
 from bursar.exports.build import ExportFile, build_file
-from bursar.exports.upload_attempts import Upload, resume_upload, unclear_delivery
+from bursar.exports.upload_attempts import Upload, check_not_unclear, resume_upload
 from bursar.exports.upload_lock import UploadLock, upload_lock
-from bursar.ledger.batches import Batch, BatchState, Step, advance, get_batch
+from bursar.ledger.batches import Batch, get_batch
+from bursar.ledger.deliveries import advance_delivery, request_delivery
 from bursar.remote_files.base import RemoteFolder
 from bursar.work_dir import batch_folder, hold_folder, remove_folder
 
@@ -47,8 +48,6 @@ def upload_file(engine: Engine, batch_id: int, open_folder: OpenFolder, work_dir
         document = build_file(engine, batch_id, work_dir)
         with upload_lock(engine, batch_id) as lock:
             found = _batch(engine, batch_id)
-            if found.state is BatchState.UNCLEAR:
-                raise unclear_delivery(found)
             if not found.was_delivered:
                 try:
                     _upload(engine, found, document, open_folder, lock)
@@ -77,29 +76,20 @@ def confirm_delivered(engine: Engine, batch_id: int, *, by: str) -> Batch:
             raise BatchError(
                 f"Batch {batch_id} is {found.state}: its upload was never begun, so the bursar can't have it."
             )
-        advance(connection, batch_id, "delivered", after=found.state, delivery_confirmed_by=by)
+        delivery = request_delivery(connection, batch_id, "first", found.run_id)
+        advance_delivery(connection, delivery, "delivered", after=delivery.state, confirmed_by=by)
         confirmed = get_batch(connection, batch_id)
     log.info("Batch %s has been delivered, as %s confirms.", batch_id, by)
     return confirmed
 
 
 def _upload(engine: Engine, found: Batch, document: ExportFile, open_folder: OpenFolder, lock: UploadLock) -> None:
-    def record(connection: Connection, step: Step, after: BatchState, **facts: str | None) -> None:
-        advance(connection, found.id, step, after=after, **facts)
-
+    with engine.begin() as connection:
+        delivery = request_delivery(connection, found.id, "first", found.run_id)
+    check_not_unclear(found, delivery)
     with open_folder(found) as folder:
         resume_upload(
-            Upload(
-                engine=engine,
-                batch=found,
-                resend_id=None,
-                state=found.state,
-                part_name=found.part_name,
-                document=document,
-                folder=folder,
-                lock=lock,
-                record=record,
-            )
+            Upload(engine=engine, batch=found, delivery=delivery, document=document, folder=folder, lock=lock)
         )
 
 

@@ -1,5 +1,5 @@
-"""Payments on their way in: a file arrives, is unpacked and read, its records are applied, and it is put away.
+"""Imports: a payment file is detected, loaded into the ledger, applied to its fines and archived.
 
-What the bursar sent is never trusted and never changed. A file is read as a whole or not at all, each of its records
-takes effect once, and each stage can be killed and repeated.
+A file of the bursar is not trusted and never changed. It is loaded as a whole or not at all, each of its records is
+applied once, and each step can be interrupted and repeated.
 """

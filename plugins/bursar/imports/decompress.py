@@ -1,4 +1,4 @@
-"""Unpacking: the XML of a fetched file, be it plain, `.gz` or `.zip`, as a stream that can't swell without end."""
+"""Decompresses a fetched `.gz` or `.zip` file as a stream of limited size; other files are read as they are."""
 
 import gzip
 import io
@@ -14,16 +14,16 @@ from typing import IO, BinaryIO
 from bursar.errors import InputFileError
 from bursar.money import pluralize
 
-MAX_RATIO = 250  # real files unpack to some 30 times their size
-RATIO_APPLIES_ABOVE = 1024 * 1024  # bytes beside it, for small files
+MAX_RATIO = 250  # real files decompress to some 30 times their size
+MIN_LIMIT = 1024 * 1024  # bytes in addition, for small files
 MAX_DIRECTORY = 256 * 1024  # bytes; the directory of one member is shorter, however long its name and comment
 
-_AGAIN = "Ask the bursar to send the file again."
+_SEND_AGAIN = "Ask the bursar to send the file again."
 _ONE_FILE = "Ask the bursar for an .xml file, or for a .gz or .zip with one such file in it."
 _GZIP, _ZIP = b"\x1f\x8b", b"PK"
 _ENCRYPTED = 0x1
 _DOS_DIRECTORY = 0x10
-_Packed = IO[bytes] | gzip.GzipFile
+_Compressed = IO[bytes] | gzip.GzipFile
 _DAMAGES = (
     EOFError,
     gzip.BadGzipFile,
@@ -37,13 +37,13 @@ _DAMAGES = (
 
 @contextmanager
 def open_decompressed(path: Path, name: str) -> Iterator[BinaryIO]:
-    """Opens a fetched file and unpacks it while it is read; `name` is what messages call it.
+    """Opens a fetched file, and decompresses it while it is read; `name` is its name in messages.
 
-    Its first bytes say what it is. Nothing is unpacked to disk, and no more to memory than is asked for.
+    The first bytes decide its kind. Nothing is decompressed to disk, and to memory no more than is read.
 
     Raises:
-        InputFileError: here for what is not one file; from the stream for an archive that is damaged or cut off, and as
-            soon as it has unpacked to more than `MAX_RATIO` times its size and `RATIO_APPLIES_ABOVE`.
+        InputFileError: at the start if it is not one file; from the stream if an archive is damaged or cut off, and as
+            soon as it has decompressed to more than `MAX_RATIO` times its size and `MIN_LIMIT`.
     """
     with _File(path) as file:
         start = file.read(2)
@@ -54,16 +54,16 @@ def open_decompressed(path: Path, name: str) -> Iterator[BinaryIO]:
                 raise InputFileError(f"{name}: the file ends in {ending} but is no such archive. {_ONE_FILE}")
             yield io.BufferedReader(file)
             return
-        limit = MAX_RATIO * path.stat().st_size + RATIO_APPLIES_ABOVE
-        packed: _Packed = _only_member(file, name) if start == _ZIP else gzip.GzipFile(fileobj=file)
-        with packed, io.BufferedReader(_Unpacked(packed, name, limit)) as unpacked:
-            if unpacked.peek(2)[:2] in {_GZIP, _ZIP}:
+        limit = MAX_RATIO * path.stat().st_size + MIN_LIMIT
+        compressed: _Compressed = _only_member(file, name) if start == _ZIP else gzip.GzipFile(fileobj=file)
+        with compressed, io.BufferedReader(_Decompressed(compressed, name, limit)) as decompressed:
+            if decompressed.peek(2)[:2] in {_GZIP, _ZIP}:
                 raise InputFileError(f"{name}: an archive within an archive. {_ONE_FILE}")
-            yield unpacked
+            yield decompressed
 
 
 class _File(io.FileIO):
-    """A file that refuses to be read whole, as zipfile does with a directory of any size."""
+    """A file that limits single reads; zipfile reads a directory of any size at once."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > MAX_DIRECTORY:
@@ -71,11 +71,11 @@ class _File(io.FileIO):
         return super().read(-1 if size is None else size)
 
 
-class _Unpacked(io.RawIOBase):
-    """What comes out of an archive, up to a limit in bytes."""
+class _Decompressed(io.RawIOBase):
+    """The decompressed bytes of an archive, up to a limit."""
 
-    def __init__(self, packed: _Packed, name: str, limit: int) -> None:
-        self._packed = packed
+    def __init__(self, source: _Compressed, name: str, limit: int) -> None:
+        self._source = source
         self._name = name
         self._limit = limit
         self._left = limit
@@ -85,12 +85,14 @@ class _Unpacked(io.RawIOBase):
 
     def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
         try:
-            data = self._packed.read(len(buffer))
+            data = self._source.read(len(buffer))
         except _DAMAGES as error:
-            raise _damaged(self._name) from error
+            raise _damaged_error(self._name) from error
         self._left -= len(data)
         if self._left < 0:
-            raise InputFileError(f"{self._name}: unpacks to more than {pluralize(self._limit, 'byte')}. {_ONE_FILE}")
+            raise InputFileError(
+                f"{self._name}: decompresses to more than {pluralize(self._limit, 'byte')}. {_ONE_FILE}"
+            )
         buffer[: len(data)] = data
         return len(data)
 
@@ -101,16 +103,16 @@ def _only_member(file: BinaryIO, name: str) -> IO[bytes]:
         members = archive.infolist()
         if len(members) != 1:
             raise InputFileError(f"{name}: the archive has {pluralize(len(members), 'file')} in it. {_ONE_FILE}")
-        if reason := _why_refused(members[0]):
+        if reason := _rejection_reason(members[0]):
             raise InputFileError(f"{name}: {reason}. {_ONE_FILE}")
         if not 0 <= members[0].header_offset < archive.start_dir:
             raise zipfile.BadZipFile("its directory points elsewhere")
         return archive.open(members[0])
     except _DAMAGES as error:
-        raise _damaged(name) from error
+        raise _damaged_error(name) from error
 
 
-def _why_refused(member: zipfile.ZipInfo) -> str | None:
+def _rejection_reason(member: zipfile.ZipInfo) -> str | None:
     inner = member.orig_filename
     mode = member.external_attr >> 16
     if inner in {"", ".."} or PureWindowsPath(inner).name != inner:  # parts by any system's separator
@@ -120,9 +122,9 @@ def _why_refused(member: zipfile.ZipInfo) -> str | None:
     if member.flag_bits & _ENCRYPTED:
         return "the archive has a password"
     if member.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-        return "the archive is packed in an unusual way"
+        return "the archive has an unusual compression"
     return None
 
 
-def _damaged(name: str) -> InputFileError:
-    return InputFileError(f"{name}: the archive is damaged or cut off. {_AGAIN}")
+def _damaged_error(name: str) -> InputFileError:
+    return InputFileError(f"{name}: the archive is damaged or cut off. {_SEND_AGAIN}")

@@ -1,7 +1,7 @@
-"""Arrival: which of the files in the bursar's folder are ready to be read.
+"""Detects the files in the bursar's folder that are ready to be loaded.
 
-Each look takes note of the files, so that a later one can tell a file that has settled from one that still grows.
-Clocks and time zones play no part: a server's times are only compared with themselves.
+Each call records size and time of the files, so that a later one can detect a file that has not changed since. The time
+of a file is only compared with its earlier time, so clocks and time zones of servers do not matter.
 """
 
 import logging
@@ -19,26 +19,26 @@ from bursar.remote_files.file_names import is_safe_file_name
 
 log = logging.getLogger(__name__)
 
-UNFINISHED = (".part", ".filepart", ".tmp")
-"""How the names of uploads that are under way end."""
+UPLOAD_SUFFIXES = (".part", ".filepart", ".tmp")
+"""The ends of the names of files that are still being uploaded."""
 
-NAMES_SHOWN = 5
+MAX_NAMES_SHOWN = 5
 
 
 def select_ready_files(
-    engine: Engine, profile: Profile, listing: Iterable[RemoteFile], *, most: int | None = None
+    engine: Engine, profile: Profile, listing: Iterable[RemoteFile], *, limit: int | None = None
 ) -> list[str]:
-    """The names of the files that are ready to be read, those that were changed first before the others.
+    """Returns the names of the files that are ready to be loaded, in the order of their times.
 
     A file is ready when its done file has arrived or, without a done file suffix in the profile, when its size and time
-    have not changed for `stable_for_seconds`. What was applied and put away before, and lies there again with
-    the same size and time, stays where it is.
+    have not changed for `stable_for_seconds`. A file that has been applied and archived, and is there again with the
+    same size and time, is not ready.
 
     Args:
         engine: the ledger.
-        profile: whose folder it is.
-        listing: all that lies in the folder; it goes to the ledger as it comes, and is kept nowhere else.
-        most: of that many names only the first are given.
+        profile: the profile of the folder.
+        listing: all entries of the folder; they are copied to the ledger one by one, and not kept in memory.
+        limit: the maximum number of names.
     """
     section = profile.import_
     entries = files = 0
@@ -49,38 +49,38 @@ def select_ready_files(
                 entries += 1
                 is_payment = _is_payment_file(entry, section)
                 files += is_payment
-                if is_payment or _is_marker(entry, section):
+                if is_payment or _is_done_file(entry, section):
                     copy.write_row((entry.name, entry.size, entry.modified, is_payment))
         rows = connection.execute(
             query("imports/detect_ready_files"),
             {
                 "profile": profile.code,
-                "marker": section.done_file_suffix,
+                "done_file_suffix": section.done_file_suffix,
                 "stable_for_seconds": 0 if section.done_file_suffix else section.stable_for_seconds,
-                "most": most,
+                "limit": limit,
             },
         ).all()
-    count = defaultdict(int, {row.verdict: row.files for row in rows})
-    names: dict[str, list[str]] = {row.verdict: row.names for row in rows}
+    count = defaultdict(int, {row.state: row.files for row in rows})
+    names: dict[str, list[str]] = {row.state: row.names for row in rows}
     log.info(
-        "Entries in the folder: %s (ready %s, not settled %s, without a marker %s, applied before %s, others %s).",
+        "Entries in the folder: %s (ready %s, not stable %s, without a done file %s, applied before %s, others %s).",
         entries,
         count["ready"],
-        count["settling"],
+        count["not_stable"],
         files - sum(row.files for row in rows),
         count["known"],
         entries - files,
     )
     if count["known"]:
         log.warning(
-            "Applied and put away before, and there again with the same size and time, which changes nothing: %s. "
-            "Have them taken away; a file that is new needs another name or a newer time.",
-            _some(names["known"], count["known"]),
+            "Applied and archived before, and in the folder again with the same size and time: %s. They are not "
+            "imported again. Have them removed; a new file needs another name or a newer time.",
+            _list_names(names["known"], count["known"]),
         )
     ready = names.get("ready", [])
     if len(ready) < count["ready"]:
         log.warning(
-            "%s files are ready. This run takes %s; the others wait for the next one.", count["ready"], len(ready)
+            "%s files are ready. This run imports %s; the next run imports the others.", count["ready"], len(ready)
         )
     return ready
 
@@ -89,22 +89,22 @@ def _is_payment_file(entry: RemoteFile, section: Import) -> bool:
     name = entry.name.casefold()
     if (
         name.startswith(".")
-        or name.endswith(UNFINISHED)
+        or name.endswith(UPLOAD_SUFFIXES)
         or (section.done_file_suffix and entry.name.endswith(section.done_file_suffix))
     ):
         return False
     if not any(fnmatchcase(name, pattern.casefold()) for pattern in section.file_patterns):
         return False
     if not (is_safe_file_name(entry.name) and entry.name.isprintable()):
-        log.warning("%a is no plain file name and is left alone. Ask the bursar to give it another one.", entry.name)
+        log.warning("%a is no plain file name and is ignored. Ask the bursar to rename the file.", entry.name)
         return False
     if not entry.is_regular:
-        log.warning("%s is a folder, a link or the like and no file; it is left alone.", entry.name)
+        log.warning("%s is a folder, a link or the like and no file; it is ignored.", entry.name)
         return False
     return True
 
 
-def _is_marker(entry: RemoteFile, section: Import) -> bool:
+def _is_done_file(entry: RemoteFile, section: Import) -> bool:
     return (
         bool(section.done_file_suffix)
         and entry.name.endswith(section.done_file_suffix or "")
@@ -112,6 +112,6 @@ def _is_marker(entry: RemoteFile, section: Import) -> bool:
     )
 
 
-def _some(names: list[str], count: int) -> str:
-    more = count - NAMES_SHOWN
-    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+def _list_names(names: list[str], count: int) -> str:
+    more = count - MAX_NAMES_SHOWN
+    return ", ".join(names[:MAX_NAMES_SHOWN]) + (f" and {more:,} more" if more > 0 else "")

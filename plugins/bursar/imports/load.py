@@ -1,7 +1,6 @@
-"""Intake: a file in the bursar's folder becomes records in the ledger, once, whatever is killed on the way.
+"""Loads a file of the bursar's folder into the ledger as records, once, even if the step is killed and repeated.
 
-A file is known by its bytes, not by its name. While its records are copied, its row is locked; they are there all
-together or not at all.
+A file is identified by its bytes, not by its name. Its row is locked while its records are copied, in one transaction.
 """
 
 import hashlib
@@ -24,6 +23,7 @@ from bursar.imports.decompress import open_decompressed
 from bursar.layouts.alma_xml.parse_fast import parse_records
 from bursar.layouts.alma_xml.records import Record
 from bursar.ledger.import_files import FileState, ImportFile, get_arrival, get_import_file
+from bursar.ledger.totals import to_json
 from bursar.money import pluralize
 from bursar.profiles import Profile
 from bursar.progress import log_progress, transfer_progress
@@ -32,43 +32,43 @@ from bursar.work_dir import disk_errors, incoming_folder
 
 log = logging.getLogger(__name__)
 
-DONE = (FileState.READ, FileState.APPLIED)
+LOADED = (FileState.READ, FileState.APPLIED)
 MAX_CURRENCIES = 100
-_MONEY = re.compile(r"[+-]?[0-9]{1,11}([.][0-9]{0,3}0{0,20})?")  # as in import/apply_parse.sql
-_CENTS = Decimal("0.001")
+_MONEY = re.compile(r"[+-]?[0-9]{1,11}([.][0-9]{0,3}0{0,20})?")  # as in include/sql/imports/match_records.sql
+_MONEY_SCALE = Decimal("0.001")
 
 
 def load_file(
     engine: Engine, profile: Profile, name: str, *, run_id: str, folder: RemoteFolder, work_dir: Path
 ) -> ImportFile:
-    """Reads a file of the bursar's folder into the ledger; a file whose bytes were read before is left as it is.
+    """Loads a file of the bursar's folder into the ledger; a file with the bytes of a loaded one is not loaded again.
 
-    The run stays with what it read: a repeated call gives that, even if another file lies under the name by now. A call
-    that finds that another worker has read the file and moved it away gives that, too.
+    A repeated call returns the file that the run has loaded, even if another file has its name by now. If another
+    worker has loaded the file and moved it, its file is returned.
 
     Args:
         engine: the ledger.
-        profile: whose folder it is.
-        name: of the file in the folder.
-        run_id: of Airflow, in which the file arrived.
+        profile: the profile of the folder.
+        name: the name of the file in the folder.
+        run_id: the Airflow run in which the file arrived.
         folder: the profile's input folder on the bursar's server.
-        work_dir: of the profile; the file is kept in a folder there while it is read.
+        work_dir: the working directory of the profile; it has the file while it is loaded.
 
     Raises:
-        TransientError: the file is still being written, or is not there at the moment, or the server can't be reached,
-            or the folder of this machine has no space left.
-        InputFileError: it is not the file that it should be, and is refused as a whole; nothing else was changed.
-        RemoteFolderError: the server refuses, or an earlier try took the file and did not get to its records.
+        TransientError: the file is still being written, is not in the folder at the moment, the server can't be
+            reached, or the disk of this machine is full.
+        InputFileError: it is no valid payment file and was rejected as a whole; nothing else was changed.
+        RemoteFolderError: the server does not give it, or an earlier try fetched the file and did not load it.
     """
     with engine.connect() as connection:
         registered = get_arrival(connection, profile.code, run_id, name)
         earlier = get_import_file(connection, registered.file_id) if registered else None
-    if earlier and earlier.state in DONE:
-        log.info("%s was read by this run before, as file %s.", name, earlier.id)
+    if earlier and earlier.state in LOADED:
+        log.info("%s has already been loaded by this run, as file %s.", name, earlier.id)
         return earlier
     entry = find_entry(folder, name)
     if entry is None:
-        return _read_by_another(engine, profile, name, run_id, folder)
+        return _get_loaded_by_another(engine, profile, name, run_id, folder)
     with incoming_folder(work_dir) as own_folder:
         path = own_folder / "fetched"
         try:
@@ -77,76 +77,77 @@ def load_file(
         except RemoteFolderError:
             if find_entry(folder, name) is not None:
                 raise
-            return _read_by_another(engine, profile, name, run_id, folder)
+            return _get_loaded_by_another(engine, profile, name, run_id, folder)
         arrived = {"profile": profile.code, "run_id": run_id, "name": name, "modified": entry.modified}
         arrived["amount_mode"] = profile.import_.amount_mode
         file_id = _register(engine, arrived | {"size": entry.size, "sha256": sha256})
-        return _read(engine, file_id, path, arrived)
+        return _load(engine, file_id, path, arrived)
 
 
 def find_entry(folder: RemoteFolder, name: str) -> RemoteFile | None:
-    """The entry of a file in its folder's listing, which alone tells size, time and kind; None if it is not there.
+    """Returns the entry of a file in the listing of its folder; None if it is not there.
 
     Raises:
-        RemoteFolderError: what is there is no file.
+        RemoteFolderError: the entry is no file.
     """
     entry = {entry.name: entry for entry in folder.files() if entry.name == name}.get(name)
     if entry and not entry.is_regular:
         raise RemoteFolderError(
-            f"{folder.address}/{name}: a folder, a link or the like took the place of the file. Ask the bursar."
+            f"{folder.address}/{name}: there is a folder, a link or the like in place of the file. Ask the bursar."
         )
     return entry
 
 
-def _read_by_another(engine: Engine, profile: Profile, name: str, run_id: str, folder: RemoteFolder) -> ImportFile:
-    """The file of a run that has left the folder, as another worker or run read it.
+def _get_loaded_by_another(
+    engine: Engine, profile: Profile, name: str, run_id: str, folder: RemoteFolder
+) -> ImportFile:
+    """Returns a file that has left the folder, as another worker or run has loaded it.
 
     Raises:
-        TransientError: the ledger knows nothing of it.
-        InputFileError: it was refused.
-        RemoteFolderError: an earlier try took it, and did not get to its records.
+        TransientError: the ledger does not know it.
+        InputFileError: it was rejected.
+        RemoteFolderError: an earlier try fetched it, and did not load it.
     """
     with engine.begin() as connection:
         registered = get_arrival(connection, profile.code, run_id, name)
         file_id = registered.file_id if registered else _register_same(connection, profile.code, run_id, name)
-        # The lock waits for a worker that is reading the file at the moment.
+        # The lock waits for a worker that is loading the file at the moment.
         file = get_import_file(connection, file_id, lock=True) if file_id else None
     if file is None:
-        # Not for a person yet: whoever replaces a file may have deleted the old one first.
+        # No person is needed yet: a file may be deleted first and then replaced.
         raise TransientError(
-            f"{name} was in {folder.address}, but is not there any more, and the ledger has none of it. If it does not "
-            "come back, ask the bursar to send it again: an earlier try may have taken it from a server that gives "
-            "each file once. A file that comes later is imported by the next run."
+            f"{name} is not in {folder.address} any more, and has not been loaded. If it does not come back, ask "
+            "the bursar to send it again: an earlier try may have fetched it from a server that gives each file once. "
+            "The next run imports a file that comes later."
         )
-    if file.state in DONE:
-        log.info("%s was read by another worker meanwhile, as file %s.", name, file.id)
+    if file.state in LOADED:
+        log.info("%s has been loaded by another worker, as file %s.", name, file.id)
         return file
     if file.rejection:
         raise InputFileError(file.rejection)
     raise RemoteFolderError(
         f"{name} (file {file.id}, {pluralize(file.size, 'byte')}) is not in {folder.address} any more. An earlier "
-        f"try took "
-        "it and ended before its payments were in the ledger, so none of them has been applied. Ask the bursar to send "
-        "the file again. If it has the same name, repeat the step; otherwise the next run imports it."
+        "try fetched it and ended before its payments were in the ledger, so none of them has been applied. Ask the "
+        "bursar to send the file again. If it has the same name, repeat the step; otherwise the next run imports it."
     )
 
 
 def _register_same(connection: Connection, profile: str, run_id: str, name: str) -> int | None:
-    """Registers for a run a file that another run took before it; None if the ledger knows no such file."""
+    """Registers for a run a file that another run has registered; returns its id, None if it is unknown."""
     of_run = {"profile": profile, "run_id": run_id, "name": name}
     file_id: int | None = connection.execute(query("imports/insert_repeated_arrival"), of_run).scalar_one_or_none()
     return file_id
 
 
 def _fetch(folder: RemoteFolder, entry: RemoteFile, into: IO[bytes]) -> str:
-    """Copies a file that does not change meanwhile, and returns its SHA-256.
+    """Copies a file that does not change meanwhile; returns its SHA-256.
 
-    A file that has gone since is used if all of it came: some servers give each file once.
+    A file that has left the folder since is used if it is complete: some servers give each file once.
     """
     log.info("Fetching %s (%s) from %s.", entry.name, pluralize(entry.size, "byte"), folder.address)
     digest = hashlib.sha256()
     size = 0
-    tell = transfer_progress(f"Fetched {entry.name}", entry.size)
+    log_block = transfer_progress(f"Fetched {entry.name}", entry.size)
     with closing(folder.read(entry.name)) as blocks:
         for block in blocks:
             size += len(block)
@@ -154,25 +155,26 @@ def _fetch(folder: RemoteFolder, entry: RemoteFile, into: IO[bytes]) -> str:
                 break
             digest.update(block)
             into.write(block)
-            tell(block)
+            log_block(block)
     after = find_entry(folder, entry.name)
     if after is None and size == entry.size:
-        log.warning("%s left %s as soon as it was read. All of it has come.", entry.name, folder.address)
+        log.warning("%s is not in %s any more since it was fetched. It is complete.", entry.name, folder.address)
     elif after is None:
         raise TransientError(
-            f"{entry.name} was taken out of {folder.address} while it was read: {size:,} of {entry.size:,} bytes came. "
-            "Nothing of it was used. If it does not come back, ask the bursar to send it again."
+            f"{entry.name} was removed from {folder.address} while it was fetched: {size:,} of {entry.size:,} bytes "
+            "arrived. Nothing was loaded. If it does not come back, ask the bursar to send it again."
         )
     elif size != entry.size or after != entry:
         raise TransientError(
-            f"{entry.name} in {folder.address} changed while it was read: it is still being written. Nothing of it was "
-            "used. If this repeats, raise stable_for_seconds in the profile or agree on a marker with the bursar."
+            f"{entry.name} in {folder.address} changed while it was fetched: it is still being written. Nothing was "
+            "loaded. If this repeats, raise stable_for_seconds in the profile or agree on a done file with the bursar."
         )
     into.flush()
     return digest.hexdigest()
 
 
 def _register(engine: Engine, facts: dict[str, Any]) -> int:
+    """Registers a file and its arrival; returns its id, or that of the file that the run has already loaded."""
     with engine.begin() as connection:
         connection.execute(query("imports/insert_import_file"), facts)
         file_id = connection.execute(query("imports/insert_file_arrival"), facts).scalar_one_or_none()
@@ -181,46 +183,46 @@ def _register(engine: Engine, facts: dict[str, Any]) -> int:
         read = get_import_file(connection, connection.execute(query("ledger/get_file_arrival"), facts).one().file_id)
         if read.sha256 != facts["sha256"]:
             log.warning(
-                "Another worker of this run has read another file named %s meanwhile, file %s. The one that came here "
-                "is not used; `bin/bursar imports list` lists it as REGISTERED.",
+                "Another worker of this run has loaded another file named %s, as file %s. The one that was fetched "
+                "here is not used; `bin/bursar imports list` lists it as REGISTERED.",
                 *(facts["name"], read.id),
             )
         return read.id
 
 
-def _read(engine: Engine, file_id: int, path: Path, arrived: dict[str, Any]) -> ImportFile:
+def _load(engine: Engine, file_id: int, path: Path, arrived: dict[str, Any]) -> ImportFile:
     name = arrived["name"]
     try:
         with engine.begin() as connection:
             found = get_import_file(connection, file_id, lock=True)
-            if found.state in DONE:
+            if found.state in LOADED:
                 log.info(
-                    "%s has the same bytes as %s of %s (file %s, %s), and nothing is read twice.",
+                    "%s has the same bytes as %s of %s (file %s, %s). Nothing is loaded twice.",
                     *(name, found.name, found.run_id, found.id, found.state),
                 )
                 return found
             connection.execute(query("imports/delete_records"), {"file_id": file_id})
             with open_decompressed(path, name) as source:
                 count, totals = _copy(connection, file_id, name, parse_records(source, name))
-            facts = {"file_id": file_id, "records": count, "totals": json.dumps(totals)}
+            facts = {"file_id": file_id, "records": count, "totals": json.dumps(to_json(totals))}
             connection.execute(query("imports/mark_loaded"), arrived | facts)
             read = get_import_file(connection, file_id)
     except InputFileError as error:
         with engine.begin() as connection:
             connection.execute(query("imports/reject_file"), arrived | {"file_id": file_id, "rejection": str(error)})
         raise
-    log.info("Read %s as file %s: %s, %s.", name, file_id, pluralize(read.size, "byte"), pluralize(count, "record"))
+    log.info("Loaded %s as file %s: %s, %s.", name, file_id, pluralize(read.size, "byte"), pluralize(count, "record"))
     return read
 
 
-def _copy(connection: Connection, file_id: int, name: str, found: Iterator[Record]) -> tuple[int, dict[str, str]]:
-    """Copies records into the ledger; returns how many, and by the currency in the file the sums that are money."""
+def _copy(connection: Connection, file_id: int, name: str, found: Iterator[Record]) -> tuple[int, dict[str, Decimal]]:
+    """Copies records into the ledger; returns their number, and the total of the valid sums for each currency."""
     totals: dict[str, Decimal] = defaultdict(Decimal)
     count = 0
     has_ids = False
     columns = f"file_id, {', '.join(Record._fields)}"
     with copy_into(connection, f"import_records ({columns})") as copy:
-        for record in log_progress(found, f"Read records of {name}"):
+        for record in log_progress(found, f"Loaded records of {name}"):
             copy.write_row((file_id, *record))
             count += 1
             has_ids = has_ids or bool(record.transaction_id or record.internal_id)
@@ -236,4 +238,4 @@ def _copy(connection: Connection, file_id: int, name: str, found: Iterator[Recor
             f"{name}: no payment is recognised: {pluralize(count, 'record')} with neither a bursarTransactionId nor an "
             "internalId, of which each record needs one. Ask the bursar for a file with the structure of the export."
         )
-    return count, {currency: str(total.quantize(_CENTS)) for currency, total in totals.items()}
+    return count, {currency: total.quantize(_MONEY_SCALE) for currency, total in totals.items()}

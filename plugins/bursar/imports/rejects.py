@@ -1,4 +1,4 @@
-"""Rejects: the records of a file that had no effect, or paid what was settled before, as a table for people."""
+"""Writes the rejects of a file as CSV: the records that had no effect, or paid an amount that had been settled."""
 
 import csv
 import logging
@@ -17,18 +17,18 @@ log = logging.getLogger(__name__)
 
 COLUMNS = ("file", "line", "record", "outcome", "reason", "transaction_id", "internal_id", "currency", "sum")
 ROWS_AT_ONCE = 2_000
-MAX_NAME_LENGTH = 50  # characters of a file in that of its report, since file systems allow 255 bytes
+MAX_NAME_LENGTH = 50  # characters of the name of the file in that of its rejects; file systems allow 255 bytes
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
-# What a spreadsheet may take for a formula, also behind the separators by which some split a line.
+# A spreadsheet may read this as a formula, also after the separators by which some split a line.
 _FORMULA = re.compile(r"(^|[;,|])(\s*)(?=[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])")
 
 
 def write_rejects(connection: Connection, file_id: int, out: TextIO) -> int:
-    """Writes the records of an applied file that had no effect as CSV, one a line; returns how many there are.
+    """Writes the rejects of an applied file, one a line; returns their number.
 
-    No cell is a formula: what would be one gets an apostrophe in front. Open `out` with `newline=""`.
+    A value that a spreadsheet would run as a formula gets an apostrophe in front. Open `out` with `newline=""`.
     """
     rows = connection.execute(
         query("imports/list_rejects"), {"file_id": file_id}, execution_options={"yield_per": ROWS_AT_ONCE}
@@ -43,13 +43,13 @@ def write_rejects(connection: Connection, file_id: int, out: TextIO) -> int:
 
 
 def save_rejects(engine: Engine, file_id: int, folder: Path) -> Path | None:
-    """Writes the report of a file into a folder, over an earlier one of that file; None if it has no rejects."""
+    """Writes the rejects of a file into a folder, over an earlier version; returns the path, None without rejects."""
     with engine.connect() as connection:
         file = get_import_file(connection, file_id)
         if not connection.execute(query("imports/list_rejects"), {"file_id": file_id}).first():
             return None
     path = folder / f"{file.name[:MAX_NAME_LENGTH]}.{file.id}.csv"
-    # With a byte order mark, by which spreadsheets know UTF-8.
+    # With a byte order mark, by which spreadsheets recognise UTF-8.
     with (
         atomic_write(path) as draft,
         engine.connect() as connection,
@@ -57,12 +57,16 @@ def save_rejects(engine: Engine, file_id: int, folder: Path) -> Path | None:
     ):
         count = write_rejects(connection, file.id, out)
     log.warning(
-        "%s of %s in %s had no effect; %s has the list.", count, pluralize(file.records or 0, "record"), file.name, path
+        "%s of %s in %s had no effect. They are listed in %s.",
+        count,
+        pluralize(file.records or 0, "record"),
+        file.name,
+        path,
     )
     return path
 
 
 def escape_formula(value: object) -> str:
-    """A value as a cell that no spreadsheet runs: formulas defused, control characters replaced."""
+    """Returns a value as a safe cell: formulas escaped, control characters replaced by blanks."""
     text = _CONTROL.sub(" ", "" if value is None else str(value))
     return text if _NUMBER.fullmatch(text) else _FORMULA.sub(r"\1\2'", text)

@@ -1,36 +1,34 @@
 """Reports of exports, imports and the jobs over users, built from what the ledger knows about their runs."""
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping
 
 from bursar.db.queries import query
-from bursar.exports.approval import ApprovalRequest, get_request
-from bursar.exports.selection import SKIP_REASONS
+from bursar.exports.approval import ApprovalAnswer, ApprovalRequest, get_request
+from bursar.exports.skip_reason import SkipReason
 from bursar.exports.upload_attempts import unclear_delivery
 from bursar.ledger.batches import Batch, BatchState, get_unfinished_batches
-from bursar.ledger.import_files import APPLIED_OUTCOMES
+from bursar.ledger.import_files import APPLIED_OUTCOMES, PaymentOutcome
+from bursar.ledger.jobs import Job, UserJob
+from bursar.ledger.totals import CurrencyTotals, OutcomeTotals, Skipped, read_outcomes, sum_by_currency
 from bursar.money import format_totals, pluralize
-from bursar.reporting.run_report import Job, Outcome, RunReport
+from bursar.reporting.run_report import RunOutcome, RunReport
+from bursar.users.keep_reason import KeepReason
 from bursar.users.maintenance_job import MaintenanceJob, get_job_of_run
 
-NEEDS_ATTENTION = ("no_identifier", "malformed_identifier")
-"""Reasons for which a fine stays until somebody corrects something; the others are what the profile wants."""
-
-SKIPPED_NEEDS_ATTENTION = {
-    "no_date": "without such a date, and never due: add the date in the library system",
-    "credit": "with an open credit: pay it out, or settle fines with it",
-    "disputed": "with a disputed fine: settle the dispute",
+ADVICE = {
+    KeepReason.NO_DATE: "without such a date, and never due: add the date in the library system",
+    KeepReason.CREDIT: "with an open credit: pay it out, or settle fines with it",
+    KeepReason.DISPUTED: "with a disputed fine: resolve the dispute",
 }
-"""Reasons for which users or their fines stay until somebody does something; each follows the number of users."""
+"""Advice about users who are kept, or whose fines stay, until somebody acts; it follows their number."""
 
-EXPECTED = ("NO_PAYMENT",)
-"""Outcomes of payments that have no effect and need none."""
+EXPECTED_OUTCOMES = (PaymentOutcome.NO_PAYMENT,)
+"""Outcomes without effect that no person has to look at."""
 
 
 def build_export_report(
@@ -46,7 +44,7 @@ def build_export_report(
             for row in connection.execute(query("reporting/list_batches_closed_by"), parameters).mappings()
         ]
         resend = connection.execute(query("reporting/get_resend_of_run"), parameters).mappings().first()
-        report = _bare("export", profile, run_id, started_at)
+        report = _bare(Job.EXPORT, profile, run_id, started_at)
         messages = [*_failures(connection, report, failed), *map(_ended, ended)]
         messages += [
             str(unclear_delivery(found))
@@ -59,7 +57,7 @@ def build_export_report(
     if resend and not batch:
         return replace(
             report,
-            outcome=Outcome.FAILED if failed else Outcome.COMPLETED,
+            outcome=RunOutcome.FAILED if failed else RunOutcome.COMPLETED,
             files=(resend["file_name"],) if resend["sent_again_at"] else (),
             task_timings=stages,
             messages=(*messages, _sent_again(resend)),
@@ -103,17 +101,18 @@ def build_import_report(
         parameters = {"profile": profile, "run_id": run_id}
         arrived = connection.execute(query("reporting/list_arrivals"), parameters).all()
         paid = connection.execute(query("reporting/list_payments"), parameters).all()
-        report = _bare("import", profile, run_id, started_at)
+        report = _bare(Job.IMPORT, profile, run_id, started_at)
         messages = _failures(connection, report, failed)
         stages = _stages(connection, report)
-    rejects: dict[str, dict[str, Any]] = {}
+    rejects: dict[str, OutcomeTotals] = {}
     for file in arrived:
         messages += [file.warning] if file.warning else []
         if file.applied_here:
-            without_effect = {name: one for name, one in file.outcomes.items() if name not in APPLIED_OUTCOMES}
+            outcomes = read_outcomes(file.outcomes)
+            without_effect = {name: one for name, one in outcomes.items() if name not in APPLIED_OUTCOMES}
             _add(rejects, without_effect)
             messages += _rejected(file.id, file.name, file.records, without_effect)
-            messages += _paid_twice(file.id, file.name, file.outcomes)
+            messages += _paid_twice(file.id, file.name, outcomes)
         elif file.applied_at:
             messages.append(f"{file.name} holds the same bytes as a file that was applied before; it changed nothing.")
     return replace(
@@ -122,7 +121,7 @@ def build_import_report(
         files=tuple(file.name for file in arrived),
         users=paid[0].users if paid else 0,
         fines=paid[0].fines if paid else 0,
-        totals={row.currency: {"charges": str(row.charges), "credits": str(row.credits)} for row in paid},
+        totals={row.currency: CurrencyTotals(row.charges, row.credits) for row in paid},
         rejects=rejects,
         task_timings=stages,
         messages=tuple(messages),
@@ -130,7 +129,7 @@ def build_import_report(
 
 
 def build_maintenance_report(
-    job: Literal["purge", "waive"],
+    job: UserJob,
     engine: Engine,
     profile: None,
     *,
@@ -168,8 +167,8 @@ def build_maintenance_report(
 
 def _kept(job: MaintenanceJob) -> list[str]:
     return [
-        f"Left behind: {pluralize(left['users'], 'user')} {advice}. `bin/bursar jobs results {job.id}` lists them."
-        for reason, advice in SKIPPED_NEEDS_ATTENTION.items()
+        f"Left behind: {pluralize(left.users, 'user')} {advice}. `bin/bursar jobs results {job.id}` lists them."
+        for reason, advice in ADVICE.items()
         if (left := job.skipped.get(reason))
     ]
 
@@ -181,16 +180,16 @@ def _bare(job: Job, profile: str | None, run_id: str, started_at: datetime) -> R
         run_id=run_id,
         started_at=started_at,
         ended_at=datetime.now(UTC),
-        outcome=Outcome.FAILED,
+        outcome=RunOutcome.FAILED,
     )
 
 
-def _outcome(failed: Collection[str], messages: Collection[str], *, something: bool) -> Outcome:
+def _outcome(failed: Collection[str], messages: Collection[str], *, something: bool) -> RunOutcome:
     if failed:
-        return Outcome.FAILED
+        return RunOutcome.FAILED
     if messages:
-        return Outcome.WITH_WARNINGS
-    return Outcome.COMPLETED if something else Outcome.NOTHING_TO_DO
+        return RunOutcome.WITH_WARNINGS
+    return RunOutcome.COMPLETED if something else RunOutcome.NOTHING_TO_DO
 
 
 def _stages(connection: Connection, report: RunReport) -> dict[str, float]:
@@ -237,7 +236,7 @@ def _unfinished(batch: Batch) -> str:
 
 
 def _refused(batch: Batch, known: ApprovalRequest | None) -> Iterable[str]:
-    if known and known.answer == "refused":
+    if known and known.answer is ApprovalAnswer.REFUSED:
         yield (
             f"Batch {batch.id} with {pluralize(batch.fines, 'fine')} ({format_totals(batch.net)}) was refused by "
             f"{known.answered_by}: nothing of it was sent, and its fines are open again. It had to wait because: "
@@ -245,23 +244,20 @@ def _refused(batch: Batch, known: ApprovalRequest | None) -> Iterable[str]:
         )
 
 
-def _for_a_person(skipped: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _for_a_person(skipped: Mapping[str, Skipped]) -> list[str]:
     messages = []
-    for reason in NEEDS_ATTENTION:
-        if left := skipped.get(reason):
-            what = (
-                f"{pluralize(left['fines'], 'fine')} of {pluralize(left['users'], 'user')} "
-                f"({format_totals(left['net'])})"
-            )
+    for reason in SkipReason:
+        if reason.needs_correction and (left := skipped.get(reason)):
+            what = f"{pluralize(left.fines, 'fine')} of {pluralize(left.users, 'user')} ({format_totals(left.net)})"
             messages.append(
-                f"{what} left open: {SKIP_REASONS[reason]}. Correct the users in the library system; `bin/bursar "
+                f"{what} left open: {reason.description}. Correct the users in the library system; `bin/bursar "
                 "profiles preview` lists them."
             )
     return messages
 
 
-def _rejected(file_id: int, name: str, records: int, outcomes: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
-    counts = {outcome: one["records"] for outcome, one in outcomes.items() if outcome not in EXPECTED}
+def _rejected(file_id: int, name: str, records: int, outcomes: Mapping[str, OutcomeTotals]) -> Iterable[str]:
+    counts = {outcome: one.records for outcome, one in outcomes.items() if outcome not in EXPECTED_OUTCOMES}
     if counts:
         parts = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items())
         yield (
@@ -270,12 +266,8 @@ def _rejected(file_id: int, name: str, records: int, outcomes: Mapping[str, Mapp
         )
 
 
-def _paid_twice(file_id: int, name: str, outcomes: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
-    twice: dict[str, Decimal] = defaultdict(Decimal)
-    for one in outcomes.values():
-        for code, sum_ in one.get("paid_twice", {}).items():
-            twice[code] += Decimal(sum_)
-    if twice:
+def _paid_twice(file_id: int, name: str, outcomes: Mapping[str, OutcomeTotals]) -> Iterable[str]:
+    if twice := sum_by_currency(one.paid_twice for one in outcomes.values()):
         yield (
             f"{format_totals(twice)} in {name} pays what had been settled at the library: unless it repeats an earlier "
             "report, students have paid twice. The bursar is told by reversals, and owes it back to them. "
@@ -283,11 +275,7 @@ def _paid_twice(file_id: int, name: str, outcomes: Mapping[str, Mapping[str, Any
         )
 
 
-def _add(rejects: dict[str, dict[str, Any]], outcomes: Mapping[str, Mapping[str, Any]]) -> None:
+def _add(rejects: dict[str, OutcomeTotals], outcomes: Mapping[str, OutcomeTotals]) -> None:
     for name, one in outcomes.items():
-        known = rejects.setdefault(name, {"records": 0, "sums": {}})
-        known["records"] += one["records"]
-        sums = defaultdict(Decimal, {code: Decimal(sum_) for code, sum_ in known["sums"].items()})
-        for code, sum_ in one["sums"].items():
-            sums[code] += Decimal(sum_)
-        known["sums"] = {code: str(sum_) for code, sum_ in sums.items()}
+        known = rejects.get(name, OutcomeTotals(0))
+        rejects[name] = OutcomeTotals(known.records + one.records, sum_by_currency([known.sums, one.sums]))

@@ -1,3 +1,4 @@
+-- requires: incoming_fines, row_errors, staged_fines, staged_users
 -- What is wrong with a file of fines: by itself, against the users, libraries and charges that it names, and against
 -- the fines that the ledger knows, which are never billed again and never grow.
 INSERT INTO row_errors (file, line, message)

@@ -1,3 +1,4 @@
+-- requires: row_errors, staged_groups
 -- What is wrong with a file of user groups.
 INSERT INTO row_errors (file, line, message)
 SELECT :file, line, unnest(array_remove(ARRAY[

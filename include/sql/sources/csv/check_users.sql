@@ -1,3 +1,4 @@
+-- requires: row_errors, staged_users
 -- What is wrong with a file of users, given the groups that the ledger knows.
 INSERT INTO row_errors (file, line, message)
 SELECT :file, line, unnest(array_remove(ARRAY[

@@ -1,3 +1,4 @@
+-- requires: incoming_fines, staged_fines
 -- Counts a credit in full if the charge that it reverses has gone to a bursar or is held by a batch. The library's system has
 -- applied such a credit to the charge already, as its balance shows; the bursar has to be told all of it. A known credit keeps
 -- its balance for the same reason. A new one counts no further than its charge can still be reversed after the credits above it

@@ -1,3 +1,4 @@
+-- requires: staged_users
 -- Takes from the users of the file the identifiers of its columns that it gives otherwise or leaves blank.
 DELETE FROM identifiers
 USING staged_users AS given

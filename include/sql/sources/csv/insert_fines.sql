@@ -1,3 +1,4 @@
+-- requires: incoming_fines, staged_fines
 -- Adds the fines that the ledger does not know, with nothing owed yet: the journal charges them.
 INSERT INTO fines (source_id, user_id, item_id, owner_library, fine_fee_type, currency, amount, vat, comment,
                    item_due_date, created_at)

@@ -1,3 +1,4 @@
+-- requires: staged_users
 -- Gives the users of the file the identifiers that they don't have yet.
 INSERT INTO identifiers (user_id, type, value)
 SELECT primary_ids.user_id, identifier.key, identifier.value

@@ -1,3 +1,4 @@
+-- requires: staged_users
 -- Adds the users that the ledger does not know, in the order of the file, and their primary ids: a row for each.
 WITH new AS MATERIALIZED (
     SELECT nextval(pg_get_serial_sequence('users', 'id')) AS id, given.*

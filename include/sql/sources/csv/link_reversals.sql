@@ -1,3 +1,4 @@
+-- requires: incoming_fines, staged_fines
 -- Ties the new credits of a file to the charges that they take back, whichever came first in it.
 UPDATE fines SET reverses = charge.id
 FROM incoming_fines AS incoming

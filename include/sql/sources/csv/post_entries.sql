@@ -1,3 +1,4 @@
+-- requires: incoming_fines
 -- Charges the new fines of a file, and writes as paid what it no longer reports as owed, of new and of known ones.
 INSERT INTO journal_entries (fine_id, entry_type, balance_change, posted_at, comment)
 SELECT fine_id, entry_type, balance_change, posted_at, comment

@@ -1,3 +1,4 @@
+-- requires: staged_users
 -- Gives users that the ledger knows the names, group and dates of the file.
 UPDATE users SET
     last_name = given.last_name,

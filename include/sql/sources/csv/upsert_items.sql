@@ -1,3 +1,4 @@
+-- requires: staged_fines
 -- Adds the items of a file of fines. Known ones take over what it says of them; its last line about an item counts, and
 -- a blank says nothing.
 INSERT INTO items (barcode, title, call_number, library, location, internal_location)

@@ -1,0 +1,71 @@
+"""The statements below include/sql: each names the temporary tables that it requires, in a folder of its package."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bursar.db.queries import FOLDER
+from bursar.sources.csv import reader
+
+PROJECT = Path(__file__).parents[2]
+PACKAGES = (PROJECT / "plugins" / "bursar", PROJECT)  # that of the demo is not in the product
+STATEMENTS = {
+    path.relative_to(FOLDER).with_suffix("").as_posix(): path.read_text(encoding="utf-8")
+    for path in sorted(FOLDER.rglob("*.sql"))
+    if path.relative_to(FOLDER).parts[0] != "schema"
+}
+CREATES = re.compile(r"CREATE TEMPORARY TABLE (\w+|\{\w+\})")
+STAGING = "plugins/bursar/sources/csv/load.py"  # creates a table for each kind of CSV file
+
+
+def code_of(statement: str) -> str:
+    """A statement without its comments and strings."""
+    return re.sub(r"--[^\n]*|'[^']*'", "", statement)
+
+
+TEMPORARY = {table for statement in STATEMENTS.values() for table in CREATES.findall(code_of(statement))} | {
+    f"staged_{table.name}" for table in vars(reader).values() if isinstance(table, reader.CsvTable)
+}
+
+
+def required_by(statement: str) -> list[str]:
+    """The temporary tables that a statement names and does not create."""
+    code = code_of(statement)
+    return sorted((set(re.findall(r"\w+", code)) & TEMPORARY) - set(CREATES.findall(code)))
+
+
+def test_the_temporary_tables_are_known() -> None:
+    sources = [path for folder in ("plugins", "demo") for path in (PROJECT / folder).rglob("*.py")]
+    creating = [path for path in sources if CREATES.search(path.read_text(encoding="utf-8"))]
+    assert [path.relative_to(PROJECT).as_posix() for path in creating] == [STAGING]
+    assert {"candidates", "matches", "row_errors", "staged_fines"} <= TEMPORARY
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_statement_names_the_temporary_tables_that_it_requires_in_its_first_line(name: str) -> None:
+    """One that uses such a name for something else, such as an alias, fails, too: it would mislead its reader."""
+    claimed = re.match(r"-- requires: ([\w, ]+)\n", STATEMENTS[name])
+    assert (claimed[1].split(", ") if claimed else []) == required_by(STATEMENTS[name])
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_statement_has_a_comment_that_says_what_it_does(name: str) -> None:
+    assert re.match(r"(-- requires: [^\n]+\n)?-- [A-Z]", STATEMENTS[name])
+
+
+@pytest.mark.parametrize("folder", sorted({name.rpartition("/")[0] for name in STATEMENTS}))
+def test_the_statements_of_a_package_are_in_a_folder_of_its_name(folder: str) -> None:
+    assert any((package / folder / "__init__.py").is_file() for package in PACKAGES)
+
+
+@pytest.mark.parametrize(
+    ("statement", "tables"),
+    [
+        ("SELECT * FROM candidates JOIN matches USING (fine_id)", ["candidates", "matches"]),
+        ("SELECT 'matches' -- of candidates\n", []),
+        ("CREATE TEMPORARY TABLE matches AS SELECT * FROM candidates", ["candidates"]),
+    ],
+)
+def test_a_required_table_is_found_by_its_name(statement: str, tables: list[str]) -> None:
+    assert required_by(statement) == tables
