@@ -94,7 +94,7 @@ def file_totals(first: list[Export], second: list[Export], imports: list[Import]
     return FileTotals(
         sent=_sum(export.in_file for export in first),
         reversed=_sum(export.in_file for export in second),
-        reported=_sum(applied for one in imports for applied in one.amounts("applied")),
+        reported=_sum(found.applied for one in imports for found in one.outcomes),
         paid_when_sent=_sum(export.in_file for export in first if not export.profile.import_.active),
     )
 

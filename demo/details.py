@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from decimal import Decimal
 from pathlib import Path
 
 from rich.console import Console
@@ -11,8 +10,8 @@ from rich.panel import Panel
 from rich.table import Table
 
 from bursar.commands.context import sanitize
-from bursar.exports.selection import SKIP_REASONS
-from bursar.ledger.import_files import sort_outcomes
+from bursar.exports.skip_reason import SkipReason
+from bursar.ledger.import_files import PaymentOutcome
 from bursar.money import format_money, format_totals
 from demo.accounts import Position
 from demo.exports import Export
@@ -40,18 +39,17 @@ def write_export(out: Console, export: Export) -> None:
     for heading in ("", "Users", "Fines", "Charges", "Credits", "Net"):
         went.add_column(heading, justify="left" if not heading else "right")
     for number, (currency, sums) in enumerate(batch.totals.items()):
-        charges, returned = Decimal(sums["charges"]), Decimal(sums["credits"])
         counts = (f"{batch.users:,}", f"{batch.fines:,}") if number == 0 else ("", "")
-        amounts = (format_money(amount, currency) for amount in (charges, returned, charges + returned))
+        amounts = (format_money(amount, currency) for amount in (sums.charges, sums.credits, sums.net))
         went.add_row("Sent" if number == 0 else "", *counts, *amounts)
     out.print(went)
 
     stayed = Table("Left behind, because", box=None, padding=(0, 2))
     for heading in ("Users", "Fines", "Net"):
         stayed.add_column(heading, justify="right")
-    for reason, words in SKIP_REASONS.items():
+    for reason in SkipReason:
         if left := batch.skipped.get(reason):
-            stayed.add_row(words, f"{left['users']:,}", f"{left['fines']:,}", format_totals(left["net"]))
+            stayed.add_row(reason.description, f"{left.users:,}", f"{left.fines:,}", format_totals(left.net))
     out.print(stayed)
 
     if export.file:
@@ -78,9 +76,12 @@ def write_import(out: Console, one: Import) -> None:
         table = Table("Outcome", box=None, padding=(0, 2))
         for heading in ("Records", "Sum in the file", "Paid on fines", "Became a credit"):
             table.add_column(heading, justify="right")
-        for outcome, found in sort_outcomes(file.outcomes or {}).items():
-            amounts = (format_totals(_without_zeros(found[name])) for name in ("sums", "applied", "credited"))
-            table.add_row(outcome, f"{found['records']:,}", *amounts)
+        for outcome, found in PaymentOutcome.sort(file.outcomes or {}).items():
+            amounts = (
+                format_totals({currency: amount for currency, amount in amounts.items() if amount})
+                for amounts in (found.sums, found.applied, found.credited)
+            )
+            table.add_row(outcome, f"{found.records:,}", *amounts)
         out.print(table)
     out.print()
 
@@ -97,7 +98,3 @@ def write_positions(out: Console, before: Positions, after: Positions) -> None:
         ]
         table.add_row("" if before.get(key) == now else "*", sanitize(now.name), *amounts)
     out.print(table)
-
-
-def _without_zeros(amounts: Mapping[str, str]) -> dict[str, Decimal]:
-    return {currency: Decimal(amount) for currency, amount in amounts.items() if Decimal(amount)}

@@ -10,9 +10,9 @@ from pathlib import Path
 from lxml import etree
 from sqlalchemy import Engine, text
 
-from bursar.exports.selection import SelectionSummary
 from bursar.layouts.alma_xml.namespace import NAMESPACE
 from bursar.ledger.batches import Batch, get_batch_of_run
+from bursar.ledger.totals import SelectionSummary
 from bursar.profiles import Profile
 from demo.library import SUB_DIRECTORY, Library
 

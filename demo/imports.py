@@ -1,11 +1,11 @@
 """The way back: the bursar's office pays, and the import DAGs bring it home."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 
 from sqlalchemy import Engine, text
 
 from bursar.ledger.import_files import FileState, ImportFile
+from bursar.ledger.totals import OutcomeTotals
 from bursar.profiles import Profile
 from demo.bursar_office import bills, payments, write_payments
 from demo.exports import Export
@@ -26,19 +26,16 @@ class Import:
     def records(self, *outcomes: str) -> int:
         """Counts the records of its files with these outcomes, or all of them."""
         return sum(
-            found["records"]
+            found.records
             for file in self.files
             for outcome, found in (file.outcomes or {}).items()
             if outcome in outcomes or not outcomes
         )
 
-    def amounts(self, name: str) -> list[dict[str, Decimal]]:
-        """Lists the amounts `applied` or `credited`, by currency, of each outcome in its files."""
-        return [
-            {currency: Decimal(amount) for currency, amount in found[name].items()}
-            for file in self.files
-            for found in (file.outcomes or {}).values()
-        ]
+    @property
+    def outcomes(self) -> list[OutcomeTotals]:
+        """The totals of each outcome in its files."""
+        return [found for file in self.files for found in (file.outcomes or {}).values()]
 
 
 def office_pays(library: Library, exports: list[Export]) -> None:

@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from bursar.commands.context import sanitize
+from bursar.ledger.totals import sum_by_currency
 from bursar.money import format_amount, format_totals, pluralize
 from demo.accounts import FileTotals, Places
 from demo.exports import Export
@@ -36,14 +37,13 @@ def print_exports(out: Console, exports: list[Export], reports: Path) -> None:
     for export in exports:
         amounts = {}
         for currency, sums in export.batch.totals.items():
-            charges, credited = Decimal(sums["charges"]), Decimal(sums["credits"])
-            amounts[currency] = [charges, credited, charges + credited]
+            amounts[currency] = [sums.charges, sums.credits, sums.net]
         _add_amounts(totals, amounts)
         _add_rows(table, [export.profile.name, f"{export.batch.users:,}", f"{export.batch.fines:,}"], amounts)
     _add_rows(table, ["All", "", f"{sum(export.batch.fines for export in exports):,}"], totals, style="bold")
     out.print(table)
     last = exports[-1]
-    stay = sum(left["fines"] for left in last.batch.skipped.values())
+    stay = sum(left.fines for left in last.batch.skipped.values())
     out.print(
         f"`bin/bursar profiles preview {last.profile.code}` had announced "
         f"{pluralize(last.batch.fines, 'fine')}. It also says why {stay:,} others were skipped:\n"
@@ -89,11 +89,9 @@ def print_imports(out: Console, imports: list[Import], reports: Path) -> None:
     totals: dict[str, list[Decimal]] = {}
     sums = [0] * len(counts)
     for one in imports:
-        amounts: dict[str, list[Decimal]] = {}
-        for place, name in enumerate(("applied", "credited")):
-            for by_currency in one.amounts(name):
-                for currency, amount in by_currency.items():
-                    amounts.setdefault(currency, [Decimal(), Decimal()])[place] += amount
+        applied = sum_by_currency(found.applied for found in one.outcomes)
+        credited = sum_by_currency(found.credited for found in one.outcomes)
+        amounts = {currency: [applied[currency], credited[currency]] for currency in applied}
         amounts = {currency: both for currency, both in amounts.items() if any(both)}
         records, paid = one.records(), [one.records(outcome) for outcome in ("PAID", "PARTLY_PAID", "OVERPAID")]
         numbers = [records, *paid, records - sum(paid)]

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 
 from rich.console import Console
@@ -10,17 +9,18 @@ from rich.table import Table
 from sqlalchemy import Engine, text
 
 from bursar.errors import BursarError
+from bursar.ledger.jobs import Job, UserJob
 from bursar.money import format_totals, pluralize
-from bursar.users.maintenance_job import KEEP_REASONS, Job, MaintenanceJob, get_job_of_run
+from bursar.users.keep_reason import KeepReason
+from bursar.users.maintenance_job import MaintenanceJob, get_job_of_run
 from demo.library import Library
 from demo.report import short
 
-FORMS: dict[Job, dict[str, object]] = {
-    "purge": {"date": "expiry_date", "waive_threshold": "5", "dry_run": False},
-    "waive": {"fine_fee_types": ["OVERDUEFINE"], "threshold": "10", "reason": "End of term", "dry_run": False},
+FORMS: dict[UserJob, dict[str, object]] = {
+    Job.PURGE: {"date": "expiry_date", "waive_threshold": "5", "dry_run": False},
+    Job.WAIVE: {"fine_fee_types": ["OVERDUEFINE"], "threshold": "10", "reason": "End of term", "dry_run": False},
 }
-DAGS: dict[Job, str] = {"purge": "bursar_purge_users", "waive": "bursar_waive_fines"}
-NAMES: dict[Job, str] = {"purge": "Purge User Records", "waive": "Bulk Fine Waiving"}
+DAGS: dict[UserJob, str] = {Job.PURGE: "bursar_purge_users", Job.WAIVE: "bursar_waive_fines"}
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ def run_user_jobs(library: Library, engine: Engine) -> list[UserRun]:
     return done
 
 
-def _looked_up(engine: Engine, job: Job, run: str, state: str) -> UserRun:
+def _looked_up(engine: Engine, job: UserJob, run: str, state: str) -> UserRun:
     kept: dict[str, list[int]] = {}
     with engine.connect() as connection:
         done = get_job_of_run(connection, job, run)
         if done is None:
-            raise BursarError(f"{NAMES[job]} ended as {state} and did nothing.")
+            raise BursarError(f"{job.display_name()} ended as {state} and did nothing.")
         verdicts = connection.execute(
             text(
                 "SELECT DISTINCT reason, user_id FROM maintenance_job_results"
@@ -81,12 +81,12 @@ def print_user_jobs(out: Console, runs: list[UserRun], reports: Path) -> None:
         stayed = pluralize(len({user for users in run.kept.values() for user in users}), "user")
         users, waived = (
             pluralize(job.users, "user"),
-            f"{pluralize(job.fines, 'fine')} waived ({format_totals(_net(job))})",
+            f"{pluralize(job.fines, 'fine')} waived ({format_totals(job.net)})",
         )
         what = f"{users} deleted, {waived}; {stayed} stayed"
-        if job.job == "waive":
+        if job.job is Job.WAIVE:
             what = f"{waived} of {users}; fines of {stayed} stayed"
-        out.print(f"[bold]{NAMES[job.job]}:[/] {what}.")
+        out.print(f"[bold]{job.job.display_name()}:[/] {what}.")
     out.print(f"Why, reason by reason: {short(reports / 'jobs.txt')}")
 
 
@@ -94,34 +94,32 @@ def write_user_jobs(out: Console, runs: list[UserRun]) -> None:
     """Writes what the jobs did, and who stayed and why."""
     for run in runs:
         job = run.job
-        out.rule(NAMES[job.job], align="left")
+        out.rule(job.job.display_name(), align="left")
         out.print(f"  The form: {json.dumps(FORMS[job.job])}")
         what = (
             f"{pluralize(job.users, 'user')} purged"
-            if job.job == "purge"
+            if job.job is Job.PURGE
             else f"fines of {pluralize(job.users, 'user')} waived"
         )
-        out.print(f"  {what}; {pluralize(job.fines, 'fine')} waived, {format_totals(_net(job))}")
+        out.print(f"  {what}; {pluralize(job.fines, 'fine')} waived, {format_totals(job.net)}")
         table = Table("Stayed, because", box=None, padding=(0, 2))
         for heading in ("Users", "Fines", "Net", "Users by internal id"):
             table.add_column(heading, justify="left" if heading.endswith("id") else "right")
-        for reason, words in KEEP_REASONS.items():
+        for reason in KeepReason:
             if left := job.skipped.get(reason):
                 users = ", ".join(map(str, run.kept[reason]))
-                table.add_row(words, f"{left['users']:,}", f"{left['fines']:,}", format_totals(left["net"]), users)
+                table.add_row(reason.description, f"{left.users:,}", f"{left.fines:,}", format_totals(left.net), users)
         out.print(table)
         out.print()
 
 
-def _net(job: MaintenanceJob) -> dict[str, Decimal]:
-    return {currency: sum(map(Decimal, sums.values()), Decimal()) for currency, sums in job.totals.items()}
-
-
 def user_job_problems(engine: Engine, runs: list[UserRun]) -> list[str]:
     """All that is not as it should be, in sentences."""
-    problems = [f"{NAMES[run.job.job]} ended as {run.state}" for run in runs if run.state != "success"]
+    problems = [f"{run.job.job.display_name()} ended as {run.state}" for run in runs if run.state != "success"]
     problems += [
-        f"{NAMES[run.job.job]} did nothing, or kept nobody" for run in runs if not (run.job.users and run.job.skipped)
+        f"{run.job.job.display_name()} did nothing, or kept nobody"
+        for run in runs
+        if not (run.job.users and run.job.skipped)
     ]
     with engine.connect() as connection:
         lost = connection.scalar(

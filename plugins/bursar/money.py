@@ -30,11 +30,6 @@ def format_totals(amounts: Mapping[str, Decimal | str]) -> str:
     return ", ".join(format_money(amounts[currency], currency) for currency in sorted(amounts)) or "nothing"
 
 
-def net_by_currency(totals: Mapping[str, Mapping[str, str]]) -> dict[str, Decimal]:
-    """Charges and credits together, by currency, of totals as `Batch` has them."""
-    return {currency: Decimal(sums["charges"]) + Decimal(sums["credits"]) for currency, sums in totals.items()}
-
-
 def pluralize(count: int, noun: str) -> str:
     """How many of something: `1 fine`, `1,234 fines`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,8 +1,9 @@
-"""What Bursar sends to a StatsD server: a real socket receives it."""
+"""The metrics that Bursar sends to a StatsD server: a real socket receives them."""
 
 import socket
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from airflow.sdk.observability.metrics import stats_utils
 
 from bursar.airflow.metrics import send_metrics
 from bursar.exports.selection import select_fines
-from bursar.reporting.run_report import Outcome, RunReport
+from bursar.ledger.jobs import Job
+from bursar.ledger.totals import CurrencyTotals, OutcomeTotals
+from bursar.reporting.run_report import RunOutcome, RunReport
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
 
 # Airflow's client never closes its socket.
@@ -20,20 +23,20 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket", "ignore::pyte
 
 def report(**changes: Any) -> RunReport:
     facts: dict[str, Any] = {
-        "job": "export",
+        "job": Job.EXPORT,
         "profile": "STUDENTS",
         "run_id": "run 1",
         "dry_run": False,
         "as_of": NOW,
         "started_at": NOW,
         "ended_at": NOW + timedelta(seconds=7),
-        "outcome": Outcome("completed with warnings"),
+        "outcome": RunOutcome("completed with warnings"),
         "files": (),
         "users": 2,
         "fines": 3,
-        "totals": {"USD": {"charges": "12.50", "credits": "-3.255"}},
+        "totals": {"USD": CurrencyTotals(Decimal("12.50"), Decimal("-3.255"))},
         "skipped": {},
-        "rejects": {"UNMATCHED": {"records": 4, "sums": {"USD": "9.00"}}},
+        "rejects": {"UNMATCHED": OutcomeTotals(4, {"USD": Decimal("9.00")})},
         "task_timings": {},
         "messages": (),
     }
@@ -42,7 +45,7 @@ def report(**changes: Any) -> RunReport:
 
 @pytest.fixture
 def received(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    """A StatsD server, to which Airflow's metrics are switched on."""
+    """A StatsD server that receives Airflow's metrics."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
         server.settimeout(5)
@@ -58,7 +61,7 @@ def lines(server: socket.socket, count: int) -> list[str]:
     return sorted(server.recv(1_000).decode().removeprefix("airflow.") for _ in range(count))
 
 
-def test_a_run_tells_what_it_did_and_what_is_unsent(library: Library, received: socket.socket) -> None:
+def test_a_run_sends_its_figures_and_the_unsent_batches(library: Library, received: socket.socket) -> None:
     library.fine()
     select_fines(library.ledger, make_profile(), make_settings(), run_id="run 1", as_of=NOW)
 
@@ -78,9 +81,9 @@ def test_a_run_tells_what_it_did_and_what_is_unsent(library: Library, received: 
 
 def test_a_metric_of_money_is_exact_in_every_currency(library: Library, received: socket.socket) -> None:
     totals = {
-        "JPY": {"charges": "1500.000", "credits": "0"},
-        "KWD": {"charges": "1.001", "credits": "-0.005"},
-        "USD": {"charges": "99999999999.999", "credits": "0"},
+        "JPY": CurrencyTotals(Decimal("1500.000"), Decimal(0)),
+        "KWD": CurrencyTotals(Decimal("1.001"), Decimal("-0.005")),
+        "USD": CurrencyTotals(Decimal("99999999999.999"), Decimal(0)),
     }
     send_metrics(library.ledger, report(totals=totals))
     money = [line for line in lines(received, 11) if line.startswith(("bursar.money", "bursar.credits"))]

@@ -121,7 +121,7 @@ def test_a_resend_uploads_the_same_file_and_closes_nothing(
     assert selected["batch_id"] == built["batch_id"]
     assert file.read_bytes() == content
     assert library.one("SELECT count(*) FROM journal_entries WHERE entry_type = 'EXPORTED'") == 1
-    assert library.one("SELECT requested_by FROM resends") == "admin"
+    assert library.one("SELECT requested_by FROM deliveries WHERE kind = 'resend'") == "admin"
 
 
 def test_a_resend_of_an_unknown_batch_fails_before_it_selects(
@@ -165,10 +165,10 @@ def _records(outcomes: Mapping[str, Mapping[str, object]] | None) -> dict[str, o
 
 
 def test_a_file_that_is_rejected_is_moved_to_failed(import_run: ImportRun, sftp_remote: RemoteServer) -> None:
-    path = sftp_remote.disk / "in" / "letter.xml"
+    path = sftp_remote.disk / "in" / "notice.xml"
     path.write_bytes(b"Dear library")
     with pytest.raises(InputFileError):
-        import_dag.load_file(import_run, "letter.xml")
+        import_dag.load_file(import_run, "notice.xml")
     assert not path.exists()
     assert len(list((sftp_remote.disk / "in" / "failed").iterdir())) == 1
 

@@ -35,11 +35,12 @@ class Checks(PaymentChecks, JournalChecks):
         return self.found
 
     def check_files(self) -> None:
-        batches = self._rows("SELECT id, profile, file_name, file_size, sha256, state, fines FROM batches")
+        batches = self._rows("SELECT id, profile, file_name, file_size, sha256, state, fines FROM batches_with_state")
         resends = {
             row["batch_id"]: row
             for row in self._rows(
-                "SELECT batch_id, count(*) AS asked, count(delivered_at) AS delivered FROM resends GROUP BY batch_id"
+                "SELECT batch_id, count(*) AS asked, count(delivered_at) AS delivered FROM deliveries"
+                " WHERE kind = 'resend' GROUP BY batch_id"
             )
         }
         known = {batch["sha256"]: batch for batch in batches if batch["sha256"]}

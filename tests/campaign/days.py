@@ -103,7 +103,7 @@ def _archive(round_: Round, actor: Actor, file: int, name: str, run_id: str) -> 
 def _answer(round_: Round, actor: Actor) -> Steps:
     """Resolves each unclear delivery, as a person does who looks at the bursar."""
     for batch, sha256, file_name in round_.rows(
-        "SELECT id, sha256, file_name FROM batches WHERE profile = %s AND state = 'UNCLEAR'", actor.code
+        "SELECT id, sha256, file_name FROM batches_with_state WHERE profile = %s AND state = 'UNCLEAR'", actor.code
     ):
         yield from round_.wait(0.2)  # the bursar's server may need a moment to collect its files
         if _bursar_of(actor).has(sha256, file_name):
@@ -118,7 +118,8 @@ def _release(round_: Round, actor: Actor) -> Steps:
     if may_be_sent or round_.collects:
         return
     rows = round_.rows(
-        "SELECT id, sha256, file_name FROM batches WHERE profile = %s AND state IN ('UPLOADING', 'PART_COMPLETE')",
+        "SELECT id, sha256, file_name FROM batches_with_state"
+        " WHERE profile = %s AND state IN ('UPLOADING', 'PART_COMPLETE')",
         actor.code,
     )
     for batch, sha256, file_name in rows:
@@ -129,7 +130,8 @@ def _release(round_: Round, actor: Actor) -> Steps:
 def _resend(round_: Round, actor: Actor, run_id: str) -> Steps:
     """Has a closed batch sent again, after the bursar has collected its file."""
     _bursar_of(actor).collect_files()
-    rows = round_.rows("SELECT id FROM batches WHERE profile = %s AND state = 'CLOSED' AND fines > 0", actor.code)
+    closed = "SELECT id FROM batches_with_state WHERE profile = %s AND state = 'CLOSED' AND fines > 0"
+    rows = round_.rows(closed, actor.code)
     if rows and not round_.collects:
         batch = actor.random.choice(sorted(rows))[0]
         built = yield from round_.stage(actor, "build", lambda stages, _: stages.build(batch))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-import bursar.airflow.connections
+import bursar.airflow.server_clients
 import bursar.db.engine
 import bursar.db.partitions
 import bursar.remote_files.base
@@ -30,7 +30,7 @@ def shorten_waits() -> None:
         bursar.remote_files.base,
         bursar.remote_files.ftp,
         bursar.remote_files.sftp,
-        bursar.airflow.connections,
+        bursar.airflow.server_clients,
     ):
         if hasattr(module, "TIMEOUT_SECONDS"):
             setattr(module, "TIMEOUT_SECONDS", SERVER_SECONDS)  # noqa: B010

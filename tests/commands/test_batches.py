@@ -9,7 +9,7 @@ from bursar.exports.selection import select_fines
 from bursar.ledger.batches import Batch
 from tests.support.cli import run, run_json
 from tests.support.fake_bursar import FakeBursar
-from tests.support.fixtures import NOW, Library, make_profile, make_settings
+from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
 
 
 def select(library: Library, run_id: str = "run 1", *, dry_run: bool = False) -> Batch:
@@ -37,13 +37,10 @@ def test_unfinished_batches_are_listed_and_released(library: Library) -> None:
     assert run_json("batches", "list") == []
 
 
-def test_an_unclear_batch_says_what_to_do_and_is_confirmed(library: Library, owned_ledger: Engine) -> None:
+def test_an_unclear_batch_says_what_to_do_and_is_confirmed(library: Library) -> None:
     library.fine()
     batch = select(library)
-    with owned_ledger.begin() as connection:
-        connection.execute(
-            text("UPDATE batches SET upload_started_at = now(), unclear_at = now(), remote_folder = 'sftp://b/out'")
-        )
+    record_delivery(library.ledger, batch.id, "unclear", remote_folder="sftp://b/out")
     for command in (("list",), ("show", str(batch.id))):
         output = " ".join(run("batches", *command).split())
         assert f"Batch {batch.id} is unclear" in output
@@ -58,8 +55,8 @@ def add_resend(library: Library, owned_ledger: Engine) -> int:
     with owned_ledger.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO resends (batch_id, run_id, requested_by, remote_folder, delivered_at)"
-                " VALUES (:batch, 'again', 'librarian', 'sftp://b/out', '2026-03-04 05:06:07+00')"
+                "INSERT INTO deliveries (batch_id, kind, run_id, requested_by, remote_folder, delivered_at)"
+                " VALUES (:batch, 'resend', 'again', 'librarian', 'sftp://b/out', '2026-03-04 05:06:07+00')"
             ),
             {"batch": batch},
         )

@@ -2,16 +2,20 @@
 
 import json
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
 
 from bursar.commands import airflow, context, profiles
-from bursar.exports import selection
+from bursar.described_enum import DescribedEnum
 from bursar.exports.selection import select_fines
+from bursar.exports.skip_reason import SkipReason
 from bursar.ledger import desk
-from bursar.reporting.run_report import Outcome, RunReport, record_report
+from bursar.ledger.jobs import Job
+from bursar.ledger.totals import CurrencyTotals, OutcomeTotals, Skipped
+from bursar.reporting.run_report import RunOutcome, RunReport, record_report
 from bursar.users.purging import PurgeParams, purge_users
 from bursar.users.waiving import WaiveParams, waive_fines
 from tests.support.cli import run
@@ -49,11 +53,12 @@ def spoiled(library: Library, owned_ledger: Engine) -> Library:
         UPDATE fines SET fine_fee_type = :hostile, comment = :hostile, source_id = :hostile || id WHERE amount > 0;
         UPDATE users SET last_name = :hostile;
         UPDATE identifiers SET value = :hostile || user_id WHERE type = 'userName';
-        UPDATE batches SET profile = :hostile, run_id = :hostile, file_name = :hostile, remote_folder = :hostile;
+        UPDATE batches SET profile = :hostile, run_id = :hostile, file_name = :hostile;
+        UPDATE deliveries SET remote_folder = :hostile;
         UPDATE import_files SET profile = :hostile, name = :hostile, outcomes = outcomes || '{"NEW": {"records": 1}}';
         UPDATE import_records SET sum = :hostile WHERE outcome = 'NO_PAYMENT';
-        INSERT INTO resends (batch_id, run_id, requested_by, remote_folder, delivered_at)
-            SELECT id, 'again', :hostile, :hostile, now() FROM batches
+        INSERT INTO deliveries (batch_id, kind, run_id, requested_by, remote_folder, delivered_at)
+            SELECT id, 'resend', 'again', :hostile, :hostile, now() FROM batches
     """
     with owned_ledger.begin() as connection:
         connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
@@ -78,24 +83,24 @@ def test_lists_of_batches_and_files_are_only_text(spoiled: Library, owned_ledger
     assert "1 NEW" in shown("imports", "list", times=2)
     with owned_ledger.begin() as connection:
         connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
-        connection.execute(text("UPDATE batches SET closed_at = NULL, delivered_at = NULL, upload_started_at = now()"))
-        connection.execute(text("UPDATE batches SET unclear_at = now()"))
+        connection.execute(text("UPDATE batches SET closed_at = NULL"))
+        connection.execute(text("UPDATE deliveries SET delivered_at = NULL, unclear_at = now()"))
     shown("batches", "list", times=4)
     shown("batches", "show", "1", times=8)
 
 
 def test_the_history_is_only_text(library: Library) -> None:
-    left = {"fines": 1, "users": 1, "net": {"USD": "1"}}
+    left = Skipped(1, 1, {"USD": Decimal(1)})
     report = RunReport(
-        job="export",
+        job=Job.EXPORT,
         profile=HOSTILE,
         run_id=HOSTILE,
         started_at=NOW,
         ended_at=NOW,
-        outcome=Outcome.FAILED,
+        outcome=RunOutcome.FAILED,
         files=(HOSTILE,),
         skipped={HOSTILE: left},
-        rejects={HOSTILE: {"records": 1, "sums": {HOSTILE: "1"}}},
+        rejects={HOSTILE: OutcomeTotals(1, {HOSTILE: Decimal(1)})},
         task_timings={HOSTILE: 1.0},
         messages=(HOSTILE,),
     )
@@ -161,16 +166,47 @@ def test_jobs_over_users_are_only_text_and_unknown_reasons_are_shown(library: Li
     with owned_ledger.begin() as connection:
         connection.execute(text("UPDATE maintenance_jobs SET skipped = :left"), {"left": json.dumps(left)})
         connection.execute(text("UPDATE maintenance_job_results SET reason = 'not_yet_known'"))
-    assert "2 users: not_yet_known" in shown("jobs", "list", times=2)
+    assert "2 users: not_yet_known" in shown("jobs", "list")
     assert run("jobs", "results", "1").splitlines()[1].endswith(",not_yet_known")
 
 
 def test_the_preview_and_the_history_show_unknown_reasons(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = {reason: words for reason, words in selection.SKIP_REASONS.items() if reason != "other_type"}
-    monkeypatch.setattr(selection, "SKIP_REASONS", known)
+    known = {reason.name: (reason.value, reason.description) for reason in SkipReason if reason != "other_type"}
+    monkeypatch.setattr(profiles, "SkipReason", DescribedEnum("SkipReason", known))  # type: ignore[arg-type]
     monkeypatch.setattr(profiles, "get_profile", lambda _code: make_profile(fine_fee_types=["LOST"]))
     library.fine()
-    assert "Would be skipped: other_type: 1 fine of 1 user, 12.50 USD" in run("profiles", "preview", "STUDENTS")
+    assert "Would be skipped (other_type): 1 fine of 1 user, 12.50 USD" in run("profiles", "preview", "STUDENTS")
+
+
+@pytest.mark.parametrize("width", [20, 80])
+def test_no_cell_is_cut_off_on_a_narrow_screen(library: Library, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    totals = {"USD": CurrencyTotals(Decimal("1234567.89"), Decimal("-0.10"))}
+    report = RunReport(
+        job=Job.EXPORT,
+        profile="STUDENTS",
+        run_id="run",
+        started_at=NOW,
+        ended_at=NOW,
+        outcome=RunOutcome.WITH_WARNINGS,
+        totals=totals,
+        skipped={"disputed": Skipped(1, 1, {"USD": Decimal("7654321.00")})},
+    )
+    record_report(library.ledger, report)
+    fine, _ = FakeBursar(library).exported("1234567.89")
+    file = library.one("SELECT file_name FROM batches")
+    monkeypatch.setattr(context.console, "_width", width)
+    output = [
+        run("runs", "list"),
+        run("runs", "show", "1"),
+        run("batches", "list", "--all"),
+        run("fines", "show", str(fine)),
+        run("profiles", "preview", "STUDENTS"),
+    ]
+    assert "1,234,567.79" in output[0]
+    assert "7,654,321.00 USD" in output[1]
+    assert file in output[2]
+    assert "+1,234,567.89 USD" in output[3]
+    assert "\N{HORIZONTAL ELLIPSIS}" not in "".join(output)
 
 
 def write_include(folder: Path) -> None:

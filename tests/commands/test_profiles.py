@@ -94,8 +94,8 @@ def test_the_preview_shows_what_is_exported_and_why_the_rest_is_skipped(
     output = run("profiles", "preview", "STUDENTS", "--as-of", "2026-03-02T07:00")
     assert "Would be exported: 2 fines of 2 users" in output
     assert "charges 19.50 USD" in output
-    assert "younger than the time before export: 1 fine of 1 user, 2.00 USD" in output
-    assert "no identifier of the profile's type: 1 fine of 1 user, 1.00 USD" in output
+    assert "(younger than the time before export): 1 fine of 1 user, 2.00 USD" in output
+    assert "no identifier of the profile's type): 1 fine of 1 user, 1.00 USD" in output
     assert "[bold]Stays" in output
     assert "[red]LOST" in output
     assert "كاملة, Tim\N{LEFT-TO-RIGHT MARK}  " in output

@@ -1,9 +1,12 @@
 """`bin/bursar runs`, on a real ledger."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
-from bursar.reporting.run_report import Outcome, RunReport, record_report
+from bursar.ledger.jobs import Job
+from bursar.ledger.totals import CurrencyTotals, OutcomeTotals, Skipped
+from bursar.reporting.run_report import RunOutcome, RunReport, record_report
 from tests.support.cli import run, run_json
 from tests.support.fixtures import NOW, Library
 
@@ -11,19 +14,22 @@ from tests.support.fixtures import NOW, Library
 def record_run(library: Library, **changes: object) -> None:
     """Records the report of an export of STUDENTS."""
     facts: dict[str, Any] = {
-        "job": "export",
+        "job": Job.EXPORT,
         "profile": "STUDENTS",
         "run_id": "scheduled__2026-03-02",
         "as_of": NOW,
         "started_at": NOW,
         "ended_at": NOW + timedelta(minutes=2, seconds=5),
-        "outcome": Outcome.WITH_WARNINGS,
+        "outcome": RunOutcome.WITH_WARNINGS,
         "files": ("STUDENTS-1.xml",),
         "users": 1,
         "fines": 2,
-        "totals": {"CAD": {"charges": "3.000", "credits": "0"}, "USD": {"charges": "1234.500", "credits": "-2.000"}},
-        "skipped": {"too_young": {"fines": 3, "users": 2, "net": {"USD": "4.000"}}},
-        "rejects": {"UNMATCHED": {"records": 1, "sums": {"USD": "5.000"}}},
+        "totals": {
+            "CAD": CurrencyTotals(Decimal("3.000"), Decimal(0)),
+            "USD": CurrencyTotals(Decimal("1234.500"), Decimal("-2.000")),
+        },
+        "skipped": {"too_young": Skipped(3, 2, {"USD": Decimal("4.000")})},
+        "rejects": {"UNMATCHED": OutcomeTotals(1, {"USD": Decimal("5.000")})},
         "task_timings": {"select_fines": 1.25, "upload_file": 3661.0},
         "messages": ("Ask the [bursar].",),
     }
@@ -36,10 +42,10 @@ def test_runs_are_listed_newest_first_with_their_amounts(library: Library) -> No
 
     lines = run("runs", "list").splitlines()
 
-    assert lines[1].split()[:6] == ["2", "2026-03-03", "12:00", "STAFF", "export", "completed"]
+    assert lines[1].split()[:5] == ["2", "2026-03-03", "12:00", "STAFF", "export"]
     assert "completed with warnings (dry run)" in lines[1]
-    assert lines[3].split()[-6:] == ["1", "2", "3.00", "0.00", "3.00", "CAD"]
-    assert lines[4].split()[-4:] == ["1,234.50", "-2.00", "1,232.50", "USD"]
+    assert "      1      2      3.00     0.00      3.00  CAD  completed with warnings" in lines[3]
+    assert lines[4].split() == ["1,234.50", "-2.00", "1,232.50", "USD"]
     assert "STAFF" not in run("runs", "list", "--profile", "STUDENTS")
 
 

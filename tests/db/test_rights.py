@@ -40,8 +40,8 @@ NEEDED_FOR_COLUMN = {
     "INSERT": r"INSERT INTO {name}\s*\([^)]*\b{column}\b",
     "UPDATE": r"(UPDATE {name}\b|INSERT INTO {name}\b[^;]*DO UPDATE)[^;]*\bSET\b[^;]*\b{column} =",
 }
-STEPS = {"batches": r"\b(?:record|advance)\((.*?)\)", "resends": r"\brecord\((.*?)\)"}
-"""The calls that write the steps of a batch or of a resend, whose statements name their columns when they run."""
+STEPS = {"batches": r"\badvance\((.*?)\)", "deliveries": r"\badvance_delivery\((.*?)\)"}
+"""The calls that write the steps of a batch or of a delivery, whose statements name their columns when they run."""
 
 NEW_FINE = (
     "INSERT INTO fines (user_id, fine_fee_type, currency, amount, created_at, {})"
@@ -92,7 +92,7 @@ def connection(library: Library) -> Iterator[Connection]:
         "ALTER FUNCTION reject_changes_of_journal() RENAME TO mine",
         "ALTER FUNCTION apply_journal_entries() RESET search_path",
         "CREATE OR REPLACE FUNCTION xml_text(value text) RETURNS text LANGUAGE sql AS 'SELECT value'",
-        "SELECT payment_leaves(0, 0, 0, 0, 0, 0)",
+        "SELECT subtract_payment(0, 0, 0, 0, 0, 0)",
         # Rights and roles
         "GRANT EXECUTE ON FUNCTION apply_journal_entries() TO bursar",
         f"ALTER DEFAULT PRIVILEGES FOR ROLE {LEDGER_OWNER} GRANT ALL ON TABLES TO bursar",
@@ -138,7 +138,7 @@ def connection(library: Library) -> Iterator[Connection]:
         "LOCK TABLE fines IN EXCLUSIVE MODE",
         "LOCK TABLE journal_entries IN SHARE MODE",
         "REINDEX TABLE fines",
-        "CLUSTER fines USING fines_of_user",
+        "CLUSTER fines USING fines_user_id",
         # What was exported and imported, and who answered what
         "UPDATE batch_lines SET amount = 0",
         "UPDATE batch_lines SET fine_id = 7",
@@ -150,13 +150,13 @@ def connection(library: Library) -> Iterator[Connection]:
         "UPDATE batches SET dry_run = true",
         "DELETE FROM batches",
         "SELECT setval('batches_id_seq', 1)",
-        "UPDATE resends SET requested_by = 'somebody'",
-        "DELETE FROM resends",
+        "UPDATE deliveries SET requested_by = 'somebody'",
+        "DELETE FROM deliveries",
         "UPDATE closed_partitions SET fines = 0",
         "DELETE FROM closed_partitions",
         "TRUNCATE batch_claims",
         "UPDATE batch_claims SET batch_id = 7",
-        "UPDATE transaction_ids SET only_row = true",
+        "UPDATE transaction_ids SET singleton = true",
         "DELETE FROM transaction_ids",
         "UPDATE import_files SET sha256 = 'mine'",
         "DELETE FROM import_files",
@@ -297,7 +297,11 @@ def test_no_function_is_open_to_everybody_and_none_runs_as_its_owner_with_the_pa
             " FROM pg_proc JOIN pg_roles ON pg_roles.oid = proowner WHERE pronamespace = 'public'::regnamespace"
         ).all()
 
-    assert {function.proname for function in functions} >= {"apply_journal_entries", "payments_leave", "new_one"}
+    assert {function.proname for function in functions} >= {
+        "apply_journal_entries",
+        "remaining_after_payments",
+        "new_one",
+    }
     assert [function.proname for function in functions if function.is_open] == []
     assert [function.proname for function in functions if function.rolsuper] == []
     with_rights_of_the_owner = {function.proname: function.proconfig for function in functions if function.prosecdef}

@@ -8,13 +8,14 @@ from decimal import Decimal
 from io import StringIO
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 from rich.console import Console
 
 from bursar.ledger.batches import Batch
 from bursar.ledger.import_files import FileState, ImportFile
+from bursar.ledger.totals import CurrencyTotals, OutcomeTotals, Skipped
 from bursar.profiles import INCLUDE, Profile
 from demo.accounts import FileTotals, Places, balance_problems, file_totals
 from demo.exports import Export
@@ -151,16 +152,15 @@ def test_fines_that_do_not_add_up_are_a_problem() -> None:
 
 
 def export(profile: Profile) -> Export:
-    totals = {code: {"charges": "0.00", "credits": str(LARGE)} for code in ("CAD", "USD")}
-    skipped = {"disputed": {"fines": 1, "users": 1, "net": {"USD": "1.00"}}}
+    totals = {code: CurrencyTotals(credits=LARGE) for code in ("CAD", "USD")}
+    skipped = {"disputed": Skipped(1, 1, {"USD": Decimal("1.00")})}
     batch = blank(Batch, profile=profile.code, users=50, fines=100, totals=totals, skipped=skipped)
     return Export(profile, "success", batch, None, {}, {"CAD": LARGE, "USD": LARGE}, 100, "")
 
 
 def imported(profile: Profile) -> Import:
-    def outcome(records: int, amount: Decimal, credited: Decimal) -> dict[str, Any]:
-        amounts = {"applied": {"CAD": str(amount)}, "credited": {"CAD": str(credited)}}
-        return {"records": records, "sums": {}, **amounts}
+    def outcome(records: int, amount: Decimal, credited: Decimal) -> OutcomeTotals:
+        return OutcomeTotals(records, applied={"CAD": amount}, credited={"CAD": credited})
 
     zero = Decimal()
     outcomes = {

@@ -9,7 +9,8 @@ from sqlalchemy import Engine, Row, text
 
 from bursar.db.engine import ledger_engine, migrate
 from bursar.errors import LedgerError
-from bursar.exports.selection import SKIP_REASONS, preview
+from bursar.exports.selection import preview
+from bursar.exports.skip_reason import SkipReason
 from bursar.profiles import INCLUDE, load_profiles, load_settings
 from demo import ledger_data
 from demo.postgres import LEDGER_OWNER, Postgres
@@ -181,7 +182,7 @@ def test_every_library_group_and_type_has_fines(library: Engine) -> None:
 @pytest.mark.parametrize(
     ("code", "reasons"),
     [
-        ("STUDENTS", set(SKIP_REASONS) - {"in_unfinished_batch", "other_bursar", "other_type"}),
+        ("STUDENTS", set(SkipReason) - {"in_unfinished_batch", "other_bursar", "other_type"}),
         ("STAFF", {"disputed", "other_owner", "other_user_group"}),
         ("CREDITS", {"disputed", "other_type"}),
         ("MEDICAL", {"disputed", "too_young", "other_owner", "no_identifier"}),

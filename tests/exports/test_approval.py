@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from bursar.errors import BatchError
 from bursar.exports import approval
+from bursar.exports.approval import ApprovalAnswer
 from bursar.exports.close import record_answer, recover_unfinished_batches
 from bursar.exports.selection import select_fines
 from bursar.exports.upload import upload_file
@@ -17,7 +18,7 @@ from bursar.ledger.batches import Batch, BatchState
 from bursar.profiles.monitoring import Approval
 from tests.support.export_server import ExportServer
 from tests.support.fault_injection import KilledError
-from tests.support.fixtures import NOW, Library, make_profile, make_settings
+from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
 
 ANY = Approval(max_fines=0)
 
@@ -43,11 +44,6 @@ def exported_before(library: Library, fines: int, charges: str, profile: str = "
             ),
             {"profile": profile, "fines": fines, "totals": totals},
         )
-
-
-def take_step(library: Library, batch: Batch, column: str) -> None:
-    """Records that a batch took a step now."""
-    library._run(f"UPDATE batches SET {column} = now() WHERE id = :id", id=batch.id)  # noqa: SLF001
 
 
 @pytest.mark.parametrize(
@@ -125,17 +121,23 @@ def test_an_approved_batch_goes_on_and_is_not_asked_about_again(library: Library
     with pytest.raises(BatchError, match="was not uploaded: it is beyond the limits .* no answer is recorded"):
         approval.require_approved(library.ledger, batch.id, ANY)
 
-    assert record_answer(library.ledger, batch.id, "approved", by="admin").state is BatchState.SELECTED
+    assert record_answer(library.ledger, batch.id, ApprovalAnswer.APPROVED, by="admin").state is BatchState.SELECTED
 
     approval.require_approved(library.ledger, batch.id, ANY)
     again = approval.request_approval(library.ledger, batch.id, ANY)
-    assert again == approval.ApprovalRequest(("1 fine: more than the limit of 0.",), "approved", "admin", times_asked=1)
+    assert again == approval.ApprovalRequest(
+        ("1 fine: more than the limit of 0.",), ApprovalAnswer.APPROVED, "admin", times_asked=1
+    )
 
 
 @pytest.mark.parametrize(
-    ("said", "by", "why"), [("refused", "admin", "admin refused it"), ("unanswered", None, "nobody answered in time")]
+    ("said", "by", "why"),
+    [
+        (ApprovalAnswer.REFUSED, "admin", "admin refused it"),
+        (ApprovalAnswer.UNANSWERED, None, "nobody answered in time"),
+    ],
 )
-def test_without_a_yes_the_fines_are_let_go(library: Library, said: approval.Answer, by: str | None, why: str) -> None:
+def test_without_a_yes_the_fines_are_let_go(library: Library, said: ApprovalAnswer, by: str | None, why: str) -> None:
     batch = selected(library, "10")
     approval.request_approval(library.ledger, batch.id, ANY)
 
@@ -151,10 +153,10 @@ def test_without_a_yes_the_fines_are_let_go(library: Library, said: approval.Ans
 def test_the_first_answer_counts(library: Library) -> None:
     batch = selected(library, "10")
     approval.request_approval(library.ledger, batch.id, ANY)
-    record_answer(library.ledger, batch.id, "refused", by="admin")
+    record_answer(library.ledger, batch.id, ApprovalAnswer.REFUSED, by="admin")
 
     with pytest.raises(BatchError, match=f"Batch {batch.id} was refused before"):
-        record_answer(library.ledger, batch.id, "approved", by="somebody")
+        record_answer(library.ledger, batch.id, ApprovalAnswer.APPROVED, by="somebody")
 
 
 def test_a_batch_within_the_limits_passes(library: Library) -> None:
@@ -180,7 +182,7 @@ def test_a_batch_that_nobody_was_asked_about_is_refused_and_this_is_recorded(lib
     )
     asked = approval.request_approval(library.ledger, batch.id, Approval(max_fines=1))
     assert asked == approval.ApprovalRequest(("2 fines: more than the limit of 1.",), None, None, times_asked=1)
-    record_answer(library.ledger, batch.id, "approved", by="admin")
+    record_answer(library.ledger, batch.id, ApprovalAnswer.APPROVED, by="admin")
     approval.require_approved(library.ledger, batch.id, Approval(max_fines=1))
 
 
@@ -188,7 +190,7 @@ def test_limits_that_change_later_change_nothing_about_a_batch_that_was_asked_ab
     waits, approved = selected(library, "10", run_id="waits"), selected(library, "10", run_id="approved")
     for batch in (waits, approved):
         approval.request_approval(library.ledger, batch.id, ANY)
-    record_answer(library.ledger, approved.id, "approved", by="admin")
+    record_answer(library.ledger, approved.id, ApprovalAnswer.APPROVED, by="admin")
 
     for limits in (Approval(), Approval(max_fines=100), Approval(max_fines=0, max_amount=0)):
         approval.require_approved(library.ledger, approved.id, limits)
@@ -203,16 +205,16 @@ def test_lower_limits_stop_a_batch_that_has_not_begun_to_leave(library: Library)
     within, begun = selected(library, "10", run_id="within"), selected(library, "10", run_id="begun")
     for batch in (within, begun):
         assert approval.request_approval(library.ledger, batch.id, Approval(max_fines=1)) is None
-    take_step(library, begun, "upload_started_at")
+    record_delivery(library.ledger, begun.id, "upload_started")
 
     approval.require_approved(library.ledger, begun.id, ANY)
     with pytest.raises(BatchError, match="nobody was asked to approve it. 1 fine: more than the limit of 0. Clear"):
         approval.require_approved(library.ledger, within.id, ANY)
 
 
-@pytest.mark.parametrize("said", [None, "refused"])
+@pytest.mark.parametrize("said", [None, ApprovalAnswer.REFUSED])
 def test_the_next_run_carries_no_batch_on_without_its_approval(
-    library: Library, bursar: ExportServer, tmp_path: Path, said: approval.Answer | None
+    library: Library, bursar: ExportServer, tmp_path: Path, said: ApprovalAnswer | None
 ) -> None:
     """The request came while the upload began under limits that were higher."""
     batch = selected(library, "10")
@@ -244,14 +246,14 @@ def test_the_next_run_carries_no_batch_on_without_its_approval(
     else:
         assert "Clear the task wait_for_approval of run today" in str(refused.value)
         assert approval.request_approval(library.ledger, batch.id, ANY)
-        record_answer(library.ledger, batch.id, "approved", by="admin")
+        record_answer(library.ledger, batch.id, ApprovalAnswer.APPROVED, by="admin")
         assert [ended.state for ended in next_run()] == [BatchState.CLOSED]
         assert list(bursar.files()) == [batch.file_name]
 
 
 def test_what_was_sent_needs_no_approval_any_more(library: Library) -> None:
     batch = selected(library, "10")
-    take_step(library, batch, "delivered_at")
+    record_delivery(library.ledger, batch.id)
 
     assert approval.request_approval(library.ledger, batch.id, ANY) is None
     approval.require_approved(library.ledger, batch.id, ANY)

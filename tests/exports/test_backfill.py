@@ -6,7 +6,7 @@ import pytest
 
 from bursar.exports.close import close_fines
 from bursar.exports.selection import select_fines
-from tests.support.fixtures import NOW, Library, make_profile, make_settings
+from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
 
 DAYS = [NOW - timedelta(days=days) for days in (3, 2, 1)]
 
@@ -14,7 +14,8 @@ DAYS = [NOW - timedelta(days=days) for days in (3, 2, 1)]
 def exported(library: Library, run_id: str, day: int) -> list[int]:
     """The fines that the run of a day takes and closes."""
     found = select_fines(library.ledger, make_profile(), make_settings(), run_id=run_id, as_of=DAYS[day])
-    library._run("UPDATE batches SET delivered_at = now() WHERE id = :id AND fines > 0", id=found.id)  # noqa: SLF001
+    if found.fines:
+        record_delivery(library.ledger, found.id)
     close_fines(library.ledger, found.id)
     return list(
         library.one(

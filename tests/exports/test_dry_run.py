@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from bursar.errors import BatchError
 from bursar.exports.build import build_file
@@ -11,7 +12,7 @@ from bursar.exports.selection import select_fines
 from bursar.exports.upload import upload_file
 from bursar.ledger.batches import Batch, BatchState
 from tests.support.export_server import ExportServer
-from tests.support.fixtures import NOW, Library, make_profile, make_settings
+from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
 
 
 def selected(library: Library, run_id: str, *, dry_run: bool) -> Batch:
@@ -45,7 +46,7 @@ def test_a_repeated_task_finds_its_batch(library: Library, dry: Batch) -> None:
 
 
 def test_it_never_leaves_and_closes_nothing(library: Library, dry: Batch, bursar: ExportServer, tmp_path: Path) -> None:
-    with pytest.raises(BatchError, match="is a dry run, which never leaves"):
+    with pytest.raises(BatchError, match="is a dry run, which is never uploaded"):
         upload_file(library.ledger, dry.id, bursar.open(), tmp_path)
     with pytest.raises(BatchError, match="is DRY_RUN: only a delivered batch can be closed"):
         close_fines(library.ledger, dry.id)
@@ -67,6 +68,11 @@ def test_the_next_run_has_nothing_to_clear_up(
     assert ended == []
     with pytest.raises(BatchError, match="is a dry run"):
         release_batch(library.ledger, dry.id)
+
+
+def test_the_ledger_rejects_a_delivery_of_it(library: Library, dry: Batch) -> None:
+    with pytest.raises(IntegrityError, match="dry_run_is_never_uploaded"):
+        record_delivery(library.ledger, dry.id, "upload_started")
 
 
 def test_its_transaction_ids_are_never_used_for_another_line(library: Library, dry: Batch) -> None:

@@ -142,7 +142,7 @@ def test_two_builds_of_one_batch_both_succeed(
     with ThreadPoolExecutor(2) as pool:
         built = list(pool.map(lambda worker: build_file(library.ledger, found.id, tmp_path / worker), ["1", "2"]))
     assert built[0].sha256 == built[1].sha256
-    assert library.one("SELECT state FROM batches") == BatchState.BUILT
+    assert library.one("SELECT state FROM batches_with_state") == BatchState.BUILT
 
 
 def test_a_batch_that_is_released_during_its_build_is_an_error(
@@ -157,5 +157,5 @@ def test_a_batch_that_is_released_during_its_build_is_an_error(
         usual(*arguments)
 
     monkeypatch.setattr(build, "_record", record)
-    with pytest.raises(BatchError, match="is RELEASED by now"):
+    with pytest.raises(BatchError, match="is RELEASED now"):
         build_file(library.ledger, found.id, tmp_path)

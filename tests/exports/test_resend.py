@@ -62,7 +62,10 @@ def test_the_same_bytes_come_again_and_nothing_else_changes(
     assert bursar.files() == {sent.file_name: first}
     assert library.one("SELECT count(*) FROM journal_entries") == journal
     assert library.one("SELECT count(*) FROM batch_claims") == 0
-    asked = "SELECT requested_by || ', ' || run_id || ', ' || state || ', ' || remote_folder FROM resends"
+    asked = (
+        "SELECT requested_by || ', ' || run_id || ', ' || state || ', ' || remote_folder"
+        " FROM deliveries WHERE kind = 'resend'"
+    )
     assert library.one(asked) == f"librarian, again, DELIVERED, sftp://{bursar.host}/out"
 
 
@@ -96,13 +99,13 @@ def test_killed_anywhere_and_repeated_it_is_sent_once(
 def test_a_file_that_still_lies_there_is_not_sent_again(
     library: Library, bursar: ExportServer, sent: Batch, tmp_path: Path
 ) -> None:
-    with pytest.raises(RemoteFolderError, match="still lies in sftp://.*not taken it yet"):
+    with pytest.raises(RemoteFolderError, match="is still in sftp://.*not collected it yet"):
         again(library, bursar, sent, tmp_path)
 
 
 def test_it_goes_only_to_where_it_went(library: Library, bursar: ExportServer, sent: Batch, tmp_path: Path) -> None:
-    library._run("UPDATE batches SET remote_folder = 'sftp://elsewhere/out'")  # noqa: SLF001
-    with pytest.raises(BatchError, match="went to sftp://elsewhere/out, but connection bursar_banner now leads to"):
+    library._run("UPDATE deliveries SET remote_folder = 'sftp://elsewhere/out'")  # noqa: SLF001
+    with pytest.raises(BatchError, match="uploaded to sftp://elsewhere/out, but connection bursar_banner now leads"):
         again(library, bursar, sent, tmp_path)
 
 
@@ -110,7 +113,7 @@ def test_it_goes_only_to_where_it_went(library: Library, bursar: ExportServer, s
     ("change", "complaint"),
     [
         ("profile = 'STAFF'", "belongs to the profile STAFF, not to STUDENTS"),
-        ("closed_at = NULL", "is DELIVERED, and only what was delivered and closed can be sent again"),
+        ("closed_at = NULL", "is DELIVERED, and only a closed batch with fines can be sent again"),
         ("closed_at = NULL, released_at = now()", "is RELEASED, and only"),
         ("fines = 0", "is empty, and only"),
     ],
@@ -128,7 +131,7 @@ def test_what_was_not_sent_by_this_profile_is_not_sent_again(
         connection.execute(text(f"UPDATE batches SET {change}"))
     with pytest.raises(BatchError, match=complaint):
         again(library, bursar, sent, tmp_path)
-    assert library.one("SELECT count(*) FROM resends") == 0
+    assert library.one("SELECT count(*) FROM deliveries WHERE kind = 'resend'") == 0
 
 
 def test_a_sweep_during_a_resend_takes_nothing_away_from_it(

@@ -14,6 +14,7 @@ from bursar.errors import BursarError, LedgerError
 from bursar.exports.selection import created_before, preview, select_fines
 from bursar.ledger import desk
 from bursar.ledger.batches import Batch, BatchState
+from bursar.ledger.totals import CurrencyTotals, Skipped
 from bursar.profiles import Profile
 from tests.support.fixtures import LONG_AGO, NOW, Library, make_profile, make_settings
 
@@ -178,7 +179,7 @@ def test_the_balance_goes_never_the_original_amount(library: Library) -> None:
         desk.pay(connection, fine, Decimal("7.25"))
     batch = export(library, make_profile())
     assert library.one("SELECT amount FROM batch_lines WHERE batch_id = :batch", batch=batch.id) == Decimal("12.75")
-    assert batch.totals == {"USD": {"charges": "12.750", "credits": "0"}}
+    assert batch.totals == {"USD": CurrencyTotals(Decimal("12.750"), Decimal(0))}
 
 
 def test_counts_and_sums_per_currency(library: Library) -> None:
@@ -189,10 +190,10 @@ def test_counts_and_sums_per_currency(library: Library) -> None:
     batch = export(library, make_profile())
     assert (batch.users, batch.fines) == (1, 4)
     assert batch.totals == {
-        "CAD": {"charges": "5.000", "credits": "0"},
-        "USD": {"charges": "10.300", "credits": "-3.000"},
+        "CAD": CurrencyTotals(Decimal("5.000"), Decimal(0)),
+        "USD": CurrencyTotals(Decimal("10.300"), Decimal("-3.000")),
     }
-    assert batch.skipped == {"no_identifier": {"fines": 1, "users": 1, "net": {"USD": "8.000"}}}
+    assert batch.skipped == {"no_identifier": Skipped(1, 1, {"USD": Decimal("8.000")})}
 
 
 def test_an_empty_selection_is_a_finished_batch(library: Library) -> None:
@@ -258,7 +259,7 @@ def test_a_payment_at_the_desk_comes_before_the_selection_or_is_refused(library:
 
     with ThreadPoolExecutor(2) as pool:
         paying, selecting = pool.submit(pay), pool.submit(select)
-    assert Decimal(selecting.result().totals["USD"]["charges"]) == 400 - 4 * paying.result()
+    assert selecting.result().totals["USD"].charges == 400 - 4 * paying.result()
     assert (
         library.one(
             "SELECT count(*) FROM batch_lines JOIN fines ON fines.id = fine_id WHERE batch_lines.amount <> balance"

@@ -210,16 +210,16 @@ def test_what_the_server_acknowledged_and_has_no_more_is_never_sent_again_by_its
     library: Library, mailbox: ExportServer, unclear: Batch, content: bytes, tmp_path: Path
 ) -> None:
     for _ in range(2):
-        with pytest.raises(UnclearDeliveryError) as told:
+        with pytest.raises(UnclearDeliveryError) as raised:
             upload_file(library.ledger, unclear.id, mailbox.open(), tmp_path)
     assert state(library, unclear) is BatchState.UNCLEAR
     assert taken_by(mailbox) == [content]
     for part in (
         unclear.file_name,
         f"batches confirm-delivered {unclear.id}",
-        f"release {unclear.id} --bursar-has-not",
+        f"release {unclear.id} --confirm-not-received",
     ):
-        assert part in str(told.value)
+        assert part in str(raised.value)
 
 
 def test_the_next_run_leaves_an_unclear_batch_to_a_person_and_exports_the_others(
@@ -246,7 +246,7 @@ def test_a_person_confirms_and_the_fines_are_closed(
     upload_file(library.ledger, unclear.id, mailbox.open(), tmp_path)
     assert close_fines(library.ledger, unclear.id).state is BatchState.CLOSED
     assert taken_by(mailbox) == [content]
-    assert library.one("SELECT delivery_confirmed_by FROM batches") == "lea"
+    assert library.one("SELECT confirmed_by FROM deliveries") == "lea"
 
 
 def test_a_person_releases_and_the_next_export_takes_the_fines(
@@ -293,7 +293,7 @@ def test_a_resend_that_is_taken_away_is_not_repeated_by_its_run(
     confirm_delivered(library.ledger, unclear.id, by="lea")
     close_fines(library.ledger, unclear.id)
     for _ in range(2):
-        with pytest.raises(UnclearDeliveryError, match="if not, start another resend"):
+        with pytest.raises(UnclearDeliveryError, match="If it has not: start another resend"):
             resend_batch(
                 library.ledger,
                 "STUDENTS",

@@ -270,4 +270,4 @@ def test_nobody_settles_at_the_library_what_the_bursar_would_not_hear_of(office:
     with office.library.ledger.connect() as connection, pytest.raises(IntegrityError) as refusal:
         connection.execute(sql, {"fine": fine, "entry_type": kind})
     assert isinstance(refusal.value.orig, psycopg.Error)
-    assert refusal.value.orig.diag.constraint_name == "the_bursar_hears_of_it"
+    assert refusal.value.orig.diag.constraint_name == "settled_outstanding_is_reversed"

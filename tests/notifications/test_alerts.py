@@ -12,7 +12,7 @@ from bursar.exports.selection import select_fines
 from bursar.notifications.alerts import Alert, find_alerts
 from bursar.profiles import Profile
 from bursar.profiles.schedule import Schedule
-from bursar.reporting.run_report import Outcome, delete_reports_before, record_report
+from bursar.reporting.run_report import RunOutcome, delete_reports_before, record_report
 from tests.support.fixtures import Library, make_profile, make_settings
 from tests.support.reports import make_report
 
@@ -115,7 +115,7 @@ def test_a_failed_run_has_ended_and_a_dry_run_is_none(ledger: Engine, ask: Ask) 
     late = MONDAY + timedelta(hours=2)
     assert len(ask(late, profile)) == 1
 
-    ran(ledger, MONDAY + timedelta(minutes=90), outcome=Outcome.FAILED)
+    ran(ledger, MONDAY + timedelta(minutes=90), outcome=RunOutcome.FAILED)
     assert ask(late, profile) == []
 
 
@@ -125,7 +125,7 @@ def test_the_same_trouble_stays_the_same_and_a_new_one_is_another(ask: Ask) -> N
 
     [first], [again], [tomorrow] = (ask(MONDAY + timedelta(hours=hours), profile) for hours in (1, 20, 26))
 
-    assert first.what == again.what != tomorrow.what
+    assert first.dedup_key == again.dedup_key != tomorrow.dedup_key
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,8 @@ def test_a_clock_change_raises_no_false_alert(ledger: Engine, ask: Ask, schedule
 def test_no_successful_export_for_longer_than_allowed(ledger: Engine, ask: Ask) -> None:
     profile = watched(max_days_without_export=2)
     ask(MONDAY - timedelta(days=10), profile)
-    ran(ledger, MONDAY, outcome=Outcome.NOTHING_TO_DO)
-    ran(ledger, MONDAY + timedelta(days=1), outcome=Outcome.FAILED)
+    ran(ledger, MONDAY, outcome=RunOutcome.NOTHING_TO_DO)
+    ran(ledger, MONDAY + timedelta(days=1), outcome=RunOutcome.FAILED)
     ran(ledger, MONDAY + timedelta(days=2), job="import")
 
     assert ask(MONDAY + timedelta(days=2), profile) == []
@@ -213,7 +213,7 @@ def live_through(ledger: Engine, ask: Ask, profile: Profile, first: datetime, la
     for hours in range(0, int((last - first).total_seconds() // 3600), 12):
         now = first + timedelta(hours=hours)
         delete_reports_before(ledger, before=now - timedelta(days=7))
-        raised |= {alert.what: alert.summary for alert in ask(now, profile)}
+        raised |= {alert.dedup_key: alert.summary for alert in ask(now, profile)}
     return list(raised.values())
 
 
@@ -244,9 +244,9 @@ def test_an_old_success_stays_while_later_runs_fail(ledger: Engine, ask: Ask) ->
     ran(ledger, MONTHS[0])
     ran(ledger, MONTHS[1], run_id="repeated")
     assert live_through(ledger, ask, profile, MONTHS[1], MONTHS[1] + timedelta(days=3)) == []
-    ran(ledger, MONTHS[1], run_id="repeated", outcome=Outcome.FAILED)
+    ran(ledger, MONTHS[1], run_id="repeated", outcome=RunOutcome.FAILED)
     for day in range(4, 12):
-        ran(ledger, MONTHS[1] + timedelta(days=day), outcome=Outcome.FAILED)
+        ran(ledger, MONTHS[1] + timedelta(days=day), outcome=RunOutcome.FAILED)
 
     alerts = live_through(ledger, ask, profile, MONTHS[1] + timedelta(days=3), MONTHS[2])
 
@@ -261,6 +261,6 @@ def test_a_batch_that_stays_unsent(library: Library, ask: Ask) -> None:
     assert ask(batch.selected_at + timedelta(hours=4), profile, watched("OTHER", max_unsent_hours=1)) == []
     [alert] = ask(batch.selected_at + timedelta(hours=5), profile)
     assert alert.summary == (
-        f"batch {batch.id} is SELECTED for more than 4 hours; still waiting: 1 fine of 1 user, 12.00 USD"
+        f"batch {batch.id} was selected more than 4 hours ago and is still SELECTED: 1 fine of 1 user, 12.00 USD"
     )
-    assert ask(batch.selected_at + timedelta(hours=9), profile)[0].what == alert.what
+    assert ask(batch.selected_at + timedelta(hours=9), profile)[0].dedup_key == alert.dedup_key

@@ -9,6 +9,7 @@ from bursar.airflow.dag_docs import export_docs, import_docs
 from bursar.exports.close import release_batch
 from bursar.exports.selection import select_fines
 from bursar.imports.rejects import save_rejects
+from bursar.ledger.jobs import Job
 from bursar.notifications.alerts import find_alerts
 from bursar.notifications.messages import alert_message, report_message
 from bursar.notifications.render import render_message
@@ -72,13 +73,13 @@ def test_jobs_over_users(library: Library) -> None:
     library.fine(library.user(purge=date(2020, 1, 1)), "1.00")
     purge = PurgeParams.of_form({"waive_threshold": "5", "dry_run": True})
     purge_users(library.ledger, purge, make_settings(), run_id="purge", as_of=NOW)
-    text = said(build_maintenance_report("purge", library.ledger, None, run_id="purge", started_at=NOW, failed=()))
-    assert "Left behind: 1 user without such a date, and never due" in text
-    assert "Left behind: 1 user with an open credit" in text
+    text = said(build_maintenance_report(Job.PURGE, library.ledger, None, run_id="purge", started_at=NOW, failed=()))
+    assert "Kept: 1 user without such a date, and never due" in text
+    assert "Kept: 1 user with an open credit" in text
     assert "1 user purged, 1 fine waived" in text
     waive = WaiveParams.of_form({"threshold": "5", "reason": "amnesty", "dry_run": True})
     waive_fines(library.ledger, waive, make_settings(), run_id="waive", as_of=NOW)
-    text = said(build_maintenance_report("waive", library.ledger, None, run_id="waive", started_at=NOW, failed=()))
+    text = said(build_maintenance_report(Job.WAIVE, library.ledger, None, run_id="waive", started_at=NOW, failed=()))
     assert "1 fine of 1 user waived" in text
 
 
@@ -107,7 +108,7 @@ def test_alerts(office: FakeBursar) -> None:
     texts = "".join(render_message(letter).text for letter in letters)
     assert "no export has succeeded for more than 1 day" in texts.lower()
     assert "no file of payments has come for more than 1 day" in texts.lower()
-    assert "for more than 1 hour; still waiting: 1 fine of 1 user" in texts
+    assert "was selected more than 1 hour ago and is still SELECTED: 1 fine of 1 user" in texts
     assert find_wrong_plurals(texts) == []
 
 

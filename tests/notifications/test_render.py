@@ -1,12 +1,14 @@
 """Letters as people see them, whatever names come from outside."""
 
+from decimal import Decimal
 from html.parser import HTMLParser
 
 import pytest
 
+from bursar.ledger.totals import Skipped
 from bursar.notifications.messages import report_message
 from bursar.notifications.render import RenderedMessage, render_message
-from bursar.reporting.run_report import Outcome, RunReport
+from bursar.reporting.run_report import RunOutcome, RunReport
 from tests.support.reports import EXPORT, IMPORT, make_report
 
 HOSTILE = "<script>alert('x')</script> \"quoted\" {{ 7 * 7 }} \u202egnp.exe \x1b[2J & Söhne"
@@ -36,7 +38,7 @@ class Seen(HTMLParser):
 
 
 def test_the_subject_says_the_outcome_first() -> None:
-    assert rendered(make_report(outcome=Outcome.FAILED)).subject.startswith(
+    assert rendered(make_report(outcome=RunOutcome.FAILED)).subject.startswith(
         "Failed: Export to Bursar Using Profile Stud"
     )
 
@@ -53,13 +55,13 @@ def test_text_and_page_tell_the_same_figures_once() -> None:
 
 
 def test_reasons_stand_in_the_order_of_the_rules_and_tables_have_titles() -> None:
-    left = {reason: {"fines": 1, "users": 1, "net": {"USD": "1"}} for reason in ("below_minimum", "new", "disputed")}
+    left = {reason: Skipped(1, 1, {"USD": Decimal(1)}) for reason in ("below_minimum", "new", "disputed")}
 
     page = rendered(make_report(skipped=left)).markdown
 
     titles = [
-        "**Sums**",
-        "**Left behind**",
+        "**Amounts**",
+        "**Skipped**",
         "| the fine is disputed |",
         "fines are below the minimum amount |",
         "| new |",
@@ -70,7 +72,7 @@ def test_reasons_stand_in_the_order_of_the_rules_and_tables_have_titles() -> Non
 def test_what_is_empty_has_no_heading() -> None:
     letter = rendered(make_report(totals={}, skipped={}, files=()))
 
-    for heading in ("Sums", "Left behind", "Records without effect", "What to look at", "Files"):
+    for heading in ("Amounts", "Skipped", "Payments without effect", "What to look at", "Files"):
         assert heading not in letter.text
         assert heading not in letter.html
 

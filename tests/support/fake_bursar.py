@@ -14,7 +14,7 @@ from bursar.exports.selection import select_fines
 from bursar.imports.apply import apply_payments
 from bursar.ledger import desk
 from bursar.ledger.import_files import ImportFile
-from tests.support.fixtures import Library, make_profile, make_settings
+from tests.support.fixtures import Library, make_profile, make_settings, record_delivery
 
 FILES = count(1)
 
@@ -51,7 +51,7 @@ class FakeBursar:
             run_id=str(next(FILES)),
             as_of=datetime.now(UTC),
         )
-        self._run("UPDATE batches SET delivered_at = now() WHERE id = :id", id=batch.id)
+        record_delivery(self.library.ledger, batch.id)
         if close:
             close_fines(self.library.ledger, batch.id)
         return batch.id

@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from bursar.ledger import desk
+from bursar.ledger.batches import get_batch
+from bursar.ledger.deliveries import DeliveryStep, advance_delivery, request_delivery
 from bursar.profiles import Profile, Settings
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -26,6 +28,14 @@ def empty(ledger: Engine) -> None:
         ).scalar_one()
         connection.exec_driver_sql(f"TRUNCATE {tables} RESTART IDENTITY")
         connection.exec_driver_sql("INSERT INTO transaction_ids (next) VALUES (1)")
+
+
+def record_delivery(ledger: Engine, batch_id: int, step: DeliveryStep = "delivered", **facts: str) -> None:
+    """Records a step of the first delivery of a batch, as if a worker had taken it."""
+    with ledger.begin() as connection:
+        batch = get_batch(connection, batch_id, lock=True)
+        delivery = request_delivery(connection, batch_id, "first", batch.run_id)
+        advance_delivery(connection, delivery, step, after=delivery.state, **facts)
 
 
 @dataclass

@@ -118,7 +118,7 @@ class PaymentInbox:
         """Makes the sensor believe that it saw all files as they are at a moment."""
         with self.library.ledger.begin() as connection:
             connection.execute(
-                text("UPDATE observed_files SET since = CAST(:moment AS timestamptz)"), {"moment": moment}
+                text("UPDATE observed_files SET unchanged_since = CAST(:moment AS timestamptz)"), {"moment": moment}
             )
 
 

@@ -2,39 +2,42 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
-from bursar.reporting.run_report import Outcome, RunReport
+from bursar.ledger.jobs import Job
+from bursar.ledger.totals import CurrencyTotals, OutcomeTotals, Skipped
+from bursar.reporting.run_report import RunOutcome, RunReport
 
 STARTED = datetime(2026, 3, 2, 7, 0, 2, tzinfo=UTC)
 
 EXPORT = RunReport(
-    job="export",
+    job=Job.EXPORT,
     profile="STUDENTS",
     run_id="scheduled__2026-03-02T07:00:00+00:00",
     as_of=datetime(2026, 3, 2, 7, tzinfo=UTC),
     started_at=STARTED,
     ended_at=STARTED + timedelta(seconds=42),
-    outcome=Outcome.COMPLETED,
+    outcome=RunOutcome.COMPLETED,
     files=("STUDENTS-412-20260302020003.xml",),
     users=811,
     fines=1204,
-    totals={"USD": {"charges": "15204.50", "credits": "-12"}, "CAD": {"charges": "20", "credits": "0"}},
-    skipped={"too_young": {"fines": 60, "users": 41, "net": {"USD": "402.10"}}},
+    totals={"USD": CurrencyTotals(Decimal("15204.50"), Decimal(-12)), "CAD": CurrencyTotals(Decimal(20), Decimal(0))},
+    skipped={"too_young": Skipped(60, 41, {"USD": Decimal("402.10")})},
 )
 
 IMPORT = RunReport(
-    job="import",
+    job=Job.IMPORT,
     profile="STUDENTS",
     run_id="manual__2026-03-02T12:00:00+00:00",
     started_at=STARTED,
     ended_at=STARTED + timedelta(seconds=5),
-    outcome=Outcome.WITH_WARNINGS,
+    outcome=RunOutcome.WITH_WARNINGS,
     files=("payments.xml",),
     users=2,
     fines=3,
-    totals={"USD": {"charges": "60", "credits": "0"}},
-    rejects={"UNMATCHED": {"records": 2, "sums": {"USD": "7.5"}}},
+    totals={"USD": CurrencyTotals(Decimal(60), Decimal(0))},
+    rejects={"UNMATCHED": OutcomeTotals(2, {"USD": Decimal("7.5")})},
     messages=("2 of 5 records in payments.xml had no effect (2 UNMATCHED).",),
 )
 

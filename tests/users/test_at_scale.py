@@ -18,7 +18,7 @@ from bursar.exports.selection import select_fines
 from bursar.users.purging import PurgeParams, purge_users
 from bursar.users.waiving import WaiveParams, waive_fines
 from demo.postgres import Postgres
-from tests.support.fixtures import NOW, Library, make_profile, make_settings
+from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
 
 USERS = 100_000
 
@@ -92,8 +92,7 @@ def export(engine: Engine, staging: Path) -> None:
     with engine.connect() as connection:
         batch: int = connection.scalar(text("SELECT max(id) FROM batches"))
     build_file(engine, batch, staging)
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE batches SET delivered_at = now() WHERE id = :id"), {"id": batch})
+    record_delivery(engine, batch)
     close_fines(engine, batch)
 
 

@@ -12,7 +12,9 @@ from sqlalchemy import text
 from bursar.errors import BursarError
 from bursar.exports.close import close_fines
 from bursar.ledger import desk
-from bursar.users.maintenance_job import KEEP_REASONS, MaintenanceJob
+from bursar.ledger.totals import CurrencyTotals, Skipped
+from bursar.users.keep_reason import KeepReason
+from bursar.users.maintenance_job import MaintenanceJob
 from bursar.users.purging import PurgeParams, purge_users
 from bursar.work_dir import batch_folder
 from tests.support.fake_bursar import FakeBursar, Payment
@@ -73,17 +75,17 @@ def test_each_user_who_is_due_is_purged_or_kept_for_one_reason(library: Library,
     purged = {users[None], users["at the threshold"], users["nets"]}
     assert verdicts(library, job) == {user: None if user in purged else name for name, user in users.items()}
     assert {user for user in (*users.values(), later) if is_deleted(library, user)} == purged
-    assert (job.users, job.fines, job.totals) == (3, 4, {"USD": {"charges": "40.000", "credits": "-25.000"}})
+    assert (job.users, job.fines, job.totals) == (3, 4, {"USD": CurrencyTotals(Decimal("40.000"), Decimal("-25.000"))})
     assert [library.position(fine) for fine in waived] == [("CLOSED", D(0), D(0))] * 4
     assert job.skipped == {
-        "above_threshold": {"fines": 1, "users": 1, "net": {"USD": "10.010"}},
-        "credit": {"fines": 1, "users": 1, "net": {"USD": "-0.010"}},
-        "disputed": {"fines": 1, "users": 1, "net": {"USD": "1.000"}},
-        "in_unfinished_batch": {"fines": 1, "users": 1, "net": {"USD": "1.000"}},
-        "no_date": {"fines": 0, "users": 1, "net": {}},
-        "outstanding": {"fines": 1, "users": 1, "net": {"USD": "1.000"}},
+        "above_threshold": Skipped(1, 1, {"USD": Decimal("10.010")}),
+        "credit": Skipped(1, 1, {"USD": Decimal("-0.010")}),
+        "disputed": Skipped(1, 1, {"USD": Decimal("1.000")}),
+        "in_unfinished_batch": Skipped(1, 1, {"USD": Decimal("1.000")}),
+        "no_date": Skipped(0, 1),
+        "outstanding": Skipped(1, 1, {"USD": Decimal("1.000")}),
     }
-    assert set(job.skipped) <= set(KEEP_REASONS)
+    assert set(job.skipped) <= set(KeepReason)
 
 
 def test_what_a_credit_has_given_back_is_not_waived_too(library: Library, office: FakeBursar) -> None:
@@ -186,7 +188,7 @@ def test_each_currency_stands_for_itself(library: Library) -> None:
     library.fine(mixed, "-5.00", currency="CAD")
     job = purge(library, waive_threshold="5")
     assert verdicts(library, job) == {poor: None, mixed: "credit"}
-    assert job.totals == {code: {"charges": "5.000", "credits": "0"} for code in ("CAD", "USD")}
+    assert job.totals == {code: CurrencyTotals(Decimal("5.000"), Decimal(0)) for code in ("CAD", "USD")}
 
 
 def test_waiving_leads_to_the_purge_or_does_not_happen(library: Library, office: FakeBursar) -> None:
@@ -259,7 +261,7 @@ def test_what_is_waived_of_the_bursars_goes_out_before_the_user_does(library: Li
     form: dict[str, Any] = {"allow": True, "waive_threshold": "9"}
 
     assert verdicts(library, job := purge(library, "first", **form)) == {user: "outstanding_waived"}
-    assert (job.users, job.fines, job.totals) == (0, 1, {"USD": {"charges": "9.000", "credits": "0"}})
+    assert (job.users, job.fines, job.totals) == (0, 1, {"USD": CurrencyTotals(Decimal("9.000"), Decimal(0))})
     assert library.position(fine) == ("CLOSED", D(0), D(0))
     assert library.one("SELECT pending_reversal FROM fines WHERE id = :fine", fine=fine) == D(9)
     assert verdicts(library, purge(library, "second", **form)) == {user: "reversal_waits"}

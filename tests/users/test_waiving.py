@@ -11,8 +11,10 @@ from sqlalchemy import text
 
 from bursar.errors import BursarError, InputFileError
 from bursar.ledger import desk
+from bursar.ledger.totals import CurrencyTotals, Skipped
 from bursar.sources.csv.load import InvalidRowsError
-from bursar.users.maintenance_job import KEEP_REASONS, MaintenanceJob
+from bursar.users.keep_reason import KeepReason
+from bursar.users.maintenance_job import MaintenanceJob
 from bursar.users.waiving import WaiveParams, waive_fines
 from tests.support.fake_bursar import FakeBursar
 from tests.support.fixtures import NOW, Library, make_settings
@@ -74,9 +76,9 @@ def test_each_chosen_fine_is_waived_or_stays_for_one_reason(library: Library, of
         disputed: "disputed",
         undisputed: None,
     }
-    assert set(job.skipped) <= set(KEEP_REASONS)
-    assert (job.users, job.fines, job.totals) == (2, 2, {"USD": {"charges": "6.000", "credits": "0"}})
-    assert job.skipped["above_threshold"] == {"fines": 2, "users": 1, "net": {"USD": "10.010"}}
+    assert set(job.skipped) <= set(KeepReason)
+    assert (job.users, job.fines, job.totals) == (2, 2, {"USD": CurrencyTotals(Decimal("6.000"), Decimal(0))})
+    assert job.skipped["above_threshold"] == Skipped(2, 1, {"USD": Decimal("10.010")})
     assert [library.position(fine) for fine in (beside_it, undisputed)] == [WAIVED] * 2
     assert library.position(outstanding) == ("CLOSED", D(0), D(6))
     assert library.position(disputed) == ("DISPUTED", D(2), D(0))

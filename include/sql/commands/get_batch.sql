@@ -1,4 +1,6 @@
 -- A batch, and how often its file was resent.
 SELECT batches.*,
-       (SELECT count(*) FROM resends WHERE batch_id = batches.id AND delivered_at IS NOT NULL) AS resends
-FROM batches WHERE id = :batch_id;
+       (SELECT confirmed_by FROM deliveries WHERE batch_id = batches.id AND kind = 'first') AS confirmed_by,
+       (SELECT count(*) FROM deliveries
+        WHERE batch_id = batches.id AND kind = 'resend' AND delivered_at IS NOT NULL) AS resends
+FROM batches_with_state AS batches WHERE id = :batch_id;

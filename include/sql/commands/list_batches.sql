@@ -1,6 +1,7 @@
 -- The newest batches with fines, of all profiles: only those that still claim fines, or all.
 SELECT batches.*,
-       (SELECT count(*) FROM resends WHERE batch_id = batches.id AND delivered_at IS NOT NULL) AS resends
-FROM batches
+       (SELECT count(*) FROM deliveries
+        WHERE batch_id = batches.id AND kind = 'resend' AND delivered_at IS NOT NULL) AS resends
+FROM batches_with_state AS batches
 WHERE fines > 0 AND (NOT CAST(:unfinished_only AS boolean) OR (closed_at IS NULL AND released_at IS NULL))
 ORDER BY id DESC LIMIT :limit;

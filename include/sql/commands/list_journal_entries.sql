@@ -5,7 +5,7 @@ SELECT journal_entries.posted_at, journal_entries.entry_type, journal_entries.ba
        journal_entries.reversal_change, import_records.reason, import_files.name AS payment_file,
        import_records.line AS payment_line, import_records.outcome, import_records.credit_amount
 FROM journal_entries
-LEFT JOIN batches ON batches.id = journal_entries.batch_id
+LEFT JOIN batches_with_state AS batches ON batches.id = journal_entries.batch_id
 LEFT JOIN batch_lines ON batch_lines.batch_id = journal_entries.batch_id
      AND batch_lines.fine_id = journal_entries.fine_id
      AND batch_lines.reversal = (journal_entries.reversal_change <> 0)

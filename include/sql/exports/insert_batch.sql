@@ -9,4 +9,4 @@ SELECT number, :profile, :run_id, :as_of, :import_active, CAST(:render_options A
        :users, :fines, CAST(:totals AS jsonb), CAST(:skipped AS jsonb), CAST(:dry_run AS boolean),
        CASE WHEN :fines = 0 AND NOT CAST(:dry_run AS boolean) THEN now() END, CASE WHEN CAST(:dry_run AS boolean) THEN now() END
 FROM nextval(pg_get_serial_sequence('batches', 'id')) AS number
-RETURNING *;
+RETURNING id;

@@ -1,6 +1,6 @@
 -- Begins an attempt to upload a file, and names its part.
-INSERT INTO upload_attempts (id, batch_id, resend_id, part_name)
+INSERT INTO upload_attempts (id, delivery_id, part_name)
 OVERRIDING SYSTEM VALUE
-SELECT number, :batch_id, :resend_id, '.' || CAST(:file_name AS text) || '.' || number || '.part'
+SELECT number, :delivery_id, '.' || CAST(:file_name AS text) || '.' || number || '.part'
 FROM nextval(pg_get_serial_sequence('upload_attempts', 'id')) AS number
 RETURNING *;

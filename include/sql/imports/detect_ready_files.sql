@@ -8,7 +8,7 @@ WITH listed AS (
     ORDER BY name
 ), compared AS (
     SELECT listed.*,
-           CASE WHEN (seen.size, seen.modified) = (listed.size, listed.modified) THEN seen.since END AS unchanged_since,
+           CASE WHEN (seen.size, seen.modified) = (listed.size, listed.modified) THEN seen.unchanged_since END AS unchanged_since,
            known.name IS NOT NULL AS is_known
     FROM listed
     LEFT JOIN observed_files AS seen ON seen.profile = :profile AND seen.name = listed.name
@@ -24,7 +24,8 @@ WITH listed AS (
 ), noted AS (
     INSERT INTO observed_files (profile, name, size, modified)
     SELECT :profile, name, size, modified FROM compared WHERE unchanged_since IS NULL AND NOT is_known
-    ON CONFLICT (profile, name) DO UPDATE SET size = EXCLUDED.size, modified = EXCLUDED.modified, since = EXCLUDED.since
+    ON CONFLICT (profile, name) DO UPDATE
+    SET size = EXCLUDED.size, modified = EXCLUDED.modified, unchanged_since = EXCLUDED.unchanged_since
 )
 SELECT state, count(*) AS files,
        array_agg(name ORDER BY modified, name) FILTER (WHERE place <= coalesce(CAST(:limit AS bigint), place)) AS names

@@ -42,7 +42,7 @@ WITH asked AS (
 ), outcomes AS (
     SELECT *, payment_outcome(given, paid, remaining, settled_here, direction) AS outcome
     FROM (
-        SELECT *, coalesce(payments_leave(outstanding, given, paid, settled_here, direction) OVER (
+        SELECT *, coalesce(remaining_after_payments(outstanding, given, paid, settled_here, direction) OVER (
                       PARTITION BY fine_id ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
                   outstanding) AS remaining
         FROM payments

@@ -1,2 +1,2 @@
 -- One batch.
-SELECT * FROM batches WHERE id = :batch_id;
+SELECT * FROM batches_with_state WHERE id = :batch_id;

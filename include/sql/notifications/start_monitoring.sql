@@ -1,4 +1,4 @@
--- Begins to watch a job of a profile, or goes on; gives the moment since when.
-INSERT INTO monitored_jobs (job, profile, since) VALUES (:job, :profile, :now)
-ON CONFLICT (job, profile) DO UPDATE SET since = monitored_jobs.since
-RETURNING since;
+-- Starts to monitor a job of a profile unless it is monitored already; returns since when it is.
+INSERT INTO monitored_jobs (job, profile, monitored_since) VALUES (:job, :profile, :now)
+ON CONFLICT (job, profile) DO UPDATE SET monitored_since = monitored_jobs.monitored_since
+RETURNING monitored_since;

@@ -1,5 +1,5 @@
 -- The batch that a run of a profile sent again, if it did.
-SELECT batches.*, resends.requested_by, resends.delivered_at AS sent_again_at
-FROM resends JOIN batches ON batches.id = resends.batch_id
-WHERE batches.profile = :profile AND resends.run_id = :run_id
-ORDER BY resends.id DESC LIMIT 1;
+SELECT batches.*, deliveries.requested_by, deliveries.delivered_at AS sent_again_at
+FROM deliveries JOIN batches ON batches.id = deliveries.batch_id
+WHERE batches.profile = :profile AND deliveries.run_id = :run_id AND deliveries.kind = 'resend'
+ORDER BY deliveries.id DESC LIMIT 1;

@@ -1,2 +1,2 @@
 -- The batches that a run of a profile ended for other runs, oldest first.
-SELECT * FROM batches WHERE profile = :profile AND closed_by_run_id = :run_id ORDER BY id;
+SELECT * FROM batches_with_state WHERE profile = :profile AND closed_by_run_id = :run_id ORDER BY id;

@@ -8,7 +8,7 @@ FROM (
     FROM import_files
     JOIN import_records AS records ON records.file_id = import_files.id AND records.applied IS NOT NULL
     JOIN fines ON fines.id = records.fine_id
-    WHERE import_files.profile = :profile AND import_files.applied_by = :run_id
+    WHERE import_files.profile = :profile AND import_files.applied_by_run_id = :run_id
     GROUP BY fines.currency
 ) AS by_currency
 CROSS JOIN (
@@ -16,6 +16,6 @@ CROSS JOIN (
     FROM import_files
     JOIN import_records AS records ON records.file_id = import_files.id AND records.applied IS NOT NULL
     JOIN fines ON fines.id = records.fine_id
-    WHERE import_files.profile = :profile AND import_files.applied_by = :run_id
+    WHERE import_files.profile = :profile AND import_files.applied_by_run_id = :run_id
 ) AS of_all
 ORDER BY currency;

@@ -2,7 +2,8 @@
 -- The judged fines in sums: what is waived (reason NULL) and what stays, by reason and currency.
 SELECT reason, currency, count(*) AS fines,
        coalesce(sum(balance + outstanding) FILTER (WHERE balance + outstanding > 0), 0) AS charges,
-       coalesce(sum(balance + outstanding) FILTER (WHERE balance + outstanding < 0), 0) AS credits
+       coalesce(sum(balance + outstanding) FILTER (WHERE balance + outstanding < 0), 0) AS credits,
+       CAST(0 AS numeric) AS reversals    -- as in exports/summarize_candidates.sql; nothing here is exported
 FROM candidate_fines
 GROUP BY reason, currency
 ORDER BY reason NULLS FIRST, currency;

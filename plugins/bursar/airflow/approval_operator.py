@@ -12,7 +12,9 @@ from bursar.airflow.notifier import run_url, send
 from bursar.db.engine import ledger_engine
 from bursar.errors import BatchError
 from bursar.exports import approval, close
+from bursar.exports.approval import ApprovalAnswer
 from bursar.ledger.batches import Batch, BatchState, get_batch
+from bursar.ledger.jobs import Job
 from bursar.money import pluralize
 from bursar.notifications.messages import Message, approval_message
 from bursar.notifications.render import render_message
@@ -55,7 +57,7 @@ class ExportApprovalOperator(ApprovalOperator):
         if batch.state is BatchState.RELEASED:
             raise BatchError(f"Batch {batch.id} has been released, and its fines are open. Trigger the DAG again.")
         found = approval.request_approval(engine, batch.id, self.profile.export.approval)
-        if found is None or found.answer == "approved":
+        if found is None or found.answer is ApprovalAnswer.APPROVED:
             log.info("Batch %s (%s) %s.", batch.id, batch.state, "is approved" if found else "needs no approval")
             return
         if found.answer:
@@ -74,8 +76,8 @@ class ExportApprovalOperator(ApprovalOperator):
         )
         self.subject = f"Approve this export of {pluralize(batch.fines, 'fine')}?"
         self.body = self._preview(message, batch)
-        request = f"approval batch {batch.id} request {found.times_asked}"
-        send(engine, message, self.profile.notifications.completed_with_warnings, what=request)
+        dedup_key = f"approval batch {batch.id} request {found.times_asked}"
+        send(engine, message, self.profile.notifications.completed_with_warnings, dedup_key=dedup_key)
         super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
@@ -85,9 +87,9 @@ class ExportApprovalOperator(ApprovalOperator):
             BatchError: there was no answer in time.
         """
         batch, engine = self._get_batch(context), ledger_engine(ledger_url())
-        with record_task(engine, self.task_id, job="export", profile=batch.profile, run_id=batch.run_id):
+        with record_task(engine, self.task_id, job=Job.EXPORT, profile=batch.profile, run_id=batch.run_id):
             if event.get("error_type") == "timeout":
-                close.record_answer(engine, batch.id, "unanswered", by=None)
+                close.record_answer(engine, batch.id, ApprovalAnswer.UNANSWERED, by=None)
                 raise BatchError(
                     f"Nobody answered the request to approve batch {batch.id} within "
                     f"{pluralize(self.profile.export.approval.timeout_hours, 'hour')}. Nothing was uploaded. The batch "
@@ -98,7 +100,10 @@ class ExportApprovalOperator(ApprovalOperator):
         if answer in ([self.APPROVE], [self.REJECT]):
             user = event["responded_by_user"]
             close.record_answer(
-                engine, batch.id, "approved" if answer == [self.APPROVE] else "refused", by=user and user["name"]
+                engine,
+                batch.id,
+                ApprovalAnswer.APPROVED if answer == [self.APPROVE] else ApprovalAnswer.REFUSED,
+                by=user and user["name"],
             )
         super().execute_complete(context, event)
 

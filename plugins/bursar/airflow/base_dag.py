@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Concatenate, Literal, TypeVar
+from typing import Any, Concatenate, TypeVar
 
 import psycopg
 import sqlalchemy.exc
@@ -20,12 +20,10 @@ from airflow.sdk import (
 
 from bursar.airflow.report_task import record_task_of_run
 from bursar.errors import BursarError, TransientError
-from bursar.notifications.messages import JOBS
+from bursar.ledger.jobs import Job, ProfileJob
 from bursar.profiles import Profile
 from bursar.profiles.schedule import Schedule
-from bursar.reporting.run_report import Job
 
-Direction = Literal["export", "import"]
 RunT = TypeVar("RunT")
 
 # An error without a rule is retried: broken connections, locks, a ledger that restarts.
@@ -51,9 +49,9 @@ DEFAULT_ARGS: dict[str, Any] = {
 """Arguments of the tasks of all DAGs that report their runs."""
 
 
-def dag_id(profile: Profile, direction: Direction) -> str:
+def dag_id(profile: Profile, job: ProfileJob) -> str:
     """Returns the id of a profile's export or import DAG."""
-    return f"bursar_{direction}__{profile.code}"
+    return f"bursar_{job}__{profile.code}"
 
 
 def get_profile_code(dag_id: str) -> str:
@@ -61,11 +59,11 @@ def get_profile_code(dag_id: str) -> str:
     return dag_id.partition("__")[2]
 
 
-def base_dag(profile: Profile, direction: Direction, schedule: Schedule, **arguments: Any) -> DAG:  # noqa: ANN401
+def base_dag(profile: Profile, job: ProfileJob, schedule: Schedule, **arguments: Any) -> DAG:  # noqa: ANN401
     """Creates the DAG of a section of a profile, without tasks; `arguments` are passed on to Airflow."""
     return DAG(
-        dag_id=dag_id(profile, direction),
-        dag_display_name=JOBS[direction].format(profile.name),
+        dag_id=dag_id(profile, job),
+        dag_display_name=job.display_name(profile.name),
         description=profile.description,
         # Without start_date and with run_immediately=0 the first run is at the next date of the schedule. Otherwise
         # Airflow would immediately run the last date before the profile was added.
@@ -73,7 +71,7 @@ def base_dag(profile: Profile, direction: Direction, schedule: Schedule, **argum
         catchup=False,
         max_active_runs=1,
         is_paused_upon_creation=False,  # `active` in the profile is the switch
-        tags=["bursar", direction, profile.code],
+        tags=["bursar", job.value, profile.code],
         default_args=DEFAULT_ARGS,
         **arguments,
     )

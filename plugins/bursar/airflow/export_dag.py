@@ -12,7 +12,6 @@ from airflow.sdk.exceptions import AirflowSkipException
 from sqlalchemy import Engine
 
 from bursar.airflow import assets, config, connections
-from bursar.airflow.approval_operator import ExportApprovalOperator
 from bursar.airflow.base_dag import base_dag, task_of_run
 from bursar.airflow.dag_docs import export_docs
 from bursar.airflow.report_task import report_task
@@ -22,6 +21,8 @@ from bursar.db.engine import ledger_engine
 from bursar.exports import approval, build, close, selection, upload
 from bursar.exports.resend import get_resendable_batch, resend_batch
 from bursar.ledger.batches import Batch, BatchState
+from bursar.ledger.jobs import Job
+from bursar.ledger.totals import to_json
 from bursar.profiles import Profile, Settings
 from bursar.remote_files.base import RemoteFolder
 from bursar.work_dir import batch_folder, remove_folder
@@ -79,9 +80,9 @@ class ExportRun:
 def export_dag(profile: Profile, settings: Settings) -> DAG:
     """Builds the DAG of a profile's active export section; the same profile always gives the same DAG."""
     with base_dag(
-        profile, "export", profile.export.schedule, doc_md=export_docs(profile, settings), params=export_params()
+        profile, Job.EXPORT, profile.export.schedule, doc_md=export_docs(profile, settings), params=export_params()
     ) as dag:
-        task = partial(task_of_run, "export", profile, partial(ExportRun.from_context, profile, settings))
+        task = partial(task_of_run, Job.EXPORT, profile, partial(ExportRun.from_context, profile, settings))
         pool, ledger, files = config.server_pool(profile), assets.ledger_asset(), assets.exported_files_asset(profile)
 
         recover = task(recover_unfinished_batches, **pool)()
@@ -89,10 +90,13 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
         build = task(build_file)(select)
         upload = task(upload_file, **pool, inlets=[ledger], outlets=[files])(build)
         close = task(close_fines, outlets=[ledger])(upload)
-        report = report_task("export", profile)
+        report = report_task(Job.EXPORT, profile)
 
         recover >> select >> build >> upload >> close >> report
         if profile.export.approval.is_limited:
+            # Imported here: few profiles have limits, and the operator brings Airflow's human in the loop along.
+            from bursar.airflow.approval_operator import ExportApprovalOperator  # noqa: PLC0415
+
             build >> ExportApprovalOperator(task_id="wait_for_approval", profile=profile) >> upload
     return dag
 
@@ -139,8 +143,8 @@ def select_fines(run: ExportRun) -> SelectedBatch:
         "batch_id": batch.id,
         "users": batch.users,
         "fines": batch.fines,
-        "totals": batch.totals,
-        "skipped": batch.skipped,
+        "totals": to_json(batch.totals),
+        "skipped": to_json(batch.skipped),
     }
 
 
@@ -190,4 +194,4 @@ def upload_file(run: ExportRun, built: BuiltFile) -> UploadedFile:
 def close_fines(run: ExportRun, uploaded: UploadedFile) -> ClosedBatch:
     """Closes the fines of the delivered batch."""
     batch = close.close_fines(run.engine, uploaded["batch_id"])
-    return {"batch_id": batch.id, "fines": batch.fines, "totals": batch.totals}
+    return {"batch_id": batch.id, "fines": batch.fines, "totals": to_json(batch.totals)}

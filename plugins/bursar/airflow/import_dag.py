@@ -17,6 +17,8 @@ from bursar.airflow.task_summaries import AppliedFile, ArchivedFile, LoadedFile
 from bursar.db.engine import ledger_engine
 from bursar.errors import InputFileError
 from bursar.imports import apply, archive, load, rejects
+from bursar.ledger.jobs import Job
+from bursar.ledger.totals import to_json
 from bursar.profiles import Profile, Settings
 from bursar.remote_files.base import RemoteFolder
 
@@ -60,13 +62,13 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
     """
     with base_dag(
         profile,
-        "import",
+        Job.IMPORT,
         profile.import_.schedule,
         doc_md=import_docs(profile, settings),
         # A file is imported when it arrives, so a past day has none: Airflow refuses a backfill.
         allowed_run_types=["scheduled", "manual", "operator_triggered", "asset_triggered"],
     ) as dag:
-        task = partial(task_of_run, "import", profile, partial(ImportRun.from_context, profile, settings))
+        task = partial(task_of_run, Job.IMPORT, profile, partial(ImportRun.from_context, profile, settings))
         pool, ledger, files = config.server_pool(profile), assets.ledger_asset(), assets.payment_files_asset(profile)
         # Airflow shows these labels in the place of the numbers of mapped tasks.
         one_by_one = partial(task, max_active_tis_per_dagrun=1, map_index_template="{{ task.op_args[0].file_name }}")
@@ -80,7 +82,7 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
             load >> apply >> archive
 
         wait = PaymentFileSensor(task_id="wait_for_files", profile=profile)
-        report = report_task("import", profile)
+        report = report_task(Job.IMPORT, profile)
 
         wait >> import_file.expand(name=wait.output) >> report
     return dag
@@ -106,14 +108,14 @@ def load_file(run: ImportRun, name: str) -> LoadedFile:
         "size": file.size,
         "sha256": file.sha256,
         "records": file.records,
-        "totals": file.totals,
+        "totals": to_json(file.totals or {}),
     }
 
 
 def apply_payments(run: ImportRun, loaded: LoadedFile) -> AppliedFile:
     """Applies the payments of the file to the fines, once."""
     file = apply.apply_payments(run.engine, loaded["file_id"], run_id=run.run_id)
-    return {"file_id": file.id, "file_name": loaded["file_name"], "outcomes": file.outcomes}
+    return {"file_id": file.id, "file_name": loaded["file_name"], "outcomes": to_json(file.outcomes or {})}
 
 
 def archive_file(run: ImportRun, applied: AppliedFile) -> ArchivedFile:

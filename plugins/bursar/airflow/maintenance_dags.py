@@ -14,10 +14,11 @@ from bursar.airflow.connections import ledger_url
 from bursar.airflow.report_task import report_task
 from bursar.airflow.task_summaries import MaintenanceResult
 from bursar.db.engine import ledger_engine
-from bursar.notifications.messages import JOBS
+from bursar.ledger.jobs import Job, UserJob
+from bursar.ledger.totals import to_json
 from bursar.profiles import INCLUDE, Settings, load_settings
 from bursar.users import purging, waiving
-from bursar.users.maintenance_job import Job, MaintenanceJob
+from bursar.users.maintenance_job import MaintenanceJob
 
 AMOUNT_PATTERN = "^[0-9]{1,11}([.][0-9]{1,3})?$"
 
@@ -172,9 +173,9 @@ class MaintenanceRun:
 
 def purge_dag() -> DAG:
     """Builds the DAG of Purge User Records."""
-    with _maintenance_dag("bursar_purge_users", "purge", PURGE_FORM, PURGE_DOCUMENTATION) as dag:
-        purge = task_of_run("purge", None, MaintenanceRun.from_context, purge_users)()
-        report = report_task("purge", None)
+    with _maintenance_dag("bursar_purge_users", Job.PURGE, PURGE_FORM, PURGE_DOCUMENTATION) as dag:
+        purge = task_of_run(Job.PURGE, None, MaintenanceRun.from_context, purge_users)()
+        report = report_task(Job.PURGE, None)
 
         purge >> report
     return dag
@@ -182,9 +183,9 @@ def purge_dag() -> DAG:
 
 def waive_dag() -> DAG:
     """Builds the DAG of Bulk Fine Waiving."""
-    with _maintenance_dag("bursar_waive_fines", "waive", WAIVE_FORM, WAIVE_DOCUMENTATION) as dag:
-        waive = task_of_run("waive", None, MaintenanceRun.from_context, waive_fines)()
-        report = report_task("waive", None)
+    with _maintenance_dag("bursar_waive_fines", Job.WAIVE, WAIVE_FORM, WAIVE_DOCUMENTATION) as dag:
+        waive = task_of_run(Job.WAIVE, None, MaintenanceRun.from_context, waive_fines)()
+        report = report_task(Job.WAIVE, None)
 
         waive >> report
     return dag
@@ -202,10 +203,10 @@ def waive_fines(run: MaintenanceRun) -> MaintenanceResult:
     return _result(waiving.waive_fines(run.engine, params, run.settings, run_id=run.run_id, as_of=run.as_of))
 
 
-def _maintenance_dag(dag_id: str, job: Job, form: dict[str, Param], documentation: str) -> DAG:
+def _maintenance_dag(dag_id: str, job: UserJob, form: dict[str, Param], documentation: str) -> DAG:
     return DAG(
         dag_id=dag_id,
-        dag_display_name=JOBS[job],
+        dag_display_name=job.display_name(),
         doc_md=documentation,
         schedule=None,
         params=form,
@@ -222,6 +223,6 @@ def _result(job: MaintenanceJob) -> MaintenanceResult:
         "dry_run": job.dry_run,
         "users": job.users,
         "fines": job.fines,
-        "totals": job.totals,
-        "skipped": job.skipped,
+        "totals": to_json(job.totals),
+        "skipped": to_json(job.skipped),
     }

@@ -32,10 +32,10 @@ def send_metrics(engine: Engine, report: RunReport) -> None:
     if not report.dry_run:
         stats.incr("bursar.fines", report.fines, tags=job)
         for currency, sums in report.totals.items():
-            stats.incr("bursar.money", _thousandths(sums["charges"]), tags=job | {"currency": currency})
-            stats.incr("bursar.credits", -_thousandths(sums["credits"]), tags=job | {"currency": currency})
+            stats.incr("bursar.money", _thousandths(sums.charges), tags=job | {"currency": currency})
+            stats.incr("bursar.credits", -_thousandths(sums.credits), tags=job | {"currency": currency})
         for outcome, rejected in report.rejects.items():
-            stats.incr("bursar.rejects", rejected["records"], tags=profile | {"outcome": outcome})
+            stats.incr("bursar.rejects", rejected.records, tags=profile | {"outcome": outcome})
     with engine.connect() as connection:
         unsent = [batch for batch in get_unfinished_batches(connection, report.profile) if batch.delivered_at is None]
     ages = [(datetime.now(UTC) - batch.selected_at).total_seconds() for batch in unsent]
@@ -43,5 +43,5 @@ def send_metrics(engine: Engine, report: RunReport) -> None:
     stats.gauge("bursar.oldest_unsent_batch_age", max(ages, default=0), tags=profile)
 
 
-def _thousandths(amount: str) -> int:
-    return int(Decimal(amount) * 1000)
+def _thousandths(amount: Decimal) -> int:
+    return int(amount * 1000)

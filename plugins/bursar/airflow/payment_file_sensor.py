@@ -12,6 +12,7 @@ from bursar.airflow.report_task import record_task_of_run
 from bursar.db.engine import ledger_engine
 from bursar.errors import BursarError, TransientError
 from bursar.exports.close import clear_work_dirs
+from bursar.ledger.jobs import Job
 from bursar.money import pluralize
 from bursar.profiles import INCLUDE, Profile, load_settings
 
@@ -51,7 +52,7 @@ class PaymentFileSensor(BaseSensorOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:  # noqa: ANN401
         """Records how long the task has waited, and its error if the wait or the trigger has failed."""
-        with record_task_of_run(self.task_id, self.profile, "import", context, since=context["ti"].start_date):
+        with record_task_of_run(self.task_id, self.profile, Job.IMPORT, context, since=context["ti"].start_date):
             return super().resume_execution(next_method, next_kwargs, context)
 
     def execute_complete(self, context: Context, event: WaitResult) -> list[str]:  # noqa: ARG002

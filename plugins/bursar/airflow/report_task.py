@@ -22,19 +22,20 @@ from bursar.airflow.notifier import notify, run_url
 from bursar.airflow.task_summaries import ReportedRun
 from bursar.db.engine import ledger_engine, session_name
 from bursar.errors import BursarError
-from bursar.money import format_totals, pluralize
+from bursar.ledger.jobs import Job
 from bursar.profiles import INCLUDE, Profile, load_settings
 from bursar.reporting.build_report import build_export_report, build_import_report, build_maintenance_report
-from bursar.reporting.run_report import Job, Outcome, RunReport, delete_reports_before, record_report
+from bursar.reporting.run_description import describe_run
+from bursar.reporting.run_report import RunOutcome, RunReport, delete_reports_before, record_report
 from bursar.reporting.task_timings import get_interrupted_tasks, record_task
 
 log = logging.getLogger(__name__)
 
 _BUILDERS: dict[Job, Callable[..., RunReport]] = {
-    "export": build_export_report,
-    "import": build_import_report,
-    "purge": partial(build_maintenance_report, "purge"),
-    "waive": partial(build_maintenance_report, "waive"),
+    Job.EXPORT: build_export_report,
+    Job.IMPORT: build_import_report,
+    Job.PURGE: partial(build_maintenance_report, Job.PURGE),
+    Job.WAIVE: partial(build_maintenance_report, Job.WAIVE),
 }
 
 _UNREPORTED = (
@@ -118,7 +119,7 @@ def report_run(job: Job, profile: Profile | None, context: Context) -> ReportedR
     _write_note(context, report)  # before the task waits for a mail server
     report = notify(report, profile, run_url(ti.dag_id, run_id))
     _write_note(context, report)  # with the notifications that were not sent
-    if report.outcome is Outcome.FAILED:
+    if report.outcome is RunOutcome.FAILED:
         raise AirflowFailException("The run failed, and its report is recorded. See the tasks before this one.")
     return {"outcome": report.outcome}
 
@@ -134,7 +135,7 @@ def notify_of_missing_report(job: Job, profile: Profile | None, context: Context
         run_id=context["run_id"],
         started_at=dag_run.start_date or dag_run.run_after,
         ended_at=datetime.now(UTC),
-        outcome=Outcome.FAILED,
+        outcome=RunOutcome.FAILED,
         messages=(_UNREPORTED.format(_reason(context.get("exception"))),),
     )
     notify(report, profile, run_url(context["ti"].dag_id, context["run_id"]))
@@ -159,18 +160,9 @@ def _stage(task_id: str) -> str:
     return re.sub(r"_\d+$", "", task_id.rpartition(".")[2])
 
 
-def _headline(report: RunReport) -> str:
-    parts = [report.outcome + (" (dry run)" if report.dry_run else "")]
-    if report.fines:
-        parts.append(
-            f"{pluralize(report.fines, 'fine')} of {pluralize(report.users, 'user')}, {format_totals(report.net)}"
-        )
-    return ", ".join(parts)
-
-
 def _write_note(context: Context, report: RunReport) -> None:
     context["ti"].xcom_push(
-        key=run_listener.NOTE, value=run_listener.format_note(_headline(report), list(report.messages))
+        key=run_listener.NOTE, value=run_listener.format_note(describe_run(report), list(report.messages))
     )
 
 

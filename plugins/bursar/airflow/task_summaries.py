@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 Totals = Mapping[str, Mapping[str, str]]
-"""As in `Batch`: charges and credits by currency."""
+"""Charges and credits by currency, in the stored form of `bursar.ledger.totals`."""
 
 
 class RecoveredBatch(TypedDict):
@@ -61,7 +61,7 @@ class LoadedFile(TypedDict):
     size: int
     sha256: str
     records: int | None
-    totals: Mapping[str, str] | None
+    totals: Mapping[str, str]
 
 
 class AppliedFile(TypedDict):
@@ -69,7 +69,7 @@ class AppliedFile(TypedDict):
 
     file_id: int
     file_name: str
-    outcomes: Mapping[str, Any] | None
+    outcomes: Mapping[str, Any]
 
 
 class ArchivedFile(TypedDict):

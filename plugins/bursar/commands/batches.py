@@ -19,11 +19,13 @@ from bursar.commands.output import (
     print_facts,
     print_json,
     print_section,
+    print_table,
     print_totals,
 )
 from bursar.db.queries import query
-from bursar.exports import close, selection, upload
+from bursar.exports import close, upload
 from bursar.exports.build import build_file
+from bursar.exports.skip_reason import SkipReason
 from bursar.exports.upload_attempts import unclear_delivery
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.money import format_totals, pluralize
@@ -49,8 +51,7 @@ def list_batches(all_: bool, limit: int, output_format: str) -> None:  # noqa: F
     if not rows:
         console.print("No batch has been selected yet." if all_ else "Every batch has been completed or released.")
         return
-    table = make_table(("Batch", "Profile", "State", "Selected (UTC)"), ("Fines", "Net", "Resends"))
-    table.add_column("File", overflow="fold")
+    table = make_table(("Batch", "Profile", "State", "Selected (UTC)", "File"), ("Fines", "Net", "Resends"))
     for row in rows:
         batch = Batch.from_row(row)
         table.add_row(
@@ -58,12 +59,12 @@ def list_batches(all_: bool, limit: int, output_format: str) -> None:  # noqa: F
             sanitize(batch.profile),
             batch.state,
             format_moment(batch.selected_at),
+            sanitize(batch.file_name),
             f"{batch.fines:,}",
             format_totals(batch.net).replace(", ", "\n") if batch.net else "",
             str(row["resends"] or ""),
-            sanitize(batch.file_name),
         )
-    console.print(table)
+    print_table(table)
     if not all_:
         console.print(
             "\nThe next export run of a profile completes its batches. So does clearing the failed task in Airflow."
@@ -92,7 +93,7 @@ def show_batch(batch: int, output_format: str) -> None:
             "As of": f"{format_moment(found.as_of)} UTC",
             "Selected": f"{format_moment(found.selected_at)} UTC",
             "Delivered": f"{format_moment(found.delivered_at)} UTC" if found.delivered_at else "",
-            "Confirmed by": row["delivery_confirmed_by"] or "",
+            "Confirmed by": row["confirmed_by"] or "",
             "Closed": f"{format_moment(found.closed_at)} UTC" if found.closed_at else "",
             "File": found.file_name,
             "Size": pluralize(found.file_size, "byte") if found.file_size is not None else "",
@@ -107,12 +108,12 @@ def show_batch(batch: int, output_format: str) -> None:
         ("Users", "Fines", "Net"),
         [
             (
-                selection.SKIP_REASONS.get(reason, reason),
-                f"{left['users']:,}",
-                f"{left['fines']:,}",
-                format_totals(left["net"]),
+                SkipReason.describe(reason),
+                f"{left.users:,}",
+                f"{left.fines:,}",
+                format_totals(left.net),
             )
-            for reason, left in selection.sort_by_reason(found.skipped).items()
+            for reason, left in SkipReason.sort(found.skipped).items()
         ],
     )
     print_section(
@@ -193,7 +194,7 @@ def _get_fields(row: RowMapping) -> dict[str, Any]:
         "users": batch.users,
         "fines": batch.fines,
         "totals": plain_totals(batch.totals),
-        "skipped": plain_counts(selection.sort_by_reason(batch.skipped)),
+        "skipped": plain_counts(SkipReason.sort(batch.skipped)),
         "file_name": batch.file_name,
         "file_size": batch.file_size,
         "sha256": batch.sha256,

@@ -7,14 +7,23 @@ import click
 from sqlalchemy import Connection, Row
 
 from bursar.commands.context import console, get_engine, sanitize
-from bursar.commands.output import format_moment, format_option, make_table, plain_amount, print_facts, print_json
+from bursar.commands.output import (
+    format_moment,
+    format_option,
+    make_table,
+    plain_amount,
+    print_facts,
+    print_json,
+    print_table,
+)
 from bursar.db.queries import query
 from bursar.errors import BursarError
+from bursar.ledger.journal import EntryType
 from bursar.money import format_money
 
-FACTS = ("id", "status", "fine_fee_type", "currency", "amount", "balance", "outstanding", "pending_reversal",
+FACTS = ("status", "fine_fee_type", "currency", "amount", "balance", "outstanding", "pending_reversal",
          "created_at", "patron_name", "primary_id", "owner_library", "title", "barcode", "comment", "source_id",
-         "reverses", "reversed_by_credits", "claimed_by", "reversal_claimed_by")  # fmt: skip
+         "reverses", "claimed_by", "reversal_claimed_by")  # fmt: skip
 ENTRY_FACTS = ("posted_at", "entry_type", "balance_change", "outstanding_change", "comment", "batch_id", "file_name",
                "remote_folder", "transaction_id", "reversed_transaction_id", "payment_file", "payment_line", "outcome",
                "credit_amount", "reason")  # fmt: skip
@@ -56,7 +65,11 @@ def _fetch(connection: Connection, statement: str, fine_id: int) -> list[Row[Any
 
 def _get_fields(connection: Connection, fine_id: int) -> dict[str, Any]:
     (fine,) = _fetch(connection, "get_fine", fine_id)
-    return _plain(fine, FACTS, fine.currency) | {
+    credits_ = (fine.reversed_by_credits or "").split(", ")
+    return {
+        "fine": fine.id,
+        **_plain(fine, FACTS, fine.currency),
+        "reversed_by": [int(credit) for credit in credits_ if credit],
         "journal": [
             _plain(entry, ENTRY_FACTS, fine.currency) for entry in _fetch(connection, "list_journal_entries", fine_id)
         ],
@@ -95,8 +108,7 @@ def _print_fine(connection: Connection, fine_id: int) -> None:
             "Being reversed": f"in batch {fine.reversal_claimed_by}" if fine.reversal_claimed_by else "",
         }
     )
-    journal = make_table(("  Date (UTC)", "Entry"), ("Balance", "Outstanding"))
-    journal.add_column("Details", overflow="fold")
+    journal = make_table(("  Date (UTC)", "Entry"), ("Balance", "Outstanding"), ("Details",))
     for entry in _fetch(connection, "list_journal_entries", fine_id):
         changes = (entry.balance_change, entry.outstanding_change)
         journal.add_row(
@@ -112,7 +124,9 @@ def _print_fine(connection: Connection, fine_id: int) -> None:
         requested = f", requested by {resend.requested_by}" if resend.requested_by else ""
         details = f"batch {resend.batch_id}: {resend.remote_folder}/{resend.file_name}{requested}"
         journal.add_row(f"  {format_moment(resend.delivered_at)}", "RESENT", "", "", sanitize(details))
-    console.print(journal)
+    console.print()
+    print_table(journal)
+    console.print()
     console.print(
         f"  Owed at the library [bold]{format_money(fine.balance, fine.currency)}[/], "
         f"outstanding at the bursar [bold]{format_money(fine.outstanding, fine.currency)}[/]"
@@ -148,10 +162,10 @@ def _describe_entry(entry: Row[Any], fine: Row[Any]) -> str:
         line = f", line {entry.payment_line}: {entry.outcome}{credit}" if entry.payment_line else ""
         reason = f": {entry.reason}" if entry.reason else ""
         return f"{entry.payment_file}{line}{reason}"
-    if entry.entry_type == "REVERSED" and not entry.transaction_id:
+    if entry.entry_type == EntryType.REVERSED and not entry.transaction_id:
         other = f"fine {fine.reverses}, which it reverses" if fine.reverses else "the credit that reverses it"
         return f"batch {entry.batch_id}: offset against {other}"
-    if entry.entry_type == "REVERSED":
+    if entry.entry_type == EntryType.REVERSED:
         return (
             f"{entry.file_name}, transaction {entry.transaction_id}, batch {entry.batch_id}, reverses "
             f"{format_money(-entry.reversal_change, fine.currency)} of transaction {entry.reversed_transaction_id}"

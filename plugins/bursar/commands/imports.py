@@ -7,10 +7,19 @@ import click
 from sqlalchemy import Row
 
 from bursar.commands.context import console, get_engine, sanitize
-from bursar.commands.output import format_moment, format_option, limit_option, make_table, plain_counts, print_json
+from bursar.commands.output import (
+    format_moment,
+    format_option,
+    limit_option,
+    make_table,
+    plain_counts,
+    print_json,
+    print_table,
+)
 from bursar.db.queries import query
 from bursar.imports.rejects import write_rejects
-from bursar.ledger.import_files import get_import_file, sort_outcomes
+from bursar.ledger.import_files import PaymentOutcome, get_import_file
+from bursar.ledger.totals import OutcomeTotals, read_outcomes
 
 
 @click.group()
@@ -36,11 +45,11 @@ def list_imports(profile: str | None, limit: int, output_format: str) -> None:
             else f"No file has come for profile {sanitize(profile)}."
         )
         return
-    table = make_table(("File", "Profile", "Name", "State", "Registered (UTC)"), ("Records",))
-    table.add_column("Outcomes")
-    table.add_column("Archived as", overflow="fold")
+    table = make_table(
+        ("File", "Profile", "Name", "State", "Registered (UTC)"), ("Records",), ("Outcomes", "Archived as")
+    )
     for file in files:
-        outcomes = [f"{one['records']:,} {name}" for name, one in sort_outcomes(file.outcomes or {}).items()]
+        outcomes = [f"{one.records:,} {name}" for name, one in _get_outcomes(file).items()]
         table.add_row(
             str(file.id),
             sanitize(file.profile),
@@ -51,7 +60,7 @@ def list_imports(profile: str | None, limit: int, output_format: str) -> None:
             sanitize(file.rejection) if file.rejection else "\n".join(map(sanitize, outcomes)),
             sanitize(file.archived_path or ""),
         )
-    console.print(table)
+    print_table(table)
 
 
 def _get_fields(file: Row[Any]) -> dict[str, Any]:
@@ -66,10 +75,14 @@ def _get_fields(file: Row[Any]) -> dict[str, Any]:
         "registered_at": file.registered_at,
         "applied_at": file.applied_at,
         "records": file.records,
-        "outcomes": plain_counts(sort_outcomes(file.outcomes or {})),
+        "outcomes": plain_counts(_get_outcomes(file)),
         "rejection": file.rejection,
         "archived_path": file.archived_path,
     }
+
+
+def _get_outcomes(file: Row[Any]) -> dict[str, OutcomeTotals]:
+    return PaymentOutcome.sort(read_outcomes(file.outcomes or {}))
 
 
 @imports.command("rejects")

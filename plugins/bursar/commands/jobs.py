@@ -5,7 +5,6 @@ import sys
 from typing import Any
 
 import click
-from sqlalchemy import Row
 
 from bursar.commands.context import console, get_engine, sanitize
 from bursar.commands.output import (
@@ -16,11 +15,13 @@ from bursar.commands.output import (
     plain_counts,
     plain_totals,
     print_json,
+    print_table,
 )
 from bursar.db.queries import query
 from bursar.errors import BursarError
-from bursar.money import format_totals, net_by_currency, pluralize
-from bursar.users.maintenance_job import KEEP_REASONS
+from bursar.money import format_totals, pluralize
+from bursar.users.keep_reason import KeepReason
+from bursar.users.maintenance_job import MaintenanceJob
 
 
 @click.group()
@@ -34,34 +35,33 @@ def jobs() -> None:
 def list_jobs(limit: int, output_format: str) -> None:
     """List the newest maintenance jobs: how many users and fines, and why others were kept. Changes nothing."""
     with get_engine().connect() as connection:
-        rows = connection.execute(query("commands/list_jobs"), {"limit": limit}).all()
+        rows = connection.execute(query("commands/list_jobs"), {"limit": limit}).mappings().all()
+    jobs_ = [MaintenanceJob.from_row(row) for row in rows]
     if output_format == "json":
-        print_json([_get_fields(job) for job in rows])
+        print_json([_get_fields(job) for job in jobs_])
         return
-    if not rows:
+    if not jobs_:
         console.print("No maintenance job has run yet.")
         return
-    table = make_table(("Job", "Kind", "Run", "Ended (UTC)"), ("Users", "Fines waived", "Net"))
-    table.add_column("Kept because")
-    for job in rows:
+    table = make_table(("Job", "Kind", "Ended (UTC)"), ("Users", "Fines waived", "Net"), ("Kept because",))
+    for job in jobs_:
         kept = (
-            f"{pluralize(left['users'], 'user')}: {sanitize(KEEP_REASONS.get(reason, reason))}"
+            f"{pluralize(left.users, 'user')}: {sanitize(KeepReason.describe(reason))}"
             for reason, left in job.skipped.items()
         )
         table.add_row(
             str(job.id),
             f"{job.job}{' (dry run)' if job.dry_run else ''}",
-            sanitize(job.run_id),
             format_moment(job.ended_at),
             f"{job.users:,}",
             f"{job.fines:,}",
-            format_totals(net_by_currency(job.totals)),
+            format_totals(job.net).replace(", ", "\n"),
             "\n".join(kept),
         )
-    console.print(table)
+    print_table(table)
 
 
-def _get_fields(job: Row[Any]) -> dict[str, Any]:
+def _get_fields(job: MaintenanceJob) -> dict[str, Any]:
     return {
         "job": job.id,
         "kind": job.job,
@@ -90,4 +90,4 @@ def write_results(job: int) -> None:
             query("commands/list_job_results"), {"job_id": job}, execution_options={"yield_per": 2_000}
         )
         for row in results:
-            writer.writerow((row.user_id, row.fine_id, row.outcome, KEEP_REASONS.get(row.reason, row.reason)))
+            writer.writerow((row.user_id, row.fine_id, row.outcome, KeepReason.describe(row.reason or "")))

@@ -7,10 +7,16 @@ from decimal import Decimal
 from typing import Any
 
 import click
+from rich.measure import Measurement
 from rich.table import Table
 
 from bursar.commands.context import console, sanitize
-from bursar.money import format_amount, format_money, net_by_currency
+from bursar.ledger.totals import OutcomeTotals, Skipped, Totals, read_amounts, to_json
+from bursar.money import format_amount, format_money
+
+GAP = 2
+MAX_WIDTH = 10_000
+MIN_WRAPPED_WIDTH = 24
 
 format_option = click.option(
     "--format",
@@ -54,32 +60,51 @@ def plain_amounts(amounts: Mapping[str, Decimal | str]) -> dict[str, str]:
     return {currency: plain_amount(amount, currency) for currency, amount in amounts.items()}
 
 
-def plain_totals(totals: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
-    """Returns totals as `Batch` has them as text for programs, each currency with its net amount."""
-    net = net_by_currency(totals)
+def plain_totals(totals: Totals) -> dict[str, dict[str, str]]:
+    """Returns totals as text for programs, each currency with its net amount."""
     return {
         currency: {
-            **{name: plain_amount(amount, currency) for name, amount in sums.items()},
-            "net": plain_amount(net[currency], currency),
+            name: plain_amount(amount, currency) for name, amount in (sums.to_json() | {"net": f"{sums.net:f}"}).items()
         }
         for currency, sums in totals.items()
     }
 
 
-def plain_counts(counts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Returns counts by reason or outcome, as `Batch.skipped` has them, with their amounts as text for programs."""
+def plain_counts(counts: Mapping[str, Skipped] | Mapping[str, OutcomeTotals]) -> dict[str, dict[str, Any]]:
+    """Returns counts by reason or outcome, with their amounts as text for programs."""
     return {
-        key: {name: plain_amounts(one) if isinstance(one, Mapping) else one for name, one in values.items()}
-        for key, values in counts.items()
+        key: {
+            name: plain_amounts(read_amounts(one)) if isinstance(one, Mapping) else one for name, one in values.items()
+        }
+        for key, values in to_json(counts).items()
     }
 
 
-def make_table(left: Sequence[str], right: Sequence[str] = ()) -> Table:
-    """Returns an empty table. The cells under the headings `right` are counts and amounts."""
-    table = Table(*left, box=None, padding=(0, 2, 0, 0))
+def make_table(left: Sequence[str], right: Sequence[str] = (), wrapped: Sequence[str] = ()) -> Table:
+    """Returns an empty table with headings from left to right.
+
+    Cells under the headings `right` are counts and amounts. Only cells under the headings `wrapped` break into lines.
+    """
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False)
+    for heading in left:
+        table.add_column(heading, no_wrap=True)
     for heading in right:
         table.add_column(heading, justify="right", no_wrap=True)
+    for heading in wrapped:
+        table.add_column(heading, overflow="fold")
     return table
+
+
+def print_table(table: Table) -> None:
+    """Prints a table without cutting off any cell. A screen that is too narrow shows long lines instead."""
+    options = console.options.update(width=MAX_WIDTH)
+    for column in table.columns:
+        widths = [Measurement.get(console, options, cell).maximum for cell in (column.header, *column.cells)]
+        column.min_width = max(widths) if column.no_wrap else min(max(widths), MIN_WRAPPED_WIDTH)
+    width = sum(column.min_width or 0 for column in table.columns) + GAP * (len(table.columns) - 1)
+    if width > console.width:
+        table.width = width
+    console.print(table, crop=False)
 
 
 def print_section(left: Sequence[str], right: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -89,7 +114,7 @@ def print_section(left: Sequence[str], right: Sequence[str], rows: Iterable[Sequ
         table.add_row(*map(sanitize, row))
     if table.row_count:
         console.print()
-        console.print(table)
+        print_table(table)
 
 
 def print_facts(facts: Mapping[str, str]) -> None:
@@ -99,11 +124,11 @@ def print_facts(facts: Mapping[str, str]) -> None:
             console.print(f"  {name + ':':22}{sanitize(value)}", soft_wrap=True)
 
 
-def print_totals(totals: Mapping[str, Mapping[str, str]]) -> None:
+def print_totals(totals: Totals) -> None:
     """Prints charges, credits and net amount of each currency, below facts."""
-    for code, net in net_by_currency(totals).items():
-        charges, credits_ = (format_money(totals[code][name], code) for name in ("charges", "credits"))
-        amounts = f"charges {charges}, credits {credits_}, net {format_money(net, code)}"
+    for code, sums in totals.items():
+        charges, credits_, net = (format_money(amount, code) for amount in (sums.charges, sums.credits, sums.net))
+        amounts = f"charges {charges}, credits {credits_}, net {net}"
         console.print(f"  {'':22}{sanitize(amounts)}", soft_wrap=True)
 
 

@@ -8,10 +8,11 @@ import click
 import pendulum
 
 from bursar.commands.context import console, get_engine, get_profile, get_settings, sanitize, strip_controls
-from bursar.commands.output import format_moment, make_table
+from bursar.commands.output import format_moment, make_table, print_table
 from bursar.errors import BursarError, MissingFolderError
 from bursar.exports import selection
 from bursar.exports.identifier_pattern import pattern_error
+from bursar.exports.skip_reason import SkipReason
 from bursar.moments import parse_moment
 from bursar.money import format_money, format_totals, pluralize
 from bursar.profiles import INCLUDE, ProfileError, load_profiles
@@ -90,19 +91,17 @@ def preview_export(code: str, as_of: str | None, limit: int) -> None:
         f"\n[bold green]Would be exported:[/] {pluralize(taken.fines, 'fine')} of {pluralize(taken.users, 'user')}"
     )
     for currency, sums in taken.totals.items():
-        reversals = f" (of them reversals {format_money(sums['reversals'], currency)})" if "reversals" in sums else ""
+        reversals = f" (of them reversals {format_money(sums.reversals, currency)})" if sums.reversals else ""
         console.print(
-            f"  charges {format_money(sums['charges'], currency)}, credits "
-            f"{format_money(sums['credits'], currency)}{reversals}"
+            f"  charges {format_money(sums.charges, currency)}, credits "
+            f"{format_money(sums.credits, currency)}{reversals}"
         )
     _print_fines(groups.get(None, []), taken.fines)
-    for reason, left in selection.sort_by_reason(taken.skipped).items():
-        counts = (
-            f"{pluralize(left['fines'], 'fine')} of {pluralize(left['users'], 'user')}, {format_totals(left['net'])}"
-        )
-        words = sanitize(selection.SKIP_REASONS.get(reason, reason))
-        console.print(f"\n[bold yellow]Would be skipped:[/] {words}: {counts}")
-        _print_fines(groups.get(reason, []), left["fines"])
+    for reason, left in SkipReason.sort(taken.skipped).items():
+        counts = f"{pluralize(left.fines, 'fine')} of {pluralize(left.users, 'user')}, {format_totals(left.net)}"
+        words = sanitize(SkipReason.describe(reason))
+        console.print(f"\n[bold yellow]Would be skipped[/] ({words}): {counts}")
+        _print_fines(groups.get(reason, []), left.fines)
 
 
 def _print_fines(decisions: list[selection.FineDecision], of: int) -> None:
@@ -117,7 +116,7 @@ def _print_fines(decisions: list[selection.FineDecision], of: int) -> None:
                 format_moment(decision.created_at),
                 format_money(decision.amount, decision.currency),
             )
-        console.print(table)
+        print_table(table)
         if len(decisions) < of:
             console.print(f"  ... and {of - len(decisions):,} more; a higher --limit shows them")
 

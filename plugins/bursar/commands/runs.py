@@ -18,21 +18,21 @@ from bursar.commands.output import (
     print_facts,
     print_json,
     print_section,
+    print_table,
     print_totals,
 )
 from bursar.db.queries import query
 from bursar.errors import BursarError
-from bursar.exports import selection
-from bursar.money import format_amount, format_totals, pluralize
-from bursar.reporting.run_report import Outcome, RunReport
-from bursar.users import maintenance_job
+from bursar.ledger.import_files import PaymentOutcome
+from bursar.money import format_amount
+from bursar.reporting.run_description import describe_outcome, describe_result, make_tables, sort_reasons
+from bursar.reporting.run_report import RunOutcome, RunReport
 
-REASON_TEXTS = {**selection.SKIP_REASONS, **maintenance_job.KEEP_REASONS}
 COLORS = {
-    Outcome.COMPLETED: "green",
-    Outcome.WITH_WARNINGS: "yellow",
-    Outcome.NOTHING_TO_DO: "dim",
-    Outcome.FAILED: "bold red",
+    RunOutcome.COMPLETED: "green",
+    RunOutcome.WITH_WARNINGS: "yellow",
+    RunOutcome.NOTHING_TO_DO: "dim",
+    RunOutcome.FAILED: "bold red",
 }
 
 
@@ -59,15 +59,14 @@ def list_runs(profile: str | None, limit: int, output_format: str) -> None:
             else f"No run of profile {sanitize(profile)} has been recorded."
         )
         return
-    table = make_table(("Run", "Started (UTC)", "Profile", "Job", "Outcome"))
-    for column in table.columns[:-1]:
-        column.no_wrap = True
-    table.columns[-1].min_width = 14
-    for heading in ("Duration", "Users", "Fines", "Charges", "Credits", "Net", ""):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table = make_table(
+        ("Run", "Started (UTC)", "Profile", "Job"),
+        ("Duration", "Users", "Fines", "Charges", "Credits", "Net", ""),
+        ("Outcome",),
+    )
     for row in rows:
         table.add_row(str(row["id"]), *_get_cells(RunReport.from_row(row)))
-    console.print(table)
+    print_table(table)
     console.print(f"\n[dim]`bin/bursar runs show {rows[0]['id']}` shows a run in full.[/]")
 
 
@@ -102,8 +101,8 @@ def _get_fields(row: RowMapping) -> dict[str, Any]:
         "fines": report.fines,
         "totals": plain_totals(report.totals),
         "files": report.files,
-        "skipped": plain_counts(report.skipped),
-        "rejects": plain_counts(report.rejects),
+        "skipped": plain_counts(sort_reasons(report.skipped)),
+        "rejects": plain_counts(PaymentOutcome.sort(report.rejects)),
         "task_seconds": dict(report.task_timings),
         "messages": report.messages,
     }
@@ -114,19 +113,19 @@ def _get_cells(report: RunReport) -> list[str]:
         format_moment(report.started_at),
         sanitize(report.profile or ""),
         report.job,
-        _format_outcome(report),
         format_duration(report.ended_at - report.started_at),
         f"{report.users:,}",
         f"{report.fines:,}",
-        "\n".join(format_amount(sums["charges"], code) for code, sums in report.totals.items()),
-        "\n".join(format_amount(sums["credits"], code) for code, sums in report.totals.items()),
+        "\n".join(format_amount(sums.charges, code) for code, sums in report.totals.items()),
+        "\n".join(format_amount(sums.credits, code) for code, sums in report.totals.items()),
         "\n".join(format_amount(net, code) for code, net in report.net.items()),
         "\n".join(map(sanitize, report.totals)),
+        _format_outcome(report),
     ]
 
 
 def _format_outcome(report: RunReport) -> str:
-    return f"[{COLORS[report.outcome]}]{report.outcome}[/]{' (dry run)' if report.dry_run else ''}"
+    return f"[{COLORS[report.outcome]}]{describe_outcome(report)}[/]"
 
 
 def _print_run(report: RunReport) -> None:
@@ -139,28 +138,14 @@ def _print_run(report: RunReport) -> None:
             "As of": f"{format_moment(report.as_of)} UTC" if report.as_of else "",
             "Started": f"{format_moment(report.started_at)} UTC, took {duration}",
             "Files": ", ".join(report.files) or "none",
-            "Fines": f"{pluralize(report.fines, 'fine')} of {pluralize(report.users, 'user')}",
+            "Result": describe_result(report),
         }
     )
     print_totals(report.totals)
     for message in report.messages:
         console.print(f"\n  [yellow]![/] {sanitize(message)}")
-    print_section(
-        ("Skipped because",),
-        ("Users", "Fines", "Net"),
-        [
-            (REASON_TEXTS.get(reason, reason), f"{left['users']:,}", f"{left['fines']:,}", format_totals(left["net"]))
-            for reason, left in sorted(report.skipped.items())
-        ],
-    )
-    print_section(
-        ("Payments without effect",),
-        ("Records", "Amounts"),
-        [
-            (outcome, f"{one['records']:,}", format_totals(one["sums"]))
-            for outcome, one in sorted(report.rejects.items())
-        ],
-    )
+    for section in make_tables({}, report.skipped, report.rejects):
+        print_section((section.title,), section.columns[1:], section.rows)
     print_section(
         ("Task",),
         ("Duration",),

@@ -3,17 +3,24 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from enum import StrEnum
 
 from sqlalchemy import Connection, Engine
 
 from bursar.db.queries import query
 from bursar.errors import BatchError
 from bursar.ledger.batches import Batch, BatchState, get_batch
+from bursar.ledger.totals import read_amounts
 from bursar.money import format_money, pluralize
 from bursar.profiles.monitoring import Approval
 
-Answer = Literal["approved", "refused", "unanswered"]
+
+class ApprovalAnswer(StrEnum):
+    """The recorded answer to a request for approval."""
+
+    APPROVED = "approved"
+    REFUSED = "refused"
+    UNANSWERED = "unanswered"
 
 
 @dataclass(frozen=True)
@@ -24,7 +31,7 @@ class ApprovalRequest:
     """
 
     reasons: tuple[str, ...]
-    answer: Answer | None
+    answer: ApprovalAnswer | None
     answered_by: str | None
     times_asked: int
 
@@ -54,12 +61,12 @@ def require_approved(engine: Engine, batch_id: int, limits: Approval) -> None:
     with engine.begin() as connection:
         found = get_batch(connection, batch_id, lock=True)
         needed = _get_or_create_request(connection, found, limits)
-    if needed and needed.answer != "approved":
+    if needed and needed.answer is not ApprovalAnswer.APPROVED:
         raise BatchError(f"Batch {batch_id} was not uploaded: {_reason(needed)}. {_advice(found, needed)}")
 
 
 def _reason(needed: ApprovalRequest) -> str:
-    if needed.answer == "refused":
+    if needed.answer is ApprovalAnswer.REFUSED:
         return f"{needed.answered_by} refused it"
     if needed.answer:
         return "nobody answered in time whether it may go"
@@ -83,7 +90,10 @@ def _advice(found: Batch, needed: ApprovalRequest) -> str:
 def get_request(connection: Connection, batch_id: int) -> ApprovalRequest | None:
     """What is known about a batch that had to wait; None if it did not have to."""
     row = connection.execute(query("exports/get_approval"), {"batch_id": batch_id}).one_or_none()
-    return ApprovalRequest(tuple(row.reasons), row.answer, row.answered_by, row.times_asked) if row else None
+    if row is None:
+        return None
+    answer = ApprovalAnswer(row.answer) if row.answer else None
+    return ApprovalRequest(tuple(row.reasons), answer, row.answered_by, row.times_asked)
 
 
 def _get_or_create_request(connection: Connection, found: Batch, limits: Approval) -> ApprovalRequest | None:
@@ -107,10 +117,11 @@ def _exceeded_limits(connection: Connection, found: Batch, limits: Approval) -> 
         yield f"{pluralize(found.fines, 'fine')}: more than the limit of {limits.max_fines:,}."
     if limits.max_amount is not None:
         for currency, sums in found.totals.items():
-            for kind, amount in sums.items():
-                if abs(Decimal(amount)) > limits.max_amount:
-                    limit = format_money(str(limits.max_amount), currency)
-                    yield f"{kind.capitalize()} of {format_money(amount, currency)}: more than the limit of {limit}."
+            parts = {"Charges": sums.charges, "Credits": sums.credits, "Reversals": sums.reversals}
+            for name, amount in parts.items():
+                if abs(amount) > limits.max_amount:
+                    limit = format_money(Decimal(limits.max_amount), currency)
+                    yield f"{name} of {format_money(amount, currency)}: more than the limit of {limit}."
     if limits.max_ratio_to_median is not None:
         yield from _exceeded_ratios(connection, found, limits.max_ratio_to_median)
 
@@ -121,10 +132,11 @@ def _exceeded_ratios(connection: Connection, found: Batch, times: int) -> Iterab
         return
     if found.fines > times * usual.fines:
         yield f"{pluralize(found.fines, 'fine')}: more than {times} times the usual {usual.fines:,}."
+    medians = read_amounts(usual.charges)
     for currency, sums in found.totals.items():
-        median = Decimal(usual.charges.get(currency, "0"))
-        if Decimal(sums["charges"]) > times * median:
+        median = medians.get(currency, Decimal(0))
+        if sums.charges > times * median:
             yield (
-                f"Charges of {format_money(sums['charges'], currency)}: more than {times} times the usual "
+                f"Charges of {format_money(sums.charges, currency)}: more than {times} times the usual "
                 f"{format_money(median, currency)}."
             )

@@ -11,6 +11,7 @@ from bursar.db.partitions import count_partitions, run_partitioned
 from bursar.db.queries import query
 from bursar.errors import BatchError, UnclearDeliveryError
 from bursar.exports import approval
+from bursar.exports.approval import ApprovalAnswer
 from bursar.exports.upload import OpenFolder, upload_file
 from bursar.exports.upload_attempts import unclear_delivery
 from bursar.exports.upload_lock import upload_lock
@@ -73,7 +74,8 @@ def close_partition(found: Batch, connection: Connection, partition: Mapping[str
     fines = connection.execute(query("exports/claim_partition"), this).scalar()
     if fines is None:
         return
-    if not connection.execute(query("exports/is_delivered"), this).scalar_one():
+    connection.execute(query("ledger/lock_batch_for_closing"), this)
+    if get_batch(connection, found.id).state is not BatchState.DELIVERED:
         raise BatchError(f"Batch {found.id} was closed or released meanwhile; this changed nothing.")
     connection.execute(query("exports/lock_reversed_charges"), this)
     entries = connection.execute(query("exports/post_export_entries"), this).rowcount
@@ -106,7 +108,7 @@ def release_batch(
         TransientError: a worker is delivering it at this moment.
     """
     with upload_lock(engine, batch_id), engine.begin() as connection:
-        connection.execute(query("exports/lock_out_batch"), {"batch_id": batch_id})
+        connection.execute(query("ledger/lock_batch_exclusively"), {"batch_id": batch_id})
         found = get_batch(connection, batch_id)
         if found.state is BatchState.RELEASED:
             return found
@@ -138,7 +140,7 @@ def clear_work_dirs(engine: Engine, work_dir: Path) -> int:
     return sum(sweep(folder, unfinished) for folder in sorted(work_dir.glob("*")) if folder.is_dir())
 
 
-def record_answer(engine: Engine, batch_id: int, answer: approval.Answer, *, by: str | None) -> Batch:
+def record_answer(engine: Engine, batch_id: int, answer: ApprovalAnswer, *, by: str | None) -> Batch:
     """Records the answer to a request for approval, and releases the batch unless it is approved.
 
     The first answer counts. A repeated call completes one that was killed.
@@ -155,7 +157,7 @@ def record_answer(engine: Engine, batch_id: int, answer: approval.Answer, *, by:
             raise BatchError(f"Batch {batch_id} was {known.answer if known else 'not asked about'} before.")
         found = get_batch(connection, batch_id)
     log.info("Batch %s is %s by %s.", batch_id, answer, by or "nobody")
-    return found if answer == "approved" else release_batch(engine, batch_id)
+    return found if answer is ApprovalAnswer.APPROVED else release_batch(engine, batch_id)
 
 
 def recover_unfinished_batches(

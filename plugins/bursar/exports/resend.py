@@ -1,4 +1,4 @@
-"""Sending a batch again: the very same bytes, to the same folder, because a person asks for it.
+"""Resend: the same file of a batch is delivered to the same folder again, because a person asks for it.
 
 The bursar lost the file, or read half of it. Nothing is selected and nothing closed: the fines were exported before,
 and the transaction ids in the file are those that the bursar knows. Each run sends a batch again at most once, whatever
@@ -8,15 +8,15 @@ fails on the way, by the steps of `upload`.
 import logging
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import Engine
 
-from bursar.db.queries import query
 from bursar.errors import BatchError, RemoteFolderError
 from bursar.exports.build import build_file
 from bursar.exports.upload import OpenFolder
-from bursar.exports.upload_attempts import Upload, resume_upload
+from bursar.exports.upload_attempts import Upload, check_not_unclear, resume_upload
 from bursar.exports.upload_lock import upload_lock
-from bursar.ledger.batches import Batch, BatchState, Step, get_batch
+from bursar.ledger.batches import Batch, BatchState, get_batch
+from bursar.ledger.deliveries import DeliveryState, request_delivery
 from bursar.money import pluralize
 from bursar.remote_files.base import RemoteFolder
 from bursar.work_dir import batch_folder, hold_folder, remove_folder
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def get_resendable_batch(engine: Engine, profile: str, batch_id: int) -> Batch:
-    """A batch that can be sent again: one of this profile that was delivered, and has fines.
+    """Returns a batch that can be sent again: one of this profile that has fines and was delivered.
 
     Raises:
         BatchError: there is no such batch, or it can't be sent again; the message says what to do.
@@ -37,7 +37,7 @@ def get_resendable_batch(engine: Engine, profile: str, batch_id: int) -> Batch:
     if found.state is not BatchState.CLOSED or not found.fines:
         what = "empty" if found.state is BatchState.CLOSED else found.state
         raise BatchError(
-            f"Batch {batch_id} is {what}, and only what was delivered and closed can be sent again. "
+            f"Batch {batch_id} is {what}, and only a closed batch with fines can be sent again. "
             "`bin/bursar batches list --all` lists what was sent."
         )
     return found
@@ -53,67 +53,43 @@ def resend_batch(
     open_folder: OpenFolder,
     work_dir: Path,
 ) -> Batch:
-    """Brings the file of a closed batch into its folder once more and records who asked for it; once in a run.
+    """Delivers the file of a closed batch once more and records who asked for it; once in a run.
 
     Raises:
         TransientError: the server can't be reached, or another worker is sending this batch: try again.
-        RemoteFolderError: the server refuses, or the file still lies there.
+        RemoteFolderError: the server rejects it, or the file is still there.
+        UnclearDeliveryError: the server acknowledged the file of this run and then had no such file.
         BatchError: the batch can't be sent again, its file can't be built as it was, or the connection leads elsewhere.
     """
     found = get_resendable_batch(engine, profile, batch_id)
     with hold_folder(batch_folder(work_dir, batch_id)):
         document = build_file(engine, batch_id, work_dir)
         with upload_lock(engine, batch_id) as lock:
-            resend = _request(engine, batch_id, run_id, requested_by)
-            if resend.state == BatchState.DELIVERED:
-                log.info("This run sent batch %s again before, at %s.", batch_id, resend.delivered_at)
+            with engine.begin() as connection:
+                delivery = request_delivery(connection, batch_id, "resend", run_id, requested_by)
+            if delivery.state is DeliveryState.DELIVERED:
+                log.info("This run sent batch %s again before, at %s.", batch_id, delivery.delivered_at)
                 return found
-
-            def record(connection: Connection, step: Step, after: BatchState, **facts: str | None) -> None:
-                assignments = ", ".join([f"{step}_at = clock_timestamp()", *(f"{name} = :{name}" for name in facts)])
-                moved = connection.execute(
-                    text(f"UPDATE resends SET {assignments} WHERE id = :id AND state = :after"),
-                    {"id": resend.id, "after": after, **facts},
-                )
-                if not moved.rowcount:
-                    raise BatchError(f"Another worker has gone on with resending batch {batch_id}; this one stopped.")
-
+            check_not_unclear(found, delivery)
             with open_folder(found) as folder:
-                _check_folder(found, folder, is_new=resend.state == BatchState.BUILT)
+                _check_folder(found, folder, is_new=delivery.state is DeliveryState.REQUESTED)
                 resume_upload(
-                    Upload(
-                        engine=engine,
-                        batch=found,
-                        resend_id=resend.id,
-                        state=BatchState(resend.state),
-                        part_name=resend.part_name,
-                        document=document,
-                        folder=folder,
-                        lock=lock,
-                        record=record,
-                    )
+                    Upload(engine=engine, batch=found, delivery=delivery, document=document, folder=folder, lock=lock)
                 )
     remove_folder(batch_folder(work_dir, batch_id))
     log.info("Sent batch %s again: %s, the same %s.", batch_id, found.file_name, pluralize(document.size, "byte"))
     return found
 
 
-def _request(engine: Engine, batch_id: int, run_id: str, requested_by: str | None) -> Row:  # type: ignore[type-arg]
-    this = {"batch_id": batch_id, "run_id": run_id}
-    with engine.begin() as connection:
-        connection.execute(query("exports/insert_resend"), this | {"requested_by": requested_by})
-        return connection.execute(query("exports/get_resend"), this).one()
-
-
 def _check_folder(found: Batch, folder: RemoteFolder, *, is_new: bool) -> None:
     if folder.address != found.remote_folder:
         raise BatchError(
-            f"Batch {found.id} went to {found.remote_folder}, but connection {found.sftp_connection} now leads "
-            f"to {folder.address}. It is only sent again to where it went: point the connection back, or give "
+            f"Batch {found.id} was uploaded to {found.remote_folder}, but connection {found.sftp_connection} now leads "
+            f"to {folder.address}. It is only sent again to the same folder: point the connection back, or give "
             f"the bursar the file by hand; `bin/bursar batches build-file {found.id}` builds it."
         )
     if is_new and folder.size(found.file_name) is not None:
         raise RemoteFolderError(
-            f"{found.file_name} still lies in {folder.address}: the bursar has not taken it yet. It was not "
-            "sent again. Ask the bursar to read it, or have it moved away first."
+            f"{found.file_name} is still in {folder.address}: the bursar has not collected it yet. It was not "
+            "sent again. Ask the bursar to collect it, or have it moved away first."
         )

@@ -5,11 +5,9 @@ The rules are one statement, include/sql/exports/select_candidates.sql; the expo
 
 import json
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 import pendulum
 from sqlalchemy import Connection, Engine
@@ -17,41 +15,18 @@ from sqlalchemy import Connection, Engine
 from bursar.db.queries import query
 from bursar.errors import BursarError
 from bursar.exports.identifier_pattern import translate_pattern_errors
-from bursar.ledger.batches import Batch, get_batch_of_run
+from bursar.exports.skip_reason import SkipReason
+from bursar.ledger.batches import Batch, get_batch, get_batch_of_run
+from bursar.ledger.totals import SelectionSummary, summarize_candidates, to_json
 from bursar.money import pluralize
 from bursar.profiles import Profile, Settings
 
 log = logging.getLogger(__name__)
 
-SKIP_REASONS: Mapping[str, str] = {
-    "disputed": "the fine is disputed",
-    "in_unfinished_batch": "another export that has not ended holds it, or the charge that it takes back",
-    "other_bursar": "another profile's bursar holds the charge that the credit takes back",
-    "too_young": "younger than the time before export",
-    "other_type": "fine/fee type not in the profile",
-    "other_owner": "owner not in the profile",
-    "other_user_group": "user group not in the profile",
-    "credit_with_minimum": "credits stay behind where there is a minimum amount",
-    "below_minimum": "the user's fines are below the minimum amount",
-    "no_identifier": "the user has no identifier of the profile's type",
-    "malformed_identifier": "the user's identifier does not match the profile's pattern",
-}
-"""Why a fine is left behind, in the order in which the rules are asked, in a librarian's words."""
-
-
-@dataclass(frozen=True)
-class SelectionSummary:
-    """What an export takes and leaves: counts, and sums by currency as in `Batch.totals` and `Batch.skipped`."""
-
-    users: int
-    fines: int
-    totals: Mapping[str, Mapping[str, str]]
-    skipped: Mapping[str, Mapping[str, Any]]
-
 
 @dataclass(frozen=True)
 class FineDecision:
-    """A fine with a balance, or a reversal, and why it stays: a key of `SKIP_REASONS`, or None where it goes.
+    """A fine with a balance, or a reversal, and why it stays: a `SkipReason`, or None if it is exported.
 
     `is_reversal` says that it reverses, in whole or in part, a charge that the profile's bursar holds or held.
     """
@@ -104,8 +79,8 @@ def select_fines(
         batch.id,
         " of a dry run" if dry_run else "",
     )
-    for reason, left in sort_by_reason(batch.skipped).items():
-        log.info("Left behind: %s, %s.", pluralize(left["fines"], "fine"), SKIP_REASONS.get(reason, reason))
+    for reason, left in SkipReason.sort(batch.skipped).items():
+        log.info("Left behind: %s, %s.", pluralize(left.fines, "fine"), SkipReason.describe(reason))
     return batch
 
 
@@ -147,25 +122,7 @@ def evaluate_fines(connection: Connection, profile: Profile, as_of: datetime) ->
         )
     connection.execute(query("exports/analyze_candidates"))
     users = {row.reason: row.users for row in connection.execute(query("exports/count_candidate_users"))}
-    fines = 0
-    totals: dict[str, dict[str, str]] = {}
-    skipped: dict[str, dict[str, Any]] = {}
-    for row in connection.execute(query("exports/summarize_candidates")):
-        if row.reason is None:
-            fines += row.fines
-            totals[row.currency] = {"charges": str(row.charges), "credits": str(row.credits)}
-            if row.reversals:
-                totals[row.currency]["reversals"] = str(row.reversals)
-        else:
-            left = skipped.setdefault(row.reason, {"fines": 0, "users": users[row.reason], "net": {}})
-            left["fines"] += row.fines
-            left["net"][row.currency] = str(row.charges + row.credits)
-    return SelectionSummary(users.get(None, 0), fines, totals, skipped)
-
-
-def sort_by_reason(skipped: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what was left behind in the order of `SKIP_REASONS`, unknown reasons last."""
-    return {reason: skipped[reason] for reason in (*SKIP_REASONS, *skipped) if reason in skipped}
+    return summarize_candidates(connection.execute(query("exports/summarize_candidates")), users)
 
 
 def created_before(as_of: datetime, days: int, time_zone: str) -> datetime:
@@ -205,7 +162,7 @@ def _insert_batch(
         "append_time_zone_abbreviation": export.append_time_zone_abbreviation,
         "include_internal_id": export.include_internal_id,
     }
-    row = connection.execute(
+    inserted = connection.execute(
         query("exports/insert_batch"),
         {
             "profile": profile.code,
@@ -216,9 +173,9 @@ def _insert_batch(
             "time_zone": profile.time_zone,
             "users": selection.users,
             "fines": selection.fines,
-            "totals": json.dumps(selection.totals),
-            "skipped": json.dumps(selection.skipped),
+            "totals": json.dumps(to_json(selection.totals)),
+            "skipped": json.dumps(to_json(selection.skipped)),
         }
         | of_run,
     )
-    return Batch.from_row(row.mappings().one())
+    return get_batch(connection, inserted.scalar_one())

@@ -1,4 +1,4 @@
-"""Delivery: a batch's file is sent once, by one worker at a time, or a person says that it arrived.
+"""Upload: one worker at a time delivers the file of a batch, once, or a person confirms that it has arrived.
 
 `bursar.exports.upload_attempts` has the protocol with the server.
 """
@@ -8,13 +8,14 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 
 from bursar.errors import BatchError, BursarError
 from bursar.exports.build import ExportFile, build_file
-from bursar.exports.upload_attempts import Upload, resume_upload, unclear_delivery
+from bursar.exports.upload_attempts import Upload, check_not_unclear, resume_upload
 from bursar.exports.upload_lock import UploadLock, upload_lock
-from bursar.ledger.batches import Batch, BatchState, Step, advance, get_batch
+from bursar.ledger.batches import Batch, get_batch
+from bursar.ledger.deliveries import advance_delivery, request_delivery
 from bursar.remote_files.base import RemoteFolder
 from bursar.work_dir import batch_folder, hold_folder, remove_folder
 
@@ -25,15 +26,15 @@ OpenFolder = Callable[[Batch], AbstractContextManager[RemoteFolder]]
 
 
 def upload_file(engine: Engine, batch_id: int, open_folder: OpenFolder, work_dir: Path) -> Batch:
-    """Brings a batch's file into the bursar's folder under its final name, once, and records it as delivered.
+    """Uploads a batch's file into the bursar's folder under its final name, once, and records it as delivered.
 
-    A batch that is delivered already is left alone. A file that is missing on this machine is built again. The working
-    folder of the batch is removed in the end.
+    A delivered batch is not changed. A file that is missing on this machine is built again. The working folder of the
+    batch is removed in the end.
 
     Raises:
         TransientError: the server or the ledger can't be reached, or another worker uploads this batch: try again.
-        RemoteFolderError: the server refuses, or a file that is not ours stands in the way; nothing was overwritten.
-        UnclearDeliveryError: the server acknowledged the file and has it no more: a person finds out what became of it.
+        RemoteFolderError: the server rejects it, or has another file of that name; nothing was overwritten.
+        UnclearDeliveryError: the server acknowledged the file and then had no such file: a person has to find it.
         BatchError: the batch was released, or the connection leads to another folder than the upload went to.
     """
     found = _batch(engine, batch_id)
@@ -42,13 +43,11 @@ def upload_file(engine: Engine, batch_id: int, open_folder: OpenFolder, work_dir
         remove_folder(batch_folder(work_dir, batch_id))
         return found
     if found.dry_run:
-        raise BatchError(f"Batch {batch_id} is a dry run, which never leaves. Run the export itself.")
+        raise BatchError(f"Batch {batch_id} is a dry run, which is never uploaded. Run the export itself.")
     with hold_folder(batch_folder(work_dir, batch_id)):
         document = build_file(engine, batch_id, work_dir)
         with upload_lock(engine, batch_id) as lock:
             found = _batch(engine, batch_id)
-            if found.state is BatchState.UNCLEAR:
-                raise unclear_delivery(found)
             if not found.was_delivered:
                 try:
                     _upload(engine, found, document, open_folder, lock)
@@ -61,7 +60,7 @@ def upload_file(engine: Engine, batch_id: int, open_folder: OpenFolder, work_dir
 
 
 def confirm_delivered(engine: Engine, batch_id: int, *, by: str) -> Batch:
-    """Records a person's word that the bursar has the file of a batch whose delivery is not certain.
+    """Records that a person confirms that the bursar has the file of a batch.
 
     The next run of the export, or the upload task of the batch's own run, then closes its fines.
 
@@ -77,29 +76,20 @@ def confirm_delivered(engine: Engine, batch_id: int, *, by: str) -> Batch:
             raise BatchError(
                 f"Batch {batch_id} is {found.state}: its upload was never begun, so the bursar can't have it."
             )
-        advance(connection, batch_id, "delivered", after=found.state, delivery_confirmed_by=by)
+        delivery = request_delivery(connection, batch_id, "first", found.run_id)
+        advance_delivery(connection, delivery, "delivered", after=delivery.state, confirmed_by=by)
         confirmed = get_batch(connection, batch_id)
     log.info("Batch %s has been delivered, as %s confirms.", batch_id, by)
     return confirmed
 
 
 def _upload(engine: Engine, found: Batch, document: ExportFile, open_folder: OpenFolder, lock: UploadLock) -> None:
-    def record(connection: Connection, step: Step, after: BatchState, **facts: str | None) -> None:
-        advance(connection, found.id, step, after=after, **facts)
-
+    with engine.begin() as connection:
+        delivery = request_delivery(connection, found.id, "first", found.run_id)
+    check_not_unclear(found, delivery)
     with open_folder(found) as folder:
         resume_upload(
-            Upload(
-                engine=engine,
-                batch=found,
-                resend_id=None,
-                state=found.state,
-                part_name=found.part_name,
-                document=document,
-                folder=folder,
-                lock=lock,
-                record=record,
-            )
+            Upload(engine=engine, batch=found, delivery=delivery, document=document, folder=folder, lock=lock)
         )
 
 

@@ -1,8 +1,8 @@
-"""Upload: the file of a batch reaches the bursar's folder under its final name, whatever fails on the way.
+"""Upload protocol: a delivery brings the file of a batch once into the bursar's folder, under its final name.
 
-Each attempt writes a part of its own, whose name the ledger has before the first byte leaves. The worker holds the lock
-of the delivery and confirms it before each step that can't be undone. The ledger and the names on the server decide
-what is left to do:
+Each attempt writes a part of its own, whose name the ledger has before the first byte is sent. The worker holds the
+lock of the batch and confirms it before each step that can't be undone. After a crash, the recorded state of the
+delivery and the names on the server decide about the next step:
 
 | recorded      | on the server                     | then                                                         |
 | ------------- | --------------------------------- | ------------------------------------------------------------ |
@@ -13,13 +13,15 @@ what is left to do:
 | part complete | the final name                    | it is delivered, if its size is ours; else an error          |
 | part complete | neither                           | the bursar took it already: delivered, and never sent again  |
 | unclear       | not asked                         | a person confirms the delivery or releases the batch         |
+
+This module is longer than others, so that the whole protocol can be compared with this table.
 """
 
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import IO, BinaryIO, Protocol, cast
+from typing import IO, BinaryIO, cast
 
 from sqlalchemy import Connection, Engine, Row
 
@@ -27,7 +29,8 @@ from bursar.db.queries import query
 from bursar.errors import BatchError, RemoteFolderError, TransientError, UnclearDeliveryError
 from bursar.exports.build import ExportFile
 from bursar.exports.upload_lock import LockLostError, UploadLock
-from bursar.ledger.batches import Batch, BatchState, Step, get_batch
+from bursar.ledger.batches import Batch, BatchState, get_batch
+from bursar.ledger.deliveries import Delivery, DeliveryKind, DeliveryState, advance_delivery, get_delivery
 from bursar.money import pluralize
 from bursar.progress import transfer_progress
 from bursar.remote_files.base import RemoteFolder, file_exists_error
@@ -35,43 +38,30 @@ from bursar.remote_files.base import RemoteFolder, file_exists_error
 log = logging.getLogger(__name__)
 
 
-class Advance(Protocol):
-    """Records in the ledger that a sending took a step, which follows the state `after`."""
-
-    def __call__(self, connection: Connection, step: Step, after: BatchState, **facts: str | None) -> None:
-        """Records it, with what became known by it; a BatchError if the state is another one by now."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """The first sending of a batch's file, or a resend of it, by the worker that holds the lock.
-
-    `state` and `part_name` are those of the sending, `record` records its steps. `resend_id` is None for the first.
-    """
+    """The work on a delivery by the worker that holds the lock; `delivery` is as it was when the work began."""
 
     engine: Engine
     batch: Batch
-    resend_id: int | None
-    state: BatchState
-    part_name: str | None
+    delivery: Delivery
     document: ExportFile
     folder: RemoteFolder
     lock: UploadLock
-    record: Advance
 
 
 def resume_upload(upload: Upload) -> None:
-    """Does what is left to do for a file to be in the folder once; each step is recorded as soon as it is taken."""
+    """Completes a delivery, from the step that it has reached; each step is recorded as soon as it is taken."""
     found, folder = upload.batch, upload.folder
     if found.remote_folder not in (None, folder.address):
         raise BatchError(
-            f"The upload of batch {found.id} went to {found.remote_folder}, but connection {found.sftp_connection} now "
-            f"leads to {folder.address}. Whether the file arrived can only be seen where it went: point the connection "
-            f"back until this batch is finished, or look for {found.file_name} by hand and, if the bursar has not got "
-            "it, release the batch."
+            f"Batch {found.id} was uploaded to {found.remote_folder}, but connection {found.sftp_connection} now "
+            f"leads to {folder.address}. Only the first folder can show whether the file arrived: point the connection "
+            f"back until this batch is finished, or look for {found.file_name} by hand and, if the bursar has not "
+            "received it, release the batch."
         )
-    part = upload.part_name or ""
-    if upload.state is not BatchState.PART_COMPLETE:
+    part = upload.delivery.part_name or ""
+    if upload.delivery.state is not DeliveryState.PART_COMPLETE:
         part = _send(upload)
         _rename(upload, part)
     elif not _is_already_uploaded(upload):
@@ -81,24 +71,34 @@ def resume_upload(upload: Upload) -> None:
         elif _is_whole(upload, part, size):
             _rename(upload, part)
         else:
-            log.warning("%s in %s is not what was sent any more (%s).", part, folder.address, pluralize(size, "byte"))
+            log.warning("%s in %s was changed after its upload (%s).", part, folder.address, pluralize(size, "byte"))
             part = _send_again(upload)
             _rename(upload, part)
     upload.lock.confirm()
     with upload.engine.begin() as connection:
-        _check_unchanged(connection, upload, BatchState.PART_COMPLETE, part)
-        upload.record(connection, "delivered", BatchState.PART_COMPLETE)
+        _check_unchanged(connection, upload, DeliveryState.PART_COMPLETE, part)
+        advance_delivery(connection, upload.delivery, "delivered", after=DeliveryState.PART_COMPLETE)
     log.info("Delivered %s (%s) to %s.", found.file_name, pluralize(upload.document.size, "byte"), folder.address)
 
 
-def unclear_delivery(found: Batch) -> UnclearDeliveryError:
-    """The error that asks a person whether the bursar has the file of a batch."""
+def check_not_unclear(found: Batch, delivery: Delivery) -> None:
+    """Raises an UnclearDeliveryError if a person has to find out whether a delivery has reached the bursar."""
+    if delivery.state is DeliveryState.UNCLEAR:
+        raise unclear_delivery(found, delivery.kind)
+
+
+def unclear_delivery(found: Batch, kind: DeliveryKind = "first") -> UnclearDeliveryError:
+    """Returns the error that asks a person whether the bursar has the file of a batch."""
+    remedy = {
+        "first": f"If it has: `bin/bursar batches confirm-delivered {found.id}`. If it has not: "
+        f"`bin/bursar batches release {found.id} --confirm-not-received`.",
+        "resend": "If it has not: start another resend.",
+    }
     return UnclearDeliveryError(
         f"Batch {found.id} is unclear: the server acknowledged all of {found.file_name} "
         f"({pluralize(found.file_size or 0, 'byte')}), and then had no such file in {found.remote_folder}. It may have "
         "handed the file on to the bursar, so it is not sent again by itself. Ask the bursar whether it has arrived "
-        f"(SHA-256 {found.sha256}). If it has: `bin/bursar batches confirm-delivered {found.id}`. If it has not: "
-        f"`bin/bursar batches release {found.id} --confirm-not-received`."
+        f"(SHA-256 {found.sha256}). {remedy[kind]}"
     )
 
 
@@ -114,7 +114,7 @@ def _send(upload: Upload) -> str:
         _write_part(upload, attempt)
         with upload.engine.begin() as connection:
             _check_newest(connection, upload, attempt.id)
-            upload.record(connection, "uploaded", BatchState.UPLOADING, part_name=part)
+            advance_delivery(connection, upload.delivery, "uploaded", after=DeliveryState.UPLOADING, part_name=part)
     except LockLostError:
         with suppress(RemoteFolderError, TransientError):  # nobody else ever uses this part
             upload.folder.delete(part)
@@ -158,9 +158,17 @@ def _send_again(upload: Upload) -> str:
     """Sends the file anew in the place of a part that was complete once, and is not any more."""
     upload.lock.confirm()
     with upload.engine.begin() as connection:
-        _check_unchanged(connection, upload, BatchState.PART_COMPLETE, upload.part_name)
-        upload.record(connection, "upload_started", BatchState.PART_COMPLETE, uploaded_at=None, part_name=None)
-    return _send(replace(upload, state=BatchState.UPLOADING, part_name=None))
+        _check_unchanged(connection, upload, DeliveryState.PART_COMPLETE, upload.delivery.part_name)
+        advance_delivery(
+            connection,
+            upload.delivery,
+            "upload_started",
+            after=DeliveryState.PART_COMPLETE,
+            uploaded_at=None,
+            part_name=None,
+        )
+        begun = get_delivery(connection, upload.batch.id, upload.delivery.run_id)
+    return _send(replace(upload, delivery=begun))
 
 
 def _find_earlier_parts(upload: Upload) -> list[Row]:  # type: ignore[type-arg]
@@ -182,8 +190,8 @@ def _remove_parts(upload: Upload, attempts: Sequence[Row]) -> None:  # type: ign
     """Removes the parts of earlier attempts. Only a removal that the server confirms is recorded as one.
 
     Raises:
-        UnclearDeliveryError: the last block of one had been sent, and somebody else has taken it a moment before.
-        RemoteFolderError: the server does not let us.
+        UnclearDeliveryError: the last block of one had been sent, and somebody else has removed it meanwhile.
+        RemoteFolderError: the server rejects a removal.
     """
     for attempt in attempts:
         upload.lock.confirm()
@@ -203,31 +211,29 @@ def _remove_parts(upload: Upload, attempts: Sequence[Row]) -> None:  # type: ign
 
 def _begin_attempt(upload: Upload) -> Row:  # type: ignore[type-arg]
     """Records a new attempt, after which no earlier one can record its part as complete."""
-    found = upload.batch
+    delivery = upload.delivery
     upload.lock.confirm()
     with upload.engine.begin() as connection:
-        _check_unchanged(connection, upload, upload.state, upload.part_name)
-        facts = {"batch_id": found.id, "resend_id": upload.resend_id, "file_name": found.file_name}
+        _check_unchanged(connection, upload, delivery.state, delivery.part_name)
+        facts = {"delivery_id": delivery.id, "file_name": upload.batch.file_name}
         attempt = connection.execute(query("exports/insert_upload_attempt"), facts).one()
-        if upload.state is BatchState.BUILT:
-            upload.record(connection, "upload_started", BatchState.BUILT, remote_folder=upload.folder.address)
+        if delivery.state is DeliveryState.REQUESTED:
+            folder = upload.folder.address
+            advance_delivery(connection, delivery, "upload_started", after=delivery.state, remote_folder=folder)
     return attempt
 
 
-def _check_unchanged(connection: Connection, upload: Upload, state: BatchState, part: str | None) -> None:
-    """Locks the batch; raises a LockLostError if another worker has gone on with this sending."""
+def _check_unchanged(connection: Connection, upload: Upload, state: DeliveryState, part: str | None) -> None:
+    """Locks the batch; raises a LockLostError if it was released or another worker has continued this delivery."""
     found = get_batch(connection, upload.batch.id, lock=True)
-    now: tuple[str, str | None] = (found.state, found.part_name)
-    if upload.resend_id is not None:
-        resend = connection.execute(query("exports/lock_resend"), {"id": upload.resend_id}).one()
-        now = (resend.state, resend.part_name)
-    if now != (state, part):
-        raise LockLostError(f"Another worker has gone on with batch {upload.batch.id}; this one stopped.")
+    now = get_delivery(connection, found.id, upload.delivery.run_id)
+    if found.state is BatchState.RELEASED or (now.state, now.part_name) != (state, part):
+        raise LockLostError(f"Another worker has continued with batch {upload.batch.id}; this one stopped.")
 
 
 def _check_newest(connection: Connection, upload: Upload, attempt_id: int) -> None:
-    """Raises a LockLostError if another worker has begun an attempt since, or gone on otherwise."""
-    _check_unchanged(connection, upload, BatchState.UPLOADING, None)
+    """Raises a LockLostError if another worker has begun an attempt since, or continued the delivery."""
+    _check_unchanged(connection, upload, DeliveryState.UPLOADING, None)
     if max(attempt.id for attempt in _attempts(upload, connection)) != attempt_id:
         raise LockLostError(f"Another worker has begun to deliver batch {upload.batch.id}; this one stopped.")
 
@@ -238,7 +244,7 @@ def _rename(upload: Upload, part: str) -> None:
     try:
         folder.rename(part, found.file_name)
     except RemoteFolderError:
-        # A worker that lost its lock may have renamed the same part a moment before: then all is well.
+        # A worker that lost its lock may have renamed the same part a moment before.
         size = folder.size(found.file_name)
         if folder.size(part) is not None:
             raise
@@ -268,26 +274,22 @@ def _is_whole(upload: Upload, name: str, size: int) -> bool:
 
 
 def _unclear(upload: Upload) -> UnclearDeliveryError:
-    """The error for a file that the server acknowledged and has no more; recorded, unless it is that of a resend.
+    """Records that the server acknowledged a file and then had no such file; returns the error that says so.
 
     Raises:
         LockLostError: another worker may have removed or renamed the part.
     """
     upload.lock.confirm()
-    if upload.resend_id is None:
-        with upload.engine.begin() as connection:
-            now = get_batch(connection, upload.batch.id, lock=True)
-            upload.record(connection, "unclear", now.state)
-        return unclear_delivery(now)
-    return UnclearDeliveryError(
-        f"The server acknowledged all of {upload.batch.file_name}, and then had no such file in "
-        f"{upload.folder.address}. It may have handed the file on to the bursar, so this run does not send it once "
-        "more. Ask the bursar whether it has arrived; if not, start another resend."
-    )
+    with upload.engine.begin() as connection:
+        found = get_batch(connection, upload.batch.id, lock=True)
+        now = get_delivery(connection, found.id, upload.delivery.run_id)
+        if found.state is not BatchState.RELEASED and now.state is not DeliveryState.DELIVERED:
+            advance_delivery(connection, now, "unclear", after=now.state)
+    return unclear_delivery(found, now.kind)
 
 
 def _attempts(upload: Upload, connection: Connection | None = None) -> Sequence[Row]:  # type: ignore[type-arg]
-    facts = {"batch_id": upload.batch.id, "resend_id": upload.resend_id}
+    facts = {"delivery_id": upload.delivery.id}
     if connection is not None:
         return connection.execute(query("exports/list_upload_attempts"), facts).all()
     with upload.engine.connect() as own:
@@ -300,7 +302,7 @@ def _execute(engine: Engine, name: str, attempt_id: int) -> None:
 
 
 class _LastBlockAnnounced:
-    """A file to be sent, which calls a function before it gives its last block."""
+    """A file to be sent, which calls a function before it returns its last block."""
 
     def __init__(self, file: IO[bytes], size: int, before_last_block: Callable[[], None]) -> None:
         self._file = file

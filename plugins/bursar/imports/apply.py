@@ -6,18 +6,18 @@ else by its internal id, and gets one outcome.
 
 import json
 import logging
-from collections import defaultdict
-from collections.abc import Mapping
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Row
 
 from bursar.db.partitions import count_partitions, run_partitioned
 from bursar.db.queries import query
 from bursar.errors import BatchError, InputFileError, TransientError
 from bursar.ledger.import_files import FileState, ImportFile, get_import_file
+from bursar.ledger.totals import Amounts, OutcomeTotals, sum_by_currency, to_json
 from bursar.money import pluralize
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def apply_payments(engine: Engine, file_id: int, *, run_id: str) -> ImportFile:
         outcomes = _get_outcomes(connection, file)
         connection.execute(
             query("imports/mark_applied"),
-            {"file_id": file_id, "outcomes": json.dumps(outcomes), "applied_by": run_id},
+            {"file_id": file_id, "outcomes": json.dumps(to_json(outcomes)), "applied_by_run_id": run_id},
         )
         applied = get_import_file(connection, file_id)
     log.info("Applied %s: %s.", applied.name, _describe(outcomes))
@@ -108,31 +108,35 @@ def _count_records(connection: Connection, file: ImportFile, parameters: Mapping
     return sum(row.records_in_partition for row in rows)
 
 
-def _get_outcomes(connection: Connection, file: ImportFile) -> Mapping[str, Any]:
+def _get_outcomes(connection: Connection, file: ImportFile) -> dict[str, OutcomeTotals]:
     """Returns the outcomes in counts and sums.
 
     Raises:
         BatchError: they differ from the loaded file.
     """
-    outcomes: dict[str, dict[str, Any]] = {}
-    sums: dict[str, Decimal] = defaultdict(Decimal)
-    for row in connection.execute(query("imports/count_outcomes"), {"file_id": file.id}):
-        if row.outcome is None:
-            raise _internal_error(file, f"{pluralize(row.records, 'record')} got no outcome")
-        outcome = outcomes.setdefault(row.outcome, {"records": 0, "sums": {}, "applied": {}, "credited": {}})
-        outcome["records"] += row.records
-        for name, amount in (("sums", row.sum), ("applied", row.applied), ("credited", row.credit_amount)):
-            outcome[name][row.currency] = str(amount)
-        if row.paid_twice:
-            outcome.setdefault("paid_twice", {})[row.currency] = str(row.paid_twice)
-        sums[row.currency] += row.sum
-    _compare(file, "settled", sum(outcome["records"] for outcome in outcomes.values()), sums)
+    rows = connection.execute(query("imports/count_outcomes"), {"file_id": file.id}).all()
+    if missing := sum(row.records for row in rows if row.outcome is None):
+        raise _internal_error(file, f"{pluralize(missing, 'record')} got no outcome")
+    outcomes = {name: _outcome_totals(list(group)) for name, group in groupby(rows, lambda row: str(row.outcome))}
+    records = sum(one.records for one in outcomes.values())
+    _compare(file, "settled", records, sum_by_currency(one.sums for one in outcomes.values()))
     return outcomes
 
 
-def _compare(file: ImportFile, verb: str, records: int, sums: Mapping[str, Decimal]) -> None:
+def _outcome_totals(rows: Sequence[Row[Any]]) -> OutcomeTotals:
+    """Returns the totals of the rows of one outcome, one row a currency."""
+    return OutcomeTotals(
+        sum(row.records for row in rows),
+        sums={row.currency: row.sum for row in rows},
+        applied={row.currency: row.applied for row in rows},
+        credited={row.currency: row.credit_amount for row in rows},
+        paid_twice={row.currency: row.paid_twice for row in rows if row.paid_twice},
+    )
+
+
+def _compare(file: ImportFile, verb: str, records: int, sums: Amounts) -> None:
     found_sums = {currency: amount for currency, amount in sums.items() if amount}
-    loaded = {currency: Decimal(total) for currency, total in (file.totals or {}).items() if Decimal(total)}
+    loaded = {currency: total for currency, total in (file.totals or {}).items() if total}
     if records != file.records or found_sums != loaded:
         raise _internal_error(
             file, f"of {pluralize(file.records or 0, 'record')} with {loaded}, {records:,} with {found_sums} {verb}"
@@ -146,5 +150,5 @@ def _internal_error(file: ImportFile, reason: str) -> BatchError:
     )
 
 
-def _describe(outcomes: Mapping[str, Any]) -> str:
-    return ", ".join(f"{outcome['records']} {name}" for name, outcome in outcomes.items()) or "no records"
+def _describe(outcomes: Mapping[str, OutcomeTotals]) -> str:
+    return ", ".join(f"{outcome.records} {name}" for name, outcome in outcomes.items()) or "no records"

@@ -23,6 +23,7 @@ from bursar.imports.decompress import open_decompressed
 from bursar.layouts.alma_xml.parse_fast import parse_records
 from bursar.layouts.alma_xml.records import Record
 from bursar.ledger.import_files import FileState, ImportFile, get_arrival, get_import_file
+from bursar.ledger.totals import to_json
 from bursar.money import pluralize
 from bursar.profiles import Profile
 from bursar.progress import log_progress, transfer_progress
@@ -203,7 +204,7 @@ def _load(engine: Engine, file_id: int, path: Path, arrived: dict[str, Any]) -> 
             connection.execute(query("imports/delete_records"), {"file_id": file_id})
             with open_decompressed(path, name) as source:
                 count, totals = _copy(connection, file_id, name, parse_records(source, name))
-            facts = {"file_id": file_id, "records": count, "totals": json.dumps(totals)}
+            facts = {"file_id": file_id, "records": count, "totals": json.dumps(to_json(totals))}
             connection.execute(query("imports/mark_loaded"), arrived | facts)
             read = get_import_file(connection, file_id)
     except InputFileError as error:
@@ -214,7 +215,7 @@ def _load(engine: Engine, file_id: int, path: Path, arrived: dict[str, Any]) -> 
     return read
 
 
-def _copy(connection: Connection, file_id: int, name: str, found: Iterator[Record]) -> tuple[int, dict[str, str]]:
+def _copy(connection: Connection, file_id: int, name: str, found: Iterator[Record]) -> tuple[int, dict[str, Decimal]]:
     """Copies records into the ledger; returns their number, and the total of the valid sums for each currency."""
     totals: dict[str, Decimal] = defaultdict(Decimal)
     count = 0
@@ -237,4 +238,4 @@ def _copy(connection: Connection, file_id: int, name: str, found: Iterator[Recor
             f"{name}: no payment is recognised: {pluralize(count, 'record')} with neither a bursarTransactionId nor an "
             "internalId, of which each record needs one. Ask the bursar for a file with the structure of the export."
         )
-    return count, {currency: str(total.quantize(_MONEY_SCALE)) for currency, total in totals.items()}
+    return count, {currency: total.quantize(_MONEY_SCALE) for currency, total in totals.items()}

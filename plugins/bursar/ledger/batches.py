@@ -11,13 +11,13 @@ from sqlalchemy import Connection, RowMapping, text
 
 from bursar.db.queries import query
 from bursar.errors import BatchError
-from bursar.money import net_by_currency
+from bursar.ledger.totals import Skipped, Totals, net_by_currency, read_skipped, read_totals
 
-Step = Literal["built", "upload_started", "uploaded", "unclear", "delivered", "closed", "released"]
+Step = Literal["built", "closed", "released"]
 
 
 class BatchState(StrEnum):
-    """How far a batch has come. The ledger derives it from the moments of its steps."""
+    """How far a batch has come. The ledger derives it from the steps of the batch and of its first delivery."""
 
     SELECTED = "SELECTED"
     BUILT = "BUILT"
@@ -45,10 +45,8 @@ class BatchState(StrEnum):
 class Batch:
     """One export of one profile: which fines, which amounts, which file.
 
-    `totals` is `{currency: {"charges": text, "credits": text}}`, and where the batch takes back what the bursar holds,
-    also "reversals", a part of the credits. `skipped` is `{reason: {"fines": n, "users": n, "net": {currency:
-    text}}}`. Amounts are text, never floats.
-    `render_options` holds what shapes the file besides the lines. All moments are aware, in UTC.
+    `totals` has the sums of its lines by currency, `skipped` the fines that the selection left open by reason.
+    `render_options` has the settings that shape the file besides the lines. All moments are aware, in UTC.
     """
 
     id: int
@@ -63,12 +61,11 @@ class Batch:
     file_name: str
     users: int
     fines: int
-    totals: Mapping[str, Mapping[str, str]]
-    skipped: Mapping[str, Mapping[str, Any]]
+    totals: Totals
+    skipped: Mapping[str, Skipped]
     file_size: int | None
     sha256: str | None
     remote_folder: str | None
-    part_name: str | None
     selected_at: datetime
     delivered_at: datetime | None
     closed_at: datetime | None
@@ -87,7 +84,13 @@ class Batch:
     @classmethod
     def from_row(cls, row: RowMapping) -> "Batch":
         """Makes a batch of a row of the table."""
-        return cls(**{field.name: row[field.name] for field in fields(cls)} | {"state": BatchState(row["state"])})
+        values = {field.name: row[field.name] for field in fields(cls)}
+        typed = {
+            "totals": read_totals(row["totals"]),
+            "skipped": read_skipped(row["skipped"]),
+            "state": BatchState(row["state"]),
+        }
+        return cls(**values | typed)
 
 
 def get_batch_of_run(connection: Connection, profile: str, run_id: str) -> Batch | None:
@@ -99,13 +102,14 @@ def get_batch_of_run(connection: Connection, profile: str, run_id: str) -> Batch
 
 
 def get_batch(connection: Connection, batch_id: int, *, lock: bool = False) -> Batch:
-    """One batch; with `lock` no one else can take a step with it until the transaction ends.
+    """Returns a batch; with `lock` no other transaction can change its state until this one ends.
 
     Raises:
         BatchError: there is no such batch.
     """
-    one = query("ledger/lock_batch" if lock else "ledger/get_batch")
-    row = connection.execute(one, {"batch_id": batch_id}).mappings().first()
+    if lock:  # a statement of its own: see the view batches_with_state
+        connection.execute(query("ledger/lock_batch"), {"batch_id": batch_id})
+    row = connection.execute(query("ledger/get_batch"), {"batch_id": batch_id}).mappings().first()
     if row is None:
         raise BatchError(f"There is no batch {batch_id}. `bin/bursar batches list` lists those that are not finished.")
     return Batch.from_row(row)
@@ -118,16 +122,13 @@ def get_unfinished_batches(connection: Connection, profile: str | None = None) -
 
 
 def advance(connection: Connection, batch_id: int, step: Step, *, after: BatchState, **facts: str | int | None) -> None:
-    """Records that a batch took a step now, with what became known by it: other columns of the batch.
+    """Records that a batch took a step now, with the values of other columns that are known by it.
 
     Raises:
-        BatchError: the batch is no longer in the state `after` which the step follows; somebody else moved it.
+        BatchError: the batch is no longer in the state `after`, which the step follows.
     """
+    now = get_batch(connection, batch_id, lock=True).state
+    if now is not after:
+        raise BatchError(f"Batch {batch_id} is {now} now and no longer {after}; this step stopped without effect.")
     assignments = ", ".join([f"{step}_at = clock_timestamp()", *(f"{name} = :{name}" for name in facts)])
-    moved = connection.execute(
-        text(f"UPDATE batches SET {assignments} WHERE id = :batch_id AND state = :after"),
-        {"batch_id": batch_id, "after": after, **facts},
-    )
-    if not moved.rowcount:
-        now = get_batch(connection, batch_id).state
-        raise BatchError(f"Batch {batch_id} is {now} by now, not {after} any more; this step stopped without effect.")
+    connection.execute(text(f"UPDATE batches SET {assignments} WHERE id = :batch_id"), {"batch_id": batch_id, **facts})

@@ -22,6 +22,7 @@ from bursar.db.queries import query
 from bursar.errors import LedgerError
 from bursar.ledger import error_messages
 from bursar.ledger.amounts import validate_amount, validate_positive_amount
+from bursar.ledger.journal import EntryType, FineStatus
 from bursar.money import format_money
 
 
@@ -158,7 +159,7 @@ def pay(
             paid, at the library and at the bursar, than this payment and earlier ones give back.
     """
     return _post_settlement(
-        connection, "PAID", fine_id, amount, comment, allowed=allow_activity_on_transferred_finesfees
+        connection, EntryType.PAID, fine_id, amount, comment, allowed=allow_activity_on_transferred_finesfees
     )
 
 
@@ -176,7 +177,7 @@ def waive(
         LedgerError: as for `pay`; or credits have reversed so much of the charge that `amount` is not left to waive.
     """
     return _post_settlement(
-        connection, "WAIVED", fine_id, amount, comment, allowed=allow_activity_on_transferred_finesfees
+        connection, EntryType.WAIVED, fine_id, amount, comment, allowed=allow_activity_on_transferred_finesfees
     )
 
 
@@ -228,9 +229,9 @@ def dispute(connection: Connection, fine_id: int, comment: str) -> None:
         if fine.outstanding > 0:
             raise error_messages.too_late_to_dispute_error(connection, fine)
         raise error_messages.nothing_to_settle_error(connection, fine)
-    if fine.status == "DISPUTED":
+    if fine.status == FineStatus.DISPUTED:
         raise LedgerError(f"Fine {fine_id} is disputed already.")
-    _post_entry(connection, fine_id, "DISPUTED", comment)
+    _post_entry(connection, fine_id, EntryType.DISPUTED, comment)
 
 
 def resolve_dispute(connection: Connection, fine_id: int, comment: str) -> None:
@@ -239,9 +240,9 @@ def resolve_dispute(connection: Connection, fine_id: int, comment: str) -> None:
     Raises:
         LedgerError: there is no such fine, or it is not disputed.
     """
-    if _lock(connection, fine_id).status != "DISPUTED":
+    if _lock(connection, fine_id).status != FineStatus.DISPUTED:
         raise LedgerError(f"Fine {fine_id} is not disputed.")
-    _post_entry(connection, fine_id, "DISPUTE_SETTLED", comment)
+    _post_entry(connection, fine_id, EntryType.DISPUTE_SETTLED, comment)
 
 
 def _add(connection: Connection, fine: dict[str, Any]) -> int:
@@ -254,7 +255,7 @@ def _add(connection: Connection, fine: dict[str, Any]) -> int:
 
 def _post_settlement(
     connection: Connection,
-    kind: Literal["PAID", "WAIVED"],
+    entry_type: Literal[EntryType.PAID, EntryType.WAIVED],
     fine_id: int,
     amount: Decimal | None,
     comment: str | None,
@@ -271,15 +272,15 @@ def _post_settlement(
     if settled > abs(open_):
         there, asked = format_money(abs(open_), fine.currency), format_money(settled, fine.currency)
         raise LedgerError(f"Only {there} of fine {fine_id} is open; {asked} is more.")
-    if kind == "WAIVED" and fine.amount > 0:
+    if entry_type is EntryType.WAIVED and fine.amount > 0:
         totals = _charge_totals(connection, fine_id)
         if settled > totals.reversible:
             raise error_messages.waiver_too_large_error(fine, totals, settled)
-    if kind == "PAID" and fine.amount < 0 and fine.reverses is not None:
+    if entry_type is EntryType.PAID and fine.amount < 0 and fine.reverses is not None:
         totals = _charge_totals(connection, fine.reverses)
         if settled > totals.returnable:
             raise error_messages.payout_too_large_error(fine, totals, settled)
-    facts = {"fine_ids": [fine_id], "entry_type": kind, "amount": settled, "comment": comment}
+    facts = {"fine_ids": [fine_id], "entry_type": entry_type, "amount": settled, "comment": comment}
     with error_messages.translate_database_errors(connection, facts):
         connection.execute(query("ledger/post_settlement"), facts)
     return open_ - settled.copy_sign(open_)
@@ -292,8 +293,8 @@ def _lock(connection: Connection, fine_id: int) -> Row[Any]:
     return fine
 
 
-def _post_entry(connection: Connection, fine_id: int, kind: str, comment: str) -> None:
-    entry = {"fine_id": fine_id, "entry_type": kind, "comment": comment}
+def _post_entry(connection: Connection, fine_id: int, entry_type: EntryType, comment: str) -> None:
+    entry = {"fine_id": fine_id, "entry_type": entry_type, "comment": comment}
     with error_messages.translate_database_errors(connection, entry):
         connection.execute(query("ledger/post_entry"), entry)
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bursar.db.queries import query
 from bursar.errors import LedgerError
+from bursar.ledger.journal import FineStatus
 from bursar.money import format_money
 
 CLAIMED_BY_AN_EXPORT = "BU001"
@@ -20,7 +21,7 @@ CONSTRAINTS = {
     "fines_item_id_fkey": "there is no item {item_id}.",
     "fines_owner_library_fkey": "there is no library {owner_library}. Leave it out if the institution owns the fine.",
     "fines_source_id_key": "the fine {source_id} of the library system is in the ledger already.",
-    "fines_currency_check": "{currency} is no currency; write its three capital letters, such as EUR.",
+    "currency_is_a_code": "{currency} is no currency; write its three capital letters, such as EUR.",
     "credits_are_negative": "type CREDIT is for credits, which take a charge back or give money; add it as one.",
 }
 """What the ledger's constraints on new fines mean at the desk."""
@@ -52,8 +53,8 @@ def translate_database_errors(connection: Connection, facts: dict[str, Any]) -> 
 def nothing_to_settle_error(connection: Connection, fine: Row[Any]) -> LedgerError:
     """Why nothing can be paid or waived of a fine without a balance."""
     sent = connection.execute(query("ledger/get_exporting_batch"), {"fine_id": fine.id}).first()
-    if sent is None or (fine.status == "TRANSFERRED" and fine.outstanding == 0):
-        at_the_bursar = " It was paid at the bursar." if fine.status == "TRANSFERRED" else ""
+    if sent is None or (fine.status == FineStatus.TRANSFERRED and fine.outstanding == 0):
+        at_the_bursar = " It was paid at the bursar." if fine.status == FineStatus.TRANSFERRED else ""
         return LedgerError(f"Nothing is owed on fine {fine.id} any more.{at_the_bursar}")
     went = f"Fine {fine.id} went to the bursar {_batch(sent)}"
     if fine.outstanding == 0:

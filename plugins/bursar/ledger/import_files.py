@@ -4,31 +4,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import Connection, RowMapping
 
 from bursar.db.queries import query
+from bursar.described_enum import DescribedEnum
 from bursar.errors import InputFileError
-
-OUTCOMES = (
-    "PAID",
-    "PARTLY_PAID",
-    "OVERPAID",
-    "ALREADY_SETTLED",
-    "NO_PAYMENT",
-    "UNMATCHED",
-    "CURRENCY_MISMATCH",
-    "INVALID",
-)
-"""What can become of a record, in the order in which people are told."""
-APPLIED_OUTCOMES = ("PAID", "PARTLY_PAID", "OVERPAID")
-"""The outcomes that move money; the others change nothing, and their records are in the rejects report."""
+from bursar.ledger.totals import Amounts, OutcomeTotals, read_amounts, read_outcomes
 
 
-def sort_outcomes(outcomes: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns outcomes in the order of `OUTCOMES`, unknown ones last; the ledger keeps them in an order of its own."""
-    return {outcome: outcomes[outcome] for outcome in (*OUTCOMES, *outcomes) if outcome in outcomes}
+class PaymentOutcome(DescribedEnum):
+    """The outcome of a payment record, in the order in which people read the outcomes."""
+
+    PAID = "PAID", "all that was outstanding"
+    PARTLY_PAID = "PARTLY_PAID", "a part of what was outstanding"
+    OVERPAID = "OVERPAID", "more than was outstanding; the rest became a credit"
+    ALREADY_SETTLED = "ALREADY_SETTLED", "nothing was outstanding any more"
+    NO_PAYMENT = "NO_PAYMENT", "the sum is 0"
+    UNMATCHED = "UNMATCHED", "no exported fine has this transaction id or internal id"
+    CURRENCY_MISMATCH = "CURRENCY_MISMATCH", "another currency than the fine's"
+    INVALID = "INVALID", "not a payment that can be applied"
+
+
+APPLIED_OUTCOMES = frozenset((PaymentOutcome.PAID, PaymentOutcome.PARTLY_PAID, PaymentOutcome.OVERPAID))
+"""The outcomes that move money; the others change nothing, and the report of rejects lists their records."""
 
 
 class FileState(StrEnum):
@@ -44,9 +43,8 @@ class FileState(StrEnum):
 class ImportFile:
     """One file of payments, known by its bytes.
 
-    `totals` is `{currency as in the file, or "": sum as text}`, `outcomes` is
-    `{outcome: {"records": n, "sums" | "applied" | "credited": {currency: text}}}`, with "paid_twice" where charges
-    had been settled at the library before. All moments are aware, in UTC.
+    `totals` has the sums of its records by the currency in the file, or "" where a record has none. `outcomes` has the
+    totals of its records by outcome, once the file is applied. All moments are aware, in UTC.
     """
 
     id: int
@@ -58,9 +56,9 @@ class ImportFile:
     sha256: str
     amount_mode: str
     records: int | None
-    totals: Mapping[str, str] | None
+    totals: Amounts | None
     rejection: str | None
-    outcomes: Mapping[str, Mapping[str, Any]] | None
+    outcomes: Mapping[str, OutcomeTotals] | None
     read_at: datetime | None
     applied_at: datetime | None
     rejected_at: datetime | None
@@ -69,7 +67,13 @@ class ImportFile:
     @classmethod
     def from_row(cls, row: RowMapping) -> "ImportFile":
         """Makes a file of a row of the table."""
-        return cls(**{field.name: row[field.name] for field in fields(cls)} | {"state": FileState(row["state"])})
+        values = {field.name: row[field.name] for field in fields(cls)}
+        typed = {
+            "totals": None if row["totals"] is None else read_amounts(row["totals"]),
+            "outcomes": None if row["outcomes"] is None else read_outcomes(row["outcomes"]),
+            "state": FileState(row["state"]),
+        }
+        return cls(**values | typed)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,68 +1,43 @@
-"""What people are told: letters about runs, alerts, and exports that wait for approval. Nothing about users."""
+"""The messages that people receive: about runs, alerts, and exports that wait for approval. They name no user."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
-from bursar.exports import selection
 from bursar.ledger.batches import Batch
-from bursar.money import format_money, format_totals, net_by_currency, pluralize
-from bursar.reporting.run_report import Job, Outcome, RunReport
-from bursar.users import maintenance_job
+from bursar.ledger.jobs import Job
+from bursar.money import format_totals
+from bursar.reporting.run_description import (
+    Table,
+    count_fines,
+    describe_facts,
+    describe_outcome,
+    describe_result,
+    format_moment,
+    make_tables,
+)
+from bursar.reporting.run_report import RunOutcome, RunReport
 
 Severity = Literal["good", "quiet", "warning", "bad"]
 
-JOBS: Mapping[Job, str] = {
-    "export": "Export to Bursar Using Profile {}",
-    "import": "Import from Bursar using Profile {} Fines and Fees",
-    "purge": "Purge User Records",
-    "waive": "Bulk Fine Waiving",
+SEVERITIES: Mapping[RunOutcome, Severity] = {
+    RunOutcome.COMPLETED: "good",
+    RunOutcome.NOTHING_TO_DO: "quiet",
+    RunOutcome.WITH_WARNINGS: "warning",
+    RunOutcome.FAILED: "bad",
 }
-"""The names under which people know the jobs; {} is that of the profile."""
-
-SEVERITIES: Mapping[Outcome, Severity] = {
-    Outcome.COMPLETED: "good",
-    Outcome.NOTHING_TO_DO: "quiet",
-    Outcome.WITH_WARNINGS: "warning",
-    Outcome.FAILED: "bad",
-}
-PAST_TENSE: Mapping[Job, str] = {
-    "export": "exported",
-    "import": "paid at the bursar's",
-    "purge": "purged",
-    "waive": "waived",
-}
-REASONS: Mapping[str, str] = {**selection.SKIP_REASONS, **maintenance_job.KEEP_REASONS}
-_ORDER = {reason: place for place, reason in enumerate(REASONS)}
-WITHOUT_EFFECT: Mapping[str, str] = {
-    "ALREADY_SETTLED": "nothing was outstanding any more",
-    "NO_PAYMENT": "the sum is 0",
-    "UNMATCHED": "no exported fine has this transaction id or internal id",
-    "CURRENCY_MISMATCH": "another currency than the fine's",
-    "INVALID": "not a payment that can be applied",
-}
-
-
-@dataclass(frozen=True)
-class Table:
-    """A small table; all columns but the first are numbers or money."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """Something to tell: the outcome first, then what to do, then the figures; one link to where it can be seen."""
+    """A message: the outcome first, then the sentences about what to do, then the figures, and one link to Airflow."""
 
     outcome: str
     about: str
     summary: str
-    tone: Severity
+    severity: Severity
     messages: tuple[str, ...] = ()
     facts: Mapping[str, str]
     tables: tuple[Table, ...] = ()
@@ -71,46 +46,32 @@ class Message:
 
     @property
     def subject(self) -> str:
-        """The outcome, of what, and the figures, in a line."""
+        """The outcome, the job and the figures, in a line."""
         return f"{self.outcome}: {self.about}, {self.summary}"
 
 
 def report_message(report: RunReport, *, profile_name: str | None, time_zone: str, link: str | None) -> Message:
-    """Tells what a run did. Moments are shown in `time_zone`."""
+    """Returns the message about a run. Moments are shown in `time_zone`."""
+    outcome = describe_outcome(report)
     return Message(
-        outcome=report.outcome.capitalize() + (" (dry run)" if report.dry_run else ""),
-        about=JOBS[report.job].format(profile_name),
-        summary=_summary(report),
-        tone=SEVERITIES[report.outcome],
+        outcome=outcome[0].upper() + outcome[1:],
+        about=report.job.display_name(profile_name),
+        summary=describe_result(report),
+        severity=SEVERITIES[report.outcome],
         messages=report.messages,
-        facts=_facts(report, profile_name, ZoneInfo(time_zone)),
-        tables=figures(report.totals, report.skipped, report.rejects),
+        facts=describe_facts(report, profile_name, ZoneInfo(time_zone)),
+        tables=make_tables(report.totals, report.skipped, report.rejects),
         link=link,
     )
 
 
-def _summary(report: RunReport) -> str:
-    if report.job == "purge" and report.users:
-        return (
-            f"{pluralize(report.users, 'user')} purged, {pluralize(report.fines, 'fine')} waived, "
-            f"{format_totals(report.net)}"
-        )
-    if not report.fines:
-        return f"nothing was {PAST_TENSE[report.job]}"
-    return f"{_many_of(report)} {PAST_TENSE[report.job]}, {format_totals(report.net)}"
-
-
-def _many_of(counted: RunReport | Batch) -> str:
-    return f"{pluralize(counted.fines, 'fine')} of {pluralize(counted.users, 'user')}"
-
-
 def alert_message(*, job: Job, profile_name: str, summary: str, advice: str, link: str | None) -> Message:
-    """Tells that something did not happen, and what to do."""
+    """Returns the message about an alert: what did not happen, and what to do."""
     return Message(
         outcome="Alert",
-        about=JOBS[job].format(profile_name),
+        about=job.display_name(profile_name),
         summary=summary,
-        tone="bad",
+        severity="bad",
         messages=(advice,),
         facts={"Profile": profile_name},
         link=link,
@@ -121,69 +82,23 @@ def alert_message(*, job: Job, profile_name: str, summary: str, advice: str, lin
 def approval_message(
     batch: Batch, reasons: Sequence[str], *, profile_name: str, until: datetime, time_zone: str, link: str | None
 ) -> Message:
-    """Asks for the approval of an export that is beyond the limits of its profile. `until` is shown in `time_zone`."""
-    ask = (
-        "Approve or reject it under Required Actions of the run; nothing is uploaded before. If it is rejected, or not "
-        f"answered until {format_moment(until, ZoneInfo(time_zone))}, nothing is sent, and the fines are open again."
+    """Returns the request for the approval of an export beyond the limits of its profile.
+
+    `until` is the deadline for the answer, shown in `time_zone`.
+    """
+    request = (
+        "Approve or reject it under Required Actions of the run; nothing is uploaded before that. If it is rejected, "
+        f"or not answered by {format_moment(until, ZoneInfo(time_zone))}, nothing is sent, and the fines are open "
+        "again."
     )
     return Message(
         outcome="Waiting for approval",
-        about=JOBS["export"].format(profile_name),
-        summary=f"{_many_of(batch)}, {format_totals(net_by_currency(batch.totals))}",
-        tone="warning",
-        messages=(*reasons, ask),
+        about=Job.EXPORT.display_name(profile_name),
+        summary=f"{count_fines(batch.fines, batch.users)}, {format_totals(batch.net)}",
+        severity="warning",
+        messages=(*reasons, request),
         facts={"Profile": f"{profile_name} ({batch.profile})", "Batch": str(batch.id), "Run": batch.run_id},
-        tables=figures(batch.totals, batch.skipped, {}),
+        tables=make_tables(batch.totals, batch.skipped, {}),
         link=link,
         link_text="Approve or reject in Airflow",
     )
-
-
-def figures(
-    totals: Mapping[str, Mapping[str, str]],
-    skipped: Mapping[str, Mapping[str, Any]],
-    rejects: Mapping[str, Mapping[str, Any]],
-) -> tuple[Table, ...]:
-    """Sums, what was left behind, and records without effect, as `RunReport` has them; what is empty has no table."""
-    sums = [(code, *_sums(code, both["charges"], both["credits"])) for code, both in sorted(totals.items())]
-    left = [
-        (
-            REASONS.get(reason, reason.replace("_", " ")),
-            f"{one['fines']:,}",
-            f"{one['users']:,}",
-            format_totals(one["net"]),
-        )
-        for reason, one in sorted(skipped.items(), key=lambda left: _ORDER.get(left[0], len(_ORDER)))
-    ]
-    without_effect = [
-        (f"{name}: {WITHOUT_EFFECT.get(name, 'no effect')}", f"{one['records']:,}", format_totals(one["sums"]))
-        for name, one in rejects.items()
-    ]
-    tables = (
-        Table("Sums", ("Currency", "Charges", "Credits", "Net"), tuple(sums)),
-        Table("Left behind", ("Why", "Fines", "Users", "Net"), tuple(left)),
-        Table("Records without effect", ("Outcome", "Records", "Sums"), tuple(without_effect)),
-    )
-    return tuple(table for table in tables if table.rows)
-
-
-def _sums(currency: str, charges: str, credits_: str) -> tuple[str, str, str]:
-    net = Decimal(charges) + Decimal(credits_)
-    return format_money(charges, currency), format_money(credits_, currency), format_money(net, currency)
-
-
-def _facts(report: RunReport, profile_name: str | None, zone: ZoneInfo) -> dict[str, str]:
-    facts = {
-        "Profile": f"{profile_name} ({report.profile})" if report.profile else "",
-        "Files": ", ".join(report.files),
-        "As of": format_moment(report.as_of, zone) if report.as_of else "",
-        "Started": format_moment(report.started_at, zone),
-        "Ended": format_moment(report.ended_at, zone),
-        "Run": report.run_id,
-    }
-    return {name: value for name, value in facts.items() if value}
-
-
-def format_moment(at: datetime, zone: ZoneInfo) -> str:
-    """A moment as people read it, in a time zone."""
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"

@@ -1,4 +1,4 @@
-"""Letters as text and as HTML, by the templates in include/mail."""
+"""Renders messages as text, HTML and Markdown, with the templates in include/mail."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -7,16 +7,18 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from bursar.notifications.messages import Message, Table
+from bursar.notifications.messages import Message
+from bursar.reporting.run_description import Table
 
 TEMPLATES = Path(__file__).parents[3] / "include" / "mail"
 
 
 @dataclass(frozen=True)
 class RenderedMessage:
-    """A letter, ready to go; the subject is one line.
+    """A message in each form; the subject is one line.
 
-    `brief` is for a chat room: what to look at, and the link. `markdown` is for Airflow's own pages: all but the link.
+    `brief` is for a chat room: the summary, the sentences and the link. `markdown` is for Airflow's own pages, without
+    the link.
     """
 
     subject: str
@@ -26,14 +28,15 @@ class RenderedMessage:
     markdown: str
 
 
-def render_message(letter: Message) -> RenderedMessage:
-    """Renders a letter. Names of files and the like come from outside: markup and control characters do nothing."""
+def render_message(message: Message) -> RenderedMessage:
+    """Renders a message in each form. Markup and control characters in it, as in names of files, have no effect."""
+    brief = (message.summary, *message.messages, message.link)
     return RenderedMessage(
-        subject=_harmless(letter.subject),
-        text=_environment().get_template("letter.txt.jinja").render(letter=letter),
-        html=_environment().get_template("letter.html.jinja").render(letter=letter),
-        markdown=_environment().get_template("letter.md.jinja").render(letter=letter),
-        brief="\n".join(map(_harmless, filter(None, [letter.summary, *letter.messages, letter.link]))),
+        subject=_replace_control_characters(message.subject),
+        text=_environment().get_template("message.txt.jinja").render(message=message),
+        html=_environment().get_template("message.html.jinja").render(message=message),
+        markdown=_environment().get_template("message.md.jinja").render(message=message),
+        brief="\n".join(_replace_control_characters(line) for line in brief if line),
     )
 
 
@@ -42,7 +45,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=select_autoescape(("html.jinja",)),
-        finalize=_harmless,
+        finalize=_replace_control_characters,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -51,7 +54,7 @@ def _environment() -> Environment:
     return environment
 
 
-def _harmless(value: object) -> str:
+def _replace_control_characters(value: object) -> str:
     if isinstance(value, Markup):
         return value
     return "".join(
@@ -61,7 +64,7 @@ def _harmless(value: object) -> str:
 
 
 def _aligned(table: Table) -> list[str]:
-    """The rows of a table in columns of one width, numbers to the right."""
+    """Returns the lines of a table in columns of equal width, numbers to the right."""
     rows = [table.columns, *table.rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(table.columns))]
     return ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]

@@ -2,20 +2,28 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Literal
 
 from sqlalchemy import Engine, RowMapping
 
 from bursar.db.queries import query
+from bursar.ledger.jobs import Job
+from bursar.ledger.totals import (
+    OutcomeTotals,
+    Skipped,
+    Totals,
+    net_by_currency,
+    read_outcomes,
+    read_skipped,
+    read_totals,
+    to_json,
+)
 
-Job = Literal["export", "import", "purge", "waive"]
 
-
-class Outcome(StrEnum):
+class RunOutcome(StrEnum):
     """How a run ended, in the words of the job history."""
 
     COMPLETED = "completed"
@@ -28,10 +36,10 @@ class Outcome(StrEnum):
 class RunReport:
     """What a run of a job did.
 
-    `totals` and `skipped` are as in `Batch`; for the maintenance jobs `skipped` says why users were kept.
-    `rejects` is `{outcome: {"records": n, "sums": {currency: text}}}`, the records of payments without effect. `stages`
-    is `{stage: seconds}`, all tries together, in the order in which they began. `messages` are sentences for a
-    librarian: what to look at, and what to do. There is nothing about people in it. All moments are aware.
+    `totals` has sums by currency. `skipped` has the fines that stay by `SkipReason`, for the jobs over users the users
+    who were kept by `KeepReason`. `rejects` has the payment records without effect by `PaymentOutcome`. `task_timings`
+    has the seconds of each task, all its tries together, in the order in which the tasks began. `messages` are
+    sentences for a librarian: what to look at, and what to do. A report names no person. All moments are aware.
     """
 
     job: Job
@@ -41,13 +49,13 @@ class RunReport:
     as_of: datetime | None = None
     started_at: datetime
     ended_at: datetime
-    outcome: Outcome
+    outcome: RunOutcome
     files: tuple[str, ...] = ()
     users: int = 0
     fines: int = 0
-    totals: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    skipped: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    rejects: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    totals: Totals = field(default_factory=dict)
+    skipped: Mapping[str, Skipped] = field(default_factory=dict)
+    rejects: Mapping[str, OutcomeTotals] = field(default_factory=dict)
     task_timings: Mapping[str, float] = field(default_factory=dict)
     messages: tuple[str, ...] = ()
 
@@ -55,22 +63,34 @@ class RunReport:
     def from_row(cls, row: RowMapping) -> "RunReport":
         """Makes a report of a row of the table."""
         values = {field.name: row[field.name] for field in fields(cls)}
-        lists = {name: tuple(values[name]) for name in ("files", "messages")}
-        return cls(**values | lists | {"outcome": Outcome(values["outcome"])})
+        typed = {
+            "job": Job(row["job"]),
+            "outcome": RunOutcome(row["outcome"]),
+            "files": tuple(row["files"]),
+            "totals": read_totals(row["totals"]),
+            "skipped": read_skipped(row["skipped"]),
+            "rejects": read_outcomes(row["rejects"]),
+            "messages": tuple(row["messages"]),
+        }
+        return cls(**values | typed)
 
     @property
     def net(self) -> dict[str, Decimal]:
         """Charges and credits together, by currency."""
-        return {code: Decimal(sums["charges"]) + Decimal(sums["credits"]) for code, sums in self.totals.items()}
+        return net_by_currency(self.totals)
 
 
 def record_report(engine: Engine, report: RunReport) -> RunReport:
     """Records the report of a run, in the place of an earlier one of the same run, and returns it as recorded."""
-    values = asdict(report)
-    for name in ("totals", "skipped", "rejects", "task_timings"):
-        values[name] = json.dumps(values[name])
-    for name in ("files", "messages"):
-        values[name] = list(values[name])
+    stored = {
+        "files": list(report.files),
+        "totals": json.dumps(to_json(report.totals)),
+        "skipped": json.dumps(to_json(report.skipped)),
+        "rejects": json.dumps(to_json(report.rejects)),
+        "task_timings": json.dumps(report.task_timings),
+        "messages": list(report.messages),
+    }
+    values = {field.name: getattr(report, field.name) for field in fields(report)} | stored
     with engine.begin() as connection:
         row = connection.execute(query("reporting/upsert_report"), values).mappings().one()
     return RunReport.from_row(row)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bursar.db.queries import query
 from bursar.errors import BursarError, TransientError
-from bursar.reporting.run_report import Job
+from bursar.ledger.jobs import Job
 
 log = logging.getLogger(__name__)
 

@@ -6,33 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection, RowMapping
 
 from bursar.db.queries import query
 from bursar.errors import BursarError
+from bursar.ledger.jobs import Job, UserJob
+from bursar.ledger.journal import EntryType
+from bursar.ledger.totals import (
+    Skipped,
+    Totals,
+    net_by_currency,
+    read_skipped,
+    read_totals,
+    summarize_candidates,
+    to_json,
+)
 from bursar.profiles.rules import RuledModel
 
 log = logging.getLogger(__name__)
-
-Job = Literal["purge", "waive"]
-
-KEEP_REASONS: Mapping[str, str] = {
-    "no_date": "has no such date, and is never due",
-    "not_chosen": "in the file, but outside the other choices",
-    "settled": "nothing is owed any more",
-    "in_unfinished_batch": "an export that has not ended holds the fine",
-    "outstanding": "outstanding at the bursar",
-    "reversal_waits": "the next export has to tell the bursar that a fine was settled here",
-    "above_threshold": "the user owes more than the threshold",
-    "credit": "a credit of the user is open",
-    "reversed": "credits for the fine have given its amount back already; it can only be paid",
-    "disputed": "the fine is disputed",
-    "outstanding_waived": "waived; the user stays until the bursar has heard of it",
-}
-"""Why a user is kept or a fine stays, in the order in which the rules are asked, in a librarian's words."""
 
 
 def _exact(value: object) -> object:
@@ -74,30 +68,41 @@ class JobParams(RuledModel):
 class MaintenanceJob:
     """What a run of a job did, or in a dry run would have done.
 
-    `users` were purged, or had fines that were waived; `fines` were waived. `totals` is what was waived, as
-    `Batch.totals`; `skipped` is `{reason: {"fines": n, "users": n, "net": {currency: text}}}`. Moments are in UTC.
+    `users` were purged, or had fines that were waived; `fines` were waived. `totals` has the sums that were waived,
+    `skipped` the users who were kept and the fines that stay, by `KeepReason`. Moments are in UTC.
     """
 
     id: int
-    job: Job
+    job: UserJob
     run_id: str
     params: Mapping[str, Any]
     dry_run: bool
     as_of: datetime
     users: int
     fines: int
-    totals: Mapping[str, Mapping[str, str]]
-    skipped: Mapping[str, Mapping[str, Any]]
+    totals: Totals
+    skipped: Mapping[str, Skipped]
     started_at: datetime
     ended_at: datetime
+
+    @property
+    def net(self) -> dict[str, Decimal]:
+        """Charges and credits that were waived, together, by currency."""
+        return net_by_currency(self.totals)
 
     @classmethod
     def from_row(cls, row: RowMapping) -> "MaintenanceJob":
         """Makes a job of a row of the table."""
-        return cls(**{field.name: row[field.name] for field in fields(cls)})
+        values = {field.name: row[field.name] for field in fields(cls)}
+        typed = {
+            "job": Job(row["job"]),
+            "totals": read_totals(row["totals"]),
+            "skipped": read_skipped(row["skipped"]),
+        }
+        return cls(**values | typed)
 
 
-def get_job_of_run(connection: Connection, job: Job, run_id: str) -> MaintenanceJob | None:
+def get_job_of_run(connection: Connection, job: UserJob, run_id: str) -> MaintenanceJob | None:
     """What a run of a job did, if it has."""
     row = connection.execute(query("users/get_job_of_run"), {"job": job, "run_id": run_id}).mappings().first()
     return MaintenanceJob.from_row(row) if row else None
@@ -123,13 +128,13 @@ def next_job(connection: Connection) -> int:
 def waive(connection: Connection, comment: str) -> None:
     """Gives up what the fines in the temporary table `judged_fines` owe, save those that have a reason to stay."""
     waived = connection.execute(query("users/sum_waived_fines")).scalar_one() or []
-    settled = {"entry_type": "WAIVED", "fine_ids": waived, "amount": None, "comment": comment}
+    settled = {"entry_type": EntryType.WAIVED, "fine_ids": waived, "amount": None, "comment": comment}
     connection.execute(query("ledger/post_settlement"), settled)
 
 
 def record(
     connection: Connection,
-    job: Job,
+    job: UserJob,
     job_id: int,
     choices: JobParams,
     *,
@@ -138,19 +143,7 @@ def record(
     users: Mapping[str | None, int],
 ) -> MaintenanceJob:
     """Records what a job decided, from `judged_fines` and the numbers of users by reason (None: purged, or waived)."""
-    fines = 0
-    totals: dict[str, dict[str, str]] = {}
-    skipped: dict[str, dict[str, Any]] = {
-        reason: {"fines": 0, "users": count, "net": {}} for reason, count in users.items() if reason is not None
-    }
-    for row in connection.execute(query("users/summarize_candidates")):
-        if row.reason is None:
-            fines += row.fines
-            totals[row.currency] = {"charges": str(row.charges), "credits": str(row.credits)}
-        else:
-            left = skipped[row.reason]
-            left["fines"] += row.fines
-            left["net"][row.currency] = str(row.charges + row.credits)
+    summary = summarize_candidates(connection.execute(query("users/summarize_candidates")), users)
     recorded = connection.execute(
         query("users/insert_job"),
         {
@@ -160,10 +153,10 @@ def record(
             "params": choices.model_dump_json(),
             "dry_run": choices.dry_run,
             "as_of": as_of,
-            "users": users.get(None, 0),
-            "fines": fines,
-            "totals": json.dumps(totals),
-            "skipped": json.dumps(skipped),
+            "users": summary.users,
+            "fines": summary.fines,
+            "totals": json.dumps(to_json(summary.totals)),
+            "skipped": json.dumps(to_json(summary.skipped)),
         },
     )
     return MaintenanceJob.from_row(recorded.mappings().one())

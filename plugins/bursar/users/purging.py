@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from bursar.db.queries import query
 from bursar.exports.close import clear_work_dirs
+from bursar.ledger.jobs import Job
 from bursar.money import pluralize
 from bursar.profiles import Settings
 from bursar.users.deletion import erase_personal_data
@@ -55,7 +56,7 @@ def purge_users(
     today = pendulum.instance(as_of).in_timezone(settings.time_zone).date()
     with engine.begin() as connection:
         connection.execute(query("ledger/lock_fines_table"))
-        job = get_job_of_run(connection, "purge", run_id)
+        job = get_job_of_run(connection, Job.PURGE, run_id)
         if job:
             log.info("This run has purged before, as job %s; nothing is done twice.", job.id)
         else:
@@ -82,7 +83,7 @@ def purge_users(
                 connection.execute(query("users/create_users_to_delete"))
                 connection.execute(query("users/add_candidates_to_delete"))
                 erase_personal_data(connection)
-            job = record(connection, "purge", job_id, choices, run_id=run_id, as_of=as_of, users=users)
+            job = record(connection, Job.PURGE, job_id, choices, run_id=run_id, as_of=as_of, users=users)
     if not job.dry_run:
         clear_work_dirs(engine, settings.work_dir)
     log.info(

@@ -11,6 +11,7 @@ from pydantic_core import InitErrorDetails
 from sqlalchemy import Engine
 
 from bursar.db.queries import query
+from bursar.ledger.jobs import Job
 from bursar.money import pluralize
 from bursar.profiles import Settings
 from bursar.profiles.rules import wrong
@@ -69,7 +70,7 @@ def waive_fines(
     log.info("Looking for the fines that were chosen, once no other job changes balances.")
     with engine.begin() as connection:
         connection.execute(query("ledger/lock_fines_table"))
-        if found := get_job_of_run(connection, "waive", run_id):
+        if found := get_job_of_run(connection, Job.WAIVE, run_id):
             log.info("This run has waived before, as job %s; nothing is done twice.", found.id)
             return found
         validate_codes(connection, choices.user_groups, choices.libraries)
@@ -85,7 +86,7 @@ def waive_fines(
         if not choices.dry_run:
             log.info("Waiving fines of %s.", pluralize(users.get(None, 0), "user"))
             waive(connection, f"Bulk Fine Waiving {job_id}: {choices.reason}. {choices.comment}".rstrip())
-        job = record(connection, "waive", job_id, choices, run_id=run_id, as_of=as_of, users=users)
+        job = record(connection, Job.WAIVE, job_id, choices, run_id=run_id, as_of=as_of, users=users)
     log.info(
         "Job %s: %s of %s waived%s.",
         job.id,

@@ -48,7 +48,7 @@ def check_file(batch: Batch, blocks: Iterable[bytes]) -> None:
     for (currency, sum_), count in sums.items():
         amount = Decimal(sum_.decode())
         (charges if amount > 0 else refunds)[currency.decode()] += amount * count
-    expected = {code: (Decimal(totals["charges"]), Decimal(totals["credits"])) for code, totals in batch.totals.items()}
+    expected = {code: (totals.charges, totals.credits) for code, totals in batch.totals.items()}
     written = {code: (charges[code], refunds[code]) for code in charges.keys() | refunds.keys()}
     if (users, fines, sums.total(), written) != (batch.users, batch.fines, batch.fines, expected):
         raise _not_sent_error(

@@ -1,0 +1,27 @@
+"""The reasons for which an export leaves a fine open."""
+
+from bursar.described_enum import DescribedEnum
+
+
+class SkipReason(DescribedEnum):
+    """Why an export skips a fine, in the order in which include/sql/exports/select_candidates.sql asks the rules."""
+
+    DISPUTED = "disputed", "the fine is disputed"
+    IN_UNFINISHED_BATCH = (
+        "in_unfinished_batch",
+        "another export that has not ended holds it, or the charge that it reverses",
+    )
+    OTHER_BURSAR = "other_bursar", "another profile's bursar holds the charge that the credit reverses"
+    TOO_YOUNG = "too_young", "younger than the time before export"
+    OTHER_TYPE = "other_type", "fine/fee type not in the profile"
+    OTHER_OWNER = "other_owner", "owner not in the profile"
+    OTHER_USER_GROUP = "other_user_group", "user group not in the profile"
+    CREDIT_WITH_MINIMUM = "credit_with_minimum", "credits stay open where there is a minimum amount"
+    BELOW_MINIMUM = "below_minimum", "the user's fines are below the minimum amount"
+    NO_IDENTIFIER = "no_identifier", "the user has no identifier of the profile's type"
+    MALFORMED_IDENTIFIER = "malformed_identifier", "the user's identifier does not match the profile's pattern"
+
+    @property
+    def needs_correction(self) -> bool:
+        """Whether the fine stays open until somebody corrects its user; other fines stay as the profile asks."""
+        return self in (SkipReason.NO_IDENTIFIER, SkipReason.MALFORMED_IDENTIFIER)

@@ -1,0 +1,80 @@
+"""Deliveries: the durable record of each sending of a batch's file, the first one and every resend."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from sqlalchemy import Connection, text
+
+from bursar.db.queries import query
+from bursar.errors import BatchError
+
+DeliveryKind = Literal["first", "resend"]
+DeliveryStep = Literal["upload_started", "uploaded", "unclear", "delivered"]
+
+
+class DeliveryState(StrEnum):
+    """How far a delivery has come. The ledger derives it from the moments of its steps."""
+
+    REQUESTED = "REQUESTED"
+    UPLOADING = "UPLOADING"
+    PART_COMPLETE = "PART_COMPLETE"
+    UNCLEAR = "UNCLEAR"
+    DELIVERED = "DELIVERED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """One sending of the file of a batch.
+
+    `run_id` is the Airflow run that selected the batch or that resends it, `requested_by` the person who asked for a
+    resend, if known. `part_name` is the complete part that waits for its renaming. Moments are aware, in UTC.
+    """
+
+    id: int
+    batch_id: int
+    kind: DeliveryKind
+    run_id: str
+    requested_by: str | None
+    part_name: str | None
+    delivered_at: datetime | None
+    state: DeliveryState
+
+
+def request_delivery(
+    connection: Connection, batch_id: int, kind: DeliveryKind, run_id: str, requested_by: str | None = None
+) -> Delivery:
+    """Records that a run is to deliver the file of a batch, unless that is recorded; returns the delivery."""
+    facts = {"batch_id": batch_id, "kind": kind, "run_id": run_id, "requested_by": requested_by}
+    connection.execute(query("ledger/insert_delivery"), facts)
+    return get_delivery(connection, batch_id, run_id)
+
+
+def get_delivery(connection: Connection, batch_id: int, run_id: str) -> Delivery:
+    """Returns the delivery of a batch by a run, which has been requested."""
+    row = connection.execute(query("ledger/get_delivery"), {"batch_id": batch_id, "run_id": run_id}).mappings().one()
+    values = {field.name: row[field.name] for field in fields(Delivery)}
+    return Delivery(**values | {"state": DeliveryState(row["state"])})
+
+
+def advance_delivery(
+    connection: Connection, delivery: Delivery, step: DeliveryStep, *, after: DeliveryState, **facts: str | None
+) -> None:
+    """Records that a delivery took a step now, with the values of other columns that are known by it.
+
+    The caller has locked the batch.
+
+    Raises:
+        BatchError: the delivery is no longer in the state `after`, which the step follows.
+    """
+    assignments = ", ".join([f"{step}_at = clock_timestamp()", *(f"{name} = :{name}" for name in facts)])
+    moved = connection.execute(
+        text(f"UPDATE deliveries SET {assignments} WHERE id = :id AND state = :after"),
+        {"id": delivery.id, "after": after, **facts},
+    )
+    if not moved.rowcount:
+        raise BatchError(
+            f"Another worker has continued the delivery of batch {delivery.batch_id}: it is no longer {after}. "
+            "This worker stopped without effect."
+        )

@@ -1,0 +1,27 @@
+"""The journal: the types of its entries, and the states of a fine that follow from them."""
+
+from enum import StrEnum
+
+
+class EntryType(StrEnum):
+    """The type of a journal entry."""
+
+    CHARGED = "CHARGED"
+    PAID = "PAID"
+    WAIVED = "WAIVED"
+    REFUNDED = "REFUNDED"
+    DISPUTED = "DISPUTED"
+    DISPUTE_SETTLED = "DISPUTE_SETTLED"
+    EXPORTED = "EXPORTED"
+    EXPORTED_AND_PAID = "EXPORTED_AND_PAID"
+    PAID_AT_BURSAR = "PAID_AT_BURSAR"
+    REVERSED = "REVERSED"
+
+
+class FineStatus(StrEnum):
+    """The status of a fine. The trigger of the journal derives it."""
+
+    ACTIVE = "ACTIVE"
+    DISPUTED = "DISPUTED"
+    CLOSED = "CLOSED"
+    TRANSFERRED = "TRANSFERRED"

@@ -1,0 +1,19 @@
+"""The reasons for which a purge keeps a user, and bulk waiving or a purge does not waive a fine."""
+
+from bursar.described_enum import DescribedEnum
+
+
+class KeepReason(DescribedEnum):
+    """Why a user is kept or a fine is not waived, in the order in which the statements in include/sql/users ask."""
+
+    NO_DATE = "no_date", "has no such date, and is never due"
+    NOT_CHOSEN = "not_chosen", "in the file, but outside the other choices"
+    SETTLED = "settled", "nothing is owed any more"
+    IN_UNFINISHED_BATCH = "in_unfinished_batch", "an export that has not ended holds the fine"
+    OUTSTANDING = "outstanding", "outstanding at the bursar"
+    REVERSAL_WAITS = "reversal_waits", "the next export has to report to the bursar that a fine was settled here"
+    ABOVE_THRESHOLD = "above_threshold", "the user owes more than the threshold"
+    CREDIT = "credit", "a credit of the user is open"
+    REVERSED = "reversed", "credits for the fine have given its amount back already; it can only be paid"
+    DISPUTED = "disputed", "the fine is disputed"
+    OUTSTANDING_WAIVED = "outstanding_waived", "waived; the user is kept until the bursar has been notified"
