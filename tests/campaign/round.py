@@ -65,14 +65,13 @@ class Round:
 
     def actor(self, name: str, code: str | None = None, faults: Mapping[Kind, int] = WEIGHTS) -> Actor:
         """Creates an actor."""
-        if (
-            self.collects
-        ):  # such a server passes the part of an abandoned worker to the bursar, which Bursar cannot prevent
+        # A server that collects uploads passes the part of an abandoned worker on, which Bursar cannot prevent.
+        if self.collects:
             faults = {kind: weight for kind, weight in faults.items() if kind not in ABANDONED_KINDS}
         return Actor(name, self.random_for(name), self.world.bursars[code] if code else None, faults)
 
     def run_actors(self, *actors: Iterator[None], bursar: Random | None = None) -> None:
-        """Runs actors until all have ended; meanwhile the bursars collect files and write payments at random."""
+        """Runs actors until all have ended; meanwhile bursars collect files and write payments at random moments."""
         active, next_visit = list(actors), time.monotonic()
         while active or self.world.workers:
             for actor in list(active):

@@ -69,7 +69,7 @@ def test_a_file_that_somebody_took_is_recorded_as_gone(inbox: PaymentInbox) -> N
 
 def test_a_file_that_is_neither_applied_nor_refused_stays(inbox: PaymentInbox) -> None:
     inbox.put("a.xml", CONTENT)
-    for state in ("not read", "READ"):
+    for state in ("not loaded", "READ"):
         with pytest.raises(InputFileError, match=f"is {state} and stays where it is"):
             inbox.archive_file("a.xml")
         inbox.read("a.xml")
@@ -91,7 +91,7 @@ def any_inbox(request: pytest.FixtureRequest, library: Library, tmp_path: Path) 
 
 
 def applied(inbox: PaymentInbox, name: str = "a.xml") -> Path:
-    """A file that was applied and is to be put away."""
+    """A file that was applied and is to be archived."""
     path = inbox.put(name, CONTENT)
     apply_payments(inbox.library.ledger, inbox.read(name).id, run_id="run 1")
     return path
@@ -124,7 +124,7 @@ def test_what_putting_away_does(any_inbox: PaymentInbox) -> None:
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("at", range(len(ACTS)))
 def test_a_late_worker_leaves_a_new_file_of_the_same_name(any_inbox: PaymentInbox, at: int, after: bool) -> None:
-    """It was stopped, its replacement ended, and a file came that nobody has read."""
+    """It was stopped, its replacement ended, and a file came that has not been loaded."""
     applied(any_inbox)
 
     def happens() -> None:
@@ -158,7 +158,7 @@ def test_a_file_that_is_replaced_before_the_rename_is_back_under_its_name(any_in
     moved = at == MOVE
     assert death.acts.count("move") == (2 if moved else 0)
     assert warning(any_inbox).startswith("a.xml in ") == moved
-    assert ("has been moved back, and the next run reads it" in warning(any_inbox)) == moved
+    assert ("has been moved back, and the next run imports it" in warning(any_inbox)) == moved
     any_inbox.look()
     any_inbox.seen_since("2020-01-01")
     assert any_inbox.look() == ["a.xml"]
@@ -176,7 +176,7 @@ def test_a_file_that_cannot_be_moved_back_is_named(any_inbox: PaymentInbox) -> N
                 put_new(any_inbox, b"third", later=2 * LATER)
             return result
 
-    with pytest.raises(RemoteFolderError, match=r"processed/a\.xml is a file that nobody has read.*there already"):
+    with pytest.raises(RemoteFolderError, match=r"processed/a\.xml has not been imported.*there already"):
         any_inbox.archive_file("a.xml", death=Twice(MOVE, happens=lambda: put_new(any_inbox)))
     assert any_inbox.files() == {"a.xml": b"third", "processed/a.xml": OTHER}
     assert any_inbox.archive_file("a.xml") is None
@@ -189,7 +189,7 @@ def test_a_connection_that_breaks_before_a_file_is_moved_back_is_no_reason_to_go
 ) -> None:
     applied(inbox)
     faults.drop("rename", skip=1)
-    with pytest.raises(RemoteFolderError, match=r"processed/a\.xml is a file that nobody has read"):
+    with pytest.raises(RemoteFolderError, match=r"processed/a\.xml has not been imported"):
         inbox.archive_file("a.xml", death=InterruptedFolder(MOVE, happens=lambda: put_new(inbox)))
     assert inbox.files() == {"processed/a.xml": OTHER}
 
@@ -230,7 +230,7 @@ def test_a_file_of_a_server_without_times_stays_and_is_named(any_inbox: PaymentI
     assert any_inbox.bring_in("a.xml") is None
     assert list(any_inbox.files()) == ["a.xml"]
     assert warning(any_inbox).startswith("a.xml stays in ")
-    assert "the server tells no times" in warning(any_inbox)
+    assert "the server lists no times" in warning(any_inbox)
 
 
 @pytest.mark.parametrize("content", [CONTENT, OTHER])

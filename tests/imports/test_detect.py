@@ -1,4 +1,4 @@
-"""Which files are ready: those that have settled, or whose marker came, and none that something is wrong with."""
+"""The files that are ready: stable ones, or those with a done file, and none with a fault."""
 
 import os
 import time
@@ -152,7 +152,7 @@ def test_a_file_that_was_applied_and_lies_there_again_is_known(
     inbox.look()
     inbox.seen_since(LONG_SINCE)
     assert inbox.look() == []
-    assert "there again with the same size and time" in caplog.text
+    assert "in the folder again with the same size and time" in caplog.text
 
 
 def test_a_new_file_under_a_known_name_is_ready(inbox: PaymentInbox) -> None:
@@ -199,4 +199,4 @@ def test_of_many_files_those_that_were_changed_first_are_taken(
         for number in range(9)
     ]
     assert select_ready_files(inbox.library.ledger, inbox.profile, iter(listing * 2), limit=2) == ["8.xml", "7.xml"]
-    assert "9 files are ready. This run takes 2; the others wait for the next one." in caplog.text
+    assert "9 files are ready. This run imports 2; the next run imports the others." in caplog.text
