@@ -84,7 +84,7 @@ class Story:
         return f"balance {balance:.2f}, outstanding {outstanding:.2f}"
 
     def billed(self) -> str:
-        """What the bursar was told to collect in all, and the transaction that was taken back, if one was."""
+        """Returns the sum that the bursar was asked to collect, and the transaction that was reversed, if one was."""
         with self.library.ledger.connect() as connection:
             lines = connection.execute(
                 text("SELECT amount, reversed_transaction_id FROM batch_lines ORDER BY batch_id")
