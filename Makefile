@@ -82,7 +82,6 @@ install:
 reference: installed
 	@.venv/bin/python -m docs.reference.generate
 	@.venv/bin/python -m docs.reference.generate_database
-	@.venv/bin/python -m bursar.commands.reference > docs/reference/commands.md
 
 # Versions that still fit stay; for the newest of all, remove both lock files first. The cluster's starts from the other
 # one, so that the versions agree.

@@ -1,1 +1,1 @@
-"""How fast Bursar is: `make bench`. The product's own stages beside plain C tools on the same rows and files."""
+"""`make bench`: measures the speed of the product's stages beside plain C tools on the same rows and files."""

@@ -1,4 +1,4 @@
-"""`make bench`: what export and import take beside plain C tools, by turns, with the results checked.
+"""`make bench`: measures exports and imports beside plain C tools, by turns, and checks the results.
 
 make bench FINES='100000 1000000' ROUNDS=3 JSON=found.json
 """
@@ -19,10 +19,10 @@ from bench.rounds import Bench, Round
 
 
 def main() -> None:
-    """Runs the bench."""
+    """Measures all sizes, then the runs on Airflow, and prints the tables."""
     arguments = _arguments()
-    if refusal := servers.missing():
-        sys.exit(refusal)
+    if missing := servers.list_missing_packages():
+        sys.exit(missing)
     with (
         temporary_folder() as folder,
         servers.postgres(folder / "postgres") as postgres,
@@ -32,38 +32,43 @@ def main() -> None:
         sizes = [_measure(bench, fines, arguments.rounds) for fines in arguments.fines]
         runs = [asdict(found) for found in measure_runs(bench)]
     found = {
-        "machine": report.machine(),
+        "machine": report.describe_machine(),
         "rounds": arguments.rounds,
         "sizes": sizes,
         "airflow": {"fines": FINES, "rounds": runs},
     }
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=1) + "\n")
-    print(report.tables(found))
+    print(report.format_tables(found))
 
 
 def _measure(bench: Bench, fines: int, rounds: int) -> dict[str, Any]:
     ways: dict[str, list[Round]] = {"export": [], "import": []}
-    filled = bench.fill(fines)
+    filled = bench.create_ledger(fines)
     for number in range(rounds):
         ways["export"].append(bench.export(filled, fines, keep_as="exported" if number == rounds - 1 else None))
-    outcomes = bench.answer(fines)
+    outcomes = bench.write_payments(fines)
     for _ in range(rounds):
-        ways["import"].append(bench.import_("exported", outcomes))
+        ways["import"].append(bench.import_file("exported", outcomes))
     return {"fines": fines, "ways": {way: [asdict(found) for found in rounds_] for way, rounds_ in ways.items()}}
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench")
-    parser.add_argument("--fines", type=int, nargs="+", default=[100_000], metavar="N", help="how many are exported")
-    parser.add_argument("--rounds", type=int, default=3, help="of product and reference by turns; medians are shown")
-    parser.add_argument("--json", type=Path, help="a file for all figures")
+    parser.add_argument("--fines", type=int, nargs="+", default=[100_000], metavar="N", help="fines of each export")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=3,
+        help="rounds of product and reference by turns, of which the tables show medians",
+    )
+    parser.add_argument("--json", type=Path, help="file for all figures")
     return parser.parse_args()
 
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """A folder outside any that only root may enter: root's PostgreSQL is another user."""
+    """Yields a temporary folder that every user may enter: run as root, PostgreSQL is another user."""
     with TemporaryDirectory(prefix="bursar-bench-") as folder:
         yield Path(folder)
 

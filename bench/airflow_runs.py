@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from bench.profile import PROFILE_FIELDS, SETTINGS_FIELDS
-from bench.rounds import COPY, ROOT, Bench, WrongResult
+from bench.rounds import COPY, ROOT, Bench, WrongResultError
 from bursar.db.engine import ledger_engine
 from bursar.ledger.batches import get_batch
 from demo.airflow import Airflow
@@ -36,9 +36,9 @@ def measure_runs(bench: Bench) -> list[AirflowRound]:
     """Runs both DAGs by turns, after a first round that warms up and does not count.
 
     Raises:
-        WrongResult: a run failed, or did not export all fines once.
+        WrongResultError: a run failed, or did not export all fines once.
     """
-    filled = bench.fill(FINES)
+    filled = bench.create_ledger(FINES)
     with _airflow(bench) as client:
         client.wait_for_dags([EXPORT_DAG, EMPTY_DAG])
         return [_measure_round(bench, filled, client) for _ in range(1 + ROUNDS)][1:]
@@ -47,7 +47,7 @@ def measure_runs(bench: Bench) -> list[AirflowRound]:
 def _measure_round(bench: Bench, filled: str, client: AirflowClient) -> AirflowRound:
     shutil.rmtree(bench.server.disk, ignore_errors=True)
     (bench.server.disk / "out").mkdir(parents=True)
-    with bench.copy_of(filled) as ledger:
+    with bench.copy_ledger(filled) as ledger:
         product = _run(client, EXPORT_DAG)
         engine = ledger_engine(bench.url(ledger))
         with engine.connect() as connection:
@@ -55,7 +55,7 @@ def _measure_round(bench: Bench, filled: str, client: AirflowClient) -> AirflowR
         engine.dispose()
         names = [file.name for file in (bench.server.disk / "out").iterdir()]
         if names != [batch.file_name]:
-            raise WrongResult(f"the run left {names}, not {batch.file_name}")
+            raise WrongResultError(f"the run left {names}, not {batch.file_name}")
         bench.check_export(ledger, FINES, {"name": batch.file_name, "sha256": batch.sha256, "fines": batch.fines})
     return AirflowRound(product, _run(client, EMPTY_DAG))
 
@@ -63,7 +63,7 @@ def _measure_round(bench: Bench, filled: str, client: AirflowClient) -> AirflowR
 def _run(client: AirflowClient, dag_id: str) -> float:
     run_id = client.trigger(dag_id)
     if client.wait(dag_id, run_id) != "success":
-        raise WrongResult(f"run {run_id} of {dag_id} failed: {client.task_states(dag_id, run_id)}")
+        raise WrongResultError(f"run {run_id} of {dag_id} failed: {client.task_states(dag_id, run_id)}")
     run = next(run for run in client.runs(dag_id) if run["dag_run_id"] == run_id)
     seconds = datetime.fromisoformat(run["end_date"]) - datetime.fromisoformat(run["start_date"])
     return seconds.total_seconds()
@@ -86,6 +86,7 @@ def _airflow(bench: Bench) -> Iterator[AirflowClient]:
     environment = {
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "BURSAR_INCLUDE": str(include),
+        "PYTHONDONTWRITEBYTECODE": "",  # without its bytecode, which production has, each task would compile Bursar
         "AIRFLOW_CONN_BURSAR_LEDGER": json.dumps(ledger),
         "AIRFLOW_CONN_BURSAR_BENCH": json.dumps(bench.server.connection),
     }

@@ -1,4 +1,4 @@
-"""What a look of the sensor takes in a folder that nobody clears: one listing over one connection, however full it is.
+"""Measures a poke of the sensor in a folder that nobody clears: one listing over one connection, at any size.
 
 PYTHONPATH=plugins .venv/bin/python -m bench.folder 10 1000 100000
 """
@@ -12,10 +12,10 @@ from bench.rounds import Bench
 
 
 def main() -> None:
-    """Prints a table, a row for each number of files: the first look takes note of all, the second knows them."""
-    if refusal := servers.missing():
-        sys.exit(refusal)
-    print("| old files | first look | second look | memory | of that before the look | connections |")
+    """Prints a table, a row for each number of files. The first poke records all of them, the second knows them."""
+    if missing := servers.list_missing_packages():
+        sys.exit(missing)
+    print("| old files | first poke | second poke | memory | of that before the poke | connections |")
     print("| ---: | ---: | ---: | ---: | ---: | ---: |")
     with (
         temporary_folder() as folder,
@@ -23,14 +23,14 @@ def main() -> None:
         servers.ssh_server(folder) as server,
     ):
         bench = Bench(postgres, server, folder)
-        ledger = {"ledger": bench.url(bench.fill(1))}
+        ledger = {"ledger": bench.url(bench.create_ledger(1))}
         incoming = server.disk / "in"
         incoming.mkdir()
         for files in map(int, sys.argv[1:] or ["100000"]):
             for number in range(files):
                 (incoming / f"old-{number}.xml").touch()
             before = server.connections()
-            first, second = (bench.product("detect_files", dict(ledger)) for _ in range(2))
+            first, second = (bench.run_stage("detect_files", dict(ledger)) for _ in range(2))
             connections = (server.connections() - before) / 2
             print(
                 f"| {files:,} | {first['seconds']:.2f} s | {second['seconds']:.2f} s "

@@ -1,5 +1,5 @@
--- A ledger for the bench: bench.fines of which an export takes every one, and bench.closed that are paid long since. Made by
--- whoever may set triggers aside: the balances are written beside the journal that they follow from.
+-- A ledger for the bench: bench.fines of which an export takes every one, and bench.closed that are paid long since. Needs
+-- the right to disable triggers: the balances are written beside the journal that they follow from.
 SET LOCAL session_replication_role = replica;
 SET LOCAL synchronous_commit = off;
 
@@ -9,7 +9,7 @@ INSERT INTO libraries (code, id, name)
 VALUES ('MAIN', '215300410007101', 'Main Library'), ('LAW', '215300420007101', 'Law Library'),
        ('SCI', '215300430007101', 'Science & Engineering Library');
 
--- Three fines a user; the users of fines that follow each other lie far apart, as in life.
+-- Three fines a user; consecutive fines belong to distant users, as in practice.
 CREATE TEMPORARY TABLE sizes ON COMMIT DROP AS
 SELECT fines, closed, greatest((fines + closed) / 3, 1) AS users
 FROM (SELECT CAST(current_setting('bench.fines') AS bigint) AS fines,

@@ -1,4 +1,4 @@
-"""The bursar's answer to an exported file: the same document, in which most fines are paid to the cent."""
+"""Writes the payment file to an exported file: the same document, in which most fines are paid to the cent."""
 
 import re
 from decimal import Decimal
@@ -13,8 +13,8 @@ _FINE = re.compile(
 )
 
 
-class Answer:
-    """Writes the payments, and beside them their records as rows for COPY; counts what each must come to."""
+class PaymentWriter:
+    """Writes payments, and their records as rows for COPY; counts the outcomes that the records must have."""
 
     def __init__(self, records: BinaryIO) -> None:
         self.outcomes = {"PAID": 0, "PARTLY_PAID": 0, "OVERPAID": 0}
@@ -23,7 +23,7 @@ class Answer:
         self._paid = (b"", b"")
 
     def write(self, exported: Path, paid: BinaryIO) -> None:
-        """Writes the payments for an exported file."""
+        """Writes the payments of an exported file."""
         with exported.open("rb") as file:
             rest = b""
             while block := file.read(BLOCK):

@@ -1,4 +1,4 @@
-"""Draws what `make bench JSON=...` found: seconds and memory against the number of fines, as SVG.
+"""Draws the figures of `make bench JSON=...`: seconds and memory against the number of fines, as SVG.
 
 PYTHONPATH=plugins .venv/bin/python -m bench.plots docs/explanation/performance.svg found.json [more.json ...]
 """
@@ -23,7 +23,7 @@ Points = list[tuple[float, float]]
 
 
 def main() -> None:
-    """Writes the picture."""
+    """Writes the chart."""
     sizes = [size for name in sys.argv[2:] for size in json.loads(Path(name).read_text())["sizes"]]
     sizes.sort(key=lambda size: int(size["fines"]))
     seconds: dict[str, Points] = {}
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def _chart(shift: float, title: str, lines: Mapping[str, Points], *, logarithmic: bool) -> Iterable[Any]:
-    """One chart: fines along a logarithmic axis, and up what `lines` hold."""
+    """Yields the elements of one chart: fines on a logarithmic x axis, the values of `lines` on the y axis."""
     every = [point for points in lines.values() for point in points]
     first, last = log10(min(x for x, _ in every)), log10(max(x for x, _ in every))
     top = max(y for _, y in every)
@@ -78,7 +78,7 @@ def _chart(shift: float, title: str, lines: Mapping[str, Points], *, logarithmic
         yield SVG.text(name, x=f"{column + 28}", y=f"{row}")
 
 
-def _line(places: Points, colour: str, width: str = "1") -> Any:  # noqa: ANN401  lxml's builder tells no more
+def _line(places: Points, colour: str, width: str = "1") -> Any:  # noqa: ANN401  lxml's builder has no types
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     return SVG.polyline(points=points, fill="none", stroke=colour, **{"stroke-width": width})
 

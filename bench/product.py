@@ -1,6 +1,6 @@
-"""The product's stages, each in a fresh process that has loaded what an Airflow task loads.
+"""Runs one of the product's stages in a fresh process that has loaded the modules of an Airflow task.
 
-`python -m bench.product <stage> <what it needs, as JSON>` prints one JSON object: `seconds` of the stage alone,
+`python -m bench.product <stage> <parameters as JSON>` prints one JSON object: `seconds` of the stage alone,
 `memory` (bytes, the peak of the process), `loaded` (bytes, the peak before the stage began) and `result`.
 """
 
@@ -29,19 +29,19 @@ Given = dict[str, Any]  # ledger: URL; staging: folder; batch, file: id; name: o
 
 
 def select_fines(given: Given) -> Given:
-    """Selects all that is open."""
+    """Selects all open fines."""
     batch = selection.select_fines(ledger_engine(given["ledger"]), PROFILE, SETTINGS, run_id=RUN, as_of=AS_OF)
     return {"batch": batch.id, "fines": batch.fines}
 
 
 def build_file(given: Given) -> Given:
-    """Builds and checks the file."""
+    """Builds and checks the file of a batch."""
     built = build.build_file(ledger_engine(given["ledger"]), given["batch"], Path(given["staging"]))
     return {"file": str(built.path), "bytes": built.size, "sha256": built.sha256}
 
 
 def upload_file(given: Given) -> Given:
-    """Uploads it."""
+    """Uploads the file of a batch."""
 
     def folder_of(batch: Batch) -> AbstractContextManager[RemoteFolder]:
         return open_folder(batch.sftp_connection, batch.output_file_path, may_create=True)
@@ -51,19 +51,19 @@ def upload_file(given: Given) -> Given:
 
 
 def close_fines(given: Given) -> Given:
-    """Closes the fines."""
+    """Closes the fines of a batch."""
     return {"fines": close.close_fines(ledger_engine(given["ledger"]), given["batch"]).fines}
 
 
 def detect_files(given: Given) -> Given:
-    """Looks for files, as the sensor does."""
+    """Detects payment files, as the sensor does."""
     with _input_folder() as folder:
         ready = detect.select_ready_files(ledger_engine(given["ledger"]), PROFILE, folder.files(), limit=1024)
     return {"ready": len(ready)}
 
 
 def load_file(given: Given) -> Given:
-    """Fetches the file of payments and reads it into the ledger."""
+    """Downloads a payment file and loads its records into the ledger."""
     engine, staging = ledger_engine(given["ledger"]), Path(given["staging"])
     with _input_folder() as folder:
         file = load.load_file(engine, PROFILE, given["name"], run_id=RUN, folder=folder, work_dir=staging)
@@ -71,13 +71,13 @@ def load_file(given: Given) -> Given:
 
 
 def apply_payments(given: Given) -> Given:
-    """Applies it."""
+    """Applies the records of a payment file."""
     applied = apply.apply_payments(ledger_engine(given["ledger"]), given["file"], run_id=RUN)
     return {"outcomes": to_json(applied.outcomes or {})}
 
 
 def archive_file(given: Given) -> Given:
-    """Reports the rejects and moves the file."""
+    """Saves the rejects of a payment file and archives it."""
     engine = ledger_engine(given["ledger"])
     rejects.save_rejects(engine, given["file"], Path(given["staging"]) / "rejects")
     with _input_folder() as folder:

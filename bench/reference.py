@@ -1,4 +1,4 @@
-"""The reference: what plain C tools take for the same rows and files, without any of the product's promises."""
+"""The reference: plain C tools on the same rows and files, without the product's guarantees."""
 
 import subprocess
 import time
@@ -9,12 +9,12 @@ from bursar.layouts.alma_xml.namespace import XSD
 from demo.postgres import Postgres, program_folder
 
 ROWS = (Path(__file__).parent / "rows.sql").read_text(encoding="utf-8")
-CLOSING = (
+CLOSE = (
     "UPDATE fines SET balance = 0, outstanding = balance, status = 'CLOSED', last_transaction_at = now()"
     " WHERE balance <> 0"
 )
 PAYMENTS = "CREATE TABLE payments (transaction_id text, currency text, sum numeric(14, 3))"
-PAYING = (
+PAY = (
     "UPDATE fines SET outstanding = CASE WHEN abs(payments.sum) < abs(fines.outstanding)"
     " THEN fines.outstanding - payments.sum ELSE 0 END, status = 'TRANSFERRED', last_transaction_at = now()"
     " FROM payments JOIN batch_lines ON batch_lines.transaction_id = payments.transaction_id WHERE fines.id = "
@@ -24,7 +24,7 @@ PAYING = (
 
 @dataclass(frozen=True)
 class Tools:
-    """The tools, pointed at one database."""
+    """The tools that need a database."""
 
     server: Postgres
     database: str
@@ -38,12 +38,16 @@ class Tools:
 
 
 def validate(file: Path) -> float:
-    """Validates a file against the format, as a stream."""
+    """Validates a file against the schema, as a stream, and returns the seconds."""
     return run(["xmllint", "--noout", "--stream", "--schema", str(XSD), str(file)])
 
 
 def run(command: list[str], source: Path = Path("/dev/null"), into: Path = Path("/dev/null")) -> float:
-    """Runs a program to its end and returns the seconds; raises if it fails."""
+    """Runs a program and returns its seconds.
+
+    Raises:
+        RuntimeError: it failed; the message has its errors.
+    """
     with source.open("rb") as stdin, into.open("wb") as stdout:
         began = time.monotonic()
         ended = subprocess.run(command, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, check=False)  # noqa: S603

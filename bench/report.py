@@ -1,4 +1,4 @@
-"""What was measured, as tables: medians over the rounds, and each ratio within its round."""
+"""Formats the figures as tables: medians over the rounds. A ratio is the median of the ratios within the rounds."""
 
 import os
 import platform
@@ -16,13 +16,13 @@ STAGES = {
     },
     "import": {"load_file": ["sftp get", "xmllint", "COPY"], "apply_payments": ["UPDATE"], "archive_file": []},
 }
-"""Each stage of the product, and the steps of the reference that do the least of its work."""
+"""Each stage of the product, and the steps of the reference that do a part of its work."""
 
 MEGABYTE = 1024 * 1024
 
 
-def machine() -> dict[str, Any]:
-    """What it was measured on."""
+def describe_machine() -> dict[str, Any]:
+    """Returns the processor, cores, memory (bytes), system and Python version of this machine."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
@@ -36,11 +36,13 @@ def machine() -> dict[str, Any]:
     }
 
 
-def tables(found: dict[str, Any]) -> str:
-    """All that was found, in Markdown."""
-    of = found["machine"]
-    memory = f"{of['memory'] / 2**30:.0f} GB"
-    lines = [f"{of['processor']}, {of['cores']} cores, {memory}; {of['system']}, Python {of['python']}"]
+def format_tables(found: dict[str, Any]) -> str:
+    """Returns all figures as tables in Markdown."""
+    machine = found["machine"]
+    memory = f"{machine['memory'] / 2**30:.0f} GB"
+    lines = [
+        f"{machine['processor']}, {machine['cores']} cores, {memory}; {machine['system']}, Python {machine['python']}"
+    ]
     for size in found["sizes"]:
         for way, rounds in size["ways"].items():
             lines += ["", f"### {way.title()} of {size['fines']:,} fines", ""]

@@ -1,4 +1,4 @@
-"""The rounds of the bench: product and reference by turns, each on a ledger of its own that equals the other's."""
+"""The rounds of the bench: product and reference by turns, each on its own copy of one ledger."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from typing import Any, TypedDict
 from psycopg import sql
 
 from bench import reference
-from bench.payments import Answer
+from bench.payments import PaymentWriter
 from bench.reference import Tools
 from bench.report import STAGES
 from bench.servers import Server
@@ -31,20 +31,20 @@ Given = dict[str, Any]
 
 
 class Cost(TypedDict):
-    """What a stage took: seconds of the stage, and bytes that its process had at most, `loaded` before the stage."""
+    """The cost of a stage: its seconds, and the peak memory of its process in bytes; `loaded` is the peak before it."""
 
     seconds: float
     loaded: int
     memory: int
 
 
-class WrongResult(Exception):  # noqa: N818  an error of the product, not of the bench
-    """The product did not do what it promises."""
+class WrongResultError(Exception):
+    """The product's result is wrong."""
 
 
 @dataclass(frozen=True)
 class Round:
-    """What product and reference took for one way of a file, by stage and by step (seconds)."""
+    """The costs of one export or import: of the product by stage, of the reference by step (seconds)."""
 
     product: dict[str, Cost]
     reference: dict[str, float]
@@ -52,14 +52,14 @@ class Round:
 
 @dataclass(frozen=True)
 class Bench:
-    """The parts that all rounds share."""
+    """The servers and the folder of all rounds."""
 
     postgres: Postgres
     server: Server
     folder: Path
 
-    def fill(self, fines: int, *, closed: int = 0) -> str:
-        """The name of a new ledger with that many open fines, all of which an export takes, and so many closed ones."""
+    def create_ledger(self, fines: int, *, closed: int = 0) -> str:
+        """Creates a ledger with so many open fines, all of them due, and closed ones; returns its name."""
         name = f"filled_{fines}_{closed}"
         self._drop(name)
         self.postgres.create_ledger(name)
@@ -73,12 +73,12 @@ class Bench:
         return name
 
     def url(self, ledger: str) -> str:
-        """The address of a ledger, in the role of its owner."""
+        """Returns the URL of a ledger, in the role of its owner."""
         return self.postgres.url(ledger, user=LEDGER_OWNER)
 
     @contextmanager
-    def copy_of(self, template: str) -> Iterator[str]:
-        """The name of a ledger that equals another one, for as long as the block lasts."""
+    def copy_ledger(self, template: str) -> Iterator[str]:
+        """Creates a copy of a ledger, yields its name, and drops it."""
         self._drop(COPY)
         with self.postgres.connect() as connection:
             connection.execute(
@@ -90,14 +90,14 @@ class Bench:
         self._drop(COPY)
 
     def export(self, filled: str, fines: int, *, keep_as: str | None = None) -> Round:
-        """One export by the product and one by the reference; `keep_as` names the product's ledger for the imports."""
+        """Exports by the product and by the reference; keeps the product's ledger under the name `keep_as`."""
         shutil.rmtree(self.server.disk, ignore_errors=True)
         (self.server.disk / "reference").mkdir(parents=True)
         staging = self.folder / "staging"
         shutil.rmtree(staging, ignore_errors=True)
-        with self.copy_of(filled) as ledger:
+        with self.copy_ledger(filled) as ledger:
             given: Given = {"ledger": self.url(ledger), "staging": str(staging)}
-            product = {stage: self.product(stage, given) for stage in STAGES["export"]}
+            product = {stage: self.run_stage(stage, given) for stage in STAGES["export"]}
             self.check_export(ledger, fines, given)
             if keep_as:
                 self._drop(keep_as)
@@ -108,40 +108,40 @@ class Bench:
                         )
                     )
         file = self.server.disk / "out" / given["name"]
-        with self.copy_of(filled) as ledger:
+        with self.copy_ledger(filled) as ledger:
             tools = Tools(self.postgres, ledger)
             plain = {
                 "COPY": tools.psql(reference.ROWS, into=staging / "rows"),
                 "xmllint": reference.validate(file),
                 "sftp put": reference.run(self.server.sftp(f"put {file} {self.server.disk}/reference/{file.name}")),
-                "UPDATE": tools.psql(reference.CLOSING),
+                "UPDATE": tools.psql(reference.CLOSE),
             }
         return Round(product, plain)
 
-    def answer(self, fines: int) -> dict[str, int]:
-        """Puts the bursar's answer to the last exported file in the place of it all; returns the outcomes to expect."""
+    def write_payments(self, fines: int) -> dict[str, int]:
+        """Replaces the last exported file by its payment file; returns the outcomes that an import must have."""
         incoming = self.server.disk / "in"
         incoming.mkdir(exist_ok=True)
         exported = next((self.server.disk / "out").iterdir())
         with (self.folder / "records").open("wb") as records, (incoming / "paid.xml").open("wb") as paid:
-            answer = Answer(records)
-            answer.write(exported, paid)
-        if sum(answer.outcomes.values()) != fines:
-            raise WrongResult(f"{exported.name} holds {answer.outcomes}, not {fines} fines")
+            writer = PaymentWriter(records)
+            writer.write(exported, paid)
+        if sum(writer.outcomes.values()) != fines:
+            raise WrongResultError(f"{exported.name} holds {writer.outcomes}, not {fines} fines")
         for folder in (exported.parent, self.server.disk / "reference", self.folder / "staging"):
             shutil.rmtree(folder)
-        return {outcome: count for outcome, count in answer.outcomes.items() if count}
+        return {outcome: count for outcome, count in writer.outcomes.items() if count}
 
-    def import_(self, exported: str, outcomes: Mapping[str, int]) -> Round:
-        """One import by the product and one by the reference, of the file that `answer` put there."""
+    def import_file(self, exported: str, outcomes: Mapping[str, int]) -> Round:
+        """Imports the file of `write_payments` by the product and by the reference."""
         incoming, staging = self.server.disk / "in", self.folder / "staging"
-        with self.copy_of(exported) as ledger:
+        with self.copy_ledger(exported) as ledger:
             given: Given = {"ledger": self.url(ledger), "staging": str(staging), "name": "paid.xml"}
-            product = {stage: self.product(stage, given) for stage in STAGES["import"]}
+            product = {stage: self.run_stage(stage, given) for stage in STAGES["import"]}
             self._check_import(ledger, outcomes, given)
         (incoming / "processed" / "paid.xml").rename(incoming / "paid.xml")
         fetched = staging / "fetched.xml"
-        with self.copy_of(exported) as ledger:
+        with self.copy_ledger(exported) as ledger:
             tools = Tools(self.postgres, ledger)
             tools.psql(reference.PAYMENTS)
             plain = {
@@ -150,11 +150,15 @@ class Bench:
                 "COPY": tools.psql("COPY payments FROM STDIN", source=self.folder / "records"),
             }
             tools.psql("ANALYZE payments")
-            plain["UPDATE"] = tools.psql(reference.PAYING)
+            plain["UPDATE"] = tools.psql(reference.PAY)
         return Round(product, plain)
 
-    def product(self, stage: str, given: Given) -> Cost:
-        """Runs a stage of the product in a fresh process; what it finds out is given to the next one."""
+    def run_stage(self, stage: str, given: Given) -> Cost:
+        """Runs a stage of the product in a fresh process and adds its result to `given`, for the next stage.
+
+        Raises:
+            WrongResultError: the stage failed.
+        """
         env = os.environ | {
             "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}",
             "AIRFLOW_HOME": str(self.folder / "airflow"),
@@ -165,13 +169,17 @@ class Bench:
             env=env, cwd=ROOT, capture_output=True, text=True, check=False,
         )  # fmt: skip
         if run.returncode:
-            raise WrongResult(f"{stage} failed: {run.stderr[-4000:]}")
+            raise WrongResultError(f"{stage} failed: {run.stderr[-4000:]}")
         said = json.loads(run.stdout.splitlines()[-1])
         given.update(said["result"])
         return {"seconds": said["seconds"], "loaded": said["loaded"], "memory": said["memory"]}
 
     def check_export(self, ledger: str, fines: int, given: Given) -> None:
-        """Raises WrongResult unless the ledger and the file `name` with that `sha256` hold the export of all fines."""
+        """Checks that ledger and file hold the export of all fines; `given` has `name`, `sha256` and `fines`.
+
+        Raises:
+            WrongResultError: they do not.
+        """
         remote = self.server.disk / "out" / given["name"]
         with remote.open("rb") as file:
             digest = file_digest(file, "sha256").hexdigest()
@@ -191,7 +199,7 @@ class Bench:
         claims = self._one(ledger, "SELECT count(*) FROM batch_claims")
         found = (digest, given["fines"], closed, wrong, claims)
         if found != (given["sha256"], fines, fines, 0, 0):
-            raise WrongResult(f"the export of {fines} fines left {found}")
+            raise WrongResultError(f"the export of {fines} fines left {found}")
 
     def _check_import(self, ledger: str, outcomes: Mapping[str, int], given: Given) -> None:
         found = {outcome: facts["records"] for outcome, facts in given["outcomes"].items()}
@@ -200,7 +208,7 @@ class Bench:
         credits_ = self._one(ledger, "SELECT count(*) FROM fines WHERE reverses IS NOT NULL AND balance < 0")
         expected = (sum(outcomes.values()), outcomes.get("PARTLY_PAID", 0), outcomes.get("OVERPAID", 0))
         if found != outcomes or (transferred, outstanding, credits_) != expected:
-            raise WrongResult(f"the import left {found}, {transferred}, {outstanding}, {credits_}, not {outcomes}")
+            raise WrongResultError(f"the import left {found}, {transferred}, {outstanding}, {credits_}, not {outcomes}")
 
     def _one(self, database: str, query: str) -> int:
         with self.postgres.connect(database) as connection:

@@ -1,4 +1,4 @@
--- The very rows that the file shows, in its order.
+-- The rows of the exported file, in its order.
 COPY (
     SELECT fines.user_id, identifiers.value, concat_ws(', ', users.last_name, nullif(users.first_name, '')), fines.fine_fee_type,
            fines.comment, owners.id, owners.code, fines.last_transaction_at, items.title, items.call_number,

@@ -1,4 +1,4 @@
-"""What each job takes in a ledger that keeps all that was ever closed: 1,000 fines out of 20,000,000.
+"""Measures each job on 1,000 fines in a ledger that keeps up to 20,000,000 closed ones.
 
 PYTHONPATH=plugins .venv/bin/python -m bench.selection 200000 20000000
 """
@@ -36,8 +36,8 @@ FROM batch_lines WHERE batch_id = CAST(current_setting('bench.batch') AS bigint)
 
 def main() -> None:
     """Prints a table, a row for each size of the ledger."""
-    if refusal := servers.missing():
-        sys.exit(refusal)
+    if missing := servers.list_missing_packages():
+        sys.exit(missing)
     with (
         temporary_folder() as folder,
         servers.postgres(folder / "postgres") as postgres,
@@ -52,8 +52,8 @@ def main() -> None:
 
 
 def _measure(bench: Bench, size: int) -> dict[str, float]:
-    """The seconds of each step in a ledger of that size; what can be done twice is warmed up before it is timed."""
-    ledger = bench.fill(ELIGIBLE, closed=size - ELIGIBLE)
+    """Returns the seconds of each step in a ledger of that size. Repeatable steps are warmed up first."""
+    ledger = bench.create_ledger(ELIGIBLE, closed=size - ELIGIBLE)
     engine = ledger_engine(bench.url(ledger))
 
     def select(run_id: str) -> Batch:
@@ -80,8 +80,8 @@ def _measure(bench: Bench, size: int) -> dict[str, float]:
     for step in steps.values():
         step("warm up")
     release_batch(engine, select("warm up").id)
-    seconds = {name: _timed(partial(step, "timed")) for name, step in steps.items()}
-    seconds["select"] = _timed(partial(select, "timed"))
+    seconds = {name: _measure_step(partial(step, "timed")) for name, step in steps.items()}
+    seconds["select"] = _measure_step(partial(select, "timed"))
     batch = select("timed").id
     with bench.postgres.connect(ledger) as connection:
         connection.execute(
@@ -89,15 +89,15 @@ def _measure(bench: Bench, size: int) -> dict[str, float]:
             " SELECT id, 'first', run_id, now() FROM batches WHERE id = %s",
             [batch],
         )
-    seconds["close"] = _timed(partial(close_fines, engine, batch))
+    seconds["close"] = _measure_step(partial(close_fines, engine, batch))
     with bench.postgres.connect(ledger) as connection:
         connection.execute("SELECT set_config('bench.batch', %s, false)", [str(batch)])
         connection.execute(PAYMENTS)
-    seconds["apply"] = _timed(partial(apply_payments, engine, 1, run_id="timed"))
+    seconds["apply"] = _measure_step(partial(apply_payments, engine, 1, run_id="timed"))
     return seconds
 
 
-def _timed(step: Callable[[], object]) -> float:
+def _measure_step(step: Callable[[], object]) -> float:
     began = time.monotonic()
     step()
     return time.monotonic() - began

@@ -1,4 +1,4 @@
-"""The two servers of the bench, which product and reference share: PostgreSQL and OpenSSH, on this machine only."""
+"""The two servers of the bench, for product and reference: PostgreSQL and OpenSSH, on the loopback address."""
 
 import getpass
 import os
@@ -17,7 +17,7 @@ from demo.postgres import Postgres, embedded_postgres
 from demo.processes import start
 
 SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "16GB", "checkpoint_timeout": "30min"}
-"""As one would set a server that is used for this: memory, and room for the log of one large transaction."""
+"""Settings of a server for such loads: memory, and room for the WAL of one large transaction."""
 
 SSHD = Path("/usr/sbin/sshd")
 PROGRAMS = {"xmllint": "libxml2-utils", "sftp": "openssh-client", "ssh-keygen": "openssh-client"}
@@ -25,8 +25,8 @@ HOST = "127.0.0.1"
 READY_WITHIN = 10
 
 
-def missing() -> str:
-    """What has to be installed first, as a sentence; empty if all is there."""
+def list_missing_packages() -> str:
+    """Returns a sentence about the packages to install first; it is empty if none is missing."""
     packages = {package for program, package in PROGRAMS.items() if not shutil.which(program)}
     packages |= set() if SSHD.exists() else {"openssh-server"}
     return (
@@ -36,7 +36,7 @@ def missing() -> str:
 
 @contextmanager
 def postgres(folder: Path) -> Iterator[Postgres]:
-    """A PostgreSQL with the bench's settings, durable as in production."""
+    """Runs a PostgreSQL with the bench's settings, as durable as in production."""
     if not (folder / "data").exists():
         with embedded_postgres(folder) as server, server.connect() as connection:
             for name, value in SETTINGS.items():
@@ -47,12 +47,12 @@ def postgres(folder: Path) -> Iterator[Postgres]:
 
 @dataclass(frozen=True)
 class Server:
-    """An OpenSSH server with one account: that of whoever runs the bench, by key.
+    """An OpenSSH server with one account, that of the user who runs the bench, by key.
 
     Attributes:
         port: on the loopback address.
         state: the folder with its keys.
-        disk: the folder that files go to, below which the profile's folders lie.
+        disk: the folder of the server's files, with the profile's folders.
     """
 
     port: int
@@ -61,17 +61,17 @@ class Server:
 
     @property
     def connection(self) -> Mapping[str, object]:
-        """The Airflow connection to it."""
+        """Returns the Airflow connection to it."""
         host_key = " ".join((self.state / "host_key.pub").read_text().split()[:2])
         extra = {"key_file": str(self.state / "key"), "host_key": host_key, "sub_directory": str(self.disk)}
         return {"conn_type": "sftp", "host": HOST, "port": self.port, "login": getpass.getuser(), "extra": extra}
 
     def connections(self) -> int:
-        """How many clients have logged in so far."""
+        """Returns the number of logins so far."""
         return (self.state / "sshd.log").read_text().count("Accepted publickey")
 
     def sftp(self, *commands: str) -> list[str]:
-        """The command line by which OpenSSH's sftp does something there; `commands` come from a file it writes."""
+        """Returns the command line of OpenSSH's sftp for these commands, which it gets in a file."""
         batch = self.state / "commands"
         batch.write_text("\n".join(commands))
         known = self.state / "known_hosts"
@@ -107,7 +107,7 @@ def ssh_server(folder: Path) -> Iterator[Server]:
     host_key = " ".join((state / "host_key.pub").read_text().split()[:2])
     (state / "known_hosts").write_text(f"[{HOST}]:{port} {host_key}\n")
     if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(exist_ok=True)  # where Debian's sshd locks in what has no rights yet
+        Path("/run/sshd").mkdir(exist_ok=True)  # Debian's sshd needs it for privilege separation
     command = [str(SSHD), "-D", "-e", "-f", str(state / "sshd_config")]
     with start(command, state, state / "sshd.log", os.environ) as sshd:
         try:

@@ -1,4 +1,4 @@
-"""For the record, the usual way: the document as one tree in memory, written by lxml and read by ElementTree.
+"""Measures the usual way: the document as one tree in memory, written by lxml and read by ElementTree.
 
 PYTHONPATH=plugins .venv/bin/python -m bench.tree 100000
 """
@@ -31,7 +31,7 @@ FIELDS = (
 
 
 def build(ledger: str, file: Path) -> None:
-    """Builds a tree of all lines, an element a value, and writes it."""
+    """Builds a tree of all lines, with an element for each value, and writes it."""
     root = etree.Element(f"{{{NAMESPACE}}}xml-fragment", nsmap={"xb": NAMESPACE})
     with psycopg.connect(ledger) as connection:
         for line in connection.execute(f"SELECT {', '.join(FIELDS)} FROM batch_lines ORDER BY number"):
@@ -43,7 +43,7 @@ def build(ledger: str, file: Path) -> None:
 
 
 def parse(_ledger: str, file: Path) -> None:
-    """Reads a file into a tree, and every record out of it."""
+    """Reads a file into a tree, and all records from the tree."""
     tree = ET.parse(file)  # noqa: S314  a file of our own
     for fine in tree.iterfind(f".//{{{NAMESPACE}}}userFineFee"):
         fine.findtext(f"{{{NAMESPACE}}}transaction_id")
@@ -63,8 +63,8 @@ def main() -> None:
     ):
         bench = Bench(postgres, server, folder)
         for fines in map(int, sys.argv[1:] or ["100000"]):
-            name = bench.fill(fines)
-            bench.product("select_fines", {"ledger": bench.url(name)})
+            name = bench.create_ledger(fines)
+            bench.run_stage("select_fines", {"ledger": bench.url(name)})
             address = f"host={postgres.sockets} user=postgres dbname={name}"
             cells = [f"{fines:,}"]
             for step in STEPS:

@@ -29,7 +29,7 @@ SAME_LEVEL = {
     ("users", "exports"): "a purge removes the files that name the users",
     ("users", "sources"): "a file of fine ids is rejected with the errors of its rows, like a CSV file",
     ("layouts", "ledger"): "a layout renders and checks a batch",
-    ("moments", "errors"): "what is not a moment is a BursarError",
+    ("moments", "errors"): "a text that is not a moment is a BursarError",
     ("progress", "money"): "the log has counts with their plurals",
     ("work_dir", "money"): "the log has counts with their plurals",
     ("work_dir", "errors"): "a full disk is a TransientError",

@@ -1,6 +1,7 @@
-"""Writes docs/reference/profile.md and settings.md from the models: `make reference`.
+"""Writes docs/reference/profile.md, settings.md and commands.md: `make reference`.
 
-The models are the source of keys, values, defaults and descriptions; a test compares the pages with them.
+The models are the source of keys, values, defaults and descriptions, bin/bursar is that of commands and options. A test
+compares the pages with them.
 """
 
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from annotated_types import Ge, Le
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from bursar.__main__ import bursar
 from bursar.profiles import Profile, Settings
 from bursar.profiles.field_types import (
     REQUIRED_IF_ACTIVE,
@@ -22,6 +24,7 @@ from bursar.profiles.field_types import (
     TimeZone,
 )
 from bursar.profiles.schedule import Schedule
+from docs.reference.commands import render_reference
 
 FOLDER = Path(__file__).parent
 COMMAND = "make reference"
@@ -46,7 +49,7 @@ SETTINGS = "The keys of `include/bursar.yaml`, which apply to the whole institut
 
 
 def main() -> None:
-    """Writes both pages into the folder of this module."""
+    """Writes the pages into the folder of this module."""
     for name, page in pages().items():
         (FOLDER / name).write_text(page, encoding="utf-8")
 
@@ -56,6 +59,7 @@ def pages() -> dict[str, str]:
     return {
         "profile.md": _page("Profile", PROFILE, Profile, filled_in="time_zone"),  # the loader takes it from Settings
         "settings.md": _page("Settings", SETTINGS, Settings),
+        "commands.md": render_reference(bursar),
     }
 
 

@@ -1,4 +1,4 @@
-"""Airflow's connections, made for a test."""
+"""Airflow connections for the tests."""
 
 import json
 from collections.abc import Callable
@@ -11,8 +11,8 @@ Connect = Callable[..., str]
 
 
 @pytest.fixture
-def nobodys_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder .ssh of an account without keys, agent and known hosts, who runs the test."""
+def empty_ssh_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The empty folder .ssh of the account that runs the test: no keys, no agent, no known hosts."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     folder = tmp_path / ".ssh"
@@ -21,8 +21,8 @@ def nobodys_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def connect(monkeypatch: pytest.MonkeyPatch, nobodys_keys: Path) -> Connect:
-    """Makes an Airflow connection of these fields, and of these changes to them, and returns its id."""
+def connect(monkeypatch: pytest.MonkeyPatch, empty_ssh_folder: Path) -> Connect:
+    """Creates an Airflow connection with these fields and changes, and returns its id."""
 
     def connect(fields: dict[str, Any], **changes: object) -> str:
         monkeypatch.setenv("AIRFLOW_CONN_BURSAR_FILES", json.dumps(fields | changes))

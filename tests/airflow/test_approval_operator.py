@@ -1,4 +1,4 @@
-"""The task that waits for a person: whom it lets pass without asking, and what it refuses to ask about."""
+"""The task that waits for an approval: which batches need one, and which can't be approved any more."""
 
 import json
 from collections.abc import Iterator
@@ -25,25 +25,25 @@ from tests.support.fixtures import NOW, Library, make_profile, make_settings, re
 
 
 @pytest.fixture
-def asked(library: Library, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What Airflow's page was given, in the place of an Airflow that could show it."""
-    questions: list[dict[str, Any]] = []
+def requests(library: Library, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The requests that Airflow would show, recorded without an Airflow."""
+    requests: list[dict[str, Any]] = []
     url = library.ledger.url.render_as_string(hide_password=False)
     monkeypatch.setattr(approval_operator, "ledger_url", lambda: url)
     monkeypatch.setattr(
-        "airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **asked: questions.append(asked)
+        "airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **request: requests.append(request)
     )
-    return questions
+    return requests
 
 
 def limited_profile(limit: int) -> Profile:
-    """A profile whose exports of more fines than this wait, and who is notified then."""
+    """Returns a profile whose exports of more fines than this need an approval, and whom it notifies."""
     values = make_profile(approval={"max_fines": limit}).model_dump(by_alias=True, mode="json")
     return Profile.model_validate(values | {"notifications": {"completed_with_warnings": ["warnings@library.edu"]}})
 
 
 def run_task(library: Library, limit: int, batch: int | None = None) -> int:
-    """Executes the task for a batch of two fines, or for a batch that is there."""
+    """Executes the task for a new batch of two fines, or for an existing batch."""
     profile = limited_profile(limit)
     if batch is None:
         user = library.user()
@@ -52,19 +52,19 @@ def run_task(library: Library, limit: int, batch: int | None = None) -> int:
         batch = select_fines(library.ledger, profile, make_settings(), run_id="today", as_of=NOW).id
     ti = SimpleNamespace(id="x", xcom_pull=lambda **_: {"batch_id": batch})
     context: Any = {"ti": ti, "task_instance": ti}
-    the_task(profile).execute(context)
+    make_task(profile).execute(context)
     return batch
 
 
-def the_task(profile: Profile) -> ExportApprovalOperator:
-    """The task of a profile's export that asks for the approval."""
+def make_task(profile: Profile) -> ExportApprovalOperator:
+    """Returns the task of a profile's export that requests the approval."""
     with DAG("bursar_export__STUDENTS", schedule=None):
         return ExportApprovalOperator(task_id="wait_for_approval", profile=profile)
 
 
 @pytest.fixture
 def mailbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder of a mail server that Airflow knows."""
+    """The folder in which the mail server of Airflow's connection stores mails."""
     with mail_server(tmp_path / "mail") as port:
         extra = {"from_email": "bursar@library.edu", "disable_ssl": True, "disable_tls": True, "retry_limit": 0}
         connection = {"conn_type": "smtp", "host": "localhost", "port": port, "extra": extra}
@@ -72,55 +72,55 @@ def mailbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield tmp_path / "mail"
 
 
-def test_within_the_limits_nobody_is_asked(library: Library, asked: list[dict[str, Any]]) -> None:
+def test_a_batch_within_the_limits_needs_no_approval(library: Library, requests: list[dict[str, Any]]) -> None:
     run_task(library, 2)
-    assert asked == []
+    assert requests == []
 
 
-def test_beyond_them_the_run_waits_with_the_preview(library: Library, asked: list[dict[str, Any]]) -> None:
+def test_a_batch_beyond_the_limits_waits_with_a_preview(library: Library, requests: list[dict[str, Any]]) -> None:
     with pytest.raises(TaskAwaitingInput):
         run_task(library, 1)
-    [question] = asked
-    assert "2 fines: more than the limit of 1." in question["body"]
-    assert "| USD | 25.00 USD | 0.00 USD | 25.00 USD |" in question["body"]
+    [request] = requests
+    assert "2 fines: more than the limit of 1." in request["body"]
+    assert "| USD | 25.00 USD | 0.00 USD | 25.00 USD |" in request["body"]
 
 
-def test_a_delivered_batch_is_not_asked_about(library: Library, asked: list[dict[str, Any]]) -> None:
+def test_a_delivered_batch_needs_no_approval(library: Library, requests: list[dict[str, Any]]) -> None:
     batch = run_task(library, 2)
     record_delivery(library.ledger, batch)
     run_task(library, 1, batch)
-    assert asked == []
+    assert requests == []
 
 
-def test_an_approved_batch_is_not_asked_about_again(library: Library, asked: list[dict[str, Any]]) -> None:
+def test_an_approved_batch_needs_no_other_approval(library: Library, requests: list[dict[str, Any]]) -> None:
     batch = run_task(library, 2)
     approval.request_approval(library.ledger, batch, make_profile(approval={"max_fines": 1}).export.approval)
     record_answer(library.ledger, batch, ApprovalAnswer.APPROVED, by="admin")
     run_task(library, 1, batch)
-    assert asked == []
+    assert requests == []
 
 
-def test_a_dry_run_is_not_asked_about(library: Library, asked: list[dict[str, Any]]) -> None:
+def test_a_dry_run_needs_no_approval(library: Library, requests: list[dict[str, Any]]) -> None:
     library.fine()
     library.fine()
     dry = select_fines(library.ledger, make_profile(), make_settings(), run_id="dry", as_of=NOW, dry_run=True)
     run_task(library, 1, dry.id)
-    assert asked == []
+    assert requests == []
 
 
-def test_what_was_released_or_refused_cannot_be_asked_about(library: Library, asked: list[dict[str, Any]]) -> None:
+def test_a_released_or_rejected_batch_cannot_be_approved(library: Library, requests: list[dict[str, Any]]) -> None:
     batch = run_task(library, 2)
     approval.request_approval(library.ledger, batch, make_profile(approval={"max_fines": 1}).export.approval)
     record_answer(library.ledger, batch, ApprovalAnswer.REFUSED, by="admin")
     with pytest.raises(BatchError, match="has been released, and its fines are open"):
         run_task(library, 1, batch)
-    assert asked == []
+    assert requests == []
 
 
-def test_an_answer_that_airflow_lost_is_asked_for_again_and_people_are_notified_again(
-    library: Library, asked: list[dict[str, Any]], mailbox: Path, tmp_path: Path
+def test_an_approval_whose_answer_airflow_lost_is_requested_again_and_people_are_notified_again(
+    library: Library, requests: list[dict[str, Any]], mailbox: Path, tmp_path: Path
 ) -> None:
-    """If the DAG can't be parsed when the answer comes, Airflow begins the task anew, and the answer is gone."""
+    """If the DAG can't be parsed when the answer comes, Airflow starts the task anew and loses the answer."""
     with pytest.raises(TaskAwaitingInput):
         run_task(library, 1)
     batch = library.one("SELECT id FROM batches")
@@ -130,13 +130,13 @@ def test_an_answer_that_airflow_lost_is_asked_for_again_and_people_are_notified_
     first, second = mails(mailbox)
     assert first["Subject"] == second["Subject"]
     assert first["Message-ID"] != second["Message-ID"]
-    assert ["Please answer again" in question["body"] for question in asked] == [False, True]
+    assert ["Please answer again" in request["body"] for request in requests] == [False, True]
     with pytest.raises(BatchError, match="no answer is recorded"):
         upload(library, 1, batch, tmp_path)
 
 
-def test_a_request_that_the_upload_recorded_is_the_first_to_people(
-    library: Library, asked: list[dict[str, Any]], mailbox: Path, tmp_path: Path
+def test_a_request_that_the_upload_recorded_is_the_first_that_people_see(
+    library: Library, requests: list[dict[str, Any]], mailbox: Path, tmp_path: Path
 ) -> None:
     batch = run_task(library, 2)
     with pytest.raises(BatchError, match="nobody was asked to approve it"):
@@ -146,12 +146,12 @@ def test_a_request_that_the_upload_recorded_is_the_first_to_people(
         run_task(library, 1, batch)
 
     assert len(mails(mailbox)) == 1
-    assert "Please answer again" not in asked[0]["body"]
+    assert "Please answer again" not in requests[0]["body"]
 
 
-@pytest.mark.usefixtures("asked")
-def test_an_upload_refuses_what_nobody_was_asked_about(library: Library, tmp_path: Path) -> None:
-    """The task that asks was marked as successful before it began."""
+@pytest.mark.usefixtures("requests")
+def test_an_upload_rejects_a_batch_whose_approval_was_not_requested(library: Library, tmp_path: Path) -> None:
+    """The task that requests it was marked as successful before it started."""
     batch = run_task(library, 2)
 
     with pytest.raises(BatchError, match="nobody was asked to approve it. 2 fines: more than the limit of 1. Clear"):

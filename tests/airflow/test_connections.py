@@ -1,4 +1,4 @@
-"""Airflow's connections, from its environment, to real servers."""
+"""Airflow's connections, taken from the environment, to real servers."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ import pytest
 from paramiko import SFTPClient
 from sqlalchemy import make_url
 
-from bursar.airflow import connections
+from bursar.airflow import server_clients
 from bursar.airflow.connections import ledger_url, open_folder
 from bursar.db.engine import ledger_engine
 from bursar.errors import BatchError, BursarError, RemoteFolderError, TransientError
@@ -22,7 +22,7 @@ from demo.servers import HOST, Account, sftp_server
 from tests.airflow.conftest import Connect
 from tests.support.servers import USER, RemoteServer
 
-pytestmark = pytest.mark.usefixtures("nobodys_keys")
+pytestmark = pytest.mark.usefixtures("empty_ssh_folder")
 
 
 @pytest.fixture
@@ -31,20 +31,20 @@ def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
 
 
-def a_key(folder: Path) -> tuple[str, str, Path]:
-    """A new key: its private text, its public line, and the file of the private one."""
+def create_key(folder: Path) -> tuple[str, str, Path]:
+    """Creates a key pair; returns the private key, the public key, and the file of the private key."""
     key = asyncssh.generate_private_key("ssh-ed25519")
     file = folder / "key"
     key.write_private_key(str(file))
     return file.read_text(), key.export_public_key().decode(), file
 
 
-def host_key_of_another() -> str:
+def create_other_host_key() -> str:
     return asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_file_arrives_with_the_password_of_the_connection(remote: RemoteServer, connect: Connect) -> None:
+def test_a_file_is_uploaded_with_the_password_of_the_connection(remote: RemoteServer, connect: Connect) -> None:
     with open_folder(connect(remote.connection), "out", may_create=True) as folder:
         folder.write("fines.xml", BytesIO(b"fines"))
         kind, port = remote.connection["conn_type"], remote.connection["port"]
@@ -65,7 +65,7 @@ def test_a_file_arrives_with_the_password_of_the_connection(remote: RemoteServer
         ("/Alma", "/bursar/", "Alma/bursar"),
     ],
 )
-def test_the_profiles_path_lies_below_sub_directory(
+def test_the_path_of_the_profile_is_below_sub_directory(
     remote: RemoteServer, connect: Connect, sub_directory: str | None, path: str, expected: str
 ) -> None:
     extra = remote.connection.get("extra", {}) | ({} if sub_directory is None else {"sub_directory": sub_directory})
@@ -75,7 +75,7 @@ def test_the_profiles_path_lies_below_sub_directory(
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_missing_folder_is_refused_if_it_may_not_be_created(remote: RemoteServer, connect: Connect) -> None:
+def test_a_missing_folder_is_an_error_if_it_must_not_be_created(remote: RemoteServer, connect: Connect) -> None:
     with (
         pytest.raises(RemoteFolderError, match=r"127\.0\.0\.1:\d+/out: there is no such folder"),
         open_folder(connect(remote.connection), "out", may_create=False),
@@ -85,9 +85,9 @@ def test_a_missing_folder_is_refused_if_it_may_not_be_created(remote: RemoteServ
 
 
 @pytest.mark.usefixtures("trusted")
-# The provider lets go of the socket of an FTPS login that is refused without closing it.
+# The client does not close the socket of an FTPS login that was rejected.
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-def test_a_wrong_password_is_refused_at_once(remote: RemoteServer, connect: Connect) -> None:
+def test_a_wrong_password_is_rejected_without_a_retry(remote: RemoteServer, connect: Connect) -> None:
     with (
         pytest.raises(RemoteFolderError, match=r"^Connection bursar_files: .*127\.0\.0\.1:\d+ rejects the login"),
         open_folder(connect(remote.connection, password="wrong"), "", may_create=True),
@@ -96,7 +96,7 @@ def test_a_wrong_password_is_refused_at_once(remote: RemoteServer, connect: Conn
 
 
 @pytest.mark.parametrize("kind", ["sftp", "ftp", "ftps"])
-def test_a_server_that_is_down_is_a_passing_error(kind: str, connect: Connect) -> None:
+def test_a_server_that_is_down_is_a_transient_error(kind: str, connect: Connect) -> None:
     connection = {"conn_type": kind, "host": "127.0.0.1", "port": 1, "login": USER, "password": "x"}
     with (
         pytest.raises(
@@ -108,7 +108,7 @@ def test_a_server_that_is_down_is_a_passing_error(kind: str, connect: Connect) -
 
 
 @pytest.mark.parametrize("kind", ["sftp", "ftp", "ftps"])
-def test_a_host_that_nobody_knows_is_a_passing_error(kind: str, connect: Connect) -> None:
+def test_an_unknown_host_is_a_transient_error(kind: str, connect: Connect) -> None:
     connection = {"conn_type": kind, "host": "bursar.invalid", "login": USER, "password": "x"}
     with (
         pytest.raises(TransientError, match=r"bursar\.invalid: the connection"),
@@ -118,7 +118,7 @@ def test_a_host_that_nobody_knows_is_a_passing_error(kind: str, connect: Connect
 
 
 @pytest.mark.usefixtures("trusted")
-def test_an_error_of_the_caller_is_the_callers(remote: RemoteServer, connect: Connect) -> None:
+def test_an_error_of_the_caller_is_not_changed(remote: RemoteServer, connect: Connect) -> None:
     with pytest.raises(FileNotFoundError, match="mine"), open_folder(connect(remote.connection), "", may_create=True):
         raise FileNotFoundError("mine")
 
@@ -148,7 +148,7 @@ def test_ciphers_that_the_connection_disables_are_not_used(sftp_remote: RemoteSe
 
 @pytest.mark.parametrize("extra", ["private_key", "key_file"])
 def test_a_key_opens_sftp_without_a_password(tmp_path: Path, connect: Connect, extra: str) -> None:
-    private, public, file = a_key(tmp_path)
+    private, public, file = create_key(tmp_path)
     extras = {"private_key": private, "key_file": str(file)}
     with sftp_server({USER: Account(tmp_path / "files", public_key=public)}, tmp_path / "state") as address:
         connection = {"conn_type": "sftp", "host": address.host, "port": address.port, "login": USER}
@@ -159,8 +159,8 @@ def test_a_key_opens_sftp_without_a_password(tmp_path: Path, connect: Connect, e
 
 
 @pytest.mark.parametrize("extra", ["private_key", "key_file"])
-def test_a_wrong_key_is_refused(sftp_remote: RemoteServer, tmp_path: Path, connect: Connect, extra: str) -> None:
-    private, _, file = a_key(tmp_path)
+def test_a_wrong_key_is_rejected(sftp_remote: RemoteServer, tmp_path: Path, connect: Connect, extra: str) -> None:
+    private, _, file = create_key(tmp_path)
     secrets = sftp_remote.connection["extra"] | {extra: {"private_key": private, "key_file": str(file)}[extra]}
     with (
         pytest.raises(RemoteFolderError, match="rejects the login"),
@@ -169,7 +169,7 @@ def test_a_wrong_key_is_refused(sftp_remote: RemoteServer, tmp_path: Path, conne
         pass
 
 
-def test_without_password_and_key_the_login_is_refused(sftp_remote: RemoteServer, connect: Connect) -> None:
+def test_without_password_and_key_the_login_is_rejected(sftp_remote: RemoteServer, connect: Connect) -> None:
     with (
         pytest.raises(RemoteFolderError, match="rejects the login"),
         open_folder(connect(sftp_remote.connection, password=None), "", may_create=False),
@@ -181,9 +181,7 @@ def test_without_password_and_key_the_login_is_refused(sftp_remote: RemoteServer
     "extra",
     [{"host_key": "ssh-ed25519 nonsense"}, {"private_key": "-- no --\n-- key --"}, {"key_file": "/no/such/key"}],
 )
-def test_a_connection_that_makes_no_sense_is_refused(
-    sftp_remote: RemoteServer, connect: Connect, extra: dict[str, str]
-) -> None:
+def test_an_invalid_connection_is_rejected(sftp_remote: RemoteServer, connect: Connect, extra: dict[str, str]) -> None:
     extra = sftp_remote.connection["extra"] | extra
     with (
         pytest.raises(
@@ -194,7 +192,7 @@ def test_a_connection_that_makes_no_sense_is_refused(
         pass
 
 
-def test_an_unknown_host_key_is_refused(sftp_remote: RemoteServer, connect: Connect) -> None:
+def test_an_unknown_host_key_is_rejected(sftp_remote: RemoteServer, connect: Connect) -> None:
     with (
         pytest.raises(RemoteFolderError, match=r"host key that is not confirmed.*`host_key` of the connection's extra"),
         open_folder(connect(sftp_remote.connection, extra={}), "", may_create=False),
@@ -202,30 +200,30 @@ def test_an_unknown_host_key_is_refused(sftp_remote: RemoteServer, connect: Conn
         pass
 
 
-def test_a_wrong_host_key_is_refused(sftp_remote: RemoteServer, connect: Connect) -> None:
+def test_a_wrong_host_key_is_rejected(sftp_remote: RemoteServer, connect: Connect) -> None:
     with (
         pytest.raises(RemoteFolderError, match=r"presents the host key SHA256:.* not the pinned one"),
-        open_folder(connect(sftp_remote.connection, extra={"host_key": host_key_of_another()}), "", may_create=False),
+        open_folder(connect(sftp_remote.connection, extra={"host_key": create_other_host_key()}), "", may_create=False),
     ):
         pass
 
 
-def test_the_key_in_the_connection_decides_over_known_hosts(
-    sftp_remote: RemoteServer, connect: Connect, nobodys_keys: Path
+def test_the_key_in_the_connection_has_to_match_besides_known_hosts(
+    sftp_remote: RemoteServer, connect: Connect, empty_ssh_folder: Path
 ) -> None:
     known = f"[127.0.0.1]:{sftp_remote.connection['port']} {sftp_remote.connection['extra']['host_key']}\n"
-    (nobodys_keys / "known_hosts").write_text(known)
+    (empty_ssh_folder / "known_hosts").write_text(known)
     with open_folder(connect(sftp_remote.connection, extra={}), "", may_create=False) as folder:
         assert list(folder.files()) == []
     with (
         pytest.raises(RemoteFolderError, match="not the pinned one"),
-        open_folder(connect(sftp_remote.connection, extra={"host_key": host_key_of_another()}), "", may_create=False),
+        open_folder(connect(sftp_remote.connection, extra={"host_key": create_other_host_key()}), "", may_create=False),
     ):
         pass
 
 
 @pytest.mark.parametrize("switch", ["no_host_key_check", "allow_host_key_change"])
-def test_a_connection_that_checks_no_host_key_is_warned_of(
+def test_a_connection_that_checks_no_host_key_logs_a_warning(
     sftp_remote: RemoteServer, connect: Connect, caplog: pytest.LogCaptureFixture, switch: str
 ) -> None:
     with (
@@ -236,7 +234,7 @@ def test_a_connection_that_checks_no_host_key_is_warned_of(
         assert "Pin the key" in caplog.text
 
 
-def test_a_certificate_that_nobody_trusts_is_refused(ftps_remote: RemoteServer, connect: Connect) -> None:
+def test_an_untrusted_certificate_is_rejected(ftps_remote: RemoteServer, connect: Connect) -> None:
     with (
         pytest.raises(RemoteFolderError, match=r"certificate that is not trusted.*SSL_CERT_FILE"),
         open_folder(connect(ftps_remote.connection), "", may_create=False),
@@ -245,7 +243,7 @@ def test_a_certificate_that_nobody_trusts_is_refused(ftps_remote: RemoteServer, 
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_certificate_for_another_name_is_refused(ftps_remote: RemoteServer, connect: Connect) -> None:
+def test_a_certificate_for_another_name_is_rejected(ftps_remote: RemoteServer, connect: Connect) -> None:
     with (
         pytest.raises(RemoteFolderError, match="certificate that is not trusted"),
         open_folder(connect(ftps_remote.connection, host="localhost"), "", may_create=False),
@@ -254,7 +252,7 @@ def test_a_certificate_for_another_name_is_refused(ftps_remote: RemoteServer, co
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # as above: the provider's
-def test_a_server_without_tls_gets_no_password_by_ftps(ftp_remote: RemoteServer, connect: Connect) -> None:
+def test_ftps_sends_no_password_to_a_server_without_tls(ftp_remote: RemoteServer, connect: Connect) -> None:
     with (
         pytest.raises(RemoteFolderError, match="rejects the login"),
         open_folder(connect(ftp_remote.connection, conn_type="ftps"), "", may_create=False),
@@ -262,7 +260,7 @@ def test_a_server_without_tls_gets_no_password_by_ftps(ftp_remote: RemoteServer,
         pass
 
 
-def test_a_server_that_wants_tls_gets_no_file_without(ftps_remote: RemoteServer, connect: Connect) -> None:
+def test_ftp_sends_no_file_to_a_server_that_requires_tls(ftps_remote: RemoteServer, connect: Connect) -> None:
     with (
         pytest.raises(RemoteFolderError, match="rejects the login"),
         open_folder(connect(ftps_remote.connection, conn_type="ftp"), "", may_create=False),
@@ -270,7 +268,7 @@ def test_a_server_that_wants_tls_gets_no_file_without(ftps_remote: RemoteServer,
         pass
 
 
-def test_plain_ftp_is_warned_of(ftp_remote: RemoteServer, connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
+def test_plain_ftp_logs_a_warning(ftp_remote: RemoteServer, connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
     with (
         caplog.at_level(logging.WARNING, "bursar"),
         open_folder(connect(ftp_remote.connection), "", may_create=False),
@@ -285,12 +283,12 @@ def test_plain_ftp_is_warned_of(ftp_remote: RemoteServer, connect: Connect, capl
         ({"conn_type": "sftp"}, "bursar_files has no host"),
     ],
 )
-def test_a_connection_to_no_folder_is_refused(fields: dict[str, str], message: str, connect: Connect) -> None:
+def test_a_connection_that_opens_no_folder_is_rejected(fields: dict[str, str], message: str, connect: Connect) -> None:
     with pytest.raises(BursarError, match=message), open_folder(connect(fields), "", may_create=False):
         pass
 
 
-def test_a_connection_that_does_not_exist_is_named() -> None:
+def test_the_error_names_a_missing_connection() -> None:
     with (
         pytest.raises(BursarError, match="There is no Airflow connection bursar_nowhere"),
         open_folder("bursar_nowhere", "", may_create=False),
@@ -299,7 +297,7 @@ def test_a_connection_that_does_not_exist_is_named() -> None:
 
 
 @pytest.mark.parametrize("place", ["host", "extra"])
-def test_the_ledger_is_found_behind_a_socket(
+def test_the_ledger_is_found_at_a_unix_socket(
     postgres: Postgres, empty_ledger: str, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     connection = {"conn_type": "postgres", "login": "postgres", "schema": empty_ledger}
@@ -343,12 +341,12 @@ def test_the_ledger_is_found_on_another_machine(connection: str, monkeypatch: py
     }
 
 
-def test_a_ledger_that_nobody_configured_is_named() -> None:
+def test_the_error_names_the_missing_connection_to_the_ledger() -> None:
     with pytest.raises(BursarError, match="There is no Airflow connection bursar_ledger"):
         ledger_url()
 
 
-def test_a_ledger_that_is_no_postgres_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ledger_that_is_not_postgres_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_BURSAR_LEDGER", json.dumps({"conn_type": "mysql", "host": "db.example.edu"}))
     with pytest.raises(BursarError, match="bursar_ledger is of type mysql.*postgres"):
         ledger_url()
@@ -356,10 +354,10 @@ def test_a_ledger_that_is_no_postgres_is_refused(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("greeting", [b"", b"220 ready\r\n"])
 @pytest.mark.parametrize("kind", ["ftp", "ftps", "sftp"])
-def test_a_server_that_falls_silent_during_the_login_is_a_passing_error(
+def test_a_server_that_hangs_during_the_login_is_a_transient_error(
     kind: str, greeting: bytes, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(server_clients, "TIMEOUT_SECONDS", 0.3)
     accepted: list[socket.socket] = []
 
     def accept() -> None:
@@ -371,7 +369,7 @@ def test_a_server_that_falls_silent_during_the_login_is_a_passing_error(
         thread = Thread(target=accept)
         thread.start()
         fields = {"conn_type": kind, "host": HOST, "port": listener.getsockname()[1]}
-        fields |= {"login": USER, "password": "x", "extra": {"host_key": host_key_of_another()}}
+        fields |= {"login": USER, "password": "x", "extra": {"host_key": create_other_host_key()}}
         begun = time.monotonic()
         with pytest.raises(TransientError, match="the connection to the server failed"):
             open_folder(connect(fields), "", may_create=False).__enter__()

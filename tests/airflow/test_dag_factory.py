@@ -1,4 +1,4 @@
-"""The DAGs of a folder of profiles, as Airflow finds them."""
+"""The DAGs of a folder of profiles, as Airflow loads them."""
 
 from pathlib import Path
 from shutil import copytree
@@ -30,13 +30,13 @@ SHIPPED = {
     "bursar_import__STUDENTS",
     "bursar_monitoring",
 }
-OVER_USERS = {"bursar_purge_users", "bursar_waive_fines"}
-"""What needs no profile."""
+MAINTENANCE = {"bursar_purge_users", "bursar_waive_fines"}
+"""The DAGs that need no profile."""
 
 
 @pytest.fixture
 def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of include/ that a test may spoil."""
+    """A copy of include/ that a test may change."""
     copy = copytree(PROJECT / "include", tmp_path / "include")
     for module in (dag_factory, monitoring_dag):
         monkeypatch.setattr(module, "INCLUDE", copy)
@@ -47,19 +47,19 @@ def dag_bag() -> DagBag:
     return DagBag(PROJECT / "dags")
 
 
-def test_each_active_section_has_its_dag_and_an_inactive_one_has_none(include: Path) -> None:
+def test_each_active_section_has_a_dag_and_an_inactive_one_has_none(include: Path) -> None:
     bag = dag_bag()
     assert bag.import_errors == {}
-    assert set(bag.dag_ids) == SHIPPED | OVER_USERS
+    assert set(bag.dag_ids) == SHIPPED | MAINTENANCE
 
 
-def test_what_nobody_wants_watched_has_no_watch(include: Path) -> None:
+def test_without_alerts_there_is_no_monitoring_dag(include: Path) -> None:
     path = include / "profiles" / "students_banner.yaml"
     path.write_text(path.read_text(encoding="utf-8").partition("alerts:")[0], encoding="utf-8")
-    assert set(dag_bag().dag_ids) == (SHIPPED | OVER_USERS) - {"bursar_monitoring"}
+    assert set(dag_bag().dag_ids) == (SHIPPED | MAINTENANCE) - {"bursar_monitoring"}
 
 
-def test_only_an_export_with_limits_has_a_task_that_waits(include: Path) -> None:
+def test_only_an_export_with_limits_has_a_task_that_waits_for_an_approval(include: Path) -> None:
     path = include / "profiles" / "students_banner.yaml"
     assert not any(dag.has_task("wait_for_approval") for dag in dag_bag().dags.values())
     path.write_text(
@@ -75,7 +75,7 @@ def test_only_an_export_with_limits_has_a_task_that_waits(include: Path) -> None
     }
 
 
-def test_a_profile_that_is_wrong_for_a_while_is_still_watched(
+def test_a_profile_that_is_invalid_for_a_while_is_still_monitored(
     include: Path, ledger: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(monitoring_dag, "ledger_url", lambda: ledger.url.render_as_string(hide_password=False))
@@ -86,38 +86,38 @@ def test_a_profile_that_is_wrong_for_a_while_is_still_watched(
     alerts = "notifications:\n  failed: [a@library.example]\nalerts:\n  max_days_without_export: 9\n"
     other.write_text(staff.replace("code: STAFF", "code: OTHER") + alerts, encoding="utf-8")
 
-    def look() -> set[str]:
-        """Looks once, as the DAG does; returns the profiles that are watched."""
+    def run_task() -> set[str]:
+        """Runs the task of the DAG once; returns the monitored profiles."""
         task: Any = dag_bag().dags["bursar_monitoring"].get_task("send_alerts")
         task.python_callable()
         with ledger.connect() as connection:
             return set(connection.execute(text("SELECT profile FROM monitored_jobs")).scalars())
 
-    assert look() == {"STUDENTS", "OTHER"}
+    assert run_task() == {"STUDENTS", "OTHER"}
     path.write_text(right + "no_such_key: 1\n", encoding="utf-8")
-    assert look() == {"STUDENTS", "OTHER"}
+    assert run_task() == {"STUDENTS", "OTHER"}
     path.unlink()
-    assert look() == {"OTHER"}
+    assert run_task() == {"OTHER"}
 
 
-def test_a_wrong_profile_takes_no_other_down_and_shows_where_it_is_wrong(include: Path) -> None:
+def test_an_invalid_profile_affects_no_other_and_airflow_shows_its_problems(include: Path) -> None:
     path = include / "profiles" / "staff_peoplesoft.yaml"
     lines = path.read_text(encoding="utf-8").splitlines()
     wrong = next(number for number, line in enumerate(lines, start=1) if "user_identifier_type" in line)
     lines[wrong - 1] = "  user_identifier_typ: userName"
     path.write_text("\n".join(lines), encoding="utf-8")
     bag = dag_bag()
-    assert set(bag.dag_ids) == (SHIPPED | OVER_USERS) - {"bursar_export__STAFF"}
+    assert set(bag.dag_ids) == (SHIPPED | MAINTENANCE) - {"bursar_export__STAFF"}
     ((where, error),) = bag.import_errors.items()
     assert where.endswith("bursar_profile_problems.py")
     assert f"staff_peoplesoft.yaml:{wrong}: export.user_identifier_typ" in error
     assert "user_identifier_type" in error
 
 
-def test_wrong_settings_show_too(include: Path) -> None:
+def test_airflow_shows_the_problems_of_the_settings(include: Path) -> None:
     (include / "bursar.yaml").write_text("institution_id: 1\n", encoding="utf-8")
     bag = dag_bag()
-    assert set(bag.dag_ids) == OVER_USERS
+    assert set(bag.dag_ids) == MAINTENANCE
     assert all("bursar.yaml:1: institution_name" in error for error in bag.import_errors.values())
     assert len(bag.import_errors) == 3
 
@@ -127,7 +127,7 @@ def test_a_task_parses_only_its_own_dag(include: Path, monkeypatch: pytest.Monke
     assert set(dag_factory.build_dags()) == {"bursar_export__STAFF"}
 
 
-def test_a_task_reads_the_one_profile_that_it_needs_of_many(include: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_task_reads_only_the_profile_of_its_dag(include: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     profile = (include / "profiles" / "staff_peoplesoft.yaml").read_text(encoding="utf-8")
     for number in range(50):
         text = profile.replace("STAFF", f"P{number}").replace("output_file_path: ", f"output_file_path: p{number}/")
@@ -144,7 +144,7 @@ def test_a_task_reads_the_one_profile_that_it_needs_of_many(include: Path, monke
     assert read == ["bursar.yaml", "49.yaml"]
 
 
-def test_a_task_of_a_code_that_two_profiles_have_finds_no_dag(include: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_code_that_two_profiles_have_has_no_dag(include: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     profile = (include / "profiles" / "staff_peoplesoft.yaml").read_text(encoding="utf-8")
     (include / "profiles" / "other.yaml").write_text(profile.replace("code: STAFF", 'code: "Staff"'), encoding="utf-8")
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "bursar_export__STAFF")
@@ -202,22 +202,24 @@ def test_an_import_waits_without_a_worker_and_imports_each_file_on_its_own(inclu
 
 
 @pytest.mark.parametrize(
-    ("trouble", "action"),
+    ("error", "action"),
     [
         (TransientError("the server is down"), RetryAction.RETRY),
-        (RemoteFolderError("a refused login"), RetryAction.FAIL),
+        (RemoteFolderError("a rejected login"), RetryAction.FAIL),
         (InputFileError("a broken file"), RetryAction.FAIL),
         (ConnectionResetError(), RetryAction.DEFAULT),
     ],
 )
-def test_what_needs_a_person_is_not_tried_again(include: Path, trouble: Exception, action: RetryAction) -> None:
+def test_the_tasks_of_all_dags_with_reports_have_the_retry_policy(
+    include: Path, error: Exception, action: RetryAction
+) -> None:
     dags = dag_bag().dags
-    for dag in (dags[id_] for id_ in SHIPPED - {"bursar_monitoring"}):  # the watch comes again in a quarter of an hour
+    for dag in (dags[id_] for id_ in SHIPPED - {"bursar_monitoring"}):  # which runs again within 15 minutes
         assert dag.default_args["retries"]
-        assert dag.default_args["retry_policy"].evaluate(trouble, 1, 5).action is action
+        assert dag.default_args["retry_policy"].evaluate(error, 1, 5).action is action
 
 
-def test_the_documentation_tells_the_profile(include: Path) -> None:
+def test_the_documentation_has_the_settings_of_the_profile(include: Path) -> None:
     documentation = dag_bag().dags["bursar_export__STUDENTS"].doc_md
     assert documentation
     for fact in ("daily at 02:00", "MAIN, LAW", "UNDERGRADUATE, GRADUATE", "`bursar_banner`", "7 days"):
@@ -229,8 +231,10 @@ def test_the_documentation_tells_the_profile(include: Path) -> None:
 
 
 @pytest.mark.parametrize("minutes", [0.5, 60, 22 * 60])
-def test_a_new_profile_waits_for_its_next_date(include: Path, minutes: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However recently a date has passed: 02:00 in New York is 07:00 UTC in winter."""
+def test_the_first_run_of_a_new_profile_is_at_its_next_date(
+    include: Path, minutes: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also if a date has just passed: 02:00 in New York is 07:00 UTC in winter."""
     now = pendulum.datetime(2026, 1, 15, 7, tz="UTC").add(seconds=int(minutes * 60))
     monkeypatch.setattr(trigger, "utcnow", lambda: now)
     serialized = DagSerialization.from_dict(DagSerialization.to_dict(dag_bag().dags["bursar_export__STUDENTS"]))

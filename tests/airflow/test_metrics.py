@@ -1,4 +1,4 @@
-"""What Bursar sends to a StatsD server: a real socket receives it."""
+"""The metrics that Bursar sends to a StatsD server: a real socket receives them."""
 
 import socket
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def report(**changes: Any) -> RunReport:
 
 @pytest.fixture
 def received(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    """A StatsD server, to which Airflow's metrics are switched on."""
+    """A StatsD server that receives Airflow's metrics."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
         server.settimeout(5)
@@ -61,7 +61,7 @@ def lines(server: socket.socket, count: int) -> list[str]:
     return sorted(server.recv(1_000).decode().removeprefix("airflow.") for _ in range(count))
 
 
-def test_a_run_tells_what_it_did_and_what_is_unsent(library: Library, received: socket.socket) -> None:
+def test_a_run_sends_its_figures_and_the_unsent_batches(library: Library, received: socket.socket) -> None:
     library.fine()
     select_fines(library.ledger, make_profile(), make_settings(), run_id="run 1", as_of=NOW)
 

@@ -1,4 +1,4 @@
-"""Letters to people, through a real mail server and a real chat service."""
+"""Notifications, through a real mail server and a real chat service."""
 
 import json
 import logging
@@ -31,14 +31,14 @@ Connect = Callable[..., None]
 
 
 @pytest.fixture(autouse=True)
-def _the_ledger(ledger: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes the test's ledger the one of Airflow's connection."""
+def _ledger_of_test(ledger: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the ledger of the test that of Airflow's connection."""
     monkeypatch.setattr(notifier, "ledger_url", lambda: ledger.url.render_as_string(hide_password=False))
 
 
 @pytest.fixture
 def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
-    """Makes the Airflow connection smtp_default to a port of this machine."""
+    """Creates the Airflow connection smtp_default to a port of this machine."""
 
     def connect(port: int, **more: object) -> None:
         extra = {"from_email": "bursar@library.edu", "disable_ssl": True, "disable_tls": "password" not in more}
@@ -50,14 +50,14 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
 
 @pytest.fixture
 def mailbox(tmp_path: Path, connect: Connect) -> Iterator[Path]:
-    """The folder of a mail server that Airflow knows."""
+    """The folder in which the mail server of Airflow's connection stores mails."""
     with mail_server(tmp_path / "mail", refuses=frozenset({"gone@library.edu"})) as port:
         connect(port)
         yield tmp_path / "mail"
 
 
-def telling_profile(**notifications: list[str]) -> Profile:
-    """A profile that tells these people."""
+def notifying_profile(**notifications: list[str]) -> Profile:
+    """Returns a profile that notifies a person of each outcome, or these people."""
     everybody = {
         name: [f"{name}@library.edu"] for name in ("completed", "completed_with_warnings", "nothing_to_do", "failed")
     }
@@ -66,9 +66,9 @@ def telling_profile(**notifications: list[str]) -> Profile:
     )
 
 
-def told(report: RunReport, ledger: Engine, profile: Profile | None = None) -> None:
-    """Records a report and tells it, as the last task of a DAG does."""
-    notify(record_report(ledger, report), profile or telling_profile(), RUN)
+def record_and_notify(report: RunReport, ledger: Engine, profile: Profile | None = None) -> None:
+    """Records a report and notifies people, as the last task of a DAG does."""
+    notify(record_report(ledger, report), profile or notifying_profile(), RUN)
 
 
 @pytest.mark.parametrize(
@@ -112,10 +112,10 @@ def told(report: RunReport, ledger: Engine, profile: Profile | None = None) -> N
     ],
     ids=lambda value: value.outcome.replace(" ", "-") if isinstance(value, RunReport) else "",
 )
-def test_each_outcome_is_mailed_to_those_who_want_it(
+def test_each_outcome_is_mailed_to_its_recipients(
     ledger: Engine, mailbox: Path, report: RunReport, recipient: str, subject: str, sentences: list[str]
 ) -> None:
-    told(report, ledger)
+    record_and_notify(report, ledger)
 
     [mail] = mails(mailbox)
     assert (mail["To"], mail["From"], mail["Subject"]) == (recipient, "bursar@library.edu", subject)
@@ -127,83 +127,85 @@ def test_each_outcome_is_mailed_to_those_who_want_it(
     assert report.outcome.capitalize() in page
 
 
-def test_nobody_is_told_twice_unless_there_is_something_new(ledger: Engine, mailbox: Path) -> None:
+def test_nobody_is_notified_twice_unless_the_report_has_changed(ledger: Engine, mailbox: Path) -> None:
     failed = make_report(outcome=RunOutcome.FAILED, messages=("upload_file failed: no login.",))
-    told(failed, ledger)
-    told(make_report(outcome=RunOutcome.FAILED, messages=failed.messages, task_timings={"upload_file": 3.0}), ledger)
+    record_and_notify(failed, ledger)
+    record_and_notify(
+        make_report(outcome=RunOutcome.FAILED, messages=failed.messages, task_timings={"upload_file": 3.0}), ledger
+    )
     assert len(mails(mailbox)) == 1
 
-    told(make_report(outcome=RunOutcome.FAILED, messages=("upload_file failed: disk full.",)), ledger)
-    told(EXPORT, ledger)
+    record_and_notify(make_report(outcome=RunOutcome.FAILED, messages=("upload_file failed: disk full.",)), ledger)
+    record_and_notify(EXPORT, ledger)
 
     assert [mail["Subject"].partition(":")[0] for mail in mails(mailbox)] == ["Failed", "Failed", "Completed"]
 
 
-def test_a_dry_run_tells_nobody_and_neither_does_a_profile_that_names_nobody(ledger: Engine, mailbox: Path) -> None:
-    told(make_report(dry_run=True), ledger)
-    told(EXPORT, ledger, telling_profile(completed=[]))
+def test_a_dry_run_notifies_nobody_and_neither_does_a_profile_without_recipients(ledger: Engine, mailbox: Path) -> None:
+    record_and_notify(make_report(dry_run=True), ledger)
+    record_and_notify(EXPORT, ledger, notifying_profile(completed=[]))
 
     assert mails(mailbox) == []
 
 
-def test_a_mail_server_that_is_down_is_told_in_log_and_report_and_the_mail_goes_later(
+def test_a_mail_server_that_is_down_is_reported_and_the_mail_is_sent_later(
     library: Library, ledger: Engine, tmp_path: Path, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     connect(port)
-    told(EXPORT, ledger)
+    record_and_notify(EXPORT, ledger)
 
     [message] = library.one("SELECT messages FROM run_reports")
     assert message == (
-        "The message about this to completed@library.edu did not go (connection smtp_default: Connection refused). "
-        "Correct the Airflow connection smtp_default, or wait until the server is back. What tells how a run "
-        "ended goes again when its task report_run is cleared."
+        "The notification to completed@library.edu was not sent (connection smtp_default: Connection refused). "
+        "Correct the Airflow connection smtp_default, or wait until the server is back. To send the notification of a "
+        "run again, clear its task report_run."
     )
     assert message in caplog.text
 
     with mail_server(tmp_path / "mail", port=port):
-        told(EXPORT, ledger)
+        record_and_notify(EXPORT, ledger)
     assert len(mails(tmp_path / "mail")) == 1
     assert library.one("SELECT messages FROM run_reports") == []
 
 
-def test_a_server_that_hangs_holds_the_job_up_for_a_bounded_time(
+def test_a_server_that_hangs_delays_the_run_for_a_limited_time(
     library: Library, ledger: Engine, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notifier, "TIMEOUT_SECONDS", 0.3)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        connect(silent.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        connect(hanging.getsockname()[1])
         began = time.monotonic()
-        told(EXPORT, ledger)
+        record_and_notify(EXPORT, ledger)
 
     assert time.monotonic() - began < 5
-    assert "no end of it after 0.3 seconds" in library.one("SELECT messages[1] FROM run_reports")
+    assert "timed out after 0.3 seconds" in library.one("SELECT messages[1] FROM run_reports")
 
 
 def test_without_a_connection_the_report_says_so(library: Library, ledger: Engine) -> None:
-    told(EXPORT, ledger)
+    record_and_notify(EXPORT, ledger)
 
     assert "connection smtp_default: SMTP connection is not found." in library.one(
         "SELECT messages[1] FROM run_reports"
     )
 
 
-def test_one_address_that_is_refused_keeps_the_mail_from_nobody_else(
+def test_a_rejected_address_does_not_stop_the_mail_to_the_others(
     library: Library, ledger: Engine, mailbox: Path
 ) -> None:
-    profile = telling_profile(completed=["gone@library.edu", "desk@library.edu"])
+    profile = notifying_profile(completed=["gone@library.edu", "desk@library.edu"])
     for _ in range(2):
-        told(EXPORT, ledger, profile)
+        record_and_notify(EXPORT, ledger, profile)
 
     assert [mail["X-RcptTo"] for mail in mails(mailbox)] == ["desk@library.edu"]
-    assert "gone@library.edu did not go (connection smtp_default: the server answers 550 No such user here)" in (
+    assert "gone@library.edu was not sent (connection smtp_default: the server answers 550 No such user here)" in (
         library.one("SELECT messages[1] FROM run_reports")
     )
 
 
 @pytest.mark.parametrize(("password", "arrives"), [("right", True), ("wrong", False)])
-def test_mail_goes_over_tls_with_a_login(
+def test_mail_is_sent_over_tls_with_a_login(
     library: Library,
     tmp_path: Path,
     connect: Connect,
@@ -217,68 +219,68 @@ def test_mail_goes_over_tls_with_a_login(
     tls.load_cert_chain(certificate)
     with mail_server(tmp_path / "mail", login=Login("bursar", "right", tls)) as port:
         connect(port, host="127.0.0.1", login="bursar", password=password)
-        told(EXPORT, library.ledger)
+        record_and_notify(EXPORT, library.ledger)
 
     assert len(mails(tmp_path / "mail")) == arrives
     assert bool(library.one("SELECT messages FROM run_reports")) is not arrives
 
 
 class _Room(BaseHTTPRequestHandler):
-    """A chat service that keeps what it is told."""
+    """A chat service that stores the messages it receives."""
 
-    said: list[dict[str, str]]
+    received: list[dict[str, str]]
     status = 200
 
     def do_POST(self) -> None:
-        self.said.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         self.send_response(self.status)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Says nothing on the terminal."""
+        """Logs nothing."""
 
 
 @pytest.mark.parametrize("status", [200, 500])
-def test_a_chat_room_is_told_through_apprise(
+def test_a_chat_room_is_notified_through_apprise(
     library: Library, ledger: Engine, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     class Room(_Room):
         pass
 
-    Room.said, Room.status = [], status
+    Room.received, Room.status = [], status
     with HTTPServer(("127.0.0.1", 0), Room) as service:
         Thread(target=service.serve_forever, daemon=True).start()
         config = {"path": f"json://127.0.0.1:{service.server_port}/", "tag": "bursar"}
         monkeypatch.setenv(
             "AIRFLOW_CONN_LIBRARY_SLACK", json.dumps({"conn_type": "apprise", "extra": {"config": config}})
         )
-        told(IMPORT, ledger, telling_profile(completed_with_warnings=["chat:library_slack"]))
+        record_and_notify(IMPORT, ledger, notifying_profile(completed_with_warnings=["chat:library_slack"]))
         service.shutdown()
 
-    [said] = Room.said
-    assert said["title"].startswith("Completed with warnings: Import from Bursar")
-    assert said["type"] == "warning"
-    assert said["message"].splitlines()[1:] == [IMPORT.messages[0], RUN]
+    [notification] = Room.received
+    assert notification["title"].startswith("Completed with warnings: Import from Bursar")
+    assert notification["type"] == "warning"
+    assert notification["message"].splitlines()[1:] == [IMPORT.messages[0], RUN]
     messages = library.one("SELECT messages FROM run_reports")
     assert messages[0] == IMPORT.messages[0]
-    assert [("chat:library_slack did not go (connection library_slack: " in said) for said in messages[1:]] == (
+    assert ["chat:library_slack was not sent (connection library_slack: " in message for message in messages[1:]] == (
         [] if status == 200 else [True]
     )
 
 
-def test_a_ledger_that_is_down_keeps_nobody_from_being_told(
+def test_people_are_notified_while_the_ledger_is_down(
     mailbox: Path, ledger: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(notifier, "ledger_url", lambda: "postgresql://nobody@127.0.0.1:1/nowhere")
     with caplog.at_level(logging.WARNING):
-        notify(EXPORT, telling_profile(), RUN)
+        notify(EXPORT, notifying_profile(), RUN)
 
     assert len(mails(mailbox)) == 1
-    assert "all are told" in caplog.text
+    assert "All are notified" in caplog.text
 
 
-def test_a_run_that_cannot_be_reported_is_told_all_the_same(mailbox: Path) -> None:
-    task = export_dag(telling_profile(), make_settings()).get_task("report_run")
+def test_people_are_notified_of_a_run_that_could_not_be_reported(mailbox: Path) -> None:
+    task = export_dag(notifying_profile(), make_settings()).get_task("report_run")
     [callback] = cast("list[Any]", task.on_failure_callback)
     context: Any = {
         "dag_run": SimpleNamespace(start_date=None, run_after=NOW),
@@ -292,5 +294,5 @@ def test_a_run_that_cannot_be_reported_is_told_all_the_same(mailbox: Path) -> No
     callback(context | {"exception": OperationalError("SELECT 1", {}, Exception("no connection"))})
     [mail] = mails(mailbox)
     assert mail["To"] == "failed@library.edu"
-    told_text = mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
-    assert "could not be reported (OperationalError). The ledger may be down." in told_text
+    body = mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    assert "could not be reported (OperationalError). The ledger may be down." in body

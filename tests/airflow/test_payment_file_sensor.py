@@ -1,4 +1,4 @@
-"""The sensor in Airflow: what the scheduler hands to the triggerer, and how the task ends once the wait has ended."""
+"""The sensor: the trigger that the scheduler starts for it, and the end of the task after the wait."""
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -22,18 +22,18 @@ from tests.support.fixtures import Library, make_profile, make_settings
 SIX = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 
 
-def importing(**section: object) -> Profile:
+def make_import_profile(**section: object) -> Profile:
     profile = make_profile()
     section = {"timeout_minutes": 10, **section}
     return profile.model_copy(update={"import_": profile.import_.model_copy(update=section)})
 
 
-def sensor_of(profile: Profile) -> PaymentFileSensor:
+def make_sensor(profile: Profile) -> PaymentFileSensor:
     with DAG("import_of_a_test", schedule=None):
         return PaymentFileSensor(task_id="wait_for_files", profile=profile)
 
 
-def rendered_deadline(sensor: PaymentFileSensor, run_after: datetime, start_date: datetime | None) -> datetime:
+def render_deadline(sensor: PaymentFileSensor, run_after: datetime, start_date: datetime | None) -> datetime:
     context: Any = {"dag_run": SimpleNamespace(run_after=run_after, start_date=start_date), "macros": macros}
     sensor.render_template_fields(context)
     return datetime.fromisoformat(sensor.deadline)
@@ -49,20 +49,20 @@ def resume(library: Library, monkeypatch: pytest.MonkeyPatch) -> Any:
     def resume(profile: Profile, event: WaitResult | None, next_method: str = "execute_complete", **more: Any) -> Any:
         ti = SimpleNamespace(map_index=-1, start_date=datetime.now(UTC) - timedelta(hours=1))
         context: Any = {"ti": ti, "run_id": "run"}
-        return sensor_of(profile).resume_execution(next_method, {"event": event} if event else more, context)
+        return make_sensor(profile).resume_execution(next_method, {"event": event} if event else more, context)
 
     return resume
 
 
-def recorded(library: Library) -> tuple[float, str | None]:
-    """The seconds and the error of the stage."""
+def get_timing(library: Library) -> tuple[float, str | None]:
+    """Returns the duration in seconds and the error that are recorded for the task."""
     with library.ledger.connect() as connection:
         row = connection.execute(text("SELECT seconds, error FROM task_timings WHERE task = 'wait_for_files'")).one()
     return float(row.seconds), row.error
 
 
-def test_the_triggerer_gets_no_more_than_ids_and_times() -> None:
-    dag = import_dag(importing(stable_for_seconds=30), make_settings())
+def test_the_arguments_of_the_trigger_are_ids_and_times_only() -> None:
+    dag = import_dag(make_import_profile(stable_for_seconds=30), make_settings())
     task = DagSerialization.from_dict(DagSerialization.to_dict(dag)).get_task("wait_for_files")
     assert task.start_from_trigger
     assert task.start_trigger_args
@@ -80,9 +80,9 @@ def test_the_triggerer_gets_no_more_than_ids_and_times() -> None:
     }
 
 
-@pytest.mark.parametrize(("settling", "seconds"), [(0, 5), (5, 5), (30, 30), (60, 60), (3600, 60)])
-def test_it_looks_every_five_seconds_to_a_minute(settling: int, seconds: int) -> None:
-    arguments = sensor_of(importing(stable_for_seconds=settling)).start_trigger_args
+@pytest.mark.parametrize(("stable_for", "seconds"), [(0, 5), (5, 5), (30, 30), (60, 60), (3600, 60)])
+def test_it_checks_every_five_seconds_to_a_minute(stable_for: int, seconds: int) -> None:
+    arguments = make_sensor(make_import_profile(stable_for_seconds=stable_for)).start_trigger_args
     assert arguments
     assert arguments.trigger_kwargs
     assert arguments.trigger_kwargs["check_interval_seconds"] == seconds
@@ -101,13 +101,13 @@ def test_it_looks_every_five_seconds_to_a_minute(settling: int, seconds: int) ->
 def test_the_waiting_time_counts_from_the_date_of_the_run_or_its_start(
     started: datetime | None, deadline: datetime
 ) -> None:
-    assert rendered_deadline(sensor_of(importing()), SIX, started) == deadline + timedelta(minutes=10)
+    assert render_deadline(make_sensor(make_import_profile()), SIX, started) == deadline + timedelta(minutes=10)
 
 
 def test_a_worker_that_starts_the_task_defers_it() -> None:
-    """Airflow's command `tasks test` does, and nothing else."""
-    sensor = sensor_of(importing())
-    deadline = rendered_deadline(sensor, SIX, SIX)
+    """Only Airflow's command `tasks test` starts it there."""
+    sensor = make_sensor(make_import_profile())
+    deadline = render_deadline(sensor, SIX, SIX)
     with pytest.raises(TaskDeferred) as deferred:
         sensor.execute({})
     assert isinstance(deferred.value.trigger, PaymentFileTrigger)
@@ -115,57 +115,55 @@ def test_a_worker_that_starts_the_task_defers_it() -> None:
     assert deferred.value.method_name == "execute_complete"
 
 
-def test_the_files_are_returned_and_the_wait_counts_as_the_time_of_the_stage(resume: Any, library: Library) -> None:
-    assert resume(importing(), {"files": ["a.xml", "b.xml"]}) == ["a.xml", "b.xml"]
-    seconds, error = recorded(library)
+def test_the_files_are_returned_and_the_wait_is_the_duration_of_the_task(resume: Any, library: Library) -> None:
+    assert resume(make_import_profile(), {"files": ["a.xml", "b.xml"]}) == ["a.xml", "b.xml"]
+    seconds, error = get_timing(library)
     assert 3600 <= seconds < 3660
     assert error is None
 
 
 @pytest.mark.parametrize(("on_timeout", "end"), [("skip", AirflowSkipException), ("fail", AirflowSensorTimeout)])
-def test_a_run_that_waited_in_vain_ends_as_the_profile_says(
+def test_a_run_without_a_file_ends_as_the_profile_says(
     resume: Any, library: Library, on_timeout: str, end: type[Exception]
 ) -> None:
-    profile = importing(on_timeout=on_timeout, done_file_suffix=".done", input_file_path="in")
+    profile = make_import_profile(on_timeout=on_timeout, done_file_suffix=".done", input_file_path="in")
     message = "with a .done file was ready in in of the connection bursar_banner. Nothing was imported."
     with pytest.raises(end, match=f"^Within 10 minutes no file named .* {message}"):
         resume(profile, {"files": []})
-    _, error = recorded(library)
+    _, error = get_timing(library)
     assert (error is None) == (on_timeout == "skip")
     assert on_timeout == "skip" or message in str(error)
 
 
-def test_what_needs_a_person_fails_with_the_words_of_the_look(resume: Any, library: Library) -> None:
-    """The retry policy of all tasks tries a BursarError no second time."""
+def test_an_error_that_needs_a_person_fails_the_task_with_its_text(resume: Any, library: Library) -> None:
+    """The retry policy of all tasks does not retry a BursarError."""
     with pytest.raises(BursarError, match=r"^sftp://bursar rejects the login\.$") as failed:
-        resume(importing(), {"failure": "sftp://bursar rejects the login."})
+        resume(make_import_profile(), {"failure": "sftp://bursar rejects the login."})
     assert not isinstance(failed.value, TransientError)
-    assert recorded(library)[1] == "sftp://bursar rejects the login."
+    assert get_timing(library)[1] == "sftp://bursar rejects the login."
 
 
-@pytest.mark.parametrize("on_timeout", ["skip", "failed"])
-def test_a_folder_that_was_not_seen_in_the_end_never_counts_as_an_empty_one(
+@pytest.mark.parametrize("on_timeout", ["skip", "fail"])
+def test_a_folder_whose_last_check_failed_does_not_count_as_empty(
     resume: Any, library: Library, on_timeout: str
 ) -> None:
     with pytest.raises(
         TransientError, match=r"10 minutes has ended, and the last check .* The error was: no route to host"
     ):
-        resume(importing(on_timeout=on_timeout), {"last_error": "no route to host"})
-    assert "no route to host" in str(recorded(library)[1])
+        resume(make_import_profile(on_timeout=on_timeout), {"last_error": "no route to host"})
+    assert "no route to host" in str(get_timing(library)[1])
 
 
-def test_a_trigger_that_failed_is_recorded_as_a_failure(resume: Any, library: Library) -> None:
+def test_the_error_of_a_trigger_is_recorded(resume: Any, library: Library) -> None:
     with pytest.raises(TaskDeferralError):
-        resume(importing(), None, "__fail__", error="Trigger failure", traceback=["ZeroDivisionError"])
-    assert recorded(library)[1] == "wait_for_files failed with TaskDeferralError; its log says more."
+        resume(make_import_profile(), None, "__fail__", error="Trigger failure", traceback=["ZeroDivisionError"])
+    assert get_timing(library)[1] == "wait_for_files failed with TaskDeferralError; its log says more."
 
 
-def test_working_folders_that_nobody_uses_are_removed(
-    resume: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
-) -> None:
+def test_unused_working_folders_are_removed(resume: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     settings = make_settings(work_dir=tmp_path)
     monkeypatch.setattr(payment_file_sensor, "load_settings", lambda _: settings)
     left = tmp_path / "STUDENTS" / "batch-7"
     left.mkdir(parents=True)
-    resume(importing(), {"files": ["a.xml"]})
+    resume(make_import_profile(), {"files": ["a.xml"]})
     assert not left.exists()

@@ -41,7 +41,7 @@ import:
   stable_for_seconds: 0
   schedule: daily at 06:00
 """
-PATIENCE = 20  # seconds
+TIMEOUT_SECONDS = 20
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def change_profile(include: Path, old: str = "", new: str = "") -> None:
 def inbox(
     include: Path, library: Library, sftp_remote: RemoteServer, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """The input folder, on the server's own disk. The connections lead to the server and to the ledger of the test."""
+    """The input folder on the disk of the server; Airflow's connections are to this server and the test's ledger."""
     url = library.ledger.url.render_as_string(hide_password=False)
     monkeypatch.setattr(payment_file_trigger, "ledger_url", lambda: url)
     connect(sftp_remote.connection)
@@ -73,8 +73,8 @@ def inbox(
 
 
 @pytest.fixture
-def looks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The moments at which a look has ended, well or not, by `time.monotonic`."""
+def checks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The moments at which a check has ended, with or without an error, by `time.monotonic`."""
     ended: list[float] = []
     find_ready_files = payment_file_trigger.find_ready_files
 
@@ -88,8 +88,10 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return ended
 
 
-def a_trigger(seconds: float = PATIENCE, *, every: float = 0.1, connection: str = "bursar_files") -> PaymentFileTrigger:
-    """A trigger whose deadline is so many seconds from now."""
+def make_trigger(
+    seconds: float = TIMEOUT_SECONDS, *, every: float = 0.1, connection: str = "bursar_files"
+) -> PaymentFileTrigger:
+    """Returns a trigger with a deadline in so many seconds."""
     return PaymentFileTrigger(
         profile_code="STUDENTS",
         connection_id=connection,
@@ -104,19 +106,19 @@ async def result_of(trigger: PaymentFileTrigger) -> WaitResult:
     return found
 
 
-def wait(seconds: float = PATIENCE, **trigger: Any) -> WaitResult:
+def wait(seconds: float = TIMEOUT_SECONDS, **trigger: Any) -> WaitResult:
     """Runs a trigger to its end."""
-    return asyncio.run(asyncio.wait_for(result_of(a_trigger(seconds, **trigger)), PATIENCE + 5))
+    return asyncio.run(asyncio.wait_for(result_of(make_trigger(seconds, **trigger)), TIMEOUT_SECONDS + 5))
 
 
-def wait_while(looks: list[float], change: Callable[[], object], seconds: float = PATIENCE) -> WaitResult:
-    """Runs a trigger to its end; `change` happens after its first look."""
+def wait_while(checks: list[float], change: Callable[[], object], seconds: float = TIMEOUT_SECONDS) -> WaitResult:
+    """Runs a trigger to its end; `change` is called after its first check."""
 
     async def both() -> WaitResult:
-        async with running(a_trigger(seconds)) as waiting:
-            await until(lambda: looks)
+        async with running(make_trigger(seconds)) as waiting:
+            await until(lambda: checks)
             await asyncio.to_thread(change)
-            return await asyncio.wait_for(waiting, PATIENCE)
+            return await asyncio.wait_for(waiting, TIMEOUT_SECONDS)
 
     return asyncio.run(both())
 
@@ -134,15 +136,15 @@ async def running(trigger: PaymentFileTrigger) -> AsyncIterator["asyncio.Task[Wa
 
 
 async def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
-        assert time.monotonic() < deadline, "it did not come to this"
+        assert time.monotonic() < deadline, "timed out"
         await asyncio.sleep(0.02)
 
 
 @contextmanager
-def silent_server() -> Iterator[tuple[int, list[socket.socket]]]:
-    """A server that accepts connections and never answers; its port, and the connections that were opened."""
+def hanging_server() -> Iterator[tuple[int, list[socket.socket]]]:
+    """Yields the port of a server that never answers, and the connections that it has accepted."""
     opened: list[socket.socket] = []
     with socket.create_server((HOST, 0)) as server:
 
@@ -169,8 +171,8 @@ def test_the_files_that_are_ready_are_named_oldest_first(inbox: Path) -> None:
     assert wait() == {"files": ["b.xml", "a.xml"]}
 
 
-def test_it_can_be_created_again_from_what_it_serializes() -> None:
-    trigger = a_trigger()
+def test_its_serialized_form_creates_it_again() -> None:
+    trigger = make_trigger()
     classpath, arguments = trigger.serialize()
     class_: Any = pydoc.locate(classpath)
     again = class_(**json.loads(json.dumps(arguments)))
@@ -178,14 +180,14 @@ def test_it_can_be_created_again_from_what_it_serializes() -> None:
     assert set(arguments) == {"profile_code", "connection_id", "deadline", "check_interval_seconds"}
 
 
-def test_a_file_that_comes_later_is_found(inbox: Path, looks: list[float]) -> None:
-    result = wait_while(looks, lambda: (inbox / "late.xml").write_bytes(b"<a/>"))
+def test_a_file_that_arrives_later_is_found(inbox: Path, checks: list[float]) -> None:
+    result = wait_while(checks, lambda: (inbox / "late.xml").write_bytes(b"<a/>"))
     assert result == {"files": ["late.xml"]}
 
 
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
-def test_a_file_has_to_settle_first_whatever_the_zone_of_the_machine(
-    inbox: Path, include: Path, looks: list[float], monkeypatch: pytest.MonkeyPatch, zone: str
+def test_a_file_has_to_be_stable_first_in_any_time_zone_of_the_machine(
+    inbox: Path, include: Path, checks: list[float], monkeypatch: pytest.MonkeyPatch, zone: str
 ) -> None:
     monkeypatch.setenv("TZ", zone)
     time.tzset()
@@ -193,24 +195,24 @@ def test_a_file_has_to_settle_first_whatever_the_zone_of_the_machine(
         change_profile(include, "stable_for_seconds: 0", "stable_for_seconds: 1")
         (inbox / "a.xml").write_bytes(b"<a/>")
         assert wait() == {"files": ["a.xml"]}
-        assert len(looks) > 1
+        assert len(checks) > 1
     finally:
         monkeypatch.undo()
         time.tzset()
 
 
-def test_it_looks_a_last_time_when_the_deadline_comes(inbox: Path, looks: list[float]) -> None:
+def test_it_checks_a_last_time_at_the_deadline(inbox: Path, checks: list[float]) -> None:
     began = time.monotonic()
-    assert wait(1, every=PATIENCE) == {"files": []}
-    first, last = looks
+    assert wait(1, every=TIMEOUT_SECONDS) == {"files": []}
+    first, last = checks
     assert first - began < 1 <= last - began
 
 
-def test_after_the_deadline_it_looks_once(inbox: Path, looks: list[float]) -> None:
+def test_after_the_deadline_it_checks_once(inbox: Path, checks: list[float]) -> None:
     assert wait(-3600) == {"files": []}
     (inbox / "a.xml").write_bytes(b"<a/>")
     assert wait(-3600) == {"files": ["a.xml"]}
-    assert len(looks) == 2
+    assert len(checks) == 2
 
 
 def test_a_connection_that_breaks_is_opened_again(
@@ -224,8 +226,8 @@ def test_a_connection_that_breaks_is_opened_again(
     assert caplog.text.count("It is repeated until the deadline") == 3
 
 
-def test_a_ledger_that_is_away_is_waited_for(
-    inbox: Path, looks: list[float], library: Library, postgres: Postgres, caplog: pytest.LogCaptureFixture
+def test_it_waits_for_a_ledger_that_is_down(
+    inbox: Path, checks: list[float], library: Library, postgres: Postgres, caplog: pytest.LogCaptureFixture
 ) -> None:
     ledger = sql.Identifier(library.ledger.url.database or "")
     refuse = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(ledger)
@@ -234,7 +236,7 @@ def test_a_ledger_that_is_away_is_waited_for(
     with postgres.connect() as connection:
         connection.execute(refuse)
         try:
-            result = wait_while(looks, lambda: connection.execute(allow))
+            result = wait_while(checks, lambda: connection.execute(allow))
         finally:
             connection.execute(allow)
     assert result == {"files": ["a.xml"]}
@@ -268,12 +270,12 @@ def test_an_error_that_has_passed_by_the_deadline_is_not_named(inbox: Path, faul
     ],
     ids=["a rejected login", "a wrong host key", "an unknown host key", "a type that opens no folder"],
 )
-def test_what_needs_a_person_ends_the_wait_at_the_first_look(
-    inbox: Path, sftp_remote: RemoteServer, connect: Connect, looks: list[float], changes: dict[str, Any], message: str
+def test_an_error_that_needs_a_person_ends_the_wait_at_the_first_check(
+    inbox: Path, sftp_remote: RemoteServer, connect: Connect, checks: list[float], changes: dict[str, Any], message: str
 ) -> None:
     connect(sftp_remote.connection, **changes)
     assert message in wait()["failure"]
-    assert len(looks) == 1
+    assert len(checks) == 1
 
 
 def test_a_missing_folder_ends_the_wait_and_is_not_created(inbox: Path) -> None:
@@ -294,8 +296,8 @@ def test_a_ledger_that_is_not_migrated_ends_the_wait(
     assert "The ledger is not migrated" in wait()["failure"]
 
 
-def test_an_unexpected_error_is_left_to_airflow(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ends the trigger; then Airflow fails the task, and retries it as it does any other."""
+def test_an_unexpected_error_fails_the_task(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends the trigger; then Airflow fails the task, and retries it like any other task."""
 
     def broken(_: str) -> list[str]:
         raise ZeroDivisionError
@@ -314,55 +316,55 @@ def test_an_unexpected_error_is_left_to_airflow(inbox: Path, monkeypatch: pytest
     ],
     ids=["an error", "another code", "not active"],
 )
-def test_a_profile_in_the_middle_of_a_change_is_waited_for(
-    inbox: Path, include: Path, looks: list[float], caplog: pytest.LogCaptureFixture, right: str, wrong: str
+def test_it_waits_for_a_profile_that_is_being_edited(
+    inbox: Path, include: Path, checks: list[float], caplog: pytest.LogCaptureFixture, right: str, wrong: str
 ) -> None:
     (inbox / "a.xml").write_bytes(b"<a/>")
     change_profile(include, right, wrong)
-    assert wait_while(looks, lambda: change_profile(include)) == {"files": ["a.xml"]}
+    assert wait_while(checks, lambda: change_profile(include)) == {"files": ["a.xml"]}
     assert "The profile STUDENTS has an error or has been removed, or its import is not active" in caplog.text
 
 
-def test_a_profile_that_stays_wrong_is_named(inbox: Path, include: Path) -> None:
+def test_the_last_error_names_a_profile_that_stays_invalid(inbox: Path, include: Path) -> None:
     change_profile(include, "stable_for_seconds: 0", "stable_for_seconds: soon")
     assert "The profile STUDENTS has an error" in str(wait(0.3)["last_error"])
 
 
-def test_a_change_of_the_profile_counts_from_the_next_look(inbox: Path, include: Path, looks: list[float]) -> None:
+def test_a_change_of_the_profile_counts_from_the_next_check(inbox: Path, include: Path, checks: list[float]) -> None:
     (inbox / "a.csv").write_bytes(b"<a/>")
     change = "stable_for_seconds: 0\n  file_patterns: ['*.csv']"
-    assert wait_while(looks, lambda: change_profile(include, "stable_for_seconds: 0", change)) == {"files": ["a.csv"]}
+    assert wait_while(checks, lambda: change_profile(include, "stable_for_seconds: 0", change)) == {"files": ["a.csv"]}
 
 
-def test_a_trigger_that_is_cancelled_looks_no_more(inbox: Path, looks: list[float]) -> None:
+def test_a_cancelled_trigger_stops_checking(inbox: Path, checks: list[float]) -> None:
     async def cancelled() -> int:
-        async with running(a_trigger()):
-            await until(lambda: len(looks) > 1)
-        before = len(looks)
+        async with running(make_trigger()):
+            await until(lambda: len(checks) > 1)
+        before = len(checks)
         await asyncio.sleep(1)
         return before
 
-    assert asyncio.run(cancelled()) in (len(looks), len(looks) - 1), "at most the look under way comes to its end"
+    assert asyncio.run(cancelled()) in (len(checks), len(checks) - 1), "at most the check that has begun may end"
 
 
 def test_a_server_that_does_not_answer_delays_no_other(
     inbox: Path, sftp_remote: RemoteServer, connect: Connect, include: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """More waits for the silent server than there are threads: one look of theirs is under way, and no more."""
+    """More triggers wait for the hanging server than there are threads: only one of them checks at a time."""
     (inbox / "a.xml").write_bytes(b"<a/>")
     (include / "profiles" / "others.yaml").write_text(
-        PROFILE.replace("STUDENTS", "STAFF").replace("bursar_files", "bursar_silent"), encoding="utf-8"
+        PROFILE.replace("STUDENTS", "STAFF").replace("bursar_files", "bursar_hanging"), encoding="utf-8"
     )
-    with silent_server() as (port, opened):
-        monkeypatch.setenv("AIRFLOW_CONN_BURSAR_SILENT", json.dumps(sftp_remote.connection | {"port": port}))
+    with hanging_server() as (port, opened):
+        monkeypatch.setenv("AIRFLOW_CONN_BURSAR_HANGING", json.dumps(sftp_remote.connection | {"port": port}))
 
-        async def among_silent_ones() -> WaitResult:
-            silent = [
+        async def wait_among_hanging() -> WaitResult:
+            hanging = [
                 asyncio.create_task(
                     result_of(
                         PaymentFileTrigger(
                             profile_code="STAFF",
-                            connection_id="bursar_silent",
+                            connection_id="bursar_hanging",
                             deadline=(datetime.now(UTC) + timedelta(hours=1)).isoformat(),
                             check_interval_seconds=0.1,
                         )
@@ -371,21 +373,21 @@ def test_a_server_that_does_not_answer_delays_no_other(
                 for _ in range(MAX_THREADS + 1)
             ]
             await until(lambda: opened)
-            found = await asyncio.wait_for(result_of(a_trigger()), PATIENCE)
+            found = await asyncio.wait_for(result_of(make_trigger()), TIMEOUT_SECONDS)
             cancelled: list[Awaitable[WaitResult]] = []
-            for task in silent:
+            for task in hanging:
                 task.cancel()
                 cancelled.append(task)
             began = time.monotonic()
             await asyncio.gather(*cancelled, return_exceptions=True)
-            assert time.monotonic() - began < 1, "a thread that hangs does not hold up its trigger's end"
+            assert time.monotonic() - began < 1, "a thread that hangs does not delay the end of its trigger"
             return found
 
-        assert asyncio.run(among_silent_ones()) == {"files": ["a.xml"]}
+        assert asyncio.run(wait_among_hanging()) == {"files": ["a.xml"]}
         assert len(opened) == 1
 
 
-def test_the_ledger_sees_which_profile_waits(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_session_in_the_ledger_has_the_name_of_the_profile(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names: list[str] = []
     connect = psycopg.connect
 

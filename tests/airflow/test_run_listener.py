@@ -1,4 +1,4 @@
-"""The note of a run: ours, above what a person wrote there."""
+"""The note of a run: ours, followed by the text of a person."""
 
 from bursar.airflow.run_listener import MAX_NOTE_LENGTH, format_note, merge_notes
 
@@ -9,7 +9,7 @@ def test_the_note_is_the_outcome_and_a_list() -> None:
     assert OURS == "Outcome: **completed with warnings**\n- Look here.\n- And there."
 
 
-def test_what_a_person_wrote_stays_below_and_ours_is_replaced() -> None:
+def test_the_text_of_a_person_stays_below_and_ours_is_replaced() -> None:
     person = "Asked the bursar.\n\nThey will call."
     first = merge_notes(OURS, person)
 
@@ -19,7 +19,7 @@ def test_what_a_person_wrote_stays_below_and_ours_is_replaced() -> None:
     assert merge_notes(format_note("completed", []), OURS) == "Outcome: **completed**"
 
 
-def test_a_note_is_never_longer_than_airflow_keeps() -> None:
+def test_a_note_is_never_longer_than_airflow_allows() -> None:
     note = merge_notes(format_note("failed", ["x" * 2_000]), "y" * 2_000)
 
     assert len(note) == MAX_NOTE_LENGTH

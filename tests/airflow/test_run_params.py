@@ -1,4 +1,4 @@
-"""What may be asked of a run, and what is refused before anything happens."""
+"""The parameters of a run, and the values that are rejected before anything is done."""
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ from bursar.errors import BursarError
 from tests.support.fixtures import NOW, make_profile
 
 
-def asked(run_type: str = "manual", **conf: Any) -> ExportParams:
+def parse(run_type: str = "manual", **conf: Any) -> ExportParams:
     form = ParamsDict(export_params())
     for name, value in conf.items():
         if name in form:
@@ -22,9 +22,9 @@ def asked(run_type: str = "manual", **conf: Any) -> ExportParams:
     return parse_params({"dag_run": dag_run, "params": form.validate()}, make_profile())
 
 
-def test_a_run_without_wishes_asks_of_its_own_moment() -> None:
-    assert asked() == ExportParams(NOW, dry_run=False, resend_batch=None)
-    assert asked("scheduled").as_of == NOW
+def test_without_parameters_the_moment_is_that_of_the_run() -> None:
+    assert parse() == ExportParams(NOW, dry_run=False, resend_batch=None)
+    assert parse("scheduled").as_of == NOW
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_a_run_without_wishes_asks_of_its_own_moment() -> None:
     ],
 )
 def test_as_of_is_a_moment_in_the_zone_that_it_names_or_the_profiles(text: str, moment: datetime) -> None:
-    assert asked(as_of=text).as_of == moment
+    assert parse(as_of=text).as_of == moment
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,9 @@ def test_as_of_is_a_moment_in_the_zone_that_it_names_or_the_profiles(text: str, 
         {"resend_batch": 1.5},
     ],
 )
-def test_the_form_refuses_what_has_not_its_form(conf: dict[str, Any]) -> None:
+def test_the_form_rejects_values_of_another_type(conf: dict[str, Any]) -> None:
     with pytest.raises((AirflowException, ValueError)):
-        asked(**conf)
+        parse(**conf)
 
 
 @pytest.mark.parametrize(
@@ -71,10 +71,12 @@ def test_the_form_refuses_what_has_not_its_form(conf: dict[str, Any]) -> None:
         ("backfill", {"resend_batch": 3}, "for manual runs"),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_the_reason(run_type: str, conf: dict[str, Any], complaint: str) -> None:
+def test_parameters_that_contradict_each_other_are_rejected_with_the_reason(
+    run_type: str, conf: dict[str, Any], complaint: str
+) -> None:
     with pytest.raises(BursarError, match=complaint):
-        asked(run_type, **conf)
+        parse(run_type, **conf)
 
 
 def test_a_backfill_can_be_a_dry_run() -> None:
-    assert asked("backfill", dry_run=True) == ExportParams(NOW, dry_run=True, resend_batch=None)
+    assert parse("backfill", dry_run=True) == ExportParams(NOW, dry_run=True, resend_batch=None)

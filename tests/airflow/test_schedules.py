@@ -1,4 +1,4 @@
-"""When a schedule fires, around both clock changes, as the scheduler asks the DAG's timetable."""
+"""The dates of a schedule around both clock changes, computed as the scheduler does."""
 
 import pendulum
 import pytest
@@ -13,8 +13,8 @@ NY, BERLIN = "America/New_York", "Europe/Berlin"
 NO_CATCHUP = TimeRestriction(None, None, catchup=False)
 
 
-def fired(monkeypatch: pytest.MonkeyPatch, schedule: str, zone: str, first_day: str, days: int) -> list[str]:
-    """The runs that a scheduler starts within some days, looking every ten minutes, in the zone's own time."""
+def dates_of(monkeypatch: pytest.MonkeyPatch, schedule: str, zone: str, first_day: str, days: int) -> list[str]:
+    """Returns the runs that a scheduler starts within some days if it checks every ten minutes, in local time."""
     built = export_dag(make_profile(time_zone=zone, schedule=schedule), make_settings())
     timetable = DagSerialization.from_dict(DagSerialization.to_dict(built)).timetable
     now = pendulum.parse(first_day, tz=zone)
@@ -57,5 +57,5 @@ def fired(monkeypatch: pytest.MonkeyPatch, schedule: str, zone: str, first_day: 
 def test_a_schedule_keeps_the_local_time_and_fires_once_a_day(
     monkeypatch: pytest.MonkeyPatch, schedule: str, zone: str, first_day: str, days: int, runs: list[str]
 ) -> None:
-    """A time that the clock passes over comes an hour later by the new clock; of one that comes twice, the second."""
-    assert fired(monkeypatch, schedule, zone, first_day, days) == runs
+    """A time that the clock skips is an hour later; of a time that occurs twice, the second counts."""
+    assert dates_of(monkeypatch, schedule, zone, first_day, days) == runs

@@ -165,10 +165,10 @@ def _records(outcomes: Mapping[str, Mapping[str, object]] | None) -> dict[str, o
 
 
 def test_a_file_that_is_rejected_is_moved_to_failed(import_run: ImportRun, sftp_remote: RemoteServer) -> None:
-    path = sftp_remote.disk / "in" / "letter.xml"
+    path = sftp_remote.disk / "in" / "notice.xml"
     path.write_bytes(b"Dear library")
     with pytest.raises(InputFileError):
-        import_dag.load_file(import_run, "letter.xml")
+        import_dag.load_file(import_run, "notice.xml")
     assert not path.exists()
     assert len(list((sftp_remote.disk / "in" / "failed").iterdir())) == 1
 

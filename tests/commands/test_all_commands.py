@@ -1,4 +1,4 @@
-"""Rules for every command: help, errors, version, and the reference in docs/."""
+"""Rules for every command: help, formats, errors and version."""
 
 import json
 import re
@@ -11,7 +11,6 @@ import pytest
 
 from bursar import VERSION
 from bursar.__main__ import bursar
-from bursar.commands.reference import render_reference
 from demo.postgres import LEDGER_OWNER, Postgres
 from tests.support.cli import run
 from tests.support.fixtures import Library
@@ -52,11 +51,6 @@ def test_every_list_and_every_show_takes_a_format(name: str) -> None:
 def test_every_list_of_an_empty_ledger_is_a_sentence_or_an_empty_array(library: Library, name: str) -> None:
     assert json.loads(run(*name.split(), "--format", "json")) == []
     assert run(*name.split()).endswith(".\n")
-
-
-def test_the_reference_is_up_to_date() -> None:
-    committed = (PROJECT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
-    assert committed == render_reference(bursar), "`make reference` writes docs/reference/commands.md again"
 
 
 def test_the_version_is_that_of_the_project(tmp_path: Path) -> None:

@@ -25,13 +25,29 @@ from tests.support.fixtures import NOW, Library, make_profile, make_settings
 IN_PARTITIONS = pytest.mark.parametrize("partition_count", [2], indirect=True)
 
 
+def count_commits(partition_count: int) -> int:
+    """Returns the commits of a closing: one of each partition if there are several, and one of the end."""
+    return 1 if partition_count == 1 else partition_count + 1
+
+
 def kill_while_closing(library: Library, batch_id: int, partition_count: int, dies_at: int, *, after: bool) -> None:
-    """Kills a closing at one of its commits: one of each partition if there are several, and one of the end."""
-    commits = 1 if partition_count == 1 else partition_count + 1
+    """Kills a closing at one of its commits, counted from 0."""
+    commits = count_commits(partition_count)
     death = KillSwitch(dies_at, after)
     with death.at_commits(library.ledger), pytest.raises(KilledError):
         close_fines(library.ledger, batch_id)
     assert len(death.acts) == (commits if dies_at == commits - 1 else commits - 1)
+
+
+def test_a_closing_commits_once_or_once_for_each_partition_and_at_the_end(
+    library: Library, bursar: ExportServer, tmp_path: Path, partition_count: int
+) -> None:
+    found = selected(library)
+    upload_file(library.ledger, found.id, bursar.open(), tmp_path)
+    watch = KillSwitch()
+    with watch.at_commits(library.ledger):
+        close_fines(library.ledger, found.id)
+    assert len(watch.acts) == count_commits(partition_count)
 
 
 @pytest.mark.parametrize("after", [False, True])

@@ -1,4 +1,4 @@
-"""A whole library, started once for all tests of this folder."""
+"""A library with Airflow, started once for all tests of this folder."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from demo.library import Library, embedded_library
 
 @contextmanager
 def _folder() -> Iterator[Path]:
-    """A folder outside pytest's own: the start of another pytest closes that to `nobody`, root's PostgreSQL."""
+    """Yields a folder outside pytest's own, from which another pytest would lock out PostgreSQL's account `nobody`."""
     with TemporaryDirectory(prefix="bursar-test-") as folder:
         yield Path(folder)
 
@@ -28,9 +28,9 @@ def state() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def library() -> Iterator[Library]:
-    """PostgreSQL with a filled ledger, the bursars' SFTP server, and Airflow, all of them real.
+    """A real PostgreSQL with a filled ledger, a real SFTP server of the bursars, and a real Airflow.
 
-    Its profiles are those of `state / "include"`, a copy of the project's to which a test may add.
+    The profiles are in `state / "include"`, a copy of the project's folder; a test may add others.
     """
     with _folder() as folder, pytest.MonkeyPatch.context() as environment:
         environment.setenv("BURSAR_INCLUDE", str(copytree(INCLUDE, folder / "include")))

@@ -1,4 +1,4 @@
-"""The embedded library as a whole: it comes up, is closed to strangers, and goes without leaving anything behind."""
+"""The embedded library: it starts, requires a login, and stops without leftover processes."""
 
 import os
 import signal
@@ -34,11 +34,11 @@ def _address_is_known(state: Path) -> bool:
 
 @contextmanager
 def _up(state: Path, is_far_enough: Callable[[Path], bool]) -> Iterator[subprocess.Popen[bytes]]:
-    """What `make up` runs, in a process of its own and in another folder, as soon as it is far enough."""
+    """Runs the program of `make up` in a process and a folder of its own; yields once it is far enough."""
     program = "import sys, pathlib; from demo.up import main; sys.exit(main(pathlib.Path(sys.argv[1])))"
     env = os.environ | {"PYTHONPATH": str(PROJECT / "plugins")}
     command = [sys.executable, "-c", program, str(state)]
-    with subprocess.Popen(command, cwd=PROJECT, env=env) as process:  # noqa: S603  a command of our own
+    with subprocess.Popen(command, cwd=PROJECT, env=env) as process:  # noqa: S603
         try:
             deadline = time.monotonic() + 90
             while not is_far_enough(state) and process.poll() is None and time.monotonic() < deadline:
@@ -59,7 +59,7 @@ def test_every_part_of_airflow_is_healthy(library: Library) -> None:
     }
 
 
-def test_airflow_reads_the_dags_of_the_profiles_without_errors(library: Library) -> None:
+def test_airflow_loads_the_dags_of_the_profiles_without_errors(library: Library) -> None:
     profiles, _ = load_profiles(INCLUDE / "profiles", load_settings())
     expected = [f"bursar_export__{profile.code}" for profile in profiles if profile.export.active]
     expected += [f"bursar_import__{profile.code}" for profile in profiles if profile.import_.active]
@@ -71,19 +71,19 @@ def test_airflow_reads_the_dags_of_the_profiles_without_errors(library: Library)
     assert library.airflow.client.import_errors() == []
 
 
-def test_nobody_gets_in_without_the_password(library: Library) -> None:
+def test_airflow_requires_the_password(library: Library) -> None:
     assert httpx.get(f"{library.airflow.address}/api/v2/dags").status_code == httpx.codes.UNAUTHORIZED
     with pytest.raises(BursarError, match="401"):
         AirflowClient(library.airflow.address, library.airflow.user, "admin")
 
 
-def test_keys_and_passwords_are_for_their_owner_alone(library: Library) -> None:
+def test_only_the_owner_can_read_keys_and_passwords(library: Library) -> None:
     folder = library.state / "airflow"
 
     assert {stat.S_IMODE((folder / name).stat().st_mode) for name in ("keys.json", "passwords.json")} == {0o600}
 
 
-def test_a_folder_takes_one_library_at_a_time(library: Library) -> None:
+def test_a_folder_is_used_by_one_library_at_a_time(library: Library) -> None:
     with pytest.raises(BursarError, match="already running"), embedded_library(library.state, fines=1):
         pass
 
@@ -117,8 +117,8 @@ def test_a_signal_ends_every_process(
     assert left == []
 
 
-def test_the_next_start_ends_what_a_killed_one_left_behind(state: Path) -> None:
-    def stop_here(_: str) -> None:
+def test_the_next_start_ends_the_processes_of_a_killed_one(state: Path) -> None:
+    def interrupt(_: str) -> None:
         raise InterruptedError
 
     with _up(state, _components_have_started) as up:
@@ -126,7 +126,7 @@ def test_the_next_start_ends_what_a_killed_one_left_behind(state: Path) -> None:
         up.kill()
     _, skipped = psutil.wait_procs(started, timeout=1)
 
-    with pytest.raises(InterruptedError), embedded_library(state, fines=1, say=stop_here):
+    with pytest.raises(InterruptedError), embedded_library(state, fines=1, say=interrupt):
         pass
 
     _, left = psutil.wait_procs(started, timeout=5)

@@ -14,7 +14,7 @@ from demo.library import Library
 from demo.mail import mails
 
 GROUP = "LEAVERS"
-TOLD = """
+NOTIFICATIONS = """
 notifications:
   completed: [completed@library.example]
   failed: [failed@library.example]
@@ -23,7 +23,7 @@ notifications:
 
 @pytest.fixture(scope="module")
 def engine(library: Library) -> Iterator[Engine]:
-    """The library's ledger, with a user group of our own."""
+    """The library's ledger, with a user group for these tests."""
     engine = ledger_engine(library.ledger_url)
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO user_groups VALUES (:group, 'Leavers')"), {"group": GROUP})
@@ -32,14 +32,14 @@ def engine(library: Library) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _somebody_is_told(library: Library) -> None:
-    """Makes the institution name who is told about these jobs."""
+def _notifications(library: Library) -> None:
+    """Makes the settings name the people who are notified of these jobs."""
     settings = library.state / "include" / "bursar.yaml"
-    settings.write_text(settings.read_text() + TOLD)
+    settings.write_text(settings.read_text() + NOTIFICATIONS)
 
 
-def letters(library: Library, job: str) -> list[tuple[str, str, str]]:
-    """The mails about a job: to whom, the subject, and the text."""
+def mails_about(library: Library, job: str) -> list[tuple[str, str, str]]:
+    """Returns the mails about a job: recipient, subject and text."""
     return [
         (mail["To"], mail["Subject"], mail.get_body(("plain",)).get_content())  # type: ignore[union-attr]
         for mail in mails(library.mails)
@@ -48,7 +48,7 @@ def letters(library: Library, job: str) -> list[tuple[str, str, str]]:
 
 
 def add_user(engine: Engine, amount: str) -> tuple[int, int]:
-    """A user whose purge date has passed, with one fine; returns both ids."""
+    """Adds a user whose purge date has passed, with one fine; returns both ids."""
     with engine.begin() as connection:
         user: int = connection.execute(
             text("INSERT INTO users (last_name, user_group, purge_date) VALUES ('Leaver', :group, :date) RETURNING id"),
@@ -70,7 +70,7 @@ def one(engine: Engine, sql: str, **values: Any) -> Any:
         return connection.execute(text(sql), values).one()
 
 
-def test_a_purge_from_the_form_and_the_same_task_once_more(library: Library, engine: Engine) -> None:
+def test_a_purge_from_the_form_and_the_same_task_again(library: Library, engine: Engine) -> None:
     client = library.airflow.client
     client.wait_for_dags(["bursar_purge_users"])
     gone, _ = add_user(engine, "4.00")
@@ -94,23 +94,23 @@ def test_a_purge_from_the_form_and_the_same_task_once_more(library: Library, eng
         user: one(engine, "SELECT last_name FROM users WHERE id = :id", id=user).last_name for user in (gone, kept)
     }
     assert names == {gone: "Deleted user", kept: "Leaver"}
-    [(to, subject, told)] = letters(library, "Purge User Records")
+    [(to, subject, body)] = mails_about(library, "Purge User Records")
     assert (to, subject) == (
         "completed@library.example",
         "Completed: Purge User Records, 1 user purged, 1 fine waived, 4.00 USD",
     )
-    assert "the user owes more than the threshold" in told
-    assert "Leaver" not in told
+    assert "the user owes more than the threshold" in body
+    assert "Leaver" not in body
 
     entries = one(engine, "SELECT count(*) AS entries FROM journal_entries").entries
     client.clear("bursar_purge_users", run_id)
     assert client.wait("bursar_purge_users", run_id) == "success"
     assert one(engine, "SELECT count(*) AS entries FROM journal_entries").entries == entries
     assert one(engine, "SELECT users FROM run_reports WHERE run_id = :run_id", run_id=run_id).users == 1
-    assert len(letters(library, "Purge User Records")) == 1
+    assert len(mails_about(library, "Purge User Records")) == 1
 
 
-def test_a_wrong_file_of_fine_ids_fails_the_run_and_says_where(library: Library, engine: Engine) -> None:
+def test_a_wrong_file_of_fine_ids_fails_the_run_with_the_line_of_the_error(library: Library, engine: Engine) -> None:
     client = library.airflow.client
     client.wait_for_dags(["bursar_waive_fines"])
     _, fine = add_user(engine, "4.00")
@@ -126,6 +126,6 @@ def test_a_wrong_file_of_fine_ids_fails_the_run_and_says_where(library: Library,
     assert (report.outcome, report.fines) == ("failed", 0)
     assert 'waive_fines failed: amnesty.txt:2: "seven" is no fine id' in report.messages[0]
     assert one(engine, "SELECT balance FROM fines WHERE id = :id", id=fine).balance == Decimal(4)
-    [(to, subject, told)] = letters(library, "Bulk Fine Waiving")
+    [(to, subject, body)] = mails_about(library, "Bulk Fine Waiving")
     assert (to, subject) == ("failed@library.example", "Failed: Bulk Fine Waiving, nothing was waived")
-    assert report.messages[0] in " ".join(told.split())
+    assert report.messages[0] in " ".join(body.split())

@@ -1,4 +1,4 @@
-"""Who is told what, and who has to approve what, on a real Airflow with a real mail server."""
+"""Notifications, alerts and approvals on a real Airflow with a real mail server."""
 
 import json
 import time
@@ -16,7 +16,7 @@ from bursar.db.engine import ledger_engine
 from demo.library import SUB_DIRECTORY, Library
 from demo.mail import mails
 from demo.servers import Account, sftp_server
-from tests.system.test_runs import add_fines, add_profile, report_of
+from tests.system.test_runs import add_fines, add_profile, get_report
 
 PROFILE = """
 code: {code}
@@ -42,7 +42,7 @@ notifications:
 alerts:
   max_unsent_hours: 1
 """
-SOON = 120  # seconds
+TIMEOUT_SECONDS = 120
 
 
 @pytest.fixture(scope="module")
@@ -53,35 +53,35 @@ def engine(library: Library) -> Iterator[Engine]:
     engine.dispose()
 
 
-def prepared(
+def add_export(
     library: Library, engine: Engine, code: str, *, fines: int, limit: str = "2", server: str = "banner"
 ) -> str:
-    """A new profile with fines of its own; the id of its export DAG."""
+    """Adds a profile and fines of its own; returns the id of its export DAG."""
     add_fines(engine, f"{code}FEE", *[1] * fines)
     return add_profile(library, code, PROFILE.format(code=code, limit=limit, connection=f"bursar_{server}"))
 
 
-def started(library: Library, engine: Engine, code: str, **more: Any) -> str:
-    """Triggers the export of a new profile with fines of its own; returns the run."""
-    return library.airflow.client.trigger(prepared(library, engine, code, **more))
+def start_export(library: Library, engine: Engine, code: str, **more: Any) -> str:
+    """Adds a profile and fines of its own, and triggers its export; returns the id of the run."""
+    return library.airflow.client.trigger(add_export(library, engine, code, **more))
 
 
-def eventually(found: Callable[[], Any], within: float = SOON) -> Any:
-    """What a question finds once it finds something."""
+def wait_until(condition: Callable[[], Any], within: float = TIMEOUT_SECONDS) -> Any:
+    """Waits until a condition is true; returns its value."""
     deadline = time.monotonic() + within
-    while not (answer := found()):
-        assert time.monotonic() < deadline, "it did not come"
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "timed out"
         time.sleep(0.3)
-    return answer
+    return value
 
 
-def letters(library: Library, code: str) -> list[EmailMessage]:
-    """The mails about a profile."""
+def mails_about(library: Library, code: str) -> list[EmailMessage]:
+    """Returns the mails about a profile."""
     return [mail for mail in mails(library.mails) if f"{code} people" in mail["Subject"]]
 
 
-def question(library: Library, code: str, run_id: str) -> dict[str, Any]:
-    """What Airflow asks about a run, once it does."""
+def wait_for_request(library: Library, code: str, run_id: str) -> dict[str, Any]:
+    """Waits until the run of a profile requests an approval; returns the request as Airflow shows it."""
 
     def asked() -> list[dict[str, Any]]:
         reply = library.airflow.client.get(
@@ -89,25 +89,25 @@ def question(library: Library, code: str, run_id: str) -> dict[str, Any]:
         ).raise_for_status()
         return [one for one in reply.json()["hitl_details"] if one["task_instance"]["state"] == "awaiting_input"]
 
-    [found] = eventually(asked)
+    [found] = wait_until(asked)
     return dict(found)
 
 
-def say(library: Library, code: str, run_id: str, answer: str) -> None:
-    """Answers, and once more if Airflow asks once more, as it does when a try of the task was lost."""
+def answer(library: Library, code: str, run_id: str, option: str) -> None:
+    """Answers a request, and again if Airflow repeats it because a try of the task was lost."""
     client = library.airflow.client
     path = f"dags/bursar_export__{code}/dagRuns/{run_id}/taskInstances/wait_for_approval/-1/hitlDetails"
 
-    def heard() -> bool:
-        reply = client.patch(path, json={"chosen_options": [answer]})
+    def has_succeeded() -> bool:
+        reply = client.patch(path, json={"chosen_options": [option]})
         assert reply.is_success or reply.status_code == httpx.codes.CONFLICT  # answered already
         return client.task_states(f"bursar_export__{code}", run_id)["wait_for_approval"] == "success"
 
-    eventually(heard, within=180)
+    wait_until(has_succeeded, within=180)
 
 
-def a_day_passes(library: Library, run_id: str) -> None:
-    """Brings what a run waits for, an answer or the next try, before now, in Airflow's own database."""
+def let_a_day_pass(library: Library, run_id: str) -> None:
+    """Moves the timeout of a request, or the next try of a task, into the past, in Airflow's own database."""
     airflow = create_engine(library.postgres.url("airflow"))
     with airflow.begin() as connection:
         connection.execute(
@@ -121,13 +121,13 @@ def a_day_passes(library: Library, run_id: str) -> None:
     airflow.dispose()
 
 
-def tries(library: Library, code: str, run_id: str) -> int:
-    """How often an upload was tried."""
+def count_tries(library: Library, code: str, run_id: str) -> int:
+    """Returns how often an upload was tried."""
     path = f"dags/bursar_export__{code}/dagRuns/{run_id}/taskInstances/upload_file"
     return int(library.airflow.client.get(path).raise_for_status().json()["try_number"])
 
 
-def claims(engine: Engine, code: str) -> int:
+def count_claims(engine: Engine, code: str) -> int:
     with engine.connect() as connection:
         count: int = connection.execute(
             text("SELECT count(*) FROM batch_claims JOIN batches ON id = batch_id WHERE profile = :code"),
@@ -137,59 +137,61 @@ def claims(engine: Engine, code: str) -> int:
 
 
 def test_an_export_beyond_its_limits_waits_for_a_person(library: Library, engine: Engine) -> None:
-    runs = {code: started(library, engine, code, fines=3) for code in ("APPROVED", "REJECTED", "UNANSWERED")}
+    runs = {code: start_export(library, engine, code, fines=3) for code in ("APPROVED", "REJECTED", "UNANSWERED")}
     client = library.airflow.client
 
     def ended(code: str) -> str:
         return client.wait(f"bursar_export__{code}", runs[code])
 
-    # They wait, with the preview in front of whoever decides, and nothing is uploaded.
+    # They wait with a preview, and nothing is uploaded.
     folder = library.folders["banner"] / SUB_DIRECTORY
     for code in ("APPROVED", "REJECTED", "UNANSWERED"):
-        asked = question(library, code, runs[code])
-        assert asked["options"] == ["Approve", "Reject"]
-        assert asked["subject"] == "Approve this export of 3 fines?"
-        assert "3 fines: more than the limit of 2." in asked["body"]
-        assert "| USD | 30.00 USD | 0.00 USD | 30.00 USD |" in asked["body"]
-        assert "`bin/bursar batches build-file " in asked["body"]
-        [mail] = letters(library, code)
+        request = wait_for_request(library, code, runs[code])
+        assert request["options"] == ["Approve", "Reject"]
+        assert request["subject"] == "Approve this export of 3 fines?"
+        assert "3 fines: more than the limit of 2." in request["body"]
+        assert "| USD | 30.00 USD | 0.00 USD | 30.00 USD |" in request["body"]
+        assert "`bin/bursar batches build-file " in request["body"]
+        [mail] = mails_about(library, code)
         assert mail["Subject"] == (
             f"Waiting for approval: Export to Bursar Using Profile {code} people, 3 fines of 1 user, 30.00 USD"
         )
         assert mail["To"] == "warnings@library.example"
         assert not (folder / code).exists()
-        assert claims(engine, code) == 3
+        assert count_claims(engine, code) == 3
 
-    say(library, "APPROVED", runs["APPROVED"], "Approve")
-    say(library, "REJECTED", runs["REJECTED"], "Reject")
-    a_day_passes(library, runs["UNANSWERED"])
+    answer(library, "APPROVED", runs["APPROVED"], "Approve")
+    answer(library, "REJECTED", runs["REJECTED"], "Reject")
+    let_a_day_pass(library, runs["UNANSWERED"])
 
-    # Approved, it goes on.
+    # After an approval the export continues.
     assert ended("APPROVED") == "success"
     assert len(list((folder / "APPROVED").iterdir())) == 1
-    assert (report := report_of(engine, runs["APPROVED"])).outcome == "completed"
+    assert (report := get_report(engine, runs["APPROVED"])).outcome == "completed"
     assert report.fines == 3
 
-    # Refused, nothing goes, and the fines are open again.
+    # After a rejection nothing is uploaded, and the fines are open again.
     assert ended("REJECTED") == "success"
-    report = report_of(engine, runs["REJECTED"])
+    report = get_report(engine, runs["REJECTED"])
     assert (report.outcome, report.fines) == ("completed with warnings", 0)
     assert "was refused by admin: nothing of it was sent, and its fines are open again" in report.messages[0]
     assert client.task_states("bursar_export__REFUSED", runs["REJECTED"])["upload_file"] == "skipped"
 
-    # Unanswered, likewise, but that is a failure.
+    # Without an answer the same holds, but the run fails.
     assert ended("UNANSWERED") == "failed"
-    report = report_of(engine, runs["UNANSWERED"])
+    report = get_report(engine, runs["UNANSWERED"])
     assert (report.outcome, report.fines) == ("failed", 0)
-    assert "approve failed: Nobody answered within 24 hours whether batch" in report.messages[0]
+    assert "wait_for_approval failed: Nobody answered the request to approve batch" in report.messages[0]
 
     for code, last in (("REJECTED", "Completed with warnings"), ("UNANSWERED", "Failed")):
         assert not (folder / code).exists()
-        assert claims(engine, code) == 0
-        assert letters(library, code)[-1]["Subject"].startswith(f"{last}: Export to Bursar Using Profile {code} people")
+        assert count_claims(engine, code) == 0
+        assert mails_about(library, code)[-1]["Subject"].startswith(
+            f"{last}: Export to Bursar Using Profile {code} people"
+        )
 
 
-def test_a_server_that_is_back_is_tried_again_and_below_the_limits_nobody_is_asked(
+def test_an_upload_is_retried_and_a_batch_within_the_limits_needs_no_approval(
     library: Library, engine: Engine, state: Path
 ) -> None:
     client, accounts = library.airflow.client, {"flaky": Account(state / "flaky", "secret")}
@@ -199,23 +201,23 @@ def test_a_server_that_is_back_is_tried_again_and_below_the_limits_nobody_is_ask
     login = {"login": "flaky", "password": "secret", "extra": json.dumps({"host_key": server.host_key})}
     client.post("connections", json=connection | login).raise_for_status()
 
-    run_id = started(library, engine, "FLAKY", fines=2, server="flaky")
-    eventually(lambda: client.task_states("bursar_export__FLAKY", run_id)["upload_file"] == "up_for_retry")
+    run_id = start_export(library, engine, "FLAKY", fines=2, server="flaky")
+    wait_until(lambda: client.task_states("bursar_export__FLAKY", run_id)["upload_file"] == "up_for_retry")
     with sftp_server(accounts, state / "sftp"):
-        a_day_passes(library, run_id)
+        let_a_day_pass(library, run_id)
         assert client.wait("bursar_export__FLAKY", run_id) == "success"
 
-    assert tries(library, "FLAKY", run_id) == 2
+    assert count_tries(library, "FLAKY", run_id) == 2
     assert len(list((state / "flaky" / "FLAKY").iterdir())) == 1
-    assert [mail["To"] for mail in letters(library, "FLAKY")] == ["completed@library.example"]
+    assert [mail["To"] for mail in mails_about(library, "FLAKY")] == ["completed@library.example"]
 
 
-def test_a_failed_run_and_a_batch_that_stays_unsent_are_told_once(library: Library, engine: Engine) -> None:
+def test_a_failed_run_and_a_batch_that_stays_unsent_are_notified_once(library: Library, engine: Engine) -> None:
     client = library.airflow.client
-    run_id = started(library, engine, "UNSENT", fines=1, limit="", server="nowhere")
+    run_id = start_export(library, engine, "UNSENT", fines=1, limit="", server="nowhere")
     assert client.wait("bursar_export__UNSENT", run_id) == "failed"
-    assert tries(library, "UNSENT", run_id) == 1
-    [failed] = letters(library, "UNSENT")
+    assert count_tries(library, "UNSENT", run_id) == 1
+    [failed] = mails_about(library, "UNSENT")
     assert failed["To"] == "failed@library.example"
     text_ = failed.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     assert "upload_file failed: There is no Airflow connection bursar_nowhere." in text_
@@ -228,9 +230,9 @@ def test_a_failed_run_and_a_batch_that_stays_unsent_are_told_once(library: Libra
             {"time": timedelta(hours=2)},
         )
     for _ in range(2):
-        watch = client.trigger("bursar_monitoring")
-        assert client.wait("bursar_monitoring", watch) == "success"
+        monitoring = client.trigger("bursar_monitoring")
+        assert client.wait("bursar_monitoring", monitoring) == "success"
 
-    [_, alert] = letters(library, "UNSENT")
+    [_, alert] = mails_about(library, "UNSENT")
     assert alert["To"] == "failed@library.example"
     assert "was selected more than 1 hour ago and is still BUILT: 1 fine of 1 user, 10.00 USD" in alert["Subject"]

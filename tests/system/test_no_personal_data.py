@@ -1,4 +1,4 @@
-"""What Airflow shows of a job to every user of its pages, XComs and logs, names nobody."""
+"""No personal data in the XComs and logs that every user of Airflow may read."""
 
 import re
 
@@ -10,19 +10,19 @@ from demo.library import Library
 DAG = "bursar_export__MEDICAL"
 
 
-def told_by_xcoms(library: Library) -> str:
+def read_xcoms(library: Library) -> str:
     engine = create_engine(library.postgres.url("airflow"), poolclass=NullPool)
     with engine.connect() as connection:
         return "\n".join(connection.scalars(text("SELECT coalesce(CAST(value AS text), '') FROM xcom")))
 
 
-def told_by_logs(library: Library) -> str:
+def read_logs(library: Library) -> str:
     logs = sorted((library.state / "airflow" / "logs").rglob("*.log"))
     return "\n".join(log.read_text(encoding="utf-8", errors="replace") for log in logs)
 
 
-def test_no_name_and_no_identifier_stands_in_xcoms_and_logs(library: Library) -> None:
-    """Not those of this run, nor those of any run of the tests before it."""
+def test_no_name_and_no_identifier_is_in_xcoms_or_logs(library: Library) -> None:
+    """Neither of this run nor of any earlier run of these tests."""
     airflow = library.airflow.client
     airflow.wait_for_dags([DAG])
     assert airflow.wait(DAG, airflow.trigger(DAG)) == "success"
@@ -30,7 +30,7 @@ def test_no_name_and_no_identifier_stands_in_xcoms_and_logs(library: Library) ->
     with ledger_engine(library.ledger_url).connect() as connection:
         people = connection.execute(text("SELECT DISTINCT patron_name, identifier FROM batch_lines")).all()
     assert people
-    for told in (told_by_xcoms(library), told_by_logs(library)):
-        assert "MEDICAL" in told  # there is something to look through
-        words = set(re.findall(r"\w+", told))
-        assert not [person for person in people if person.patron_name in told or person.identifier in words]
+    for text_ in (read_xcoms(library), read_logs(library)):
+        assert "MEDICAL" in text_  # it is not empty
+        words = set(re.findall(r"\w+", text_))
+        assert not [person for person in people if person.patron_name in text_ or person.identifier in words]

@@ -1,4 +1,4 @@
-"""An import that waits for payment files, on a real Airflow: who waits, and what can go wrong meanwhile."""
+"""Imports that wait for payment files on a real Airflow, and failures meanwhile."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +10,8 @@ from bursar.db.engine import ledger_engine
 from demo.library import SUB_DIRECTORY, Library
 from tests.support.fake_bursar import Payment
 from tests.support.payment_inbox import xml
-from tests.system.test_monitoring import eventually
-from tests.system.test_runs import NEXT, PROFILE, log, report_of
+from tests.system.test_monitoring import wait_until
+from tests.system.test_runs import NEXT, PROFILE, get_report, log
 
 TASK = "wait_for_files"
 
@@ -26,7 +26,7 @@ def engine(library: Library) -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def dags(library: Library) -> dict[str, str]:
-    """Profiles of this module's own; their import DAGs."""
+    """Adds profiles; returns their import DAGs."""
     settings = {
         "PATIENT": ("banner", "stable_for_seconds: 0"),
         "FUTILE": ("banner", "timeout_minutes: 0"),
@@ -44,7 +44,7 @@ def dags(library: Library) -> dict[str, str]:
 
 @contextmanager
 def no_ledger(library: Library) -> Iterator[None]:
-    """Refuses every connection to the ledger inside the block, and ends those that are open."""
+    """Inside the block the ledger accepts no connections; open ones are terminated."""
     with library.postgres.connect() as connection:
         connection.execute("ALTER DATABASE ledger ALLOW_CONNECTIONS false")
         try:
@@ -54,16 +54,16 @@ def no_ledger(library: Library) -> Iterator[None]:
             connection.execute("ALTER DATABASE ledger ALLOW_CONNECTIONS true")
 
 
-def test_a_wait_outlives_the_ledger_and_the_triggerer_and_needs_no_process(
+def test_a_wait_survives_restarts_of_the_ledger_and_of_the_triggerer_and_needs_no_process(
     library: Library, engine: Engine, dags: dict[str, str]
 ) -> None:
     airflow, client, dag = library.airflow, library.airflow.client, dags["PATIENT"]
     run_id = client.trigger(dag)
 
-    eventually(lambda: client.task_states(dag, run_id)[TASK] == "deferred")
-    eventually(lambda: any("ready 0" in line for line in log(library, dag, run_id, TASK)))
+    wait_until(lambda: client.task_states(dag, run_id)[TASK] == "deferred")
+    wait_until(lambda: any("ready 0" in line for line in log(library, dag, run_id, TASK)))
     with no_ledger(library):
-        eventually(lambda: any("The ledger failed" in line for line in log(library, dag, run_id, TASK)))
+        wait_until(lambda: any("The ledger failed" in line for line in log(library, dag, run_id, TASK)))
         [waiting] = [task for task in client.tasks(dag, run_id) if task["task_id"] == TASK]
         logs = [path.name for path in (library.state / "airflow" / "logs").rglob(f"*run_id={run_id}/*{TASK}/*")]
         airflow.kill("triggerer")
@@ -76,14 +76,20 @@ def test_a_wait_outlives_the_ledger_and_the_triggerer_and_needs_no_process(
     assert all(".trigger." in name for name in logs), "a worker had written another one"
     [waited] = [task for task in client.tasks(dag, run_id) if task["task_id"] == TASK]
     assert waited["try_number"] == 1
-    report = report_of(engine, run_id)
-    assert report.task_timings[TASK] > 15, "the whole wait, over both triggerers"
+    report = get_report(engine, run_id)
+    assert report.task_timings[TASK] > 15, "the whole wait, in both triggerers"
     with engine.connect() as connection:
         applied = text("SELECT name FROM import_files WHERE profile = 'PATIENT' AND applied_at IS NOT NULL")
         assert connection.execute(applied).scalars().all() == ["late.xml"]
+    labels = {
+        task["task_id"]: task["rendered_map_index"] for task in client.tasks(dag, run_id) if task["map_index"] == 0
+    }
+    assert labels == dict.fromkeys(
+        ("import_file.load_file", "import_file.apply_payments", "import_file.archive_file"), "late.xml"
+    )
 
 
-def test_a_wait_in_vain_is_skipped_and_one_that_needs_a_person_fails_once(
+def test_a_wait_without_a_file_is_skipped_and_an_error_that_needs_a_person_is_not_retried(
     library: Library, engine: Engine, dags: dict[str, str]
 ) -> None:
     client = library.airflow.client
@@ -93,5 +99,5 @@ def test_a_wait_in_vain_is_skipped_and_one_that_needs_a_person_fails_once(
     assert [client.wait(dag, run_id) for dag, run_id in runs.items()] == ["success", "failed"]
     tasks = [task for dag, run_id in runs.items() for task in client.tasks(dag, run_id) if task["task_id"] == TASK]
     assert [(task["state"], task["try_number"]) for task in tasks] == [("skipped", 1), ("failed", 1)]
-    assert report_of(engine, runs[skipped]).outcome == "nothing to do"
-    assert "There is no Airflow connection bursar_nowhere" in report_of(engine, runs[failed]).messages[0]
+    assert get_report(engine, runs[skipped]).outcome == "nothing to do"
+    assert "There is no Airflow connection bursar_nowhere" in get_report(engine, runs[failed]).messages[0]

@@ -76,8 +76,8 @@ class ExportApprovalOperator(ApprovalOperator):
         )
         self.subject = f"Approve this export of {pluralize(batch.fines, 'fine')}?"
         self.body = self._preview(message, batch)
-        request = f"approval batch {batch.id} request {found.times_asked}"
-        send(engine, message, self.profile.notifications.completed_with_warnings, what=request)
+        dedup_key = f"approval batch {batch.id} request {found.times_asked}"
+        send(engine, message, self.profile.notifications.completed_with_warnings, dedup_key=dedup_key)
         super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> None:

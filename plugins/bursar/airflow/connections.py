@@ -1,26 +1,17 @@
 """Opens Airflow's connections: the ledger, and the folders on the bursars' servers."""
 
-import logging
 import posixpath
-import ssl
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from ftplib import FTP, FTP_PORT, FTP_TLS, all_errors
-from typing import Any
+from contextlib import contextmanager
 
 from airflow.sdk import BaseHook, Connection
-from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
-from paramiko import AuthenticationException, BadHostKeyException, SFTPClient, SFTPError, SSHException
-from paramiko.config import SSH_PORT
+from airflow.sdk.exceptions import AirflowNotFoundException
 from sqlalchemy import URL
 
 from bursar.errors import BursarError, RemoteFolderError
-from bursar.remote_files.base import TIMEOUT_SECONDS, RemoteFolder, connection_lost_error, error_reason
-from bursar.remote_files.ftp import FtpFolder, is_transient
-from bursar.remote_files.sftp import SftpFolder
+from bursar.remote_files.base import RemoteFolder
 
 LEDGER = "bursar_ledger"
-log = logging.getLogger(__name__)
 
 
 def ledger_url() -> str:
@@ -71,106 +62,21 @@ def open_folder(connection_id: str, path: str, *, may_create: bool) -> Iterator[
     if not connection.host:
         raise BursarError(f"The Airflow connection {connection_id} has no host. Enter the name of the server.")
     folder = posixpath.join(connection.extra_dejson.get("sub_directory") or "", path.strip("/"))
+    # Imported here: paramiko and its crypto libraries are large, and most tasks open no server.
+    from bursar.airflow.server_clients import open_ftp_folder, open_sftp_folder  # noqa: PLC0415
+
     match connection.conn_type:
         case "sftp":
-            with _sftp_client(connection) as sftp:
-                yield SftpFolder(sftp, _server(connection, SSH_PORT), folder, may_create=may_create)
+            opening = open_sftp_folder(connection, folder, may_create=may_create)
         case "ftp" | "ftps":
-            with _ftp_client(connection) as ftp:
-                yield FtpFolder(ftp, _server(connection, FTP_PORT), folder, may_create=may_create)
+            opening = open_ftp_folder(connection, folder, may_create=may_create)
         case other:
             raise RemoteFolderError(
                 f"The Airflow connection {connection_id} is of type {other}, which can't open a folder. "
                 "Use one of type sftp, ftp or ftps."
             )
-
-
-@contextmanager
-def _sftp_client(connection: Connection) -> Iterator[SFTPClient]:
-    # Imported here: the hook is large, and most processes open no server.
-    from airflow.providers.sftp.hooks.sftp import SFTPHook  # noqa: PLC0415
-
-    server = f"Connection {connection.conn_id}: {_server(connection, SSH_PORT)}"
-    try:
-        # The task retries, and an account may be locked after three rejected logins.
-        hook = SFTPHook(ssh_conn_id=connection.conn_id, conn_retry_attempts=1)
-    except (AirflowException, SSHException, ValueError) as error:
-        raise _unusable(server, error) from error
-    hook.conn_timeout = hook.conn_timeout or TIMEOUT_SECONDS
-    hook.banner_timeout = hook.auth_timeout = TIMEOUT_SECONDS
-    # The hook compresses by default, which on a campus network is slower than to send without compression.
-    hook.compress = str(connection.extra_dejson.get("compress", False)).lower() == "true"
-    with ExitStack() as stack:
-        try:
-            client = stack.enter_context(_suppress_close_errors(hook.get_managed_conn()))
-        except BadHostKeyException as error:
-            raise _wrong_host_key(server, error.key.fingerprint) from error
-        except AuthenticationException as error:
-            raise _login_rejected(server, error) from error
-        except SSHException as error:
-            raise _ssh_error(server, error) from error
-        except (FileNotFoundError, PermissionError, SFTPError) as error:  # the first two concern the key file
-            raise _unusable(server, error) from error
-        except (OSError, EOFError) as error:
-            raise connection_lost_error(server, error) from error
-        if hook.no_host_key_check or (hook.allow_host_key_change and not hook.host_key):
-            log.warning("%s: this connection does not check the host key. Pin the key: put it into `host_key`.", server)
-        # For paramiko a known_hosts file has precedence; the key in the connection has to match as well.
-        key = client.sock.get_transport().get_remote_server_key()
-        if hook.host_key not in (None, key):
-            raise _wrong_host_key(server, key.fingerprint)
-        yield client
-
-
-@contextmanager
-def _ftp_client(connection: Connection) -> Iterator[FTP]:
-    # Airflow's FTPHook sets no timeout: a server that stops answering during the login would block the task forever.
-    server = f"Connection {connection.conn_id}: {_server(connection, FTP_PORT)}"
-    extra = connection.extra_dejson
-    options: dict[str, Any] = {"timeout": TIMEOUT_SECONDS, "encoding": extra.get("encoding") or "utf-8"}
-    is_ftps = connection.conn_type == "ftps"
-    client = FTP_TLS(context=ssl.create_default_context(), **options) if is_ftps else FTP(**options)  # noqa: S321
-    try:
-        client.connect(connection.host or "", connection.port or FTP_PORT)
-        client.login(connection.login or "", connection.password or "")
-        client.set_pasv(str(extra.get("passive", True)).lower() == "true")
-        if isinstance(client, FTP_TLS):
-            client.prot_p()
-    except ssl.SSLCertVerificationError as error:
-        client.close()
-        raise RemoteFolderError(
-            f"{server} presents a certificate that is not trusted ({error_reason(error)}). Ask its administrator for a "
-            "trusted one, or add the certificate of its issuer to the file that SSL_CERT_FILE names for Airflow's "
-            "workers and triggerer."
-        ) from error
-    except all_errors as error:
-        client.close()
-        raise (
-            connection_lost_error(server, error) if is_transient(error) else _login_rejected(server, error)
-        ) from error
-    if connection.conn_type == "ftp":
-        log.warning("%s: password and files are sent unencrypted. Ask the bursar for SFTP or FTPS.", server)
-    try:
-        yield client
-        with suppress(*all_errors):
-            client.quit()
-    finally:
-        with suppress(*all_errors):
-            client.close()
-
-
-@contextmanager
-def _suppress_close_errors(context: AbstractContextManager[SFTPClient]) -> Iterator[SFTPClient]:
-    """Enters a context; an error while it is closed, for example of a broken connection, is suppressed.
-
-    It would replace the error of the block.
-    """
-    client = context.__enter__()
-    try:
-        yield client
-    finally:
-        with suppress(SSHException, EOFError, OSError):
-            context.__exit__(None, None, None)
+    with opening as remote_folder:
+        yield remote_folder
 
 
 def _connection(connection_id: str) -> Connection:
@@ -181,44 +87,3 @@ def _connection(connection_id: str) -> Connection:
             f"There is no Airflow connection {connection_id}. "
             "Create it (Admin, Connections), or correct the id in the profile."
         ) from error
-
-
-def _server(connection: Connection, default_port: int) -> str:
-    """Returns the address of the server for people. It has the account, because accounts may see other folders."""
-    account = f"{connection.login}@" if connection.login else ""
-    port = "" if connection.port in (None, default_port) else f":{connection.port}"
-    return f"{connection.conn_type}://{account}{connection.host}{port}"
-
-
-def _unusable(server: str, error: Exception) -> RemoteFolderError:
-    return RemoteFolderError(f"{server} can't be used ({error}). Correct the connection in Airflow.")
-
-
-def _login_rejected(server: str, error: Exception) -> RemoteFolderError:
-    return RemoteFolderError(
-        f"{server} rejects the login ({error_reason(error)}). Correct the connection's login and password, or "
-        "`private_key` or `key_file` in its extra, or ask the server's administrator."
-    )
-
-
-def _wrong_host_key(server: str, fingerprint: str) -> RemoteFolderError:
-    return RemoteFolderError(
-        f"{server} presents the host key {fingerprint}, which is not the pinned one: it may be someone else's server. "
-        "No file was sent. Ask its administrator whether the key was changed. If it was, put the new key into "
-        "`host_key` of the connection's extra."
-    )
-
-
-def _ssh_error(server: str, error: SSHException) -> BursarError:
-    """Returns the error for an SSHException; paramiko distinguishes causes by text only."""
-    match str(error):
-        case text if "not found in known_hosts" in text:
-            return RemoteFolderError(
-                f"{server} presents a host key that is not confirmed: it may be someone else's server. No file was "
-                "sent. Ask its administrator for the public key, as in `ssh-ed25519 AAAA...`, and put it into "
-                "`host_key` of the connection's extra."
-            )
-        case text if "No authentication methods available" in text:
-            return _login_rejected(server, error)
-        case _:
-            return connection_lost_error(server, error)

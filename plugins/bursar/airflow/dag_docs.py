@@ -1,4 +1,4 @@
-"""The documentation of a DAG, generated from its profile, for the librarian who opens it in Airflow."""
+"""Generates the documentation of a DAG from its profile, for librarians who open the DAG in Airflow."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from bursar.profiles import Profile, Settings
 
 
 def export_docs(profile: Profile, settings: Settings) -> str:
-    """What an export DAG does and with which settings, as Markdown."""
+    """Describes the tasks and the settings of an export DAG, as Markdown."""
     export = profile.export
     rows = {
         "Bursar system": profile.system_description or profile.system,
@@ -29,9 +29,9 @@ def export_docs(profile: Profile, settings: Settings) -> str:
     }
     limits = profile.export.approval
     approval = (
-        "\n   **approve** waits for a person under *Required Actions* if the batch is beyond the profile's limits. "
-        f"Refused, or unanswered for {pluralize(limits.timeout_hours, 'hour')}, nothing is sent and the fines are open "
-        "again."
+        "\n   **wait_for_approval** waits for an answer under *Required Actions* if the batch exceeds the limits of "
+        "the profile. After a rejection, or without an answer within "
+        f"{pluralize(limits.timeout_hours, 'hour')}, nothing is uploaded and the fines are open again."
         if limits.is_limited
         else ""
     )
@@ -39,27 +39,31 @@ def export_docs(profile: Profile, settings: Settings) -> str:
 
 {profile.description or ""}
 
-Exports the fines and fees of {settings.institution_name} that this profile asks for, as a file, and closes them:
+Exports the fines and fees of {settings.institution_name} that this profile selects, as a file, and closes them:
 
-1. **recover_unfinished_batches** ends what a failed run left: what may be sent is carried to its end, the rest let go.
-2. **select_fines** freezes the fines into a batch. What stays, stays open, and the task's XCom says why.
-3. **build_file** writes the XML file and compares it with the batch. No fines: the rest is skipped.{approval}
-4. **upload_file** brings it into the bursar's folder under a temporary name and renames it. It is sent once.
-5. **close_fines** closes the fines. Only what was delivered is closed.
-6. **report_run** records what the run did, for `bin/bursar runs list` and the run's note. Red, if the run failed.
+1. **recover_unfinished_batches** completes the batches of failed runs that may have been uploaded, and releases the
+   others.
+2. **select_fines** selects the fines that are due, and claims them for a batch. Other fines stay open; the XCom of
+   the task counts them by reason.
+3. **build_file** builds the XML file and compares it with the batch. Without fines the next tasks are
+   skipped.{approval}
+4. **upload_file** uploads the file into the bursar's folder under a temporary name, once, and renames it.
+5. **close_fines** closes the fines of the delivered batch.
+6. **report_run** records the report of the run, for `bin/bursar runs list` and the note of the run. It fails if the run
+   has failed.
 
-*Trigger* shows a form: measure ages as of another moment; a dry run, which builds the file but sends, closes and
-holds nothing; or send the file of a batch again.
+*Trigger* shows a form with three options: measure the age of fines as of another moment; a dry run, which builds the
+file but uploads, closes and claims nothing; or send the file of a batch again.
 
-A failed task can be repeated at any time (*Clear*): it does what is left. `bin/bursar batches list` lists the
-unfinished.
+A failed task can be repeated at any time (*Clear*); work that is done is not repeated. `bin/bursar batches list` lists
+the unfinished batches.
 
 {_table(rows)}
 """
 
 
 def import_docs(profile: Profile, settings: Settings) -> str:
-    """What an import DAG does and with which settings, as Markdown."""
+    """Describes the tasks and the settings of an import DAG, as Markdown."""
     section = profile.import_
     rows = {
         "Bursar system": profile.system_description or profile.system,
@@ -67,16 +71,16 @@ def import_docs(profile: Profile, settings: Settings) -> str:
         "S/FTP connection": f"`{profile.sftp_connection}`",
         "Input file path": f"`{section.input_file_path}`",
         "Files": " ".join(f"`{pattern}`" for pattern in section.file_patterns),
-        "A file is finished": (
-            f"when `{section.done_file_suffix}`, behind its name, lies beside it"
+        "A file is complete": (
+            f"when there is a file of the same name with `{section.done_file_suffix}` at its end"
             if section.done_file_suffix
-            else f"when size and time have stayed the same for {pluralize(section.stable_for_seconds, 'second')}"
+            else f"when its size and time have not changed for {pluralize(section.stable_for_seconds, 'second')}"
         ),
         "Waiting time": (
             f"{pluralize(section.timeout_minutes, 'minute')}; a run without a file "
             f"{'is skipped' if section.on_timeout == 'skip' else 'fails'}"
         ),
-        "Sums in the file": (
+        "Amounts in the file": (
             "payments (incremental)" if section.amount_mode == "incremental" else "all payments so far (cumulative)"
         ),
     }
@@ -84,17 +88,19 @@ def import_docs(profile: Profile, settings: Settings) -> str:
 
 {profile.description or ""}
 
-Imports what the bursar reports as paid to {settings.institution_name}, and marks the fines as transferred:
+Imports the payments that the bursar reports to {settings.institution_name}, and marks the fines as transferred:
 
-1. **wait_for_files** waits in Airflow's triggerer until files are ready. Each of them is imported on its own:
-2. **load_file** checks the file and brings its records into the ledger. What is no payment file, or
-   holds no payment that is recognised, is moved to `failed`.
-3. **apply_payments** pays the fines, each record once. The same file is never applied twice, whatever it is called.
-4. **archive_file** moves the file to `processed`, and lists the records that had no effect in a report.
-5. **report_run** records what the run did, for `bin/bursar runs list` and the run's note. Red, if the run failed.
+1. **wait_for_files** waits in Airflow's triggerer until payment files are ready. Each file is then imported on its own:
+2. **load_file** checks the file and loads its records into the ledger. A file that is not a payment file, or has no
+   payment that is recognised, is moved to `failed`.
+3. **apply_payments** applies the payments to the fines, each record once. A file that comes again, even under another
+   name, is not applied again.
+4. **archive_file** moves the file to `processed`, and writes a report of the records without effect.
+5. **report_run** records the report of the run, for `bin/bursar runs list` and the note of the run. It fails if the run
+   has failed.
 
-A failed task can be repeated at any time (*Clear*): it does what is left. `bin/bursar imports list` lists the files and
-what became of them, `bin/bursar imports rejects <file>` prints the records without effect.
+A failed task can be repeated at any time (*Clear*); work that is done is not repeated. `bin/bursar imports list` lists
+the files with their states, and `bin/bursar imports rejects <file>` prints the records without effect.
 
 {_table(rows)}
 """

@@ -3,10 +3,8 @@
 from airflow.sdk import DAG, get_parsing_context
 
 from bursar.airflow.base_dag import dag_id, get_profile_code
-from bursar.airflow.export_dag import export_dag
-from bursar.airflow.import_dag import import_dag
-from bursar.ledger.jobs import Job
-from bursar.profiles import INCLUDE, ProfileError, load_profiles, load_settings
+from bursar.ledger.jobs import Job, ProfileJob
+from bursar.profiles import INCLUDE, Profile, ProfileError, Settings, load_profiles, load_settings
 
 
 def build_dags() -> dict[str, DAG]:
@@ -17,9 +15,21 @@ def build_dags() -> dict[str, DAG]:
     settings = load_settings(INCLUDE / "bursar.yaml")
     only = get_parsing_context().dag_id
     profiles, _ = load_profiles(INCLUDE / "profiles", settings, code=get_profile_code(only) if only else None)
-    active = {dag_id(profile, Job.EXPORT): (export_dag, profile) for profile in profiles if profile.export.active}
-    active |= {dag_id(profile, Job.IMPORT): (import_dag, profile) for profile in profiles if profile.import_.active}
-    return {id_: build(profile, settings) for id_, (build, profile) in active.items() if only in (None, id_)}
+    active: list[tuple[Profile, ProfileJob]] = [(profile, Job.EXPORT) for profile in profiles if profile.export.active]
+    active += [(profile, Job.IMPORT) for profile in profiles if profile.import_.active]
+    ids = ((dag_id(profile, job), profile, job) for profile, job in active)
+    return {id_: _build(profile, job, settings) for id_, profile, job in ids if only in (None, id_)}
+
+
+def _build(profile: Profile, job: ProfileJob, settings: Settings) -> DAG:
+    # Imported here: the process of a task loads only the packages of its own job.
+    if job is Job.EXPORT:
+        from bursar.airflow.export_dag import export_dag  # noqa: PLC0415
+
+        return export_dag(profile, settings)
+    from bursar.airflow.import_dag import import_dag  # noqa: PLC0415
+
+    return import_dag(profile, settings)
 
 
 def report_problems() -> None:

@@ -75,7 +75,7 @@ def send_alerts() -> list[ActiveAlert]:
             advice=alert.advice,
             link=run_url(dag_id(alert.profile, alert.job)),
         )
-        unsent += send(engine, message, alert.profile.notifications.failed, what=alert.dedup_key)
+        unsent += send(engine, message, alert.profile.notifications.failed, dedup_key=alert.dedup_key)
     if unsent:
         raise AirflowFailException("\n".join(unsent))
     return [{"profile": alert.profile.code, "job": alert.job, "summary": alert.summary} for alert in alerts]

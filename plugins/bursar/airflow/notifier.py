@@ -1,4 +1,4 @@
-"""Letters on their way: by mail through Airflow's SMTP provider, to chat rooms through its Apprise provider."""
+"""Sends messages: by mail through Airflow's SMTP provider, to chat rooms through its Apprise provider."""
 
 import logging
 import smtplib
@@ -12,7 +12,6 @@ from threading import Thread
 from typing import cast
 from urllib.parse import quote
 
-from airflow.providers.smtp.hooks.smtp import SmtpHook
 from airflow.sdk.configuration import conf
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -30,24 +29,25 @@ from bursar.reporting.run_report import RunOutcome, RunReport, record_report
 
 log = logging.getLogger(__name__)
 
-MAIL = SmtpHook.default_conn_name
+MAIL = "smtp_default"
 TIMEOUT_SECONDS = 60
-"""Seconds that the mail server, or a chat room, may take in all; a server that hangs holds no job up longer."""
+"""Limit for the whole exchange with the mail server, or with the service of a chat room."""
 
 _CHAT_TYPES: Mapping[Severity, str] = {"good": "success", "quiet": "info", "warning": "warning", "bad": "failure"}
 
 
 def notify(report: RunReport, profile: Profile | None, run_url: str | None) -> RunReport:
-    """Tells those whom the profile names, or without a profile the settings, how a run ended. Never raises.
+    """Notifies the people whom the profile, or without one the settings, name for the outcome of a run. Never raises.
 
-    A repeated call tells only those who were not told yet. What did not go is in the log and among the messages of the
-    report, which is recorded anew then, and returned. Nobody is told of a dry run: who started it is looking at it.
+    A repeated call notifies only people who have not been notified. A notification that was not sent is logged, and is
+    added to the messages of the report, which is recorded again and returned. Nobody is notified of a dry run: the user
+    who started it sees its result in Airflow.
     """
     if report.dry_run:
         return report
     try:
         settings = load_settings(INCLUDE / "bursar.yaml")
-        letter = report_message(
+        message = report_message(
             report,
             profile_name=profile.name if profile else None,
             time_zone=(profile or settings).time_zone,
@@ -55,40 +55,43 @@ def notify(report: RunReport, profile: Profile | None, run_url: str | None) -> R
         )
         recipients = _recipients((profile or settings).notifications, report.outcome)
         engine = ledger_engine(ledger_url())
-        if problems := send(engine, letter, recipients, what=deduplication_key(report)):
-            return record_report(engine, replace(report, messages=(*report.messages, *problems)))
+        if unsent := send(engine, message, recipients, dedup_key=deduplication_key(report)):
+            return record_report(engine, replace(report, messages=(*report.messages, *unsent)))
     except Exception:
-        log.exception("It could not be told how this run ended. The run itself is not affected.")
+        log.exception("The notification about this run failed. The run itself is not affected.")
     return report
 
 
 def run_url(dag_id: str, run_id: str | None = None) -> str | None:
-    """Where Airflow shows a DAG, or a run of it; None if Airflow was not told its own address."""
+    """Returns the address of a DAG, or of one of its runs, in Airflow; None if `[api] base_url` is not set."""
     base = conf.get("api", "base_url", fallback="")
     return f"{base.rstrip('/')}/dags/{quote(dag_id)}" + (f"/runs/{quote(run_id)}" if run_id else "") if base else None
 
 
-def send(engine: Engine, letter: Message, recipients: Sequence[str], *, what: str) -> list[str]:
-    """Sends a letter to those recipients who were not told `what` before; returns what did not go, in sentences.
+def send(engine: Engine, message: Message, recipients: Sequence[str], *, dedup_key: str) -> list[str]:
+    """Sends a message to each recipient who has no message with this key yet.
 
-    Told is recorded once a server has taken the letter, so whoever is killed between the two tells it twice. It is
-    one message to a reader then: it has the same Message-ID.
+    A message is recorded as sent after a server has accepted it. A worker that is killed in between sends it twice, but
+    with the same Message-ID, so mail programs can show it once.
+
+    Returns:
+        A sentence for each recipient to whom the message was not sent.
     """
-    pending = _not_yet_sent(engine, what, recipients)
-    rendered = render_message(letter)
-    refused: dict[str, str] = {}
+    pending = _not_yet_sent(engine, dedup_key, recipients)
+    rendered = render_message(message)
+    failures: dict[str, str] = {}
     if addresses := [recipient for recipient in pending if not recipient.startswith(CHAT)]:
-        refused |= _attempt(addresses, lambda: _mail(rendered, addresses, what))
+        failures |= _attempt(addresses, lambda: _mail(rendered, addresses, dedup_key))
     for room in (recipient for recipient in pending if recipient.startswith(CHAT)):
-        refused |= _attempt([room], lambda room=room: _chat(rendered, letter.severity, room))  # type: ignore[misc]
-    told = [recipient for recipient in pending if recipient not in refused]
-    _record(engine, what, told)
-    if told:
-        log.info("Told %s: %s", ", ".join(told), rendered.subject)
-    problems = [_not_gone(recipient, why) for recipient, why in refused.items()]
-    for problem in problems:
-        log.warning("%s", problem)
-    return problems
+        failures |= _attempt([room], lambda room=room: _chat(rendered, message.severity, room))  # type: ignore[misc]
+    notified = [recipient for recipient in pending if recipient not in failures]
+    _record_sent(engine, dedup_key, notified)
+    if notified:
+        log.info("Notified %s: %s", ", ".join(notified), rendered.subject)
+    unsent = [_unsent(recipient, reason) for recipient, reason in failures.items()]
+    for sentence in unsent:
+        log.warning("%s", sentence)
+    return unsent
 
 
 def _recipients(notifications: Notifications, outcome: RunOutcome) -> tuple[str, ...]:
@@ -100,11 +103,14 @@ def _recipients(notifications: Notifications, outcome: RunOutcome) -> tuple[str,
     }[outcome]
 
 
-def _mail(rendered: RenderedMessage, addresses: Sequence[str], what: str) -> dict[str, str]:
-    """Mails to all addresses at once; returns those that the server refuses, and why."""
+def _mail(rendered: RenderedMessage, addresses: Sequence[str], dedup_key: str) -> dict[str, str]:
+    """Sends one mail to all addresses; returns the rejected addresses with the reasons."""
+    # Imported here: only the task that reports the run sends mails.
+    from airflow.providers.smtp.hooks.smtp import SmtpHook  # noqa: PLC0415
+
     hook = SmtpHook(MAIL)
     with ExitStack() as stack:
-        stack.callback(lambda: hook._smtp_client and hook._smtp_client.close())  # noqa: SLF001  also after no login
+        stack.callback(lambda: hook._smtp_client and hook._smtp_client.close())  # noqa: SLF001  also if the login failed
         hook.get_conn()
         if not hook.from_email:
             raise ValueError("the connection's extra names no from_email")
@@ -113,17 +119,17 @@ def _mail(rendered: RenderedMessage, addresses: Sequence[str], what: str) -> dic
         message["From"] = hook.from_email
         message["To"] = ", ".join(addresses)
         message["Date"] = formatdate()
-        message["Message-ID"] = f"<{sha256(what.encode()).hexdigest()[:32]}@{hook.from_email.rpartition('@')[2]}>"
-        message["Auto-Submitted"] = "auto-generated"  # no answer from those on holiday
+        message["Message-ID"] = f"<{sha256(dedup_key.encode()).hexdigest()[:32]}@{hook.from_email.rpartition('@')[2]}>"
+        message["Auto-Submitted"] = "auto-generated"  # suppresses out-of-office replies
         message.set_content(rendered.text)
         message.add_alternative(rendered.html, subtype="html")
-        # The hook's own method sends HTML alone, and tries again after a break that may have come behind the taking.
+        # The hook's own method sends HTML only, and retries after an error that may have followed the acceptance.
         client = cast("smtplib.SMTP", hook._smtp_client)  # noqa: SLF001
         try:
-            refused = client.send_message(message)
-        except smtplib.SMTPRecipientsRefused as all_of_them:
-            refused = all_of_them.recipients
-    return {address: _answer(*why) for address, why in refused.items()}
+            rejected = client.send_message(message)
+        except smtplib.SMTPRecipientsRefused as error:
+            rejected = error.recipients
+    return {address: _answer(*answer) for address, answer in rejected.items()}
 
 
 def _answer(code: int, text: bytes | str) -> str:
@@ -131,23 +137,22 @@ def _answer(code: int, text: bytes | str) -> str:
 
 
 def _chat(rendered: RenderedMessage, severity: Severity, room: str) -> dict[str, str]:
-    # Here, since they are large, and few profiles name a chat room.
+    # Imported here: they are large, and few profiles name a chat room.
     import apprise  # noqa: PLC0415
     from airflow.providers.apprise.hooks.apprise import AppriseHook  # noqa: PLC0415
 
     connection = room.removeprefix(CHAT)
     hook, services = AppriseHook(connection), apprise.Apprise()
     hook.set_config_from_conn(hook.get_connection(connection), services)
-    # The hook's own method does not say whether anything went.
-    if services.notify(
-        title=rendered.subject, body=rendered.brief, notify_type=apprise.NotifyType(_CHAT_TYPES[severity])
-    ):
+    notify_type = apprise.NotifyType(_CHAT_TYPES[severity])
+    # The hook's own method does not return whether the message was sent.
+    if services.notify(title=rendered.subject, body=rendered.brief, notify_type=notify_type):
         return {}
-    return {room: "the service refused it, or the connection's config names none; the log above says more"}
+    return {room: "the service rejected it, or the connection's config has no service; the log above says more"}
 
 
 def _attempt(recipients: Sequence[str], send: Callable[[], dict[str, str]]) -> dict[str, str]:
-    """Sends within a bounded time, whatever a server does; returns who got nothing, and why."""
+    """Calls `send` and waits for it within the time limit; returns the recipients without a message, with reasons."""
     results: list[dict[str, str]] = []
 
     def run() -> None:
@@ -159,32 +164,32 @@ def _attempt(recipients: Sequence[str], send: Callable[[], dict[str, str]]) -> d
             log.debug("Not sent.", exc_info=True)
             results.append(dict.fromkeys(recipients, error_reason(error)))
 
-    thread = Thread(target=run, daemon=True)  # no bound of a socket holds against a server that drips
+    thread = Thread(target=run, daemon=True)  # a socket timeout does not limit a server that sends byte by byte
     thread.start()
     thread.join(TIMEOUT_SECONDS)
-    return results[0] if results else dict.fromkeys(recipients, f"no end of it after {TIMEOUT_SECONDS} seconds")
+    return results[0] if results else dict.fromkeys(recipients, f"timed out after {TIMEOUT_SECONDS} seconds")
 
 
-def _not_gone(recipient: str, why: str) -> str:
-    way = f"connection {recipient.removeprefix(CHAT)}" if recipient.startswith(CHAT) else f"connection {MAIL}"
+def _unsent(recipient: str, reason: str) -> str:
+    connection = f"connection {recipient.removeprefix(CHAT) if recipient.startswith(CHAT) else MAIL}"
     return (
-        f"The message about this to {recipient} did not go ({way}: {why}). Correct the Airflow {way}, or wait until "
-        "the server is back. What tells how a run ended goes again when its task report_run is cleared."
+        f"The notification to {recipient} was not sent ({connection}: {reason}). Correct the Airflow {connection}, or "
+        "wait until the server is back. To send the notification of a run again, clear its task report_run."
     )
 
 
-def _not_yet_sent(engine: Engine, what: str, recipients: Sequence[str]) -> list[str]:
+def _not_yet_sent(engine: Engine, dedup_key: str, recipients: Sequence[str]) -> list[str]:
     try:
         with engine.connect() as connection:
-            return not_yet_sent(connection, what, recipients)
+            return not_yet_sent(connection, dedup_key, recipients)
     except (SQLAlchemyError, TransientError):
-        log.warning("The ledger can't say who was told before; all are told.", exc_info=True)
+        log.warning("The ledger could not be asked who has been notified. All are notified.", exc_info=True)
         return list(recipients)
 
 
-def _record(engine: Engine, what: str, told: Sequence[str]) -> None:
+def _record_sent(engine: Engine, dedup_key: str, recipients: Sequence[str]) -> None:
     try:
         with engine.begin() as connection:
-            record_sent(connection, what, told)
+            record_sent(connection, dedup_key, recipients)
     except (SQLAlchemyError, TransientError):
-        log.warning("The ledger can't take down who was told; a repetition tells them again.", exc_info=True)
+        log.warning("The notification was not recorded in the ledger. A repeated task sends it again.", exc_info=True)

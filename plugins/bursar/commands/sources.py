@@ -21,7 +21,7 @@ def sources() -> None:
 @click.option("--users", type=CSV_FILE, help="Users and their identifiers.")
 @click.option("--fines", type=CSV_FILE, help="Fines and credits.")
 def load_files(groups: Path | None, libraries: Path | None, users: Path | None, fines: Path | None) -> None:
-    """Add and update users and fines from CSV files, all rows or none. The columns are described in docs/csv.md."""
+    """Add and update users and fines from CSV files, all rows or none. docs/reference/csv.md describes the columns."""
     if not any((groups, libraries, users, fines)):
         raise click.UsageError("Name at least one file: --groups, --libraries, --users or --fines.")
     settings = get_settings()

@@ -53,9 +53,9 @@ def close_fines(engine: Engine, batch_id: int, *, closed_by_run_id: str | None =
             connection, begun.partition_count or count_partitions(found.fines), partial(close_partition, found)
         )
         closed = connection.execute(query("exports/count_closed_partitions"), this).one()
-        let_go = connection.execute(query("exports/release_claims"), this).rowcount
-        if closed.uneven or not closed.fines == let_go == found.fines:
-            raise _mismatch_error(found, f"{closed.fines} closed in partitions and {let_go} claims")
+        released = connection.execute(query("exports/release_claims"), this).rowcount
+        if closed.uneven or not closed.fines == released == found.fines:
+            raise _mismatch_error(found, f"{closed.fines} closed in partitions and {released} claims")
         advance(connection, batch_id, "closed", after=BatchState.DELIVERED, closed_by_run_id=closed_by_run_id)
         connection.execute(query("exports/offset_credits"), this)
         ended = get_batch(connection, batch_id)

@@ -1,4 +1,4 @@
-"""The reference of all commands, for docs/reference/commands.md; `make reference` writes it."""
+"""The text of docs/reference/commands.md, from the help texts of bin/bursar."""
 
 import inspect
 
@@ -21,16 +21,19 @@ Exit status: 0 if the command succeeded, 1 if it failed or found problems, 2 if 
 def render_reference(root: click.Group) -> str:
     """Returns the reference of a program as Markdown: each group with its commands, arguments and options."""
     parts = [HEADER]
+    root_context = click.Context(root, info_name="bin/bursar", **root.context_settings)
     for group_name, group in sorted(root.commands.items()):
         parts.append(f"## {group_name}\n\n{_get_help(group)}\n")
         if isinstance(group, click.Group):
-            parts += [_render_command(f"{group_name} {name}", command) for name, command in group.commands.items()]
+            context = click.Context(group, parent=root_context, info_name=group_name)
+            parts += [_render_command(name, command, context) for name, command in group.commands.items()]
     return "\n".join(parts)
 
 
-def _render_command(name: str, command: click.Command) -> str:
-    context = click.Context(command, info_name=f"bin/bursar {name}")
-    text = f"### {name}\n\n```sh\n{' '.join([context.command_path, *command.collect_usage_pieces(context)])}\n```\n"
+def _render_command(name: str, command: click.Command, group: click.Context) -> str:
+    context = click.Context(command, parent=group, info_name=name)
+    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
+    text = f"### {group.info_name} {name}\n\n```sh\n{usage}\n```\n"
     text += f"\n{_get_help(command)}\n"
     records = [
         record
@@ -45,9 +48,3 @@ def _render_command(name: str, command: click.Command) -> str:
 
 def _get_help(command: click.Command) -> str:
     return inspect.cleandoc(command.help or "")
-
-
-if __name__ == "__main__":
-    from bursar.__main__ import bursar
-
-    click.echo(render_reference(bursar), nl=False)
