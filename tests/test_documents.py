@@ -114,3 +114,10 @@ def test_every_target_of_make_in_a_document_exists(document: Path) -> None:
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
     named = re.findall(r"(?:`|^)make ([a-z][a-z-]*)", document.read_text(encoding="utf-8"), re.MULTILINE)
     assert [target for target in named if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
+
+
+def test_the_architecture_shows_every_part_of_the_package() -> None:
+    page = (PROJECT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    package = PROJECT / "plugins" / "bursar"
+    parts = {path.relative_to(package).parts[0] for path in tracked("plugins/bursar/*.py")} - {"__init__.py"}
+    assert {part for part in parts if (part if part.endswith(".py") else f"  {part}/  ") not in page} == set()

@@ -11,6 +11,7 @@ from bursar.db.queries import query
 from bursar.exports.approval import ApprovalAnswer
 from bursar.exports.skip_reason import SkipReason
 from bursar.ledger.batches import BatchState
+from bursar.ledger.deliveries import DeliveryKind, DeliveryState
 from bursar.ledger.import_files import APPLIED_OUTCOMES, FileState, PaymentOutcome
 from bursar.ledger.jobs import Job, UserJob
 from bursar.ledger.journal import EntryType, FineStatus
@@ -47,7 +48,7 @@ def values_of_column(ledger: Engine, table: str, column: str) -> set[str]:
         ("run_reports", "job", Job),
         ("run_reports", "outcome", RunOutcome),
         ("approvals", "answer", ApprovalAnswer),
-        ("batches", "state", BatchState),
+        ("deliveries", "state", DeliveryState),
         ("import_files", "state", FileState),
     ],
 )
@@ -57,8 +58,16 @@ def test_a_column_and_its_enumeration_have_the_same_values(
     assert values_of_column(ledger, table, column) == set(enumeration)
 
 
-def test_a_job_over_users_and_an_amount_mode_have_the_values_of_their_columns(ledger: Engine) -> None:
+def test_the_states_of_a_batch_are_its_own_and_those_of_a_delivery_that_has_begun(ledger: Engine) -> None:
+    with ledger.connect() as connection:
+        view = connection.execute(text("SELECT pg_get_viewdef('batches_with_state'::regclass)")).scalar_one()
+    own = {value for value in _LITERAL.findall(view) if value.isupper()}
+    assert (own | set(DeliveryState)) - {DeliveryState.REQUESTED} == set(BatchState)
+
+
+def test_literal_types_have_the_values_of_their_columns(ledger: Engine) -> None:
     assert values_of_column(ledger, "maintenance_jobs", "job") == set(get_args(UserJob))
+    assert values_of_column(ledger, "deliveries", "kind") == set(get_args(DeliveryKind))
     modes = Import.model_fields["amount_mode"].annotation
     assert values_of_column(ledger, "import_files", "amount_mode") == set(get_args(modes))
 
@@ -79,7 +88,9 @@ def test_the_rules_of_an_export_are_asked_in_the_order_of_the_reasons() -> None:
     assert list(asked) == list(SkipReason)
 
 
-def test_applied_outcomes_are_those_that_reduce_what_is_outstanding(ledger: Engine) -> None:
-    with ledger.connect() as connection:
-        source = connection.execute(text("SELECT prosrc FROM pg_proc WHERE proname = 'payment_leaves'")).scalar_one()
-    assert set(re.findall(r"'([A-Z_]+)'", source)) == APPLIED_OUTCOMES
+def test_applied_outcomes_are_those_of_the_statements() -> None:
+    rejects = re.search(r"outcome NOT IN \(([^)]*)\)", str(query("imports/list_rejects")))
+    settle = re.search(r"outcome IN \(([^)]*)\)", str(query("imports/settle_records")))
+    for found in (rejects, settle):
+        assert found
+        assert set(re.findall(r"'([A-Z_]+)'", found[1])) == APPLIED_OUTCOMES

@@ -1,4 +1,4 @@
-"""Runs a campaign of random faults against exports and imports, and says what it found.
+"""Runs a campaign of random faults against exports and imports, and prints the violations that it found.
 
 python -m tests.campaign --seed 1 --faults 1000 --seconds 0
 """
@@ -16,56 +16,56 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 PROGRESS_SECONDS = 15
-LINES_SHOWN = 400
+MAX_TRACE_LINES = 400
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Returns 0 if nothing was found that must never happen, else 1."""
-    asked = _parse(arguments)
+    """Runs a campaign; returns 1 if it found a violation, else 0."""
+    options = _parse(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with TemporaryDirectory(prefix="bursar-campaign-") as folder:
         for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
             del os.environ[name]
         os.environ |= {"AIRFLOW_HOME": folder, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
-        return _campaign(asked, Path(folder))
+        return _campaign(options, Path(folder))
 
 
-def _campaign(asked: argparse.Namespace, folder: Path) -> int:
+def _campaign(options: argparse.Namespace, folder: Path) -> int:
     # Airflow reads its variables when it is imported.
     import airflow.providers.ftp.hooks.ftp  # noqa: PLC0415
     import airflow.providers.sftp.hooks.sftp  # noqa: F401, PLC0415
     from lxml import etree  # noqa: F401, PLC0415
 
-    from tests.campaign.days import play  # noqa: PLC0415
+    from tests.campaign.days import run_round  # noqa: PLC0415
     from tests.campaign.report import Tally  # noqa: PLC0415
     from tests.campaign.round import Round  # noqa: PLC0415
     from tests.campaign.world import World  # noqa: PLC0415
 
-    logging.disable(logging.CRITICAL)  # what workers log goes to a file in the folder
+    logging.disable(logging.CRITICAL)  # workers log to a file in the folder
     world, tally = World(folder), Tally()
     acts: dict[str, dict[Any, int]] = {}
     try:
         world.start()
         gc.freeze()
         number = 0
-        told = time.monotonic()
-        while number == 0 or not _is_over(asked, tally):
-            round_ = Round(world, asked.seed, number, tally, acts)
-            found = play(round_)
+        reported_at = time.monotonic()
+        while number == 0 or not _is_over(options, tally):
+            round_ = Round(world, options.seed, number, tally, acts)
+            found = run_round(round_)
             tally.count(round_.injected, found)
             if found:
-                _show(asked, number, found, round_.trace.lines)
-                if not asked.keep_going:
+                _show(options, number, found, round_.trace.lines)
+                if not options.keep_going:
                     break
-            number = asked.round if asked.round and number == 0 else number + 1
-            if asked.round and number > asked.round:
+            number = options.round if options.round and number == 0 else number + 1
+            if options.round and number > options.round:
                 break
-            if time.monotonic() - told > PROGRESS_SECONDS:
-                told = time.monotonic()
-                print(f"seed {asked.seed}: {tally.summary()}", flush=True)
+            if time.monotonic() - reported_at > PROGRESS_SECONDS:
+                reported_at = time.monotonic()
+                print(f"seed {options.seed}: {tally.summary()}", flush=True)
     finally:
         world.end()
-    print(f"\nSeed {asked.seed}: {tally.summary()}\n\n{tally.table()}")
+    print(f"\nSeed {options.seed}: {tally.summary()}\n\n{tally.table()}")
     for kind, count in tally.violations.most_common():
         print(f"VIOLATION, {count} times: {kind}")
     return bool(tally.violations)
@@ -82,17 +82,17 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _is_over(asked: argparse.Namespace, tally: Any) -> bool:
-    limits = ((asked.faults, tally.faults), (asked.seconds, tally.seconds), (asked.rounds, tally.rounds - 1))
+def _is_over(options: argparse.Namespace, tally: Any) -> bool:
+    limits = ((options.faults, tally.faults), (options.seconds, tally.seconds), (options.rounds, tally.rounds - 1))
     return any(limit and reached >= limit for limit, reached in limits)
 
 
-def _show(asked: argparse.Namespace, number: int, found: Sequence[object], lines: Sequence[str]) -> None:
-    print(f"\nVIOLATION in round {number} of seed {asked.seed}; to play it again:")
-    print(f"    .venv/bin/python -m tests.campaign --seed {asked.seed} --round {number}")
+def _show(options: argparse.Namespace, number: int, found: Sequence[object], lines: Sequence[str]) -> None:
+    print(f"\nVIOLATION in round {number} of seed {options.seed}; to play it again:")
+    print(f"    .venv/bin/python -m tests.campaign --seed {options.seed} --round {number}")
     for violation in found:
         print(f"  {violation}")
-    print("Trace of the round:", *lines[-LINES_SHOWN:], sep="\n  ")
+    print("Trace of the round:", *lines[-MAX_TRACE_LINES:], sep="\n  ")
     sys.stdout.flush()
 
 

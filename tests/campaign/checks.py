@@ -1,17 +1,17 @@
-"""The checks after a round: what the offices received, the ledger's rows by plain SQL, the folders that are left.
+"""The checks after a round: the files that the bursars received, the ledger by plain SQL, the working folders.
 
-Nothing here uses Bursar: a mistake of its own would hide itself.
+The checks do not use Bursar, so that a fault of Bursar cannot hide itself.
 """
 
 from collections import Counter, defaultdict
 from decimal import Decimal
 
+from tests.campaign.fake_bursar import Bill, bills_by_file
 from tests.campaign.money_checks import JournalChecks, PaymentChecks
-from tests.campaign.office import Bill, bills_by_file
 from tests.campaign.report import Violation
 
-KEPT = ("rejects", "fine_ids")
-"""Folders in the working folder that are meant to stay."""
+KEPT_FOLDERS = ("rejects", "fine_ids")
+"""Folders in a working folder whose files stay."""
 
 CREDITS = ("credit", "reverse_charge")
 
@@ -20,21 +20,21 @@ class Checks(PaymentChecks, JournalChecks):
     """All checks of a round."""
 
     def run(self) -> list[Violation]:
-        """Makes all checks; returns what must not be."""
+        """Runs all checks; returns the violations."""
         for check in (
-            self.files_are_whole_and_sent_once,
-            self.fines_are_sent_once_for_their_balance,
-            self.payments_are_applied_once,
-            self.balances_are_the_journal,
-            self.nothing_is_held,
-            self.nobody_is_paid_what_nobody_paid,
-            self.desk_and_loads_are_as_told,
-            self.no_working_file_is_left,
+            self.check_files,
+            self.check_exported_fines,
+            self.check_payments,
+            self.check_balances,
+            self.check_locks_and_sessions,
+            self.check_money_paid_out,
+            self.check_desk_and_loads,
+            self.check_working_files,
         ):
             check()
         return self.found
 
-    def files_are_whole_and_sent_once(self) -> None:
+    def check_files(self) -> None:
         batches = self._rows("SELECT id, profile, file_name, file_size, sha256, state, fines FROM batches_with_state")
         resends = {
             row["batch_id"]: row
@@ -45,52 +45,52 @@ class Checks(PaymentChecks, JournalChecks):
         }
         known = {batch["sha256"]: batch for batch in batches if batch["sha256"]}
         copies: Counter[int] = Counter()
-        for office in self.offices:
-            for receipt in office.receipts:
+        for bursar in self.bursars:
+            for receipt in bursar.receipts:
                 batch = known.get(receipt.sha256)
                 what = f"{receipt.name} of {receipt.profile}, {len(receipt.data)} bytes"
-                self._that(receipt.bills is not None, "a file is not whole", f"{what}: {receipt.fault}")
-                self._that(batch is not None, "a file belongs to no batch", what)
+                self._require(receipt.bills is not None, "a file is incomplete", f"{what}: {receipt.fault}")
+                self._require(batch is not None, "a file belongs to no batch", what)
                 if batch is None:
                     continue
                 copies[batch["id"]] += 1
                 right = (batch["profile"], batch["file_size"]) == (receipt.profile, len(receipt.data))
-                self._that(right, "a file has another profile or size than its batch", f"{what}: {batch}")
-                named = receipt.name == batch["file_name"] or office.server.takes != "no"
-                self._that(named, "a file has another name than its batch", f"{what}: {batch['file_name']}")
+                self._require(right, "a file has another profile or size than its batch", f"{what}: {batch}")
+                named = receipt.name == batch["file_name"] or bursar.server.collects != "no"
+                self._require(named, "a file has another name than its batch", f"{what}: {batch['file_name']}")
         for batch in batches:
             again, count = resends.get(batch["id"], {"asked": 0, "delivered": 0}), copies[batch["id"]]
             what = f"batch {batch['id']} of {batch['profile']}, {batch['state']}: {count} copies with the bursar"
             if batch["state"] == "RELEASED":
-                self._that(count == 0, "a released batch is with the bursar", what)
+                self._require(count == 0, "a released batch has reached the bursar", what)
                 continue
-            self._that(batch["state"] == "CLOSED", "a batch is unfinished", what)
+            self._require(batch["state"] == "CLOSED", "a batch is unfinished", what)
             if batch["fines"]:
-                self._that(
+                self._require(
                     count >= 1 + again["delivered"], "a file is lost", f"{what}, {again['delivered']} sent again"
                 )
-                self._that(
+                self._require(
                     count <= 1 + again["asked"], "a file is sent twice", f"{what}, {again['asked']} asked for again"
                 )
 
-    def fines_are_sent_once_for_their_balance(self) -> None:
+    def check_exported_fines(self) -> None:
         sent, reversed_ = self._received()
-        exported, told = self._exported()
+        exported, posted_reversals = self._exported()
         for fine in sent.keys() | exported.keys():
             what = f"fine {fine}: {sent[fine]} with the bursar, {exported[fine]} in the journal"
-            self._that(len(sent[fine]) <= 1, "a fine is sent twice", what)
-            self._that(sent[fine] == exported[fine], "what the bursar has is not what the ledger says", what)
-        for fine in reversed_.keys() | told.keys():
-            what = f"fine {fine}: {reversed_[fine]} with the bursar, {told[fine]} in the journal"
-            self._that(reversed_[fine] == told[fine], "a reversal is lost or sent twice", what)
+            self._require(len(sent[fine]) <= 1, "a fine is sent twice", what)
+            self._require(sent[fine] == exported[fine], "the bursar has other amounts than the ledger", what)
+        for fine in reversed_.keys() | posted_reversals.keys():
+            what = f"fine {fine}: {reversed_[fine]} with the bursar, {posted_reversals[fine]} in the journal"
+            self._require(reversed_[fine] == posted_reversals[fine], "a reversal is lost or sent twice", what)
         unsent = self._rows(
             "SELECT fines.id, balance, pending_reversal FROM fines JOIN users ON users.id = user_id"
             " WHERE (balance <> 0 OR pending_reversal <> 0) AND status <> 'DISPUTED' AND deleted_at IS NULL"
         )
-        self._that(not unsent, "a fine is not sent", f"after the last export: {unsent}")
+        self._require(not unsent, "a fine is not sent", f"after the last export: {unsent}")
 
     def _received(self) -> tuple[dict[str, list[Decimal]], dict[str, Decimal]]:
-        """What the bursars have received of each fine, and how much of it was reversed."""
+        """Returns the sums that the bursars have received for each fine, and the reversed amount of each."""
         lines: dict[str, set[Bill]] = defaultdict(set)
         for row in self._rows(
             "SELECT sha256, transaction_id, fine_id, currency, amount, reversed_transaction_id"
@@ -100,11 +100,11 @@ class Checks(PaymentChecks, JournalChecks):
             lines[row["sha256"]].add(Bill(row["transaction_id"], str(row["fine_id"]), *facts))
         sent: dict[str, list[Decimal]] = defaultdict(list)
         reversed_: dict[str, Decimal] = defaultdict(Decimal)
-        for office in self.offices:
-            for sha256, bills in bills_by_file(office.receipts):
-                self._that(set(bills) == lines[sha256], "a file does not show the lines of its batch", sha256)
+        for bursar in self.bursars:
+            for sha256, bills in bills_by_file(bursar.receipts):
+                self._require(set(bills) == lines[sha256], "a file does not show the lines of its batch", sha256)
                 for bill in bills:
-                    charge = office.bills.get(bill.reverses or "")
+                    charge = bursar.bills.get(bill.reverses or "")
                     if charge and charge.fine == bill.fine:
                         reversed_[bill.fine] -= bill.sum
                     else:
@@ -112,22 +112,22 @@ class Checks(PaymentChecks, JournalChecks):
         return sent, reversed_
 
     def _exported(self) -> tuple[dict[str, list[Decimal]], dict[str, Decimal]]:
-        """What the journal says was sent of each fine, each time its whole balance, and how much of it was reversed."""
+        """Returns the exported amounts of each fine in the journal, and the reversed amount of each."""
         exported: dict[str, list[Decimal]] = defaultdict(list)
-        told: dict[str, Decimal] = defaultdict(Decimal)
+        posted_reversals: dict[str, Decimal] = defaultdict(Decimal)
         before: dict[str, Decimal] = defaultdict(Decimal)
         for entry in self._rows("SELECT * FROM journal_entries ORDER BY id"):
             fine = str(entry["fine_id"])
             if entry["entry_type"] in ("EXPORTED", "EXPORTED_AND_PAID"):
                 exported[fine].append(-entry["balance_change"])
                 whole = before[fine] + entry["balance_change"] == 0
-                self._that(whole, "a fine is not sent for its balance", f"fine {fine}: {before[fine]}, {entry}")
+                self._require(whole, "a fine is not sent for its balance", f"fine {fine}: {before[fine]}, {entry}")
             if entry["entry_type"] == "REVERSED":
-                told[fine] -= min(entry["reversal_change"], Decimal())
+                posted_reversals[fine] -= min(entry["reversal_change"], Decimal())
             before[fine] += entry["balance_change"]
-        return exported, told
+        return exported, posted_reversals
 
-    def nothing_is_held(self) -> None:
+    def check_locks_and_sessions(self) -> None:
         queries = {
             "batch_claims": "SELECT * FROM batch_claims LIMIT 5",
             "advisory locks": "SELECT pid FROM pg_locks WHERE locktype = 'advisory'",
@@ -136,29 +136,29 @@ class Checks(PaymentChecks, JournalChecks):
         }
         for what, query in queries.items():
             left = self._rows(query)
-            self._that(not left, "something is held", f"{what}: {left}")
+            self._require(not left, "a lock or a session is left", f"{what}: {left}")
 
-    def desk_and_loads_are_as_told(self) -> None:
+    def check_desk_and_loads(self) -> None:
         entries = Counter(
             row["comment"]
             for row in self._rows("SELECT DISTINCT comment, fine_id FROM journal_entries WHERE comment IS NOT NULL")
         )
         credits_ = Counter(row["comment"] for row in self._rows("SELECT comment FROM fines WHERE comment IS NOT NULL"))
-        forgotten = self._rows("SELECT 1 FROM users WHERE deleted_at IS NOT NULL")
+        deleted_users = self._rows("SELECT 1 FROM users WHERE deleted_at IS NOT NULL")
         for comment, (operation, outcome) in self.truth.operations.items():
             is_credit = operation in CREDITS
             count = (credits_ if is_credit else entries)[comment] if operation else 0
             what = f"{operation} {comment}: {outcome}, {count} in the ledger"
-            self._that(count <= 1, "an operation of the desk is done twice", what)
-            done = outcome != "done" or count == 1 or (is_credit and bool(forgotten))
-            self._that(done, "an operation of the desk is lost", what)
-            self._that(outcome != "refused" or count == 0, "a refused operation of the desk has an effect", what)
+            self._require(count <= 1, "an operation of the desk is done twice", what)
+            done = outcome != "done" or count == 1 or (is_credit and bool(deleted_users))
+            self._require(done, "an operation of the desk is lost", what)
+            self._require(outcome != "refused" or count == 0, "a refused operation of the desk has an effect", what)
         amounts = {row["source_id"]: row["amount"] for row in self._rows("SELECT source_id, amount FROM fines")}
         for fine in self.truth.loaded:
             what = f"{fine}: {amounts.get(fine)} in the ledger, {self.truth.fines[fine]} in the file"
-            self._that(amounts.get(fine) == self.truth.fines[fine], "a loaded fine is lost", what)
+            self._require(amounts.get(fine) == self.truth.fines[fine], "a loaded fine is lost", what)
 
-    def no_working_file_is_left(self) -> None:
+    def check_working_files(self) -> None:
         for folder in self.work_dirs:
-            left = [path for path in folder.rglob("*") if path.is_file() and not set(KEPT) & set(path.parts)]
-            self._that(not left, "a working file is left", ", ".join(str(path.relative_to(folder)) for path in left))
+            left = [path for path in folder.rglob("*") if path.is_file() and not set(KEPT_FOLDERS) & set(path.parts)]
+            self._require(not left, "a working file is left", ", ".join(str(path.relative_to(folder)) for path in left))

@@ -14,13 +14,13 @@ from demo.postgres import DAGS_ROLE, LEDGER_OWNER, Postgres, embedded_postgres
 from tests.support.fixtures import empty
 
 LEDGER = "ledger"
-Stop = Literal["stopped", "stopped at once", "killed"]
+Stop = Literal["stopped", "stopped immediately", "killed"]
 _SIGNALS: dict[Stop, signal.Signals] = {
     "stopped": signal.SIGINT,
-    "stopped at once": signal.SIGQUIT,
+    "stopped immediately": signal.SIGQUIT,
     "killed": signal.SIGKILL,
 }
-# A kill of processes loses nothing that the system has in its cache; only a power cut would.
+# Killed processes lose nothing that is in the cache of the operating system.
 _OPTIONS = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=60")
 
 
@@ -40,7 +40,7 @@ class Database:
 
     def start(self) -> None:
         """Starts the server, unless it runs."""
-        if self._running and not self._stopped and self._answers():
+        if self._running and not self._stopped and self._is_reachable():
             return
         self.end()
         self._stopped = False
@@ -49,36 +49,36 @@ class Database:
             self._running = stack.pop_all()
 
     def prepare(self) -> None:
-        """Makes the ledger, and the role of the DAGs."""
+        """Creates the ledger and the role of the DAGs."""
         self.postgres.create_ledger(LEDGER)
         engine = ledger_engine(self.postgres.url(LEDGER, user=LEDGER_OWNER))
         migrate(engine)
         grant(engine, DAGS_ROLE)
 
     def clear(self) -> None:
-        """Takes everything out of the ledger."""
+        """Deletes everything in the ledger."""
         empty(ledger_engine(self.postgres.url(LEDGER)))
 
     def stop(self, how: Stop) -> None:
-        """Ends the server, or lets it begin to end."""
+        """Ends the server by a signal; does not wait for its end."""
         first = (self._folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0]
         self._stopped = True
         os.kill(int(first), _SIGNALS[how])
 
     def end(self) -> None:
-        """Ends the server for good, or clears up after it was killed."""
+        """Ends the server, and removes what a killed server has left."""
         if self._running:
             self._running.close()
             self._running = None
 
     @contextmanager
     def connect(self) -> Iterator[psycopg.Connection]:
-        """A connection to the ledger as its owner, each statement for itself."""
+        """Opens a connection to the ledger as its owner, with autocommit."""
         with closing(self.postgres.connect(LEDGER)) as connection:
             yield connection
 
     def terminate(self, backends: Iterable[int], *, only_locks: bool = False) -> int:
-        """Ends sessions; with `only_locks` those that hold an advisory lock. Returns how many there were."""
+        """Ends sessions; with `only_locks` those that hold an advisory lock. Returns their number."""
         query = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid = ANY(%s)"
         if only_locks:
             query += " AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')"
@@ -86,7 +86,7 @@ class Database:
             row = connection.execute(query, [list(backends)]).fetchone()
             return int(row[0]) if row else 0
 
-    def _answers(self) -> bool:
+    def _is_reachable(self) -> bool:
         try:
             with self.connect():
                 return True

@@ -1,4 +1,4 @@
-"""The circulation desk and the loads from the library's system, and what is known of what they have done."""
+"""The circulation desk and the loads from the library's system, and their known results."""
 
 import csv
 from collections.abc import Callable, Mapping
@@ -34,15 +34,15 @@ Outcome = Literal["done", "refused", "unknown"]
 
 
 @dataclass
-class Truth:
-    """What is known for certain of desk operations, by their comments, and of loaded fines, by their ids."""
+class GroundTruth:
+    """The known outcomes of desk operations by their comments, and the amounts of loaded fines by their ids."""
 
     operations: dict[str, tuple[str, Outcome]] = field(default_factory=dict)
     fines: dict[str, Decimal] = field(default_factory=dict)
     loaded: set[str] = field(default_factory=set)
 
-    def take_reports(self, reports: list[Mapping[str, str]], planned: list[str]) -> None:
-        """Takes over what a worker of the desk has told; what it planned and did not tell is unknown."""
+    def add_reports(self, reports: list[Mapping[str, str]], planned: list[str]) -> None:
+        """Adds the reports of a worker; a planned operation without a report is unknown."""
         for comment in planned:
             self.operations.setdefault(comment, ("", "unknown"))
         for report in reports:
@@ -50,7 +50,7 @@ class Truth:
 
 
 def work_at_desk(seed: str, comments: list[str], *, allowed: bool) -> Callable[[Reports], None]:
-    """Work for a process: one operation for each comment, each in a transaction of its own."""
+    """Returns the work of a process: one operation for each comment, each in its own transaction."""
 
     def work(reports: Reports) -> None:
         random = Random(seed)
@@ -59,17 +59,17 @@ def work_at_desk(seed: str, comments: list[str], *, allowed: bool) -> Callable[[
             operation = random.choice(OPERATIONS)
             choice, portion = random.random(), random.random()
             commits = reports.points.count["commit"]
-            told = {"comment": comment, "operation": operation}
+            report = {"comment": comment, "operation": operation}
             try:
                 _operate(engine, operation, comment, choice, portion, allowed=allowed)
             except LedgerError:
-                reports.report(told | {"outcome": "refused"})
+                reports.report(report | {"outcome": "refused"})
             except Exception as error:
                 begun = reports.points.count["commit"] > commits
-                reports.report(told | {"outcome": "unknown" if begun else "refused", **describe(error)})
+                reports.report(report | {"outcome": "unknown" if begun else "refused", **describe(error)})
                 raise
             else:
-                reports.report(told | {"outcome": "done"})
+                reports.report(report | {"outcome": "done"})
 
     return work
 
@@ -100,7 +100,7 @@ def _operate(engine: Engine, operation: str, comment: str, choice: float, portio
 
 
 def _part_of(connection: Connection, fine: int, portion: float) -> Decimal | None:
-    """None for all of what is open, or half of it."""
+    """Returns half of the open amount, or None for all of it."""
     if portion < 0.5:
         return None
     query = "SELECT greatest(abs(balance), outstanding) FROM fines WHERE id = :id"
@@ -110,7 +110,7 @@ def _part_of(connection: Connection, fine: int, portion: float) -> Decimal | Non
 
 @dataclass
 class LibrarySystem:
-    """The library's system: users and fines that it knows, written as CSV files for a load."""
+    """The library's system: its users and fines, which it writes as CSV files for a load."""
 
     folder: Path
     random: Random
@@ -118,11 +118,11 @@ class LibrarySystem:
     rows: dict[str, list[str]] = field(default_factory=dict)
 
     def add_users(self, count: int) -> None:
-        """Adds users; a few leave as soon as they owe nothing."""
+        """Adds users; some of them can be purged as soon as they owe nothing."""
         self.users += [f"user{len(self.users) + number}" for number in range(count)]
 
     def add_fines(self, count: int) -> None:
-        """Adds charges, and now and then a credit for an earlier one."""
+        """Adds charges, and sometimes a credit for an earlier one."""
         for _ in range(count):
             number = len(self.rows) + 1
             user, library = self.random.choice(self.users), self.random.choice(LIBRARIES)
@@ -132,13 +132,13 @@ class LibrarySystem:
             self.rows[f"F{number}"] = [f"F{number}", user, kind, amount, amount, "2026-01-05T10:00:00", library, ""]
 
     def pay_down(self, count: int) -> None:
-        """Lowers what some fines still owe, as a payment at the library's own desk does."""
+        """Lowers the balance of some fines, as a payment in the library's system does."""
         for fine in self.random.sample(sorted(self.rows), min(count, len(self.rows))):
             row = self.rows[fine]
             row[4] = str((Decimal(row[4]) / 2).quantize(Decimal("0.01")))
 
     def amount(self, fine: str) -> Decimal:
-        """What a fine was charged with."""
+        """Returns the amount of a fine."""
         return Decimal(self.rows[fine][3])
 
     def write(self, name: str) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""What the checks look at: the offices, the ledger by plain SQL, the folders."""
+"""The evidence of the checks: the bursars, the ledger by plain SQL, the working folders."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -7,26 +7,26 @@ from typing import Any
 
 from psycopg import Connection
 
-from tests.campaign.desk import Truth
-from tests.campaign.office import Office
+from tests.campaign.desk import GroundTruth
+from tests.campaign.fake_bursar import FakeBursar
 from tests.campaign.report import Violation
 
 
 @dataclass
 class Evidence:
-    """What has been checked of one round, and what was found."""
+    """The evidence of one round, the number of checks, and the violations."""
 
     connection: Connection
-    offices: Sequence[Office]
-    truth: Truth
+    bursars: Sequence[FakeBursar]
+    truth: GroundTruth
     work_dirs: Iterable[Path]
-    made: int = 0
+    count: int = 0
     found: list[Violation] = field(default_factory=list)
 
-    def _that(self, holds: bool, kind: str, what: str) -> None:
-        self.made += 1
-        if not holds:
-            self.found.append(Violation(kind, what))
+    def _require(self, condition: bool, kind: str, details: str) -> None:
+        self.count += 1
+        if not condition:
+            self.found.append(Violation(kind, details))
 
     def _rows(self, query: Any, *values: object) -> list[dict[str, Any]]:
         cursor = self.connection.execute(query, values or None)

@@ -1,4 +1,4 @@
-"""Faults: what can go wrong with one try of a stage, and the plan of them that a seed gives."""
+"""The faults of an attempt, and their random choice by a seed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Kind = Literal[
     "all connections to the ledger terminated",
     "connection of the lock terminated",
     "PostgreSQL stopped",
-    "PostgreSQL stopped at once",
+    "PostgreSQL stopped immediately",
     "PostgreSQL killed",
     "server killed",
     "server frozen for a moment",
@@ -22,10 +22,10 @@ Kind = Literal[
     "connection dropped before an act",
     "connection dropped after an act",
     "worker's disk full",
-    "worker taken for dead goes on",
-    "worker taken for dead goes on without its connections",
+    "abandoned worker continues",
+    "abandoned worker continues without its connections",
     "two workers of one stage",
-    "the office acts at that moment",
+    "the bursar acts at that moment",
 ]
 
 WEIGHTS: Mapping[Kind, int] = {
@@ -33,7 +33,7 @@ WEIGHTS: Mapping[Kind, int] = {
     "all connections to the ledger terminated": 8,
     "connection of the lock terminated": 20,
     "PostgreSQL stopped": 1,
-    "PostgreSQL stopped at once": 1,
+    "PostgreSQL stopped immediately": 1,
     "PostgreSQL killed": 1,
     "server killed": 4,
     "server frozen for a moment": 2,
@@ -43,17 +43,17 @@ WEIGHTS: Mapping[Kind, int] = {
     "connection dropped before an act": 8,
     "connection dropped after an act": 8,
     "worker's disk full": 10,
-    "worker taken for dead goes on": 5,
-    "worker taken for dead goes on without its connections": 5,
+    "abandoned worker continues": 5,
+    "abandoned worker continues without its connections": 5,
     "two workers of one stage": 8,
-    "the office acts at that moment": 15,
+    "the bursar acts at that moment": 15,
 }
 
-AT_SERVER = ("recover", "upload", "resend", "detect", "read", "archive")
+AT_SERVER = ("recover", "upload", "resend", "detect", "load_file", "archive")
 """The stages that open a connection to the bursar's server."""
 
 SENDS = ("recover", "upload", "resend")
-WRITES_FILES = ("build", "upload", "read", "archive")
+WRITES_FILES = ("build", "upload", "load_file", "archive")
 AT_REQUESTS: tuple[Kind, ...] = (
     "server killed",
     "server frozen for a moment",
@@ -61,22 +61,22 @@ AT_REQUESTS: tuple[Kind, ...] = (
     "server's disk full",
     "connection dropped before an act",
     "connection dropped after an act",
-    "the office acts at that moment",
+    "the bursar acts at that moment",
 )
-UNPLACED: tuple[Kind, ...] = ("server refuses connections", "worker's disk full", "two workers of one stage")
-MAX_FILE = 15_000  # bytes
+WITHOUT_POINT: tuple[Kind, ...] = ("server refuses connections", "worker's disk full", "two workers of one stage")
+MAX_FILE_LIMIT = 15_000  # bytes
 SIDES: tuple[Side, ...] = ("before", "after")
 
 Acts = Mapping[str, Mapping[PointKind, int]]
-"""How many acts of each kind a stage has when nothing goes wrong."""
+"""The number of acts of each kind that a stage has without a fault."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What is to go wrong with one try of a stage, at a point of it or from its beginning.
+    """The fault of one attempt of a stage, at a point of it or from its start.
 
-    `seconds` is how long whatever it breaks stays broken, `alongside` says that a worker taken for dead goes on while
-    its replacement works, and not after that.
+    `seconds` is the time until the repair. With `alongside`, an abandoned worker continues while its replacement works,
+    otherwise after that.
     """
 
     kind: Kind
@@ -90,7 +90,7 @@ class Fault:
 
 
 def draw(random: Random, stage: str, acts: Acts, *, allowed: Mapping[Kind, int] = WEIGHTS) -> Fault:
-    """Draws a fault that can happen to a stage; each call draws equally often, so that a plan follows from its seed."""
+    """Draws a fault for a stage. Each call draws equally often, so that the same seed gives the same faults."""
     at_server = stage in AT_SERVER
     possible = [
         kind
@@ -100,14 +100,14 @@ def draw(random: Random, stage: str, acts: Acts, *, allowed: Mapping[Kind, int] 
         and (stage in SENDS or kind != "connection of the lock terminated")
     ]
     kind = random.choices(possible, [allowed[one] for one in possible])[0]
-    seconds, alongside, limit = random.uniform(0.02, 0.6), random.random() < 0.5, random.randrange(MAX_FILE)
+    seconds, alongside, limit = random.uniform(0.02, 0.6), random.random() < 0.5, random.randrange(MAX_FILE_LIMIT)
     position, side, which = random.random(), random.choice(SIDES), random.random()
-    if kind in UNPLACED:
+    if kind in WITHOUT_POINT:
         return Fault(kind, file_limit=limit if kind == "worker's disk full" else None, seconds=seconds)
     counts = acts.get(stage, {})
     kinds = [one for one in KINDS if counts.get(one)] or ["statement"]
     at: PointKind = "request" if kind in AT_REQUESTS else kinds[int(which * len(kinds))]
     number = 1 + int(position * max(counts.get(at, 1), 1))
-    if kind in AT_REQUESTS and kind != "the office acts at that moment":
+    if kind in AT_REQUESTS and kind != "the bursar acts at that moment":
         side = "before"
     return Fault(kind, Point(at, number, side), seconds=seconds, alongside=alongside)

@@ -1,64 +1,68 @@
-"""The checks of money: payments, balances, and what went out."""
+"""The checks of money: payments, balances, and paid out amounts."""
 
 from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
 from tests.campaign.evidence import Evidence
-from tests.campaign.office import Office
+from tests.campaign.fake_bursar import FakeBursar
 
-LATE = ("ALREADY_SETTLED", "INVALID")
-"""Outcomes of payments for what was settled at the library meanwhile."""
+LATE_OUTCOMES = ("ALREADY_SETTLED", "INVALID")
+"""Outcomes of payments for a fine that was settled at the library meanwhile."""
 
 
 class PaymentChecks(Evidence):
-    """Each payment counts once."""
+    """Checks that each payment is applied once."""
 
-    def payments_are_applied_once(self) -> None:
+    def check_payments(self) -> None:
         files = {row["sha256"]: row for row in self._rows("SELECT id, name, sha256, state FROM import_files")}
         records: dict[int, list[Any]] = defaultdict(list)
         for row in self._rows("SELECT * FROM import_records ORDER BY file_id, number"):
             records[row["file_id"]].append(row)
-        for office in self.offices:
-            self._that(not office.waiting(), "a payment file was not taken", f"{office.profile}: {office.waiting()}")
-            for payment in {payment.sha256: payment for payment in office.payments}.values():
-                file, what = files.get(payment.sha256), f"{payment.name} of {office.profile}"
-                self._that(file is not None, "a payment file was never read", what)
+        for bursar in self.bursars:
+            self._require(
+                not bursar.waiting(), "a payment file was not imported", f"{bursar.profile}: {bursar.waiting()}"
+            )
+            for payment in {payment.sha256: payment for payment in bursar.payments}.values():
+                file, what = files.get(payment.sha256), f"{payment.name} of {bursar.profile}"
+                self._require(file is not None, "a payment file was not loaded", what)
                 if file is None:
                     continue
                 wanted = "REJECTED" if payment.broken else "APPLIED"
-                self._that(file["state"] == wanted, "a payment file has not come to its end", f"{what}: {dict(file)}")
+                self._require(file["state"] == wanted, "a payment file is unfinished", f"{what}: {dict(file)}")
                 read = tuple((row["transaction_id"], Decimal(row["sum"])) for row in records[file["id"]])
-                self._that(read == payment.records, "the records of a payment file are not its own", what)
-            self._sums_are_what_was_paid(office, records)
+                self._require(read == payment.records, "the records of a payment file are not its own", what)
+            self._check_sums(bursar, records)
         twice = self._rows(
             "SELECT import_file_id, import_record FROM journal_entries WHERE entry_type = 'PAID_AT_BURSAR'"
             " GROUP BY import_file_id, import_record HAVING count(*) > 1"
         )
-        self._that(not twice, "a payment is in the journal twice", str(twice))
+        self._require(not twice, "a payment is in the journal twice", str(twice))
         other = self._rows(
             "SELECT file_id, number, applied, outstanding_change FROM import_records FULL JOIN"
             " (SELECT * FROM journal_entries WHERE entry_type = 'PAID_AT_BURSAR') AS paid"
             " ON paid.import_file_id = file_id AND paid.import_record = number"
             " WHERE coalesce(applied, 0) <> coalesce(-outstanding_change, 0)"
         )
-        self._that(not other, "a payment is not what the journal says", str(other))
+        self._require(not other, "a payment is not what the journal says", str(other))
 
-    def _sums_are_what_was_paid(self, office: Office, records: dict[int, list[Any]]) -> None:
+    def _check_sums(self, bursar: FakeBursar, records: dict[int, list[Any]]) -> None:
         by_transaction: dict[str, list[Any]] = defaultdict(list)
         for rows in records.values():
             for row in rows:
                 by_transaction[row["matched_id"] or row["transaction_id"]].append(row)
-        for transaction, paid in office.paid.items():
+        for transaction, paid in bursar.paid.items():
             rows = by_transaction[transaction]
             counted = sum(
                 (abs(row[part] or 0) for row in rows for part in ("applied", "credit_amount", "already_settled")),
                 Decimal(),
             )
-            late = any(row["outcome"] in LATE for row in rows) and self._was_settled_here(transaction)
-            what = f"transaction {transaction} of {office.profile}: {abs(paid)} paid, {counted} counted"
-            self._that(counted <= abs(paid), "a payment counts more than once", what)
-            self._that(late or counted == abs(paid), "a payment is lost", f"{what}: {[row['outcome'] for row in rows]}")
+            late = any(row["outcome"] in LATE_OUTCOMES for row in rows) and self._was_settled_here(transaction)
+            what = f"transaction {transaction} of {bursar.profile}: {abs(paid)} paid, {counted} counted"
+            self._require(counted <= abs(paid), "a payment counts more than once", what)
+            self._require(
+                late or counted == abs(paid), "a payment is lost", f"{what}: {[row['outcome'] for row in rows]}"
+            )
         credited = self._rows(
             "SELECT file_id, sum(credit_amount) AS sum FROM import_records GROUP BY file_id HAVING "
             "sum(credit_amount) <> 0"
@@ -68,7 +72,7 @@ class PaymentChecks(Evidence):
             " WHERE entry_type = 'CHARGED' AND import_file_id IS NOT NULL GROUP BY import_file_id"
         )
         same = sorted(map(str, credited)) == sorted(map(str, made))
-        self._that(same, "credits are not what was overpaid", f"{credited}, {made}")
+        self._require(same, "credits are not what was overpaid", f"{credited}, {made}")
 
     def _was_settled_here(self, transaction: str) -> bool:
         return bool(
@@ -82,9 +86,9 @@ class PaymentChecks(Evidence):
 
 
 class JournalChecks(Evidence):
-    """Balances are what the journal says, and money comes from somewhere."""
+    """Checks that balances are the sums of the journal, and that no money appears from nowhere."""
 
-    def balances_are_the_journal(self) -> None:
+    def check_balances(self) -> None:
         rows = self._rows(
             "SELECT fines.*, sum(balance_change) AS b, sum(outstanding_change) AS o, sum(reversal_change) AS r,"
             " sum(balance_change) FILTER (WHERE entry_type = 'CHARGED') AS charged,"
@@ -95,22 +99,24 @@ class JournalChecks(Evidence):
         for row in rows:
             kept = (row["balance"], row["outstanding"], row["pending_reversal"])
             what = f"fine {row['id']}: {kept}, in the journal {(row['b'], row['o'], row['r'])}"
-            self._that(kept == (row["b"], row["o"], row["r"]), "a balance is not the journal's sum", what)
+            self._require(kept == (row["b"], row["o"], row["r"]), "a balance is not the journal's sum", what)
             charged = (row["charges"], row["charged"]) == (1, row["amount"])
-            self._that(charged, "a fine is not charged once", f"fine {row['id']}: {row['charges']} x {row['charged']}")
+            self._require(
+                charged, "a fine is not charged once", f"fine {row['id']}: {row['charges']} x {row['charged']}"
+            )
             open_ = row["balance"] + row["outstanding"]
             accounted = row["amount"] == open_ - (row["left_it"] or 0)
             what = f"fine {row['id']}: {row['amount']} charged, {open_} open"
-            self._that(accounted, "cents are not accounted for", what)
+            self._require(accounted, "cents are not accounted for", what)
         for kind, rule in (
             ("EXPORTED", "balance_change = -outstanding_change AND reversal_change = 0"),
             ("PAID_AT_BURSAR", "balance_change = 0 AND reversal_change = 0"),
         ):
             wrong = self._rows(f"SELECT id FROM journal_entries WHERE entry_type = '{kind}' AND NOT ({rule})")
-            self._that(not wrong, "an entry moves money from nowhere", f"{kind}: {wrong}")
+            self._require(not wrong, "an entry moves money from nowhere", f"{kind}: {wrong}")
 
-    def nobody_is_paid_what_nobody_paid(self) -> None:
-        """A charge and the credits for it: what went out is at most what came in and what is still owed."""
+    def check_money_paid_out(self) -> None:
+        """For each charge and its credits, at most the paid and the owed amount is paid out."""
         for row in self._rows(
             "SELECT coalesce(reverses, fines.id) AS charge,"
             " sum(CASE WHEN amount > 0 AND entry_type IN ('PAID', 'PAID_AT_BURSAR')"
@@ -123,4 +129,4 @@ class JournalChecks(Evidence):
             " FROM fines JOIN journal_entries ON fine_id = fines.id WHERE amount > 0 OR reverses IS NOT NULL GROUP BY 1"
         ):
             what = f"charge {row['charge']}: {row['paid_in']} paid in, {row['paid_out']} out, {row['owed']} still owed"
-            self._that(row["paid_out"] <= row["paid_in"] + row["owed"], "more is paid out than was paid in", what)
+            self._require(row["paid_out"] <= row["paid_in"] + row["owed"], "more is paid out than was paid in", what)

@@ -16,12 +16,12 @@ from sqlalchemy import Pool, event
 PointKind = Literal["statement", "commit", "request"]
 Side = Literal["before", "after"]
 KINDS: tuple[PointKind, ...] = ("statement", "commit", "request")
-SHOWN = 60  # characters of a statement in the trace
+MAX_SHOWN_LENGTH = 60  # characters of a statement in the trace
 
 
 @dataclass(frozen=True)
 class Point:
-    """The `number`-th act of a kind in a worker, counted from 1; before it, or after it was done."""
+    """The `number`-th act of a kind in a worker, counted from 1; before or after it."""
 
     kind: PointKind
     number: int
@@ -32,12 +32,12 @@ class Point:
 
 
 class Points:
-    """Counts the acts of this process, tells each of them, and calls `pause` at one of them."""
+    """Counts the acts of this process, reports each of them, and calls `pause` at one of them."""
 
-    def __init__(self, point: Point | None, tell: Callable[[str], None], pause: Callable[[str], None]) -> None:
+    def __init__(self, point: Point | None, report: Callable[[str], None], pause: Callable[[str], None]) -> None:
         self.count: Counter[str] = Counter()
         self._point = point
-        self._tell = tell
+        self._report = report
         self._pause = pause
         self._lock = threading.Lock()
 
@@ -46,12 +46,12 @@ class Points:
         with self._lock:
             self.count[kind] += 1
             number = self.count[kind]
-        self._tell(f"{kind} {number}: {name}")
+        self._report(f"{kind} {number}: {name}")
         self._reach(kind, number, "before", name)
         return number
 
     def end(self, kind: PointKind, number: int, name: str) -> None:
-        """Marks an act as done."""
+        """Marks an act as done; pauses there if it is the point."""
         self._reach(kind, number, "after", name)
 
     def _reach(self, kind: PointKind, number: int, side: Side, name: str) -> None:
@@ -60,7 +60,7 @@ class Points:
 
 
 def watch(points: Points, connected: Callable[[int], None]) -> None:
-    """Makes every statement, commit and server request of this process a point; for a process that ends with it.
+    """Makes every statement, commit and server request of this process a point; for a forked process.
 
     `connected` is called with the number of each backend of PostgreSQL that serves this process.
     """
@@ -70,12 +70,12 @@ def watch(points: Points, connected: Callable[[int], None]) -> None:
     event.listen(Pool, "connect", lambda driver, _record: connected(driver.info.backend_pid))
 
 
-def _around(points: Points, kind: PointKind, does: Callable[..., Any], name_of: Callable[..., str]) -> Any:
-    @wraps(does)
+def _around(points: Points, kind: PointKind, action: Callable[..., Any], name_of: Callable[..., str]) -> Any:
+    @wraps(action)
     def act(*arguments: Any, **named: Any) -> Any:
         name = name_of(*arguments)
         number = points.begin(kind, name)
-        result = does(*arguments, **named)
+        result = action(*arguments, **named)
         points.end(kind, number, name)
         return result
 
@@ -86,7 +86,7 @@ def _watch_database(points: Points) -> None:
     def statement_of(_cursor: object, query: Any, *_: object) -> str:
         text = query if isinstance(query, str) else str(query)
         lines = [line.strip() for line in text.splitlines() if not line.startswith("--")]
-        return " ".join(lines)[:SHOWN]
+        return " ".join(lines)[:MAX_SHOWN_LENGTH]
 
     cursor, connection = psycopg.Cursor, psycopg.Connection
     for method in ("execute", "executemany", "copy"):
@@ -96,11 +96,13 @@ def _watch_database(points: Points) -> None:
 
 def _watch_sftp(points: Points) -> None:
     client: Any = SFTPClient
-    one, several = client._request, client._async_request  # noqa: SLF001  the two ways in which paramiko asks
+    one, several = client._request, client._async_request  # noqa: SLF001  the two kinds of requests of paramiko
     inside = threading.local()
 
     def name_of(kind: int, arguments: tuple[Any, ...]) -> str:
-        shown = [str(one, "utf-8", "replace") for one in arguments if isinstance(one, bytes) and len(one) < SHOWN]
+        shown = [
+            str(one, "utf-8", "replace") for one in arguments if isinstance(one, bytes) and len(one) < MAX_SHOWN_LENGTH
+        ]
         return " ".join([CMD_NAMES[kind].lower(), *shown])
 
     def request(self: Any, kind: int, *arguments: Any) -> Any:

@@ -16,16 +16,16 @@ from bursar.exports import close, upload
 from bursar.ledger.batches import get_unfinished_batches
 
 SERVER_SECONDS = 2
-"""How long a stage of the campaign waits for a server that does not answer."""
+"""The time for which a stage waits for a server that does not answer."""
 
 ONE_TRANSACTION = bursar.db.partitions.PARTITION_THRESHOLD
 
 LEDGER_SECONDS = 3
-"""How long it waits for a lock in the ledger, and how long a session may be idle in a transaction."""
+"""The time for which it waits for a lock in the ledger, and that a session may be idle in a transaction."""
 
 
 def shorten_waits() -> None:
-    """Makes the waits that Bursar bounds short, so that a campaign sees their end; waits without a bound stay so."""
+    """Shortens the time limits of Bursar, so that a campaign reaches them; waits without a limit stay so."""
     for module in (
         bursar.remote_files.base,
         bursar.remote_files.ftp,
@@ -52,10 +52,10 @@ def sweep(engine: Engine, folders: Iterable[Path]) -> None:
 
 
 def confirm_delivered(engine: Engine, batch_id: int) -> None:
-    """A person's word that the bursar has the file of a batch."""
+    """Confirms, as a person, that the bursar has the file of a batch."""
     upload.confirm_delivered(engine, batch_id, by="campaign")
 
 
 def release(engine: Engine, batch_id: int) -> None:
-    """A person's word that the bursar has not got the file of a batch."""
+    """Confirms, as a person, that the bursar has not received the file of a batch, and releases it."""
     close.release_batch(engine, batch_id, confirmed_not_received=True)

@@ -1,4 +1,4 @@
-"""What a campaign tells: the trace of a round, the violations, the table at the end."""
+"""The output of a campaign: the trace of a round, the violations, the table at the end."""
 
 import time
 from collections import Counter
@@ -8,24 +8,24 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Violation:
-    """Something that must never happen: a short `kind`, and the case with its names and numbers."""
+    """A broken invariant: a short `kind`, and the details of the case."""
 
     kind: str
-    what: str
+    details: str
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.what}"
+        return f"{self.kind}: {self.details}"
 
 
 @dataclass
 class Trace:
-    """What happened in a round, in order."""
+    """The events of a round, in order."""
 
     began: float = field(default_factory=time.monotonic)
     lines: list[str] = field(default_factory=list)
 
-    def add(self, actor: str, what: str) -> None:
-        self.lines.append(f"{time.monotonic() - self.began:7.3f}  {actor:<28} {what}")
+    def add(self, actor: str, event: str) -> None:
+        self.lines.append(f"{time.monotonic() - self.began:7.3f}  {actor:<28} {event}")
 
 
 @dataclass
@@ -57,16 +57,16 @@ class Tally:
         return time.monotonic() - self.began
 
     def table(self) -> str:
-        """Faults by kind, how many were injected and survived."""
+        """Returns a table of the faults by kind, with the numbers injected and survived."""
         rows = [(kind, str(count), str(self.survived[kind])) for kind, count in sorted(self.injected.items())]
-        rows.append(("in all", str(self.faults), str(self.survived.total())))
+        rows.append(("total", str(self.faults), str(self.survived.total())))
         width = max(len(kind) for kind, *_ in rows)
         lines = [f"| {'fault':<{width}} | injected | survived |", f"| {'-' * width} | -------: | -------: |"]
         lines += [f"| {kind:<{width}} | {injected:>8} | {survived:>8} |" for kind, injected, survived in rows]
         return "\n".join(lines)
 
     def summary(self) -> str:
-        """One sentence."""
+        """Returns the counts in one sentence."""
         return (
             f"{self.faults:,} faults in {self.rounds:,} rounds with {self.stages:,} stage processes, "
             f"{self.checks:,} checks, {self.seconds:,.0f} seconds "

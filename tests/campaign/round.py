@@ -1,4 +1,4 @@
-"""A round: some days of a library with two bursars, with faults; then all is brought to its end, and checked."""
+"""A round: some days of a library with two bursars, with faults; then everything is completed and checked."""
 
 import signal
 import time
@@ -12,65 +12,67 @@ from sqlalchemy import Engine
 from bursar.airflow.connections import ledger_url
 from bursar.db.engine import ledger_engine
 from tests.campaign import product
-from tests.campaign.attempts import Actor, Call, Dead, Try, attempt, result_of
+from tests.campaign.attempts import AbandonedWorker, Actor, Attempt, Call, result_of, run_attempt
 from tests.campaign.checks import Checks
-from tests.campaign.desk import LibrarySystem, Truth
+from tests.campaign.desk import GroundTruth, LibrarySystem
 from tests.campaign.faults import WEIGHTS, Fault, Kind, draw
+from tests.campaign.inject import ABANDONED_KINDS
 from tests.campaign.points import KINDS, PointKind
 from tests.campaign.report import Tally, Trace, Violation
-from tests.campaign.servers import Takes
-from tests.campaign.striking import DEAD
+from tests.campaign.servers import Collects
 from tests.campaign.workers import Result, Worker
 from tests.campaign.world import MACHINES, World
 
 Steps = Generator[None, None, None]
-Learned = dict[str, dict[PointKind, int]]
-STUCK_SECONDS = 20
-MOST_WAITING = 2
-TAKES: tuple[Takes, ...] = ("no", "at once", "a moment later")
-TRIES, NOISY_TRIES, FAULT_RATE = 6, 4, 0.85
+ActCounts = dict[str, dict[PointKind, int]]
+STUCK_AFTER_SECONDS = 20
+MAX_WAITING_FILES = 2
+COLLECTS: tuple[Collects, ...] = ("no", "immediately", "after a moment")
+TRIES, TRIES_WITH_FAULTS, FAULT_RATE = 6, 4, 0.85
 
 
 class Round:
-    """One round of a campaign; the same seed and number give the same plan. Round 0 has no faults."""
+    """One round of a campaign; the same seed and number give the same faults. Round 0 has no faults."""
 
-    def __init__(self, world: World, seed: int, number: int, tally: Tally, acts: Learned) -> None:
+    def __init__(self, world: World, seed: int, number: int, tally: Tally, acts: ActCounts) -> None:
         self.world, self.seed, self.number, self.tally = world, seed, number, tally
         self.acts = acts
-        self.random = self.part("round")
-        self.noisy = number > 0
+        self.random = self.random_for("round")
+        self.has_faults = number > 0
         self.trace = Trace()
-        self.truth = Truth()
+        self.truth = GroundTruth()
         self.found: list[Violation] = []
         self.injected: list[Kind] = []
-        self.dead: list[Dead] = []
-        self.unarchived: list[tuple[str, int, str, str]] = []  # failed for good: code, file, name, run
+        self.abandoned: list[AbandonedWorker] = []
+        self.unarchived: list[tuple[str, int, str, str]] = []  # not archived after all tries: code, file, name, run
         self.allowed = self.random.random() < 0.5
-        takes = self.random.choices(TAKES, [8, 1, 1])[0] if self.noisy else "no"
-        # By SFTP a client says that it closes a file; by FTP a broken upload looks like one that is done.
-        self.takes: dict[str, Takes] = {} if takes == "no" else {"CASHIER": takes}
-        if self.takes:
-            self.trace.add("server of CASHIER", f"takes uploads away {takes}")
-        world.random = self.part("offices at a moment")
-        world.clear(same_name=self.random.random() < 0.5, takes=self.takes)
-        self.system = LibrarySystem(world.folder, self.part("library"))
+        collects = self.random.choices(COLLECTS, [8, 1, 1])[0] if self.has_faults else "no"
+        # By SFTP a client closes a file explicitly; by FTP an interrupted upload looks like a complete one.
+        self.collects: dict[str, Collects] = {} if collects == "no" else {"CASHIER": collects}
+        if self.collects:
+            self.trace.add("server of CASHIER", f"collects uploads away {collects}")
+        world.random = self.random_for("bursars at a moment")
+        world.clear(same_name=self.random.random() < 0.5, collects=self.collects)
+        self.system = LibrarySystem(world.folder, self.random_for("library"))
         # Round 0, which counts the acts of the stages, has partitions: they have more acts.
         partitioned = number % 2 == 0
         product.set_partitioned(partitioned=partitioned)
         self.trace.add("ledger", "closes and applies in partitions" if partitioned else "has one transaction a stage")
 
-    def part(self, name: str) -> Random:
-        """The part of the plan that belongs to someone."""
+    def random_for(self, name: str) -> Random:
+        """Returns the random numbers that belong to a name."""
         return Random(f"{self.seed}/{self.number}/{name}")
 
     def actor(self, name: str, code: str | None = None, faults: Mapping[Kind, int] = WEIGHTS) -> Actor:
-        """Someone who starts stages."""
-        if self.takes:  # such a server hands a late worker's part to the bursar, which nothing can prevent
-            faults = {kind: weight for kind, weight in faults.items() if kind not in DEAD}
-        return Actor(name, self.part(name), self.world.offices[code] if code else None, faults)
+        """Creates an actor."""
+        if (
+            self.collects
+        ):  # such a server passes the part of an abandoned worker to the bursar, which Bursar cannot prevent
+            faults = {kind: weight for kind, weight in faults.items() if kind not in ABANDONED_KINDS}
+        return Actor(name, self.random_for(name), self.world.bursars[code] if code else None, faults)
 
-    def spin(self, *actors: Iterator[None], office: Random | None = None) -> None:
-        """Lets everybody act until all have ended; meanwhile offices take files and write payments at any moment."""
+    def run_actors(self, *actors: Iterator[None], bursar: Random | None = None) -> None:
+        """Runs actors until all have ended; meanwhile the bursars collect files and write payments at random."""
         active, next_visit = list(actors), time.monotonic()
         while active or self.world.workers:
             for actor in list(active):
@@ -78,70 +80,70 @@ class Round:
                     next(actor)
                 except StopIteration:
                     active.remove(actor)
-            self._tick()
-            if office and time.monotonic() >= next_visit:
-                self._visit(office)
-                next_visit = time.monotonic() + office.uniform(0.02, 0.3)
+            self._poll()
+            if bursar and time.monotonic() >= next_visit:
+                self._visit(bursar)
+                next_visit = time.monotonic() + bursar.uniform(0.02, 0.3)
             time.sleep(0.002)
 
     def stage(self, actor: Actor, name: str, call: Call) -> Generator[None, None, Result]:
-        """Runs a stage as Airflow does: tried again unless a person has to act. Faults strike the first tries."""
+        """Runs a stage as Airflow does: it is retried unless a person has to act. The first tries have faults."""
         result = Result(killed=True)
         for number in range(1, TRIES + 1):
             fault = None
-            if self.noisy and number <= NOISY_TRIES and actor.random.random() < FAULT_RATE:
+            if self.has_faults and number <= TRIES_WITH_FAULTS and actor.random.random() < FAULT_RATE:
                 fault = draw(actor.random, name, self.acts, allowed=actor.faults)
-            replaced = [dead for dead in self.dead if dead.actor is actor]
-            result = yield from attempt(self, Try(actor, name, number, call, fault))
-            for dead in replaced:
-                dead.thaws = 0
+            replaced = [abandoned for abandoned in self.abandoned if abandoned.actor is actor]
+            result = yield from run_attempt(self, Attempt(actor, name, number, call, fault))
+            for abandoned in replaced:
+                abandoned.resumes_at = 0
             if result.ok or result.needs_person:
                 break
-            yield from self.wait(0.01 if self.noisy else 0.2)
+            yield from self.wait(0.01 if self.has_faults else 0.2)
         return result
 
     def command(
-        self, actor: Actor, name: str, call: Call, take_reports: Callable[[list[Any]], None]
+        self, actor: Actor, name: str, call: Call, add_reports: Callable[[list[Any]], None]
     ) -> Generator[None, None, Result]:
-        """Runs something once, as a person does, and hands on what it reported however it ended."""
-        fault = draw(actor.random, name, self.acts, allowed=actor.faults) if self.noisy else None
-        once = Try(actor, name, 1, call, fault)
-        result = yield from attempt(self, once)
+        """Runs a command once, as a person does, and passes on its reports, however it ended."""
+        fault = draw(actor.random, name, self.acts, allowed=actor.faults) if self.has_faults else None
+        once = Attempt(actor, name, 1, call, fault)
+        result = yield from run_attempt(self, once)
         for worker in once.workers:
-            take_reports(worker.reports)
+            add_reports(worker.reports)
         return result
 
     def engine(self) -> Engine:
-        """The ledger, as the DAGs see it; for the time between the acts, when nothing is forked."""
+        """Returns an engine of the ledger with the role of the DAGs. It must not be open while workers are forked."""
         return ledger_engine(ledger_url())
 
     def wait(self, seconds: float) -> Generator[None, None, None]:
-        """Lets the others act for a while."""
+        """Waits while the other actors run."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             yield
 
     def rows(self, query: str, *values: object) -> list[Any]:
-        """Rows of the ledger; none while it is down."""
+        """Returns rows of the ledger; none while it is down."""
         try:
             with self.world.database.connect() as connection:
                 return connection.execute(query, values or None).fetchall()
         except psycopg.OperationalError:
             return []
 
-    def violate(self, kind: str, what: str) -> None:
-        """Takes note of something that must never happen."""
-        self.found.append(Violation(kind, what))
-        self.trace.add("VIOLATION", f"{kind}: {what}")
+    def add_violation(self, kind: str, details: str) -> None:
+        """Adds a violation."""
+        self.found.append(Violation(kind, details))
+        self.trace.add("VIOLATION", f"{kind}: {details}")
 
-    def inject(self, who: str, fault: Fault) -> None:
-        """Takes note of a fault that has struck."""
+    def record_fault(self, actor: str, fault: Fault) -> None:
+        """Records a fault that has been injected."""
         self.injected.append(fault.kind)
         if fault.point is None:
-            self.trace.add(who, fault.kind)
+            self.trace.add(actor, fault.kind)
 
-    def learn(self, name: str, worker: Worker) -> None:
-        """Takes note of how many acts a stage has, while nothing goes wrong: in round 0."""
+    def count_acts(self, name: str, worker: Worker) -> None:
+        """Counts the acts of a stage without faults: in round 0."""
         if self.number:
             return
         counts = self.acts.setdefault(name, {})
@@ -149,51 +151,51 @@ class Round:
             counts[kind] = max(counts.get(kind, 0), sum(act.startswith(kind) for act in worker.acts))
 
     def check(self) -> None:
-        """Makes the checks, once everything has ended."""
+        """Runs the checks, after everything has ended."""
         folders = [self.world.folder / machine for machine in MACHINES]
         with self.world.database.connect() as connection:
-            checks = Checks(connection, list(self.world.offices.values()), self.truth, folders)
+            checks = Checks(connection, list(self.world.bursars.values()), self.truth, folders)
             for violation in checks.run():
-                self.violate(violation.kind, violation.what)
-        self.tally.checks += checks.made
+                self.add_violation(violation.kind, violation.details)
+        self.tally.checks += checks.count
 
-    def _tick(self) -> None:
-        """Looks at all workers, and repairs what is due."""
+    def _poll(self) -> None:
+        """Polls all workers, and makes the repairs that are due."""
         now = time.monotonic()
         self.world.repair_due()
-        for dead in [one for one in self.dead if one.thaws <= now]:
-            self.dead.remove(dead)
-            if dead.actor.office and self.noisy:
-                dead.actor.office.act(self.world.random)  # what it was about may be another thing by now
-            dead.worker.thaw()
-            self.trace.add(dead.actor.name, f"{dead.worker.name} goes on, although taken for dead")
+        for abandoned in [one for one in self.abandoned if one.resumes_at <= now]:
+            self.abandoned.remove(abandoned)
+            if abandoned.actor.bursar and self.has_faults:
+                abandoned.actor.bursar.act(self.world.random)  # the server has other files by now
+            abandoned.worker.thaw()
+            self.trace.add(abandoned.actor.name, f"{abandoned.worker.name} continues, although Airflow gave up on it")
         for worker in list(self.world.workers):
             worker.poll()
             if worker.result:
                 self.world.workers.remove(worker)
-                self._judge(worker)
-            elif not worker.frozen and now - worker.started > STUCK_SECONDS:
-                self.violate("a stage is stuck", f"{worker.name}, after {worker.acts[-1:]}")
+                self._record_result(worker)
+            elif not worker.frozen and now - worker.started > STUCK_AFTER_SECONDS:
+                self.add_violation("a stage is stuck", f"{worker.name}, after {worker.acts[-1:]}")
                 worker.started = now
                 worker.signal(signal.SIGKILL)
 
-    def _judge(self, worker: Worker) -> None:
+    def _record_result(self, worker: Worker) -> None:
         result = result_of(worker)
         self.trace.add(worker.name, str(result))
-        if result.error and not result.ours:
+        if result.error and not result.is_bursar_error:
             what = f"{worker.name}: {result.error}: {result.text}; last acts {worker.acts[-3:]}"
-            self.violate("an error is not one of ours", what)
-        if any(dead.worker is worker for dead in self.dead):
-            self.dead = [dead for dead in self.dead if dead.worker is not worker]
+            self.add_violation("an error is not one of Bursar", what)
+        if any(abandoned.worker is worker for abandoned in self.abandoned):
+            self.abandoned = [abandoned for abandoned in self.abandoned if abandoned.worker is not worker]
 
     def _visit(self, random: Random) -> None:
-        for office in self.world.offices.values():
-            chance, is_idle = random.random(), len(office.waiting()) < MOST_WAITING
+        for bursar in self.world.bursars.values():
+            chance, is_idle = random.random(), len(bursar.waiting()) < MAX_WAITING_FILES
             if chance < 0.6:
-                office.take()
+                bursar.collect_files()
             elif is_idle and chance < 0.7:
-                office.pay(random)
+                bursar.pay(random)
             elif is_idle and chance < 0.73:
-                office.repeat(random)
+                bursar.repeat(random)
             elif is_idle and chance < 0.74:
-                office.send_broken()
+                bursar.send_broken()

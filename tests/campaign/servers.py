@@ -1,4 +1,4 @@
-"""The bursars' servers, each a process of its own that can be killed, frozen and told what is to go wrong."""
+"""The bursars' servers, each a process that can be killed, frozen and ordered to fail."""
 
 import json
 import os
@@ -24,28 +24,28 @@ USER, PASSWORD = "library", "open sesame"
 READY_SECONDS = 20
 ANSWER_SECONDS = 0.5
 MOMENT_SECONDS = 0.05
-Takes = Literal["no", "at once", "a moment later"]
-"""Whether a server takes each upload away as soon as it is closed, whatever its name."""
+Collects = Literal["no", "immediately", "after a moment"]
+"""Whether a server collects each upload when it is closed, whatever its name."""
 
 
 class Server:
-    """A server with one account, as its owner's office sees it: `disk` holds the account's files.
+    """A server with one account; `disk` has the account's files.
 
-    `taken` is the folder to which the server itself takes uploads, if it is one that does. The port stays the same
+    `taken` is the folder to which the server moves the uploads that it collects. The port stays the same
     when it is started again.
     """
 
     def __init__(self, kind: Literal["sftp", "ftps"], folder: Path, certificate: Path) -> None:
         self.kind = kind
-        self.disk, self.taken = folder / "disk", folder / "taken"
+        self.disk, self.collected = folder / "disk", folder / "collected"
         self.port = 0
         self.host_key = ""
         self.frozen = False
-        self.takes: Takes = "no"
+        self.collects: Collects = "no"
         self._folder, self._certificate = folder, certificate
         self._pid: int | None = None
         self._control: socket.socket | None = None
-        for needed in (folder, self.disk, self.taken):
+        for needed in (folder, self.disk, self.collected):
             needed.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -69,8 +69,8 @@ class Server:
         greeting = json.loads(_line(ours))
         self.port, self.host_key = greeting["port"], greeting["host_key"]
         ours.settimeout(ANSWER_SECONDS)
-        if self.takes != "no":
-            self.tell(takes=self.takes)
+        if self.collects != "no":
+            self.order(collects=self.collects)
 
     def kill(self) -> None:
         """Kills the server, with all its connections."""
@@ -88,13 +88,13 @@ class Server:
             self.frozen = True
 
     def thaw(self) -> None:
-        """Lets a frozen server go on."""
+        """Resumes a frozen server."""
         if self._pid is not None:
             os.kill(self._pid, signal.SIGCONT)
         self.frozen = False
 
-    def tell(self, **order: object) -> bool:
-        """Gives an order: `effect` and `side` of the next operation, or `takes`. False if it does not answer."""
+    def order(self, **order: object) -> bool:
+        """Gives an order: `effect` and `side` of the next operation, or `collects`; returns whether it answers."""
         if self._pid is None or self.frozen or self._control is None:
             return False
         try:
@@ -117,14 +117,14 @@ def _line(control: socket.socket) -> bytes:
 def _serve(server: Server, control: socket.socket) -> NoReturn:
     try:
         become_child(server.disk.parent / "server.log")
-        trouble = _Trouble(server)
-        greet = partial(_obey, control, trouble)
+        injector = _FaultInjector(server)
+        greet = partial(_run_orders, control, injector)
         if server.kind == "sftp":
             account = {USER: Account(server.disk, PASSWORD)}
-            with sftp_server(account, server.disk.parent, port=server.port, files=trouble.sftp_files) as address:
+            with sftp_server(account, server.disk.parent, port=server.port, files=injector.sftp_files) as address:
                 greet(address.port, address.host_key)
         else:
-            overrides = {"process_command": trouble.ftp_command(), "on_file_received": trouble.ftp_received()}
+            overrides = {"process_command": injector.ftp_command(), "on_file_received": injector.ftp_received()}
             with ftp_server(
                 server.disk,
                 user=USER,
@@ -138,16 +138,16 @@ def _serve(server: Server, control: socket.socket) -> NoReturn:
         os._exit(0)
 
 
-def _obey(control: socket.socket, trouble: "_Trouble", port: int, host_key: str) -> None:
+def _run_orders(control: socket.socket, injector: "_FaultInjector", port: int, host_key: str) -> None:
     control.sendall(json.dumps({"port": port, "host_key": host_key}).encode() + b"\n")
     with suppress(ConnectionError):
         while True:
-            trouble.order(json.loads(_line(control)))
+            injector.order(json.loads(_line(control)))
             control.sendall(b"ok\n")
 
 
-class _Trouble:
-    """What is to go wrong at the next operation: the connection is dropped before or after it, or the disk is full."""
+class _FaultInjector:
+    """Injects a fault into the next operation: a dropped connection before or after it, or a full disk."""
 
     _WRITES = ("write", "STOR")
 
@@ -155,17 +155,17 @@ class _Trouble:
         self._server = server
         self._effect: str | None = None
         self._side = "before"
-        self._takes: Takes = "no"
+        self._collects: Collects = "no"
         self._lock = Lock()
 
     def order(self, order: dict[str, Any]) -> None:
         with self._lock:
-            if "takes" in order:
-                self._takes = order["takes"]
+            if "collects" in order:
+                self._collects = order["collects"]
             else:
                 self._effect, self._side = order.get("effect"), order.get("side", "before")
 
-    def _strikes(self, operation: str) -> tuple[str | None, str]:
+    def _next_effect(self, operation: str) -> tuple[str | None, str]:
         with self._lock:
             effect, side = self._effect, self._side
             if effect is None or (effect == "full" and operation not in self._WRITES):
@@ -173,19 +173,19 @@ class _Trouble:
             self._effect = None
             return effect, side
 
-    def _take(self, path: Path) -> None:
-        """Takes an upload away that the client has closed, if this server does so."""
+    def _collect(self, path: Path) -> None:
+        """Collects an upload that the client has closed, if this server does so."""
 
-        def take() -> None:
+        def move() -> None:
             with suppress(FileNotFoundError):
-                path.rename(self._server.taken / f"{time.time_ns()}-{path.name}")
+                path.rename(self._server.collected / f"{time.time_ns()}-{path.name}")
 
-        if path.parent.name != "out" or self._takes == "no":
+        if path.parent.name != "out" or self._collects == "no":
             return
-        if self._takes == "at once":
-            take()
+        if self._collects == "immediately":
+            move()
         else:
-            Timer(MOMENT_SECONDS, take).start()
+            Timer(MOMENT_SECONDS, move).start()
 
     def sftp_files(self, channel: SSHServerChannel[bytes], chroot: bytes) -> SFTPServer:
         """Serves the files below a folder, for `demo.servers.sftp_server`."""
@@ -195,25 +195,25 @@ class _Trouble:
         return files
 
     def _sftp(self, files: SFTPServer, operation: str, usual: Callable[..., object], *arguments: Any) -> object:
-        effect, side = self._strikes(operation)
+        effect, side = self._next_effect(operation)
         if effect == "full":
             raise SFTPFailure("No space left on device")
         if effect == "drop" and (side == "before" or operation == "scandir"):
             files.connection.abort()
             raise SFTPConnectionLost("dropped before the operation")
         result = usual(*arguments)
-        if operation == "close" and _is_asked_for():
-            self._take(Path(os.fsdecode(arguments[0].name)))
+        if operation == "close" and _is_requested():
+            self._collect(Path(os.fsdecode(arguments[0].name)))
         if effect == "drop":
             files.connection.abort()
             raise SFTPConnectionLost("dropped after the operation")
         return result
 
     def ftp_command(self) -> Callable[..., None]:
-        """What does a command of pyftpdlib's handler."""
+        """Returns the function that processes a command in pyftpdlib's handler."""
 
         def process_command(handler: Any, command: str, *arguments: Any, **named: Any) -> None:
-            effect, side = self._strikes(command)
+            effect, side = self._next_effect(command)
             if effect == "full":
                 handler.respond("452 No space left on device.")
                 return
@@ -227,24 +227,24 @@ class _Trouble:
         return process_command
 
     def ftp_received(self) -> Callable[..., None]:
-        """What pyftpdlib calls when a file has been received whole."""
+        """Returns the function that pyftpdlib calls when a file is complete."""
 
         def on_file_received(_handler: Any, path: str) -> None:
-            self._take(Path(path))
+            self._collect(Path(path))
 
         return on_file_received
 
 
 def connection_of(server: Server) -> dict[str, Any]:
-    """The Airflow connection to a server."""
+    """Returns the Airflow connection to a server."""
     fields = {"conn_type": server.kind, "host": HOST, "port": server.port, "login": USER, "password": PASSWORD}
     if server.kind == "sftp":
         fields["extra"] = {"host_key": server.host_key, "conn_timeout": 2}
     return fields
 
 
-def _is_asked_for() -> bool:
-    """Whether a client asked for the close that is under way; asyncssh also closes what a broken connection leaves."""
+def _is_requested() -> bool:
+    """Returns whether a client requested the current close; asyncssh also closes the files of a broken connection."""
     frame = sys._getframe()  # noqa: SLF001
     names = set()
     while frame := frame.f_back:  # type: ignore[assignment]

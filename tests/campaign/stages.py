@@ -1,4 +1,4 @@
-"""The stages of both DAGs as functions of plain values, each for a process of its own, as the tasks call them."""
+"""The stages of both DAGs, called as the tasks call them, each in its own process."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -21,12 +21,12 @@ from bursar.users import purging, waiving
 from tests.campaign import product
 
 EXPORT = ("recover", "select", "build", "upload", "close")
-IMPORT = ("detect", "read", "apply", "archive")
+IMPORT = ("detect", "load_file", "apply", "archive")
 
 
 @dataclass(frozen=True)
 class Stages:
-    """The stages of one profile on one machine, whose working files are in `work_dir`."""
+    """The stages of one profile on one machine; `work_dir` is its working directory."""
 
     profile: Profile
     settings: Settings
@@ -34,24 +34,24 @@ class Stages:
     as_of: datetime
 
     def named(self, name: str) -> Callable[..., Any]:
-        """The stage of a name."""
+        """Returns the stage of a name."""
         stage: Callable[..., Any] = getattr(self, name)
         return stage
 
     def recover(self, run_id: str) -> list[int]:
-        """Ends what earlier runs have left."""
+        """Recovers the batches that earlier runs have left; returns their ids."""
         ended = close.recover_unfinished_batches(
             _engine(),
             self.profile.code,
             run_id=run_id,
-            is_running=lambda _: False,  # an export has one active run; whatever another left is not running
+            is_running=lambda _: False,  # an export has one active run, so no other one is running
             open_folder=self._output_folder,
             work_dir=self.work_dir,
         )
         return [batch.id for batch in ended]
 
     def select(self, run_id: str) -> tuple[int, int]:
-        """Selects the fines that are due; returns the batch and how many fines it has."""
+        """Selects the fines that are due; returns the batch and its number of fines."""
         batch = selection.select_fines(_engine(), self.profile, self.settings, run_id=run_id, as_of=self.as_of)
         return batch.id, batch.fines
 
@@ -60,7 +60,7 @@ class Stages:
         return build.build_file(_engine(), batch, self.work_dir).sha256
 
     def upload(self, batch: int) -> str:
-        """Brings the file to the bursar's server; returns its name."""
+        """Uploads the file; returns its name."""
         return upload.upload_file(_engine(), batch, self._output_folder, self.work_dir).file_name
 
     def close(self, batch: int) -> str:
@@ -81,12 +81,12 @@ class Stages:
         return sent.file_name
 
     def detect(self) -> list[str]:
-        """Looks for payment files that are ready."""
+        """Returns the payment files that are ready."""
         with self._input_folder() as folder:
             return detect.select_ready_files(_engine(), self.profile, folder.files())
 
-    def read(self, name: str, run_id: str) -> int:
-        """Brings the records of a file into the ledger."""
+    def load_file(self, name: str, run_id: str) -> int:
+        """Loads a file; archives it if it is rejected."""
         engine = _engine()
         with self._input_folder() as folder:
             try:
@@ -98,11 +98,11 @@ class Stages:
                 raise
 
     def apply(self, file: int, run_id: str) -> str:
-        """Pays the fines of a file."""
+        """Applies a file."""
         return apply.apply_payments(_engine(), file, run_id=run_id).state
 
     def archive(self, file: int, name: str, run_id: str) -> str | None:
-        """Lists the records without effect and moves the file away."""
+        """Saves the rejects of a file and archives it."""
         engine = _engine()
         rejects.save_rejects(engine, file, self.work_dir / "rejects")
         with self._input_folder() as folder:
@@ -115,16 +115,16 @@ class Stages:
         return purging.purge_users(_engine(), choices, settings, run_id=run_id, as_of=self.as_of).users
 
     def waive_small(self, run_id: str, threshold: int) -> int:
-        """Waives the fines of users who owe little."""
+        """Waives the fines of users who owe less than a threshold."""
         choices = waiving.WaiveParams(threshold=threshold, reason="small", dry_run=False)
         return waiving.waive_fines(_engine(), choices, self.settings, run_id=run_id, as_of=self.as_of).fines
 
     def confirm(self, batch: int) -> None:
-        """A person says that the bursar has the file."""
+        """Confirms that the bursar has the file."""
         product.confirm_delivered(_engine(), batch)
 
     def release(self, batch: int) -> None:
-        """A person says that the bursar has not got the file."""
+        """Releases a batch, confirming that the bursar has not received the file."""
         product.release(_engine(), batch)
 
     def _output_folder(self, batch: Batch) -> AbstractContextManager[RemoteFolder]:

@@ -1,4 +1,4 @@
-"""The checks of a campaign can fail: each finds the world that was doctored for it."""
+"""The checks of a campaign can fail: each finds the data that was falsified for it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -15,8 +15,8 @@ from bursar.exports.selection import select_fines
 from bursar.exports.upload import upload_file
 from demo.postgres import Postgres
 from tests.campaign.checks import Checks
-from tests.campaign.desk import Truth
-from tests.campaign.office import Office, PaymentFile
+from tests.campaign.desk import GroundTruth
+from tests.campaign.fake_bursar import FakeBursar, PaymentFile
 from tests.campaign.servers import Server
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
 from tests.support.payment_inbox import PaymentInbox
@@ -27,81 +27,81 @@ from tests.support.servers import RemoteServer
 def checks(
     library: Library, postgres: Postgres, empty_ledger: str, sftp_remote: RemoteServer, tmp_path: Path
 ) -> Iterator[Checks]:
-    """The checks of a world in which all is well: fines were sent and closed, and payments for them imported."""
+    """The checks of a round without violations: fines were sent and closed, and their payments imported."""
     for amount in ("12.50", "3.00", "7.25"):
         library.fine(amount=amount)
     server = Server("sftp", tmp_path / "server", tmp_path)
     server.disk = sftp_remote.disk
-    office = Office("STUDENTS", server, tmp_path / "archive", cumulative=False, done_file_suffix="")
+    bursar = FakeBursar("STUDENTS", server, tmp_path / "archive", cumulative=False, done_file_suffix="")
     batch = select_fines(library.ledger, make_profile(), make_settings(), run_id="run", as_of=NOW)
     work_dir = tmp_path / "work"
     upload_file(library.ledger, batch.id, lambda found: sftp_remote.open(found.output_file_path), work_dir)
     close_fines(library.ledger, batch.id)
-    office.take()
-    paid = office.pay(Random(1))
+    bursar.collect_files()
+    paid = bursar.pay(Random(1))
     assert paid
     PaymentInbox(library, sftp_remote, tmp_path / "incoming").bring_in(paid.name)
     with closing(postgres.connect(empty_ledger)) as connection:
-        yield Checks(connection, [office], Truth(), [work_dir])
+        yield Checks(connection, [bursar], GroundTruth(), [work_dir])
 
 
 def kinds(checks: Checks) -> set[str]:
     return {violation.kind for violation in checks.run()}
 
 
-def behind(checks: Checks, statement: str) -> None:
-    """Changes the ledger behind its own back: no trigger sees it."""
+def falsify(checks: Checks, statement: str) -> None:
+    """Changes the ledger without its triggers."""
     checks.connection.execute("SET session_replication_role = replica")
     checks.connection.execute(statement)
     checks.connection.execute("RESET session_replication_role")
 
 
 def file_comes_twice(checks: Checks) -> None:
-    checks.offices[0].receipts.append(checks.offices[0].receipts[0])
+    checks.bursars[0].receipts.append(checks.bursars[0].receipts[0])
 
 
 def file_is_cut_off(checks: Checks) -> None:
-    office = checks.offices[0]
-    whole = office.receipts.pop().data
-    path = office.out / "STUDENTS-1.xml"
+    bursar = checks.bursars[0]
+    whole = bursar.receipts.pop().data
+    path = bursar.out / "STUDENTS-1.xml"
     path.write_bytes(whole[: len(whole) // 2])
-    office.take()
+    bursar.collect_files()
 
 
-def file_never_comes(checks: Checks) -> None:
-    checks.offices[0].receipts.clear()
+def file_is_not_received(checks: Checks) -> None:
+    checks.bursars[0].receipts.clear()
 
 
 def file_shows_another_sum(checks: Checks) -> None:
-    office = checks.offices[0]
-    receipt = office.receipts[0]
+    bursar = checks.bursars[0]
+    receipt = bursar.receipts[0]
     assert receipt.bills
-    office.receipts[0] = replace(receipt, bills=(replace(receipt.bills[0], sum=Decimal(1)), *receipt.bills[1:]))
+    bursar.receipts[0] = replace(receipt, bills=(replace(receipt.bills[0], sum=Decimal(1)), *receipt.bills[1:]))
 
 
 def fine_comes_in_a_second_file(checks: Checks) -> None:
-    office = checks.offices[0]
-    office.receipts.append(replace(office.receipts[0], data=office.receipts[0].data + b"\n"))
+    bursar = checks.bursars[0]
+    bursar.receipts.append(replace(bursar.receipts[0], data=bursar.receipts[0].data + b"\n"))
 
 
-def payment_file_is_never_read(checks: Checks) -> None:
-    checks.offices[0].payments.append(PaymentFile("STUDENTS", "lost.xml", b"", (("1", Decimal(1)),)))
+def payment_file_is_not_loaded(checks: Checks) -> None:
+    checks.bursars[0].payments.append(PaymentFile("STUDENTS", "lost.xml", b"", (("1", Decimal(1)),)))
 
 
 def payment_waits_in_the_folder(checks: Checks) -> None:
-    (checks.offices[0].inbox / "late.xml").touch()
+    (checks.bursars[0].inbox / "late.xml").touch()
 
 
 def payment_counts_less(checks: Checks) -> None:
-    behind(checks, "UPDATE import_records SET applied = applied - 1 WHERE number = 1")
+    falsify(checks, "UPDATE import_records SET applied = applied - 1 WHERE number = 1")
 
 
 def payment_counts_more(checks: Checks) -> None:
-    behind(checks, "UPDATE import_records SET already_settled = 1 WHERE number = 1")
+    falsify(checks, "UPDATE import_records SET already_settled = 1 WHERE number = 1")
 
 
 def payment_is_applied_twice(checks: Checks) -> None:
-    behind(
+    falsify(
         checks,
         "INSERT INTO journal_entries (fine_id, entry_type, outstanding_change, import_file_id, import_record)"
         " SELECT fine_id, entry_type, outstanding_change, import_file_id, import_record FROM journal_entries"
@@ -110,27 +110,27 @@ def payment_is_applied_twice(checks: Checks) -> None:
 
 
 def balance_is_changed(checks: Checks) -> None:
-    behind(checks, "UPDATE fines SET balance = 1 WHERE id = 1")
+    falsify(checks, "UPDATE fines SET balance = 1 WHERE id = 1")
 
 
 def fine_is_charged_twice(checks: Checks) -> None:
-    behind(checks, "INSERT INTO journal_entries (fine_id, entry_type, balance_change) VALUES (1, 'CHARGED', 5)")
+    falsify(checks, "INSERT INTO journal_entries (fine_id, entry_type, balance_change) VALUES (1, 'CHARGED', 5)")
 
 
-def fine_stays_held(checks: Checks) -> None:
-    behind(checks, "INSERT INTO batch_claims (fine_id, batch_id) VALUES (1, 1)")
+def claim_is_left(checks: Checks) -> None:
+    falsify(checks, "INSERT INTO batch_claims (fine_id, batch_id) VALUES (1, 1)")
 
 
 def batch_is_released(checks: Checks) -> None:
-    behind(checks, "UPDATE batches SET released_at = now()")
+    falsify(checks, "UPDATE batches SET released_at = now()")
 
 
 def batch_stays_open(checks: Checks) -> None:
-    behind(checks, "UPDATE batches SET closed_at = NULL")
+    falsify(checks, "UPDATE batches SET closed_at = NULL")
 
 
 def money_is_refunded_that_nobody_paid(checks: Checks) -> None:
-    behind(
+    falsify(
         checks,
         "INSERT INTO journal_entries (fine_id, entry_type, balance_change) VALUES (1, 'REFUNDED', 100), (1, "
         "'WAIVED', -100)",
@@ -143,7 +143,7 @@ def desk_operation_is_lost(checks: Checks) -> None:
 
 def refused_operation_has_an_effect(checks: Checks) -> None:
     checks.truth.operations["a payment"] = ("pay", "refused")
-    behind(checks, "INSERT INTO journal_entries (fine_id, entry_type, comment) VALUES (1, 'PAID', 'a payment')")
+    falsify(checks, "INSERT INTO journal_entries (fine_id, entry_type, comment) VALUES (1, 'PAID', 'a payment')")
 
 
 def loaded_fine_is_lost(checks: Checks) -> None:
@@ -158,24 +158,24 @@ def draft_is_left(checks: Checks) -> None:
 
 
 @pytest.mark.parametrize(
-    ("doctor", "kind"),
+    ("falsification", "kind"),
     [
         (file_comes_twice, "a file is sent twice"),
-        (file_is_cut_off, "a file is not whole"),
-        (file_never_comes, "a file is lost"),
+        (file_is_cut_off, "a file is incomplete"),
+        (file_is_not_received, "a file is lost"),
         (file_shows_another_sum, "a file does not show the lines of its batch"),
         (fine_comes_in_a_second_file, "a fine is sent twice"),
         (fine_comes_in_a_second_file, "a file belongs to no batch"),
-        (payment_file_is_never_read, "a payment file was never read"),
-        (payment_waits_in_the_folder, "a payment file was not taken"),
+        (payment_file_is_not_loaded, "a payment file was not loaded"),
+        (payment_waits_in_the_folder, "a payment file was not imported"),
         (payment_counts_less, "a payment is lost"),
         (payment_counts_more, "a payment counts more than once"),
         (payment_is_applied_twice, "a payment is in the journal twice"),
         (balance_is_changed, "a balance is not the journal's sum"),
         (balance_is_changed, "a fine is not sent"),
         (fine_is_charged_twice, "a fine is not charged once"),
-        (fine_stays_held, "something is held"),
-        (batch_is_released, "a released batch is with the bursar"),
+        (claim_is_left, "a lock or a session is left"),
+        (batch_is_released, "a released batch has reached the bursar"),
         (batch_stays_open, "a batch is unfinished"),
         (money_is_refunded_that_nobody_paid, "more is paid out than was paid in"),
         (desk_operation_is_lost, "an operation of the desk is lost"),
@@ -184,19 +184,19 @@ def draft_is_left(checks: Checks) -> None:
         (draft_is_left, "a working file is left"),
     ],
 )
-def test_a_doctored_world_is_found(checks: Checks, doctor: Callable[[Checks], None], kind: str) -> None:
-    doctor(checks)
+def test_falsified_data_is_found(checks: Checks, falsification: Callable[[Checks], None], kind: str) -> None:
+    falsification(checks)
     assert kind in kinds(checks)
 
 
-def test_a_world_in_which_all_is_well_has_no_violation(checks: Checks) -> None:
+def test_correct_data_has_no_violation(checks: Checks) -> None:
     assert checks.run() == []
-    assert checks.made > 20
+    assert checks.count > 20
 
 
 def test_an_open_session_is_found(checks: Checks, postgres: Postgres, empty_ledger: str) -> None:
     with closing(psycopg.connect(host=str(postgres.sockets), user="postgres", dbname=empty_ledger)) as forgotten:
         forgotten.execute("SELECT pg_advisory_lock(1)")
-        found = [violation.what for violation in checks.run() if violation.kind == "something is held"]
-    assert any(what.startswith("advisory locks") for what in found)
-    assert any(what.startswith("sessions") for what in found)
+        found = [violation.details for violation in checks.run() if violation.kind == "a lock or a session is left"]
+    assert any(details.startswith("advisory locks") for details in found)
+    assert any(details.startswith("sessions") for details in found)

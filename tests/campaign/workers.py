@@ -1,4 +1,4 @@
-"""Workers: processes that run one stage, forked from this one as Airflow forks its tasks, and watched from here."""
+"""Workers: processes that run one stage, forked and observed by this one, as Airflow forks its tasks."""
 
 import ctypes
 import json
@@ -24,16 +24,16 @@ DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 @dataclass(frozen=True)
 class Result:
-    """How a worker ended: `value` is what its stage gave, `error` is empty if it succeeded.
+    """The result of a worker: `value` is that of its stage, `error` is empty if it succeeded.
 
-    `ours` says that the error is one that Bursar raises on purpose, `passing` that the stage may be tried again.
+    `is_bursar_error`: Bursar has raised the error on purpose. `is_transient`: the stage may be retried.
     """
 
     value: Any = None
     error: str = ""
     text: str = ""
-    ours: bool = False
-    passing: bool = False
+    is_bursar_error: bool = False
+    is_transient: bool = False
     killed: bool = False
 
     @property
@@ -42,20 +42,20 @@ class Result:
 
     @property
     def needs_person(self) -> bool:
-        return bool(self.error) and self.ours and not self.passing
+        return bool(self.error) and self.is_bursar_error and not self.is_transient
 
     def __str__(self) -> str:
         if self.killed:
             return "killed"
-        return f"{self.error}: {self.text}" if self.error else f"ended well: {self.value}"
+        return f"{self.error}: {self.text}" if self.error else f"succeeded: {self.value}"
 
 
 @dataclass
 class Worker:
     """A running worker.
 
-    `reports` are what it told of its own accord, `acts` the points that it passed, `backends` the sessions that serve
-    it. While it stands at the point of its fault, `paused_at` names that; `resume` lets it go on.
+    `reports` are those of its stage, `acts` the points that it has passed, `backends` its PostgreSQL sessions. While it
+    is paused at the point of its fault, `paused_at` names that.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Worker:
     _ended: Result | None = None
 
     def poll(self) -> None:
-        """Takes in what the worker has told, and whether it has ended."""
+        """Reads the messages of the worker, and its result if it has ended."""
         if self.result:
             return
         self._read()
@@ -87,7 +87,7 @@ class Worker:
                 os.close(end)
 
     def resume(self) -> None:
-        """Lets a paused worker go on."""
+        """Resumes a paused worker."""
         self.paused_at = None
         os.write(self._to, b".")
 
@@ -98,13 +98,13 @@ class Worker:
                 os.kill(self.pid, number)
 
     def freeze(self) -> None:
-        """Stops the worker where it is, all its threads, until `thaw`."""
+        """Stops all threads of the worker until `thaw`."""
         self.frozen = True
         self.signal(signal.SIGSTOP)
         self.resume()
 
     def thaw(self) -> None:
-        """Lets a frozen worker go on."""
+        """Resumes a frozen worker."""
         self.frozen = False
         self.started = time.monotonic()
         self.signal(signal.SIGCONT)
@@ -119,39 +119,39 @@ class Worker:
                 return
             *lines, self._rest = (self._rest + block).split(b"\n")
             for line in lines:
-                self._take(json.loads(line))
+                self._receive(json.loads(line))
 
-    def _take(self, message: dict[str, Any]) -> None:
-        for kind, what in message.items():
+    def _receive(self, message: dict[str, Any]) -> None:
+        for kind, value in message.items():
             match kind:
                 case "act":
-                    self.acts.append(what)
+                    self.acts.append(value)
                 case "backend":
-                    self.backends.append(what)
+                    self.backends.append(value)
                 case "paused":
-                    self.paused_at = what
+                    self.paused_at = value
                 case "report":
-                    self.reports.append(what)
+                    self.reports.append(value)
                 case "end":
-                    self._ended = Result(**what)
+                    self._ended = Result(**value)
 
 
 class Reports:
-    """The worker's own side: what it tells its parent."""
+    """The messages of a worker to its parent."""
 
     def __init__(self, to_parent: int, from_parent: int, point: Point | None) -> None:
         self._to, self._from = to_parent, from_parent
         self.points = Points(point, lambda name: self.send(act=name), self._pause)
 
     def send(self, **message: object) -> None:
-        """Tells something, in one piece."""
+        """Sends a message."""
         data = json.dumps(message, default=str).encode() + b"\n"
         while data:
             data = data[os.write(self._to, data) :]
 
-    def report(self, what: object) -> None:
-        """Tells what became of a part of the work."""
-        self.send(report=what)
+    def report(self, result: object) -> None:
+        """Reports the result of a part of the work."""
+        self.send(report=result)
 
     def _pause(self, where: str) -> None:
         self.send(paused=where)
@@ -174,7 +174,7 @@ def fork(name: str, work: Work, *, point: Point | None = None, file_limit: int |
 
 
 def become_child(log: Path) -> None:
-    """Makes a forked process one that ends with its parent, hears no Ctrl-C, and writes to a log."""
+    """Makes a forked process one that ends with its parent, ignores Ctrl-C, and writes to a log."""
     os.setpgid(0, 0)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(DIES_WITH_PARENT, signal.SIGKILL)
@@ -195,19 +195,19 @@ def _run(reports: Reports, work: Work, file_limit: int | None, log: Path) -> NoR
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, resource.RLIM_INFINITY))
         reports.send(end={"value": work(reports)})
         status = 0
-    except Exception as error:  # noqa: BLE001  whatever it is, the checks judge it
+    except Exception as error:  # noqa: BLE001  the checks evaluate it
         reports.send(end=describe(error))
     finally:
         os._exit(status)
 
 
 def describe(error: Exception) -> dict[str, Any]:
-    """An error as a `Result` has it."""
+    """Returns an error as the fields of a `Result`."""
     ours = isinstance(error, BursarError)
     where = "" if ours else " | ".join(line.strip() for line in traceback.format_exception(error)[-3:])
     return {
         "error": type(error).__name__,
         "text": str(error) if ours else f"{error} {where}".strip(),
-        "ours": ours and bool(str(error).strip()),
-        "passing": isinstance(error, TransientError),
+        "is_bursar_error": ours and bool(str(error).strip()),
+        "is_transient": isinstance(error, TransientError),
     }

@@ -1,4 +1,4 @@
-"""The world of a campaign: one PostgreSQL, two bursars with a server and an office each, all in one folder."""
+"""The world of a campaign: one PostgreSQL, two bursars with a server each, all in one folder."""
 
 import json
 import os
@@ -15,33 +15,33 @@ from bursar.profiles import Profile, Settings
 from demo.postgres import DAGS_ROLE
 from tests.campaign import product
 from tests.campaign.database import LEDGER, Database
-from tests.campaign.office import Office
-from tests.campaign.servers import Server, Takes, connection_of
+from tests.campaign.fake_bursar import FakeBursar
+from tests.campaign.servers import Collects, Server, connection_of
 from tests.campaign.workers import Work, Worker, fork
 from tests.support.ftp_server import self_signed_certificate
 
 CODES = ("CASHIER", "TUITION")
 LIBRARY_OF = {"CASHIER": "MAIN", "TUITION": "LAW"}
-MARKER = ".done"
+DONE_FILE_SUFFIX = ".done"
 MACHINES = ("one", "two")
 
 
 @dataclass
 class Repair:
-    """Something that is broken until a moment."""
+    """The repair of a fault at a moment."""
 
     due: float
-    does: Callable[[], None]
+    action: Callable[[], None]
 
 
 @dataclass
 class World:
-    """Everything that runs, and the processes that were started; `end` ends all of it."""
+    """The running servers, the bursars, and the processes that were started; `end` ends all of them."""
 
     folder: Path
     database: Database = field(init=False)
     servers: dict[str, Server] = field(init=False)
-    offices: dict[str, Office] = field(default_factory=dict)
+    bursars: dict[str, FakeBursar] = field(default_factory=dict)
     workers: list[Worker] = field(default_factory=list)
     repairs: list[Repair] = field(default_factory=list)
     random: Random = field(default_factory=lambda: Random(0))
@@ -56,7 +56,7 @@ class World:
         }
 
     def start(self) -> None:
-        """Starts the servers and makes the ledger; the connections to them are Airflow's, as variables."""
+        """Starts the servers and creates the ledger; sets the connections of Airflow as variables."""
         for code, server in self.servers.items():
             server.start()
             os.environ[f"AIRFLOW_CONN_BURSAR_{code}"] = json.dumps(connection_of(server))
@@ -71,31 +71,31 @@ class World:
         os.environ["AIRFLOW_CONN_BURSAR_LEDGER"] = json.dumps(ledger)
         product.shorten_waits()
 
-    def clear(self, *, same_name: bool, takes: dict[str, Takes]) -> None:
-        """Begins anew: an empty ledger, empty folders, offices that know nothing."""
+    def clear(self, *, same_name: bool, collects: dict[str, Collects]) -> None:
+        """Empties the ledger and the folders, and creates new bursars."""
         self.repair()
         self.database.clear()
-        self.offices = {}
+        self.bursars = {}
         for code, server in self.servers.items():
-            for used in (server.disk, server.taken, self.folder / "archive" / code):
+            for used in (server.disk, server.collected, self.folder / "archive" / code):
                 shutil.rmtree(used, ignore_errors=True)
                 used.mkdir(parents=True)
-            server.takes = takes.get(code, "no")
-            server.tell(takes=server.takes)
+            server.collects = collects.get(code, "no")
+            server.order(collects=server.collects)
             is_cumulative = code == "TUITION"
-            self.offices[code] = Office(
+            self.bursars[code] = FakeBursar(
                 code,
                 server,
                 self.folder / "archive" / code,
                 cumulative=is_cumulative,
-                done_file_suffix=MARKER if is_cumulative else "",
+                done_file_suffix=DONE_FILE_SUFFIX if is_cumulative else "",
                 same_name=same_name,
             )
         for machine in MACHINES:
             shutil.rmtree(self.folder / machine, ignore_errors=True)
 
     def work_dir(self, machine: str, code: str) -> Path:
-        """The working folder of a profile on a machine."""
+        """Returns the working folder of a profile on a machine."""
         return self.folder / machine / code
 
     def fork(self, name: str, work: Work, **of_worker: object) -> Worker:
@@ -104,23 +104,23 @@ class World:
         self.workers.append(worker)
         return worker
 
-    def later(self, seconds: float, does: Callable[[], None]) -> None:
-        """Has something repaired after a while."""
-        self.repairs.append(Repair(time.monotonic() + seconds, does))
+    def schedule_repair(self, seconds: float, action: Callable[[], None]) -> None:
+        """Schedules a repair."""
+        self.repairs.append(Repair(time.monotonic() + seconds, action))
 
     def repair_due(self) -> None:
-        """Repairs what is due."""
+        """Makes the repairs that are due."""
         for repair in [one for one in self.repairs if one.due <= time.monotonic()]:
             self.repairs.remove(repair)
-            repair.does()
+            repair.action()
 
     def repair(self) -> None:
-        """Repairs everything."""
+        """Repairs all faults."""
         self.repairs.clear()
         self.database.start()
         for server in self.servers.values():
             server.start()
-            server.tell(effect=None)
+            server.order(effect=None)
 
     def end(self) -> None:
         """Ends all processes that this one has started."""
@@ -133,10 +133,10 @@ class World:
         self.database.end()
 
 
-def profile_of(code: str) -> Profile:
-    """An integration profile; what the institution owns goes to whichever of the two comes first."""
+def make_profile(code: str) -> Profile:
+    """Returns an integration profile; fines of the institution go to the first of the two that exports."""
     imported = {"active": True, "input_file_path": "in", "schedule": "daily at 06:00", "stable_for_seconds": 0}
-    cumulative = {"done_file_suffix": MARKER, "amount_mode": "cumulative"} if code == "TUITION" else {}
+    cumulative = {"done_file_suffix": DONE_FILE_SUFFIX, "amount_mode": "cumulative"} if code == "TUITION" else {}
     return Profile.model_validate(
         {
             "code": code,
@@ -158,8 +158,8 @@ def profile_of(code: str) -> Profile:
     )
 
 
-def settings_of(*, allowed: bool) -> Settings:
-    """An institution; `allowed` is whether its desk settles what the bursar holds."""
+def make_settings(*, allowed: bool) -> Settings:
+    """Returns settings; `allowed` is whether the desk may settle fines that are with the bursar."""
     return Settings.model_validate(
         {
             "institution_name": "Saguaro University",

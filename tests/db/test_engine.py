@@ -64,12 +64,12 @@ def test_a_wait_for_a_lock_ends_and_names_who_holds_it(ledger: Engine, impatient
     with holder:
         holder.execute(text("LOCK TABLE fines_lock IN EXCLUSIVE MODE"))
         begun = time.monotonic()
-        with pytest.raises(TransientError) as told, impatient.begin() as waiting:
+        with pytest.raises(TransientError) as raised, impatient.begin() as waiting:
             waiting.execute(text("LOCK TABLE fines_lock IN EXCLUSIVE MODE"))
     assert time.monotonic() - begun < 2
-    assert "lock timeout" in str(told.value)
-    assert "bursar export STUDENTS select_fines (process " in str(told.value)
-    assert "Repeat the step when that has ended" in str(told.value)
+    assert "lock timeout" in str(raised.value)
+    assert "bursar export STUDENTS select_fines (process " in str(raised.value)
+    assert "Repeat the step when that has ended" in str(raised.value)
 
 
 def test_a_frozen_worker_holds_nobody_up_for_ever(

@@ -46,7 +46,7 @@ def test_a_repeated_task_finds_its_batch(library: Library, dry: Batch) -> None:
 
 
 def test_it_never_leaves_and_closes_nothing(library: Library, dry: Batch, bursar: ExportServer, tmp_path: Path) -> None:
-    with pytest.raises(BatchError, match="is a dry run, which never leaves"):
+    with pytest.raises(BatchError, match="is a dry run, which is never uploaded"):
         upload_file(library.ledger, dry.id, bursar.open(), tmp_path)
     with pytest.raises(BatchError, match="is DRY_RUN: only a delivered batch can be closed"):
         close_fines(library.ledger, dry.id)

@@ -99,13 +99,13 @@ def test_killed_anywhere_and_repeated_it_is_sent_once(
 def test_a_file_that_still_lies_there_is_not_sent_again(
     library: Library, bursar: ExportServer, sent: Batch, tmp_path: Path
 ) -> None:
-    with pytest.raises(RemoteFolderError, match="still lies in sftp://.*not taken it yet"):
+    with pytest.raises(RemoteFolderError, match="is still in sftp://.*not collected it yet"):
         again(library, bursar, sent, tmp_path)
 
 
 def test_it_goes_only_to_where_it_went(library: Library, bursar: ExportServer, sent: Batch, tmp_path: Path) -> None:
     library._run("UPDATE deliveries SET remote_folder = 'sftp://elsewhere/out'")  # noqa: SLF001
-    with pytest.raises(BatchError, match="went to sftp://elsewhere/out, but connection bursar_banner now leads to"):
+    with pytest.raises(BatchError, match="uploaded to sftp://elsewhere/out, but connection bursar_banner now leads"):
         again(library, bursar, sent, tmp_path)
 
 
@@ -113,7 +113,7 @@ def test_it_goes_only_to_where_it_went(library: Library, bursar: ExportServer, s
     ("change", "complaint"),
     [
         ("profile = 'STAFF'", "belongs to the profile STAFF, not to STUDENTS"),
-        ("closed_at = NULL", "is DELIVERED, and only what was delivered and closed can be sent again"),
+        ("closed_at = NULL", "is DELIVERED, and only a closed batch with fines can be sent again"),
         ("closed_at = NULL, released_at = now()", "is RELEASED, and only"),
         ("fines = 0", "is empty, and only"),
     ],

@@ -210,7 +210,7 @@ def test_what_the_server_acknowledged_and_has_no_more_is_never_sent_again_by_its
     library: Library, mailbox: ExportServer, unclear: Batch, content: bytes, tmp_path: Path
 ) -> None:
     for _ in range(2):
-        with pytest.raises(UnclearDeliveryError) as told:
+        with pytest.raises(UnclearDeliveryError) as raised:
             upload_file(library.ledger, unclear.id, mailbox.open(), tmp_path)
     assert state(library, unclear) is BatchState.UNCLEAR
     assert taken_by(mailbox) == [content]
@@ -219,7 +219,7 @@ def test_what_the_server_acknowledged_and_has_no_more_is_never_sent_again_by_its
         f"batches confirm-delivered {unclear.id}",
         f"release {unclear.id} --confirm-not-received",
     ):
-        assert part in str(told.value)
+        assert part in str(raised.value)
 
 
 def test_the_next_run_leaves_an_unclear_batch_to_a_person_and_exports_the_others(

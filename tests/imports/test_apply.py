@@ -364,7 +364,7 @@ def test_a_worker_that_airflow_gave_up_on_pays_nothing_again(office: FakeBursar)
             office.apply(file)
 
         patched.setattr(apply, "_wait_for_exports", apply_in_another_worker)
-        with pytest.raises(TransientError, match="somebody else"), office.library.ledger.begin() as late:
+        with pytest.raises(TransientError, match="another worker"), office.library.ledger.begin() as late:
             apply.apply_partition(found, late, {"partition_number": 0, "partition_count": 1})
     with office.library.ledger.begin() as later:
         apply.apply_partition(found, later, {"partition_number": 0, "partition_count": 1})

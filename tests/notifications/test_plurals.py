@@ -74,8 +74,8 @@ def test_jobs_over_users(library: Library) -> None:
     purge = PurgeParams.of_form({"waive_threshold": "5", "dry_run": True})
     purge_users(library.ledger, purge, make_settings(), run_id="purge", as_of=NOW)
     text = said(build_maintenance_report(Job.PURGE, library.ledger, None, run_id="purge", started_at=NOW, failed=()))
-    assert "Left behind: 1 user without such a date, and never due" in text
-    assert "Left behind: 1 user with an open credit" in text
+    assert "Kept: 1 user without such a date, and never due" in text
+    assert "Kept: 1 user with an open credit" in text
     assert "1 user purged, 1 fine waived" in text
     waive = WaiveParams.of_form({"threshold": "5", "reason": "amnesty", "dry_run": True})
     waive_fines(library.ledger, waive, make_settings(), run_id="waive", as_of=NOW)

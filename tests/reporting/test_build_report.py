@@ -107,7 +107,9 @@ def test_a_failed_export_sent_nothing_and_says_what_waits(office: FakeBursar) ->
     assert (report.fines, report.totals, report.files) == (0, {}, ())
     failure, waits = report.messages
     assert failure == "upload_file failed: The server refuses the login. Ask its administrator."
-    assert waits.startswith(f"Batch {batch.id} with 1 fine (12.50 USD) is SELECTED; its fines wait.")
+    assert waits.startswith(
+        f"Batch {batch.id} with 1 fine (12.50 USD) is SELECTED, and no other export takes its fines."
+    )
     assert list(report.task_timings) == ["upload_file"]
 
 
@@ -117,7 +119,7 @@ def test_a_stage_that_was_killed_is_told(office: FakeBursar) -> None:
     report = export_of(office, office.export(close=False), "close_fines")
 
     assert report.messages[0].startswith(
-        "close_fines failed: it was ended from outside: by a person, or its worker died"
+        "close_fines failed: it ended without an error: a person marked it as failed, or its worker died"
     )
     assert report.fines == 1  # it was delivered
 
@@ -205,7 +207,7 @@ def test_what_students_paid_twice_is_a_warning(office: FakeBursar, paid_here: st
 
     assert report.outcome is RunOutcome.WITH_WARNINGS
     assert report.messages[-1].startswith(f"{paid_here} USD in payments")
-    assert "students have paid twice. The bursar is told by reversals" in report.messages[-1]
+    assert "students have paid twice. The next export reports it to the bursar by reversals" in report.messages[-1]
 
 
 def test_an_import_counts_only_what_its_own_run_applied(office: FakeBursar) -> None:
@@ -220,7 +222,7 @@ def test_an_import_counts_only_what_its_own_run_applied(office: FakeBursar) -> N
 
     assert (report.fines, report.totals) == (0, {})
     assert report.outcome is RunOutcome.WITH_WARNINGS
-    assert "holds the same bytes as a file that was applied before" in report.messages[0]
+    assert "has the same content as a file that was applied before" in report.messages[0]
 
 
 def test_an_import_of_an_empty_list_had_nothing_to_do(office: FakeBursar) -> None:

@@ -38,7 +38,7 @@ def test_a_purge_says_what_it_did_and_what_a_person_has_to_do(library: Library) 
     }  # fmt: skip
     assert list(report.task_timings) == ["purge_users"]
     no_date, credit = report.messages
-    assert no_date.startswith("Left behind: 1 user without such a date, and never due: add the date")
+    assert no_date.startswith("Kept: 1 user without such a date, and never due: add the date")
     assert "`bin/bursar jobs results 1` lists them" in credit
 
 

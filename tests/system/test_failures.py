@@ -86,8 +86,8 @@ def test_a_killed_task_is_reported_and_the_next_run_completes_its_batch(library:
     report = get_report(engine, run_id)
     assert (report.outcome, report.fines) == ("failed", 2)
     failure, waiting = report.messages
-    assert failure == "close_fines failed: it was ended from outside: by a person, or its worker died."
-    assert "with 2 fines (20.00 USD) is DELIVERED; its fines wait. Mend the cause and clear the failed task" in waiting
+    assert failure == "close_fines failed: it ended without an error: a person marked it as failed, or its worker died."
+    assert "with 2 fines (20.00 USD) is DELIVERED, and no other export takes its fines. Correct the cause" in waiting
     assert failure in note(library, dag, run_id)
     [mail] = mails_about(library, "KILLED")
     assert (mail["To"], mail["Subject"].partition(":")[0]) == ("failed@library.example", "Failed")
@@ -97,7 +97,7 @@ def test_a_killed_task_is_reported_and_the_next_run_completes_its_batch(library:
     after = client.trigger(dag)
     assert client.wait(dag, after) == "success"
     assert [len(fines) for fines in get_exported_fines(engine, "KILLED").values()] == [2]
-    assert f"left unfinished by run {run_id}, was carried to its end" in get_report(engine, after).messages[0]
+    assert f"left unfinished by run {run_id}, was completed" in get_report(engine, after).messages[0]
 
 
 def allow_one_try(library: Library, run_id: str) -> None:

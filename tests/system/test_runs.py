@@ -137,7 +137,7 @@ def test_a_failed_upload_is_a_failed_run_whose_report_says_what_to_do(
     assert list(report.task_timings) == ["recover_unfinished_batches", "select_fines", "build_file", "upload_file"]
     failure, waiting = report.messages
     assert "upload_file failed: There is no Airflow connection bursar_nowhere." in failure
-    assert "with 2 fines (20.00 USD) is BUILT; its fines wait" in waiting
+    assert "with 2 fines (20.00 USD) is BUILT, and no other export takes its fines" in waiting
     (note,) = [each["note"] for each in client.runs(dag) if each["dag_run_id"] == run_id]
     assert note.startswith("Outcome: **failed**\n- upload_file failed: There is no Airflow connection")
 

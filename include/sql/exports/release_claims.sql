@@ -1,2 +1,2 @@
--- Lets go of the fines of a batch.
+-- Releases the claims of a batch.
 DELETE FROM batch_claims WHERE batch_id = :batch_id;

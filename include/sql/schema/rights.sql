@@ -1,6 +1,6 @@
 -- The rights of the DAGs' role in the ledger: what the statements of include/sql need, and nothing else. {role} is that role's
 -- name. It owns no table and no function, so it can't change or drop one. The ledger's owner runs this after every migration. If
--- the tests refuse a new statement, it needs a line below.
+-- the tests reject a new statement, it needs a right below.
 
 REVOKE CREATE ON SCHEMA public FROM PUBLIC, {role};
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, {role};
@@ -34,7 +34,7 @@ GRANT SELECT ON charge_totals, reversed_charges TO {role};
 GRANT SELECT, INSERT, UPDATE (built_at, file_size, sha256, closed_at, released_at, closed_by_run_id) ON batches TO {role};
 GRANT SELECT ON batches_with_state TO {role};
 GRANT USAGE ON SEQUENCE batches_id_seq TO {role};
-GRANT SELECT, INSERT, UPDATE (identifier, patron_name, comment) ON batch_lines TO {role};   -- a deleted user is taken out
+GRANT SELECT, INSERT, UPDATE (identifier, patron_name, comment) ON batch_lines TO {role};   -- to erase a deleted user
 GRANT EXECUTE ON FUNCTION xml_text TO {role};
 GRANT SELECT ON exported_fines TO {role};
 GRANT SELECT, INSERT, UPDATE (upload_started_at, remote_folder, uploaded_at, part_name, unclear_at, confirmed_by, delivered_at)
@@ -54,17 +54,17 @@ GRANT SELECT, INSERT, UPDATE (amount, fine_id, matched_id, outcome, applied, cre
     ON import_records TO {role};
 GRANT EXECUTE ON FUNCTION payment_outcome, remaining_after_payments TO {role};
 
--- Users who leave, and debts that are given up.
+-- Maintenance jobs.
 GRANT SELECT ON active_fines, user_debts TO {role};
 GRANT SELECT, INSERT ON maintenance_jobs, maintenance_job_results TO {role};
 GRANT USAGE ON SEQUENCE maintenance_jobs_id_seq TO {role};
 
--- What each run did. Old reports are deleted.
+-- Reports of runs. Old ones are deleted.
 GRANT SELECT, INSERT, DELETE, UPDATE (dry_run, as_of, started_at, ended_at, outcome, files, users, fines, totals,
                                       skipped, rejects, task_timings, messages) ON run_reports TO {role};
 GRANT SELECT, INSERT, DELETE, UPDATE (seconds, error) ON task_timings TO {role};
 
--- Who was told what, what is watched, and who approved what. What a person answered is not taken back.
+-- Notifications, monitoring and approvals. A person's answer can't be deleted.
 GRANT SELECT, INSERT ON sent_notifications TO {role};
 GRANT SELECT, INSERT, UPDATE (monitored_since), DELETE ON monitored_jobs TO {role};
 GRANT SELECT, INSERT, UPDATE (answer, answered_by, answered_at, times_asked) ON approvals TO {role};

@@ -1,1 +1,1 @@
-"""The one database: PostgreSQL, the same everywhere."""
+"""The database of the ledger: PostgreSQL."""

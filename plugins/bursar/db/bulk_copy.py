@@ -1,4 +1,4 @@
-"""Copying: rows in bulk out of the ledger and into it, and streams that are prepared while they are worked on."""
+"""Bulk copy: rows in bulk out of the ledger and into it, and blocks that another thread prepares."""
 
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -14,43 +14,47 @@ from bursar.db.engine import driver_errors
 if TYPE_CHECKING:
     import psycopg
 
-ROWS_AT_ONCE = 100
-BLOCKS_AHEAD = 8
+ROWS_PER_BLOCK = 100
+MAX_PREFETCHED_BLOCKS = 8
 _QUOTE = b"\x01"
 
 
 def copy_out(connection: Connection, query: TextClause) -> Generator[bytes]:
-    """The texts that a query gives, in UTF-8, each with a line feed behind it, `ROWS_AT_ONCE` in a block.
+    """Yields the texts of a query in blocks of `ROWS_PER_BLOCK`, in UTF-8, a line feed after each text.
 
-    The query has its values bound, and one column of text without the character U+0001. Memory stays flat. Close the
-    generator (`contextlib.closing`): while it is suspended, it holds the connection, and even a rollback waits.
+    The query has its values bound, and one column of text without the character U+0001. Memory does not grow with the
+    number of rows. Close the generator (`contextlib.closing`): a suspended one keeps the connection busy, and even a
+    rollback waits for it.
     """
     compiled = query.compile(dialect=connection.dialect)
     driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
-    # As CSV a text leaves as it is, but for quotes around it: here a character that it has not, to be taken off again.
+    # CSV changes nothing in a text but adds quotes. A quote character that no text has can be removed again.
     command = f"COPY ({compiled}) TO STDOUT WITH (FORMAT csv, QUOTE E'\\x01')"
     with driver_errors(connection.engine), driver.cursor() as cursor, cursor.copy(command, compiled.params) as copy:
         rows = iter(copy)
-        while block := b"".join(islice(rows, ROWS_AT_ONCE)):
+        while block := b"".join(islice(rows, ROWS_PER_BLOCK)):
             yield block.replace(_QUOTE, b"")
 
 
 @contextmanager
 def copy_into(connection: Connection, target: str) -> Iterator["psycopg.Copy"]:
-    """What takes rows for a table one by one; `target` is its name, and in brackets the columns if not all."""
+    """Opens a copy into a table, which takes its rows one by one.
+
+    `target` is the name of the table, with its columns in parentheses unless the rows have all of them.
+    """
     driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
     with driver_errors(connection.engine), driver.cursor() as cursor, cursor.copy(f"COPY {target} FROM STDIN") as copy:
         yield copy
 
 
 def prefetch(blocks: Iterator[bytes]) -> Generator[bytes]:
-    """The same blocks, each made in another thread while those before it are worked on.
+    """Yields the same blocks, while another thread already reads the next ones.
 
-    Close the generator (`contextlib.closing`) before that of the blocks: then no thread is at work on them any more.
+    Close the generator (`contextlib.closing`) before that of the blocks, so that no thread reads them any more.
     """
     with ThreadPoolExecutor(max_workers=1) as maker:
         try:
-            coming = deque(maker.submit(next, blocks, b"") for _ in range(BLOCKS_AHEAD))
+            coming = deque(maker.submit(next, blocks, b"") for _ in range(MAX_PREFETCHED_BLOCKS))
             while block := coming.popleft().result():
                 coming.append(maker.submit(next, blocks, b""))
                 yield block

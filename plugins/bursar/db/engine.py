@@ -1,7 +1,7 @@
-"""The one database: PostgreSQL, the same everywhere.
+"""The engine of the ledger: sessions in which every wait is bounded, migrations and rights.
 
-Every wait is bounded. PostgreSQL ends a statement that waits a minute for a lock, a transaction whose worker does
-nothing for a minute, and any statement after half an hour. Either end closes a connection that answers no keepalives.
+PostgreSQL ends a statement that waits a minute for a lock, a transaction whose worker does nothing for a minute, and
+any statement after half an hour. Both sides close a connection on which the other side answers no keepalives.
 """
 
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ CONNECTION_PARAMETERS = {
 """Parameters of each connection, in seconds, the last in milliseconds; those in the URL take precedence."""
 MAX_SESSION_NAME = 63  # bytes; PostgreSQL cuts longer ones
 session_name: ContextVar[str] = ContextVar("session_name", default="bursar")
-"""What PostgreSQL lists the sessions of this process as, in `application_name`."""
+"""The `application_name` of the sessions of this process, which PostgreSQL lists."""
 
 _TRANSIENT = (
     psycopg.OperationalError,
@@ -52,11 +52,11 @@ _WAITED = (errors.LockNotAvailable, errors.QueryCanceled, errors.DeadlockDetecte
 
 
 def ledger_engine(url: str) -> Engine:
-    """Opens the ledger at a PostgreSQL URL, whatever driver the URL names.
+    """Returns an engine for the ledger at a PostgreSQL URL; the driver that the URL names is ignored.
 
-    Sessions speak UTC, so that no timestamp depends on the machine. An engine is cheap until it is used;
-    connections are not kept, since a task opens one and ends. A ledger that can't be reached, breaks off or makes a
-    statement wait too long raises a TransientError.
+    The time zone of its sessions is UTC, so that no timestamp depends on the machine. Connections are not pooled, since
+    a task opens one and ends. A statement raises a TransientError if the ledger can't be reached, ends the connection,
+    or makes it wait too long.
     """
     address = make_url(url).set(drivername="postgresql+psycopg")
     options = " ".join(f"-c {name}={value}" for name, value in SESSION_OPTIONS.items())
@@ -136,12 +136,12 @@ def migrate(engine: Engine, revision: str = "head") -> None:
 
 
 def grant(engine: Engine, role: str) -> None:
-    """Gives the role of the DAGs the rights that the statements need, and takes from it all others.
+    """Grants the role of the DAGs the rights that the statements need, and revokes all others.
 
     `engine` is that of the ledger's owner. The role must exist; PostgreSQL must be 17 or later.
 
     Raises:
-        LedgerError: PostgreSQL refuses, or the role has a right from elsewhere that is wider; no right was changed.
+        LedgerError: PostgreSQL rejects it, or the role has wider rights from elsewhere. No right was changed.
     """
     rights = psycopg.sql.SQL((SCHEMA / "rights.sql").read_text(encoding="utf-8"))
     excess_rights = psycopg.sql.SQL((SCHEMA / "excess_rights.sql").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""SQL is SQL: each statement is a file below include/sql, and its first comment says what it promises."""
+"""Queries: each statement is a file below include/sql, whose first comment says what it does."""
 
 from functools import cache
 from pathlib import Path
@@ -10,5 +10,5 @@ FOLDER = Path(__file__).parents[3] / "include" / "sql"
 
 @cache
 def query(name: str) -> TextClause:
-    """The statement in `include/sql/<name>.sql`, its parameters written `:name`."""
+    """Returns the statement in `include/sql/<name>.sql`. Its parameters are written `:name`."""
     return text((FOLDER / f"{name}.sql").read_text(encoding="utf-8"))

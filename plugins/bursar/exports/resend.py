@@ -1,4 +1,4 @@
-"""Sending a batch again: the very same bytes, to the same folder, because a person asks for it.
+"""Resend: the same file of a batch is delivered to the same folder again, because a person asks for it.
 
 The bursar lost the file, or read half of it. Nothing is selected and nothing closed: the fines were exported before,
 and the transaction ids in the file are those that the bursar knows. Each run sends a batch again at most once, whatever
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def get_resendable_batch(engine: Engine, profile: str, batch_id: int) -> Batch:
-    """A batch that can be sent again: one of this profile that was delivered, and has fines.
+    """Returns a batch that can be sent again: one of this profile that has fines and was delivered.
 
     Raises:
         BatchError: there is no such batch, or it can't be sent again; the message says what to do.
@@ -37,7 +37,7 @@ def get_resendable_batch(engine: Engine, profile: str, batch_id: int) -> Batch:
     if found.state is not BatchState.CLOSED or not found.fines:
         what = "empty" if found.state is BatchState.CLOSED else found.state
         raise BatchError(
-            f"Batch {batch_id} is {what}, and only what was delivered and closed can be sent again. "
+            f"Batch {batch_id} is {what}, and only a closed batch with fines can be sent again. "
             "`bin/bursar batches list --all` lists what was sent."
         )
     return found
@@ -53,11 +53,11 @@ def resend_batch(
     open_folder: OpenFolder,
     work_dir: Path,
 ) -> Batch:
-    """Brings the file of a closed batch into its folder once more and records who asked for it; once in a run.
+    """Delivers the file of a closed batch once more and records who asked for it; once in a run.
 
     Raises:
         TransientError: the server can't be reached, or another worker is sending this batch: try again.
-        RemoteFolderError: the server refuses, or the file is still there.
+        RemoteFolderError: the server rejects it, or the file is still there.
         UnclearDeliveryError: the server acknowledged the file of this run and then had no such file.
         BatchError: the batch can't be sent again, its file can't be built as it was, or the connection leads elsewhere.
     """
@@ -84,12 +84,12 @@ def resend_batch(
 def _check_folder(found: Batch, folder: RemoteFolder, *, is_new: bool) -> None:
     if folder.address != found.remote_folder:
         raise BatchError(
-            f"Batch {found.id} went to {found.remote_folder}, but connection {found.sftp_connection} now leads "
-            f"to {folder.address}. It is only sent again to where it went: point the connection back, or give "
+            f"Batch {found.id} was uploaded to {found.remote_folder}, but connection {found.sftp_connection} now leads "
+            f"to {folder.address}. It is only sent again to the same folder: point the connection back, or give "
             f"the bursar the file by hand; `bin/bursar batches build-file {found.id}` builds it."
         )
     if is_new and folder.size(found.file_name) is not None:
         raise RemoteFolderError(
-            f"{found.file_name} still lies in {folder.address}: the bursar has not taken it yet. It was not "
-            "sent again. Ask the bursar to read it, or have it moved away first."
+            f"{found.file_name} is still in {folder.address}: the bursar has not collected it yet. It was not "
+            "sent again. Ask the bursar to collect it, or have it moved away first."
         )

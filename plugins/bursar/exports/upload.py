@@ -1,4 +1,4 @@
-"""Delivery: a batch's file is sent once, by one worker at a time, or a person says that it arrived.
+"""Upload: one worker at a time delivers the file of a batch, once, or a person confirms that it has arrived.
 
 `bursar.exports.upload_attempts` has the protocol with the server.
 """
@@ -26,15 +26,15 @@ OpenFolder = Callable[[Batch], AbstractContextManager[RemoteFolder]]
 
 
 def upload_file(engine: Engine, batch_id: int, open_folder: OpenFolder, work_dir: Path) -> Batch:
-    """Brings a batch's file into the bursar's folder under its final name, once, and records it as delivered.
+    """Uploads a batch's file into the bursar's folder under its final name, once, and records it as delivered.
 
-    A batch that is delivered already is left alone. A file that is missing on this machine is built again. The working
-    folder of the batch is removed in the end.
+    A delivered batch is not changed. A file that is missing on this machine is built again. The working folder of the
+    batch is removed in the end.
 
     Raises:
         TransientError: the server or the ledger can't be reached, or another worker uploads this batch: try again.
-        RemoteFolderError: the server refuses, or a file that is not ours stands in the way; nothing was overwritten.
-        UnclearDeliveryError: the server acknowledged the file and has it no more: a person finds out what became of it.
+        RemoteFolderError: the server rejects it, or has another file of that name; nothing was overwritten.
+        UnclearDeliveryError: the server acknowledged the file and then had no such file: a person has to find it.
         BatchError: the batch was released, or the connection leads to another folder than the upload went to.
     """
     found = _batch(engine, batch_id)
@@ -43,7 +43,7 @@ def upload_file(engine: Engine, batch_id: int, open_folder: OpenFolder, work_dir
         remove_folder(batch_folder(work_dir, batch_id))
         return found
     if found.dry_run:
-        raise BatchError(f"Batch {batch_id} is a dry run, which never leaves. Run the export itself.")
+        raise BatchError(f"Batch {batch_id} is a dry run, which is never uploaded. Run the export itself.")
     with hold_folder(batch_folder(work_dir, batch_id)):
         document = build_file(engine, batch_id, work_dir)
         with upload_lock(engine, batch_id) as lock:
@@ -60,7 +60,7 @@ def upload_file(engine: Engine, batch_id: int, open_folder: OpenFolder, work_dir
 
 
 def confirm_delivered(engine: Engine, batch_id: int, *, by: str) -> Batch:
-    """Records a person's word that the bursar has the file of a batch whose delivery is not certain.
+    """Records that a person confirms that the bursar has the file of a batch.
 
     The next run of the export, or the upload task of the batch's own run, then closes its fines.
 

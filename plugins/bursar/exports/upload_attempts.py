@@ -1,8 +1,8 @@
-"""Upload: the file of a batch reaches the bursar's folder under its final name, whatever fails on the way.
+"""Upload protocol: a delivery brings the file of a batch once into the bursar's folder, under its final name.
 
-Each attempt writes a part of its own, whose name the ledger has before the first byte leaves. The worker holds the lock
-of the delivery and confirms it before each step that can't be undone. The ledger and the names on the server decide
-what is left to do:
+Each attempt writes a part of its own, whose name the ledger has before the first byte is sent. The worker holds the
+lock of the batch and confirms it before each step that can't be undone. After a crash, the recorded state of the
+delivery and the names on the server decide about the next step:
 
 | recorded      | on the server                     | then                                                         |
 | ------------- | --------------------------------- | ------------------------------------------------------------ |
@@ -13,6 +13,8 @@ what is left to do:
 | part complete | the final name                    | it is delivered, if its size is ours; else an error          |
 | part complete | neither                           | the bursar took it already: delivered, and never sent again  |
 | unclear       | not asked                         | a person confirms the delivery or releases the batch         |
+
+This module is longer than others, so that the whole protocol can be compared with this table.
 """
 
 import logging
@@ -38,7 +40,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """A delivery of a batch's file by the worker that holds the lock; `delivery` is as it was when the work began."""
+    """The work on a delivery by the worker that holds the lock; `delivery` is as it was when the work began."""
 
     engine: Engine
     batch: Batch
@@ -49,14 +51,14 @@ class Upload:
 
 
 def resume_upload(upload: Upload) -> None:
-    """Does what is left to do for a file to be in the folder once; each step is recorded as soon as it is taken."""
+    """Completes a delivery, from the step that it has reached; each step is recorded as soon as it is taken."""
     found, folder = upload.batch, upload.folder
     if found.remote_folder not in (None, folder.address):
         raise BatchError(
-            f"The upload of batch {found.id} went to {found.remote_folder}, but connection {found.sftp_connection} now "
-            f"leads to {folder.address}. Whether the file arrived can only be seen where it went: point the connection "
-            f"back until this batch is finished, or look for {found.file_name} by hand and, if the bursar has not got "
-            "it, release the batch."
+            f"Batch {found.id} was uploaded to {found.remote_folder}, but connection {found.sftp_connection} now "
+            f"leads to {folder.address}. Only the first folder can show whether the file arrived: point the connection "
+            f"back until this batch is finished, or look for {found.file_name} by hand and, if the bursar has not "
+            "received it, release the batch."
         )
     part = upload.delivery.part_name or ""
     if upload.delivery.state is not DeliveryState.PART_COMPLETE:
@@ -69,7 +71,7 @@ def resume_upload(upload: Upload) -> None:
         elif _is_whole(upload, part, size):
             _rename(upload, part)
         else:
-            log.warning("%s in %s is not what was sent any more (%s).", part, folder.address, pluralize(size, "byte"))
+            log.warning("%s in %s was changed after its upload (%s).", part, folder.address, pluralize(size, "byte"))
             part = _send_again(upload)
             _rename(upload, part)
     upload.lock.confirm()
@@ -188,8 +190,8 @@ def _remove_parts(upload: Upload, attempts: Sequence[Row]) -> None:  # type: ign
     """Removes the parts of earlier attempts. Only a removal that the server confirms is recorded as one.
 
     Raises:
-        UnclearDeliveryError: the last block of one had been sent, and somebody else has taken it a moment before.
-        RemoteFolderError: the server does not let us.
+        UnclearDeliveryError: the last block of one had been sent, and somebody else has removed it meanwhile.
+        RemoteFolderError: the server rejects a removal.
     """
     for attempt in attempts:
         upload.lock.confirm()
@@ -226,11 +228,11 @@ def _check_unchanged(connection: Connection, upload: Upload, state: DeliveryStat
     found = get_batch(connection, upload.batch.id, lock=True)
     now = get_delivery(connection, found.id, upload.delivery.run_id)
     if found.state is BatchState.RELEASED or (now.state, now.part_name) != (state, part):
-        raise LockLostError(f"Another worker has gone on with batch {upload.batch.id}; this one stopped.")
+        raise LockLostError(f"Another worker has continued with batch {upload.batch.id}; this one stopped.")
 
 
 def _check_newest(connection: Connection, upload: Upload, attempt_id: int) -> None:
-    """Raises a LockLostError if another worker has begun an attempt since, or gone on otherwise."""
+    """Raises a LockLostError if another worker has begun an attempt since, or continued the delivery."""
     _check_unchanged(connection, upload, DeliveryState.UPLOADING, None)
     if max(attempt.id for attempt in _attempts(upload, connection)) != attempt_id:
         raise LockLostError(f"Another worker has begun to deliver batch {upload.batch.id}; this one stopped.")
@@ -242,7 +244,7 @@ def _rename(upload: Upload, part: str) -> None:
     try:
         folder.rename(part, found.file_name)
     except RemoteFolderError:
-        # A worker that lost its lock may have renamed the same part a moment before: then all is well.
+        # A worker that lost its lock may have renamed the same part a moment before.
         size = folder.size(found.file_name)
         if folder.size(part) is not None:
             raise
@@ -300,7 +302,7 @@ def _execute(engine: Engine, name: str, attempt_id: int) -> None:
 
 
 class _LastBlockAnnounced:
-    """A file to be sent, which calls a function before it gives its last block."""
+    """A file to be sent, which calls a function before it returns its last block."""
 
     def __init__(self, file: IO[bytes], size: int, before_last_block: Callable[[], None]) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""The lock of a delivery: one worker at a time sends or releases a batch, and notices when it has lost the lock."""
+"""The upload lock: one worker at a time uploads or releases a batch, and notices if it has lost the lock."""
 
 import time
 from collections.abc import Iterator
@@ -10,16 +10,16 @@ from sqlalchemy.exc import InvalidRequestError
 from bursar.errors import TransientError
 
 LOCK_CHECK_SECONDS = 10
-"""Between two questions to the connection of the lock while a file is sent."""
+"""The time between two confirmations of the lock while a file is sent."""
 _LOCK_CLASS = 1_651_864_435  # the first key of our advisory locks; the second is the batch
 
 
 class LockLostError(TransientError):
-    """Another worker may be delivering the batch; this one stopped."""
+    """The lock is lost: another worker may be uploading the batch, so this one stopped."""
 
 
 class UploadLock:
-    """The lock that keeps all others from delivering or releasing a batch, held by a connection of its own."""
+    """The lock on a batch, held by a connection of its own: no other worker uploads or releases the batch."""
 
     def __init__(self, connection: Connection, batch_id: int) -> None:
         self._connection = connection
@@ -27,7 +27,7 @@ class UploadLock:
         self._confirmed_at = time.monotonic()
 
     def confirm(self) -> None:
-        """Asks the connection of the lock whether it still holds it.
+        """Confirms that the connection of the lock still holds it.
 
         Raises:
             LockLostError: the connection has ended, and the lock with it.
@@ -42,17 +42,17 @@ class UploadLock:
         self._confirmed_at = time.monotonic()
 
     def confirm_regularly(self) -> None:
-        """Confirms the lock if some seconds have passed since the last time."""
+        """Confirms the lock if `LOCK_CHECK_SECONDS` have passed since the last confirmation."""
         if time.monotonic() - self._confirmed_at >= LOCK_CHECK_SECONDS:
             self.confirm()
 
 
 @contextmanager
 def upload_lock(engine: Engine, batch_id: int) -> Iterator[UploadLock]:
-    """Keeps all others from delivering or releasing a batch while the block lasts, and its connection to the ledger.
+    """Locks a batch against uploads and releases by others, as long as the block and the lock's connection last.
 
     Raises:
-        TransientError: somebody else does so now.
+        TransientError: somebody else has the lock.
     """
     connection = engine.connect()
     try:

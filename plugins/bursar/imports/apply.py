@@ -78,8 +78,8 @@ def apply_partition(file: ImportFile, connection: Connection, partition: Mapping
     mismatches = connection.execute(query("imports/count_mismatches"), parameters).scalar_one()
     if settled != records:
         raise TransientError(
-            f"{file.name}: of {pluralize(records, 'record')} {records - settled} got their outcome from another "
-            "worker. Nothing was changed. Repeat the step: it applies those that have none."
+            f"{file.name}: another worker has applied {records - settled:,} of {pluralize(records, 'record')}. Nothing "
+            "was changed. Repeat the step: it applies those that have no outcome."
         )
     if mismatches:
         raise _internal_error(file, f"the outcomes of {pluralize(mismatches, 'record')} do not account for their sums")

@@ -5,7 +5,7 @@ from contextlib import closing
 
 from sqlalchemy import Connection, text
 
-from bursar.db.bulk_copy import ROWS_AT_ONCE, copy_out
+from bursar.db.bulk_copy import ROWS_PER_BLOCK, copy_out
 from bursar.db.queries import query
 from bursar.layouts.alma_xml.namespace import NAMESPACE
 from bursar.ledger.batches import Batch
@@ -47,5 +47,5 @@ def render_file(connection: Connection, batch: Batch) -> Generator[bytes]:
     )
     yield OPENING.format(NAMESPACE=NAMESPACE, export_number=batch.id).encode()
     with closing(copy_out(connection, lines)) as rows:
-        yield from log_progress(rows, "Wrote fines", batch.fines, each=ROWS_AT_ONCE)
+        yield from log_progress(rows, "Wrote fines", batch.fines, each=ROWS_PER_BLOCK)
     yield CLOSING.encode()

@@ -1,4 +1,4 @@
-"""Striking: a fault is brought about while a worker stands at its point."""
+"""Injects a fault while a worker is paused at its point."""
 
 import signal
 from typing import TYPE_CHECKING
@@ -10,12 +10,12 @@ from tests.campaign.faults import Fault
 from tests.campaign.workers import Worker
 
 if TYPE_CHECKING:
-    from tests.campaign.office import Office
+    from tests.campaign.fake_bursar import FakeBursar
     from tests.campaign.world import World
 
 STOPS: dict[str, Stop] = {
     "PostgreSQL stopped": "stopped",
-    "PostgreSQL stopped at once": "stopped at once",
+    "PostgreSQL stopped immediately": "stopped immediately",
     "PostgreSQL killed": "killed",
 }
 ORDERS: dict[str, dict[str, str]] = {
@@ -23,55 +23,55 @@ ORDERS: dict[str, dict[str, str]] = {
     "connection dropped before an act": {"effect": "drop", "side": "before"},
     "connection dropped after an act": {"effect": "drop", "side": "after"},
 }
-DEAD = ("worker taken for dead goes on", "worker taken for dead goes on without its connections")
+ABANDONED_KINDS = ("abandoned worker continues", "abandoned worker continues without its connections")
 
 
-def strike(world: "World", office: "Office | None", worker: Worker, fault: Fault) -> bool:
-    """Brings a fault about and lets the worker go on, if it still can; returns whether anything was struck."""
+def inject_fault(world: "World", bursar: "FakeBursar | None", worker: Worker, fault: Fault) -> bool:
+    """Injects a fault and resumes the worker, if it still runs; returns whether the fault had a target."""
     if fault.kind == "worker killed":
         worker.signal(signal.SIGKILL)
         return True
-    if fault.kind in DEAD:
+    if fault.kind in ABANDONED_KINDS:
         worker.freeze()
-        return fault.kind == DEAD[0] or _terminate(world, worker)
-    struck = _strike_surroundings(world, office, worker, fault)
+        return fault.kind == ABANDONED_KINDS[0] or _terminate(world, worker)
+    is_injected = _inject_into_services(world, bursar, worker, fault)
     worker.resume()
-    return struck
+    return is_injected
 
 
-def _strike_surroundings(world: "World", office: "Office | None", worker: Worker, fault: Fault) -> bool:
+def _inject_into_services(world: "World", bursar: "FakeBursar | None", worker: Worker, fault: Fault) -> bool:
     if fault.kind in STOPS:
         return _stop_database(world, STOPS[fault.kind], fault.seconds)
     if fault.kind == "all connections to the ledger terminated":
         return _terminate(world, worker)
     if fault.kind == "connection of the lock terminated":
         return _terminate(world, worker, only_locks=True)
-    return office is not None and _strike_server(world, office, fault)
+    return bursar is not None and _inject_into_server(world, bursar, fault)
 
 
-def _strike_server(world: "World", office: "Office", fault: Fault) -> bool:
-    server = office.server
+def _inject_into_server(world: "World", bursar: "FakeBursar", fault: Fault) -> bool:
+    server = bursar.server
     if order := ORDERS.get(fault.kind):
-        return server.tell(**order)
+        return server.order(**order)
     match fault.kind:
         case "server killed":
             server.kill()
-            world.later(fault.seconds, server.start)
+            world.schedule_repair(fault.seconds, server.start)
         case "server frozen for a moment":
             server.freeze()
-            world.later(fault.seconds, server.thaw)
+            world.schedule_repair(fault.seconds, server.thaw)
         case "server frozen":
             server.freeze()
-        case "the office acts at that moment":
-            return office.act(world.random)
+        case "the bursar acts at that moment":
+            return bursar.act(world.random)
     return True
 
 
 def _stop_database(world: "World", how: Stop, seconds: float) -> bool:
-    if any(repair.does == world.database.start for repair in world.repairs):
+    if any(repair.action == world.database.start for repair in world.repairs):
         return False  # it is down already
     world.database.stop(how)
-    world.later(seconds, world.database.start)
+    world.schedule_repair(seconds, world.database.start)
     return True
 
 

@@ -1,6 +1,6 @@
-"""The bursar's office: takes finished files at any moment, keeps their bytes, and writes payment files.
+"""A bursar: collects exported files at any moment, keeps their bytes, and writes payment files.
 
-It knows nothing but the files, which it reads with a parser of its own.
+It only knows the files, which it reads with a parser of its own.
 """
 
 import hashlib
@@ -16,8 +16,8 @@ from tests.campaign.servers import Server
 
 # A copy: the campaign must notice if Bursar changes the namespace.
 NAMESPACE = "{http://com/exlibris/urm/rep/externalsysfinesfees/xmlbeans}"
-FIRST_TIME = 1_767_225_600  # of the payment files; each is a second younger than the one before
-ALWAYS_THE_SAME = "payments.xml"
+FIRST_TIME = 1_767_225_600  # of the payment files; each is two seconds newer than the one before
+FIXED_NAME = "payments.xml"
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Bill:
 
 @dataclass(frozen=True)
 class Receipt:
-    """A file as the office took it; `bills` is None if it is no whole file."""
+    """A file as the bursar received it; `bills` is None if it is incomplete."""
 
     profile: str
     name: str
@@ -48,7 +48,7 @@ class Receipt:
 
 @dataclass(frozen=True)
 class PaymentFile:
-    """A payment file that the office wrote: sums by transaction, in the order of its records."""
+    """A payment file that the bursar has written: sums by transaction, in the order of its records."""
 
     profile: str
     name: str
@@ -62,15 +62,15 @@ class PaymentFile:
 
 
 def read_bills(data: bytes) -> tuple[Bill, ...]:
-    """The fines in an exported file.
+    """Returns the fines in an exported file.
 
     Raises:
-        ValueError: it is no whole file.
+        ValueError: the file is incomplete.
     """
     try:
         root = ET.fromstring(data)  # noqa: S314  our own file
     except ET.ParseError as error:
-        raise ValueError(f"no whole file: {error}") from error
+        raise ValueError(f"the file is incomplete: {error}") from error
     bills = []
     for fine in root.iter(f"{NAMESPACE}userFineFee"):
         given = {child.tag.removeprefix(NAMESPACE): child.text for child in fine.iter()}
@@ -91,10 +91,10 @@ def read_bills(data: bytes) -> tuple[Bill, ...]:
 
 
 @dataclass
-class Office:
-    """The office of one profile's bursar, with a server of its own.
+class FakeBursar:
+    """The bursar of one profile, with its own server.
 
-    `owed` is what each transaction still owes, `paid` what has been reported of it in all.
+    `owed` is the amount that each transaction still owes, `paid` the total that has been reported as paid.
     """
 
     profile: str
@@ -123,14 +123,14 @@ class Office:
     def inbox(self) -> Path:
         return self.server.disk / "in"
 
-    def take(self) -> int:
-        """Takes all files away that are there under their final names; returns how many."""
+    def collect_files(self) -> int:
+        """Collects all files that have their final names; returns their number."""
         finished = [name for name in sorted(path.name for path in self.out.iterdir()) if not _unfinished(name)]
         for name in finished:
             kept = self.archive / f"{len(self.receipts)}-{name}"
             (self.out / name).rename(kept)
             self._receive(name, kept)
-        for path in sorted(self.server.taken.iterdir()):
+        for path in sorted(self.server.collected.iterdir()):
             name = path.name.partition("-")[2]
             kept = self.archive / f"{len(self.receipts)}-{name}"
             path.rename(kept)
@@ -138,18 +138,18 @@ class Office:
         return len(finished)
 
     def has(self, sha256: str | None, file_name: str) -> bool:
-        """Whether the office has a file, or finds it on its server, as a person sees who looks there."""
+        """Returns whether the bursar has a file, or has it on its server."""
         if any(receipt.sha256 == sha256 or receipt.name == file_name for receipt in self.receipts):
             return True
         if (self.out / file_name).exists():
             return True
-        return any(hashlib.sha256(path.read_bytes()).hexdigest() == sha256 for path in self.server.taken.iterdir())
+        return any(hashlib.sha256(path.read_bytes()).hexdigest() == sha256 for path in self.server.collected.iterdir())
 
     def pay(self, random: Random) -> PaymentFile | None:
-        """Writes a payment file for some of what is owed; None if its name is not free or nothing is owed."""
-        name = ALWAYS_THE_SAME if self.same_name else f"payments-{self._written + 1}.xml"
+        """Writes a payment file for some of the debts; returns None if its name is not free or nothing is owed."""
+        name = FIXED_NAME if self.same_name else f"payments-{self._written + 1}.xml"
         chosen = [one for one in sorted(self.owed) if self.owed[one] and random.random() < 0.5]
-        if not self._free(name) or not chosen:
+        if not self._is_free(name) or not chosen:
             return None
         records = []
         for transaction in chosen:
@@ -162,25 +162,25 @@ class Office:
         return self._write(name, self._xml(records), tuple(records))
 
     def repeat(self, random: Random) -> PaymentFile | None:
-        """Writes an earlier file again, under its name or another one; None if there is none or the name is taken."""
+        """Writes an earlier file again, under its name or another; returns None if it cannot."""
         if not self.payments:
             return None
         earlier = random.choice(self.payments)
         name = earlier.name if random.random() < 0.5 else f"again-{self._written}.xml"
-        return self._write(name, earlier.data, earlier.records, earlier.broken) if self._free(name) else None
+        return self._write(name, earlier.data, earlier.records, earlier.broken) if self._is_free(name) else None
 
     def send_broken(self) -> PaymentFile | None:
-        """Writes a file that ends in its middle."""
+        """Writes a file that is cut off."""
         name = f"broken-{self._written}.xml"
         data = self._xml([("1", Decimal(1))])
-        return self._write(name, data[: len(data) // 2], (), broken=True) if self._free(name) else None
+        return self._write(name, data[: len(data) // 2], (), broken=True) if self._is_free(name) else None
 
     def act(self, random: Random) -> bool:
-        """Takes what is finished, and writes a payment file if it can; returns whether it did either."""
-        return bool(self.take()) | bool(self.pay(random))
+        """Collects files, and writes a payment file if it can; returns whether it did either."""
+        return bool(self.collect_files()) | bool(self.pay(random))
 
     def waiting(self) -> list[str]:
-        """The payment files that have not been taken from the folder."""
+        """Returns the names of the payment files that have not left the folder."""
         return [path.name for path in self.inbox.iterdir() if path.is_file()]
 
     def _receive(self, name: str, path: Path) -> None:
@@ -198,7 +198,7 @@ class Office:
             reversed_ = self.bills.get(bill.reverses or "")
             if reversed_ and reversed_.fine == bill.fine:  # settled at the library: less is owed
                 self._lower(reversed_.transaction, -bill.sum)
-            elif reversed_:  # a credit for a charge: set off as far as they are even
+            elif reversed_:  # a credit for a charge: offset by it
                 even = min(self.owed.get(reversed_.transaction, Decimal()), -bill.sum)
                 self._lower(reversed_.transaction, even)
                 self.owed[bill.transaction] = bill.sum + max(even, Decimal())
@@ -216,8 +216,8 @@ class Office:
             return (owed / 2).quantize(Decimal("0.01")) or owed
         return owed + 5
 
-    def _free(self, name: str) -> bool:
-        return not any((self.inbox / taken).exists() for taken in (name, f"{name}{self.done_file_suffix}"))
+    def _is_free(self, name: str) -> bool:
+        return not any((self.inbox / used).exists() for used in (name, f"{name}{self.done_file_suffix}"))
 
     def _xml(self, records: list[tuple[str, Decimal]]) -> bytes:
         fines = "".join(
@@ -257,7 +257,7 @@ def _unfinished(name: str) -> bool:
 
 
 def bills_by_file(receipts: list[Receipt]) -> Iterator[tuple[str, tuple[Bill, ...]]]:
-    """The bills of each different whole file, once, however often it came."""
+    """Yields the bills of each different complete file once."""
     seen: dict[str, tuple[Bill, ...]] = {}
     for receipt in receipts:
         if receipt.bills is not None:

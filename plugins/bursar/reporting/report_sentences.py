@@ -1,0 +1,116 @@
+"""The sentences of a report: what a librarian has to look at, and what to do. They name no user."""
+
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import RowMapping
+
+from bursar.exports.approval import ApprovalAnswer, ApprovalRequest
+from bursar.exports.skip_reason import SkipReason
+from bursar.ledger.batches import Batch, BatchState
+from bursar.ledger.import_files import PaymentOutcome
+from bursar.ledger.totals import OutcomeTotals, Skipped, sum_by_currency
+from bursar.money import format_totals, pluralize
+from bursar.users.keep_reason import KeepReason
+from bursar.users.maintenance_job import MaintenanceJob
+
+ADVICE = {
+    KeepReason.NO_DATE: "without such a date, and never due: add the date in the library system",
+    KeepReason.CREDIT: "with an open credit: pay it out, or settle fines with it",
+    KeepReason.DISPUTED: "with a disputed fine: resolve the dispute",
+}
+"""Advice about users who are kept, or whose fines stay, until somebody acts; it follows their number."""
+
+EXPECTED_OUTCOMES = (PaymentOutcome.NO_PAYMENT,)
+"""Outcomes without effect that no person has to look at."""
+
+
+def describe_failures(failed: Iterable[str], errors: Mapping[str, list[str]]) -> list[str]:
+    """Says why tasks failed; `errors` has the recorded errors of each task."""
+    unknown = ["it ended without an error: a person marked it as failed, or its worker died."]
+    return [f"{task} failed: {error}" for task in failed for error in errors.get(task) or unknown]
+
+
+def describe_recovered_batch(batch: Batch) -> str:
+    """Says what a run did with a batch that an earlier run had not completed."""
+    subject = f"Batch {batch.id} with {pluralize(batch.fines, 'fine')}, left unfinished by run {batch.run_id},"
+    if batch.state is BatchState.RELEASED:
+        return f"{subject} was released: nothing of it was sent, and its fines are open again."
+    return f"{subject} was completed: {batch.file_name} has been delivered, and its fines are closed."
+
+
+def describe_resend(resend: RowMapping) -> str:
+    """Says whether a run has sent a batch again, and at whose request."""
+    user = resend["requested_by"] or "an unknown user"
+    subject = f"batch {resend['id']} with {pluralize(resend['fines'], 'fine')}"
+    if resend["sent_again_at"]:
+        return f"As {user} asked, {subject} was sent again, the same bytes. Its fines were closed before and stay so."
+    return f"{user} asked for {subject} to be sent again; that has not been done."
+
+
+def describe_unfinished_batch(batch: Batch) -> str:
+    """Says how far the batch of a failed run is, and how to complete it."""
+    subject = f"{_describe_batch(batch)} is {batch.state}"
+    if batch.state is BatchState.RELEASED:
+        return f"{subject}; its fines are open."
+    return (
+        f"{subject}, and no other export takes its fines. Correct the cause and clear the failed task, or leave it to "
+        "the next run: it completes a batch that may have reached the bursar, and releases any other."
+    )
+
+
+def describe_refused_batch(batch: Batch, request: ApprovalRequest | None) -> Iterable[str]:
+    """Says who refused the batch, if somebody did, and why it needed an approval."""
+    if request and request.answer is ApprovalAnswer.REFUSED:
+        yield (
+            f"{_describe_batch(batch)} was refused by {request.answered_by}: nothing of it was sent, and its fines are "
+            f"open again. It needed an approval because: {' '.join(request.reasons)}"
+        )
+
+
+def describe_dry_run(batch: Batch) -> str:
+    """Says that a run was a dry run, and how to look at its file."""
+    command = f" `bin/bursar batches build-file {batch.id}` builds the file to look at." if batch.fines else ""
+    return f"This was a dry run: it sent nothing, closed no fine and claimed none.{command}"
+
+
+def describe_skipped_fines(skipped: Mapping[str, Skipped]) -> Iterable[str]:
+    """Says which fines stay open until somebody corrects their users."""
+    for reason in SkipReason:
+        if reason.needs_correction and (fines := skipped.get(reason)):
+            yield (
+                f"{pluralize(fines.fines, 'fine')} of {pluralize(fines.users, 'user')} ({format_totals(fines.net)}) "
+                f"left open: {reason.description}. Correct the users in the library system; `bin/bursar profiles "
+                "preview` lists them."
+            )
+
+
+def describe_kept_users(job: MaintenanceJob) -> Iterable[str]:
+    """Says which users a job kept until somebody acts."""
+    for reason, advice in ADVICE.items():
+        if kept := job.skipped.get(reason):
+            yield f"Kept: {pluralize(kept.users, 'user')} {advice}. `bin/bursar jobs results {job.id}` lists them."
+
+
+def describe_rejects(file_id: int, name: str, records: int, outcomes: Mapping[str, OutcomeTotals]) -> Iterable[str]:
+    """Says how many records of a file had no effect; `outcomes` are those without effect."""
+    counts = {outcome: one.records for outcome, one in outcomes.items() if outcome not in EXPECTED_OUTCOMES}
+    if counts:
+        parts = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items())
+        yield (
+            f"{sum(counts.values()):,} of {pluralize(records, 'record')} in {name} had no effect ({parts}). "
+            f"`bin/bursar imports rejects {file_id}` lists them with their reasons; ask the bursar."
+        )
+
+
+def describe_double_payments(file_id: int, name: str, outcomes: Mapping[str, OutcomeTotals]) -> Iterable[str]:
+    """Says how much a file pays that had been settled at the library."""
+    if twice := sum_by_currency(one.paid_twice for one in outcomes.values()):
+        yield (
+            f"{format_totals(twice)} in {name} pays fines that had been settled at the library. Unless it repeats an "
+            "earlier report, students have paid twice. The next export reports it to the bursar by reversals, and the "
+            f"bursar owes it to the students. `bin/bursar imports rejects {file_id}` lists the payments."
+        )
+
+
+def _describe_batch(batch: Batch) -> str:
+    return f"Batch {batch.id} with {pluralize(batch.fines, 'fine')} ({format_totals(batch.net)})"
