@@ -276,7 +276,7 @@ class Circle(RuleBasedStateMachine):
         return fine.id, Payment("unknown" if kind == "unknown" else fine.transaction, str(sum_))
 
     def _reversal(self, fine: Fine) -> str | None:
-        """The transaction id of a reversal of the fine that the bursar was told."""
+        """Returns the transaction id of a reversal of the fine that was exported to the bursar."""
         found: str | None = self.library.one(
             "SELECT min(transaction_id) FROM batch_lines JOIN batches ON batches.id = batch_id"
             " WHERE fine_id = :fine AND reversal AND closed_at IS NOT NULL",

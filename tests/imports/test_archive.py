@@ -139,7 +139,7 @@ def test_a_late_worker_leaves_a_new_file_of_the_same_name(any_inbox: PaymentInbo
 
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("at", range(len(ACTS)))
-def test_two_workers_that_put_away_the_same_file_both_succeed(any_inbox: PaymentInbox, at: int, after: bool) -> None:
+def test_two_workers_that_archive_the_same_file_both_succeed(any_inbox: PaymentInbox, at: int, after: bool) -> None:
     applied(any_inbox)
 
     def happens() -> None:

@@ -66,13 +66,13 @@ def test_only_the_rest_of_a_stream_is_written(remote: RemoteServer) -> None:
     assert (remote.disk / "fines.xml").read_bytes() == b"rest"
 
 
-def test_each_block_is_told_on_its_way(remote: RemoteServer) -> None:
+def test_each_block_is_reported(remote: RemoteServer) -> None:
     content = bytes(range(256)) * 1_000
-    told: list[bytes] = []
+    written: list[bytes] = []
     with remote.open() as folder:
-        folder.write("fines.xml", BytesIO(content), told.append)
-    assert b"".join(told) == content
-    assert len(told) > 2
+        folder.write("fines.xml", BytesIO(content), written.append)
+    assert b"".join(written) == content
+    assert len(written) > 2
 
 
 def test_a_file_that_is_not_there_has_no_size(remote: RemoteServer) -> None:

@@ -1,4 +1,4 @@
-"""The bursar's folder for payments on a real server: files come in, are imported step by step, and are put away."""
+"""The bursar's folder for payments on a real server: files arrive, are imported step by step, and are archived."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -103,7 +103,7 @@ class PaymentInbox:
         }
 
     def everything(self) -> dict[str, list[str]]:
-        """Every row of the ledger as text, but for what is told of files."""
+        """Returns every row of the ledger as text, except those about files."""
         with self.library.ledger.connect() as connection:
             tables = connection.scalars(
                 text("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'")
