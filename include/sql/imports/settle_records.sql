@@ -66,14 +66,14 @@ FROM (
            CASE
                WHEN outcome = 'ALREADY_SETTLED' AND settled_here > 0 AND direction > 0
                    THEN 'it was settled at the library before. If the student paid the bursar too, the student has paid twice: '
-                        'the bursar is told by a reversal, and owes it back'
+                        'a reversal notifies the bursar, who owes it back'
                WHEN outcome = 'ALREADY_SETTLED' AND settled_here > 0
                    THEN 'nothing of this credit was left: it was set off against the charge that it takes back'
                WHEN outcome = 'ALREADY_SETTLED'
                    THEN 'nothing was outstanding any more: most likely this payment was reported before'
                WHEN already_settled > 0 AND direction > 0
                    THEN round(already_settled, 2) || ' of it had been settled at the library before: the student has paid that '
-                        'twice. The bursar is told by a reversal, and owes it back'
+                        'twice. A reversal notifies the bursar, who owes it back'
                WHEN already_settled > 0
                    THEN round(already_settled, 2) || ' of it had been set off against the charge that it takes back'
                WHEN outcome = 'NO_PAYMENT' AND given = 0 THEN 'the sum is 0'
