@@ -1,1 +1,1 @@
-"""`make cluster-test`: the services of docker-compose.yaml as native processes, which are killed while they work."""
+"""`make cluster-test`: the services of docker-compose.yaml as native processes, some of which are killed."""

@@ -1,6 +1,6 @@
-"""`make cluster-test`: six exports and six imports at once on a cluster that loses a machine in every stage.
+"""`make cluster-test`: six exports and six imports at the same time on a cluster that loses a machine in every task.
 
-Every fine has to go out once, and every payment to be applied once, to the cent.
+Every fine must be exported once, and every payment applied once, to the cent.
 """
 
 import shutil
@@ -18,34 +18,34 @@ from sqlalchemy import Engine
 
 from bursar.db.engine import ledger_engine
 from bursar.errors import BursarError
-from cluster.check import export_problems, import_problems, office_pays
+from cluster.check import find_export_problems, find_import_problems, send_payments
 from cluster.compose import PROJECT, example_variables, read_compose
 from cluster.faults import Fault, Gate, held, locked
 from cluster.library import CODES, SERVERS, connection, write_fines, write_profiles
 from cluster.machines import ADDRESSES, Cluster, Machine
 from demo.airflow_client import AirflowClient
-from demo.processes import belonging_to, end_all
+from demo.processes import end_all, find_processes
 from demo.servers import Account, SftpAddress, sftp_server
 
 STATE = PROJECT / ".local" / "cluster" / "state"
 PACKAGES = PROJECT / ".local" / "cluster" / "venv"
-COPIED = ("bin", "dags", "plugins", "include", "deploy")
-HEALTHY_WITHIN = 180  # seconds
-RUNS_END_WITHIN = 420  # seconds, for all of them
+COPIED_FOLDERS = ("bin", "dags", "plugins", "include", "deploy")
+START_TIMEOUT_SECONDS = 180
+RUNS_TIMEOUT_SECONDS = 420  # for all runs
 LONG_RUNNING = ("dag-processor", "triggerer", "scheduler", "worker", "worker-maintenance")
 Holds = Mapping[tuple[str, str], AbstractContextManager[object]]
-"""What holds a stage, by profile and task."""
+"""Blocks a task by profile and task id."""
 began = time.monotonic()
 
 
-def say(words: str) -> None:
-    """Prints what happens, and when."""
-    print(f"{time.monotonic() - began:5.0f} s  {words}", flush=True)
+def say(message: str) -> None:
+    """Prints a message after the seconds since the start."""
+    print(f"{time.monotonic() - began:5.0f} s  {message}", flush=True)
 
 
 def main() -> int:
-    """Runs the test; returns 0 only if all is well and nothing is left running."""
-    project = _afresh()
+    """Runs the test; returns 0 if there is no problem and no process still runs."""
+    project = _prepare_state()
     variables = _variables()
     cluster = Cluster(read_compose(variables), STATE, project, PACKAGES)
     gate = Gate()
@@ -56,11 +56,11 @@ def main() -> int:
         with cluster.postgres(), sftp_server(accounts, STATE / "sftp", files=gate.files) as server:
             try:
                 cluster.machine("redis").start()
-                fines = _prepared(cluster, server, accounts)
-                client = _started(cluster, variables)
+                fines = _prepare_services(cluster, server, accounts)
+                client = _start_services(cluster, variables)
                 address = f"ledger_owner:{variables['LEDGER_OWNER_PASSWORD']}@{ADDRESSES['postgres']}/ledger"
                 engine = ledger_engine(f"postgresql://{address}")
-                problems = _put_to_work(cluster, client, engine, gate, fines)
+                problems = _run_jobs(cluster, client, engine, gate, fines)
             finally:
                 for machine in cluster.machines.values():
                     machine.kill()
@@ -69,23 +69,25 @@ def main() -> int:
     finally:
         for folder in STATE.iterdir():
             end_all(folder, patience=2)
-    left = [process for folder in STATE.iterdir() for process in belonging_to(folder)]
-    problems += [f"left running: {process}" for process in left]
+    left = [process for folder in STATE.iterdir() for process in find_processes(folder)]
+    problems += [f"still running: {process}" for process in left]
     for problem in problems:
         say(f"WRONG: {problem}")
     if not problems:
-        say("All is well: every fine went once, every payment was applied once, to the cent; nothing is left running.")
+        say(
+            "All is well: every fine was exported once, every payment applied once, to the cent. No process still runs."
+        )
     return 1 if problems else 0
 
 
-def _afresh() -> Path:
-    """An empty state, in which `project` is the project with six profiles."""
+def _prepare_state() -> Path:
+    """Empties the state folder and returns a copy of the project in it, with six profiles."""
     if STATE.exists():
         for machine in STATE.iterdir():
             end_all(machine, patience=1)
         shutil.rmtree(STATE)
     project = STATE / "project"
-    for name in COPIED:
+    for name in COPIED_FOLDERS:
         shutil.copytree(PROJECT / name, project / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(PROJECT / "Dockerfile", project)
     write_profiles(project / "include" / "profiles")
@@ -93,7 +95,7 @@ def _afresh() -> Path:
 
 
 def _variables() -> dict[str, str]:
-    """What a library writes into .env: secrets, and figures for a small machine that finds the dead quickly."""
+    """Returns the variables of .env: secrets, and timeouts short enough to detect killed processes quickly."""
     secrets = {name: token_hex(24) for name, value in example_variables().items() if not value}
     return (
         example_variables()
@@ -113,13 +115,13 @@ def _variables() -> dict[str, str]:
     )
 
 
-def _prepared(cluster: Cluster, server: SftpAddress, accounts: dict[str, Account]) -> dict[str, Decimal]:
-    """Runs the one-off services, and does what an administrator does before the first export."""
+def _prepare_services(cluster: Cluster, server: SftpAddress, accounts: dict[str, Account]) -> dict[str, Decimal]:
+    """Runs the one-off services and prepares the first export, as an administrator would; returns the fines."""
     migrations = [cluster.machine(name) for name in ("migrate-airflow", "migrate-ledger")]
     with ThreadPoolExecutor() as both:
         list(both.map(Machine.finish, migrations))
     admin = cluster.machine("admin")
-    say("The connections to the bursars, their pools and the first login are made; users and fines are loaded.")
+    say("The connections to the bursars, their pools and the first login are created; users and fines are loaded.")
     admin.finish()
     for name, account in accounts.items():
         arguments = connection(name, server.host, server.port, str(account.password), server.host_key)
@@ -131,37 +133,37 @@ def _prepared(cluster: Cluster, server: SftpAddress, accounts: dict[str, Account
     return fines
 
 
-def _started(cluster: Cluster, variables: dict[str, str]) -> AirflowClient:
-    """Starts all that runs for long, and waits until it knows its DAGs."""
+def _start_services(cluster: Cluster, variables: dict[str, str]) -> AirflowClient:
+    """Starts the services and waits until Airflow knows the DAGs."""
     say("API server, two schedulers, DAG processor, triggerer and three workers start.")
     cluster.machine("api-server").start()
     for service in LONG_RUNNING:
         for machine in cluster.replicas(service):
             machine.start()
-    deadline = time.monotonic() + HEALTHY_WITHIN
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while True:
         try:
             client = AirflowClient(variables["BASE_URL"], variables["ADMIN_USER"], variables["ADMIN_PASSWORD"])
             break
-        except Exception as error:  # it does not answer yet
+        except Exception as error:  # it may not respond yet
             for machine in cluster.machines.values():
                 if machine.service in (*LONG_RUNNING, "redis", "api-server"):
                     machine.check()
             if time.monotonic() > deadline:
-                raise BursarError(f"Airflow does not answer: {error}") from error
+                raise BursarError(f"Airflow does not respond: {error}") from error
             time.sleep(1)
     client.wait_for_dags([f"bursar_{way}__{code}" for code in CODES for way in ("export", "import")], timeout=180)
     return client
 
 
-def _put_to_work(
+def _run_jobs(
     cluster: Cluster, client: AirflowClient, engine: Engine, gate: Gate, fines: dict[str, Decimal]
 ) -> list[str]:
     bursars = STATE / "bursars"
     machines = {machine.name: machine for name in ("worker", "triggerer") for machine in cluster.replicas(name)}
     scheduler, redis = cluster.machine("scheduler", 1), cluster.machine("redis")
 
-    say("Six exports start; a worker is killed in the middle of each stage, and a scheduler.")
+    say("Six exports start; a worker is killed during each task, and a scheduler.")
     holds = {
         ("P3", "upload_file"): gate.closed("rename", "P3-"),
         ("P4", "close_fines"): locked(engine, "LOCK TABLE journal_entries IN SHARE MODE"),
@@ -173,18 +175,18 @@ def _put_to_work(
     }
     last = {("P1", "select_fines"): locked(engine, "LOCK TABLE fines IN EXCLUSIVE MODE")}
     runs = _run(client, "export", machines, (holds, last), scheduler)
-    apart = []
+    separate = []
     for code, run_id in runs.items():
         hosts = {task["task_id"]: task["hostname"] for task in client.tasks(f"bursar_export__{code}", run_id)}
-        apart += [code] if hosts["build_file"] != hosts["upload_file"] else []
+        separate += [code] if hosts["build_file"] != hosts["upload_file"] else []
         say(f"  {code} was built on {hosts['build_file']} and uploaded on {hosts['upload_file']}.")
-    problems = export_problems(engine, bursars, fines)
-    problems += [] if apart else ["no file was built on one worker and uploaded on another"]
+    problems = find_export_problems(engine, bursars, fines)
+    problems += [] if separate else ["no file was built on one worker and uploaded on another"]
 
-    paid = office_pays(bursars)
+    paid = send_payments(bursars)
     money = sum(bill.sum for bill in paid)
-    say(f"{len(fines)} fines of {sum(fines.values())} went; the bursars send {len(paid)} payments of {money}.")
-    say("Six imports start; the triggerer is killed while one waits, a worker in the middle of each stage, and Redis.")
+    say(f"{len(fines)} fines of {sum(fines.values())} were exported; the bursars send {len(paid)} payments of {money}.")
+    say("Six imports start; the triggerer is killed while one waits, a worker during each task, and Redis.")
     holds = {
         ("P1", "wait_for_files"): gate.closed("scandir", "P1/in"),
         ("P2", "import_file.load_file"): gate.closed("open", "P2/in/payments"),
@@ -192,7 +194,7 @@ def _put_to_work(
     }
     last = {("P3", "import_file.apply_payments"): locked(engine, "LOCK TABLE journal_entries IN SHARE MODE")}
     _run(client, "import", machines, (holds, last), redis)
-    return problems + import_problems(engine, bursars, paid, fines)
+    return problems + find_import_problems(engine, bursars, paid, fines)
 
 
 def _run(
@@ -204,33 +206,33 @@ def _run(
 ) -> dict[str, str]:
     """Starts the jobs of all profiles, kills machines that run them and `other`, and waits until all runs succeed.
 
-    The holds are of two rounds: a stage of the second one keeps those of the first from getting anywhere, so its
-    profile starts when their machines have been killed. Returns the runs by profile.
+    There are two rounds of holds. A hold of the second round would block the tasks of the first one, so its profile
+    starts after their machines have been killed. Returns the runs by profile.
     """
     dags = {code: f"bursar_{way}__{code}" for code in CODES}
     late = {code for code, _ in holds[1]}
     runs = {code: client.trigger(dag) for code, dag in dags.items() if code not in late}
-    for number, of_round in enumerate(holds):
-        runs |= {code: client.trigger(dags[code]) for code, _ in of_round if code not in runs}
-        faults = [Fault(dags[code], runs[code], task, hold) for (code, task), hold in of_round.items()]
+    for number, round_ in enumerate(holds):
+        runs |= {code: client.trigger(dags[code]) for code, _ in round_ if code not in runs}
+        faults = [Fault(dags[code], runs[code], task, hold) for (code, task), hold in round_.items()]
         hosts: dict[str, list[str]] = {}
         with held(client, faults) as stages:
             for fault, host in stages:
                 if not hosts and number == 0:
-                    _kill(other, "while the others are at work")
+                    _kill(other, "while the tasks run")
                 hosts.setdefault(host, []).append(f"{fault.dag}.{fault.task}")
             for host, tasks in hosts.items():
-                _kill(machines[host], f"in the middle of {', '.join(tasks)}")
-    deadline = time.monotonic() + RUNS_END_WITHIN
+                _kill(machines[host], f"during {', '.join(tasks)}")
+    deadline = time.monotonic() + RUNS_TIMEOUT_SECONDS
     for code, run_id in runs.items():
         if (state := client.wait(dags[code], run_id, timeout=deadline - time.monotonic())) != "success":
-            raise BursarError(f"The {way} of {code} ended as {state}: {client.task_states(dags[code], run_id)}")
+            raise BursarError(f"The {way} of {code} ended with {state}: {client.task_states(dags[code], run_id)}")
     say(f"  All {len(runs)} runs have ended.")
     return runs
 
 
 def _kill(machine: Machine, when: str) -> None:
-    """Lets a machine die, and come back at once."""
+    """Kills a machine and restarts it immediately."""
     machine.kill()
     machine.start()
     say(f"  {machine.name} was killed {when}.")

@@ -1,4 +1,4 @@
-"""Whether every fine went once and every payment was applied once: in the ledger, and in the bursars' own folders."""
+"""Checks that every fine was exported once and every payment applied once, in the ledger and the bursars' folders."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -34,12 +34,12 @@ UNBALANCED = """
 
 
 def files(bursars: Path, code: str) -> list[Path]:
-    """All that lies in a bursar's folder, hidden files too."""
+    """Returns all files in a bursar's folder, hidden ones too."""
     return sorted((bursars / server_of(code) / code / "out").iterdir())
 
 
-def export_problems(engine: Engine, bursars: Path, fines: Mapping[str, Decimal]) -> list[str]:
-    """All that is wrong after the exports, in sentences."""
+def find_export_problems(engine: Engine, bursars: Path, fines: Mapping[str, Decimal]) -> list[str]:
+    """Returns the problems after the exports, as sentences."""
     problems = []
     with engine.connect() as connection:
         rows = connection.execute(text(EXPORTED)).all()
@@ -57,7 +57,7 @@ def export_problems(engine: Engine, bursars: Path, fines: Mapping[str, Decimal])
     for code in CODES:
         found = files(bursars, code)
         if [recorded.get(file.name) for file in found] != [sha256(file.read_bytes()).hexdigest() for file in found]:
-            problems.append(f"{code}: {[file.name for file in found]} are not the files on record")
+            problems.append(f"{code}: {[file.name for file in found]} are not the recorded files")
     in_files = [bill for code in CODES for file in files(bursars, code) for bill in bills(file)]
     if sorted((bill.transaction_id, bill.sum) for bill in in_files) != sorted(
         (row.transaction_id, row.amount) for row in rows
@@ -66,8 +66,8 @@ def export_problems(engine: Engine, bursars: Path, fines: Mapping[str, Decimal])
     return problems
 
 
-def office_pays(bursars: Path) -> list[Bill]:
-    """Each office reads its file and answers; returns all payments."""
+def send_payments(bursars: Path) -> list[Bill]:
+    """Writes a payment file for each exported file; returns all payments."""
     paid = []
     for code in CODES:
         (file,) = files(bursars, code)
@@ -79,8 +79,8 @@ def office_pays(bursars: Path) -> list[Bill]:
     return paid
 
 
-def import_problems(engine: Engine, bursars: Path, paid: list[Bill], fines: Mapping[str, Decimal]) -> list[str]:
-    """All that is wrong after the imports, in sentences."""
+def find_import_problems(engine: Engine, bursars: Path, paid: list[Bill], fines: Mapping[str, Decimal]) -> list[str]:
+    """Returns the problems after the imports, as sentences."""
     problems = []
     with engine.connect() as connection:
         owed = {row.transaction_id: row.amount for row in connection.execute(text(EXPORTED))}
@@ -94,9 +94,9 @@ def import_problems(engine: Engine, bursars: Path, paid: list[Bill], fines: Mapp
     problems += [f"{number} was paid {row.entries} times" for number, row in applied.items() if row.entries != 1]
     too_much = sum(bill.sum for bill in known) - sum(expected.values())
     if credited != too_much:
-        problems.append(f"{too_much} was paid too much, {credited} became a credit")
+        problems.append(f"{too_much} was overpaid, {credited} became a credit")
     if unbalanced or len(owed) != len(fines) or len(known) < FINES:
-        problems.append(f"{unbalanced} fines differ from the journal; {len(owed)} went, {len(known)} were paid")
+        problems.append(f"{unbalanced} fines differ from the journal; {len(owed)} were exported, {len(known)} paid")
     for code in CODES:
         folder = bursars / server_of(code) / code / "in"
         names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())

@@ -1,4 +1,4 @@
-"""docker-compose.yaml as Docker Compose reads it: merged, and with the variables of .env put in."""
+"""docker-compose.yaml as Docker Compose reads it: merged, with the variables of .env."""
 
 import re
 from collections.abc import Mapping
@@ -16,25 +16,25 @@ VARIABLE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<name>\w+)(?:(?P<kind>:[-?])(?P
 
 
 def read_compose(variables: Mapping[str, str], file: Path = COMPOSE) -> dict[str, Any]:
-    """The compose file with the variables in their places.
+    """Returns the compose file with its variables replaced by their values.
 
     Raises:
-        BursarError: a variable without which nothing should start is missing or blank; the message is the file's own.
+        BursarError: a required variable is missing or blank; the message is that of the file.
     """
-    return dict(_filled(yaml.safe_load(file.read_text(encoding="utf-8")), variables))
+    return dict(_replace_variables(yaml.safe_load(file.read_text(encoding="utf-8")), variables))
 
 
 def example_variables(file: Path = EXAMPLE) -> dict[str, str]:
-    """The variables of .env.example, with the values that stand there."""
+    """Returns the variables of .env.example and their values."""
     lines = (line for line in file.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#"))
     return dict(line.split("=", 1) for line in lines)
 
 
-def _filled(node: Any, variables: Mapping[str, str]) -> Any:  # noqa: ANN401  a YAML tree
+def _replace_variables(node: Any, variables: Mapping[str, str]) -> Any:  # noqa: ANN401  a YAML tree
     if isinstance(node, dict):
-        return {key: _filled(value, variables) for key, value in node.items()}
+        return {key: _replace_variables(value, variables) for key, value in node.items()}
     if isinstance(node, list):
-        return [_filled(value, variables) for value in node]
+        return [_replace_variables(value, variables) for value in node]
     return VARIABLE.sub(lambda found: _value(found, variables), node) if isinstance(node, str) else node
 
 

@@ -1,4 +1,4 @@
-"""A library with six bursars: its users, fines and profiles, and what of them has to arrive where."""
+"""A library with six bursars: its users, fines and profiles."""
 
 import csv
 import json
@@ -31,7 +31,7 @@ import:
 
 
 def write_profiles(folder: Path) -> None:
-    """Writes six profiles in the place of those that are there."""
+    """Replaces the profiles in a folder by six others."""
     for profile in folder.glob("*.yaml"):
         profile.unlink()
     for code in CODES:
@@ -39,12 +39,12 @@ def write_profiles(folder: Path) -> None:
 
 
 def server_of(code: str) -> str:
-    """On which of the servers a profile's bursar is."""
+    """Returns the server of a profile's bursar."""
     return SERVERS[int(code[1:]) % 2]
 
 
 def write_fines(folder: Path) -> dict[str, Decimal]:
-    """Writes the files for `bin/bursar sources load`; returns the fines' amounts by their ids in the library system."""
+    """Writes the files for `bin/bursar sources load`; returns the amounts by the fines' ids in the library system."""
     fines = {
         f"{code}-{number}": Decimal(100 + 37 * number + int(code[1:])) / 100
         for code in CODES
@@ -65,7 +65,7 @@ def write_fines(folder: Path) -> dict[str, Decimal]:
 
 
 def connection(server: str, address: str, port: int, password: str, host_key: str) -> list[str]:
-    """The arguments that make an Airflow connection to a bursar's server."""
+    """Returns the arguments of `airflow` that create a connection to a bursar's server."""
     values = {
         "conn_type": "sftp",
         "host": address,

@@ -1,8 +1,8 @@
-"""Services of docker-compose.yaml, each on a machine of its own: a folder, an address, processes, and nothing shared.
+"""Services of docker-compose.yaml, each on a machine of its own: a folder, an address and processes, nothing shared.
 
-Command and environment are those of the compose file. What Docker would do is done here: mounts and the image's files
-are copied into the machine's folder, which stands for /opt/airflow; names of services become addresses of this
-machine's loopback; ports that would collide on one kernel differ.
+Command and environment are those of the compose file. This module replaces Docker: it copies mounts and the files of
+the image into the machine's folder, in place of /opt/airflow. Names of services become loopback addresses. Ports that
+would collide on one kernel differ.
 """
 
 import os
@@ -28,7 +28,7 @@ OWN_NAME = "import os\n\n\ndef own_name():\n    return os.environ['HOSTNAME']\n"
 
 @dataclass
 class Machine:
-    """One replica of a service. `number` tells replicas apart and gives each its ports."""
+    """One replica of a service. `number` distinguishes replicas and determines their ports."""
 
     service: str
     number: int
@@ -39,45 +39,45 @@ class Machine:
 
     @property
     def name(self) -> str:
-        """As its host is called."""
+        """The name of its host."""
         return f"{self.service}-{self.number}"
 
     @property
     def log(self) -> Path:
-        """What its processes print."""
+        """The output of its processes."""
         return self.folder / "output.log"
 
     def start(self) -> None:
-        """Starts what the service runs."""
+        """Starts the command of the service."""
         self.process = self.run(self.command)
 
     def run(self, command: list[str]) -> subprocess.Popen[bytes]:
-        """Starts a command there, as `docker compose exec` would."""
+        """Starts a command on the machine, as `docker compose exec` would."""
         return start(command, self.folder, self.log, self.environment)
 
     def finish(self, command: list[str] | None = None) -> None:
-        """Runs a command, or what the service runs, to its end.
+        """Runs a command, or that of the service, and waits until it ends.
 
         Raises:
-            BursarError: it fails; the message shows the end of the log.
+            BursarError: it fails; the message shows the last lines of the log.
         """
         if self.run(command or self.command).wait():
             raise BursarError(f"{self.name} failed.{last_lines(self.log, 30)}")
 
     def check(self) -> None:
-        """Raises a BursarError, with the end of the log, if what it runs has ended."""
+        """Raises a BursarError, with the last lines of the log, if its command has ended."""
         if self.process and self.process.poll() is not None:
             raise BursarError(f"{self.name} has ended.{last_lines(self.log, 30)}")
 
     def kill(self) -> None:
-        """Ends all of its processes at once, as when the power fails."""
+        """Kills all of its processes, as a power failure would."""
         end_all(self.folder, gently=SIGKILL)
         if self.process:
             self.process.wait()
 
 
 class Cluster:
-    """The machines of a compose file, below a folder of the state. `project` holds what Docker would mount and copy."""
+    """The machines of a compose file, below a folder of the state. `project` is the source of mounts and copies."""
 
     def __init__(self, compose: Mapping[str, Any], state: Path, project: Path, packages: Path) -> None:
         self._services = compose["services"]
@@ -87,17 +87,17 @@ class Cluster:
         self.machines: dict[str, Machine] = {}
 
     def replicas(self, service: str) -> list[Machine]:
-        """The machines of a service: as many as the compose file says."""
+        """Returns the machines of a service, as many as in the compose file."""
         count = int(self._services[service].get("deploy", {}).get("replicas", 1))
         return [self.machine(service, number) for number in range(1, count + 1)]
 
     def machine(self, service: str, number: int = 1) -> Machine:
-        """One machine, set up the first time that it is asked for."""
+        """Returns one machine, set up on the first call."""
         name = f"{service}-{number}"
         if name not in self.machines:
             folder = self._state / name
             folder.mkdir(parents=True)
-            self._furnish(service, folder)
+            self._copy_files(service, folder)
             self.machines[name] = Machine(
                 service, number, folder, self._environment(service, folder, name), self._command(service, folder, name)
             )
@@ -105,7 +105,7 @@ class Cluster:
 
     @contextmanager
     def postgres(self) -> Iterator[None]:
-        """Runs the service `postgres` as its image does: makes the data, listens, and runs the mounted SQL."""
+        """Runs the service `postgres` as its image does: creates the data, listens, and runs the mounted SQL."""
         folder = self._state / "postgres"
         options = [*self._services["postgres"]["command"][1:], "-c", f"listen_addresses={ADDRESSES['postgres']}"]
         with embedded_postgres(folder, options=options) as server:
@@ -127,7 +127,7 @@ class Cluster:
         if done.returncode:
             raise BursarError(f"{file} failed: {done.stderr}")
 
-    def _furnish(self, service: str, folder: Path) -> None:
+    def _copy_files(self, service: str, folder: Path) -> None:
         copies = IN_THE_IMAGE.findall((self._project / "Dockerfile").read_text(encoding="utf-8"))
         copies += [
             mount.split(":")[0].removeprefix("./")
@@ -146,7 +146,7 @@ class Cluster:
             "LANG": "C.UTF-8",
             "HOSTNAME": name,
             "PYTHONPATH": str(folder),
-            # Process titles are written over the environment otherwise, and the mark of the folder stands there.
+            # Otherwise process titles overwrite the environment, which contains the mark of the folder.
             "SPT_NOENV": "1",
             "AIRFLOW__CORE__HOSTNAME_CALLABLE": "own_name.own_name",
             "AIRFLOW__API__HOST": ADDRESSES["api-server"],
@@ -160,10 +160,10 @@ class Cluster:
     def _command(self, service: str, folder: Path, name: str) -> list[str]:
         command = [_here(part, folder) for part in self._services[service]["command"]]
         if service == "redis":
-            # A title of its own would be written over the environment, where the mark of the folder stands.
+            # A process title would overwrite the environment, which contains the mark of the folder.
             command[-1] += f" --bind {ADDRESSES['redis']} --dir {folder} --set-proc-title no"
         elif "airflow celery worker" in command[-1]:
-            command[-1] += f" --celery-hostname celery@{name}"  # which in Docker it has from its container
+            command[-1] += f" --celery-hostname celery@{name}"  # in Docker, the name of the container
         return command
 
 

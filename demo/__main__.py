@@ -1,4 +1,4 @@
-"""`make demo`: a library exports its fines to its bursars, on real parts, and shows what happened."""
+"""`make demo`: an invented library exports fines to its bursars and imports payments, with real servers."""
 
 import os
 import sys
@@ -16,14 +16,21 @@ from bursar.errors import BursarError
 from bursar.exports.selection import preview
 from bursar.money import pluralize
 from bursar.profiles import Profile
-from demo.accounts import balance_problems, file_totals, places, positions
+from demo.accounts import find_balance_problems, places, positions, sum_files
 from demo.commands import run_command
 from demo.desk import lose_an_item
 from demo.details import report_file, write_export, write_import, write_positions
-from demo.exports import Export, exported, problems_of
-from demo.imports import Import, import_problems, office_pays, run_imports
+from demo.exports import Export, find_export_problems, get_export
+from demo.imports import Import, find_import_problems, run_imports, send_payments
 from demo.library import Library, embedded_library
 from demo.mail import mails
+from demo.maintenance_jobs import (
+    find_debtor,
+    find_job_problems,
+    print_jobs,
+    run_jobs,
+    write_jobs,
+)
 from demo.profiles import exporting_profiles, include_with_done_files
 from demo.progress import Steps
 from demo.report import (
@@ -35,13 +42,6 @@ from demo.report import (
     print_reversal,
     print_verdict,
 )
-from demo.user_jobs import (
-    in_debt_at_a_bursar,
-    print_user_jobs,
-    run_user_jobs,
-    user_job_problems,
-    write_user_jobs,
-)
 
 PROJECT = Path(__file__).resolve().parents[1]
 STATE = PROJECT / ".local" / "demo"
@@ -52,27 +52,27 @@ WIDTH = 120  # where there is no terminal
 
 
 def main() -> int:
-    """Runs the demo; returns 0 only if all that it shows is true."""
+    """Runs the demo; returns 0 if all checks succeed, otherwise 1."""
     out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     out.print(
-        f"[bold]An invented library, {FINES:,} fines, two bursars.[/] All parts are real and run on this machine; "
-        "all that they keep is in .local/demo."
+        f"[bold]An invented library, {FINES:,} fines, two bursars.[/] PostgreSQL, Airflow, SFTP and mail servers are "
+        "real and run on this machine. All their files are in .local/demo."
     )
     try:
         with include_with_done_files() as include, Steps(out) as steps:
             os.environ["BURSAR_INCLUDE"] = str(include)
             with embedded_library(STATE, fines=FINES, afresh=True, say=steps.show) as library:
                 first, problems = _Demo(out, steps, library, exporting_profiles(include)).run()
-                steps.show("Ending Airflow and PostgreSQL")
+                steps.show("Stopping Airflow and PostgreSQL")
     except BursarError as error:
-        out.print(f"[bold red]The demo did not come to its end:[/] {error}")
+        out.print(f"[bold red]The demo stopped early:[/] {error}")
         return 1
     print_verdict(out, first, problems)
     return 1 if problems else 0
 
 
 class _Demo:
-    """The acts of the demo, in their order."""
+    """The steps of the demo, in their order."""
 
     def __init__(self, out: Console, steps: Steps, library: Library, profiles: list[Profile]) -> None:
         self._out = out
@@ -83,27 +83,29 @@ class _Demo:
         self._command = partial(run_command, library, REPORTS / "commands.txt", width=WIDTH)
 
     def run(self) -> tuple[list[Export], list[str]]:
-        """Runs all acts; returns the first exports and all that is wrong, in sentences."""
+        """Runs all steps; returns the first exports and the problems found, as sentences."""
         students = next(profile for profile in self._profiles if profile.code == PREVIEWED)
         lost = lose_an_item(self._engine, students)
         first = self._export()
-        second = self._give_back(first, lost)
+        second = self._return_item(first, lost)
         imports = self._import(first)
-        problems = problems_of(self._engine, first, second) + import_problems(imports) + self._end_the_term()
-        self._rule("The balance, in the whole ledger")
-        files = file_totals(first, second, imports)
+        problems = (
+            find_export_problems(self._engine, first, second) + find_import_problems(imports) + self._run_maintenance()
+        )
+        self._rule("The balance of the whole ledger")
+        files = sum_files(first, second, imports)
         with self._engine.connect() as connection:
             where = places(connection)
         print_balance(self._out, where, files)
-        problems += balance_problems(where, files)
-        self._steps.show("Looking up the history of all runs")
+        problems += find_balance_problems(where, files)
+        self._steps.show("Listing all runs")
         self._command("runs", "list")
         self._print_where_to_look()
         self._engine.dispose()
         return first, problems
 
     def _export(self) -> list[Export]:
-        """Exports one profile after the other, so that batches and transactions have the same numbers every time."""
+        """Exports one profile after the other, so that batches and transactions always have the same numbers."""
         exports = []
         for number, profile in enumerate(self._profiles, 1):
             if profile.code == PREVIEWED:
@@ -113,28 +115,28 @@ class _Demo:
                     self._library, file, "profiles", "preview", profile.code, "--limit", str(FINES), width=WIDTH
                 )
             self._steps.show(f"Airflow runs the export of {profile.name} ({number} of {len(self._profiles)})")
-            foreseen, _ = preview(self._engine, profile, as_of=datetime.now(UTC), limit=0)
+            previewed, _ = preview(self._engine, profile, as_of=datetime.now(UTC), limit=0)
             (export,) = self._run_exports([profile])
-            exports.append(replace(export, foreseen=foreseen))
+            exports.append(replace(export, previewed=previewed))
             with report_file(REPORTS / "exports.txt") as out:
                 write_export(out, exports[-1])
         self._rule("Exports to the bursars")
         print_exports(self._out, exports, REPORTS)
         return exports
 
-    def _give_back(self, first: list[Export], lost: int) -> list[Export]:
-        """Credits the lost item that is found; then nothing but its reversal may be left to send."""
+    def _return_item(self, first: list[Export], lost: int) -> list[Export]:
+        """Reverses the fine of a lost item; the exports that follow may send nothing but that reversal."""
         file = next(export.file for export in first if export.profile.code == PREVIEWED)
         self._rule("A lost item is found")
         if file:
-            self._out.print(f"The bursar was sent fine {lost}, for a lost item:")
+            self._out.print(f"Fine {lost}, for a lost item, in the file that the bursar received:")
             print_excerpt(self._out, file, lost)
-        self._steps.show("Giving a credit at the desk")
-        self._command("desk", "pay", str(lost), refused=True)
+        self._steps.show("Reversing the fine at the desk")
+        self._command("desk", "pay", str(lost), fails=True)
         self._command("desk", "reverse", str(lost), "--comment", "found and returned")
         self._out.print(
-            f"The item is found. The desk can't take money for fine {lost}, since the bursar collects it now. "
-            "It gives a credit instead."
+            f"The item has been found. The desk cannot take a payment for fine {lost}, because the bursar collects it "
+            "now. It reverses the fine with a credit."
         )
         self._steps.show("Airflow runs all exports again")
         second = self._run_exports(self._profiles)
@@ -149,9 +151,9 @@ class _Demo:
         return second
 
     def _import(self, exports: list[Export]) -> list[Import]:
-        """Lets the bursars' offices read the files, be paid and report, and imports their files."""
-        self._steps.show("The bursars have sent files of payments; Airflow runs the imports")
-        office_pays(self._library, exports)
+        """Writes the payment files of the bursars and imports them."""
+        self._steps.show("The bursars have sent payment files; Airflow runs the imports")
+        send_payments(self._library, exports)
         with self._engine.connect() as connection:
             before = positions(connection)
         imports = run_imports(self._library, self._engine, exports)
@@ -169,29 +171,29 @@ class _Demo:
         self._command("fines", "show", str(overpaid))
         return imports
 
-    def _end_the_term(self) -> list[str]:
-        """Deletes users who leave and waives small debts; returns all that is wrong."""
-        debtor = in_debt_at_a_bursar(self._engine)
-        self._steps.show("Deleting a user who owes the bursar, which must be refused")
-        self._command("users", "delete", debtor, "--yes", refused=True)
-        self._steps.show("Airflow deletes users who left, and waives small debts")
-        jobs = run_user_jobs(self._library, self._engine)
+    def _run_maintenance(self) -> list[str]:
+        """Deletes users who have left and waives small debts; returns the problems found."""
+        debtor = find_debtor(self._engine)
+        self._steps.show("Trying to delete a user who owes the bursar, which must fail")
+        self._command("users", "delete", debtor, "--yes", fails=True)
+        self._steps.show("Airflow deletes users who have left, and waives small debts")
+        jobs = run_jobs(self._library, self._engine)
         with report_file(REPORTS / "jobs.txt") as out:
-            write_user_jobs(out, jobs)
+            write_jobs(out, jobs)
         self._rule("The end of term")
-        print_user_jobs(self._out, jobs, REPORTS)
-        self._out.print(f"`bin/bursar users delete {debtor}` is refused: this user still owes a bursar.")
-        return user_job_problems(self._engine, jobs)
+        print_jobs(self._out, jobs, REPORTS)
+        self._out.print(f"`bin/bursar users delete {debtor}` fails: this user still owes a bursar.")
+        return find_job_problems(self._engine, jobs)
 
     def _run_exports(self, profiles: list[Profile]) -> list[Export]:
-        """Runs the exports of some profiles simultaneously and looks up what they did."""
+        """Runs the exports of some profiles simultaneously and returns their results."""
         client = self._library.airflow.client
         dags = {profile.code: f"bursar_export__{profile.code}" for profile in profiles}
         client.wait_for_dags(dags.values())
         runs = {code: client.trigger(dag) for code, dag in dags.items()}
         states = {code: client.wait(dags[code], run_id) for code, run_id in runs.items()}
         return [
-            exported(self._engine, self._library, profile, runs[profile.code], states[profile.code])
+            get_export(self._engine, self._library, profile, runs[profile.code], states[profile.code])
             for profile in profiles
         ]
 
@@ -199,14 +201,14 @@ class _Demo:
         self._rule("Where to look")
         sent = mails(self._library.mails)
         files = {
-            "bursars": "the exported files, and the files of payments",
+            "bursars": "the exported files and the payment files",
             "mails": f"{pluralize(len(sent), 'mail')} to the library's staff, as HTML pages",
-            f"reports/preview-{PREVIEWED}.txt": "each fine that was to be sent or to stay, and why",
-            "reports/exports.txt": "each export: what went, what stayed and why",
-            "reports/imports.txt": "each payment file, and what its payments did",
-            "reports/positions.txt": "what each user owed before and after them",
-            "reports/jobs.txt": "who stayed at the end of term, and why",
-            "reports/commands.txt": "commands and their output; the history of all runs",
+            f"reports/preview-{PREVIEWED}.txt": "each fine that would be exported or skipped, and why",
+            "reports/exports.txt": "each export: fines sent, fines skipped and why",
+            "reports/imports.txt": "each payment file, and the outcomes of its payments",
+            "reports/positions.txt": "what each user owed before and after the payments",
+            "reports/jobs.txt": "users and fines that were kept at the end of term, and why",
+            "reports/commands.txt": "commands and their output; the list of all runs",
         }
         print_files(self._out, STATE, files)
         self._out.print()

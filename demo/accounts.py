@@ -1,4 +1,4 @@
-"""Where every cent is: the sums of the whole ledger beside those of the files, and the position of each user."""
+"""Totals of the whole ledger compared with those of all files, and what each user owes."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -40,9 +40,9 @@ POSITIONS = text("""
 
 
 class Places(NamedTuple):
-    """Where the money of one currency is; `wrong` counts the fines whose sum does not add up.
+    """Where the money of one currency is; `wrong` counts the fines whose amounts do not add up.
 
-    Charges and credits that were set off against each other do, together, not show.
+    Charges and credits that were offset against each other cancel out.
     """
 
     currency: str
@@ -57,10 +57,10 @@ class Places(NamedTuple):
 
 
 class FileTotals(NamedTuple):
-    """The sums of all files that went to the bursars and came back from them, each by currency.
+    """The totals of all files sent to the bursars and received from them, each by currency.
 
-    `sent` and `reversed` are those of the first and the second exports. `reported` has been paid by the bursars' files.
-    `paid_when_sent` went to bursars that send no files, so that it counts as paid.
+    `sent` and `reversed` are the totals of the first and the second exports. `reported` is paid by the bursars' files.
+    `paid_when_sent` was sent to bursars that return no files, and counts as paid.
     """
 
     sent: Mapping[str, Decimal]
@@ -80,17 +80,17 @@ class Position(NamedTuple):
 
 
 def places(connection: Connection) -> list[Places]:
-    """Where every cent is, by currency."""
+    """Returns where the money is, by currency."""
     return [Places(*row) for row in connection.execute(PLACES)]
 
 
 def positions(connection: Connection) -> dict[tuple[int, str], Position]:
-    """The position of each user, by user and currency."""
+    """Returns what each user owes, by user and currency."""
     return {(row.id, row.currency): Position(*row) for row in connection.execute(POSITIONS)}
 
 
-def file_totals(first: list[Export], second: list[Export], imports: list[Import]) -> FileTotals:
-    """Adds up what stands in the exported files, and what the ledger applied of the bursars' files."""
+def sum_files(first: list[Export], second: list[Export], imports: list[Import]) -> FileTotals:
+    """Returns the totals of the exported files and of the payments that the ledger applied."""
     return FileTotals(
         sent=_sum(export.in_file for export in first),
         reversed=_sum(export.in_file for export in second),
@@ -99,8 +99,8 @@ def file_totals(first: list[Export], second: list[Export], imports: list[Import]
     )
 
 
-def balance_problems(places: list[Places], files: FileTotals) -> list[str]:
-    """All that does not add up, in sentences."""
+def find_balance_problems(places: list[Places], files: FileTotals) -> list[str]:
+    """Returns the amounts that do not agree, as sentences."""
     problems = [f"{place.wrong} fines in {place.currency} do not add up" for place in places if place.wrong]
     for place in places:
         currency, paid = place.currency, place.bursar - place.credits

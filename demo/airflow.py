@@ -1,4 +1,4 @@
-"""A real Airflow in a folder: scheduler, DAG processor, triggerer and API server, each a process."""
+"""A real Airflow in a folder: scheduler, DAG processor, triggerer and API server, one process each."""
 
 import json
 import os
@@ -21,10 +21,10 @@ from demo.processes import end_all, last_lines, private_file, start
 
 PROJECT = Path(__file__).resolve().parents[1]
 USER = "admin"
-HEALTHY_WITHIN = 180  # seconds; 15 to 20 are usual
+START_TIMEOUT_SECONDS = 180  # 15 to 20 are usual
 COMPONENTS = {
     "api-server": ["api-server"],
-    # Logs are read from the folder. Serving them as well takes ports that are the same for every Airflow of a machine.
+    # Logs are read from the folder. Serving them takes ports that are the same for every Airflow on a machine.
     "scheduler": ["scheduler", "--skip-serve-logs"],
     "triggerer": ["triggerer", "--skip-serve-logs"],
     "dag-processor": ["dag-processor"],
@@ -57,13 +57,13 @@ class Airflow:
         self.password = keys["password"]
         self._folder = folder
         self._components: dict[str, subprocess.Popen[bytes]] = {}
-        self._env = _outer_environment() | _settings(folder, database, port, keys) | dict(connections)
+        self._env = _get_environment() | _settings(folder, database, port, keys) | dict(connections)
 
     def __enter__(self) -> Self:
         """Starts it and waits until it is healthy.
 
         Raises:
-            BursarError: it does not start; the message shows the end of its logs.
+            BursarError: it does not start; the message shows the last lines of its logs.
         """
         try:
             self._migrate()
@@ -75,7 +75,7 @@ class Airflow:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends all of its processes."""
+        """Stops all of its processes."""
         self.client.close()
         self._stop()
 
@@ -92,14 +92,14 @@ class Airflow:
         process.wait()
 
     def start(self, component: str) -> None:
-        """Starts a process again that was killed, and does not wait until it is healthy."""
+        """Restarts a killed process, without waiting until it is healthy."""
         self._components[component] = self._run(component, COMPONENTS[component])
 
     def command(self, *arguments: str) -> str:
         """Runs `airflow` with these arguments, as an operator would, and returns what it prints.
 
         Raises:
-            BursarError: it refuses; the message shows what it printed.
+            BursarError: it failed; the message shows its output.
         """
         command = [sys.executable, "-m", "airflow", *arguments]
         done = subprocess.run(command, env=self._env, capture_output=True, text=True, check=False)  # noqa: S603
@@ -116,12 +116,14 @@ class Airflow:
         began = datetime.now(UTC)
         for name in COMPONENTS:
             self.start(name)
-        deadline = time.monotonic() + HEALTHY_WITHIN
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while unhealthy := self._unhealthy(began):
             self.check()
             if time.monotonic() > deadline:
                 logs = "".join(last_lines(self._log(name)) for name in COMPONENTS)
-                raise BursarError(f"Airflow is not ready after {HEALTHY_WITHIN} seconds: {', '.join(unhealthy)}.{logs}")
+                raise BursarError(
+                    f"Airflow is not ready after {START_TIMEOUT_SECONDS} seconds: {', '.join(unhealthy)}.{logs}"
+                )
             time.sleep(0.25)
 
     def _stop(self) -> None:
@@ -130,7 +132,7 @@ class Airflow:
             process.wait()
 
     def _unhealthy(self, since: datetime) -> list[str]:
-        """The parts that are not well, or have given no sign of life since a moment."""
+        """Returns the components that are not healthy, or have had no heartbeat since a moment."""
         try:
             health = httpx.get(f"{self.address}/api/v2/monitor/health").raise_for_status().json()
         except httpx.HTTPError:
@@ -150,7 +152,7 @@ class Airflow:
 
 
 def _keys(folder: Path) -> dict[str, str]:
-    """The password and the keys, made up the first time and kept."""
+    """Returns the password and the keys, which are generated once and kept in the folder."""
     file = folder / "keys.json"
     if not file.exists():
         keys = {name: token_urlsafe(64) for name in ("jwt", "session")}
@@ -161,8 +163,8 @@ def _keys(folder: Path) -> dict[str, str]:
     return dict(json.loads(file.read_text()))
 
 
-def _outer_environment() -> dict[str, str]:
-    """Our own environment without what it may say about some other Airflow."""
+def _get_environment() -> dict[str, str]:
+    """Returns the environment of this process without variables of another Airflow."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PYTHONPATH"))}
 
 
@@ -197,12 +199,12 @@ def _settings(folder: Path, database: str, port: int, keys: dict[str, str]) -> d
             "stale_dag_threshold": 10,
         },
         "scheduler": {"parsing_cleanup_interval": 10},
-        # After so many seconds without a heartbeat another triggerer takes over the triggers of one that was killed.
+        # Seconds without a heartbeat after which another triggerer takes over the triggers of a killed one.
         "triggerer": {"triggerer_health_check_threshold": 15},
     }
     return {
         "AIRFLOW_HOME": str(folder),
-        # Process titles are written over the environment otherwise, and our mark stands there.
+        # Otherwise process titles overwrite the environment, which contains the mark of the folder.
         "SPT_NOENV": "1",
         **{
             f"AIRFLOW__{section}__{name}".upper(): str(value)

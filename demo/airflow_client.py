@@ -1,4 +1,4 @@
-"""What the demo asks of a running Airflow, over its REST API."""
+"""A client of the REST API of a running Airflow."""
 
 import time
 from collections.abc import Collection
@@ -9,32 +9,34 @@ import httpx
 
 from bursar.errors import BursarError
 
-ENDED = ("success", "failed")
-EVERY = 0.5  # seconds between two questions
-TIMEOUT = 30  # seconds for an answer
+END_STATES = ("success", "failed")
+POLL_SECONDS = 0.5
+TIMEOUT_SECONDS = 30
 
 
 class AirflowClient(httpx.Client):
     """A client logged in to the Airflow at `address`."""
 
     def __init__(self, address: str, user: str, password: str) -> None:
-        login = httpx.post(f"{address}/auth/token", json={"username": user, "password": password}, timeout=TIMEOUT)
+        login = httpx.post(
+            f"{address}/auth/token", json={"username": user, "password": password}, timeout=TIMEOUT_SECONDS
+        )
         headers = {"Authorization": f"Bearer {_content(login)['access_token']}"}
-        super().__init__(base_url=f"{address}/api/v2/", headers=headers, timeout=TIMEOUT)
+        super().__init__(base_url=f"{address}/api/v2/", headers=headers, timeout=TIMEOUT_SECONDS)
 
     def dags(self) -> list[dict[str, Any]]:
-        """The DAGs that Airflow has parsed, in order of their ids, as its API describes them."""
+        """Returns the DAGs that Airflow has parsed, by id, as its API describes them."""
         return self._list("dags", "dags", order_by="dag_id")
 
     def import_errors(self) -> list[dict[str, Any]]:
-        """What is wrong in DAG files, as its API describes it: `filename`, `stack_trace`, ..."""
+        """Returns the import errors of DAG files as its API describes them: `filename`, `stack_trace`, ..."""
         return self._list("importErrors", "import_errors")
 
     def wait_for_dags(self, dag_ids: Collection[str], timeout: float = 60) -> None:
         """Waits until Airflow knows all of these DAGs.
 
         Raises:
-            BursarError: some are still missing after `timeout` seconds; the message shows the import errors.
+            BursarError: some are missing after `timeout` seconds; the message shows the import errors.
         """
         deadline = time.monotonic() + timeout
         while missing := set(dag_ids) - {dag["dag_id"] for dag in self.dags()}:
@@ -43,10 +45,10 @@ class AirflowClient(httpx.Client):
                 raise BursarError(
                     f"Airflow has no DAG {', '.join(sorted(missing))} after {timeout:.0f} seconds.{errors}"
                 )
-            time.sleep(EVERY)
+            time.sleep(POLL_SECONDS)
 
     def unpause(self, dag_id: str) -> None:
-        """Lets the DAG's runs start."""
+        """Unpauses a DAG."""
         self._ask("PATCH", f"dags/{dag_id}", json={"is_paused": False})
 
     def trigger(self, dag_id: str, conf: dict[str, Any] | None = None) -> str:
@@ -55,38 +57,38 @@ class AirflowClient(httpx.Client):
         return str(run_id["dag_run_id"])
 
     def clear(self, dag_id: str, run_id: str) -> None:
-        """Lets all tasks of a run that has ended run once more."""
+        """Clears all tasks of a run that has ended, so that they run again."""
         self._ask("POST", f"{_run(dag_id, run_id)}/clear", json={"dry_run": False, "only_failed": False})
 
     def wait(self, dag_id: str, run_id: str, timeout: float = 300) -> str:
-        """Waits for the end of a run and returns how it ended: `success` or `failed`.
+        """Waits until a run has ended and returns its state: `success` or `failed`.
 
         Raises:
-            BursarError: the run goes on after `timeout` seconds; the message shows the states of its tasks.
+            BursarError: the run has not ended after `timeout` seconds; the message shows the states of its tasks.
         """
         deadline = time.monotonic() + timeout
-        while (state := self._ask("GET", _run(dag_id, run_id))["state"]) not in ENDED:
+        while (state := self._ask("GET", _run(dag_id, run_id))["state"]) not in END_STATES:
             if time.monotonic() > deadline:
                 tasks = ", ".join(f"{task} {state}" for task, state in self.task_states(dag_id, run_id).items())
-                raise BursarError(f"Run {run_id} of {dag_id} is not done after {timeout:.0f} seconds: {tasks}.")
-            time.sleep(EVERY)
+                raise BursarError(f"Run {run_id} of {dag_id} has not ended after {timeout:.0f} seconds: {tasks}.")
+            time.sleep(POLL_SECONDS)
         return str(state)
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
-        """The runs of a DAG, oldest first, as the API describes them."""
+        """Returns the runs of a DAG, oldest first, as the API describes them."""
         return self._list(f"dags/{dag_id}/dagRuns", "dag_runs", order_by="run_after")
 
     def backfill(self, dag_id: str, from_date: str, to_date: str) -> int:
-        """Asks for a backfill, one run at a time, and returns its id."""
+        """Starts a backfill, one run at a time, and returns its id."""
         wanted = {"dag_id": dag_id, "from_date": from_date, "to_date": to_date, "max_active_runs": 1}
         return int(self._ask("POST", "backfills", json=wanted)["id"])
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
-        """The state of each task of a run; None before it is scheduled."""
+        """Returns the state of each task of a run; None before it is scheduled."""
         return {task["task_id"]: task["state"] for task in self.tasks(dag_id, run_id)}
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """The tasks of a run as Airflow's API describes them: `task_id`, `state`, `hostname`, `start_date`, ..."""
+        """Returns the tasks of a run as the API describes them: `task_id`, `state`, `hostname`, `start_date`, ..."""
         return self._list(f"{_run(dag_id, run_id)}/taskInstances", "task_instances")
 
     def _list(self, path: str, items: str, **params: str) -> list[dict[str, Any]]:
@@ -98,7 +100,7 @@ class AirflowClient(httpx.Client):
 
 def _content(reply: httpx.Response) -> dict[str, Any]:
     if reply.is_error:
-        raise BursarError(f"Airflow refuses {reply.request.method} {reply.url}: {reply.status_code} {reply.text}")
+        raise BursarError(f"Airflow rejected {reply.request.method} {reply.url}: {reply.status_code} {reply.text}")
     return dict(reply.json())
 
 

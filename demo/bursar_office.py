@@ -1,6 +1,6 @@
-"""The other side of the demo: a bursar's office that reads the exported files and is paid, mostly as it should be.
+"""A bursar's office: reads exported files and writes payment files, some with deviations.
 
-It is no part of Bursar, and knows nothing but the files and the namespace of their format.
+It is independent of Bursar, except for the namespace of the format.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ XB = ElementMaker(namespace=NAMESPACE, nsmap=NS)
 
 @dataclass(frozen=True)
 class Bill:
-    """One fine as the exported file shows it."""
+    """One fine in an exported file."""
 
     transaction_id: str
     currency: str
@@ -26,7 +26,7 @@ class Bill:
 
 
 def bills(exported: Path) -> list[Bill]:
-    """The fines in an exported file."""
+    """Returns the fines in an exported file."""
     return [
         Bill(
             fine.findtext("xb:bursarTransactionId", "", NS),
@@ -38,7 +38,7 @@ def bills(exported: Path) -> list[Bill]:
 
 
 def payments(owed: list[Bill]) -> list[Bill]:
-    """What students pay: most all of it, some half, some a little too much, some nothing yet; and one unknown id."""
+    """Returns what students pay: most all, some half, some too much, some nothing; and a payment with an unknown id."""
     paid = []
     for number, bill in enumerate(owed):
         match number % 20:
@@ -56,7 +56,7 @@ def payments(owed: list[Bill]) -> list[Bill]:
 def write_payments(
     paid: list[Bill], folder: Path, name: str, *, done_file_suffix: str | None, broken: bool = False
 ) -> None:
-    """Puts a file of payments into the folder that the library looks into; a broken one ends in the middle."""
+    """Writes a payment file into a folder; a broken one is cut off in the middle."""
     fines = [
         XB.userFineFee(
             XB.compositeSum(XB.currency(bill.currency), XB.sum(str(bill.sum))),

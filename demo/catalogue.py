@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001  a catalogue holds every script there is, letters that resemble Latin ones included
-"""What the demo library is made of: its libraries, its people, the books they forget to return, and what they owe."""
+"""The contents of the demo library: libraries, people, books and the fines that they owe."""
 
 import unicodedata
 from typing import Literal, NamedTuple
@@ -30,7 +30,7 @@ USER_GROUPS = {
 
 
 class Book(NamedTuple):
-    """What the catalogue says about a title."""
+    """A title in the catalogue."""
 
     call_number: str
     title: str
@@ -65,7 +65,7 @@ BOOKS = (
     Book("PK2098 .P7 G6 1936", "गोदान : उपन्यास"),
 )
 
-# What receivers and XML writers stumble over. XML 1.0 forbids \x01, \x0b, \x0c, \x1f and U+FFFF.
+# Difficult text for XML writers and receivers. XML 1.0 forbids \x01, \x0b, \x0c, \x1f and U+FFFF.
 ODD_BOOKS = (
     Book("QA76.73 .J38 2014", "Q & A : if x < y && y > z, then \"why?\" & 'how' /"),
     Book("QA76.76 .H94 1999", "<title>HTML &amp; you</title> : ends with ]]> and goes on"),
@@ -153,7 +153,7 @@ DISPUTE_SETTLED = (("DISPUTED", 0), ("DISPUTE_SETTLED", 0))
 
 
 class Charge(NamedTuple):
-    """A fine, fee or credit as a librarian would tell it."""
+    """A fine, fee or credit."""
 
     cents: int
     age: int = 45 * DAY  # seconds before now
@@ -172,7 +172,7 @@ Number = Literal["regular", "none", "letters", "short"]
 
 
 class Account(NamedTuple):
-    """A user and what stands on the account."""
+    """A user and the fines of the account."""
 
     group: str
     charges: tuple[Charge, ...]
@@ -218,7 +218,7 @@ CASES = (
     # the owner stays when the item moves
     _student(Charge(13_00, moved_to="SCI"), Charge(14_00, library="SCI", moved_to="MAIN")),
     Account("GRADUATE", (Charge(16_00, moved_to="MED"), Charge(17_00, library="MED", moved_to="LAW"))),
-    # what is left of a fine counts, not what was charged
+    # the balance of a fine counts, not its amount
     _student(Charge(30_00, history=PARTLY_PAID)),
     _student(Charge(16_00, history=(("PAID", 75),))),
     _student(Charge(40_00, history=(("WAIVED", 50),))),

@@ -1,4 +1,4 @@
-"""Bursar's commands, run in the demo as a librarian runs them."""
+"""Runs commands of `bin/bursar` for the demo."""
 
 import os
 import subprocess
@@ -14,12 +14,12 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 
 def run_command(
-    library: Library, file: Path, *arguments: str, width: int, color: bool = False, refused: bool = False
+    library: Library, file: Path, *arguments: str, width: int, color: bool = False, fails: bool = False
 ) -> Text:
-    """Runs `bin/bursar` and returns what it prints; the command and that, without colors, go to the end of a file.
+    """Runs `bin/bursar`, returns its output, and appends command and output, without colors, to a file.
 
     Raises:
-        BursarError: it failed, or was to be refused and was not.
+        BursarError: the command failed; or `fails` is true and it did not.
     """
     command = ["bin/bursar", *arguments]
     env = {**os.environ, **library.env, "COLUMNS": str(width)} | ({"FORCE_COLOR": "1"} if color else {})
@@ -27,7 +27,7 @@ def run_command(
         command, cwd=PROJECT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
     printed = Text.from_ansi(done.stdout.strip("\n"))
-    if bool(done.returncode) != refused:
+    if bool(done.returncode) != fails:
         raise BursarError(f"{' '.join(command)} ended with {done.returncode}:\n{printed.plain}")
     with report_file(file) as out:
         out.file.write(f"$ {' '.join(command)}\n{printed.plain}\n\n")

@@ -1,4 +1,4 @@
-"""The demo's circulation desk: the reference text's own example, a lost item of ten dollars that comes back."""
+"""A lost item of ten dollars, as in the example of the reference text."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -11,11 +11,11 @@ from bursar.profiles import Profile
 
 
 def lose_an_item(engine: Engine, profile: Profile) -> int:
-    """Charges ten dollars for a lost item to a user whose fines the profile would export; returns the fine."""
-    _, verdicts = preview(engine, profile, as_of=datetime.now(UTC), limit=1)
+    """Charges ten dollars for a lost item to a user whose fines the profile would export; returns the fine's id."""
+    _, decisions = preview(engine, profile, as_of=datetime.now(UTC), limit=1)
     with engine.begin() as connection:
         known = connection.execute(
-            text("SELECT user_id, item_id, owner_library FROM fines WHERE id = :fine"), {"fine": verdicts[0].fine_id}
+            text("SELECT user_id, item_id, owner_library FROM fines WHERE id = :fine"), {"fine": decisions[0].fine_id}
         ).one()
         return desk.add_fine(
             connection,

@@ -1,4 +1,4 @@
-"""The files of the demo: all that its screen has no room for."""
+"""The report files of the demo: details that are not shown on the screen."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from rich.table import Table
 from bursar.commands.context import sanitize
 from bursar.exports.skip_reason import SkipReason
 from bursar.ledger.import_files import PaymentOutcome
-from bursar.money import format_money, format_totals
+from bursar.money import format_money, format_totals, pluralize
 from demo.accounts import Position
 from demo.exports import Export
 from demo.imports import Import
@@ -25,32 +25,32 @@ Positions = Mapping[tuple[int, str], Position]
 
 @contextmanager
 def report_file(file: Path) -> Iterator[Console]:
-    """Yields a console that writes to the end of a file."""
+    """Yields a console that appends to a file."""
     file.parent.mkdir(exist_ok=True)
     with file.open("a", encoding="utf-8") as text:
         yield Console(file=text, width=WIDTH, highlight=False)
 
 
 def write_export(out: Console, export: Export) -> None:
-    """Writes one export: what went, what stayed and why, where its file is and what the file looks like."""
+    """Writes one export: fines sent, fines skipped and why, its file and the first lines of it."""
     batch = export.batch
     out.rule(f"{export.profile.name} ({batch.profile}): export {batch.id}", align="left")
-    went = Table(box=None, padding=(0, 2), show_header=True)
+    sent = Table(box=None, padding=(0, 2), show_header=True)
     for heading in ("", "Users", "Fines", "Charges", "Credits", "Net"):
-        went.add_column(heading, justify="left" if not heading else "right")
+        sent.add_column(heading, justify="left" if not heading else "right")
     for number, (currency, sums) in enumerate(batch.totals.items()):
         counts = (f"{batch.users:,}", f"{batch.fines:,}") if number == 0 else ("", "")
         amounts = (format_money(amount, currency) for amount in (sums.charges, sums.credits, sums.net))
-        went.add_row("Sent" if number == 0 else "", *counts, *amounts)
-    out.print(went)
+        sent.add_row("Sent" if number == 0 else "", *counts, *amounts)
+    out.print(sent)
 
-    stayed = Table("Left behind, because", box=None, padding=(0, 2))
+    skipped = Table("Skipped because", box=None, padding=(0, 2))
     for heading in ("Users", "Fines", "Net"):
-        stayed.add_column(heading, justify="right")
+        skipped.add_column(heading, justify="right")
     for reason in SkipReason:
         if left := batch.skipped.get(reason):
-            stayed.add_row(reason.description, f"{left.users:,}", f"{left.fines:,}", format_totals(left.net))
-    out.print(stayed)
+            skipped.add_row(reason.description, f"{left.users:,}", f"{left.fines:,}", format_totals(left.net))
+    out.print(skipped)
 
     if export.file:
         out.print(f"  File      {short(export.file)}", soft_wrap=True)
@@ -66,13 +66,13 @@ def write_export(out: Console, export: Export) -> None:
 
 
 def write_import(out: Console, one: Import) -> None:
-    """Writes what each payment file of one import did."""
+    """Writes the outcomes of each payment file of one import."""
     out.rule(f"{one.profile.name} ({one.profile.code}): payments from the bursar", align="left")
     for file in one.files:
         if file.rejection:
-            out.print(f"  {file.name} was refused and changed nothing: {escape(file.rejection)}")
+            out.print(f"  {file.name} was rejected and changed nothing: {escape(file.rejection)}")
             continue
-        out.print(f"  {file.name}: {file.records:,} records, each with one outcome")
+        out.print(f"  {file.name}: {pluralize(file.records or 0, 'record')}, each with one outcome")
         table = Table("Outcome", box=None, padding=(0, 2))
         for heading in ("Records", "Sum in the file", "Paid on fines", "Became a credit"):
             table.add_column(heading, justify="right")
@@ -87,7 +87,7 @@ def write_import(out: Console, one: Import) -> None:
 
 
 def write_positions(out: Console, before: Positions, after: Positions) -> None:
-    """Writes what each user owed before the payments and after them; a star marks those that moved."""
+    """Writes what each user owed before and after the payments; a star marks changes."""
     table = Table("", "User", box=None, padding=(0, 2))
     for heading in ("Library before", "Bursar before", "Library after", "Bursar after"):
         table.add_column(heading, justify="right")

@@ -1,4 +1,4 @@
-"""What an export left behind, looked up where it happened: in the ledger, and in the bursar's own folder."""
+"""The result of an export, in the ledger and in the bursar's own folder, and checks that both agree."""
 
 import hashlib
 from collections import defaultdict
@@ -31,11 +31,11 @@ class Export:
     in_file: Mapping[str, Decimal]
     fines_in_file: int
     sha256: str
-    foreseen: SelectionSummary | None = None
+    previewed: SelectionSummary | None = None
 
 
-def exported(engine: Engine, library: Library, profile: Profile, run_id: str, run_state: str) -> Export:
-    """Looks an export up after its run."""
+def get_export(engine: Engine, library: Library, profile: Profile, run_id: str, run_state: str) -> Export:
+    """Returns an export after its run."""
     with engine.connect() as connection:
         batch = get_batch_of_run(connection, profile.code, run_id)
         if batch is None:
@@ -59,8 +59,8 @@ def exported(engine: Engine, library: Library, profile: Profile, run_id: str, ru
     return Export(profile, run_state, batch, file, in_ledger, in_file, sum(map(len, sums.values())), sha256)
 
 
-def problems_of(engine: Engine, first: list[Export], second: list[Export]) -> list[str]:
-    """All that is not as it should be, in sentences."""
+def find_export_problems(engine: Engine, first: list[Export], second: list[Export]) -> list[str]:
+    """Returns the problems of the exports, as sentences."""
     problems = []
     for export in [*first, *second]:
         name = f"{export.profile.code}, batch {export.batch.id}"
@@ -68,10 +68,10 @@ def problems_of(engine: Engine, first: list[Export], second: list[Export]) -> li
             problems.append(f"{name}: the run ended as {export.run_state}, the batch is {export.batch.state}")
         if export.file and (export.in_file != export.in_ledger or export.fines_in_file != export.batch.fines):
             problems.append(f"{name}: the file holds {export.in_file}, the ledger {export.in_ledger}")
-        if (seen := export.foreseen) and (seen.fines, seen.totals) != (export.batch.fines, export.batch.totals):
-            problems.append(f"{name}: the preview said {seen.fines} fines, {seen.totals}")
+        if (seen := export.previewed) and (seen.fines, seen.totals) != (export.batch.fines, export.batch.totals):
+            problems.append(f"{name}: the preview showed {seen.fines} fines, {seen.totals}")
         if export.sha256 != (export.batch.sha256 or ""):
-            problems.append(f"{name}: the file's checksum is not the one on record")
+            problems.append(f"{name}: the file's checksum is not the recorded one")
     problems += [f"{export.profile.code}: no fine was sent" for export in first if not export.batch.fines]
     with engine.connect() as connection:
         for export in second:
@@ -82,7 +82,7 @@ def problems_of(engine: Engine, first: list[Export], second: list[Export]) -> li
             if again:
                 problems.append(f"{export.profile.code}: the second run sent {again} lines that reverse nothing")
         if not any(export.batch.fines for export in second):
-            problems.append("the second run did not tell the bursar of the item that came back")
+            problems.append("the second run did not reverse the fine of the item that was found")
         twice = connection.scalar(
             text(
                 "SELECT count(*) FROM"
@@ -91,12 +91,12 @@ def problems_of(engine: Engine, first: list[Export], second: list[Export]) -> li
         )
         claims = connection.scalar(text("SELECT count(*) FROM batch_claims"))
     if twice or claims:
-        problems.append(f"{twice} fines were sent twice, {claims} are still claimed")
+        problems.append(f"{twice} fines were exported twice, {claims} are still claimed")
     return problems
 
 
 def _sums(file: Path) -> dict[str, list[Decimal]]:
-    """The sums in a file by currency, read as a bursar's script would."""
+    """Returns the amounts in a file by currency, read independently of Bursar."""
     sums: dict[str, list[Decimal]] = defaultdict(list)
     for money in etree.parse(file).iterfind(".//xb:compositeSum", NS):
         sums[money.findtext("xb:currency", "", NS)].append(Decimal(money.findtext("xb:sum", "", NS)))

@@ -1,4 +1,4 @@
-"""The way back: the bursar's office pays, and the import DAGs bring it home."""
+"""Payments: the bursar's office sends files, and the import DAGs apply them."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ BROKEN = "payments-broken.xml"
 
 @dataclass(frozen=True)
 class Import:
-    """One run of one import, and the files that it brought."""
+    """One run of one import, and its files."""
 
     profile: Profile
     run_state: str
@@ -38,8 +38,8 @@ class Import:
         return [found for file in self.files for found in (file.outcomes or {}).values()]
 
 
-def office_pays(library: Library, exports: list[Export]) -> None:
-    """The office reads what was exported and answers; the first of its files has a broken one beside it."""
+def send_payments(library: Library, exports: list[Export]) -> None:
+    """Writes a payment file for each exported file, and for the first one a broken file too."""
     for number, export in enumerate(_with_import(exports)):
         profile, file = export.profile, export.file
         if file is None:
@@ -53,7 +53,7 @@ def office_pays(library: Library, exports: list[Export]) -> None:
 
 
 def run_imports(library: Library, engine: Engine, exports: list[Export]) -> list[Import]:
-    """Runs the import DAG of each profile that has one, at once. The one with the broken file must show as failed."""
+    """Runs the import DAGs simultaneously. The run with the broken file is expected to fail."""
     client = library.airflow.client
     profiles = [export.profile for export in _with_import(exports)]
     dags = {profile.code: f"bursar_import__{profile.code}" for profile in profiles}
@@ -70,8 +70,8 @@ def run_imports(library: Library, engine: Engine, exports: list[Export]) -> list
     ]
 
 
-def import_problems(imports: list[Import]) -> list[str]:
-    """All that is not as it should be, in sentences."""
+def find_import_problems(imports: list[Import]) -> list[str]:
+    """Returns the problems of the imports, as sentences."""
     problems = []
     for one in imports:
         if one.run_state != one.expected_state:

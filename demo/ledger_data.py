@@ -1,5 +1,5 @@
 # ruff: noqa: S311  random on purpose: the same seed must give the same library
-"""A library that never was, for demos and tests: the same number of fines, seed and moment give the same rows."""
+"""An invented library for demos and tests. The same number of fines, seed and moment give the same rows."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,9 +30,9 @@ COLUMNS = {
 ROWS_AT_ONCE = 200_000
 CENT = Decimal("0.01")
 Values = tuple[object, ...]
-Row = tuple[str, Values]  # the table comes first
+Row = tuple[str, Values]  # table and values
 
-# Chances: each as often as it stands here.
+# Probabilities: each value is as likely as it is frequent here.
 GROUPS = (*["UNDERGRADUATE"] * 5, *["GRADUATE"] * 2, "STAFF", "FACULTY", "VISITOR")
 NUMBERS = cast("tuple[Number, ...]", (*["regular"] * 45, "none", "none", "letters", "short"))
 NUMBERS_OF_VISITORS = cast("tuple[Number, ...]", ("none", "none", "none", "regular"))
@@ -75,7 +75,7 @@ DAYS_OVERDUE = (*[None] * 10, *range(1, 40))
 def fill(engine: Engine, *, fines: int, seed: int, now: datetime) -> dict[str, int]:
     """Fills an empty, migrated ledger with that many fines and all that belongs to them, in one transaction.
 
-    The cases of `demo_catalogue.CASES` come first, so that 200 fines hold them all; the rest is random. The same
+    The cases of `catalogue.CASES` come first and fit into 200 fines; the rest is random. The same
     arguments give the same rows on any machine with the same versions of Python and Faker. Memory stays flat.
 
     Args:
@@ -100,7 +100,7 @@ def fill(engine: Engine, *, fines: int, seed: int, now: datetime) -> dict[str, i
                 "with real data. Fill an empty, migrated database instead."
             )
         connection.execute(query("demo/drop_references"))
-        # The next portion is made up while the database is busy with this one.
+        # The next portion is generated while the database copies this one.
         with ThreadPoolExecutor(max_workers=1) as ahead:
             coming = ahead.submit(_portion, rows)
             while any((portion := coming.result()).values()):
@@ -115,7 +115,7 @@ def fill(engine: Engine, *, fines: int, seed: int, now: datetime) -> dict[str, i
 
 
 def _portion(rows: Iterator[Row]) -> dict[str, list[Values]]:
-    """The next rows, by table; the tables stand in the order in which their rows refer to each other."""
+    """Returns the next rows by table, each table after those that it refers to."""
     portion: dict[str, list[Values]] = {table: [] for table in COLUMNS}
     for table, values in islice(rows, ROWS_AT_ONCE):
         portion[table].append(values)
@@ -123,14 +123,14 @@ def _portion(rows: Iterator[Row]) -> dict[str, list[Values]]:
 
 
 def _copy(connection: Connection, table: str, rows: list[Values]) -> None:
-    """Copies rows into a table; a given id stands, although the column would number itself."""
+    """Copies rows into a table, with their ids instead of generated ones."""
     with copy_into(connection, f"{table} ({', '.join(COLUMNS[table])})") as copy:
         for row in rows:
             copy.write_row(row)
 
 
 def _rows(fines: int, rng: Random, crowd: list[Person], now: datetime) -> Iterator[Row]:
-    """The rows of the whole ledger; none refers to one that comes after it, so they can be copied in any portions."""
+    """Yields the rows of the whole ledger. A row refers only to rows before it, so portions can be of any size."""
     yield from (("libraries", (code, *library)) for code, library in catalogue.LIBRARIES.items())
     yield from (("user_groups", group) for group in catalogue.USER_GROUPS.items())
     fine_id = item_id = entry_id = 0
@@ -184,7 +184,7 @@ def _item(charge: Charge, item_id: int, rng: Random) -> Values:
 
 
 def _history(charge: Charge, amount: Decimal, rng: Random, now: datetime) -> Iterator[tuple[str, Decimal, datetime]]:
-    """Kind, change of the balance, and moment of each journal entry, oldest first."""
+    """Yields type, balance change and moment of each journal entry, oldest first."""
     owed, age = amount, charge.age
     yield "CHARGED", owed, now - timedelta(seconds=age)
     for kind, percentage in charge.history:
@@ -195,7 +195,7 @@ def _history(charge: Charge, amount: Decimal, rng: Random, now: datetime) -> Ite
 
 
 def _random_accounts(rng: Random) -> Iterator[Account]:
-    """Accounts as an ordinary library has them, without end."""
+    """Yields an endless sequence of accounts as in an ordinary library."""
     while True:
         group = rng.choice(GROUPS)
         ages = sorted((rng.choice(rng.choice(AGES)) for _ in range(rng.choice(MISHAPS_A_USER))), reverse=True)
@@ -209,7 +209,7 @@ def _random_accounts(rng: Random) -> Iterator[Account]:
 
 
 def _random_mishap(rng: Random, age: int) -> Iterator[Charge]:
-    """What one mishap costs; a lost book costs twice, and sometimes turns up again."""
+    """Yields the charges for one mishap. A lost book costs two, and a credit if it is found."""
     library, currency, charged = rng.choice(OWNERS), rng.choice(CURRENCIES), list[int]()
     for charge in rng.choice(MISHAPS):
         cents = -charged[-charge.reverses] if charge.reverses else rng.choice(CENTS[charge.fine_fee_type])

@@ -1,4 +1,4 @@
-"""A library on this machine: its ledger, the SFTP server of its bursars, a mail server, Airflow, all in one folder."""
+"""A library in one folder of this machine: its ledger, an SFTP server for its bursars, a mail server, Airflow."""
 
 import fcntl
 import json
@@ -23,7 +23,7 @@ from demo.processes import end_all
 from demo.servers import Account, SftpAddress, sftp_server
 
 BURSARS = ("banner", "peoplesoft")
-SUB_DIRECTORY = "library"  # below it lie the paths of the profiles
+SUB_DIRECTORY = "library"  # the paths of the profiles are relative to it
 SEED = 2026
 LOCK = "lock"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -31,10 +31,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True)
 class Library:
-    """What runs: PostgreSQL with the ledger, the SFTP server, the mail server, Airflow.
+    """A running library: PostgreSQL with the ledger, the SFTP server, the mail server, Airflow.
 
-    `state` is the folder that keeps all of it. `folders` are the bursars' own, by bursar, as they lie on this machine.
-    `mails` is the folder that keeps every mail; closing `mail_server` ends the server. `env` holds the Airflow
+    `state` is the folder of all files. `folders` are the bursars' own folders, by bursar.
+    `mails` is the folder of all mails; closing `mail_server` stops the server. `env` holds the Airflow
     connections to the ledger, the bursars and the mail server, as variables. `ledger_url` is the ledger in the role of
     its owner.
     """
@@ -53,38 +53,38 @@ class Library:
 def embedded_library(
     state: Path, *, fines: int, afresh: bool = False, say: Callable[[str], object] = print
 ) -> Iterator[Library]:
-    """Runs a library until the block ends or a signal ends it; nothing is left running then.
+    """Runs a library until the block ends or a signal arrives, and stops all of its processes.
 
-    What an earlier process had to leave running in the folder, when it was killed, is ended first.
+    Processes that a killed program has left running in the folder are stopped first.
 
     Args:
-        state: the folder that keeps everything.
-        fines: how many fines an empty ledger is filled with.
-        afresh: whether to begin with an empty folder.
-        say: is told what is being done, step by step.
+        state: the folder of all files.
+        fines: how many fines to invent if the ledger is empty.
+        afresh: whether to empty the folder first.
+        say: called with a description of each step.
 
     Raises:
-        BursarError: another process has a library running in the folder, or a part does not start.
+        BursarError: another process runs a library in the folder, or a server does not start.
     """
     state = state.resolve()
     state.mkdir(parents=True, exist_ok=True)
-    with _ended_by_signals(), _alone_in(state):
+    with _end_on_signals(), _lock_folder(state):
         for part in ("airflow", "postgres"):
             end_all(state / part)
         if afresh:
-            _empty(state)
+            _empty_folder(state)
         say("Starting PostgreSQL")
         with embedded_postgres(state / "postgres") as postgres:
             postgres.create("airflow")
             postgres.create_ledger("ledger")
             ledger_url = postgres.url("ledger", user=LEDGER_OWNER)
-            _fill(ledger_url, fines, say)
+            _fill_ledger(ledger_url, fines, say)
             say("Starting the bursars' SFTP server, and a mail server")
             accounts = {bursar: Account(state / "bursars" / bursar, token_urlsafe(12)) for bursar in BURSARS}
             with sftp_server(accounts, state / "sftp") as server, ExitStack() as mail:
                 for account in accounts.values():
                     (account.folder / SUB_DIRECTORY).mkdir(exist_ok=True)
-                env = _connections(postgres, server, accounts, mail.enter_context(mail_server(state / "mails")))
+                env = _make_connections(postgres, server, accounts, mail.enter_context(mail_server(state / "mails")))
                 say("Starting Airflow: scheduler, DAG processor, triggerer and API server")
                 with Airflow(state / "airflow", postgres.url("airflow", "psycopg2"), env) as airflow:
                     folders = {bursar: account.folder for bursar, account in accounts.items()}
@@ -95,16 +95,16 @@ def embedded_library(
 
 
 @contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Lets SIGTERM, and the end of the terminal, end the block in good order, as Ctrl-C does."""
+def _end_on_signals() -> Iterator[None]:
+    """Ends the block with an orderly shutdown on SIGTERM and SIGHUP too, as on Ctrl-C."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
 
     def end(number: int, _: FrameType | None) -> None:
-        _ignore_signals()  # whoever is impatient must not disturb the clearing up
+        _ignore_signals()  # a second signal must not interrupt the shutdown
         raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
     for number in SIGNALS:
-        if number != signal.SIGHUP or before[number] is not signal.SIG_IGN:  # nohup has a reason
+        if number != signal.SIGHUP or before[number] is not signal.SIG_IGN:  # nohup ignores it on purpose
             signal.signal(number, end)
     try:
         yield
@@ -119,8 +119,8 @@ def _ignore_signals() -> None:
 
 
 @contextmanager
-def _alone_in(state: Path) -> Iterator[None]:
-    """Keeps the folder from a second process as long as this one lives, however it ends."""
+def _lock_folder(state: Path) -> Iterator[None]:
+    """Locks the folder against other processes. The lock ends with this process, even if it is killed."""
     with (state / LOCK).open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -131,7 +131,7 @@ def _alone_in(state: Path) -> Iterator[None]:
         yield
 
 
-def _empty(state: Path) -> None:
+def _empty_folder(state: Path) -> None:
     for entry in state.iterdir():
         if entry.is_dir():
             shutil.rmtree(entry)
@@ -139,8 +139,8 @@ def _empty(state: Path) -> None:
             entry.unlink()
 
 
-def _fill(ledger: str, fines: int, say: Callable[[str], object]) -> None:
-    """Migrates the ledger; an empty one gets an invented library."""
+def _fill_ledger(ledger: str, fines: int, say: Callable[[str], object]) -> None:
+    """Migrates the ledger, and fills it with an invented library if it is empty."""
     engine = ledger_engine(ledger)
     try:
         migrate(engine)
@@ -154,10 +154,10 @@ def _fill(ledger: str, fines: int, say: Callable[[str], object]) -> None:
         engine.dispose()
 
 
-def _connections(
+def _make_connections(
     postgres: Postgres, server: SftpAddress, accounts: Mapping[str, Account], mail_port: int
 ) -> dict[str, str]:
-    """The Airflow connections `bursar_ledger`, `bursar_<bursar>` and `smtp_default`, as variables."""
+    """Returns the Airflow connections `bursar_ledger`, `bursar_<bursar>` and `smtp_default`, as variables."""
     connections: dict[str, dict[str, object]] = {
         "ledger": {"conn_type": "postgres", "host": str(postgres.sockets), "login": DAGS_ROLE, "schema": "ledger"}
     }

@@ -1,4 +1,4 @@
-"""A mail server inside the process that starts it, for the demo and the tests. Only this machine reaches it."""
+"""A mail server in the process that starts it, for the demo and the tests. It listens on this machine only."""
 
 import asyncio
 import re
@@ -19,7 +19,7 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Login:
-    """What a client has to say, over TLS, before the server takes a mail."""
+    """The login that a client needs, over TLS, before the server accepts a mail."""
 
     user: str
     password: str
@@ -30,13 +30,13 @@ class Login:
 def mail_server(
     folder: Path, *, port: int = 0, login: Login | None = None, refuses: frozenset[str] = frozenset()
 ) -> Iterator[int]:
-    """Takes mails until the block ends; yields the port.
+    """Accepts mails until the block ends; yields the port.
 
     Args:
-        folder: keeps each mail as it came, `0001 <subject>.eml`, and its HTML beside it, for a browser.
-        port: 0 takes one that is free.
-        login: whom alone it serves; None serves everybody.
-        refuses: addresses that it takes no mail for.
+        folder: gets each mail as received, `0001 <subject>.eml`, and its HTML part as a file for a browser.
+        port: 0 chooses a free one.
+        login: the only login that it accepts; None accepts every client.
+        refuses: recipients that it rejects.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (
@@ -47,7 +47,7 @@ def mail_server(
 
 
 def mails(folder: Path) -> list[EmailMessage]:
-    """The mails that a folder keeps, in the order in which they came."""
+    """Returns the mails in a folder, in the order of their arrival."""
     files = sorted(folder.glob("*.eml"))
     return [message_from_bytes(file.read_bytes(), policy=policy.default) for file in files]
 
@@ -83,7 +83,7 @@ async def _serving(mailroom: "_Mailroom", port: int, login: Login | None) -> Asy
 
 
 class _Mailroom:
-    """Puts what comes into a folder."""
+    """Writes received mails into a folder."""
 
     def __init__(self, folder: Path, login: Login | None, refuses: frozenset[str]) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""Processes that belong to a folder: started with its mark, found again by it, ended to the last one."""
+"""Processes that belong to a folder: they carry its mark in their environment and are found and stopped by it."""
 
 import pwd
 import signal
@@ -18,9 +18,9 @@ MARK = "BURSAR_EMBEDDED_IN"
 def start(
     command: Sequence[str], folder: Path, log: Path, env: Mapping[str, str], *, user: str | None = None
 ) -> subprocess.Popen[bytes]:
-    """Starts a command that belongs to a folder, in a session of its own: Ctrl-C in our terminal passes it by.
+    """Starts a command that belongs to a folder, in a session of its own, which Ctrl-C does not reach.
 
-    The mark in its environment is inherited by whatever it starts, also by what leaves the session or outlives us.
+    All processes that it starts inherit the mark, even those that leave the session or outlive this process.
     """
     with log.open("ab") as output:
         return subprocess.Popen(  # noqa: S603  commands of our own
@@ -37,32 +37,32 @@ def start(
         )
 
 
-def belonging_to(folder: Path) -> list[psutil.Process]:
-    """The living processes that carry a folder's mark, whoever started them and whenever."""
+def find_processes(folder: Path) -> list[psutil.Process]:
+    """Returns the running processes that carry a folder's mark, including those of earlier programs."""
     found = []
     for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):  # ended meanwhile, or another user's
+        with suppress(psutil.Error, OSError):  # it has ended, or belongs to another user
             if process.environ().get(MARK) == str(folder):
                 found.append(process)
     return found
 
 
 def end_all(folder: Path, *, gently: signal.Signals = signal.SIGTERM, patience: float = 15) -> None:
-    """Ends every process that belongs to a folder; what is still there after `patience` seconds is killed."""
+    """Stops every process that belongs to a folder, and kills those that still run after `patience` seconds."""
     for kind, seconds in ((gently, patience), (signal.SIGKILL, 10)):
-        for process in belonging_to(folder):
+        for process in find_processes(folder):
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(kind)
         deadline = time.monotonic() + seconds
-        while belonging_to(folder) and time.monotonic() < deadline:
+        while find_processes(folder) and time.monotonic() < deadline:
             time.sleep(0.1)
-    if left := belonging_to(folder):
+    if left := find_processes(folder):
         numbers = ", ".join(str(process.pid) for process in left)
-        raise BursarError(f"Processes of {folder} do not end, not even when killed: {numbers}.")
+        raise BursarError(f"Processes of {folder} still run, although they were killed: {numbers}.")
 
 
 def last_lines(log: Path, count: int = 15) -> str:
-    """The end of a log, to show in an error."""
+    """Returns the last lines of a log, for an error message."""
     lines = log.read_text(errors="replace").splitlines()[-count:]
     return "\n".join(["", f"The last lines of {log}:", *(f"  {line}" for line in lines)])
 

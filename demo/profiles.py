@@ -1,4 +1,4 @@
-"""The profiles of the demo: the project's own, but their bursars put a done file beside each payment file."""
+"""The profiles of the demo: those of the project, but with a done file for each payment file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

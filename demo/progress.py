@@ -1,4 +1,4 @@
-"""Shows what a program is waiting for, so that the screen is never silent for long."""
+"""Shows the current step of a program, so that the screen is never silent for long."""
 
 import threading
 import time
@@ -11,10 +11,9 @@ LINE_EVERY_SECONDS = 5.0
 
 
 class Steps:
-    """Shows the present step: as a changing last line in a terminal, else as lines of text, inside a `with` block.
+    """Shows the current step inside a `with` block: as the last line of a terminal, otherwise as lines of text.
 
-    Elsewhere than in a terminal, a step prints one line when it begins and one every `line_every_seconds` until the
-    next step begins.
+    Without a terminal, a step prints one line when it begins, and one every `line_every_seconds`.
     """
 
     def __init__(self, out: Console, *, line_every_seconds: float = LINE_EVERY_SECONDS) -> None:
@@ -23,7 +22,7 @@ class Steps:
         columns = (SpinnerColumn(), TextColumn("[dim]{task.description}[/]"), TimeElapsedColumn())
         self._live = Progress(*columns, console=out, transient=True, disable=not out.is_terminal)
         self._row = self._live.add_task("", visible=False)
-        self._step: tuple[str, float] | None = None  # with the moment of its beginning
+        self._step: tuple[str, float] | None = None  # with its start
         self._changed = threading.Event()
         self._ended = False
         self._thread = threading.Thread(target=self._print_lines, daemon=True)

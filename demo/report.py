@@ -1,4 +1,4 @@
-"""What the demo shows on the screen: numbers that a librarian asks about, and the files that hold the rest."""
+"""The output of the demo on the screen: counts and amounts for a librarian, and the names of the report files."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -31,7 +31,7 @@ EXCERPT_TAGS = (
 
 
 def print_exports(out: Console, exports: list[Export], reports: Path) -> None:
-    """Prints what went to each bursar, with the sums of all, and where the rest is."""
+    """Prints what was sent to each bursar, the totals, and the names of the report files."""
     table = _table(out, "Sent to the bursar", ["Users", "Fines"], ["Charges", "Credits", "Net"])
     totals: dict[str, list[Decimal]] = {}
     for export in exports:
@@ -43,17 +43,17 @@ def print_exports(out: Console, exports: list[Export], reports: Path) -> None:
     _add_rows(table, ["All", "", f"{sum(export.batch.fines for export in exports):,}"], totals, style="bold")
     out.print(table)
     last = exports[-1]
-    stay = sum(left.fines for left in last.batch.skipped.values())
+    skipped = sum(left.fines for left in last.batch.skipped.values())
     out.print(
-        f"`bin/bursar profiles preview {last.profile.code}` had announced "
-        f"{pluralize(last.batch.fines, 'fine')}. It also says why {stay:,} others were skipped:\n"
+        f"`bin/bursar profiles preview {last.profile.code}` showed the same {pluralize(last.batch.fines, 'fine')} "
+        f"before, and why {pluralize(skipped, 'other fine')} would be skipped:\n"
         f"{short(reports / f'preview-{last.profile.code}.txt')}\n"
         f"Each export in full, with its file and checksum: {short(reports / 'exports.txt')}"
     )
 
 
 def print_excerpt(out: Console, file: Path, fine: int) -> None:
-    """Prints the main elements of one fine in an exported file, with dots for the others."""
+    """Prints the main elements of one fine in an exported file, and dots in place of the others."""
     lines = file.read_text(encoding="utf-8").splitlines()
     found = next(number for number, line in enumerate(lines) if f"<xb:internalId>{fine}<" in line)
     start = max(number for number, line in enumerate(lines[:found]) if "<xb:userFineFee>" in line)
@@ -73,17 +73,17 @@ def print_excerpt(out: Console, file: Path, fine: int) -> None:
 
 
 def print_reversal(out: Console, exports: list[Export], charge: int) -> None:
-    """Prints what the second run of all exports did."""
+    """Prints the result of the second run of all exports."""
     for export in exports:
         if export.file:
             out.print(
-                f"All exports ran again. {export.profile.name} tells the bursar in {export.file.name}: "
-                f"{format_totals(export.in_file)} for fine {charge}. The others had nothing to send."
+                f"All exports ran again. {export.profile.name} sent the reversal of fine {charge}, "
+                f"{format_totals(export.in_file)}, in {export.file.name}. The others had nothing to send."
             )
 
 
 def print_imports(out: Console, imports: list[Import], reports: Path) -> None:
-    """Prints what the payment files of each bursar did, with the sums of all, and which file was refused."""
+    """Prints the outcomes of each bursar's payment files, the totals, and the rejected file."""
     counts = ["\nPayments", "in\nfull", "in\npart", "too\nmuch", "no\neffect"]
     table = _table(out, "\nPaid at the bursar", counts, ["On\nfines", "New\ncredits"])
     totals: dict[str, list[Decimal]] = {}
@@ -100,9 +100,9 @@ def print_imports(out: Console, imports: list[Import], reports: Path) -> None:
         _add_rows(table, [one.profile.name, *(f"{number:,}" for number in numbers)], amounts)
     _add_rows(table, ["All", *(f"{number:,}" for number in sums)], totals, style="bold")
     out.print(table)
-    out.print("Overpayments became credits of the students. No effect: an unknown fine, or one settled before.")
+    out.print("Overpayments became credits of the users. No effect: the fine is unknown, or was settled before.")
     for file in (file for one in imports for file in one.files if file.rejection):
-        out.print(f"[yellow]One file changed nothing:[/] {escape(file.rejection or '')}")
+        out.print(f"[yellow]A file was rejected and changed nothing:[/] {escape(file.rejection or '')}")
     out.print(
         f"Each file in full: {short(reports / 'imports.txt')}\n"
         f"What each user owed before and after: {short(reports / 'positions.txt')}"
@@ -110,7 +110,7 @@ def print_imports(out: Console, imports: list[Import], reports: Path) -> None:
 
 
 def print_balance(out: Console, places: list[Places], files: FileTotals) -> None:
-    """Prints where the money of the whole ledger is, and what became of that which went to the bursars."""
+    """Prints where the money of the whole ledger is, and how much of the exported amounts has been paid."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("Where the money is", min_width=44)
     for place in places:
@@ -128,23 +128,23 @@ def print_balance(out: Console, places: list[Places], files: FileTotals) -> None
 
     row("All charges, less all credits", [place.original for place in places], "bold")
     row("  paid at the desk", [place.desk for place in places])
-    row("  waived, today or before", [place.waived for place in places])
+    row("  waived", [place.waived for place in places])
     row("  still owed at the library", [place.balance for place in places])
     row("  sent to the bursars", of(files.sent))
-    row("  taken back from them", of(files.reversed))
+    row("  reversed there", of(files.reversed))
     row(
-        "Sent to the bursars, less taken back",
+        "Sent to the bursars, less reversals",
         [place.bursar - place.credits + place.outstanding for place in places],
         "bold",
     )
-    row("  paid, as their files report", of(files.reported))
-    row("  counted as paid when sent: no file comes back", of(files.paid_when_sent))
+    row("  paid, according to their files", of(files.reported))
+    row("  counted as paid when sent (no import)", of(files.paid_when_sent))
     row("  still owed there (below zero: credits)", [place.outstanding for place in places])
     out.print(table)
 
 
 def print_files(out: Console, folder: Path, files: Mapping[str, str]) -> None:
-    """Prints what else can be read in a folder."""
+    """Prints the files of a folder and their contents."""
     out.print(f"In {short(folder)}:")
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
@@ -155,20 +155,21 @@ def print_files(out: Console, folder: Path, files: Mapping[str, str]) -> None:
 
 
 def print_verdict(out: Console, exports: list[Export], problems: list[str]) -> None:
-    """Prints what is wrong, or that all is well."""
+    """Prints the problems, or that there are none."""
     for problem in problems:
         out.print(f"[bold red]Wrong:[/] {escape(problem)}")
     if problems:
         return
     out.print(
-        f"[bold green]All is well:[/] {pluralize(sum(export.batch.fines for export in exports), 'fine')} went out in "
-        f"{len(exports)} files, each fine once. Ledger and files agree to the cent, and every cent is accounted for.\n"
-        "`make up` starts the same library to stay, with Airflow in the browser."
+        f"[bold green]All is well:[/] {pluralize(sum(export.batch.fines for export in exports), 'fine')} have been "
+        f"sent in {len(exports)} files, each fine once. Ledger and files agree to the cent, and every cent is "
+        "accounted for.\n"
+        "`make up` starts the same library and keeps it running, with Airflow in the browser."
     )
 
 
 def short(path: Path) -> str:
-    """Gives a path as it is reached from the project's folder."""
+    """Returns a path relative to the project's folder."""
     return sanitize(str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path))
 
 

@@ -1,4 +1,4 @@
-"""An SFTP server inside the process that starts it, for the demo and the tests. Only this machine reaches it."""
+"""An SFTP server in the process that starts it, for the demo and the tests. It listens on this machine only."""
 
 import os
 import socket
@@ -19,7 +19,7 @@ Files = Callable[[SSHServerChannel[bytes], bytes], SFTPServer]
 
 @dataclass(frozen=True)
 class Account:
-    """A user of the server, who logs in by password or by key (`ssh-ed25519 AAAA...`) and sees one folder only."""
+    """A user of the server, with a password or a public key (`ssh-ed25519 AAAA...`), who can access one folder."""
 
     folder: Path
     password: str | None = None
@@ -28,7 +28,7 @@ class Account:
 
 @dataclass(frozen=True)
 class SftpAddress:
-    """Where a server listens, and its host key as the extra `host_key` of an Airflow connection wants it."""
+    """The address of a server, and its host key in the form of the extra `host_key` of an Airflow connection."""
 
     host: str
     port: int
@@ -39,17 +39,17 @@ class SftpAddress:
 def sftp_server(
     accounts: Mapping[str, Account], state: Path, *, port: int = 0, files: Files = SFTPServer
 ) -> Iterator[SftpAddress]:
-    """Serves the accounts, by user name, until the block ends; nothing is left running then.
+    """Serves the accounts, by user name, until the block ends.
 
     Args:
-        accounts: who may log in; missing folders are created.
-        state: the folder that keeps the host key, so that it stays the same when the server is started again.
-        port: 0 takes one that is free: that of the last time, if it is.
-        files: what serves the files; tests put a server here that breaks off.
+        accounts: the users; missing folders are created.
+        state: the folder of the host key, which is the same after a restart.
+        port: 0 chooses a free one, if possible that of the last start.
+        files: makes the file server of a connection; tests inject faults with it.
     """
     key = _host_key(state)
     last = state / "sftp_port"
-    port = port or (_if_free(int(last.read_text())) if last.exists() else 0)
+    port = port or (_get_free_port(int(last.read_text())) if last.exists() else 0)
     for account in accounts.values():
         account.folder.mkdir(parents=True, exist_ok=True)
     with (
@@ -71,7 +71,7 @@ async def _serving(accounts: Mapping[str, Account], key: SSHKey, port: int, file
         HOST,
         port,
         server_host_keys=[key],
-        server_factory=lambda: _Doorkeeper(accounts, connections),
+        server_factory=lambda: _AccountServer(accounts, connections),
         sftp_factory=files_of,
     )
     try:
@@ -84,8 +84,8 @@ async def _serving(accounts: Mapping[str, Account], key: SSHKey, port: int, file
         await acceptor.wait_closed()
 
 
-class _Doorkeeper(SSHServer):
-    """Lets the accounts in, and knows who is connected."""
+class _AccountServer(SSHServer):
+    """Authenticates the accounts and keeps the open connections."""
 
     def __init__(self, accounts: Mapping[str, Account], connections: set[SSHServerConnection]) -> None:
         self._accounts = accounts
@@ -114,8 +114,8 @@ class _Doorkeeper(SSHServer):
         return bool(known and known.public_data == key.public_data)
 
 
-def _if_free(port: int) -> int:
-    """The port, or 0 if somebody has it. A broken upload is carried to its end on the same server only."""
+def _get_free_port(port: int) -> int:
+    """Returns the port, or 0 if it is in use. An interrupted upload resumes only on the same address."""
     try:
         with socket.create_server((HOST, port)):
             return port
@@ -124,7 +124,7 @@ def _if_free(port: int) -> int:
 
 
 def _host_key(state: Path) -> SSHKey:
-    """The server's own key, made the first time and kept."""
+    """Returns the host key, which is generated once and kept in the folder."""
     file = state / "sftp_host_key"
     if not file.exists():
         state.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""`make up`: a library to stay, with Airflow's user interface, until Ctrl-C."""
+"""`make up`: runs an invented library, with Airflow's user interface, until Ctrl-C."""
 
 import shlex
 import sys
@@ -18,7 +18,7 @@ say = partial(print, flush=True)
 
 
 def main(state: Path = STATE) -> int:
-    """Runs the library in its folder and says where it is; returns the exit status."""
+    """Runs the library in its folder and prints its addresses; returns the exit status."""
     try:
         with embedded_library(state, fines=FINES, say=say) as library, _shell_variables(state / "env", library.env):
             say(_where(library, state))
@@ -26,7 +26,7 @@ def main(state: Path = STATE) -> int:
                 library.airflow.check()
                 time.sleep(1)
     except KeyboardInterrupt:
-        say(f"\nAll has ended. The data stay in {state} for the next time.")
+        say(f"\nEverything has stopped. The data are kept in {state} for the next start.")
         return 0
     except BursarError as error:
         print(error, file=sys.stderr)
@@ -35,7 +35,7 @@ def main(state: Path = STATE) -> int:
 
 @contextmanager
 def _shell_variables(file: Path, env: Mapping[str, str]) -> Iterator[None]:
-    """Tells `bin/bursar` about the running library."""
+    """Writes the connections of the running library to the file that `bin/bursar` reads."""
     private_file(file, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in env.items()))
     try:
         yield
@@ -51,7 +51,7 @@ Bursars' files  {state / "bursars"}
 Mails           {state / "mails"}, as HTML for a browser
 Command line    bin/bursar, in another terminal
 
-Ctrl-C ends everything.
+Ctrl-C stops everything.
 """
 
 

@@ -15,5 +15,5 @@ REVOKE ALL ON DATABASE ledger FROM PUBLIC;
 GRANT CONNECT, TEMPORARY ON DATABASE ledger TO bursar;
 \connect ledger
 ALTER SCHEMA public OWNER TO ledger_owner;
--- The ledger has no large objects; whoever makes one fills the disk.
+-- The ledger has no large objects; a role that creates them could fill the disk.
 REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC;

@@ -1,4 +1,4 @@
-"""What can go wrong. Every message says where (profile, file, line or fine) and what to do about it."""
+"""The errors that Bursar raises. Each message names the profile, file, line or fine, and says what to do."""
 
 
 class BursarError(Exception):
@@ -6,19 +6,19 @@ class BursarError(Exception):
 
 
 class TransientError(BursarError):
-    """The network, a lock, a server that is down: the same step may well succeed a little later."""
+    """A fault of the network, a lock or a server: the same step may succeed later."""
 
 
 class LedgerError(BursarError):
-    """The ledger refuses: an unknown fine, an amount that is not owed, a fine that an export holds."""
+    """The ledger rejects an operation: the fine is unknown, the amount is not owed, or an export holds the fine."""
 
 
 class InputFileError(BursarError):
-    """A file brought in by a person or a bursar is wrong; it changed nothing."""
+    """A file from a person or a bursar is wrong; it changed nothing."""
 
 
 class RemoteFolderError(BursarError):
-    """The S/FTP server refuses: login, host key, missing folder, a file in the way."""
+    """The S/FTP server rejects an operation: login, host key, missing folder, existing file."""
 
 
 class MissingFolderError(RemoteFolderError):

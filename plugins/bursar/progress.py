@@ -1,4 +1,4 @@
-"""Progress of long work, told to the log of a task now and then."""
+"""Logs the progress of long work, a line every few seconds."""
 
 import logging
 import time
@@ -25,17 +25,17 @@ def log_progress(
     each: int = 1,
     clock: Clock = time.monotonic,
 ) -> Iterator[T]:
-    """The items themselves; while they are worked off, a line every few seconds says how many, how fast, how long yet.
+    """Yields the items, and logs every few seconds how many there were, how many a second, and the time that is left.
 
-    `doing` begins the line and says what the items are, as in `Wrote fines`. Without a `total` nothing is said about
-    the time left. What takes less than a few seconds says nothing. An item may stand for several, `each` of them.
+    `doing` begins the line and names the items, as in `Wrote fines`. Without a `total` the line has no time left. Work
+    of less than a few seconds logs nothing. `each` is the number of things that an item counts for.
     """
     progress = _Progress(doing, total, "", clock)
     looks = max(1, _LOOK_EVERY // each)
     for step, item in enumerate(items, start=1):
         yield item
         if step % looks == 0:
-            progress.at(min(step * each, total or step * each))
+            progress.update(min(step * each, total or step * each))
 
 
 def transfer_progress(doing: str, size: int, *, clock: Clock = time.monotonic) -> Callable[[bytes], None]:
@@ -43,41 +43,41 @@ def transfer_progress(doing: str, size: int, *, clock: Clock = time.monotonic) -
     progress = _Progress(doing, size / _MEGABYTE, " MB", clock)
     moved = 0
 
-    def tell(block: bytes) -> None:
+    def add(block: bytes) -> None:
         nonlocal moved
         moved += len(block)
-        progress.at(moved / _MEGABYTE)
+        progress.update(moved / _MEGABYTE)
 
-    return tell
+    return add
 
 
 class _Progress:
-    """How far something has come since this was made."""
+    """The progress of one piece of work since it was created."""
 
     def __init__(self, doing: str, total: float | None, unit: str, clock: Clock) -> None:
         self._doing = doing
         self._total = total
         self._unit = unit
         self._clock = clock
-        self._began = self._told_at = clock()
+        self._started_at = self._logged_at = clock()
 
-    def at(self, number: float) -> None:
-        """Says so, if nothing was said for a few seconds."""
+    def update(self, number: float) -> None:
+        """Logs the number of things done, if nothing was logged for a few seconds."""
         now = self._clock()
-        if now - self._told_at < INTERVAL_SECONDS:
+        if now - self._logged_at < INTERVAL_SECONDS:
             return
-        self._told_at = now
-        rate = number / (now - self._began)
+        self._logged_at = now
+        rate = number / (now - self._started_at)
         if self._total:
-            left = _in_words((self._total - number) / rate)
-            read = self._read(number, self._total, rate)
-            log.info("%s: %s of %s (%s a second), about %s left.", self._doing, *read, left)
+            left = _format_duration((self._total - number) / rate)
+            numbers = self._format(number, self._total, rate)
+            log.info("%s: %s of %s (%s a second), about %s left.", self._doing, *numbers, left)
         else:
-            log.info("%s: %s so far (%s a second).", self._doing, *self._read(number, rate))
+            log.info("%s: %s so far (%s a second).", self._doing, *self._format(number, rate))
 
-    def _read(self, *numbers: float) -> list[str]:
+    def _format(self, *numbers: float) -> list[str]:
         return [f"{number:,.{0 if number >= 10 else 2}f}{self._unit}" for number in numbers]  # noqa: PLR2004  slow lines
 
 
-def _in_words(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     return pluralize(round(seconds), "second") if seconds < 100 else pluralize(round(seconds / 60), "minute")  # noqa: PLR2004  near enough

@@ -1,4 +1,4 @@
-"""What `make demo` shows: steps that never fall silent, whole amounts, and sums that are compared with the files."""
+"""The output of `make demo`: steps, complete amounts, and totals that are compared with the files."""
 
 import re
 import threading
@@ -17,7 +17,7 @@ from bursar.ledger.batches import Batch
 from bursar.ledger.import_files import FileState, ImportFile
 from bursar.ledger.totals import CurrencyTotals, OutcomeTotals, Skipped
 from bursar.profiles import INCLUDE, Profile
-from demo.accounts import FileTotals, Places, balance_problems, file_totals
+from demo.accounts import FileTotals, Places, find_balance_problems, sum_files
 from demo.exports import Export
 from demo.imports import Import
 from demo.profiles import exporting_profiles, include_with_done_files
@@ -48,7 +48,7 @@ FILES = FileTotals(
 
 
 class Lines(StringIO):
-    """A stream that says when it got a text."""
+    """A stream that signals when it has received a text."""
 
     def __init__(self, awaited: str) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ def test_without_a_terminal_a_long_step_prints_lines_until_it_ends() -> None:
     assert [thread for thread in threading.enumerate() if thread is not threading.current_thread()] == before
 
 
-def test_in_a_terminal_a_step_is_the_last_line_and_leaves_nothing_behind() -> None:
+def test_in_a_terminal_a_step_is_the_last_line_and_is_removed() -> None:
     stream = Lines("Starting the library")
     with Steps(Console(file=stream, width=100, force_terminal=True, legacy_windows=False)) as steps:
         steps.show("Starting the library")
@@ -87,7 +87,7 @@ def test_in_a_terminal_a_step_is_the_last_line_and_leaves_nothing_behind() -> No
     assert stream.getvalue().endswith("\x1b[2K")
 
 
-def test_no_import_of_the_demo_waits_until_its_files_have_stopped_changing(profiles: list[Profile]) -> None:
+def test_imports_of_the_demo_expect_done_files(profiles: list[Profile]) -> None:
     own = {profile.code: profile for profile in exporting_profiles(INCLUDE)}
     assert any(profile.import_.active and not profile.import_.done_file_suffix for profile in own.values())
     assert list(own) == [profile.code for profile in profiles]
@@ -96,13 +96,13 @@ def test_no_import_of_the_demo_waits_until_its_files_have_stopped_changing(profi
         assert profile.export == own[profile.code].export
 
 
-def test_amounts_are_whole_on_a_narrow_screen(profiles: list[Profile]) -> None:
+def test_amounts_are_complete_on_a_narrow_screen(profiles: list[Profile]) -> None:
     out = Console(file=StringIO(), width=80)
     exports = [export(profile) for profile in profiles]
     imports = [imported(profile) for profile in profiles if profile.import_.active]
     print_exports(out, exports, Path("reports"))
     print_imports(out, imports, Path("reports"))
-    print_balance(out, [PLACES._replace(currency=code) for code in ("CAD", "USD")], file_totals(exports, [], imports))
+    print_balance(out, [PLACES._replace(currency=code) for code in ("CAD", "USD")], sum_files(exports, [], imports))
     text = out.file.getvalue()  # type: ignore[attr-defined]
     assert "\N{HORIZONTAL ELLIPSIS}" not in text
     assert max(map(len, text.splitlines())) <= 80
@@ -131,7 +131,7 @@ def test_the_excerpt_of_a_file_is_one_fine_with_dots_for_what_is_left_out(tmp_pa
 
 
 def test_sums_of_ledger_and_files_that_agree_are_no_problem() -> None:
-    assert balance_problems([PLACES], FILES) == []
+    assert find_balance_problems([PLACES], FILES) == []
 
 
 @pytest.mark.parametrize(
@@ -143,12 +143,12 @@ def test_sums_of_ledger_and_files_that_agree_are_no_problem() -> None:
         (FILES._replace(paid_when_sent={}), "the bursars were paid 30 USD, the ledger says 50"),
     ],
 )
-def test_a_cent_between_ledger_and_files_is_a_problem(files: FileTotals, problem: str) -> None:
-    assert balance_problems([PLACES], files) == [problem]
+def test_a_difference_of_a_cent_is_a_problem(files: FileTotals, problem: str) -> None:
+    assert find_balance_problems([PLACES], files) == [problem]
 
 
 def test_fines_that_do_not_add_up_are_a_problem() -> None:
-    assert balance_problems([PLACES._replace(wrong=3)], FILES) == ["3 fines in USD do not add up"]
+    assert find_balance_problems([PLACES._replace(wrong=3)], FILES) == ["3 fines in USD do not add up"]
 
 
 def export(profile: Profile) -> Export:

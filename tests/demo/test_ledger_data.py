@@ -1,10 +1,12 @@
-"""The demo library: every case that an export has to tell apart, and the same rows every time."""
+"""The demo library: every case that an export distinguishes, and the same rows for the same arguments."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import Engine, Row, text
 
 from bursar.db.engine import ledger_engine, migrate
@@ -13,12 +15,13 @@ from bursar.exports.selection import preview
 from bursar.exports.skip_reason import SkipReason
 from bursar.profiles import INCLUDE, load_profiles, load_settings
 from demo import ledger_data
+from demo.fill import fill
 from demo.postgres import LEDGER_OWNER, Postgres
 
 NOW = datetime(2026, 3, 10, 14, 30, 15, tzinfo=UTC)
 SEED = 7
 
-# A fine with all that stands around it. `ripe`: goes if user and sum allow, under a profile for MAIN, LAW and the
+# A fine with its user and item. `ripe`: exported if user and amount allow, under a profile for MAIN, LAW and the
 # institution that waits 7 days; `debt`: what the user owes in ripe charges of that currency.
 FINES = r"""
 WITH around AS (
@@ -139,13 +142,13 @@ CASES = {
 
 @pytest.fixture
 def ledger(ledger: Engine, owned_ledger: Engine) -> Engine:
-    """The empty ledger as its owner sees it: no DAG invents a library."""
+    """The empty ledger in the role of its owner, who alone may fill it."""
     return owned_ledger
 
 
 @pytest.fixture(scope="module")
 def library(postgres: Postgres) -> Iterator[Engine]:
-    """A ledger with the smallest library that promises every case."""
+    """A ledger with the smallest library that has every case."""
     postgres.create_ledger("demo_library")
     engine = ledger_engine(postgres.url("demo_library", user=LEDGER_OWNER))
     migrate(engine)
@@ -243,7 +246,7 @@ def test_balances_follow_from_the_journal(ledger: Engine) -> None:
     )
 
 
-def test_no_moment_lies_after_now_or_before_the_entry_that_it_follows(ledger: Engine) -> None:
+def test_moments_are_in_order_and_not_in_the_future(ledger: Engine) -> None:
     ledger_data.fill(ledger, fines=2_000, seed=SEED, now=NOW)
     assert _rows(ledger, "SELECT max(posted_at) <= '2026-03-10 14:30:15+00' FROM journal_entries") == [(True,)]
     assert not _rows(
@@ -265,7 +268,7 @@ def test_a_credit_that_reverses_a_charge_is_the_same_users_and_no_larger(ledger:
     assert all(row.fits for row in reversals)
 
 
-def test_the_ledger_goes_on_where_the_demo_data_ends(ledger: Engine) -> None:
+def test_new_rows_get_the_ids_after_the_demo_data(ledger: Engine) -> None:
     counts = ledger_data.fill(ledger, fines=10, seed=SEED, now=NOW)
     with ledger.begin() as connection:
         user = "INSERT INTO users (last_name, user_group) VALUES ('New', 'STAFF') RETURNING id"
@@ -277,7 +280,7 @@ def test_the_ledger_goes_on_where_the_demo_data_ends(ledger: Engine) -> None:
         assert connection.scalar(text(fine)) == 11
 
 
-def test_the_foreign_keys_stand_afterwards_as_before(ledger: Engine) -> None:
+def test_the_foreign_keys_are_restored(ledger: Engine) -> None:
     keys = (
         "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), convalidated "
         "FROM pg_constraint WHERE contype = 'f' ORDER BY 1, 2"
@@ -297,7 +300,7 @@ def test_the_foreign_keys_stand_afterwards_as_before(ledger: Engine) -> None:
         "INSERT INTO user_groups VALUES ('A', 'A'); INSERT INTO users (last_name, user_group) VALUES ('A', 'A')",
     ],
 )
-def test_a_ledger_that_holds_anything_is_refused_and_left_alone(ledger: Engine, record: str) -> None:
+def test_a_ledger_with_records_is_not_filled(ledger: Engine, record: str) -> None:
     with ledger.begin() as connection:
         connection.execute(text(record))
     before = _dump(ledger)
@@ -310,6 +313,17 @@ def test_a_second_fill_is_refused(ledger: Engine) -> None:
     ledger_data.fill(ledger, fines=1, seed=SEED, now=NOW)
     with pytest.raises(LedgerError):
         ledger_data.fill(ledger, fines=1, seed=SEED, now=NOW)
+
+
+def test_the_command_fills_the_ledger_of_the_connection(
+    ledger: Engine, postgres: Postgres, empty_ledger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = {"conn_type": "postgres", "host": str(postgres.sockets), "login": LEDGER_OWNER, "schema": empty_ledger}
+    monkeypatch.setenv("AIRFLOW_CONN_BURSAR_LEDGER", json.dumps(values))
+    result = CliRunner().invoke(fill, ["--fines", "3"], catch_exceptions=False)
+    assert result.output.startswith("The ledger has been filled. Libraries: 4, user groups: 5, users: ")
+    assert "fines: 3," in result.output
+    assert len(_dump(ledger)["fines"]) == 3
 
 
 def _rows(engine: Engine, query: str) -> list[Row[Any]]:

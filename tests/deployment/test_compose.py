@@ -1,4 +1,4 @@
-"""docker-compose.yaml is what Docker Compose takes, and names nothing that the project has not got."""
+"""docker-compose.yaml is valid, and all files, commands, variables and packages that it names exist."""
 
 import json
 import re
@@ -26,11 +26,11 @@ SECRETS = sorted(name for name, value in example_variables().items() if not valu
 FILLED = example_variables() | dict.fromkeys(SECRETS, "secret")
 SERVICES: dict[str, dict[str, Any]] = read_compose(FILLED)["services"]
 OF_AIRFLOW = {name: service for name, service in SERVICES.items() if service["image"] == FILLED["BURSAR_IMAGE"]}
-FROM_PROVIDERS = {"celery", "fab", "openlineage"}  # sections of packages that the image has and the tests have not
+FROM_PROVIDERS = {"celery", "fab", "openlineage"}  # sections of packages that only the image has
 
 
 def commands() -> list[tuple[str, list[str]]]:
-    """Every simple command that the services of Bursar's image run, in words."""
+    """Returns every simple command that the services of Bursar's image run, as words."""
     found = []
     for name, service in OF_AIRFLOW.items():
         assert service["command"][:2] == ["bash", "-c"]
@@ -93,7 +93,7 @@ def test_every_variable_of_airflow_is_an_option() -> None:
     assert {name for name in used - known if name.split("__")[1].lower() not in FROM_PROVIDERS} == set()
 
 
-def test_every_variable_of_the_example_is_used_and_every_used_one_is_told() -> None:
+def test_the_example_has_exactly_the_variables_in_use() -> None:
     used = {found["name"] for found in VARIABLE.finditer(COMPOSE.read_text(encoding="utf-8")) if found["name"]}
     of_tests = {
         f"TASK_{name}" for name in ("HEARTBEAT_TIMEOUT", "HEARTBEAT_DETECTION", "QUEUED_TIMEOUT", "QUEUED_CHECK")
@@ -121,7 +121,7 @@ def test_a_service_is_pinned_bounded_restarted_and_not_root(name: str) -> None:
     else:
         assert service["restart"] == "unless-stopped"
         assert service["healthcheck"]["test"]
-    # The SFTP server for trying things out changes to the account of whoever logs in.
+    # The SFTP server for trials changes to the account of the user who logs in.
     assert name == "sftp" or service["user"] not in ("root", "0", "0:0")
 
 

@@ -1,4 +1,4 @@
-"""deploy/postgres/databases.sql makes a ledger that belongs to a plain role, with the rights of the embedded one."""
+"""deploy/postgres/databases.sql creates a ledger that belongs to a plain role, with the rights of the embedded one."""
 
 import os
 import subprocess

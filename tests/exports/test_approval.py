@@ -137,7 +137,9 @@ def test_an_approved_batch_goes_on_and_is_not_asked_about_again(library: Library
         (ApprovalAnswer.UNANSWERED, None, "nobody answered in time"),
     ],
 )
-def test_without_a_yes_the_fines_are_let_go(library: Library, said: ApprovalAnswer, by: str | None, why: str) -> None:
+def test_without_an_approval_the_batch_is_released(
+    library: Library, said: ApprovalAnswer, by: str | None, why: str
+) -> None:
     batch = selected(library, "10")
     approval.request_approval(library.ledger, batch.id, ANY)
 

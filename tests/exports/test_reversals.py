@@ -302,11 +302,11 @@ def test_a_reversal_does_not_hide_the_fine_from_its_internal_id(office: FakeBurs
     assert office.pay(Payment(None, "6", internal_id=str(fine))) == [Outcome("PAID", D(6), D(0))]
 
 
-@pytest.mark.parametrize("told", [False, True])
-def test_who_pays_twice_is_named_and_gets_no_credit(office: FakeBursar, *, told: bool) -> None:
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_who_pays_twice_is_named_and_gets_no_credit(office: FakeBursar, *, is_reversed: bool) -> None:
     fine, transaction = office.exported("10.00")
     at_the_desk(office, desk.pay, fine)
-    if told:
+    if is_reversed:
         office.export()
     assert office.pay(Payment(transaction, "10")) == [Outcome("ALREADY_SETTLED", None, None)]
     assert "the student has paid twice" in office.library.one("SELECT reason FROM import_records")
@@ -314,7 +314,7 @@ def test_who_pays_twice_is_named_and_gets_no_credit(office: FakeBursar, *, told:
     assert office.library.one("SELECT count(*) FROM fines") == 1
 
 
-@pytest.mark.parametrize("told", [False, True])
+@pytest.mark.parametrize("is_reversed", [False, True])
 @pytest.mark.parametrize(
     ("sum_", "outcome"),
     [
@@ -325,11 +325,11 @@ def test_who_pays_twice_is_named_and_gets_no_credit(office: FakeBursar, *, told:
     ],
 )
 def test_a_part_that_is_paid_twice_is_reversed_and_not_credited(
-    office: FakeBursar, sum_: str, outcome: Outcome, *, told: bool
+    office: FakeBursar, sum_: str, outcome: Outcome, *, is_reversed: bool
 ) -> None:
     fine, transaction = office.exported("10.00")
     at_the_desk(office, desk.pay, fine, "4.00")
-    if told:
+    if is_reversed:
         office.export()
     assert office.pay(Payment(transaction, sum_)) == [outcome]
     twice = min(D(sum_) - 6, D(4))

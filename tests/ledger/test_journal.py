@@ -1,4 +1,4 @@
-"""What the ledger itself promises, whoever writes to it: the journal is the truth, and nothing changes it."""
+"""The promises of the ledger to every writer: the journal is append-only, and balances follow from it."""
 
 from collections.abc import Iterator
 from decimal import Decimal

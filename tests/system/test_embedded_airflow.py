@@ -19,13 +19,13 @@ from bursar.profiles import INCLUDE, load_profiles, load_settings
 from demo.airflow import COMPONENTS, Airflow
 from demo.airflow_client import AirflowClient
 from demo.library import Library, embedded_library
-from demo.processes import belonging_to
+from demo.processes import find_processes
 
 PROJECT = Path(__file__).parents[2]
 
 
 def _components_have_started(state: Path) -> bool:
-    return len(belonging_to(state / "airflow")) >= len(COMPONENTS)
+    return len(find_processes(state / "airflow")) >= len(COMPONENTS)
 
 
 def _address_is_known(state: Path) -> bool:
@@ -94,7 +94,7 @@ def test_an_airflow_that_cannot_start_shows_the_end_of_its_log(library: Library,
     with pytest.raises(BursarError, match='migration.log:(.|\n)*database "nowhere" does not exist'), airflow:
         pass
 
-    assert not belonging_to(tmp_path)
+    assert not find_processes(tmp_path)
 
 
 @pytest.mark.parametrize(

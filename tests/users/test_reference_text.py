@@ -84,7 +84,7 @@ class Story:
         return f"balance {balance:.2f}, outstanding {outstanding:.2f}"
 
     def billed(self) -> str:
-        """What the bursar was told to collect in all, and the transaction that was taken back, if one was."""
+        """Returns the sum that the bursar was asked to collect, and the transaction that was reversed, if one was."""
         with self.library.ledger.connect() as connection:
             lines = connection.execute(
                 text("SELECT amount, reversed_transaction_id FROM batch_lines ORDER BY batch_id")
@@ -165,7 +165,7 @@ CASES = [
         same("balance 0.00, outstanding 0.00"),
     ),
     Case(
-        "Once again, this value is reduced to 0: and the bursar is told which charge it takes back",
+        "Once again, this value is reduced to 0: and the bursar learns which charge it reverses",
         then(Story.export, Story.item_returns, Story.export, Story.billed),
         same("0.00, transaction 1 reversed"),
         same("0.00, transaction 1 reversed"),
@@ -321,7 +321,7 @@ CASES = [
         same("CLOSED, balance 0.00, outstanding 0.00"),
     ),
     Case(
-        "and the fines have been paid at the circulation desk: nobody pays twice, since the bursar is told",
+        "and the fines have been paid at the circulation desk: nobody pays twice, since the bursar is notified",
         then(Story.export, Story.pay_at_the_desk, Story.export, Story.billed),
         ("10.00", "0.00, transaction 1 reversed"),
         same("10.00"),

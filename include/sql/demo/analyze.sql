@@ -1,2 +1,2 @@
--- Tells the planner how large the tables have become; autovacuum would only notice minutes later.
+-- Updates the statistics of the planner. Autovacuum would do so only minutes later.
 ANALYZE users, identifiers, items, fines, journal_entries

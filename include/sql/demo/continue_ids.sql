@@ -1,4 +1,4 @@
--- Lets the next user, item, fine and journal entry take the id after the highest one copied in.
+-- Sets the sequences of users, items, fines and journal entries to the ids after the copied ones.
 SELECT setval(pg_get_serial_sequence('users', 'id'), coalesce(max(id), 0) + 1, false) FROM users
 UNION ALL
 SELECT setval(pg_get_serial_sequence('items', 'id'), coalesce(max(id), 0) + 1, false) FROM items

@@ -1,5 +1,5 @@
--- Sets credits off against the charges that they take back, where the same bursar has been told of both, of one of them by
--- this batch: as far as they are even, neither is outstanding any more. Nobody would ever report them as paid.
+-- Offsets credits against the charges that they reverse, where the same bursar has received both, one of them by this
+-- batch: as far as they are even, neither is outstanding any more. Nobody would ever report them as paid.
 INSERT INTO journal_entries (fine_id, entry_type, outstanding_change, batch_id)
 WITH pairs AS MATERIALIZED (
     SELECT fines.id AS credit_id, fines.reverses AS charge_id

@@ -1,2 +1,2 @@
--- Which of these recipients have been told something.
+-- Returns those of some recipients who have received a notification.
 SELECT recipient FROM sent_notifications WHERE dedup_key = :dedup_key AND recipient = ANY(:recipients);

@@ -1,2 +1,2 @@
--- Takes down that recipients were told something, once.
+-- Records that recipients have received a notification, once.
 INSERT INTO sent_notifications (dedup_key, recipient) SELECT :dedup_key, unnest(CAST(:recipients AS text[])) ON CONFLICT DO NOTHING;

@@ -1,4 +1,4 @@
-"""Closing: the end of a batch. Delivered, its fines are closed; never sent, they are let go."""
+"""Completes batches: closes the fines of a delivered batch, releases a batch that was not sent."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -53,9 +53,9 @@ def close_fines(engine: Engine, batch_id: int, *, closed_by_run_id: str | None =
             connection, begun.partition_count or count_partitions(found.fines), partial(close_partition, found)
         )
         closed = connection.execute(query("exports/count_closed_partitions"), this).one()
-        let_go = connection.execute(query("exports/release_claims"), this).rowcount
-        if closed.uneven or not closed.fines == let_go == found.fines:
-            raise _mismatch_error(found, f"{closed.fines} closed in partitions and {let_go} claims")
+        released = connection.execute(query("exports/release_claims"), this).rowcount
+        if closed.uneven or not closed.fines == released == found.fines:
+            raise _mismatch_error(found, f"{closed.fines} closed in partitions and {released} claims")
         advance(connection, batch_id, "closed", after=BatchState.DELIVERED, closed_by_run_id=closed_by_run_id)
         connection.execute(query("exports/offset_credits"), this)
         ended = get_batch(connection, batch_id)
@@ -98,9 +98,10 @@ def _mismatch_error(found: Batch, what: str) -> BatchError:
 def release_batch(
     engine: Engine, batch_id: int, *, confirmed_not_received: bool = False, closed_by_run_id: str | None = None
 ) -> Batch:
-    """Lets the fines of a batch go, so that the next export selects them afresh; a released batch is left alone.
+    """Releases a batch, so that the next export selects its fines again; a released batch is left alone.
 
-    `confirmed_not_received` is a person's word: without it, a batch that may have reached the server stays.
+    `confirmed_not_received` says that a person has asked the bursar. Without it, a batch that may have reached the
+    server is not released.
     `closed_by_run_id` is as in `close_fines`.
 
     Raises:

@@ -1,6 +1,6 @@
-"""Selection: which fines go, and for each that stays, why.
+"""Selects the fines of an export, and says of each other fine why it is skipped.
 
-The rules are one statement, include/sql/exports/select_candidates.sql; the export and the preview both ask it.
+The rules are one statement, include/sql/exports/select_candidates.sql; the export and the preview both run it.
 """
 
 import json
@@ -45,11 +45,11 @@ class FineDecision:
 def select_fines(
     engine: Engine, profile: Profile, settings: Settings, *, run_id: str, as_of: datetime, dry_run: bool = False
 ) -> Batch:
-    """Freezes the fines that a run of a profile takes into a batch, and claims them; a repeated call finds that batch.
+    """Selects the fines of a run of a profile into a batch and claims them; a repeated call returns that batch.
 
     `as_of` (aware) is the moment that the ages of fines are measured from. One transaction, during which no balance
-    changes: two runs, or two profiles, can't take the same fine. A `dry_run` claims nothing: its batch only says what
-    would go, under transaction ids that no other line will have.
+    changes: two runs, or two profiles, can't take the same fine. A `dry_run` claims nothing: its batch only shows what
+    would be exported, under transaction ids that no other line gets.
 
     Raises:
         BursarError: the transaction ids are used up, or the identifier pattern is not valid; nothing was selected.
@@ -72,7 +72,7 @@ def select_fines(
             if not dry_run:
                 connection.execute(query("exports/claim_fines"), {"batch_id": batch.id})
     log.info(
-        "As of %s, %s of %s go as batch %s%s.",
+        "As of %s, %s of %s are exported as batch %s%s.",
         f"{as_of:%Y-%m-%d %H:%M %Z}",
         pluralize(batch.fines, "fine"),
         pluralize(batch.users, "user"),
@@ -80,16 +80,16 @@ def select_fines(
         " of a dry run" if dry_run else "",
     )
     for reason, left in SkipReason.sort(batch.skipped).items():
-        log.info("Left behind: %s, %s.", pluralize(left.fines, "fine"), SkipReason.describe(reason))
+        log.info("Skipped: %s, %s.", pluralize(left.fines, "fine"), SkipReason.describe(reason))
     return batch
 
 
 def preview(
     engine: Engine, profile: Profile, *, as_of: datetime, limit: int
 ) -> tuple[SelectionSummary, list[FineDecision]]:
-    """What an export would take now and what it would leave; changes nothing and holds nobody up.
+    """Returns what an export would select now and what it would skip; changes nothing and blocks nobody.
 
-    The sums are of all fines; the verdicts are at most `limit` for each reason, those of the fines that go first.
+    The totals are of all fines; the decisions are at most `limit` for each reason, the first ones of the batch.
     """
     with engine.begin() as connection:
         selection = evaluate_fines(connection, profile, as_of)
@@ -98,7 +98,7 @@ def preview(
 
 
 def evaluate_fines(connection: Connection, profile: Profile, as_of: datetime) -> SelectionSummary:
-    """Judges every fine with a balance, and every reversal, into the temporary table `judged`; sums up the verdicts.
+    """Decides on every fine with a balance and every reversal, in the temporary table `candidates`; returns the totals.
 
     Raises:
         BursarError: the identifier pattern is not valid; the transaction has failed.
@@ -126,7 +126,7 @@ def evaluate_fines(connection: Connection, profile: Profile, as_of: datetime) ->
 
 
 def created_before(as_of: datetime, days: int, time_zone: str) -> datetime:
-    """The youngest moment of creation that is old enough: the same wall-clock time, `days` days before `as_of`.
+    """Returns the latest moment of creation that is old enough: the same wall-clock time, `days` days before `as_of`.
 
     Days are days of the profile's time zone, so that one with a clock change has 23 or 25 hours.
     """

@@ -1,1 +1,1 @@
-"""Users, fines, the journal, and the batches that exports leave behind."""
+"""Fines, their journal, batches and deliveries, files of payments, and the circulation desk."""

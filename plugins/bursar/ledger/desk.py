@@ -1,15 +1,17 @@
-"""What happens at the circulation desk: a fine is added, paid, waived, refunded, disputed, or taken back by a credit.
+"""The circulation desk: adds, pays, waives, refunds, disputes and reverses fines.
 
 The caller owns the transaction. Each operation locks its fine until that transaction ends, and only writes to the
-journal; the ledger keeps balance and status by itself. A refusal leaves the transaction as it was, and says what would
-work.
+journal, from which the trigger derives balance and status. An operation that is not possible raises a LedgerError that
+says what would work, and leaves the transaction as it was.
 
-What the desk may do with a charge that the bursar holds is the institution's parameter of that name,
-`allow_activity_on_transferred_finesfees`. Whatever is settled of such a charge, the next export tells the bursar.
+The institution's parameter `allow_activity_on_transferred_finesfees` says whether the desk may settle a charge that is
+outstanding at the bursar. The next export reports such a settlement to the bursar as a reversal.
 
-Paid out never exceeds paid in. Each part of a charge is given up once: it is waived, refunded, or reversed by a credit.
-A refund, and a credit that reverses a charge, pay out only money that was paid for that charge and has not been given
-back yet. A credit without a charge is a gift of the library.
+Payments out never exceed payments in. Each part of a charge is given up once: it is waived, refunded, or reversed by a
+credit. A refund, and a credit that reverses a charge, pay out only money that was paid for that charge and has not been
+given back yet. A credit without a charge is a gift of the library.
+
+All operations are in one module, since they share the lock and the limits of a charge.
 """
 
 from datetime import datetime
@@ -21,9 +23,8 @@ from sqlalchemy import Connection, Row
 from bursar.db.queries import query
 from bursar.errors import LedgerError
 from bursar.ledger import error_messages
-from bursar.ledger.amounts import validate_amount, validate_positive_amount
 from bursar.ledger.journal import EntryType, FineStatus
-from bursar.money import format_money
+from bursar.money import format_money, validate_amount, validate_positive_amount
 
 
 def add_fine(  # noqa: PLR0913 - so many things belong to a fine

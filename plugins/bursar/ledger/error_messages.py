@@ -1,4 +1,4 @@
-"""What the desk is refused: why, and what would work instead."""
+"""The errors of the circulation desk: what is not possible, why, and what would work."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -185,10 +185,10 @@ def _limit(act: str, fine: Row[Any], limit: Decimal, asked: Decimal | None) -> s
 def _given_up(charge: Row[Any], totals: Row[Any]) -> str:
     """Says what of a charge has been given up; blank if nothing has."""
     parts = {"waived or refunded": totals.waived, "reversed by credits": totals.reversed}
-    told = " and ".join(
+    given_up = " and ".join(
         f"{format_money(sum_, charge.currency)} has been {how}" for how, sum_ in parts.items() if sum_ > 0
     )
-    return f"Of the {format_money(charge.amount, charge.currency)} charged, {told}." if told else ""
+    return f"Of the {format_money(charge.amount, charge.currency)} charged, {given_up}." if given_up else ""
 
 
 def _batch(sent: Row[Any]) -> str:

@@ -1,1 +1,1 @@
-"""What each run did, in the ledger for as long as the library wants."""
+"""Reports of runs: built from the ledger, recorded in it, and described for people."""

@@ -1,4 +1,4 @@
-"""The report of a run: what it did, for whom it matters, and what somebody should look at."""
+"""The report of a run, and its record in the ledger."""
 
 import json
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ from bursar.ledger.totals import (
 
 
 class RunOutcome(StrEnum):
-    """How a run ended, in the words of the job history."""
+    """The outcome of a run."""
 
     COMPLETED = "completed"
     WITH_WARNINGS = "completed with warnings"
@@ -34,7 +34,7 @@ class RunOutcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class RunReport:
-    """What a run of a job did.
+    """The result of a run of a job.
 
     `totals` has sums by currency. `skipped` has the fines that stay by `SkipReason`, for the jobs over users the users
     who were kept by `KeepReason`. `rejects` has the payment records without effect by `PaymentOutcome`. `task_timings`
@@ -97,7 +97,7 @@ def record_report(engine: Engine, report: RunReport) -> RunReport:
 
 
 def delete_reports_before(engine: Engine, *, before: datetime) -> int:
-    """Deletes the reports of runs that ended before a moment, with their stages, and returns how many there were.
+    """Deletes the reports of runs that ended before a moment, with their task timings, and returns their number.
 
     Of each job and profile, the newest of these and the newest successful one stay: alerts look at them.
     """

@@ -1,4 +1,4 @@
-"""The stages of a run, kept in the ledger while it goes on, so that retries and other workers count."""
+"""Durations and errors of the tasks of a run, recorded in the ledger, so that retries and other workers count."""
 
 import logging
 import time

@@ -1,5 +1,5 @@
-"""Users leave, and debts are given up: deletion by hand, Purge User Records, Bulk Fine Waiving.
+"""Deletes users and waives fines: deletion by hand, Purge User Records, Bulk Fine Waiving.
 
-An exported fine is not gone: as long as it is considered active (the view `active_fines` says which ones are), nobody
-loses sight of the user who owes it.
+A user with an active fine is never deleted. The view `active_fines` defines which fines are active; exported fines that
+the bursar has not reported as paid are among them.
 """

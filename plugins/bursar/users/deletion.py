@@ -1,4 +1,4 @@
-"""Deletion: a user's personal data goes, the money stays accountable.
+"""Deletes users: erases their personal data and keeps their fines and journal.
 
 Fines and journal stay, under the user's number; names, identifiers, dates and comments go, from the lines of past
 exports too. With them goes the way to build those files again: the batch keeps the SHA-256 by which the bursar's copy
@@ -66,7 +66,7 @@ def delete_user(engine: Engine, user_id: int) -> bool:
 
 
 def erase_personal_data(connection: Connection) -> None:
-    """Takes the personal data of those in the temporary table `leaving` out of the ledger; the money stays."""
+    """Erases the personal data of the users in the temporary table `users_to_delete`; fines and journal stay."""
     for name in ("analyze_users_to_delete", "erase_identifiers", "erase_batch_lines", "erase_comments", "erase_users"):
         connection.execute(query(f"users/{name}"))
 
@@ -93,8 +93,8 @@ def _where(fine: Row) -> str:  # type: ignore[type-arg]
         where.append(f"{amount} outstanding at the bursar {fine.sent_to}, transaction {fine.transaction_id}")
     if fine.pending_reversal:
         where.append(
-            f"the bursar {fine.sent_to} has not heard yet that {format_money(fine.pending_reversal, fine.currency)} "
-            f"was settled"
+            f"the bursar {fine.sent_to} has not been notified yet that "
+            f"{format_money(fine.pending_reversal, fine.currency)} was settled"
         )
     if fine.going_in:
         where.append(f"on its way to the bursar {fine.going_to} in batch {fine.going_in}")

@@ -1,4 +1,4 @@
-"""The jobs over users: what a run was asked, what it did, and what became of each user or fine."""
+"""The maintenance jobs: their parameters, their results, and the steps that they share."""
 
 import json
 import logging
@@ -43,7 +43,7 @@ Codes = tuple[str, ...]
 
 
 class JobParams(RuledModel):
-    """What a person chose in the form of a job."""
+    """The parameters that a person chose in the form of a job."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,10 +52,10 @@ class JobParams(RuledModel):
 
     @classmethod
     def of_form(cls, values: Mapping[str, Any]) -> Self:
-        """Checks what stands in the form; a blank field is one that nobody filled in.
+        """Checks the values of the form; a blank field counts as not given.
 
         Raises:
-            BursarError: something in it can't be used; the message says what, field by field.
+            BursarError: a value can't be used; the message names each field and its fault.
         """
         try:
             return cls.model_validate({name: value for name, value in values.items() if value not in (None, "", [])})
@@ -66,7 +66,7 @@ class JobParams(RuledModel):
 
 @dataclass(frozen=True, kw_only=True)
 class MaintenanceJob:
-    """What a run of a job did, or in a dry run would have done.
+    """The result of a run of a job; of a dry run, the result that it would have had.
 
     `users` were purged, or had fines that were waived; `fines` were waived. `totals` has the sums that were waived,
     `skipped` the users who were kept and the fines that stay, by `KeepReason`. Moments are in UTC.
@@ -103,16 +103,16 @@ class MaintenanceJob:
 
 
 def get_job_of_run(connection: Connection, job: UserJob, run_id: str) -> MaintenanceJob | None:
-    """What a run of a job did, if it has."""
+    """Returns the result of a run of a job, None if it has none yet."""
     row = connection.execute(query("users/get_job_of_run"), {"job": job, "run_id": run_id}).mappings().first()
     return MaintenanceJob.from_row(row) if row else None
 
 
 def validate_codes(connection: Connection, user_groups: tuple[str, ...], libraries: tuple[str, ...] = ()) -> None:
-    """Makes sure that the ledger knows what was chosen: a code mistyped would choose nobody, and nobody would notice.
+    """Checks that the ledger has the chosen codes: a mistyped code would select nobody, and nobody would notice.
 
     Raises:
-        BursarError: it does not.
+        BursarError: a code is unknown.
     """
     chosen = {"user_groups": list(user_groups), "libraries": list(libraries)}
     unknown = [f"{row.kind} {row.code}" for row in connection.execute(query("users/find_unknown_codes"), chosen)]
@@ -121,12 +121,12 @@ def validate_codes(connection: Connection, user_groups: tuple[str, ...], librari
 
 
 def next_job(connection: Connection) -> int:
-    """The number of the job that begins."""
+    """Reserves the id of a job and returns it."""
     return int(connection.execute(query("users/reserve_job_id")).scalar_one())
 
 
 def waive(connection: Connection, comment: str) -> None:
-    """Gives up what the fines in the temporary table `judged_fines` owe, save those that have a reason to stay."""
+    """Waives the fines in the temporary table `candidate_fines` that have no reason to stay."""
     waived = connection.execute(query("users/sum_waived_fines")).scalar_one() or []
     settled = {"entry_type": EntryType.WAIVED, "fine_ids": waived, "amount": None, "comment": comment}
     connection.execute(query("ledger/post_settlement"), settled)
@@ -142,7 +142,7 @@ def record(
     as_of: datetime,
     users: Mapping[str | None, int],
 ) -> MaintenanceJob:
-    """Records what a job decided, from `judged_fines` and the numbers of users by reason (None: purged, or waived)."""
+    """Records the result of a job, from `candidate_fines` and the users of each reason (None: purged or waived)."""
     summary = summarize_candidates(connection.execute(query("users/summarize_candidates")), users)
     recorded = connection.execute(
         query("users/insert_job"),

@@ -1,4 +1,4 @@
-"""Purge User Records: users whose date has passed leave, if they owe nothing, or little enough to be waived."""
+"""Purge User Records: deletes users whose date has passed, if they owe nothing, or so little that it is waived."""
 
 import logging
 from datetime import datetime
@@ -43,7 +43,7 @@ class PurgeParams(JobParams):
 def purge_users(
     engine: Engine, choices: PurgeParams, settings: Settings, *, run_id: str, as_of: datetime
 ) -> MaintenanceJob:
-    """Deletes the users that are due, in one transaction; a repeated call finds its result.
+    """Deletes the users that are due, in one transaction; a repeated call returns its result.
 
     While it runs no balance changes. The rules are in include/sql/users/select_candidate_users.sql. `as_of` (aware) is
     the moment whose day counts, by the clock of the institution. A dry run records what it found, and changes nothing

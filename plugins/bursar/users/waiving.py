@@ -1,4 +1,4 @@
-"""Bulk Fine Waiving: small debts are given up, many at once."""
+"""Bulk Fine Waiving: waives many small debts in one job."""
 
 import logging
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ class WaiveParams(JobParams):
     """What a person chose in the form of Bulk Fine Waiving.
 
     `threshold` holds for each currency. Days are days of the institution, the last one included. `fine_ids` is the name
-    of a file below the staging folder, see `fine_ids.listed_file`. A fine has to fit all that was chosen.
+    of a file, see `fine_ids.fine_ids_path`. A fine has to fit all that was chosen.
     """
 
     threshold: Amount
@@ -57,7 +57,7 @@ class WaiveParams(JobParams):
 def waive_fines(
     engine: Engine, choices: WaiveParams, settings: Settings, *, run_id: str, as_of: datetime
 ) -> MaintenanceJob:
-    """Waives the fines that were chosen, in one transaction; a repeated call finds its result.
+    """Waives the fines that were chosen, in one transaction; a repeated call returns its result.
 
     While it runs no balance changes otherwise. The rules are in include/sql/users/select_candidate_fines.sql. A dry run
     evaluates, records what it found, and changes nothing else.

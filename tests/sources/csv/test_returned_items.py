@@ -1,4 +1,4 @@
-"""A credit for a charge that went to a bursar: the library's system has applied it, and the bursar is told in full."""
+"""A credit for a charge that went to a bursar: the library's system has applied it; the bursar receives all of it."""
 
 from pathlib import Path
 from typing import Any

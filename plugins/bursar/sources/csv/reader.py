@@ -106,7 +106,7 @@ def _rows(file: Iterable[str]) -> Iterator[tuple[int, list[str] | str]]:
                 yield line, values
             line = reader.line_num + 1
     except csv.Error as error:
-        # What follows a quotation mark out of place can't be told apart any more.
+        # Behind a misplaced quotation mark, values can't be separated any more.
         yield line, f"not readable as CSV from here on: {error}"
 
 

@@ -1,4 +1,4 @@
-"""The demo's end of term: who may leave, whose small debts are given up, and who has to stay."""
+"""The end of term in the demo: users who have left are deleted, and small debts are waived."""
 
 import json
 from dataclasses import dataclass
@@ -24,16 +24,16 @@ DAGS: dict[UserJob, str] = {Job.PURGE: "bursar_purge_users", Job.WAIVE: "bursar_
 
 
 @dataclass(frozen=True)
-class UserRun:
-    """One run of a job over users, and some of those who stayed, by internal id and reason."""
+class JobRun:
+    """One run of a maintenance job, and the internal ids of kept users by reason."""
 
     state: str
     job: MaintenanceJob
     kept: dict[str, list[int]]
 
 
-def in_debt_at_a_bursar(engine: Engine) -> str:
-    """The primary id of a user who owes at a bursar and, if there is one, at the library too."""
+def find_debtor(engine: Engine) -> str:
+    """Returns the primary id of a user who owes a bursar, preferably the library too."""
     with engine.connect() as connection:
         return str(
             connection.execute(
@@ -45,53 +45,53 @@ def in_debt_at_a_bursar(engine: Engine) -> str:
         )
 
 
-def run_user_jobs(library: Library, engine: Engine) -> list[UserRun]:
-    """Runs one job after the other, as from their forms, and looks up what they did."""
+def run_jobs(library: Library, engine: Engine) -> list[JobRun]:
+    """Runs one job after the other, with the parameters of their forms, and returns the results."""
     client = library.airflow.client
     client.wait_for_dags(DAGS.values())
     done = []
     for job, dag in DAGS.items():
         run = client.trigger(dag, FORMS[job])
-        done.append(_looked_up(engine, job, run, client.wait(dag, run)))
+        done.append(_get_job_run(engine, job, run, client.wait(dag, run)))
     return done
 
 
-def _looked_up(engine: Engine, job: UserJob, run: str, state: str) -> UserRun:
+def _get_job_run(engine: Engine, job: UserJob, run: str, state: str) -> JobRun:
     kept: dict[str, list[int]] = {}
     with engine.connect() as connection:
         done = get_job_of_run(connection, job, run)
         if done is None:
             raise BursarError(f"{job.display_name()} ended as {state} and did nothing.")
-        verdicts = connection.execute(
+        results = connection.execute(
             text(
                 "SELECT DISTINCT reason, user_id FROM maintenance_job_results"
                 " WHERE job_id = :job AND reason IS NOT NULL ORDER BY reason, user_id"
             ),
             {"job": done.id},
         )
-        for row in verdicts:
+        for row in results:
             kept.setdefault(row.reason, []).append(row.user_id)
-    return UserRun(state, done, kept)
+    return JobRun(state, done, kept)
 
 
-def print_user_jobs(out: Console, runs: list[UserRun], reports: Path) -> None:
-    """Prints what the jobs did, and how many stayed."""
+def print_jobs(out: Console, runs: list[JobRun], reports: Path) -> None:
+    """Prints the results of the jobs."""
     for run in runs:
         job = run.job
-        stayed = pluralize(len({user for users in run.kept.values() for user in users}), "user")
+        kept = pluralize(len({user for users in run.kept.values() for user in users}), "user")
         users, waived = (
             pluralize(job.users, "user"),
             f"{pluralize(job.fines, 'fine')} waived ({format_totals(job.net)})",
         )
-        what = f"{users} deleted, {waived}; {stayed} stayed"
+        what = f"{users} deleted, {waived}; {kept} kept"
         if job.job is Job.WAIVE:
-            what = f"{waived} of {users}; fines of {stayed} stayed"
+            what = f"{waived} of {users}; fines of {kept} kept"
         out.print(f"[bold]{job.job.display_name()}:[/] {what}.")
-    out.print(f"Why, reason by reason: {short(reports / 'jobs.txt')}")
+    out.print(f"The reasons: {short(reports / 'jobs.txt')}")
 
 
-def write_user_jobs(out: Console, runs: list[UserRun]) -> None:
-    """Writes what the jobs did, and who stayed and why."""
+def write_jobs(out: Console, runs: list[JobRun]) -> None:
+    """Writes the results of the jobs, and which users were kept and why."""
     for run in runs:
         job = run.job
         out.rule(job.job.display_name(), align="left")
@@ -102,7 +102,7 @@ def write_user_jobs(out: Console, runs: list[UserRun]) -> None:
             else f"fines of {pluralize(job.users, 'user')} waived"
         )
         out.print(f"  {what}; {pluralize(job.fines, 'fine')} waived, {format_totals(job.net)}")
-        table = Table("Stayed, because", box=None, padding=(0, 2))
+        table = Table("Kept because", box=None, padding=(0, 2))
         for heading in ("Users", "Fines", "Net", "Users by internal id"):
             table.add_column(heading, justify="left" if heading.endswith("id") else "right")
         for reason in KeepReason:
@@ -113,8 +113,8 @@ def write_user_jobs(out: Console, runs: list[UserRun]) -> None:
         out.print()
 
 
-def user_job_problems(engine: Engine, runs: list[UserRun]) -> list[str]:
-    """All that is not as it should be, in sentences."""
+def find_job_problems(engine: Engine, runs: list[JobRun]) -> list[str]:
+    """Returns the problems of the jobs, as sentences."""
     problems = [f"{run.job.job.display_name()} ended as {run.state}" for run in runs if run.state != "success"]
     problems += [
         f"{run.job.job.display_name()} did nothing, or kept nobody"
