@@ -22,7 +22,6 @@ LEVELS = (
 """The parts of bursar from the top down. A part imports itself and those of lower levels."""
 SAME_LEVEL = {
     ("__main__", "commands"): "the command line has all commands",
-    ("commands", "__main__"): "the reference of the commands is made from the command line",
     ("plugin", "airflow"): "Airflow loads the listener by the plugin",
     ("commands", "airflow"): "an operator uses the connections and the settings of Airflow",
     ("notifications", "reporting"): "a message describes the report of a run",

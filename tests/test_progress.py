@@ -47,7 +47,7 @@ def test_what_is_quick_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
     assert lines(caplog, 5000, 0.5, 5000) == []
 
 
-def test_a_file_on_its_way_is_told_in_megabytes(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_progress_of_a_file_is_logged_in_megabytes(caplog: pytest.LogCaptureFixture) -> None:
     clock = ticking(6)
     with caplog.at_level("INFO", "bursar.progress"):
         sent = transfer_progress("Sent fines.xml", 1_240_000_000, clock=lambda: next(clock))

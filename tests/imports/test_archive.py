@@ -115,9 +115,9 @@ def warning(inbox: PaymentInbox) -> str:
 def test_what_putting_away_does(any_inbox: PaymentInbox) -> None:
     """The acts at which the next tests stop a worker."""
     applied(any_inbox)
-    death = KillSwitch()
-    assert any_inbox.archive_file("a.xml", death=death) == "processed/a.xml"
-    assert death.acts == ACTS
+    kill_switch = KillSwitch()
+    assert any_inbox.archive_file("a.xml", kill_switch=kill_switch) == "processed/a.xml"
+    assert kill_switch.acts == ACTS
     assert warning(any_inbox) == ""
 
 
@@ -131,7 +131,9 @@ def test_a_late_worker_leaves_a_new_file_of_the_same_name(any_inbox: PaymentInbo
         assert any_inbox.archive_file("a.xml") == "processed/a.xml"
         put_new(any_inbox)
 
-    assert any_inbox.archive_file("a.xml", death=InterruptedFolder(at, after, happens=happens)) == "processed/a.xml"
+    assert (
+        any_inbox.archive_file("a.xml", kill_switch=InterruptedFolder(at, after, happens=happens)) == "processed/a.xml"
+    )
     assert any_inbox.files() == {"a.xml": OTHER, "processed/a.xml": CONTENT}
     assert any_inbox.library.one("SELECT archived_path FROM file_arrivals") == "processed/a.xml"
     assert warning(any_inbox) == ""
@@ -145,18 +147,20 @@ def test_two_workers_that_archive_the_same_file_both_succeed(any_inbox: PaymentI
     def happens() -> None:
         assert any_inbox.archive_file("a.xml") == "processed/a.xml"
 
-    assert any_inbox.archive_file("a.xml", death=InterruptedFolder(at, after, happens=happens)) == "processed/a.xml"
+    assert (
+        any_inbox.archive_file("a.xml", kill_switch=InterruptedFolder(at, after, happens=happens)) == "processed/a.xml"
+    )
     assert any_inbox.files() == {"processed/a.xml": CONTENT}
 
 
 @pytest.mark.parametrize("at", range(MOVE + 1))
 def test_a_file_that_is_replaced_before_the_rename_is_back_under_its_name(any_inbox: PaymentInbox, at: int) -> None:
     applied(any_inbox)
-    death = InterruptedFolder(at, happens=lambda: put_new(any_inbox))
-    assert any_inbox.archive_file("a.xml", death=death) is None
+    kill_switch = InterruptedFolder(at, happens=lambda: put_new(any_inbox))
+    assert any_inbox.archive_file("a.xml", kill_switch=kill_switch) is None
     assert any_inbox.files() == {"a.xml": OTHER}
     moved = at == MOVE
-    assert death.acts.count("move") == (2 if moved else 0)
+    assert kill_switch.acts.count("move") == (2 if moved else 0)
     assert warning(any_inbox).startswith("a.xml in ") == moved
     assert ("has been moved back, and the next run imports it" in warning(any_inbox)) == moved
     any_inbox.look()
@@ -177,7 +181,7 @@ def test_a_file_that_cannot_be_moved_back_is_named(any_inbox: PaymentInbox) -> N
             return result
 
     with pytest.raises(RemoteFolderError, match=r"processed/a\.xml has not been imported.*there already"):
-        any_inbox.archive_file("a.xml", death=Twice(MOVE, happens=lambda: put_new(any_inbox)))
+        any_inbox.archive_file("a.xml", kill_switch=Twice(MOVE, happens=lambda: put_new(any_inbox)))
     assert any_inbox.files() == {"a.xml": b"third", "processed/a.xml": OTHER}
     assert any_inbox.archive_file("a.xml") is None
     assert "processed/a.xml in " in warning(any_inbox)
@@ -190,7 +194,7 @@ def test_a_connection_that_breaks_before_a_file_is_moved_back_is_no_reason_to_go
     applied(inbox)
     faults.drop("rename", skip=1)
     with pytest.raises(RemoteFolderError, match=r"processed/a\.xml has not been imported"):
-        inbox.archive_file("a.xml", death=InterruptedFolder(MOVE, happens=lambda: put_new(inbox)))
+        inbox.archive_file("a.xml", kill_switch=InterruptedFolder(MOVE, happens=lambda: put_new(inbox)))
     assert inbox.files() == {"processed/a.xml": OTHER}
 
 
@@ -199,7 +203,7 @@ def test_the_same_file_in_both_folders_stays_where_the_bursar_put_it(any_inbox: 
     path = applied(any_inbox)
     times = (path.stat().st_mtime,) * 2
     with pytest.raises(KilledError):
-        any_inbox.archive_file("a.xml", death=KillSwitch(MOVE, after=True))
+        any_inbox.archive_file("a.xml", kill_switch=KillSwitch(MOVE, after=True))
     os.utime(any_inbox.put("a.xml", OTHER), times)
     assert any_inbox.archive_file("a.xml") == "processed/a.xml"
     assert any_inbox.files() == {"a.xml": OTHER, "processed/a.xml": CONTENT}
@@ -221,7 +225,7 @@ def test_a_repeated_try_finds_the_file_that_an_earlier_one_moved(any_inbox: Paym
     any_inbox.put("processed/a.xml", b"older")
     applied(any_inbox)
     with pytest.raises(KilledError):
-        any_inbox.archive_file("a.xml", death=KillSwitch(MOVE + 1, after=True))
+        any_inbox.archive_file("a.xml", kill_switch=KillSwitch(MOVE + 1, after=True))
     assert any_inbox.archive_file("a.xml") == "processed/1-a.xml"
 
 
@@ -245,7 +249,7 @@ def test_a_server_that_gives_renamed_files_a_new_time_is_asked_for_the_bytes(
 
     monkeypatch.setattr(SFTPServer, "rename", rename)
     applied(inbox)
-    path = inbox.archive_file("a.xml", death=InterruptedFolder(MOVE, happens=lambda: put_new(inbox, content)))
+    path = inbox.archive_file("a.xml", kill_switch=InterruptedFolder(MOVE, happens=lambda: put_new(inbox, content)))
     assert inbox.files() == {"processed/a.xml" if content == CONTENT else "a.xml": content}
     assert path == ("processed/a.xml" if content == CONTENT else None)
 
@@ -264,7 +268,7 @@ def test_the_marker_of_a_new_file_stays(any_inbox: PaymentInbox) -> None:
             put_new(any_inbox)
             put_new(any_inbox, b"", "a.xml.done")
 
-        any_inbox.archive_file("a.xml", run_id, death=InterruptedFolder(at, happens=happens))
+        any_inbox.archive_file("a.xml", run_id, kill_switch=InterruptedFolder(at, happens=happens))
         files = any_inbox.files()
         assert (files["a.xml"], files["a.xml.done"]) == (OTHER, b""), acts[at]
 
@@ -280,6 +284,6 @@ def test_a_late_worker_records_nothing_for_a_file_that_came_after(inbox: Payment
         put_new(inbox, CONTENT)
         inbox.read("a.xml")
 
-    inbox.archive_file("a.xml", death=InterruptedFolder(len(ACTS) - 1, after=True, happens=happens))
+    inbox.archive_file("a.xml", kill_switch=InterruptedFolder(len(ACTS) - 1, after=True, happens=happens))
     assert inbox.library.one("SELECT archived_at FROM file_arrivals") is None
     assert inbox.bring_in("a.xml") == "processed/a.xml"

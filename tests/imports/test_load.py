@@ -189,9 +189,9 @@ def test_a_repeated_task_stays_with_what_it_read(inbox: PaymentInbox) -> None:
     inbox.put("a.xml", GOOD)
     first = inbox.read("a.xml")
     inbox.put("a.xml", xml(Payment("2", "7"), Payment("3", "7")))
-    death = KillSwitch()
-    assert inbox.read("a.xml", death=death) == first
-    assert death.acts == []
+    kill_switch = KillSwitch()
+    assert inbox.read("a.xml", kill_switch=kill_switch) == first
+    assert kill_switch.acts == []
 
 
 def test_a_file_that_is_gone_is_waited_for(inbox: PaymentInbox) -> None:
@@ -283,11 +283,11 @@ READS = ["files", "read", "files", "commit", "commit"]
 
 
 def test_the_acts_of_a_reading(mailbox: PaymentInbox) -> None:
-    death = KillSwitch()
+    kill_switch = KillSwitch()
     mailbox.put("a.xml", GOOD)
-    with death.at_commits(mailbox.library.ledger):
-        mailbox.read("a.xml", death=death)
-    assert death.acts == READS
+    with kill_switch.at_commits(mailbox.library.ledger):
+        mailbox.read("a.xml", kill_switch=kill_switch)
+    assert kill_switch.acts == READS
 
 
 @pytest.mark.parametrize(("dies_at", "after"), [(3, True), (4, False)])
@@ -295,10 +295,10 @@ def test_a_file_that_can_be_read_once_and_was_lost_is_a_matter_for_a_person(
     mailbox: PaymentInbox, dies_at: int, after: bool
 ) -> None:
     """The worker was killed between its registration and its records."""
-    death = KillSwitch(dies_at, after)
+    kill_switch = KillSwitch(dies_at, after)
     mailbox.put("a.xml", GOOD)
-    with pytest.raises(KilledError), death.at_commits(mailbox.library.ledger):
-        mailbox.read("a.xml", death=death)
+    with pytest.raises(KilledError), kill_switch.at_commits(mailbox.library.ledger):
+        mailbox.read("a.xml", kill_switch=kill_switch)
     for _ in range(2):
         with pytest.raises(
             RemoteFolderError, match=r"a\.xml \(file 1, .* bytes\) is not in .*/in any more.*send the file"
@@ -312,10 +312,10 @@ def test_a_file_that_can_be_read_once_and_was_lost_is_a_matter_for_a_person(
 def test_a_file_that_was_lost_before_the_ledger_knew_it_is_named_too(
     mailbox: PaymentInbox, dies_at: int, after: bool
 ) -> None:
-    death = KillSwitch(dies_at, after)
+    kill_switch = KillSwitch(dies_at, after)
     mailbox.put("a.xml", GOOD)
-    with pytest.raises(KilledError), death.at_commits(mailbox.library.ledger):
-        mailbox.read("a.xml", death=death)
+    with pytest.raises(KilledError), kill_switch.at_commits(mailbox.library.ledger):
+        mailbox.read("a.xml", kill_switch=kill_switch)
     with pytest.raises(
         TransientError, match=r"a\.xml is not in .*has not been loaded.* ask the bursar to send it again"
     ):
@@ -325,9 +325,9 @@ def test_a_file_that_was_lost_before_the_ledger_knew_it_is_named_too(
 def test_a_repeated_try_waits_for_the_worker_that_took_the_file(mailbox: PaymentInbox) -> None:
     """That worker holds the file's row, and has not committed its records yet."""
     mailbox.put("a.xml", GOOD)
-    death = KillSwitch(4)
-    with pytest.raises(KilledError), death.at_commits(mailbox.library.ledger):
-        mailbox.read("a.xml", death=death)
+    kill_switch = KillSwitch(4)
+    with pytest.raises(KilledError), kill_switch.at_commits(mailbox.library.ledger):
+        mailbox.read("a.xml", kill_switch=kill_switch)
     with ThreadPoolExecutor(1) as worker:
         with mailbox.library.ledger.begin() as connection:
             connection.execute(text("SELECT FROM import_files FOR UPDATE"))
@@ -355,7 +355,7 @@ def test_a_file_that_is_taken_away_before_all_of_it_came_is_not_used(inbox: Paym
             path.unlink()
 
     with pytest.raises(TransientError, match=rf"{len(GOOD) - 1} of {len(GOOD)} bytes arrived"):
-        inbox.read("a.xml", death=Shrinking())
+        inbox.read("a.xml", kill_switch=Shrinking())
     assert inbox.library.one("SELECT count(*) FROM import_files") == 0
 
 
@@ -371,8 +371,8 @@ def test_a_worker_whose_file_another_one_has_imported_succeeds(any_inbox: Paymen
     """The other one is of the same run, or of an earlier one, and Airflow gave up on it."""
     any_inbox.put("a.xml", GOOD)
     any_inbox.look()
-    death = InterruptedFolder(at, happens=lambda: any_inbox.bring_in("a.xml", "run 1"))
-    file = any_inbox.read("a.xml", run_id, death=death)
+    kill_switch = InterruptedFolder(at, happens=lambda: any_inbox.bring_in("a.xml", "run 1"))
+    file = any_inbox.read("a.xml", run_id, kill_switch=kill_switch)
     assert (file.id, file.state) == (1, FileState.APPLIED)
     assert any_inbox.archive_file("a.xml", run_id) == "processed/a.xml"
     assert any_inbox.library.one("SELECT count(*) FROM file_arrivals WHERE archived_path = 'processed/a.xml'") == int(
@@ -392,7 +392,7 @@ def test_a_worker_whose_file_another_one_has_refused_says_why(any_inbox: Payment
         any_inbox.archive_file("a.xml", "run 1")
 
     with pytest.raises(InputFileError, match=r"a\.xml:3: the file ends too early"):
-        any_inbox.read("a.xml", run_id, death=InterruptedFolder(at, happens=happens))
+        any_inbox.read("a.xml", run_id, kill_switch=InterruptedFolder(at, happens=happens))
     assert any_inbox.archive_file("a.xml", run_id) == "failed/a.xml"
 
 
@@ -404,7 +404,7 @@ def test_a_late_reader_does_not_take_back_what_the_run_has_read(inbox: PaymentIn
         inbox.put("a.xml", xml(Payment("2", "7")))
         inbox.bring_in("a.xml")
 
-    file = inbox.read("a.xml", death=InterruptedFolder(2, after=True, happens=happens))
+    file = inbox.read("a.xml", kill_switch=InterruptedFolder(2, after=True, happens=happens))
     assert (file.size, file.state) == (len(xml(Payment("2", "7"))), FileState.APPLIED)
     assert inbox.library.one("SELECT archived_path FROM file_arrivals") == "processed/a.xml"
 

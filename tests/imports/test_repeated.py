@@ -32,13 +32,13 @@ DIES_AT = [
 """The number of partitions, and the act; with partitions only the acts of applying, since the others are the same."""
 
 
-def bring_in(inbox: PaymentInbox, run: str, death: KillSwitch | None = None) -> None:
+def bring_in(inbox: PaymentInbox, run: str, kill_switch: KillSwitch | None = None) -> None:
     """Runs the tasks of a file."""
-    death = death or KillSwitch()
-    with death.at_commits(inbox.library.ledger):
-        file = inbox.read("a.xml", run, death)
+    kill_switch = kill_switch or KillSwitch()
+    with kill_switch.at_commits(inbox.library.ledger):
+        file = inbox.read("a.xml", run, kill_switch)
         apply_payments(inbox.library.ledger, file.id, run_id=run)
-        inbox.archive_file("a.xml", run, death)
+        inbox.archive_file("a.xml", run, kill_switch)
 
 
 def paid_once(inbox: PaymentInbox, fines: list[int]) -> bool:
@@ -63,9 +63,9 @@ def fines(inbox: PaymentInbox, office: FakeBursar) -> list[int]:
 
 def test_the_acts_of_an_import(inbox: PaymentInbox, fines: list[int], partition_count: int) -> None:
     """The list of the acts at which the next test kills it."""
-    death = KillSwitch()
-    bring_in(inbox, "run 1", death)
-    assert death.acts == LOADING + APPLYING[partition_count] + ARCHIVING
+    kill_switch = KillSwitch()
+    bring_in(inbox, "run 1", kill_switch)
+    assert kill_switch.acts == LOADING + APPLYING[partition_count] + ARCHIVING
     assert paid_once(inbox, fines)
 
 

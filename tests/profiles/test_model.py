@@ -220,7 +220,7 @@ alerts:
 """
 
 
-def test_a_profile_says_who_is_told_and_what_is_watched(changed: Changed) -> None:
+def test_a_profile_names_recipients_and_alerts(changed: Changed) -> None:
     profile = changed("import:\n", f"{OVERSIGHT.lstrip()}import:\n")
 
     assert profile.notifications.completed_with_warnings == ("fines@library.edu", "chat:library_slack")

@@ -113,7 +113,7 @@ def test_a_failed_export_sent_nothing_and_says_what_waits(office: FakeBursar) ->
     assert list(report.task_timings) == ["upload_file"]
 
 
-def test_a_stage_that_was_killed_is_told(office: FakeBursar) -> None:
+def test_a_killed_task_is_reported(office: FakeBursar) -> None:
     office.library.fine()
 
     report = export_of(office, office.export(close=False), "close_fines")
@@ -316,7 +316,7 @@ def test_a_dry_run_reports_what_would_go(office: FakeBursar) -> None:
     assert f"`bin/bursar batches build-file {dry.id}`" in report.messages[0]
 
 
-def test_a_run_that_a_person_ended_is_told_from_one_that_skips_by_itself(library: Library) -> None:
+def test_a_run_that_a_person_ended_differs_from_one_that_skips_tasks(library: Library) -> None:
     """Airflow skips what is left of a run that is marked as failed, and forgets the mark."""
     ledger = library.ledger
     with record_task(ledger, "build_file", job=Job.EXPORT, profile="STUDENTS", run_id="run"):

@@ -56,7 +56,7 @@ def test_nobody_due_is_nothing_to_do(library: Library) -> None:
     ).outcome is (RunOutcome.NOTHING_TO_DO)
 
 
-def test_a_failure_before_anything_was_done_is_told(library: Library) -> None:
+def test_a_failure_before_any_change_is_reported(library: Library) -> None:
     report = build_maintenance_report(
         Job.WAIVE, library.ledger, None, run_id="run", started_at=NOW, failed=["waive_fines"]
     )

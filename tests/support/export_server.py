@@ -33,9 +33,11 @@ class ExportServer:
                 client = paramiko.SFTPClient.from_transport(transport)
                 assert client
                 server = f"sftp://{self.host}"
-                death = KillSwitch(dies_at, after_the_call)
-                self.opened.append(death)
-                yield KillableFolder.of(SftpFolder(client, server, found.output_file_path, may_create=True), death)
+                kill_switch = KillSwitch(dies_at, after_the_call)
+                self.opened.append(kill_switch)
+                yield KillableFolder.of(
+                    SftpFolder(client, server, found.output_file_path, may_create=True), kill_switch
+                )
             finally:
                 transport.close()
 

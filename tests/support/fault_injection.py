@@ -69,16 +69,16 @@ class InterruptedFolder(KillSwitch):
 class KillableFolder:
     """A remote folder each of whose calls is an act of its user."""
 
-    def __init__(self, folder: RemoteFolder, death: KillSwitch) -> None:
+    def __init__(self, folder: RemoteFolder, kill_switch: KillSwitch) -> None:
         self._folder = folder
-        self._death = death
+        self._kill_switch = kill_switch
 
     def __getattr__(self, name: str) -> Any:
         wanted = getattr(self._folder, name)
         if not callable(wanted):
             return wanted
-        return lambda *given, **named: self._death.act(name, partial(wanted, *given, **named))
+        return lambda *given, **named: self._kill_switch.act(name, partial(wanted, *given, **named))
 
     @classmethod
-    def of(cls, folder: RemoteFolder, death: KillSwitch) -> RemoteFolder:
-        return cast("RemoteFolder", cls(folder, death))
+    def of(cls, folder: RemoteFolder, kill_switch: KillSwitch) -> RemoteFolder:
+        return cast("RemoteFolder", cls(folder, kill_switch))
