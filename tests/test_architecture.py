@@ -29,6 +29,7 @@ SAME_LEVEL = {
     ("users", "sources"): "a file of fine ids is rejected with the errors of its rows, like a CSV file",
     ("layouts", "ledger"): "a layout renders and checks a batch",
     ("moments", "errors"): "a text that is not a moment is a BursarError",
+    ("money", "errors"): "an amount that is not allowed is a BursarError",
     ("progress", "money"): "the log has counts with their plurals",
     ("work_dir", "money"): "the log has counts with their plurals",
     ("work_dir", "errors"): "a full disk is a TransientError",

@@ -23,8 +23,8 @@ from tests.support.fault_injection import KillableFolder, KillSwitch
 from tests.support.fixtures import Library, make_profile
 from tests.support.servers import RemoteServer
 
-OF_THE_FILES = {"import_files", "file_arrivals", "observed_files"}
-"""The tables that only tell of files: who looked, what came, why it was refused."""
+FILE_TABLES = {"import_files", "file_arrivals", "observed_files"}
+"""The tables of files: what was observed, what arrived, why it was rejected."""
 
 
 def xml(*payments: Payment) -> bytes:
@@ -64,35 +64,35 @@ class PaymentInbox:
         self.profile = self.profile.model_copy(update={"import_": section_})
 
     def put(self, name: str, content: bytes) -> Path:
-        """A file of the bursar's, as its own machine writes it."""
+        """Writes a file into the folder, as the bursar does."""
         path = self.disk / name
         path.write_bytes(content)
         return path
 
     def look(self) -> list[str]:
-        """One look of the sensor: the names of the files that are ready."""
+        """Returns the names of the files that are ready, as the sensor finds them."""
         with self.folder() as folder:
             return select_ready_files(self.library.ledger, self.profile, folder.files())
 
-    def read(self, name: str, run_id: str = "run 1", death: KillSwitch | None = None) -> ImportFile:
-        with self.folder(death) as folder:
+    def read(self, name: str, run_id: str = "run 1", kill_switch: KillSwitch | None = None) -> ImportFile:
+        with self.folder(kill_switch) as folder:
             return load_file(
                 self.library.ledger, self.profile, name, run_id=run_id, folder=folder, work_dir=self.staging
             )
 
-    def archive_file(self, name: str, run_id: str = "run 1", death: KillSwitch | None = None) -> str | None:
-        with self.folder(death) as folder:
+    def archive_file(self, name: str, run_id: str = "run 1", kill_switch: KillSwitch | None = None) -> str | None:
+        with self.folder(kill_switch) as folder:
             return archive_file(self.library.ledger, self.profile, name, run_id=run_id, folder=folder)
 
     def bring_in(self, name: str, run_id: str = "run 1") -> str | None:
-        """All steps of a file; where it lies afterwards."""
+        """Imports a file; returns its archived path."""
         apply_payments(self.library.ledger, self.read(name, run_id).id, run_id=run_id)
         return self.archive_file(name, run_id)
 
     @contextmanager
-    def folder(self, death: KillSwitch | None = None) -> Iterator[RemoteFolder]:
+    def folder(self, kill_switch: KillSwitch | None = None) -> Iterator[RemoteFolder]:
         with self.remote.open("in") as folder:
-            yield KillableFolder.of(folder, death) if death else folder
+            yield KillableFolder.of(folder, kill_switch) if kill_switch else folder
 
     def files(self) -> dict[str, bytes]:
         """All files in the folder and below, by their paths from there."""
@@ -103,7 +103,7 @@ class PaymentInbox:
         }
 
     def everything(self) -> dict[str, list[str]]:
-        """Returns every row of the ledger as text, except those about files."""
+        """Returns every row of the ledger as text, except those of files."""
         with self.library.ledger.connect() as connection:
             tables = connection.scalars(
                 text("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'")
@@ -111,11 +111,11 @@ class PaymentInbox:
             return {
                 table: list(connection.scalars(text(f"SELECT t::text FROM {table} AS t ORDER BY 1")))
                 for table in tables
-                if table not in OF_THE_FILES
+                if table not in FILE_TABLES
             }
 
     def seen_since(self, moment: datetime | str) -> None:
-        """Makes the sensor believe that it saw all files as they are at a moment."""
+        """Sets the moment since which all observed files have not changed."""
         with self.library.ledger.begin() as connection:
             connection.execute(
                 text("UPDATE observed_files SET unchanged_since = CAST(:moment AS timestamptz)"), {"moment": moment}
@@ -124,7 +124,7 @@ class PaymentInbox:
 
 @pytest.fixture
 def office(library: Library) -> FakeBursar:
-    """A bursar's office that has received fines."""
+    """A bursar that can receive fines."""
     return FakeBursar(library)
 
 
