@@ -15,7 +15,8 @@ from bench.profile import AS_OF, PROFILE, SETTINGS
 from bench.rounds import Bench
 from bursar.db.engine import ledger_engine
 from bursar.db.queries import query
-from bursar.exports.close import close_fines, release_batch
+from bursar.exports.close import close_fines
+from bursar.exports.recover import release_batch
 from bursar.exports.selection import preview, select_fines
 from bursar.imports.apply import apply_payments
 from bursar.ledger.batches import Batch

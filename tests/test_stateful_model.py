@@ -20,7 +20,8 @@ from hypothesis.stateful import (
 from sqlalchemy import Engine, text
 
 from bursar.errors import LedgerError
-from bursar.exports.close import close_fines, release_batch
+from bursar.exports.close import close_fines
+from bursar.exports.recover import release_batch
 from bursar.ledger import desk
 from bursar.users.deletion import delete_user
 from bursar.users.purging import PurgeParams, purge_users

@@ -17,7 +17,7 @@ from bursar.airflow.run_params import ExportParams
 from bursar.errors import BatchError
 from bursar.exports import approval
 from bursar.exports.approval import ApprovalAnswer
-from bursar.exports.close import record_answer
+from bursar.exports.recover import record_answer
 from bursar.exports.selection import select_fines
 from bursar.profiles import Profile
 from demo.mail import mail_server, mails

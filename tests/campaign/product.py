@@ -12,7 +12,7 @@ import bursar.remote_files.base
 import bursar.remote_files.ftp
 import bursar.remote_files.sftp
 from bursar import work_dir
-from bursar.exports import close, upload
+from bursar.exports import recover, upload
 from bursar.ledger.batches import get_unfinished_batches
 
 SERVER_SECONDS = 2
@@ -58,4 +58,4 @@ def confirm_delivered(engine: Engine, batch_id: int) -> None:
 
 def release(engine: Engine, batch_id: int) -> None:
     """Confirms, as a person, that the bursar has not received the file of a batch, and releases it."""
-    close.release_batch(engine, batch_id, confirmed_not_received=True)
+    recover.release_batch(engine, batch_id, confirmed_not_received=True)

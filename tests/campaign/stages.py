@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from bursar.airflow.connections import ledger_url, open_folder
 from bursar.db.engine import ledger_engine
 from bursar.errors import InputFileError
-from bursar.exports import build, close, resend, selection, upload
+from bursar.exports import build, close, recover, resend, selection, upload
 from bursar.imports import apply, archive, detect, load, rejects
 from bursar.ledger.batches import Batch, BatchState
 from bursar.profiles import Profile, Settings
@@ -40,7 +40,7 @@ class Stages:
 
     def recover(self, run_id: str) -> list[int]:
         """Recovers the batches that earlier runs have left; returns their ids."""
-        ended = close.recover_unfinished_batches(
+        ended = recover.recover_unfinished_batches(
             _engine(),
             self.profile.code,
             run_id=run_id,

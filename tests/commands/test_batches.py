@@ -49,6 +49,15 @@ def test_an_unclear_batch_says_what_to_do_and_is_confirmed(library: Library) -> 
     assert f"Confirmed by: {getuser()}" in " ".join(run("batches", "show", str(batch.id)).split())
 
 
+def test_a_batch_that_can_not_be_confirmed_is_refused_before_the_question(library: Library) -> None:
+    library.fine()
+    batch = select(library)
+    assert "its upload has not begun" in run("batches", "confirm-delivered", str(batch.id), exit_code=1)
+    assert "There is no batch 99." in run("batches", "confirm-delivered", "99", exit_code=1)
+    closed = FakeBursar(library).export()
+    assert "nothing left to confirm" in run("batches", "confirm-delivered", str(closed), exit_code=1)
+
+
 def add_resend(library: Library, owned_ledger: Engine) -> int:
     """Exports a batch and records that a librarian has had its file resent; returns the batch's number."""
     batch = FakeBursar(library).export()

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from bursar.db.engine import grant, ledger_engine, migrate
-from bursar.exports.close import close_fines, release_batch
+from bursar.exports.close import close_fines
+from bursar.exports.recover import release_batch
 from bursar.ledger.batches import BatchState, get_unfinished_batches
 from demo.postgres import DAGS_ROLE, LEDGER_OWNER, Postgres, program_folder
 

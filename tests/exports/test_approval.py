@@ -11,7 +11,7 @@ from sqlalchemy import text
 from bursar.errors import BatchError
 from bursar.exports import approval
 from bursar.exports.approval import ApprovalAnswer
-from bursar.exports.close import record_answer, recover_unfinished_batches
+from bursar.exports.recover import record_answer, recover_unfinished_batches
 from bursar.exports.selection import select_fines
 from bursar.exports.upload import upload_file
 from bursar.ledger.batches import Batch, BatchState

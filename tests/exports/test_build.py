@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 
 from bursar.errors import BatchError
 from bursar.exports.build import ExportFile, build_file
-from bursar.exports.close import release_batch
+from bursar.exports.recover import release_batch
 from bursar.exports.selection import select_fines
 from bursar.layouts.alma_xml.check import check_file
 from bursar.layouts.alma_xml.namespace import NAMESPACE, XSD

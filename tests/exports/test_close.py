@@ -12,7 +12,8 @@ from sqlalchemy import Engine, text
 
 from bursar.errors import BatchError, TransientError
 from bursar.exports import close
-from bursar.exports.close import close_fines, recover_unfinished_batches, release_batch
+from bursar.exports.close import close_fines
+from bursar.exports.recover import recover_unfinished_batches, release_batch
 from bursar.exports.selection import select_fines
 from bursar.exports.upload import upload_file
 from bursar.ledger.batches import Batch, BatchState
@@ -157,6 +158,13 @@ def test_a_release_waits_for_a_partition_of_a_worker_that_is_gone(
             releasing.result()
     close_fines(library.ledger, found.id)
     assert exported_once(library, found)
+
+
+def test_a_released_batch_has_nothing_left_to_close(library: Library) -> None:
+    found = selected(library)
+    release_batch(library.ledger, found.id)
+    with pytest.raises(BatchError, match="has been released: its fines are open, and the next export selects them"):
+        close_fines(library.ledger, found.id)
 
 
 @pytest.mark.parametrize("dies_at", [None, 0, 1, 3])

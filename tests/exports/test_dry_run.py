@@ -7,7 +7,8 @@ from sqlalchemy.exc import IntegrityError
 
 from bursar.errors import BatchError
 from bursar.exports.build import build_file
-from bursar.exports.close import close_fines, recover_unfinished_batches, release_batch
+from bursar.exports.close import close_fines
+from bursar.exports.recover import recover_unfinished_batches, release_batch
 from bursar.exports.selection import select_fines
 from bursar.exports.upload import upload_file
 from bursar.ledger.batches import Batch, BatchState

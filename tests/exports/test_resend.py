@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from bursar.errors import BatchError, RemoteFolderError
-from bursar.exports.close import clear_work_dirs, close_fines
+from bursar.exports.close import close_fines
+from bursar.exports.recover import clear_work_dirs
 from bursar.exports.resend import resend_batch
 from bursar.exports.selection import select_fines
 from bursar.exports.upload import upload_file

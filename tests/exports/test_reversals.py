@@ -13,7 +13,8 @@ from lxml import etree
 from sqlalchemy import text
 
 from bursar.exports.build import build_file
-from bursar.exports.close import close_fines, release_batch
+from bursar.exports.close import close_fines
+from bursar.exports.recover import release_batch
 from bursar.exports.selection import preview, select_fines
 from bursar.layouts.alma_xml.namespace import NAMESPACE
 from bursar.ledger import desk

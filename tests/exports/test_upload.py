@@ -9,7 +9,8 @@ from sqlalchemy import Engine, text
 from bursar import progress
 from bursar.errors import BatchError, RemoteFolderError, TransientError
 from bursar.exports.build import build_file
-from bursar.exports.close import close_fines, recover_unfinished_batches
+from bursar.exports.close import close_fines
+from bursar.exports.recover import recover_unfinished_batches
 from bursar.exports.selection import select_fines
 from bursar.exports.upload import upload_file
 from bursar.ledger.batches import Batch, BatchState, get_batch

@@ -13,7 +13,8 @@ from asyncssh import SFTPServer
 from bursar.errors import BatchError, BursarError, TransientError, UnclearDeliveryError
 from bursar.exports import upload_attempts, upload_lock
 from bursar.exports.build import build_file
-from bursar.exports.close import close_fines, recover_unfinished_batches, release_batch
+from bursar.exports.close import close_fines
+from bursar.exports.recover import recover_unfinished_batches, release_batch
 from bursar.exports.resend import resend_batch
 from bursar.exports.selection import select_fines
 from bursar.exports.upload import confirm_delivered, upload_file

@@ -18,7 +18,8 @@ from hypothesis.stateful import (
 from sqlalchemy import Engine, text
 
 from bursar.errors import LedgerError
-from bursar.exports.close import close_fines, release_batch
+from bursar.exports.close import close_fines
+from bursar.exports.recover import release_batch
 from bursar.ledger import desk
 from tests.support.fake_bursar import FakeBursar, Payment
 from tests.support.fixtures import Library, empty

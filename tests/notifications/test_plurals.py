@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bursar.airflow.dag_docs import export_docs, import_docs
-from bursar.exports.close import release_batch
+from bursar.exports.recover import release_batch
 from bursar.exports.selection import select_fines
 from bursar.imports.rejects import save_rejects
 from bursar.ledger.jobs import Job

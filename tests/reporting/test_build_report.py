@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bursar.errors import RemoteFolderError
-from bursar.exports.close import release_batch
+from bursar.exports.recover import release_batch
 from bursar.exports.selection import select_fines
 from bursar.ledger import desk
 from bursar.ledger.jobs import Job

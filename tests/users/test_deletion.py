@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from bursar.errors import BatchError, LedgerError
 from bursar.exports.build import build_file
-from bursar.exports.close import clear_work_dirs
+from bursar.exports.recover import clear_work_dirs
 from bursar.ledger import desk
 from bursar.sources.csv import load as csv_load
 from bursar.users import deletion

@@ -11,7 +11,7 @@ from bursar.airflow.connections import ledger_url
 from bursar.airflow.notifier import run_url, send
 from bursar.db.engine import ledger_engine
 from bursar.errors import BatchError
-from bursar.exports import approval, close
+from bursar.exports import approval, recover
 from bursar.exports.approval import ApprovalAnswer
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.ledger.jobs import Job
@@ -61,7 +61,7 @@ class ExportApprovalOperator(ApprovalOperator):
             log.info("Batch %s (%s) %s.", batch.id, batch.state, "is approved" if found else "needs no approval")
             return
         if found.answer:
-            close.record_answer(engine, batch.id, found.answer, by=found.answered_by)
+            recover.record_answer(engine, batch.id, found.answer, by=found.answered_by)
             raise BatchError(
                 f"Batch {batch.id} has been {found.answer}, and its fines are open. Trigger the DAG again."
             )
@@ -89,7 +89,7 @@ class ExportApprovalOperator(ApprovalOperator):
         batch, engine = self._get_batch(context), ledger_engine(ledger_url())
         with record_task(engine, self.task_id, job=Job.EXPORT, profile=batch.profile, run_id=batch.run_id):
             if event.get("error_type") == "timeout":
-                close.record_answer(engine, batch.id, ApprovalAnswer.UNANSWERED, by=None)
+                recover.record_answer(engine, batch.id, ApprovalAnswer.UNANSWERED, by=None)
                 raise BatchError(
                     f"Nobody answered the request to approve batch {batch.id} within "
                     f"{pluralize(self.profile.export.approval.timeout_hours, 'hour')}. Nothing was uploaded. The batch "
@@ -99,7 +99,7 @@ class ExportApprovalOperator(ApprovalOperator):
         answer = event.get("chosen_options")
         if answer in ([self.APPROVE], [self.REJECT]):
             user = event["responded_by_user"]
-            close.record_answer(
+            recover.record_answer(
                 engine,
                 batch.id,
                 ApprovalAnswer.APPROVED if answer == [self.APPROVE] else ApprovalAnswer.REFUSED,

@@ -18,7 +18,7 @@ from bursar.airflow.report_task import report_task
 from bursar.airflow.run_params import ExportParams, export_params, parse_params
 from bursar.airflow.task_summaries import BuiltFile, ClosedBatch, RecoveredBatch, SelectedBatch, UploadedFile
 from bursar.db.engine import ledger_engine
-from bursar.exports import approval, build, close, selection, upload
+from bursar.exports import approval, build, close, recover, selection, upload
 from bursar.exports.resend import get_resendable_batch, resend_batch
 from bursar.ledger.batches import Batch, BatchState
 from bursar.ledger.jobs import Job
@@ -114,7 +114,7 @@ def recover_unfinished_batches(run: ExportRun) -> list[RecoveredBatch]:
     if run.params.resend_batch or run.params.dry_run:
         log.info("This run does not recover batches of earlier runs.")
         return []
-    recovered = close.recover_unfinished_batches(
+    recovered = recover.recover_unfinished_batches(
         run.engine,
         run.profile.code,
         run_id=run.run_id,

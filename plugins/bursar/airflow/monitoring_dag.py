@@ -10,7 +10,7 @@ from bursar.airflow.connections import ledger_url
 from bursar.airflow.notifier import run_url, send
 from bursar.airflow.task_summaries import ActiveAlert
 from bursar.db.engine import ledger_engine
-from bursar.exports.close import clear_work_dirs
+from bursar.exports.recover import clear_work_dirs
 from bursar.notifications.alerts import find_alerts
 from bursar.notifications.messages import alert_message
 from bursar.profiles import INCLUDE, Problem, Profile, load_profiles, load_settings

@@ -11,7 +11,7 @@ from bursar.airflow.payment_file_trigger import PaymentFileTrigger, WaitResult
 from bursar.airflow.report_task import record_task_of_run
 from bursar.db.engine import ledger_engine
 from bursar.errors import BursarError, TransientError
-from bursar.exports.close import clear_work_dirs
+from bursar.exports.recover import clear_work_dirs
 from bursar.ledger.jobs import Job
 from bursar.money import pluralize
 from bursar.profiles import INCLUDE, Profile, load_settings

@@ -23,7 +23,7 @@ from bursar.commands.output import (
     print_totals,
 )
 from bursar.db.queries import query
-from bursar.exports import close, upload
+from bursar.exports import recover, upload
 from bursar.exports.build import build_file
 from bursar.exports.skip_reason import SkipReason
 from bursar.exports.upload_attempts import unclear_delivery
@@ -163,16 +163,21 @@ def build_file_of_batch(batch: int, into: Path) -> None:
 )
 def release_batch(batch: int, confirm_not_received: bool) -> None:  # noqa: FBT001  click passes flags by name
     """Release a batch that was not delivered. Its fines are open again, and the next export selects them."""
-    released = close.release_batch(get_engine(), batch, confirmed_not_received=confirm_not_received)
+    released = recover.release_batch(get_engine(), batch, confirmed_not_received=confirm_not_received)
     click.echo(f"Batch {released.id} has been released. Open again: {pluralize(released.fines, 'fine')}.")
 
 
 @batches.command("confirm-delivered")
 @click.argument("batch", type=int)
-@click.confirmation_option(prompt="Has the bursar confirmed that the whole file has arrived?")
-def confirm_delivered(batch: int) -> None:
+@click.option("--yes", is_flag=True, help="Confirm without being asked.")
+def confirm_delivered(batch: int, yes: bool) -> None:  # noqa: FBT001  click passes flags by name
     """Record, with your login, that the bursar has received the file of an unclear batch."""
-    confirmed = upload.confirm_delivered(get_engine(), batch, by=getuser())
+    engine = get_engine()
+    with engine.connect() as connection:
+        upload.check_confirmable(get_batch(connection, batch))
+    if not yes:
+        click.confirm("Has the bursar confirmed that the whole file has arrived?", abort=True)
+    confirmed = upload.confirm_delivered(engine, batch, by=getuser())
     click.echo(
         f"Batch {confirmed.id} is {confirmed.state}. The next export run of the profile closes its fines; clearing the "
         "task upload_file of its run closes them immediately."

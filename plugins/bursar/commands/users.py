@@ -3,7 +3,7 @@
 import click
 
 from bursar.commands.context import get_engine, get_settings
-from bursar.exports.close import clear_work_dirs
+from bursar.exports.recover import clear_work_dirs
 from bursar.users import deletion
 
 

@@ -14,7 +14,7 @@ from bursar.errors import BatchError, BursarError
 from bursar.exports.build import ExportFile, build_file
 from bursar.exports.upload_attempts import Upload, check_not_unclear, resume_upload
 from bursar.exports.upload_lock import UploadLock, upload_lock
-from bursar.ledger.batches import Batch, get_batch
+from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.ledger.deliveries import advance_delivery, request_delivery
 from bursar.remote_files.base import RemoteFolder
 from bursar.work_dir import batch_folder, hold_folder, remove_folder
@@ -65,22 +65,30 @@ def confirm_delivered(engine: Engine, batch_id: int, *, by: str) -> Batch:
     The next run of the export, or the upload task of the batch's own run, then closes its fines.
 
     Raises:
-        BatchError: the upload was never begun, or has ended already.
+        BatchError: the upload has not begun, or the batch is closed or released.
         TransientError: a worker is delivering the batch at this moment.
     """
     with upload_lock(engine, batch_id), engine.begin() as connection:
         found = get_batch(connection, batch_id, lock=True)
+        check_confirmable(found)
         if found.was_delivered:
             return found
-        if not found.state.may_be_delivered:
-            raise BatchError(
-                f"Batch {batch_id} is {found.state}: its upload was never begun, so the bursar can't have it."
-            )
         delivery = request_delivery(connection, batch_id, "first", found.run_id)
         advance_delivery(connection, delivery, "delivered", after=delivery.state, confirmed_by=by)
         confirmed = get_batch(connection, batch_id)
     log.info("Batch %s has been delivered, as %s confirms.", batch_id, by)
     return confirmed
+
+
+def check_confirmable(batch: Batch) -> None:
+    """Raises a BatchError if there is no delivery of the batch that a person could confirm."""
+    if batch.state is BatchState.CLOSED:
+        raise BatchError(
+            f"Batch {batch.id} is CLOSED: the bursar has its file, and its fines are exported. There is nothing "
+            "left to confirm."
+        )
+    if not batch.state.may_be_delivered:
+        raise BatchError(f"Batch {batch.id} is {batch.state}: its upload has not begun, so the bursar can't have it.")
 
 
 def _upload(engine: Engine, found: Batch, document: ExportFile, open_folder: OpenFolder, lock: UploadLock) -> None:

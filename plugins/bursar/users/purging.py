@@ -10,7 +10,7 @@ from pydantic import Field
 from sqlalchemy import Engine
 
 from bursar.db.queries import query
-from bursar.exports.close import clear_work_dirs
+from bursar.exports.recover import clear_work_dirs
 from bursar.ledger.jobs import Job
 from bursar.money import pluralize
 from bursar.profiles import Settings

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import Row, text
 
 from bursar.errors import LedgerError
-from bursar.exports.close import close_fines, release_batch
+from bursar.exports.close import close_fines
+from bursar.exports.recover import release_batch
 from bursar.ledger import desk
 from bursar.sources.csv.load import LoadResult, load
 from tests.support.fake_bursar import FakeBursar, Payment
