@@ -17,7 +17,8 @@ LEVELS = (
     {"exports", "imports", "sources", "users"},
     {"layouts", "remote_files", "ledger"},
     {"db", "profiles"},
-    {"described_enum", "errors", "moments", "money", "progress", "work_dir"},
+    {"described_enum", "moments", "money", "progress", "work_dir"},
+    {"errors"},
 )
 """The parts of bursar from the top down. A part imports itself and those of lower levels."""
 SAME_LEVEL = {
@@ -28,11 +29,8 @@ SAME_LEVEL = {
     ("users", "exports"): "a purge removes the files that name the users",
     ("users", "sources"): "a file of fine ids is rejected with the errors of its rows, like a CSV file",
     ("layouts", "ledger"): "a layout renders and checks a batch",
-    ("moments", "errors"): "a text that is not a moment is a BursarError",
-    ("money", "errors"): "an amount that is not allowed is a BursarError",
     ("progress", "money"): "the log has counts with their plurals",
     ("work_dir", "money"): "the log has counts with their plurals",
-    ("work_dir", "errors"): "a full disk is a TransientError",
 }
 """The imports within a level, from part to part, each with its reason."""
 KNOW_AIRFLOW = ("bursar/airflow/", "bursar/web/", "bursar/plugin.py")
