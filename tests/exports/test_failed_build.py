@@ -90,7 +90,7 @@ def test_a_file_that_the_check_refuses_ends_the_build_at_once(
     with owned_ledger.begin() as connection:
         connection.execute(text("UPDATE batch_lines SET currency = '<!--' WHERE number = 1"))
     begun = time.monotonic()
-    with pytest.raises(BatchError, match="was not sent: it holds a comment"):
+    with pytest.raises(BatchError, match="was not sent: it has a comment"):
         build_file(library.ledger, large.id, tmp_path)
     assert time.monotonic() - begun < 1
     assert not files(tmp_path)

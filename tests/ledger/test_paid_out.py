@@ -533,7 +533,7 @@ def test_paid_out_never_exceeds_paid_in_whatever_the_desk_does(
     run_state_machine_as_test(
         type(machine.__name__, (machine,), engines),
         settings=settings(
-            max_examples=40,
+            max_examples=25,
             stateful_step_count=30,
             deadline=None,
             derandomize=True,

@@ -114,7 +114,7 @@ def test_alerts(office: FakeBursar) -> None:
 
 def test_the_documentation_of_dags() -> None:
     texts = "".join(document(profile_of_ones(), make_settings()) for document in (export_docs, import_docs))
-    for text in ("| 1 day |", "unanswered for 1 hour,", "stayed the same for 1 second |", "| 1 minute; a run"):
+    for text in ("| 1 day |", "1 hour, nothing is uploaded", "for 1 second |", "| 1 minute; a run"):
         assert text in texts
     assert find_wrong_plurals(texts) == []
 

@@ -175,7 +175,7 @@ def test_an_export_beyond_its_limits_waits_for_a_person(library: Library, engine
     report = get_report(engine, runs["REJECTED"])
     assert (report.outcome, report.fines) == ("completed with warnings", 0)
     assert "was refused by admin: nothing of it was sent, and its fines are open again" in report.messages[0]
-    assert client.task_states("bursar_export__REFUSED", runs["REJECTED"])["upload_file"] == "skipped"
+    assert client.task_states("bursar_export__REJECTED", runs["REJECTED"])["upload_file"] == "skipped"
 
     # Without an answer the same holds, but the run fails.
     assert ended("UNANSWERED") == "failed"

@@ -176,7 +176,7 @@ def test_a_manual_run_follows_its_parameters(library: Library, engine: Engine, d
     assert notes[plain] == "Outcome: **completed, 1 fine of 1 user exported, 10.00 USD**"
     tasks = ("select_fines", "build_file", "upload_file", "close_fines")
     steps = dict.fromkeys(line.split()[0] for task in tasks for line in log(library, dag, plain, task))
-    assert list(steps) == ["Selecting", "Freezing", "As", "Left", "Built", "Sending", "Delivered", "Closing", "Closed"]
+    assert " ".join(steps) == "Selecting Freezing As Skipped: Built Sending Delivered Closing Closed"
 
 
 @pytest.mark.parametrize("conf", [{"dry_run": "maybe"}, {"resend_batch": "seven"}, {"as_of": "yesterday"}])

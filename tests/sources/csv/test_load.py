@@ -251,7 +251,7 @@ def test_users_and_their_fines_come_in_together_and_empty_files_are_no_error(lib
 
 
 def test_the_example_in_the_documentation_can_be_loaded(library: LibrarySystem) -> None:
-    documentation = (Path(__file__).parents[3] / "docs" / "csv.md").read_text(encoding="utf-8")
+    documentation = (Path(__file__).parents[3] / "docs" / "reference" / "csv.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```csv\n(.*?)```", documentation, re.DOTALL)
     path = library.folder / "example.csv"
     path.write_text(example, encoding="utf-8")

@@ -130,6 +130,6 @@ def test_a_file_that_is_not_there_is_refused(path: Path) -> None:
 
 @pytest.mark.parametrize("layout", [GROUPS, LIBRARIES, USERS, FINES], ids=lambda layout: layout.name)
 def test_every_column_is_documented_below_its_file(layout: CsvTable) -> None:
-    documentation = (Path(__file__).parents[3] / "docs" / "csv.md").read_text(encoding="utf-8")
+    documentation = (Path(__file__).parents[3] / "docs" / "reference" / "csv.md").read_text(encoding="utf-8")
     [section] = [part for part in documentation.split("\n## ") if f"{layout.name}.csv" in part.splitlines()[0]]
     assert [column for column in layout.required + layout.optional if f"`{column}`" not in section] == []
