@@ -1,2 +1,2 @@
--- Updates the statistics of the planner. Autovacuum would do so only minutes later.
+-- Updates the planner's statistics. Autovacuum would do so only minutes later.
 ANALYZE users, identifiers, items, fines, journal_entries

@@ -1,5 +1,5 @@
--- Drops the foreign keys between the tables until `restore_references` checks all rows together. Row by row, the checks
--- would take longer than everything else. The tables stay locked until then.
+-- Drops the foreign keys between the tables until `restore_references` checks all rows together, since the check row by
+-- row takes longer than the load itself. The tables stay locked until then.
 DO $$
 DECLARE
     reference record;

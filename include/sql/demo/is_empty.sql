@@ -1,4 +1,4 @@
--- Whether the ledger has no user, item, fine, library or user group.
+-- Returns whether the ledger has no user, item, fine, library or user group.
 SELECT NOT EXISTS (SELECT FROM users)
    AND NOT EXISTS (SELECT FROM items)
    AND NOT EXISTS (SELECT FROM fines)

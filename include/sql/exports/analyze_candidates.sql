@@ -1,3 +1,3 @@
 -- requires: candidates
--- Tells the planner how much was judged, so that few fines are looked up one by one and many are gone through.
+-- Updates the planner's statistics, so that it looks up few candidates one by one and scans for many.
 ANALYZE candidates;

@@ -1,2 +1,3 @@
--- Compiles a pattern as judge.sql does, and by itself: a parenthesis in it must not close the group around it.
+-- Compiles a pattern as `select_candidates` does, and by itself: a parenthesis in it must not close the group around
+-- it.
 SELECT '' ~ CAST(:identifier_pattern AS text), '' ~ ('^(?:' || CAST(:identifier_pattern AS text) || ')$');

@@ -1,3 +1,3 @@
 -- requires: candidates
--- How many users have a fine that goes (reason NULL), or that stays for a reason.
+-- Counts the users with fines that are selected (reason NULL), and those with fines that are skipped, by reason.
 SELECT reason, count(*) AS users FROM (SELECT DISTINCT reason, user_id FROM candidates) AS met GROUP BY reason;

@@ -1,3 +1,3 @@
--- What a batch holds: its lines, and its claims.
+-- Counts the lines and the claims of a batch.
 SELECT (SELECT count(*) FROM batch_lines WHERE batch_id = :batch_id) AS lines,
        (SELECT count(*) FROM batch_claims WHERE batch_id = :batch_id) AS claims;

@@ -1,2 +1,2 @@
--- How many lines of a batch have lost their person, since the user was deleted.
+-- Counts the lines of a batch whose user has been deleted since.
 SELECT count(*) FROM batch_lines WHERE batch_id = :batch_id AND identifier = '';

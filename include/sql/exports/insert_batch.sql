@@ -1,5 +1,5 @@
--- Opens a batch for one run of a profile. Its number names the file; a batch with nothing in it is closed at birth, one
--- of a dry run released.
+-- Inserts the batch of a run of a profile; its number is part of the file name. An empty batch is closed immediately,
+-- the batch of a dry run is released.
 INSERT INTO batches (id, profile, run_id, as_of, import_active, render_options, sftp_connection, output_file_path, file_name,
                      users, fines, totals, skipped, dry_run, closed_at, released_at)
 OVERRIDING SYSTEM VALUE

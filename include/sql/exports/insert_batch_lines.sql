@@ -1,6 +1,6 @@
 -- requires: candidates
--- Freezes every value that the file will show, user by user, and numbers the lines; transaction ids follow the numbers. A
--- reversal, and a credit for a charge that went to the same bursar, names the transaction that it takes back.
+-- Freezes every value that the file will show, user by user, and numbers the lines; transaction ids follow the numbers.
+-- A reversal, and a credit for a charge that the same bursar received, names the transaction that it reverses.
 WITH numbered AS MATERIALIZED (
     SELECT fine_id, user_id, identifier, amount, reversal, row_number() OVER (ORDER BY user_id, fine_id) AS number
     FROM candidates WHERE reason IS NULL
@@ -42,4 +42,4 @@ LEFT JOIN reversed ON reversed.number = numbered.number
 LEFT JOIN libraries AS owners ON owners.code = fines.owner_library
 LEFT JOIN items ON items.id = fines.item_id
 LEFT JOIN libraries AS item_libraries ON item_libraries.code = items.library
-ORDER BY numbered.number;    -- so they lie on disk as they are read
+ORDER BY numbered.number;    -- so that the order on disk is the order of reading

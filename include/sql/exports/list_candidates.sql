@@ -1,5 +1,5 @@
 -- requires: candidates
--- What was judged as the preview lists it: what goes (reason NULL) first, at most :limit for each reason.
+-- Lists the candidates for the preview: selected fines (reason NULL) first, at most :limit for each reason.
 SELECT fine_id, patron_name, identifier, fine_fee_type, created_at, currency, amount, is_reversal, reason
 FROM (
     SELECT candidates.fine_id, concat_ws(', ', users.last_name, nullif(users.first_name, '')) AS patron_name,

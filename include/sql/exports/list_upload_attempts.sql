@@ -1,2 +1,2 @@
--- The upload attempts of a delivery, oldest first.
+-- Lists the upload attempts of a delivery, oldest first.
 SELECT * FROM upload_attempts WHERE delivery_id = :delivery_id ORDER BY id;

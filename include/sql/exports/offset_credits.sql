@@ -1,5 +1,5 @@
--- Offsets credits against the charges that they reverse, where the same bursar has received both, one of them by this
--- batch: as far as they are even, neither is outstanding any more. Nobody would ever report them as paid.
+-- Offsets credits against the charges that they reverse, where the same bursar has received both, one of them in this
+-- batch. The smaller amount is no longer outstanding on either: the bursar would never report it as paid.
 INSERT INTO journal_entries (fine_id, entry_type, outstanding_change, batch_id)
 WITH pairs AS MATERIALIZED (
     SELECT fines.id AS credit_id, fines.reverses AS charge_id
@@ -9,7 +9,7 @@ WITH pairs AS MATERIALIZED (
     SELECT fines.id, fines.reverses
     FROM batch_lines JOIN fines ON fines.reverses = batch_lines.fine_id
     WHERE batch_lines.batch_id = :batch_id AND NOT batch_lines.reversal AND fines.outstanding < 0
-), locked AS MATERIALIZED (    -- the desk or an import may be at work with them; in the order in which an import locks
+), locked AS MATERIALIZED (    -- the desk or an import may use them; in the order in which an import locks
     SELECT id, outstanding FROM fines
     WHERE id IN (SELECT credit_id FROM pairs UNION SELECT charge_id FROM pairs)
     ORDER BY id FOR UPDATE

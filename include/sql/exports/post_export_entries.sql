@@ -1,6 +1,6 @@
--- Writes one entry for each line of a partition of a delivered batch. Its amount leaves the balance; where the profile imports, it
--- becomes outstanding, else it counts as paid. A reversal moves neither: it only reports what was settled at the library. The
--- journal's trigger closes the fines.
+-- Posts one entry for each line of a partition of a delivered batch. Its amount is subtracted from the balance; if the
+-- profile imports, it becomes outstanding, else it counts as paid. A reversal changes neither: it only reports what was
+-- settled at the library. The journal's trigger closes the fines.
 INSERT INTO journal_entries (fine_id, entry_type, balance_change, outstanding_change, reversal_change, batch_id)
 SELECT batch_lines.fine_id,
        CASE WHEN batch_lines.reversal THEN 'REVERSED' WHEN batches.import_active THEN 'EXPORTED' ELSE 'EXPORTED_AND_PAID' END,

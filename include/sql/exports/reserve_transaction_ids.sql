@@ -1,2 +1,3 @@
--- Takes the next :wanted transaction ids, never below :start, and returns the first of them. A rollback gives them back.
+-- Reserves the next :wanted transaction ids, never below :start, and returns the first of them. A rollback returns
+-- them.
 UPDATE transaction_ids SET next = greatest(next, :start) + :wanted RETURNING next - :wanted AS first;

@@ -1,9 +1,9 @@
 -- requires: candidates
--- Judges every fine with a balance, and every reversal that this profile's bursar has to hear of: the first reason why this
--- export leaves it behind, or NULL where it goes. The order is that of the rules: state, age, type, owner, user group,
--- minimum, identifier. What takes back a charge that the bursar holds goes whatever the rules ask of a charge.
+-- Evaluates every fine with a balance, and every reversal that this profile's bursar has to receive. The reason is the
+-- first rule that excludes the fine, NULL if it is selected. Order of the rules: state, age, type, owner, user group,
+-- minimum, identifier. A reversal of a charge that the bursar holds is selected whatever the rules for charges say.
 INSERT INTO candidates (fine_id, user_id, currency, amount, reversal, is_reversal, identifier, reason)
-WITH held_charges AS MATERIALIZED (    -- by the credit that takes it back: whose bursar holds the charge
+WITH held_charges AS MATERIALIZED (    -- by the credit that reverses it: the bursar who holds the charge
     SELECT credits.id AS credit_id, exported_fines.profile
     FROM fines AS credits
     JOIN fines AS charges ON charges.id = credits.reverses AND charges.outstanding > 0

@@ -1,5 +1,5 @@
 -- requires: candidates
--- What was judged in sums: what goes (reason NULL) and what stays, by reason and currency; reversals are a part of the credits.
+-- Sums up the candidates by reason (NULL: selected) and currency; reversals are a part of the credits.
 SELECT reason, currency,
        count(*) AS fines,
        coalesce(sum(amount) FILTER (WHERE amount > 0), 0) AS charges,

@@ -1,5 +1,5 @@
--- The usual run of a profile: the medians of fines, and of charges in each currency, over its newest 10 exports.
--- A currency that a run did not have counts as 0 there. No row if there are fewer than 3 exports.
+-- Returns the medians of fines, and of charges in each currency, over the newest 10 exports of a profile. A currency
+-- that an export did not have counts as 0 there. No row if there are fewer than 3 exports.
 WITH newest AS MATERIALIZED (
     SELECT id, fines, totals FROM batches
     WHERE profile = :profile AND closed_at IS NOT NULL AND fines > 0

@@ -1,2 +1,2 @@
--- The delivery of a batch by a run.
+-- Returns the delivery of a batch by a run.
 SELECT * FROM deliveries WHERE batch_id = :batch_id AND run_id = :run_id;

@@ -1,2 +1,2 @@
--- One file of payments.
+-- Returns a file of payments.
 SELECT * FROM import_files WHERE id = :file_id;

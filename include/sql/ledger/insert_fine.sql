@@ -1,4 +1,4 @@
--- Adds a fine together with the entry that charges it; neither is ever without the other.
+-- Adds a fine together with the entry that charges it; neither ever exists without the other.
 WITH fine AS (
     INSERT INTO fines (source_id, user_id, item_id, owner_library, fine_fee_type, currency, amount, vat, comment,
                        item_due_date, created_at, reverses)

@@ -1,2 +1,2 @@
--- Locks a batch against every other writer until this transaction ends, those that close a partition of it among them.
+-- Locks a batch until this transaction ends against every other writer, including those that close a partition of it.
 SELECT FROM batches WHERE id = :batch_id FOR UPDATE;

@@ -1,5 +1,5 @@
--- One fine, which no other transaction can change until this one ends. A credit is locked together with the charge that it
--- reverses, whose totals bound it, in the order of their ids. A credit for an overpayment reverses nothing.
+-- Returns a fine, locked until this transaction ends. A credit is locked together with the charge that it reverses,
+-- whose totals limit it, in the order of their ids. A credit for an overpayment reverses nothing.
 WITH locked AS MATERIALIZED (
     SELECT * FROM fines
     WHERE id IN (:fine_id, (SELECT reverses FROM fines WHERE id = :fine_id))

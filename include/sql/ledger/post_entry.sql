@@ -1,2 +1,2 @@
--- Writes an entry that moves no money into the journal; its trigger carries it into the fine.
+-- Posts an entry that moves no money; the journal's trigger updates the fine.
 INSERT INTO journal_entries (fine_id, entry_type, comment) VALUES (:fine_id, :entry_type, :comment);

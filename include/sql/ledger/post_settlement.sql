@@ -1,5 +1,6 @@
--- Settles fines at the library as :entry_type, PAID or WAIVED: of each all that is open, or (:amount) a part. What is open is the
--- balance, and of a charge that the bursar holds what is outstanding; of that the bursar hears with the next export.
+-- Settles fines at the library as :entry_type, PAID or WAIVED: all that is open of each, or (:amount) a part. Open is
+-- the balance and, of a charge that the bursar holds, the outstanding amount; the next export reports that settlement
+-- to the bursar.
 INSERT INTO journal_entries (fine_id, entry_type, balance_change, outstanding_change, reversal_change, comment)
 SELECT id, :entry_type, -sign(balance) * least(abs(balance), asked.amount), -held.settled, held.settled, :comment
 FROM fines

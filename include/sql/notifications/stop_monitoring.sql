@@ -1,2 +1,2 @@
--- Stops watching what is no longer among these jobs, so that it is watched afresh if it comes back.
+-- Stops monitoring all jobs but these, so that monitoring starts anew if a job comes back.
 DELETE FROM monitored_jobs WHERE NOT (job, profile) IN (SELECT * FROM unnest(CAST(:jobs AS text[]), CAST(:profiles AS text[])));

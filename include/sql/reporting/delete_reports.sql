@@ -1,5 +1,5 @@
--- Deletes the reports of runs that ended before a moment, and their stages; returns how many reports there were.
--- Of each job and profile, the newest of them and the newest successful one stay, however old: alerts look at them.
+-- Deletes the reports of runs that ended before a moment, and their task timings; returns the number of reports. The
+-- newest report of each job and profile, and the newest successful one, stay whatever their age: alerts read them.
 WITH old AS (
     SELECT id, job, coalesce(profile, '') AS profile, run_id, started_at, ended_at, dry_run, outcome
     FROM run_reports WHERE ended_at < :before

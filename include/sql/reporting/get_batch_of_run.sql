@@ -1,2 +1,2 @@
--- The newest batch that a run of a profile selected, also if it was released.
+-- Returns the newest batch that a run of a profile selected, even if it was released.
 SELECT * FROM batches_with_state WHERE profile = :profile AND run_id = :run_id ORDER BY id DESC LIMIT 1;

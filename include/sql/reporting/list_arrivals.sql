@@ -1,5 +1,5 @@
--- The files that arrived in a run of a profile, by the names that they had there, whether this run applied them, and what a
--- person has to know about their archiving.
+-- Lists the files that arrived in a run of a profile: their names then, whether this run applied them, and the warning
+-- about their archiving.
 SELECT import_files.id, file_arrivals.name, import_files.records, import_files.outcomes, import_files.applied_at,
        coalesce(import_files.applied_by_run_id = file_arrivals.run_id, false) AS applied_here,
        file_arrivals.warning

@@ -1,2 +1,2 @@
--- The batches that a run of a profile ended for other runs, oldest first.
+-- Lists the batches that a run of a profile completed for other runs, oldest first.
 SELECT * FROM batches_with_state WHERE profile = :profile AND closed_by_run_id = :run_id ORDER BY id;

@@ -1,5 +1,5 @@
--- What a run of a profile applied, by currency: paid on charges and, as sums below 0, taken back on credits; and of how many
--- fines and users in all currencies together.
+-- Sums up the payments that a run of a profile applied, by currency: paid on charges and, as sums below 0, reversed on
+-- credits. The numbers of fines and users are over all currencies.
 SELECT currency, charges, credits, sum(fines) OVER () AS fines, users
 FROM (
     SELECT fines.currency, count(DISTINCT fines.id) AS fines,

@@ -1,4 +1,4 @@
--- Records the report of a run, in the place of an earlier one of the same run; the run began when it first did.
+-- Records the report of a run, and replaces an earlier one of the same run; the earliest start stays.
 INSERT INTO run_reports AS known (job, profile, run_id, dry_run, as_of, started_at, ended_at, outcome, files, users, fines,
                                   totals, skipped, rejects, task_timings, messages)
 VALUES (:job, :profile, :run_id, :dry_run, :as_of, :started_at, :ended_at, :outcome, CAST(:files AS text[]), :users, :fines,

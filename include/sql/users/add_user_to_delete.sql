@@ -1,3 +1,3 @@
 -- requires: users_to_delete
--- Says that a user leaves.
+-- Adds one user to the users to delete.
 INSERT INTO users_to_delete (user_id) VALUES (:user_id);

@@ -1,3 +1,3 @@
 -- requires: listed_fines
--- Tells the planner how many fines are listed: of few it looks up each.
+-- Updates the planner's statistics, so that it looks up few listed fines one by one.
 ANALYZE listed_fines;

@@ -1,3 +1,3 @@
 -- requires: users_to_delete
--- Tells the planner how many leave: of few it looks up each.
+-- Updates the planner's statistics, so that it looks up few users one by one.
 ANALYZE users_to_delete;

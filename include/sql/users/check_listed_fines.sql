@@ -1,5 +1,5 @@
 -- requires: listed_fines, row_errors
--- What is wrong with a file of fine ids.
+-- Finds the errors in a file of fine ids.
 INSERT INTO row_errors (file, line, message)
 SELECT :file, line, CASE
     WHEN fault IS NOT NULL THEN fault

@@ -1,4 +1,4 @@
--- The user groups and libraries among those that were chosen that the ledger does not know.
+-- Lists the chosen user groups and libraries that the ledger does not know.
 SELECT 'user group' AS kind, code FROM unnest(CAST(:user_groups AS text[])) AS code
 WHERE code NOT IN (SELECT code FROM user_groups)
 UNION ALL

@@ -1,4 +1,4 @@
--- The users, not deleted yet, with this primary id or this internal id.
+-- Returns the users, not yet deleted, with this primary id or this internal id.
 SELECT users.id
 FROM users
 WHERE users.deleted_at IS NULL

@@ -1,2 +1,2 @@
--- What a run of a job has done already.
+-- Returns the recorded result of a run of a job.
 SELECT * FROM maintenance_jobs WHERE job = :job AND run_id = :run_id;

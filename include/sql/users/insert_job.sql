@@ -1,4 +1,4 @@
--- Records what a run of a job did, in the transaction that does it.
+-- Records the result of a run of a job, in the transaction of the job itself.
 INSERT INTO maintenance_jobs (id, job, run_id, params, dry_run, as_of, users, fines, totals, skipped, started_at, ended_at)
 OVERRIDING SYSTEM VALUE
 VALUES (:job_id, :job, :run_id, CAST(:params AS jsonb), :dry_run, :as_of, :users, :fines, CAST(:totals AS jsonb),

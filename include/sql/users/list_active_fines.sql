@@ -1,4 +1,5 @@
--- The fines of a user that are considered active: what is owed where, and in which batch it went, or goes, to which bursar.
+-- Lists the active fines of a user: the amount owed and where, and the batch and the bursar of each export, past or
+-- under way.
 SELECT active.id, active.currency, active.balance, active.outstanding, active.pending_reversal,
        going.id AS going_in, going.profile AS going_to, sent.profile AS sent_to, sent.transaction_id
 FROM active_fines AS active

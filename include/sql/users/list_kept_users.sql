@@ -1,3 +1,3 @@
 -- requires: candidate_users
--- How many users a purge takes (reason NULL), or keeps for a reason.
+-- Counts the users that a purge deletes (reason NULL) and those that it keeps, by reason.
 SELECT reason, count(*) AS users FROM candidate_users GROUP BY reason ORDER BY reason NULLS FIRST;

@@ -1,3 +1,3 @@
 -- requires: listed_fines
--- Reads the ids of a file as numbers.
+-- Parses the ids of a file as numbers.
 UPDATE listed_fines SET fine_id = CAST(given AS bigint) WHERE given ~ '^[0-9]{1,18}$';

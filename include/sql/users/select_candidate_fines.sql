@@ -1,8 +1,8 @@
 -- requires: candidate_fines, listed_fines
--- Judges the fines that bulk waiving is about: the first reason why each stays, or NULL. The threshold is compared with all
--- that the user owes, at the library and at the bursar; above it, none of the user's fines is waived. A credit is the user's
--- money: it is not waived, and a user who has one open settles it against the charges first. A charge is
--- not given up twice: what credits have reversed is not waived as well.
+-- Evaluates the fines in the scope of bulk waiving: the first reason why a fine is not waived, or NULL. The threshold
+-- is compared with all that the user owes, at the library and at the bursar; above it, none of the user's fines is
+-- waived. A credit is the user's money: it is not waived, and a user who has one open settles it against the charges
+-- first. A charge is not given up twice: an amount that credits have reversed is not waived as well.
 INSERT INTO candidate_fines (fine_id, user_id, currency, balance, outstanding, reason)
 SELECT fines.id, fines.user_id, fines.currency, fines.balance, fines.outstanding, CASE
            WHEN NOT asked.fits THEN 'not_chosen'

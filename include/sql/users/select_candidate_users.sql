@@ -1,7 +1,7 @@
 -- requires: candidate_users
--- Judges the users that a purge is about: the first reason why each is kept, or NULL. Who has fines at the bursar is never
--- purged. May these be waived, they are, but the bursar has to hear of it first: a purge after the next export finds nothing
--- outstanding. Credits at the bursar are the student's money and are not waived.
+-- Evaluates the users in the scope of a purge: the first reason why a user is kept, or NULL. A user with fines at the
+-- bursar is never purged. If these may be waived, they are, but the bursar has to be notified first: a purge after the
+-- next export finds nothing outstanding. Credits at the bursar are the student's money and are not waived.
 INSERT INTO candidate_users (user_id, reason, waives)
 SELECT user_id, reason, coalesce(reason, 'outstanding_waived') = 'outstanding_waived' AND owes
 FROM (

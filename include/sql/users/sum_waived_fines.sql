@@ -1,3 +1,3 @@
 -- requires: candidate_fines
--- The fines that are waived, among the judged ones.
+-- Returns the ids of the candidates that are waived.
 SELECT array_agg(fine_id) FROM candidate_fines WHERE reason IS NULL;

@@ -1,5 +1,5 @@
 -- requires: candidate_fines
--- The judged fines in sums: what is waived (reason NULL) and what stays, by reason and currency.
+-- Sums up the candidates by reason (NULL: waived) and currency.
 SELECT reason, currency, count(*) AS fines,
        coalesce(sum(balance + outstanding) FILTER (WHERE balance + outstanding > 0), 0) AS charges,
        coalesce(sum(balance + outstanding) FILTER (WHERE balance + outstanding < 0), 0) AS credits,

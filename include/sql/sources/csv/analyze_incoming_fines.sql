@@ -1,3 +1,3 @@
 -- requires: incoming_fines
--- So that the checks are planned for as many fines as there are.
+-- Updates the planner's statistics before the checks.
 ANALYZE incoming_fines;

@@ -1,6 +1,6 @@
 -- requires: incoming_fines, row_errors, staged_fines, staged_users
--- What is wrong with a file of fines: by itself, against the users, libraries and charges that it names, and against
--- the fines that the ledger knows, which are never billed again and never grow.
+-- Finds the errors in a file of fines: in the lines themselves, against the users, libraries and charges that they
+-- name, and against the fines that the ledger knows, which are never billed again and never grow.
 INSERT INTO row_errors (file, line, message)
 SELECT :file, line, fault FROM staged_fines WHERE fault IS NOT NULL
 UNION ALL
@@ -9,7 +9,7 @@ SELECT :file, given.line, unnest(array_remove(ARRAY[
     CASE WHEN incoming.first_line < given.line AND given.fine_id IS NOT NULL
          THEN format('fine_id %s stands on line %s already', to_json(left(given.fine_id, 60)), incoming.first_line) END,
     CASE WHEN given.primary_id IS NULL THEN 'primary_id is missing' END,
-    -- A users file with faults hides users; it has to be mended first.
+    -- A users file with errors hides users; it has to be corrected first.
     CASE WHEN given.primary_id IS NOT NULL AND incoming.user_id IS NULL AND known_user.deleted_at IS NULL
               AND given.primary_id NOT IN (SELECT primary_id FROM staged_users WHERE primary_id IS NOT NULL)
               AND NOT EXISTS (SELECT FROM staged_users WHERE fault IS NOT NULL)

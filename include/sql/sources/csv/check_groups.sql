@@ -1,5 +1,5 @@
 -- requires: row_errors, staged_groups
--- What is wrong with a file of user groups.
+-- Finds the errors in a file of user groups.
 INSERT INTO row_errors (file, line, message)
 SELECT :file, line, unnest(array_remove(ARRAY[
     fault,

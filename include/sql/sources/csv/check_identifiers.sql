@@ -1,5 +1,5 @@
 -- requires: row_errors, staged_users
--- Identifiers in a file of users that two users would share, both in the file, or one only in the ledger.
+-- Finds identifiers in a file of users that two users would share, both in the file, or one only in the ledger.
 WITH given AS (
     SELECT staged_users.line, staged_users.primary_id, identifier.key AS type, identifier.value,
            min(line) OVER (PARTITION BY identifier.key, identifier.value) AS first_line

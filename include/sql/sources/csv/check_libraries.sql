@@ -1,5 +1,5 @@
 -- requires: row_errors, staged_libraries
--- What is wrong with a file of libraries.
+-- Finds the errors in a file of libraries.
 INSERT INTO row_errors (file, line, message)
 SELECT :file, line, unnest(array_remove(ARRAY[
     fault,

@@ -1,5 +1,5 @@
 -- requires: row_errors, staged_users
--- What is wrong with a file of users, given the groups that the ledger knows.
+-- Finds the errors in a file of users; its groups have to be in the ledger.
 INSERT INTO row_errors (file, line, message)
 SELECT :file, line, unnest(array_remove(ARRAY[
     fault,

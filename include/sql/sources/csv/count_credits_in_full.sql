@@ -1,8 +1,9 @@
 -- requires: incoming_fines, staged_fines
--- Counts a credit in full if the charge that it reverses has gone to a bursar or is held by a batch. The library's system has
--- applied such a credit to the charge already, as its balance shows; the bursar has to receive all of it. A known credit keeps
--- its balance for the same reason. A new one counts no further than its charge can still be reversed after the credits above it
--- in the file. Beyond that, and for every other credit, the balance in the file counts.
+-- Counts a credit in full if the charge that it reverses has been exported to a bursar or is held by a batch. The
+-- library system has applied such a credit to the charge already, as its balance shows; the bursar has to receive all
+-- of it. A known credit keeps its balance for the same reason. A new credit counts up to the amount of its charge that
+-- can still be reversed after the credits above it in the file. Beyond that, and for every other credit, the balance in
+-- the file counts.
 WITH credits AS MATERIALIZED (
     SELECT incoming.line, incoming.known_id, incoming.amount, incoming.balance, known.balance AS known_balance,
            coalesce(known.reverses, charges.id) AS charge_id

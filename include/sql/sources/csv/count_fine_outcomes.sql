@@ -1,3 +1,3 @@
 -- requires: incoming_fines
--- How many fines of a file came out how.
+-- Counts the fines of a file by outcome.
 SELECT outcome, count(*) AS fines FROM incoming_fines GROUP BY outcome;

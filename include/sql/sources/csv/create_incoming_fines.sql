@@ -1,8 +1,8 @@
--- The fines of a file as the ledger sees them, for the length of a transaction.
+-- Creates the table for the parsed fines of a file; it is dropped at the end of the transaction.
 CREATE TEMPORARY TABLE incoming_fines (
     line          integer NOT NULL,
     source_id     text,
-    first_line    integer,      -- where this source_id stands first
+    first_line    integer,      -- the first line with this source_id
     user_id       bigint,       -- NULL: not in the ledger yet
     known_id      bigint,       -- the fine itself, if the ledger has it
     amount        numeric,      -- NULL, here and below: malformed or missing

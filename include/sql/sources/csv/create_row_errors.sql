@@ -1,4 +1,4 @@
--- Where the checks of a load put what they find, for the length of a transaction.
+-- Creates the table that the checks of a load fill; it is dropped at the end of the transaction.
 CREATE TEMPORARY TABLE row_errors (
     file    text    NOT NULL,
     line    integer NOT NULL,

@@ -1,5 +1,5 @@
 -- requires: staged_users
--- Takes from the users of the file the identifiers of its columns that it gives otherwise or leaves blank.
+-- Deletes the identifiers of the file's users whose type is a column of the file and whose value there is blank or different.
 DELETE FROM identifiers
 USING staged_users AS given
 JOIN identifiers AS primary_ids ON primary_ids.type = 'userName' AND primary_ids.value = given.primary_id,

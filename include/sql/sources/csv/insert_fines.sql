@@ -1,5 +1,5 @@
 -- requires: incoming_fines, staged_fines
--- Adds the fines that the ledger does not know, with nothing owed yet: the journal charges them.
+-- Adds the fines that the ledger does not know, with a balance of 0: the journal charges them.
 INSERT INTO fines (source_id, user_id, item_id, owner_library, fine_fee_type, currency, amount, vat, comment,
                    item_due_date, created_at)
 SELECT given.fine_id, identifiers.user_id, items.id, given.owner_library, given.fine_fee_type, incoming.currency,

@@ -1,5 +1,5 @@
 -- requires: staged_users
--- Gives the users of the file the identifiers that they don't have yet.
+-- Adds the identifiers in the file that its users don't have yet.
 INSERT INTO identifiers (user_id, type, value)
 SELECT primary_ids.user_id, identifier.key, identifier.value
 FROM staged_users AS given

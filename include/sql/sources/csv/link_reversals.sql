@@ -1,5 +1,5 @@
 -- requires: incoming_fines, staged_fines
--- Ties the new credits of a file to the charges that they take back, whichever came first in it.
+-- Links the new credits of a file to the charges that they reverse, whichever comes first in it.
 UPDATE fines SET reverses = charge.id
 FROM incoming_fines AS incoming
 JOIN staged_fines AS given ON given.line = incoming.line

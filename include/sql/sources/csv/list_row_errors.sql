@@ -1,3 +1,3 @@
 -- requires: row_errors
--- The first wrong lines, and how many there are in all.
+-- Lists the first row errors, with their total number.
 SELECT file, line, message, count(*) OVER () AS total FROM row_errors ORDER BY file, line, message LIMIT :wanted;

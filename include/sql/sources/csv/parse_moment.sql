@@ -1,5 +1,5 @@
--- A moment written as ISO 8601, of the given time zone where it has no offset of its own; a day alone is its first
--- moment. NULL if it is not one.
+-- Parses a moment written as ISO 8601, in the given time zone if it has no offset; a day alone is its first moment.
+-- NULL if it is not one.
 CREATE OR REPLACE FUNCTION pg_temp.as_moment(value text, time_zone text) RETURNS timestamptz LANGUAGE sql STABLE
 RETURN CASE
     WHEN value !~ '^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?( ?(Z|[+-]\d\d(:?\d\d)?))?)?$'

@@ -1,5 +1,6 @@
 -- requires: incoming_fines
--- Charges the new fines of a file, and writes as paid what it no longer reports as owed, of new and of known ones.
+-- Charges the new fines of a file, and posts as paid the amounts that it no longer reports as owed, of new and of known
+-- fines.
 INSERT INTO journal_entries (fine_id, entry_type, balance_change, posted_at, comment)
 SELECT fine_id, entry_type, balance_change, posted_at, comment
 FROM (

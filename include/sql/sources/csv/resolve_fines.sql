@@ -1,6 +1,6 @@
 -- requires: incoming_fines, staged_fines
--- Reads the values of a file of fines, finds the fines and users that the ledger knows, and says what will come of each
--- line. A blank balance is the whole amount of a new fine, and tells nothing about a known one.
+-- Parses the values of a file of fines, finds the known fines and users, and determines the outcome of each line. A
+-- blank balance is the whole amount of a new fine, and leaves a known one unchanged.
 INSERT INTO incoming_fines (line, source_id, first_line, user_id, known_id, amount, balance, currency, created_at,
                             item_due_date, vat, outcome)
 SELECT line, fine_id, first_line, user_id, known_id, amount, balance, currency, created_at, item_due_date, vat, CASE

@@ -1,5 +1,5 @@
 -- requires: staged_users
--- Gives users that the ledger knows the names, group and dates of the file.
+-- Updates the names, group and dates of users that the ledger knows.
 UPDATE users SET
     last_name = given.last_name,
     first_name = coalesce(given.first_name, ''),

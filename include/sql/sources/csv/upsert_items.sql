@@ -1,6 +1,6 @@
 -- requires: staged_fines
--- Adds the items of a file of fines. Known ones take over what it says of them; its last line about an item counts, and
--- a blank says nothing.
+-- Adds the items of a file of fines and updates known ones. The last line about an item counts; a blank changes
+-- nothing.
 INSERT INTO items (barcode, title, call_number, library, location, internal_location)
 SELECT DISTINCT ON (item_barcode)
        item_barcode, coalesce(item_title, ''), item_call_number, item_library, item_location, item_internal_location
