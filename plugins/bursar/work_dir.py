@@ -1,8 +1,8 @@
-"""Working folders on this machine: one for each batch and for each file that is fetched, removed when it is done.
+"""Creates and removes working folders on this machine: one for each batch, and one for each file that is downloaded.
 
-Their files name people. A process holds the folders that it works in, by a lock of the operating system that ends with
-the process, so that `sweep` can tell what a killed one left. No step relies on a file that another step wrote: one that
-is missing is built again, with the same bytes.
+Their files name people, so a folder is removed once its task is done. A process locks the folders in its use. The lock
+of the operating system ends with the process, so that `sweep` recognizes the folders of killed processes. No step
+relies on a file that another step wrote: a missing file is built again, with the same bytes.
 """
 
 import errno
@@ -27,19 +27,19 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def batch_folder(work_dir: Path, batch_id: int) -> Path:
-    """The working folder of a batch."""
+    """Returns the path of the working folder of a batch."""
     return work_dir / f"batch-{batch_id}"
 
 
 @contextmanager
 def hold_folder(folder: Path) -> Iterator[Path]:
-    """Creates a working folder unless it exists, for its owner alone, and holds it while the block lasts.
+    """Creates a working folder unless it exists, readable by its owner alone, and locks it while the block runs.
 
     Raises:
         TransientError: the disk is full.
     """
     with disk_errors(folder):
-        while (descriptor := _hold(folder)) is None:
+        while (descriptor := _lock_folder(folder)) is None:
             pass
     try:
         yield folder
@@ -49,7 +49,7 @@ def hold_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def incoming_folder(work_dir: Path) -> Iterator[Path]:
-    """Creates a working folder for a file that is fetched, holds it while the block lasts, and removes it.
+    """Creates a working folder for a file to download, locks it while the block runs, and removes it afterwards.
 
     Raises:
         TransientError: the disk is full.
@@ -65,17 +65,17 @@ def incoming_folder(work_dir: Path) -> Iterator[Path]:
 
 
 def remove_folder(folder: Path) -> bool:
-    """Removes a working folder unless a process holds it; returns whether it did."""
-    with _alone(folder) as is_alone:
-        if is_alone:
+    """Removes a working folder unless a process has locked it; returns whether it was removed."""
+    with _lock_exclusively(folder) as is_locked:
+        if is_locked:
             shutil.rmtree(folder, ignore_errors=True)
-        return is_alone
+        return is_locked
 
 
 def sweep(work_dir: Path, unfinished: Collection[int]) -> int:
-    """Removes the working folders in `work_dir` that no process holds, and returns how many.
+    """Removes the working folders in `work_dir` that no process has locked, and returns their number.
 
-    The folders of `unfinished` batches stay, since another task of their run goes on with the file; drafts in them go.
+    The folders of `unfinished` batches stay, since a later task of their run needs the file; their drafts are removed.
     """
     removed = 0
     for folder in work_dir.glob(f"{_INCOMING}*"):
@@ -85,8 +85,8 @@ def sweep(work_dir: Path, unfinished: Collection[int]) -> int:
         if batch is None or int(batch[1]) not in unfinished:
             removed += remove_folder(folder)
             continue
-        with _alone(folder) as is_alone:
-            for draft in folder.glob(".*") if is_alone else ():
+        with _lock_exclusively(folder) as is_locked:
+            for draft in folder.glob(".*") if is_locked else ():
                 draft.unlink(missing_ok=True)
     if removed:
         log.info("Removed %s that ended tasks had left in %s.", pluralize(removed, "folder"), work_dir)
@@ -94,8 +94,8 @@ def sweep(work_dir: Path, unfinished: Collection[int]) -> int:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[bool]:
-    """Locks a folder against all processes while the block lasts, if it is there and none holds it."""
+def _lock_exclusively(folder: Path) -> Iterator[bool]:
+    """Locks a folder exclusively while the block runs; yields False if it does not exist or a process has locked it."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:
@@ -103,7 +103,7 @@ def _alone(folder: Path) -> Iterator[bool]:
         return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Another process may have removed it, and a third one created it anew, between the two.
+        # Between open and flock, another process may have removed it, and a third one created it again.
         is_same = os.path.samestat(os.fstat(descriptor), folder.stat())
     except (BlockingIOError, FileNotFoundError):
         is_same = False
@@ -123,7 +123,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:
         with disk_errors(path):
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # who owes what is nobody else's business
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # debts are personal data
             yield draft
             draft.replace(path)
     finally:
@@ -132,7 +132,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def disk_errors(place: Path) -> Iterator[None]:
-    """Turns the error of a full disk into one that names the place.
+    """Translates the error of a full disk into one that names the path.
 
     Raises:
         TransientError: the disk is full.
@@ -148,8 +148,8 @@ def disk_errors(place: Path) -> Iterator[None]:
         ) from error
 
 
-def _hold(folder: Path) -> int | None:
-    """Locks a folder, as a descriptor to be closed; None if it was removed in that moment."""
+def _lock_folder(folder: Path) -> int | None:
+    """Creates and locks a folder; returns a descriptor to be closed, None if the folder was removed meanwhile."""
     for needed in (folder.parent, folder):
         needed.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(FileNotFoundError):

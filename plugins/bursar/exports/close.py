@@ -19,77 +19,77 @@ def close_fines(engine: Engine, batch_id: int, *, closed_by_run_id: str | None =
     """Closes the fines of a delivered batch; a closed batch is left alone.
 
     A small batch is closed in one transaction, a large one in partitions. The batch holds its fines until all are
-    closed, so that nothing else is done with those that are. `closed_by_run_id` is the run that does it for another
-    run, which left the batch.
+    closed, so that no other job changes those that are. `closed_by_run_id` is the run that closes the batch of
+    another run, which left it unfinished.
 
     Raises:
         BatchError: the batch was not delivered, or its lines and its claims don't agree: nothing was changed. Or its
-            partitions don't agree with it: its fines stay held.
+            partitions don't agree with it: it keeps its claims.
     """
     with engine.begin() as connection:
-        found = get_batch(connection, batch_id, lock=True)
-        if found.state is BatchState.CLOSED:
-            log.info("Batch %s was closed before, at %s.", batch_id, found.closed_at)
-            return found
-        if found.state is not BatchState.DELIVERED:
-            raise _not_delivered_error(found)
-        this = {"batch_id": batch_id}
-        held = connection.execute(query("exports/count_claims"), this).one()
-        if not held.lines == held.claims == found.fines:
-            raise _mismatch_error(found, f"{pluralize(held.lines, 'line')} and {pluralize(held.claims, 'claim')}")
-        log.info("Closing the %s of batch %s.", pluralize(found.fines, "fine"), batch_id)
-        begun = connection.execute(query("exports/count_closed_partitions"), this).one()
+        batch = get_batch(connection, batch_id, lock=True)
+        if batch.state is BatchState.CLOSED:
+            log.info("Batch %s was closed before, at %s.", batch_id, batch.closed_at)
+            return batch
+        if batch.state is not BatchState.DELIVERED:
+            raise _not_delivered_error(batch)
+        parameters = {"batch_id": batch_id}
+        counts = connection.execute(query("exports/count_claims"), parameters).one()
+        if not counts.lines == counts.claims == batch.fines:
+            raise _mismatch_error(batch, f"{pluralize(counts.lines, 'line')} and {pluralize(counts.claims, 'claim')}")
+        log.info("Closing the %s of batch %s.", pluralize(batch.fines, "fine"), batch_id)
+        earlier = connection.execute(query("exports/count_closed_partitions"), parameters).one()
         run_partitioned(
-            connection, begun.partition_count or count_partitions(found.fines), partial(close_partition, found)
+            connection, earlier.partition_count or count_partitions(batch.fines), partial(close_partition, batch)
         )
-        closed = connection.execute(query("exports/count_closed_partitions"), this).one()
-        released = connection.execute(query("exports/release_claims"), this).rowcount
-        if closed.uneven or not closed.fines == released == found.fines:
-            raise _mismatch_error(found, f"{closed.fines} closed in partitions and {released} claims")
+        closed = connection.execute(query("exports/count_closed_partitions"), parameters).one()
+        released = connection.execute(query("exports/release_claims"), parameters).rowcount
+        if closed.uneven or not closed.fines == released == batch.fines:
+            raise _mismatch_error(batch, f"{closed.fines} closed in partitions and {released} claims")
         advance(connection, batch_id, "closed", after=BatchState.DELIVERED, closed_by_run_id=closed_by_run_id)
-        connection.execute(query("exports/offset_credits"), this)
-        ended = get_batch(connection, batch_id)
-    log.info("Closed the %s of batch %s.", pluralize(ended.fines, "fine"), batch_id)
-    return ended
+        connection.execute(query("exports/offset_credits"), parameters)
+        closed_batch = get_batch(connection, batch_id)
+    log.info("Closed the %s of batch %s.", pluralize(closed_batch.fines, "fine"), batch_id)
+    return closed_batch
 
 
-def _not_delivered_error(found: Batch) -> BatchError:
-    if found.state is BatchState.RELEASED:
+def _not_delivered_error(batch: Batch) -> BatchError:
+    if batch.state is BatchState.RELEASED:
         return BatchError(
-            f"Batch {found.id} has been released: its fines are open, and the next export selects them. This run has "
+            f"Batch {batch.id} has been released: its fines are open, and the next export selects them. This run has "
             "nothing left to close."
         )
     return BatchError(
-        f"Batch {found.id} is {found.state}: only a delivered batch can be closed. Repeat its upload first."
+        f"Batch {batch.id} is {batch.state}: only a delivered batch can be closed. Repeat its upload first."
     )
 
 
-def close_partition(found: Batch, connection: Connection, partition: Mapping[str, int]) -> None:
+def close_partition(batch: Batch, connection: Connection, partition: Mapping[str, int]) -> None:
     """Closes the fines of a partition (see `run_partitioned`), unless it has been closed before.
 
     Raises:
         BatchError: the batch has been closed or released by another worker, after Airflow gave up on this one. Or
             lines and claims of the partition don't agree. Nothing was changed.
     """
-    this = {"batch_id": found.id, **partition}
-    fines = connection.execute(query("exports/claim_partition"), this).scalar()
+    parameters = {"batch_id": batch.id, **partition}
+    fines = connection.execute(query("exports/claim_partition"), parameters).scalar()
     if fines is None:
         return
-    connection.execute(query("ledger/lock_batch_for_closing"), this)
-    if get_batch(connection, found.id).state is not BatchState.DELIVERED:
-        raise BatchError(f"Batch {found.id} was closed or released meanwhile; this changed nothing.")
-    connection.execute(query("exports/lock_reversed_charges"), this)
-    entries = connection.execute(query("exports/post_export_entries"), this).rowcount
+    connection.execute(query("ledger/lock_batch_for_closing"), parameters)
+    if get_batch(connection, batch.id).state is not BatchState.DELIVERED:
+        raise BatchError(f"Batch {batch.id} was closed or released meanwhile. Nothing was changed.")
+    connection.execute(query("exports/lock_reversed_charges"), parameters)
+    entries = connection.execute(query("exports/post_export_entries"), parameters).rowcount
     if entries != fines:
         raise _mismatch_error(
-            found,
+            batch,
             f"{pluralize(entries, 'line')} and {pluralize(fines, 'claim')} in partition "
             f"{partition['partition_number']} of {partition['partition_count']}",
         )
 
 
-def _mismatch_error(found: Batch, what: str) -> BatchError:
+def _mismatch_error(batch: Batch, mismatch: str) -> BatchError:
     return BatchError(
-        f"Batch {found.id} was not closed: it has {pluralize(found.fines, 'fine')}, but {what}. The ledger was "
+        f"Batch {batch.id} was not closed: it has {pluralize(batch.fines, 'fine')}, but {mismatch}. The ledger was "
         "changed by hand; compare lines, claims and closed_partitions before this task is repeated."
     )

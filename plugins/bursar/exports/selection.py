@@ -1,4 +1,4 @@
-"""Selects the fines of an export, and says of each other fine why it is skipped.
+"""Selects the fines of an export, and records the reason for which each other fine is skipped.
 
 The rules are one statement, include/sql/exports/select_candidates.sql; the export and the preview both run it.
 """
@@ -26,9 +26,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FineDecision:
-    """A fine with a balance, or a reversal, and why it stays: a `SkipReason`, or None if it is exported.
+    """The decision about a fine with a balance, or a reversal: `reason` is a `SkipReason`, or None if it is exported.
 
-    `is_reversal` says that it reverses, in whole or in part, a charge that the profile's bursar holds or held.
+    `is_reversal`: it reverses, in whole or in part, a charge that the profile's bursar holds or held.
     """
 
     fine_id: int
@@ -47,9 +47,9 @@ def select_fines(
 ) -> Batch:
     """Selects the fines of a run of a profile into a batch and claims them; a repeated call returns that batch.
 
-    `as_of` (aware) is the moment that the ages of fines are measured from. One transaction, during which no balance
-    changes: two runs, or two profiles, can't take the same fine. A `dry_run` claims nothing: its batch only shows what
-    would be exported, under transaction ids that no other line gets.
+    `as_of` (aware) is the moment from which the ages of fines are measured. The selection is one transaction, during
+    which no balance changes: two runs, or two profiles, can't select the same fine. A `dry_run` claims nothing: its
+    batch only shows which fines would be exported, under transaction ids that no other line gets.
 
     Raises:
         BursarError: the transaction ids are used up, or the identifier pattern is not valid; nothing was selected.
@@ -57,9 +57,9 @@ def select_fines(
     log.info("Selecting the fines that are due, once no other job changes balances.")
     with engine.begin() as connection:
         connection.execute(query("ledger/lock_fines_table"))
-        if found := get_batch_of_run(connection, profile.code, run_id):
-            log.info("Batch %s was selected by this run before; it stays as it is.", found.id)
-            return found
+        if existing := get_batch_of_run(connection, profile.code, run_id):
+            log.info("Batch %s was selected by this run before; it stays as it is.", existing.id)
+            return existing
         selection = evaluate_fines(connection, profile, as_of)
         first_id = _reserve_transaction_ids(connection, settings, selection.fines)
         batch = _insert_batch(connection, profile, settings, selection, run_id=run_id, as_of=as_of, dry_run=dry_run)
@@ -79,22 +79,22 @@ def select_fines(
         batch.id,
         " of a dry run" if dry_run else "",
     )
-    for reason, left in SkipReason.sort(batch.skipped).items():
-        log.info("Skipped: %s, %s.", pluralize(left.fines, "fine"), SkipReason.describe(reason))
+    for reason, skipped in SkipReason.sort(batch.skipped).items():
+        log.info("Skipped: %s, %s.", pluralize(skipped.fines, "fine"), SkipReason.describe(reason))
     return batch
 
 
 def preview(
     engine: Engine, profile: Profile, *, as_of: datetime, limit: int
 ) -> tuple[SelectionSummary, list[FineDecision]]:
-    """Returns what an export would select now and what it would skip; changes nothing and blocks nobody.
+    """Returns the totals and decisions that an export would make now; changes nothing and blocks no other job.
 
-    The totals are of all fines; the decisions are at most `limit` for each reason, the first ones of the batch.
+    The totals are of all fines. The decisions are the first ones in the order of the batch, at most `limit` a reason.
     """
     with engine.begin() as connection:
         selection = evaluate_fines(connection, profile, as_of)
-        verdicts = connection.execute(query("exports/list_candidates"), {"limit": limit}).mappings()
-        return selection, [FineDecision(**row) for row in verdicts]
+        candidates = connection.execute(query("exports/list_candidates"), {"limit": limit}).mappings()
+        return selection, [FineDecision(**row) for row in candidates]
 
 
 def evaluate_fines(connection: Connection, profile: Profile, as_of: datetime) -> SelectionSummary:
@@ -152,7 +152,7 @@ def _insert_batch(
     profile: Profile,
     settings: Settings,
     selection: SelectionSummary,
-    **of_run: str | datetime | bool,
+    **facts: str | datetime | bool,
 ) -> Batch:
     export = profile.export
     render_options = {
@@ -176,6 +176,6 @@ def _insert_batch(
             "totals": json.dumps(to_json(selection.totals)),
             "skipped": json.dumps(to_json(selection.skipped)),
         }
-        | of_run,
+        | facts,
     )
     return get_batch(connection, inserted.scalar_one())

@@ -22,41 +22,41 @@ from bursar.work_dir import batch_folder, hold_folder, remove_folder
 log = logging.getLogger(__name__)
 
 OpenFolder = Callable[[Batch], AbstractContextManager[RemoteFolder]]
-"""Opens the remote folder that a batch goes to."""
+"""Opens the remote folder to which a batch is uploaded."""
 
 
 def upload_file(engine: Engine, batch_id: int, open_folder: OpenFolder, work_dir: Path) -> Batch:
     """Uploads a batch's file into the bursar's folder under its final name, once, and records it as delivered.
 
-    A delivered batch is not changed. A file that is missing on this machine is built again. The working folder of the
-    batch is removed in the end.
+    A delivered batch is not changed. A file that is missing on this machine is built again. Finally, the working folder
+    of the batch is removed.
 
     Raises:
         TransientError: the server or the ledger can't be reached, or another worker uploads this batch: try again.
         RemoteFolderError: the server rejects it, or has another file of that name; nothing was overwritten.
-        UnclearDeliveryError: the server acknowledged the file and then had no such file: a person has to find it.
-        BatchError: the batch was released, or the connection leads to another folder than the upload went to.
+        UnclearDeliveryError: the server acknowledged the file, but does not have it: a person has to look for it.
+        BatchError: the batch was released, or the connection opens another folder than when its upload began.
     """
-    found = _batch(engine, batch_id)
-    if found.was_delivered:
-        log.info("%s was delivered before, at %s.", found.file_name, found.delivered_at)
+    batch = _read_batch(engine, batch_id)
+    if batch.was_delivered:
+        log.info("%s was delivered before, at %s.", batch.file_name, batch.delivered_at)
         remove_folder(batch_folder(work_dir, batch_id))
-        return found
-    if found.dry_run:
+        return batch
+    if batch.dry_run:
         raise BatchError(f"Batch {batch_id} is a dry run, which is never uploaded. Run the export itself.")
     with hold_folder(batch_folder(work_dir, batch_id)):
         document = build_file(engine, batch_id, work_dir)
         with upload_lock(engine, batch_id) as lock:
-            found = _batch(engine, batch_id)
-            if not found.was_delivered:
+            batch = _read_batch(engine, batch_id)
+            if not batch.was_delivered:
                 try:
-                    _upload(engine, found, document, open_folder, lock)
+                    _upload(engine, batch, document, open_folder, lock)
                 except BursarError:
-                    if not _batch(engine, batch_id).was_delivered:
+                    if not _read_batch(engine, batch_id).was_delivered:
                         raise
-                    log.info("Another worker has delivered %s meanwhile.", found.file_name)
+                    log.info("Another worker has delivered %s meanwhile.", batch.file_name)
     remove_folder(batch_folder(work_dir, batch_id))
-    return _batch(engine, batch_id)
+    return _read_batch(engine, batch_id)
 
 
 def confirm_delivered(engine: Engine, batch_id: int, *, by: str) -> Batch:
@@ -66,14 +66,14 @@ def confirm_delivered(engine: Engine, batch_id: int, *, by: str) -> Batch:
 
     Raises:
         BatchError: the upload has not begun, or the batch is closed or released.
-        TransientError: a worker is delivering the batch at this moment.
+        TransientError: another worker is delivering the batch.
     """
     with upload_lock(engine, batch_id), engine.begin() as connection:
-        found = get_batch(connection, batch_id, lock=True)
-        check_confirmable(found)
-        if found.was_delivered:
-            return found
-        delivery = request_delivery(connection, batch_id, "first", found.run_id)
+        batch = get_batch(connection, batch_id, lock=True)
+        check_confirmable(batch)
+        if batch.was_delivered:
+            return batch
+        delivery = request_delivery(connection, batch_id, "first", batch.run_id)
         advance_delivery(connection, delivery, "delivered", after=delivery.state, confirmed_by=by)
         confirmed = get_batch(connection, batch_id)
     log.info("Batch %s has been delivered, as %s confirms.", batch_id, by)
@@ -81,7 +81,7 @@ def confirm_delivered(engine: Engine, batch_id: int, *, by: str) -> Batch:
 
 
 def check_confirmable(batch: Batch) -> None:
-    """Raises a BatchError if there is no delivery of the batch that a person could confirm."""
+    """Raises a BatchError if the batch has no delivery that a person could confirm."""
     if batch.state is BatchState.CLOSED:
         raise BatchError(
             f"Batch {batch.id} is CLOSED: the bursar has its file, and its fines are exported. There is nothing "
@@ -91,16 +91,16 @@ def check_confirmable(batch: Batch) -> None:
         raise BatchError(f"Batch {batch.id} is {batch.state}: its upload has not begun, so the bursar can't have it.")
 
 
-def _upload(engine: Engine, found: Batch, document: ExportFile, open_folder: OpenFolder, lock: UploadLock) -> None:
+def _upload(engine: Engine, batch: Batch, document: ExportFile, open_folder: OpenFolder, lock: UploadLock) -> None:
     with engine.begin() as connection:
-        delivery = request_delivery(connection, found.id, "first", found.run_id)
-    check_not_unclear(found, delivery)
-    with open_folder(found) as folder:
+        delivery = request_delivery(connection, batch.id, "first", batch.run_id)
+    check_not_unclear(batch, delivery)
+    with open_folder(batch) as folder:
         resume_upload(
-            Upload(engine=engine, batch=found, delivery=delivery, document=document, folder=folder, lock=lock)
+            Upload(engine=engine, batch=batch, delivery=delivery, document=document, folder=folder, lock=lock)
         )
 
 
-def _batch(engine: Engine, batch_id: int) -> Batch:
+def _read_batch(engine: Engine, batch_id: int) -> Batch:
     with engine.connect() as connection:
         return get_batch(connection, batch_id)
