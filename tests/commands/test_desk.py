@@ -53,7 +53,7 @@ def test_the_desk_keeps_to_the_institutions_parameter_and_names_the_pending_reve
     library: Library, include: Path
 ) -> None:
     fine, _ = FakeBursar(library).exported("10.00")
-    assert "it is with the bursar" in run("desk", "pay", str(fine), exit_code=1)
+    assert "is outstanding there, and is paid there" in run("desk", "pay", str(fine), exit_code=1)
     allow_activity(include)
     output = run("desk", "pay", str(fine))
     assert "is CLOSED: owed at the library 0.00 USD, outstanding at the bursar 0.00 USD" in output

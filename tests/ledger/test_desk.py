@@ -245,9 +245,9 @@ def test_a_paid_fine_is_refused(connection: Connection, operation: Callable[[Con
     [
         (
             True,
-            r"^Fine 1 went to the bursar in batch 9; (5\.00 EUR .*is outstanding there: it is with|a dispute would)",
+            r"^Fine 1 was exported to the bursar in batch 9; (5\.00 EUR .*is outstanding there, and |a dispute would)",
         ),
-        (False, r"^Fine 1 went to the bursar in batch 9; nothing is owed at the library"),
+        (False, r"^Fine 1 was exported to the bursar in batch 9; nothing is owed at the library"),
     ],
 )
 @pytest.mark.parametrize("operation", OPERATIONS)

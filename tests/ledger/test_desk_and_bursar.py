@@ -17,9 +17,9 @@ from tests.support.fake_bursar import FakeBursar, Payment
 D = Decimal
 NOT_NOW = "is on its way to the bursar in batch 1; it is free again when that ends"
 NO_MORE = "Nothing is owed on fine 1 any more"
-WITH_THE_BURSAR = r"went to the bursar in batch 1 as transaction 1; .* is outstanding there: it is with the bursar"
+WITH_THE_BURSAR = r"was exported to the bursar in batch 1 as transaction 1; .* is outstanding there, and is paid there"
 SWITCH = "set allow_activity_on_transferred_finesfees to yes"
-AS_PAID = "went to the bursar in batch 1 as transaction 1; nothing is owed at the library"
+AS_PAID = "was exported to the bursar in batch 1 as transaction 1; nothing is owed at the library"
 PAID_THERE = r"any more\. It was paid at the bursar\."
 NOTHING_PAID = "Nothing was paid for fine 1 at the library"
 
@@ -93,7 +93,7 @@ def settle_dispute(connection: Any, fine: int, **_: Any) -> None:
 
 ACTIVE, CLOSED, TRANSFERRED, DISPUTED = "ACTIVE", "CLOSED", "TRANSFERRED", "DISPUTED"
 NOT_DISPUTED = "Fine 1 is not disputed"
-LATE = "a dispute would only keep it from being exported"
+LATE = "a dispute would only prevent its export"
 
 # The state of the fine, the operation, and what comes of it: status, balance, outstanding, to be reversed; or the
 # refusal. Twice: while the parameter is false, and while it is true.
@@ -222,7 +222,9 @@ def test_what_was_paid_at_the_bursar_is_not_refunded_at_the_desk(office: FakeBur
     office.pay(Payment(transaction, "10"))
     with (
         office.library.ledger.begin() as connection,
-        pytest.raises(LedgerError, match=rf"{NOTHING_PAID}\. It went to the bursar in batch 1 .*give a credit"),
+        pytest.raises(
+            LedgerError, match=rf"{NOTHING_PAID}\. Fine \d+ was exported to the bursar in batch 1.*Give a credit"
+        ),
     ):
         desk.refund(connection, fine, allow_activity_on_transferred_finesfees=True)
 

@@ -19,7 +19,7 @@ PATHS = [
     ("law/out/", "'law/out/' has an empty part, . or .. in it"),
     ("./law", "'./law' has an empty part, . or .. in it"),
     (r"law\out", "folders are divided by /, not by a backslash"),
-    (r'"law/\x07out"', "the control character U+0007 can't stand here: remove it"),
+    (r'"law/\x07out"', "the control character U+0007 is not allowed here: remove it"),
 ]
 
 
@@ -93,16 +93,16 @@ def test_codes_in_lists_stay_text(changed: Changed) -> None:
 def test_a_description_may_have_lines_but_a_name_may_not(changed: Changed, wrong: Wrong) -> None:
     assert changed("system:", "description: |\n  One\n  Two\nsystem:").description == "One\nTwo"
     assert wrong("name: Law Library", 'name: "Law\\nLibrary"') == [
-        "2: name: the control character U+000A can't stand here: remove it"
+        "2: name: the control character U+000A is not allowed here: remove it"
     ]
     assert wrong("system:", 'description: "One\\u0002"\nsystem:') == [
-        "4: description: the control character U+0002 can't stand here: remove it"
+        "4: description: the control character U+0002 is not allowed here: remove it"
     ]
 
 
 def test_half_a_character_is_refused(wrong: Wrong) -> None:
     assert wrong("name: Law Library", 'name: "Law \\ud800"') == [
-        "2: name: the control character U+D800 can't stand here: remove it"
+        "2: name: the control character U+D800 is not allowed here: remove it"
     ]
 
 

@@ -46,7 +46,7 @@ WHAT_IS_WRONG = [
     "4: sftp_connection: is blank: The id of the Airflow connection to the S/FTP server.",
     "5: system: 'Baner' is not known here: did you mean Banner?",
     "7: time_zone: 'America/Newyork' is not a time zone: write one as in America/New_York",
-    "8: code: stands in line 2 already: keep one of the two",
+    "8: code: is in line 2 already: keep one of the two",
     (
         "9: export.time_before_export_days: is missing: "
         "How many days to wait before a fine is exported. 0 exports it with the next run."
@@ -192,7 +192,7 @@ def test_an_import_may_not_find_the_exports_of_another_profile(load: Load, good:
     line = other.splitlines().index("  input_file_path: law/out") + 1
     folder = f"main.yaml:{line}: import.input_file_path"
     assert problems == [
-        f"{folder}: is the folder that LAW exports to, whose files would count as payments: take another"
+        f"{folder}: is the folder that LAW exports to, whose files would count as payments: choose another"
     ]
 
 

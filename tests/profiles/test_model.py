@@ -149,7 +149,7 @@ def test_credits_go_where_there_is_no_minimum(changed: Changed, minimum: str, ty
 
 def test_credits_alone_with_a_minimum_would_never_go(wrong: Wrong) -> None:
     assert wrong("export:\n", "export:\n  minimum_amount_for_user: 10\n  fine_fee_types: [CREDIT]\n") == [
-        "7: export.fine_fee_types: a minimum leaves credits behind, so nothing would be exported: blank the minimum"
+        "7: export.fine_fee_types: with a minimum, credits are skipped, so nothing would be exported: blank the minimum"
     ]
 
 
@@ -165,7 +165,7 @@ def test_an_identifier_pattern_is_checked_for_its_length(changed: Changed, wrong
 
 def test_an_export_does_not_come_back_as_payments(changed: Changed, wrong: Wrong) -> None:
     assert wrong("law/in", "law/out") == [
-        "15: import.input_file_path: is the export's folder, whose files would count as payments: take another"
+        "15: import.input_file_path: is the export's folder, whose files would count as payments: choose another"
     ]
     changed("  active: yes\n  input_file_path: law/in", "  active: no\n  input_file_path: law/out")
 
@@ -184,7 +184,7 @@ def test_an_import_says_which_files_it_takes_and_when(changed: Changed) -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("file_patterns: []", "file_patterns: no file would ever be taken: write a pattern, as in ['*.xml']"),
+        ("file_patterns: []", "file_patterns: no file would be imported: write a pattern, as in ['*.xml']"),
         (
             "file_patterns: [in/*.xml]",
             "file_patterns: 'in/*.xml' has a folder in it: write a pattern on the name alone, as in '*.xml'",
@@ -240,7 +240,7 @@ def test_nothing_waits_for_approval_unless_there_is_a_limit(changed: Changed) ->
     [
         ("systems@library.edu", "systems", "notifications.failed: 'systems' is not allowed here: write an address"),
         ("[systems@library.edu]", "a@library.edu", "notifications.failed: write a list, in brackets: [a@library.edu]"),
-        ("[systems@library.edu]", "", "alerts: nobody would hear them: list somebody below notifications.failed"),
+        ("[systems@library.edu]", "", "alerts: nobody would receive them: list a recipient below notifications.failed"),
         ("export_deadline", "import_deadline", "alerts.import_deadline_minutes: must be more than the 720 minutes"),
         ("120", "0", "alerts.export_deadline_minutes: 0 is too small: write 1 or more"),
         ("days_without", "day_without",

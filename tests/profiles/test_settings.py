@@ -81,7 +81,7 @@ def test_transaction_ids_can_be_set(load: Callable[..., Settings]) -> None:
         ("prefix: X\n", ["5: prefix: belongs below transaction_ids"]),
         (
             "work_dir: s3://aws@bucket/x\n",
-            ["5: work_dir: 's3://aws@bucket/x' is no folder of this machine: write one, as in .local/staging"],
+            ["5: work_dir: 's3://aws@bucket/x' is not a folder on this machine: write one, as in .local/staging"],
         ),
         ("work_dir: [a]\n", ["5: work_dir: write one value here, not a list or a section"]),
     ],
@@ -98,7 +98,7 @@ def test_all_that_is_wrong_is_said_at_once(load: Callable[..., Settings], file: 
         "1: institution_name: is missing: The name of the library in reports.",
         "2: default_currency: 'usd' is not allowed here: write the three capitals of ISO 4217, as in USD",
         "3: time_zone: 'Moon' is not a time zone",
-        "4: time_zone: stands in line 3 already: keep one of the two",
+        "4: time_zone: is in line 3 already: keep one of the two",
     ]
     with pytest.raises(ProfileError, match=f"^{file}:1: institution_id: is blank"):
         load(text, "")

@@ -85,9 +85,9 @@ def test_all_duplicate_keys_are_found_and_the_first_values_kept(file: Path) -> N
 
     assert source.data == {"a": "1", "b": {"c": "1"}}
     assert problems(source) == [
-        ":4: b.c: stands in line 3 already: keep one of the two",
-        ":5: a: stands in line 1 already: keep one of the two",
-        ":6: a: stands in line 1 already: keep one of the two",
+        ":4: b.c: is in line 3 already: keep one of the two",
+        ":5: a: is in line 1 already: keep one of the two",
+        ":6: a: is in line 1 already: keep one of the two",
     ]
 
 
@@ -106,7 +106,7 @@ def test_an_alias_of_its_own_section_is_refused(file: Path) -> None:
 
 def test_tags_and_keys_that_are_no_text_are_refused(file: Path) -> None:
     assert problems(read(file, "a: !include x.yaml\n? [b]\n: 1\n")) == [
-        ":1: a: the tag !include means nothing here: remove it",
+        ":1: a: the tag !include is not allowed here: remove it",
         ":2: a list or section can't be a key",
     ]
 
@@ -119,9 +119,9 @@ def test_tags_and_keys_that_are_no_text_are_refused(file: Path) -> None:
         (b"- a\n- b\n", ":1: expected lines of the form `key: value`"),
         (b"code:LAW\n", ":1: expected lines of the form `key: value`"),
         (b"a: 1\ncode:LAW\nb: 2\n", ":3: expected `key: value`, with a space after the colon"),
-        (b"a:\n\tb: 1\n", ":2: a tab stands here: indent with spaces"),
+        (b"a:\n\tb: 1\n", ":2: there is a tab here: indent with spaces"),
         (b"a: 1\nname: Fines: all\n",
-         ":2: a colon where none can stand: put a value with a colon in quotes, or mend the indentation"),
+         ":2: a colon is not allowed here: put a value with a colon in quotes, or correct the indentation"),
         (b"a: 1\npattern: [A-Z]\\d{7}\n",
          ":2: text follows a closing quote or bracket: put the whole value in single quotes"),
         (b'a: 1\npattern: "\\d{8}"\n',
@@ -130,9 +130,9 @@ def test_tags_and_keys_that_are_no_text_are_refused(file: Path) -> None:
         (b"a: 1\nb: *nobody\n",
          ":2: this is not YAML: found undefined alias 'nobody'. Put values with signs such as : # [ { & * % @ in quotes"),  # noqa: E501
         (b"a: 1\nb: caf\xe9\n", ":2: byte 0xE9 is not UTF-8: save the file as UTF-8"),
-        (b"a: 1\nb: x\x00y\n", ":2: the character U+0000 can't stand in a file: remove it"),
-        (b"a: " + b"[" * 1000, ":1: brackets within brackets without end"),
-        (b"a: " + b"[" * 100_000 + b"]" * 100_000, ":1: brackets within brackets without end"),
+        (b"a: 1\nb: x\x00y\n", ":2: the character U+0000 is not allowed in a file: remove it"),
+        (b"a: " + b"[" * 1000, ":1: the brackets are nested too deeply"),
+        (b"a: " + b"[" * 100_000 + b"]" * 100_000, ":1: the brackets are nested too deeply"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_mapping_in_yaml_has_one_problem(file: Path, content: bytes, problem: str) -> None:

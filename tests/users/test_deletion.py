@@ -110,7 +110,8 @@ def test_a_file_that_names_deleted_users_is_not_built_again(
     built.path.unlink()
 
     with pytest.raises(
-        BatchError, match=f"batch {batch} can't be built again: of 1 fine in it .* deleted .*{built.sha256}"
+        BatchError,
+        match=f"batch {batch} can't be built again: the user of 1 fine in it has been deleted .*{built.sha256}",
     ):
         build_file(library.ledger, batch, tmp_path)
 

@@ -1,4 +1,4 @@
-"""Batches: the durable record of each export, and the steps that it has taken."""
+"""Batches: the durable record of each export, and its steps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -17,7 +17,7 @@ Step = Literal["built", "closed", "released"]
 
 
 class BatchState(StrEnum):
-    """How far a batch has come. The ledger derives it from the steps of the batch and of its first delivery."""
+    """The progress of a batch, derived by the ledger from the steps of the batch and of its first delivery."""
 
     SELECTED = "SELECTED"
     BUILT = "BUILT"
@@ -31,7 +31,7 @@ class BatchState(StrEnum):
 
     @property
     def may_be_delivered(self) -> bool:
-        """Whether the file, or a part of it, may be on the bursar's server: then it must not be selected afresh."""
+        """Whether the file, or a part of it, may be on the bursar's server: its fines must not be selected again."""
         return self in (
             BatchState.UPLOADING,
             BatchState.PART_COMPLETE,
@@ -43,9 +43,9 @@ class BatchState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """One export of one profile: which fines, which amounts, which file.
+    """One export of one profile: its fines, amounts and file.
 
-    `totals` has the sums of its lines by currency, `skipped` the fines that the selection left open by reason.
+    `totals` has the sums of its lines by currency, `skipped` the fines that the selection skipped, by reason.
     `render_options` has the settings that shape the file besides the lines. All moments are aware, in UTC.
     """
 
@@ -94,7 +94,7 @@ class Batch:
 
 
 def get_batch_of_run(connection: Connection, profile: str, run_id: str) -> Batch | None:
-    """The batch that a run selected, unless it was released since."""
+    """Returns the batch that a run selected; None if it selected none, or the batch was released since."""
     row = (
         connection.execute(query("ledger/get_batch_of_run"), {"profile": profile, "run_id": run_id}).mappings().first()
     )
@@ -116,19 +116,19 @@ def get_batch(connection: Connection, batch_id: int, *, lock: bool = False) -> B
 
 
 def get_unfinished_batches(connection: Connection, profile: str | None = None) -> list[Batch]:
-    """The batches that hold fines, oldest first."""
+    """Returns the unfinished batches, which hold fines, oldest first."""
     rows = connection.execute(query("ledger/list_unfinished_batches"), {"profile": profile}).mappings()
     return [Batch.from_row(row) for row in rows]
 
 
 def advance(connection: Connection, batch_id: int, step: Step, *, after: BatchState, **facts: str | int | None) -> None:
-    """Records that a batch took a step now, with the values of other columns that are known by it.
+    """Records that a batch took a step now, with the values of other columns that the step determines.
 
     Raises:
         BatchError: the batch is no longer in the state `after`, which the step follows.
     """
-    now = get_batch(connection, batch_id, lock=True).state
-    if now is not after:
-        raise BatchError(f"Batch {batch_id} is {now} now and no longer {after}; this step stopped without effect.")
+    state = get_batch(connection, batch_id, lock=True).state
+    if state is not after:
+        raise BatchError(f"Batch {batch_id} is {state} now and no longer {after}; nothing was changed.")
     assignments = ", ".join([f"{step}_at = clock_timestamp()", *(f"{name} = :{name}" for name in facts)])
     connection.execute(text(f"UPDATE batches SET {assignments} WHERE id = :batch_id"), {"batch_id": batch_id, **facts})

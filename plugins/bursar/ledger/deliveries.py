@@ -1,4 +1,4 @@
-"""Deliveries: the durable record of each sending of a batch's file, the first one and every resend."""
+"""Deliveries: the durable record of the first upload of a batch's file, and of each resend."""
 
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -15,7 +15,7 @@ DeliveryStep = Literal["upload_started", "uploaded", "unclear", "delivered"]
 
 
 class DeliveryState(StrEnum):
-    """How far a delivery has come. The ledger derives it from the moments of its steps."""
+    """The progress of a delivery, derived by the ledger from the moments of its steps."""
 
     REQUESTED = "REQUESTED"
     UPLOADING = "UPLOADING"
@@ -26,7 +26,7 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """One sending of the file of a batch.
+    """One delivery of the file of a batch.
 
     `run_id` is the Airflow run that selected the batch or that resends it, `requested_by` the person who asked for a
     resend, if known. `part_name` is the complete part that waits for its renaming. Moments are aware, in UTC.
@@ -45,9 +45,9 @@ class Delivery:
 def request_delivery(
     connection: Connection, batch_id: int, kind: DeliveryKind, run_id: str, requested_by: str | None = None
 ) -> Delivery:
-    """Records that a run is to deliver the file of a batch, unless that is recorded; returns the delivery."""
-    facts = {"batch_id": batch_id, "kind": kind, "run_id": run_id, "requested_by": requested_by}
-    connection.execute(query("ledger/insert_delivery"), facts)
+    """Records that a run is to deliver the file of a batch, unless it is recorded already; returns the delivery."""
+    parameters = {"batch_id": batch_id, "kind": kind, "run_id": run_id, "requested_by": requested_by}
+    connection.execute(query("ledger/insert_delivery"), parameters)
     return get_delivery(connection, batch_id, run_id)
 
 
@@ -61,7 +61,7 @@ def get_delivery(connection: Connection, batch_id: int, run_id: str) -> Delivery
 def advance_delivery(
     connection: Connection, delivery: Delivery, step: DeliveryStep, *, after: DeliveryState, **facts: str | None
 ) -> None:
-    """Records that a delivery took a step now, with the values of other columns that are known by it.
+    """Records that a delivery took a step now, with the values of other columns that the step determines.
 
     The caller has locked the batch.
 
@@ -69,12 +69,12 @@ def advance_delivery(
         BatchError: the delivery is no longer in the state `after`, which the step follows.
     """
     assignments = ", ".join([f"{step}_at = clock_timestamp()", *(f"{name} = :{name}" for name in facts)])
-    moved = connection.execute(
+    result = connection.execute(
         text(f"UPDATE deliveries SET {assignments} WHERE id = :id AND state = :after"),
         {"id": delivery.id, "after": after, **facts},
     )
-    if not moved.rowcount:
+    if not result.rowcount:
         raise BatchError(
             f"Another worker has continued the delivery of batch {delivery.batch_id}: it is no longer {after}. "
-            "This worker stopped without effect."
+            "This worker has changed nothing."
         )

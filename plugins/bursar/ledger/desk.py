@@ -1,8 +1,8 @@
 """The circulation desk: adds, pays, waives, refunds, disputes and reverses fines.
 
 The caller owns the transaction. Each operation locks its fine until that transaction ends, and only writes to the
-journal, from which the trigger derives balance and status. An operation that is not possible raises a LedgerError that
-says what would work, and leaves the transaction as it was.
+journal, from which the trigger derives balance and status. An impossible operation raises a LedgerError that
+names an alternative, and leaves the transaction as it was.
 
 The institution's parameter `allow_activity_on_transferred_finesfees` says whether the desk may settle a charge that is
 outstanding at the bursar. The next export reports such a settlement to the bursar as a reversal.
@@ -27,7 +27,7 @@ from bursar.ledger.journal import EntryType, FineStatus
 from bursar.money import format_money, validate_amount, validate_positive_amount
 
 
-def add_fine(  # noqa: PLR0913 - so many things belong to a fine
+def add_fine(  # noqa: PLR0913 - a fine has that many attributes
     connection: Connection,
     *,
     user_id: int,
@@ -44,7 +44,7 @@ def add_fine(  # noqa: PLR0913 - so many things belong to a fine
 ) -> int:
     """Adds a charge to a user's account and returns its internal id.
 
-    `owner_library` (a library's code; None: the institution) owns the fine for ever, wherever the item moves.
+    `owner_library` (a library's code; None: the institution) owns the fine forever, even if the item moves.
     `created_at` is now, unless given; datetimes are aware. `source_id` is the fine's id in the library system.
 
     Raises:
@@ -70,7 +70,7 @@ def add_fine(  # noqa: PLR0913 - so many things belong to a fine
     )
 
 
-def credit(  # noqa: PLR0913 - so many things belong to a credit
+def credit(  # noqa: PLR0913 - a credit has that many attributes
     connection: Connection,
     *,
     user_id: int,
@@ -85,13 +85,13 @@ def credit(  # noqa: PLR0913 - so many things belong to a credit
 ) -> int:
     """Gives a user a credit (a fine of type CREDIT) and returns its internal id.
 
-    `amount` is given as a positive sum, and kept as a negative one. A credit that `reverses` a charge has that
+    `amount` is a positive sum, and is stored as a negative one. A credit that `reverses` a charge has that
     charge's owner and item, whether the charge is open, paid or with the bursar; leave `owner_library` and `item_id`
     out. The rest is as for `add_fine`.
 
     Raises:
         LedgerError: as for `add_fine`; or the charge is another user's, in another currency, itself a credit, or less
-            than `amount` of it is left to reverse: parts that were waived, refunded or reversed are not.
+            than `amount` of it can still be reversed: parts that were waived, refunded or reversed can't.
     """
     amount = validate_positive_amount(amount)
     if reverses is not None:
@@ -149,10 +149,10 @@ def pay(
     *,
     allow_activity_on_transferred_finesfees: bool = False,
 ) -> Decimal:
-    """Records a payment, of all that is open unless `amount` is given, and returns what is left open.
+    """Records a payment of `amount`, by default of all that is open, and returns the amount that stays open.
 
-    Open is the balance or, if the parameter allows it, what is outstanding at the bursar. Of a credit, it records the
-    amount as paid out. Amounts are given as positive sums in either case.
+    Open is the balance or, if the parameter allows it, the amount outstanding at the bursar. Of a credit, the
+    amount is recorded as paid out. Amounts are positive sums in either case.
 
     Raises:
         LedgerError: there is no such fine, nothing or less is open, the bursar holds the fine and the parameter does
@@ -172,7 +172,7 @@ def waive(
     *,
     allow_activity_on_transferred_finesfees: bool = False,
 ) -> Decimal:
-    """Gives up all that is open, or `amount` of it, and returns what is left open.
+    """Waives `amount`, by default all that is open, and returns the amount that stays open.
 
     Raises:
         LedgerError: as for `pay`; or credits have reversed so much of the charge that `amount` is not left to waive.
@@ -190,9 +190,9 @@ def refund(
     *,
     allow_activity_on_transferred_finesfees: bool = False,
 ) -> Decimal:
-    """Gives back all that was paid at the library for a charge, or `amount` of it, and returns what was given back.
+    """Refunds `amount`, by default all that was paid at the library for a charge, and returns the refunded amount.
 
-    The charge is given up with it: nobody is billed anew for what was refunded. What is open stays open.
+    The refunded part of the charge is given up, so that nobody is billed for it again. The open part stays open.
 
     Raises:
         LedgerError: there is no such fine, nothing or less was paid for it here, or as for `pay`; or credits have
@@ -204,26 +204,26 @@ def refund(
         raise error_messages.nothing_to_refund_error(connection, fine)
     if fine.outstanding != 0 and not allow_activity_on_transferred_finesfees:
         raise error_messages.held_by_bursar_error(connection, fine)
-    given: Decimal = totals.paid_here if amount is None else validate_positive_amount(amount)
-    if given > totals.paid_here:
+    refunded: Decimal = totals.paid_here if amount is None else validate_positive_amount(amount)
+    if refunded > totals.paid_here:
         raise LedgerError(
             f"Only {format_money(totals.paid_here, fine.currency)} was paid for fine {fine_id} at the library; "
-            f"{format_money(given, fine.currency)} is more."
+            f"{format_money(refunded, fine.currency)} is more."
         )
-    if given > min(totals.reversible, totals.returnable):
-        raise error_messages.refund_too_large_error(fine, totals, given)
-    facts = {"fine_id": fine_id, "amount": given, "comment": comment}
-    with error_messages.translate_database_errors(connection, facts):
-        connection.execute(query("ledger/post_refund"), facts)
-    return given
+    if refunded > min(totals.reversible, totals.returnable):
+        raise error_messages.refund_too_large_error(fine, totals, refunded)
+    parameters = {"fine_id": fine_id, "amount": refunded, "comment": comment}
+    with error_messages.translate_database_errors(connection, parameters):
+        connection.execute(query("ledger/post_refund"), parameters)
+    return refunded
 
 
 def dispute(connection: Connection, fine_id: int, comment: str) -> None:
-    """Marks a fine as disputed: it can be paid or waived, but is not exported until the dispute is settled.
+    """Marks a fine as disputed: it can be paid or waived, but is not exported before the dispute is resolved.
 
     Raises:
-        LedgerError: there is no such fine, nothing is owed, the fine was exported or is on its way, or it is disputed
-            already.
+        LedgerError: there is no such fine, nothing is owed, the fine was exported or a batch holds it, or it is
+            disputed already.
     """
     fine = _lock(connection, fine_id)
     if fine.balance == 0:
@@ -236,7 +236,7 @@ def dispute(connection: Connection, fine_id: int, comment: str) -> None:
 
 
 def resolve_dispute(connection: Connection, fine_id: int, comment: str) -> None:
-    """Ends a dispute: what is still owed stays owed, and can be exported again.
+    """Ends a dispute: the balance stays owed, and can be exported again.
 
     Raises:
         LedgerError: there is no such fine, or it is not disputed.
@@ -271,8 +271,8 @@ def _post_settlement(
         raise error_messages.nothing_to_settle_error(connection, fine)
     settled = abs(open_) if amount is None else validate_positive_amount(amount)
     if settled > abs(open_):
-        there, asked = format_money(abs(open_), fine.currency), format_money(settled, fine.currency)
-        raise LedgerError(f"Only {there} of fine {fine_id} is open; {asked} is more.")
+        available, asked = format_money(abs(open_), fine.currency), format_money(settled, fine.currency)
+        raise LedgerError(f"Only {available} of fine {fine_id} is open; {asked} is more.")
     if entry_type is EntryType.WAIVED and fine.amount > 0:
         totals = _charge_totals(connection, fine_id)
         if settled > totals.reversible:
@@ -281,9 +281,9 @@ def _post_settlement(
         totals = _charge_totals(connection, fine.reverses)
         if settled > totals.returnable:
             raise error_messages.payout_too_large_error(fine, totals, settled)
-    facts = {"fine_ids": [fine_id], "entry_type": entry_type, "amount": settled, "comment": comment}
-    with error_messages.translate_database_errors(connection, facts):
-        connection.execute(query("ledger/post_settlement"), facts)
+    parameters = {"fine_ids": [fine_id], "entry_type": entry_type, "amount": settled, "comment": comment}
+    with error_messages.translate_database_errors(connection, parameters):
+        connection.execute(query("ledger/post_settlement"), parameters)
     return open_ - settled.copy_sign(open_)
 
 
@@ -314,8 +314,8 @@ def _check_reversal(connection: Connection, charge: Row[Any], user_id: int, amou
     totals = _reversible_charge(connection, charge)
     if (charge.user_id, charge.currency) != (user_id, currency):
         raise LedgerError(
-            f"Fine {charge.id} was charged to user {charge.user_id} in {charge.currency}: a credit for it goes to "
-            "the same user, in the same currency."
+            f"Fine {charge.id} was charged to user {charge.user_id} in {charge.currency}: a credit for it must be "
+            "for the same user, in the same currency."
         )
     if amount > totals.reversible:
         raise error_messages.reversal_too_large_error(charge, totals, amount)
@@ -323,5 +323,5 @@ def _check_reversal(connection: Connection, charge: Row[Any], user_id: int, amou
 
 def _aware(moment: datetime | None) -> datetime | None:
     if moment is not None and moment.tzinfo is None:
-        raise LedgerError(f"The time {moment} says nothing without its time zone.")
+        raise LedgerError(f"The time {moment} has no time zone: give one.")
     return moment

@@ -1,4 +1,4 @@
-"""Files of payments: the durable record of each import, and the steps that it has taken."""
+"""Files of payments: the durable record of each import, and its steps."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -27,11 +27,11 @@ class PaymentOutcome(DescribedEnum):
 
 
 APPLIED_OUTCOMES = frozenset((PaymentOutcome.PAID, PaymentOutcome.PARTLY_PAID, PaymentOutcome.OVERPAID))
-"""The outcomes that move money; the others change nothing, and the report of rejects lists their records."""
+"""The outcomes that change amounts; the report of rejects lists the records with other outcomes."""
 
 
 class FileState(StrEnum):
-    """How far a file has come. The ledger derives it from the moments of its steps."""
+    """The progress of a file, derived by the ledger from the moments of its steps."""
 
     REGISTERED = "REGISTERED"
     READ = "READ"
@@ -41,7 +41,7 @@ class FileState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ImportFile:
-    """One file of payments, known by its bytes.
+    """One file of payments, identified by its bytes.
 
     `totals` has the sums of its records by the currency in the file, or "" where a record has none. `outcomes` has the
     totals of its records by outcome, once the file is applied. All moments are aware, in UTC.
@@ -78,9 +78,9 @@ class ImportFile:
 
 @dataclass(frozen=True, kw_only=True)
 class FileArrival:
-    """A file as it lay in the bursar's folder under a name, in one run of a profile; its bytes may have come before.
+    """The arrival of a file under a name in the bursar's folder, in a run of a profile; its bytes may be known before.
 
-    `archived_path` is its path from that folder now, None if it still lies there or was taken away by somebody else.
+    `archived_path` is its present path, relative to that folder; None if it was not moved, or was removed by others.
     """
 
     id: int
@@ -92,20 +92,20 @@ class FileArrival:
 
 
 def get_arrival(connection: Connection, profile: str, run_id: str, name: str) -> FileArrival | None:
-    """What arrived under a name in a run, if it was registered."""
+    """Returns the arrival of a file under a name in a run; None if none was registered."""
     parameters = {"profile": profile, "run_id": run_id, "name": name}
     row = connection.execute(query("ledger/get_file_arrival"), parameters).mappings().first()
     return FileArrival(**{field.name: row[field.name] for field in fields(FileArrival)}) if row else None
 
 
 def get_import_file(connection: Connection, file_id: int, *, lock: bool = False) -> ImportFile:
-    """One file; with `lock` no one else can take a step with it until the transaction ends.
+    """Returns a file; with `lock`, other transactions can't change its state until this one ends.
 
     Raises:
         InputFileError: there is no such file.
     """
-    one = query("ledger/lock_import_file" if lock else "ledger/get_import_file")
-    row = connection.execute(one, {"file_id": file_id}).mappings().first()
+    statement = query("ledger/lock_import_file" if lock else "ledger/get_import_file")
+    row = connection.execute(statement, {"file_id": file_id}).mappings().first()
     if row is None:
         raise InputFileError(f"There is no import file {file_id}.")
     return ImportFile.from_row(row)

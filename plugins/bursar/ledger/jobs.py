@@ -1,4 +1,4 @@
-"""The jobs whose runs the ledger records, and the names under which librarians know them."""
+"""The jobs whose runs the ledger records, and their names for librarians."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from bursar.described_enum import DescribedEnum
 
 
 class Job(DescribedEnum):
-    """A job by its value in the ledger; the description may contain `{}`, the place of the profile's name."""
+    """A job by its value in the ledger; the description may contain `{}`, for the profile's name."""
 
     EXPORT = "export", "Export to Bursar Using Profile {}"
     IMPORT = "import", "Import from Bursar using Profile {} Fines and Fees"

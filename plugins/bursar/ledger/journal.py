@@ -19,7 +19,7 @@ class EntryType(StrEnum):
 
 
 class FineStatus(StrEnum):
-    """The status of a fine. The trigger of the journal derives it."""
+    """The status of a fine. It is derived by the journal's trigger."""
 
     ACTIVE = "ACTIVE"
     DISPUTED = "DISPUTED"

@@ -1,4 +1,4 @@
-"""Sums of money by currency, as batches, files of payments, jobs and reports record them.
+"""Sums of money by currency, as they are recorded for batches, files of payments, jobs and reports.
 
 The ledger stores them as jsonb with each amount as text, since JSON has no decimals. Only this module reads and writes
 that form.
@@ -40,7 +40,7 @@ Totals = Mapping[str, CurrencyTotals]
 
 @dataclass(frozen=True)
 class Skipped:
-    """The fines that were skipped for one reason, their users, and what they amount to."""
+    """The numbers of fines that were skipped for one reason, and of their users, and the net amounts."""
 
     fines: int
     users: int
@@ -55,8 +55,8 @@ class Skipped:
 class OutcomeTotals:
     """The payment records with one outcome, by the currency in the file.
 
-    `sums` is what they say was paid. `applied` reduced what was outstanding, `credited` became a credit; `paid_twice`
-    had been settled at the library before.
+    `sums` are the amounts in the records. `applied` reduced the outstanding amounts, `credited` became credits, and
+    `paid_twice` had been settled at the library before.
     """
 
     records: int
@@ -66,7 +66,7 @@ class OutcomeTotals:
     paid_twice: Amounts = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the stored form, without amounts that are not there."""
+        """Returns the stored form, without empty amounts."""
         optional = {"applied": self.applied, "credited": self.credited, "paid_twice": self.paid_twice}
         amounts = {"sums": self.sums} | {name: amounts for name, amounts in optional.items() if amounts}
         return {"records": self.records} | {name: _amounts_to_json(value) for name, value in amounts.items()}
@@ -83,7 +83,7 @@ class SelectionSummary:
 
 
 def summarize_candidates(rows: Iterable[Row[Any]], users: Mapping[str | None, int]) -> SelectionSummary:
-    """Adds up candidates by reason and currency; the reason None says that they are selected.
+    """Adds up candidates by reason and currency; the reason None means that they are selected.
 
     `rows` have `reason`, `currency`, `fines`, `charges`, `credits` and `reversals`. `users` counts the users of each
     reason: a user with fines in two currencies, or without any, counts once. Fines of a reason may have no users: a
@@ -139,7 +139,7 @@ def read_totals(stored: Mapping[str, Mapping[str, str]]) -> dict[str, CurrencyTo
 
 
 def read_skipped(stored: Mapping[str, Mapping[str, Any]]) -> dict[str, Skipped]:
-    """Reads what was skipped, by reason, from its stored form."""
+    """Reads the skipped fines, by reason, from their stored form."""
     return {reason: Skipped(one["fines"], one["users"], read_amounts(one["net"])) for reason, one in stored.items()}
 
 

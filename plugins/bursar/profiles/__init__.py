@@ -1,4 +1,4 @@
-"""Integration profiles and the institution's settings: what they are, and what is wrong with them."""
+"""Integration profiles and the institution's settings: their models, their loading and their problems."""
 
 from bursar.profiles.loading import INCLUDE, load_profiles, load_settings
 from bursar.profiles.model import Export, Import, Profile

@@ -1,4 +1,4 @@
-"""Says pydantic's errors in plain words, each with the line that it belongs to."""
+"""Translates pydantic's errors into plain sentences, each with its line in the file."""
 
 from difflib import get_close_matches
 from typing import get_args
@@ -12,25 +12,27 @@ from bursar.profiles.yaml_reader import Place, Source, dotted
 
 
 def describe_errors(error: ValidationError, model: type[BaseModel], source: Source) -> list[Problem]:
-    """All that a model finds wrong with a source."""
+    """Returns the problems of a source, one for each error of its model."""
     return [
-        Problem(source.file, source.line(details["loc"]), dotted(details["loc"]), _sentence(details, model, source))
+        Problem(
+            source.file, source.line(details["loc"]), dotted(details["loc"]), _describe_error(details, model, source)
+        )
         for details in error.errors(include_url=False)
     ]
 
 
-def _sentence(details: ErrorDetails, model: type[BaseModel], source: Source) -> str:
+def _describe_error(details: ErrorDetails, model: type[BaseModel], source: Source) -> str:
     place, context, value = details["loc"], details.get("ctx", {}), details["input"]
     sentence = details["msg"]
     match details["type"]:
         case "missing":
-            lack = "is blank" if place in source.lines else "is missing"
-            sentence = f"{lack}: {_fields(model)[place].description}"
+            reason = "is blank" if place in source.lines else "is missing"
+            sentence = f"{reason}: {_get_fields(model)[place].description}"
         case "extra_forbidden":
-            sentence = _unknown_key(str(place[-1]), place[:-1], model)
+            sentence = _describe_unknown_key(str(place[-1]), place[:-1], model)
         case "literal_error":
-            choices = [str(choice) for choice in get_args(_fields(model)[place].annotation)]
-            near = _nearest(str(value), choices)
+            choices = [str(choice) for choice in get_args(_get_fields(model)[place].annotation)]
+            near = _find_nearest(str(value), choices)
             sentence = f"{value!r} is not known here: " + (
                 f"did you mean {near}?" if near else f"write one of {', '.join(choices)}"
             )
@@ -45,28 +47,28 @@ def _sentence(details: ErrorDetails, model: type[BaseModel], source: Source) -> 
     return sentence
 
 
-def _unknown_key(key: str, section: Place, model: type[BaseModel]) -> str:
-    places = list(_fields(model))
+def _describe_unknown_key(key: str, section: Place, model: type[BaseModel]) -> str:
+    places = list(_get_fields(model))
     if elsewhere := [dotted(place[:-1]) for place in places if place[-1] == key]:
         return "belongs " + " or ".join(
             f"below {name}" if name else "to no section: don't indent it" for name in elsewhere
         )
-    here = [str(place[-1]) for place in places if place[:-1] == section]
-    near = _nearest(key, here)
-    return "unknown key: " + (f"did you mean {near}?" if near else f"the keys here are {', '.join(here)}")
+    keys = [str(place[-1]) for place in places if place[:-1] == section]
+    near = _find_nearest(key, keys)
+    return "unknown key: " + (f"did you mean {near}?" if near else f"the keys here are {', '.join(keys)}")
 
 
-def _nearest(written: str, choices: list[str]) -> str | None:
+def _find_nearest(written: str, choices: list[str]) -> str | None:
     by_lower_case = {choice.lower(): choice for choice in choices}
     return next((by_lower_case[near] for near in get_close_matches(written.lower(), by_lower_case, 1)), None)
 
 
-def _fields(model: type[BaseModel]) -> dict[Place, FieldInfo]:
-    """Every field of a model and of its sections, by its place in the file."""
+def _get_fields(model: type[BaseModel]) -> dict[Place, FieldInfo]:
+    """Returns the fields of a model and of its sections, by their places in the file."""
     fields: dict[Place, FieldInfo] = {}
     for name, field in model.model_fields.items():
         place = (field.alias or name,)
         fields[place] = field
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            fields |= {(*place, *below): inner for below, inner in _fields(field.annotation).items()}
+            fields |= {(*place, *below): inner for below, inner in _get_fields(field.annotation).items()}
     return fields

@@ -1,4 +1,4 @@
-"""The kinds of value that stand in a profile or in the settings. Each says what to write instead of a wrong one."""
+"""The types of values in a profile or in the settings. Their errors say what to write instead of an invalid value."""
 
 import re
 from collections.abc import Mapping
@@ -29,27 +29,27 @@ from bursar.profiles.schedule import Schedule
 
 T = TypeVar("T")
 
-# Control characters, halves of surrogate pairs, and the two that XML forbids besides.
+# Control characters, halves of surrogate pairs, and two more that XML forbids.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _WHOLE_NUMBER = re.compile("[0-9]{1,19}")
-MAX_PATTERN = 500  # characters; PostgreSQL checks the rest, where there is a ledger
+MAX_PATTERN = 500  # characters; PostgreSQL checks the syntax, if there is a ledger
 
 
 class StrictModel(RuledModel):
-    """A part of a file: fixed once read, without unknown keys; a blank value is as good as none."""
+    """A section of a file: immutable, without unknown keys; a blank value counts as absent."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @model_validator(mode="before")
     @classmethod
-    def _without_blanks(cls, data: object) -> object:
+    def _remove_blanks(cls, data: object) -> object:
         if not isinstance(data, Mapping):
             return data
         known = {field.alias or name for name, field in cls.model_fields.items()}
         return {key: value for key, value in data.items() if value is not None or key not in known}
 
 
-def _single_text(value: object) -> object:
+def _validate_single_value(value: object) -> object:
     if value is None:
         raise ValueError("is blank: write a value, or remove the line")
     if isinstance(value, str):
@@ -59,81 +59,83 @@ def _single_text(value: object) -> object:
     return value
 
 
-def _printable(value: str) -> str:
-    if found := _UNPRINTABLE.search(value):
-        raise ValueError(f"the control character U+{ord(found[0]):04X} can't stand here: remove it")
+def _validate_text(value: str) -> str:
+    if match := _UNPRINTABLE.search(value):
+        raise ValueError(f"the control character U+{ord(match[0]):04X} is not allowed here: remove it")
     return value
 
 
-def _printable_lines(value: str) -> str:
-    _printable(value.replace("\n", ""))
+def _validate_lines(value: str) -> str:
+    _validate_text(value.replace("\n", ""))
     return value
 
 
-def _yes_or_no(value: object) -> bool:
+def _parse_yes_no(value: object) -> bool:
     answers: Mapping[object, bool] = {"yes": True, "true": True, "no": False, "false": False}
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value in answers:
         return answers[value]
-    raise ValueError(f"{_shown(value)} is neither yes nor no: write yes or no")
+    raise ValueError(f"{_format_value(value)} is neither yes nor no: write yes or no")
 
 
-def _whole_number(value: object) -> int:
+def _parse_whole_number(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value.strip()):
         return int(value)
-    raise ValueError(f"{_shown(value)} is not a whole number: write digits alone, such as 10, without decimal point")
+    raise ValueError(
+        f"{_format_value(value)} is not a whole number: write digits alone, such as 10, without decimal point"
+    )
 
 
-def _list(value: object) -> object:
+def _validate_list(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return value
     example = value if isinstance(value, str) and "," not in value else "MAIN, LAW"
     raise ValueError(f"write a list, in brackets: [{example}], or each on a line of its own after a hyphen")
 
 
-def _shown(value: object) -> str:
+def _format_value(value: object) -> str:
     return repr(value) if isinstance(value, (str, int, float)) else "a list or a section"
 
 
 @dataclass(frozen=True)
 class Matches:
-    """Asks a text to match a regular expression as a whole; `hint` ends the sentence "... is not allowed here: "."""
+    """Requires that a regular expression matches a whole text; `hint` ends the message "... is not allowed here: "."""
 
     pattern: str
     hint: str
 
     def check(self, value: str) -> str:
-        """The value, if it matches."""
+        """Returns the value if it matches; raises a ValueError if not."""
         if re.fullmatch(self.pattern, value) is None:
             raise ValueError(f"{value!r} is not allowed here: {self.hint}")
         return value
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Puts the check behind the type's own."""
+        """Adds the check after the validation of the type."""
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Shows the expression to editors."""
+        """Adds the expression to the JSON Schema, for editors."""
         return handler(schema) | {"pattern": f"^(?:{self.pattern})$"}
 
 
 @cache
-def _time_zones() -> frozenset[str]:
+def _get_time_zones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
-def _time_zone(value: str) -> str:
-    if value not in _time_zones():
-        by_city = [name for name in _time_zones() if name.rpartition("/")[2].casefold() == value.casefold()]
-        near = by_city or get_close_matches(value, sorted(_time_zones()), 1) or ["America/New_York"]
+def _validate_time_zone(value: str) -> str:
+    if value not in _get_time_zones():
+        by_city = [name for name in _get_time_zones() if name.rpartition("/")[2].casefold() == value.casefold()]
+        near = by_city or get_close_matches(value, sorted(_get_time_zones()), 1) or ["America/New_York"]
         raise ValueError(f"{value!r} is not a time zone: write one as in {min(near)}")
     return value
 
 
-def _folder(value: str) -> str:
+def _validate_folder(value: str) -> str:
     if "\\" in value:
         raise ValueError("folders are divided by /, not by a backslash")
     if value.startswith("/"):
@@ -146,46 +148,46 @@ def _folder(value: str) -> str:
     return value
 
 
-def _pattern(value: str) -> str:
+def _validate_pattern(value: str) -> str:
     if len(value) > MAX_PATTERN:
         raise ValueError(f"a regular expression has at most {MAX_PATTERN} characters here, and this has {len(value)}")
     return value
 
 
-def _machine_folder(value: object) -> Path:
+def _parse_folder(value: object) -> Path:
     if isinstance(value, Path):
         return value
-    text = str(_single_text(value))
+    text = str(_validate_single_value(value))
     if "://" in text:
-        raise ValueError(f"{text!r} is no folder of this machine: write one, as in .local/staging")
+        raise ValueError(f"{text!r} is not a folder on this machine: write one, as in .local/staging")
     return Path(text)
 
 
-def _schedule(value: object) -> Schedule:
-    return value if isinstance(value, Schedule) else Schedule.parse(str(_single_text(value)))
+def _parse_schedule(value: object) -> Schedule:
+    return value if isinstance(value, Schedule) else Schedule.parse(str(_validate_single_value(value)))
 
 
 REQUIRED_IF_ACTIVE = "required once active"
-"""Marks a field that an active section requires."""
+"""The mark of a field that an active section requires."""
 RequiredIfActive = Annotated[T, REQUIRED_IF_ACTIVE, Field(default=None)]
-"""Required in an active section. In one that isn't, it may be absent; it is None then, and nobody asks."""
+"""Required in an active section. In an inactive one it may be absent, and is None then."""
 
 # YAML editors see numbers where Bursar sees text.
 _AnyText = WithJsonSchema({"type": ["string", "number"]})
-Text = Annotated[str, BeforeValidator(_single_text), AfterValidator(_printable), _AnyText]
-Lines = Annotated[str, BeforeValidator(_single_text), AfterValidator(_printable_lines), _AnyText]
-YesNo = Annotated[bool, PlainValidator(_yes_or_no), WithJsonSchema({"enum": [True, False, "yes", "no"]})]
+Text = Annotated[str, BeforeValidator(_validate_single_value), AfterValidator(_validate_text), _AnyText]
+Lines = Annotated[str, BeforeValidator(_validate_single_value), AfterValidator(_validate_lines), _AnyText]
+YesNo = Annotated[bool, PlainValidator(_parse_yes_no), WithJsonSchema({"enum": [True, False, "yes", "no"]})]
 WholeNumber = Annotated[
-    int, BeforeValidator(_whole_number), WithJsonSchema({"type": ["integer", "string"], "pattern": "^[0-9]+$"})
+    int, BeforeValidator(_parse_whole_number), WithJsonSchema({"type": ["integer", "string"], "pattern": "^[0-9]+$"})
 ]
-TextList = Annotated[tuple[Text, ...], BeforeValidator(_list)]
-TimeZone = Annotated[Text, AfterValidator(_time_zone)]
-AbsolutePath = Annotated[Path, PlainValidator(_machine_folder), WithJsonSchema({"type": "string"})]
-RelativePath = Annotated[Text, AfterValidator(_folder)]
-IdentifierPattern = Annotated[Text, AfterValidator(_pattern)]
+TextList = Annotated[tuple[Text, ...], BeforeValidator(_validate_list)]
+TimeZone = Annotated[Text, AfterValidator(_validate_time_zone)]
+AbsolutePath = Annotated[Path, PlainValidator(_parse_folder), WithJsonSchema({"type": "string"})]
+RelativePath = Annotated[Text, AfterValidator(_validate_folder)]
+IdentifierPattern = Annotated[Text, AfterValidator(_validate_pattern)]
 ScheduleLine = Annotated[
     Schedule,
-    PlainValidator(_schedule),
+    PlainValidator(_parse_schedule),
     PlainSerializer(str),
     WithJsonSchema({"type": "string", "pattern": "^(daily|weekly on|monthly on day|cron) .+"}),
 ]

@@ -1,4 +1,4 @@
-"""JSON Schemas of our YAML files, so that editors complete keys and underline mistakes while people type."""
+"""JSON Schemas of the YAML files, with which editors complete keys and underline errors."""
 
 import json
 from typing import Any
@@ -12,26 +12,26 @@ _BLANK = {"type": "null"}
 
 
 def json_schemas() -> dict[str, str]:
-    """The text of each schema by its file name in include/. Schemas are a little laxer than the models."""
+    """Returns the text of each schema by its file name in include/. Schemas allow more than the models."""
     return {
-        "profile.schema.json": _schema(Profile, optional="time_zone"),  # the loader fills it in from the settings
-        "bursar.schema.json": _schema(Settings),
+        "profile.schema.json": _render_schema(Profile, optional="time_zone"),  # the loader adds it from the settings
+        "bursar.schema.json": _render_schema(Settings),
     }
 
 
-def _schema(model: type[BaseModel], optional: str = "") -> str:
+def _render_schema(model: type[BaseModel], optional: str = "") -> str:
     schema = model.model_json_schema()
     schema["required"] = [name for name in schema["required"] if name != optional]
     for section in (schema, *schema.get("$defs", {}).values()):
         section["properties"] = {
-            name: field if name in section.get("required", ()) else _or_blank(field)
+            name: field if name in section.get("required", ()) else _allow_blank(field)
             for name, field in section["properties"].items()
         }
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
-def _or_blank(field: dict[str, Any]) -> dict[str, Any]:
-    said = {key: field.pop(key) for key in ("title", "description", "default") if key in field}
-    kinds = [kind for kind in field.get("anyOf", [field]) if kind != _BLANK]
-    return {key: value for key, value in said.items() if value is not None} | {"anyOf": [*kinds, _BLANK]}
+def _allow_blank(field: dict[str, Any]) -> dict[str, Any]:
+    annotations = {key: field.pop(key) for key in ("title", "description", "default") if key in field}
+    types = [type_ for type_ in field.get("anyOf", [field]) if type_ != _BLANK]
+    return {key: value for key, value in annotations.items() if value is not None} | {"anyOf": [*types, _BLANK]}

@@ -1,4 +1,4 @@
-"""The model of an integration profile: the two pages of the wizard that librarians know, and additions."""
+"""The model of an integration profile: the fields of the wizard's two pages, and additions."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
@@ -43,29 +43,29 @@ System = Literal[
 MAX_SECONDS = 86_400
 
 
-def _required_once_active(section: type[StrictModel]) -> list[str]:
+def _get_required_fields(section: type[StrictModel]) -> list[str]:
     return [name for name, field in section.model_fields.items() if REQUIRED_IF_ACTIVE in field.metadata]
 
 
-def _require_once_active(schema: dict[str, Any], section: type[StrictModel]) -> None:
+def _add_required_fields(schema: dict[str, Any], section: type[StrictModel]) -> None:
     schema["if"] = {"properties": {"active": {"enum": [True, "yes", "true"]}}, "required": ["active"]}
-    schema["then"] = {"required": _required_once_active(section)}
+    schema["then"] = {"required": _get_required_fields(section)}
 
 
 class Job(StrictModel):
     """The common part of export and import. In a section that is not active, absent fields are None."""
 
-    model_config = ConfigDict(json_schema_extra=_require_once_active)
+    model_config = ConfigDict(json_schema_extra=_add_required_fields)
 
     active: YesNo = Field(description="Whether the job runs. A section that is not active has no DAG.")
 
-    def _is_complete(self) -> Iterator[InitErrorDetails]:
-        values = vars(self)  # without the fields that are wrong themselves
-        for name in _required_once_active(type(self)):
+    def _check_required_fields(self) -> Iterator[InitErrorDetails]:
+        values = vars(self)  # without the fields that are invalid themselves
+        for name in _get_required_fields(type(self)):
             if self.active and name in values and values[name] is None:
                 yield missing(name)
 
-    rules: ClassVar[Rules] = (_is_complete,)
+    rules: ClassVar[Rules] = (_check_required_fields,)
 
 
 class Export(Job):
@@ -118,17 +118,17 @@ class Export(Job):
         Approval(), description="Limits beyond which an export waits for a person's approval. Blank: none."
     )
 
-    def _credits_wait_for_no_minimum(self) -> Iterator[InitErrorDetails]:
+    def _check_minimum(self) -> Iterator[InitErrorDetails]:
         if self.minimum_amount_for_user and set(self.fine_fee_types) == {"CREDIT"}:
             yield wrong(
-                "a minimum leaves credits behind, so nothing would be exported: blank the minimum", "fine_fee_types"
+                "with a minimum, credits are skipped, so nothing would be exported: blank the minimum", "fine_fee_types"
             )
 
-    def _owners_are_chosen(self) -> Iterator[InitErrorDetails]:
+    def _check_owners(self) -> Iterator[InitErrorDetails]:
         if self.active and self.institutional_fine_fee is False and not self.libraries:
             yield wrong("nothing would be exported: list a library, or write institutional_fine_fee: yes", "libraries")
 
-    rules = (*Job.rules, _credits_wait_for_no_minimum, _owners_are_chosen)
+    rules = (*Job.rules, _check_minimum, _check_owners)
 
 
 class Import(Job):
@@ -168,9 +168,9 @@ class Import(Job):
 
     @field_validator("file_patterns")
     @classmethod
-    def _patterns_match_names(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_file_patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
         if not patterns:
-            raise ValueError("no file would ever be taken: write a pattern, as in ['*.xml']")
+            raise ValueError("no file would be imported: write a pattern, as in ['*.xml']")
         for pattern in patterns:
             if "/" in pattern:
                 raise ValueError(f"{pattern!r} has a folder in it: write a pattern on the name alone, as in '*.xml'")
@@ -202,34 +202,34 @@ class Profile(StrictModel):
     )
     alerts: Alerts = Field(Alerts(), description="Limits whose crossing is notified, once each. Blank: none.")
 
-    def _alerts_have_recipients(self) -> Iterator[InitErrorDetails]:
+    def _check_alert_recipients(self) -> Iterator[InitErrorDetails]:
         if self.alerts != Alerts() and not self.notifications.failed:
-            yield wrong("nobody would hear them: list somebody below notifications.failed", "alerts")
+            yield wrong("nobody would receive them: list a recipient below notifications.failed", "alerts")
 
-    def _import_has_time_to_wait(self) -> Iterator[InitErrorDetails]:
-        deadline, waiting = self.alerts.import_deadline_minutes, self.import_.timeout_minutes
-        if deadline and self.import_.active and deadline <= waiting:
+    def _check_import_deadline(self) -> Iterator[InitErrorDetails]:
+        deadline, timeout = self.alerts.import_deadline_minutes, self.import_.timeout_minutes
+        if deadline and self.import_.active and deadline <= timeout:
             yield wrong(
-                f"must be more than the {pluralize(waiting, 'minute')} that an import may wait for a file "
+                f"must be more than the {pluralize(timeout, 'minute')} that an import may wait for a file "
                 "(import.timeout_minutes)",
                 *("alerts", "import_deadline_minutes"),
             )
 
-    def _exports_do_not_come_back_as_payments(self) -> Iterator[InitErrorDetails]:
+    def _check_folders(self) -> Iterator[InitErrorDetails]:
         both_active = self.export.active and self.import_.active
         if both_active and self.import_.input_file_path == self.export.output_file_path:
             yield wrong(
-                "is the export's folder, whose files would count as payments: take another",
+                "is the export's folder, whose files would count as payments: choose another",
                 *("import", "input_file_path"),
             )
 
-    def _only_other_systems_are_described(self) -> Iterator[InitErrorDetails]:
+    def _check_system_description(self) -> Iterator[InitErrorDetails]:
         if self.system_description and self.system != "Other":
             yield wrong("belongs to the system Other only: remove it, or write system: Other", "system_description")
 
     rules = (
-        _alerts_have_recipients,
-        _import_has_time_to_wait,
-        _exports_do_not_come_back_as_payments,
-        _only_other_systems_are_described,
+        _check_alert_recipients,
+        _check_import_deadline,
+        _check_folders,
+        _check_system_description,
     )

@@ -1,4 +1,4 @@
-"""What is wrong in a file of ours, and where."""
+"""Problems in the YAML files, and their places."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from bursar.errors import BursarError
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing to mend. `field` is dotted, as in `export.libraries`, and empty where the whole file is meant."""
+    """One error to correct. `field` is dotted, as in `export.libraries`, and empty for an error of the whole file."""
 
     file: str
     line: int
@@ -16,12 +16,12 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        """`file:line: field: message`, which editors turn into a link."""
+        """Returns `file:line: field: message`, which editors show as a link."""
         return f"{self.file}:{self.line}: " + (f"{self.field}: " if self.field else "") + self.message
 
 
 class ProfileError(BursarError):
-    """A profile or the settings can't be used; `problems` holds all that is wrong with them."""
+    """A profile or the settings can't be used; `problems` has all their errors."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)

@@ -1,4 +1,4 @@
-"""Rules over several fields of a model, checked on the whole of it: the order of its fields is irrelevant."""
+"""Checks rules over several fields of a model once all are known: the order of the fields is irrelevant."""
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -15,7 +15,7 @@ class RuledModel(BaseModel):
     """A model with rules over several of its fields, which are reported together with the errors of single fields."""
 
     rules: ClassVar[Rules] = ()
-    """Methods that yield what they find wrong, made by `wrong` or `missing`."""
+    """Methods that yield errors, made by `wrong` or `missing`."""
 
     @model_validator(mode="wrap")
     @classmethod
@@ -23,17 +23,17 @@ class RuledModel(BaseModel):
         try:
             model = handler(data)
         except ValidationError as error:
-            if isinstance(data, Mapping) and (broken := cls._broken_rules(data)):
-                errors = [*map(_error_again, error.errors(include_url=False)), *broken]
+            if isinstance(data, Mapping) and (broken := cls._find_broken_rules(data)):
+                errors = [*map(_copy_error, error.errors(include_url=False)), *broken]
                 raise ValidationError.from_exception_data(cls.__name__, errors) from None
             raise
-        if broken := [found for rule in cls.rules for found in rule(model)]:
+        if broken := [error for rule in cls.rules for error in rule(model)]:
             raise ValidationError.from_exception_data(cls.__name__, broken)
         return model
 
     @classmethod
-    def _broken_rules(cls, data: Mapping[str, Any]) -> list[InitErrorDetails]:
-        """Checks the rules on data of which some fields are wrong; a rule that reads one of those is skipped."""
+    def _find_broken_rules(cls, data: Mapping[str, Any]) -> list[InitErrorDetails]:
+        """Checks the rules on data with invalid fields; a rule that reads one of these fields is skipped."""
         values: dict[str, Any] = {}
         for name, field in cls.model_fields.items():
             value = data.get(field.alias or name)
@@ -41,7 +41,7 @@ class RuledModel(BaseModel):
                 values[name] = field.get_default(call_default_factory=True)
             else:
                 with suppress(ValidationError):
-                    values[name] = _adapters(cls)[name].validate_python(value)
+                    values[name] = _get_adapters(cls)[name].validate_python(value)
         model = cls.model_construct(**values)
         for name in cls.model_fields.keys() - values.keys():
             model.__dict__.pop(name, None)
@@ -53,25 +53,25 @@ class RuledModel(BaseModel):
 
 
 def wrong(message: str, *place: str) -> InitErrorDetails:
-    """Reports a broken rule at a field, by the keys that lead to it."""
+    """Returns the error of a broken rule at a field; `place` has the keys that lead to the field."""
     return {"type": "value_error", "loc": place, "input": None, "ctx": {"error": ValueError(message)}}
 
 
 def missing(*place: str) -> InitErrorDetails:
-    """Reports that a field is missing."""
+    """Returns the error of a missing field."""
     return {"type": "missing", "loc": place, "input": None}
 
 
-def _error_again(details: Mapping[str, Any]) -> InitErrorDetails:
-    known: Any = {key: details[key] for key in ("type", "loc", "input", "ctx") if key in details}
-    return known  # type: ignore[no-any-return]
+def _copy_error(details: Mapping[str, Any]) -> InitErrorDetails:
+    copied: Any = {key: details[key] for key in ("type", "loc", "input", "ctx") if key in details}
+    return copied  # type: ignore[no-any-return]
 
 
 @cache
-def _adapters(model: type[BaseModel]) -> dict[str, TypeAdapter[Any]]:
-    """Validators of the single fields of a model, by name."""
+def _get_adapters(model: type[BaseModel]) -> dict[str, TypeAdapter[Any]]:
+    """Returns the validators of the single fields of a model, by name."""
     adapters = {}
     for name, field in model.model_fields.items():
-        kind: Any = field.annotation
-        adapters[name] = TypeAdapter(Annotated[kind, *field.metadata] if field.metadata else kind)
+        annotation: Any = field.annotation
+        adapters[name] = TypeAdapter(Annotated[annotation, *field.metadata] if field.metadata else annotation)
     return adapters

@@ -1,4 +1,4 @@
-"""When an integration runs: daily, weekly, monthly, or as a cron expression says."""
+"""Schedules of an integration: daily, weekly, monthly, or a cron expression."""
 
 import re
 from dataclasses import dataclass
@@ -23,32 +23,32 @@ _FORMS = "`daily at 02:00`, `weekly on Sunday at 03:00`, `monthly on day 1 at 04
 class Schedule:
     """A schedule in wall-clock time of the profile's time zone.
 
-    `words` is its normal form, as a profile may write it; `cron` the same in five fields.
+    `words` is its normal form in a profile, `cron` the same in five fields.
     """
 
     words: str
     cron: str
 
     def __str__(self) -> str:
-        """The words, as a profile has them."""
+        """Returns the normal form in a profile."""
         return self.words
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Reads a schedule; upper and lower case are the same, and 2:00 is 02:00.
+        """Parses a schedule; case is ignored, and 2:00 is 02:00.
 
         Raises:
-            ValueError: says which forms there are, or what is wrong with this one.
+            ValueError: the text is no schedule; the message lists the forms, or names the error in this one.
         """
         text = " ".join(text.split())
         if preset := _PRESET.fullmatch(text):
-            return cls._preset(preset)
+            return cls._parse_preset(preset)
         if cron := _CRON.fullmatch(text):
-            return cls._cron(cron["fields"])
+            return cls._parse_cron(cron["fields"])
         raise ValueError(f"{text!r} is not a schedule: write {_FORMS}; times run from 00:00 to 23:59")
 
     @classmethod
-    def _preset(cls, preset: re.Match[str]) -> Self:
+    def _parse_preset(cls, preset: re.Match[str]) -> Self:
         hour, minute = int(preset["hour"]), int(preset["minute"])
         time = f"{hour:02}:{minute:02}"
         if preset["day"]:
@@ -64,14 +64,14 @@ class Schedule:
         return cls(f"daily at {time}", f"{minute} {hour} * * *")
 
     @classmethod
-    def _cron(cls, fields: str) -> Self:
-        # R and H stand for random moments: the DAG would change each time that Airflow reads it.
-        # Letters are upper case in normal form, which L, MON and JAN bear.
+    def _parse_cron(cls, fields: str) -> Self:
+        # R and H mean random moments: the DAG would change each time that Airflow parses it.
+        # Letters are upper case in normal form; croniter accepts L, MON and JAN.
         expression = fields.upper()
         if re.search(r"\b[RH]\b", expression):
             raise ValueError(f"{fields!r} has a random moment in it: write a fixed one")
         try:
-            croniter(expression, _ANY_DAY).get_next()  # finds out, too, that the 30th of February never comes
+            croniter(expression, _ANY_DAY).get_next()  # also raises for a day that never occurs, such as February 30
         except CroniterError as error:
             raise ValueError(f"{fields!r} is not a cron expression: {error}. Or write {_FORMS}") from None
         return cls(f"cron {expression}", expression)

@@ -15,7 +15,7 @@ MAX_TRANSACTION_ID = 9_223_372_036_854_775_807  # of PostgreSQL's bigint
 
 
 class TransactionIds(StrictModel):
-    """The bursar transaction ids: a prefix and a counter that never counts back."""
+    """The bursar transaction ids: a prefix and a counter that only increases."""
 
     prefix: Annotated[Text, Matches("[A-Za-z0-9-]{0,10}", "write at most 10 letters, digits and hyphens")] = Field(
         "", description="Text before the number. Many bursars read the id as a number: leave it blank for those."
@@ -25,11 +25,11 @@ class TransactionIds(StrictModel):
         MAX_TRANSACTION_ID, le=MAX_TRANSACTION_ID, description="The largest number that the bursar can take."
     )
 
-    def _maximum_is_not_below_the_start(self) -> Iterator[InitErrorDetails]:
+    def _check_maximum(self) -> Iterator[InitErrorDetails]:
         if self.maximum < self.start:
             yield wrong(f"{self.maximum} is below the start, {self.start}: raise it", "maximum")
 
-    rules = (_maximum_is_not_below_the_start,)
+    rules = (_check_maximum,)
 
 
 class Settings(StrictModel):

@@ -1,6 +1,6 @@
-"""YAML as people mean it: every value stays the text that stands in the file, and every key knows its line.
+"""Reads YAML as text: every value stays as written in the file, and the line of every key is recorded.
 
-YAML alone would read 12:30 as 750, 1.10 as 1.1, 02 as 2 and no as False. The models decide what a text is.
+YAML alone would read 12:30 as 750, 1.10 as 1.1, 02 as 2 and no as False. The models decide the type of a text.
 """
 
 from collections.abc import Mapping
@@ -19,9 +19,9 @@ Place: TypeAlias = tuple[str | int, ...]
 MAX_INT_DIGITS = 8 * 1024  # characters; a profile with all its fields has 2,000
 _CORE_TAG = "tag:yaml.org,2002:"
 _PLAIN_WORDS = {
-    "found character '\\t' that cannot start any token": "a tab stands here: indent with spaces",
+    "found character '\\t' that cannot start any token": "there is a tab here: indent with spaces",
     "mapping values are not allowed here": (
-        "a colon where none can stand: put a value with a colon in quotes, or mend the indentation"
+        "a colon is not allowed here: put a value with a colon in quotes, or correct the indentation"
     ),
     "could not find expected ':'": "expected `key: value`, with a space after the colon",
     "expected <block end>, but found '<scalar>'": (
@@ -45,7 +45,7 @@ class Source:
     problems: tuple[Problem, ...] = ()
 
     def line(self, place: Place) -> int:
-        """The line of a key or list item; for one that is not there, the line of what it is missing from."""
+        """Returns the line of a key or list item; for an absent one, the line of its section."""
         while place and place not in self.lines:
             place = place[:-1]
         return self.lines.get(place, 1)
@@ -56,19 +56,19 @@ class _UnusableError(Exception):
 
 
 def read_yaml(path: Path) -> Source:
-    """Reads a YAML file whose root is a mapping. Never raises: whatever is wrong is in the problems."""
+    """Reads a YAML file whose root is a mapping. Never raises: every error is in the problems."""
     try:
-        reading = _Reading(str(path))
-        data = reading.mapping(_root(_text(path)), ())
+        reader = _Reader(str(path))
+        data = reader.mapping(_get_root(_read_text(path)), ())
     except _UnusableError as unusable:
         line, message = unusable.args
         return Source(str(path), None, {}, (Problem(str(path), line, "", message),))
     except RecursionError:
-        return Source(str(path), None, {}, (Problem(str(path), 1, "", "brackets within brackets without end"),))
-    return Source(str(path), data, reading.lines, tuple(reading.problems))
+        return Source(str(path), None, {}, (Problem(str(path), 1, "", "the brackets are nested too deeply"),))
+    return Source(str(path), data, reader.lines, tuple(reader.problems))
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -80,12 +80,14 @@ def _text(path: Path) -> str:
         raise _UnusableError(line, f"byte 0x{content[error.start]:02X} is not UTF-8: save the file as UTF-8") from None
 
 
-def _root(text: str) -> yaml.MappingNode:
+def _get_root(text: str) -> yaml.MappingNode:
     try:
-        root = _composed(text)
+        root = _compose(text)
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise _UnusableError(line, f"the character U+{error.character:04X} can't stand in a file: remove it") from None
+        raise _UnusableError(
+            line, f"the character U+{error.character:04X} is not allowed in a file: remove it"
+        ) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = error.problem or error.context or ""
@@ -97,61 +99,61 @@ def _root(text: str) -> yaml.MappingNode:
     raise _UnusableError(1, "the file is empty" if root is None else "expected lines of the form `key: value`")
 
 
-def _composed(text: str) -> yaml.Node | None:
-    """The nodes of a text, by libyaml, ten times as fast as Python. Python has the better words for what is wrong."""
-    if len(text) <= MAX_INT_DIGITS:  # in a longer one so much could stand in each other that libyaml ends the process
+def _compose(text: str) -> yaml.Node | None:
+    """Parses a text into nodes, with libyaml first; on an error with Python, which has better messages."""
+    if len(text) <= MAX_INT_DIGITS:  # a longer text could nest so deeply that libyaml crashes the process
         with suppress(yaml.YAMLError, AttributeError):  # a PyYAML without libyaml has no such loader
             return yaml.compose(text, Loader=yaml.CSafeLoader)
     return yaml.compose(text, Loader=yaml.SafeLoader)
 
 
-class _Reading:
-    """Turns nodes into text, lists and dicts, and notes the line of each key and list item."""
+class _Reader:
+    """Converts nodes into text, lists and dicts, and records the line of each key and list item."""
 
     def __init__(self, file: str) -> None:
         self.file = file
         self.lines: dict[Place, int] = {}
         self.problems: list[Problem] = []
-        self._read: set[int] = set()
+        self._seen: set[int] = set()
 
     def mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Value]:
         data: dict[str, Value] = {}
         for key, value in node.value:
             line = key.start_mark.line + 1
             if not isinstance(key, yaml.ScalarNode):
-                self._complain(line, place, "a list or section can't be a key")
+                self._add_problem(line, place, "a list or section can't be a key")
                 continue
-            here = (*place, key.value)
-            if here in self.lines:
-                self._complain(line, here, f"stands in line {self.lines[here]} already: keep one of the two")
+            key_place = (*place, key.value)
+            if key_place in self.lines:
+                self._add_problem(line, key_place, f"is in line {self.lines[key_place]} already: keep one of the two")
                 continue
-            self.lines[here] = line
-            data[key.value] = self._value(value, here, line)
+            self.lines[key_place] = line
+            data[key.value] = self._read_value(value, key_place, line)
         return data
 
-    def _value(self, node: yaml.Node, place: Place, line: int) -> Value:
-        # An alias is the node of its anchor over again. A few of them can grow into gigabytes, or into a circle.
-        if id(node) in self._read:
-            self._complain(line, place, "aliases (*) are not allowed: write the value again")
+    def _read_value(self, node: yaml.Node, place: Place, line: int) -> Value:
+        # An alias repeats the node of its anchor. A few of them can expand to gigabytes, or to a cycle.
+        if id(node) in self._seen:
+            self._add_problem(line, place, "aliases (*) are not allowed: write the value again")
             return None
-        self._read.add(id(node))
+        self._seen.add(id(node))
         if not node.tag.startswith(_CORE_TAG):
-            self._complain(line, place, f"the tag {node.tag} means nothing here: remove it")
+            self._add_problem(line, place, f"the tag {node.tag} is not allowed here: remove it")
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, place)
         if isinstance(node, yaml.SequenceNode):
-            return [self._item(item, (*place, number)) for number, item in enumerate(node.value)]
+            return [self._read_item(item, (*place, number)) for number, item in enumerate(node.value)]
         blank = node.tag == f"{_CORE_TAG}null" or not node.value.strip()
         return None if blank else str(node.value)
 
-    def _item(self, node: yaml.Node, place: Place) -> Value:
+    def _read_item(self, node: yaml.Node, place: Place) -> Value:
         self.lines[place] = node.start_mark.line + 1
-        return self._value(node, place, self.lines[place])
+        return self._read_value(node, place, self.lines[place])
 
-    def _complain(self, line: int, place: Place, message: str) -> None:
+    def _add_problem(self, line: int, place: Place, message: str) -> None:
         self.problems.append(Problem(self.file, line, dotted(place), message))
 
 
 def dotted(place: Place) -> str:
-    """A place as people write it: `export.libraries`. Items of a list go by the name of their list."""
+    """Returns a place in dotted form, as in `export.libraries`. An item of a list has the name of its list."""
     return ".".join(part for part in place if isinstance(part, str))

@@ -1,4 +1,4 @@
-"""A file of fine ids: one internal id a line, checked line by line before anything is waived."""
+"""A file of fine ids: one internal id a line, all checked before any fine is waived."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +18,10 @@ MAX_FILE_SIZE = 64 * 1024 * 1024  # bytes: three million ids
 
 
 def fine_ids_path(settings: Settings, name: str) -> Path:
-    """The file of that name in the folder `fine_ids` of the staging folder, on this machine.
+    """Returns the path of a file in the folder `fine_ids` of `work_dir`, on this machine.
 
     Raises:
-        InputFileError: the name leads elsewhere, or there is no such file, or it is far too large.
+        InputFileError: the name has a folder in it, or there is no such file, or it is too large.
     """
     folder = settings.work_dir / FOLDER
     if not is_safe_file_name(name):
@@ -35,15 +35,15 @@ def fine_ids_path(settings: Settings, name: str) -> Path:
 
 
 def stage_fine_ids(connection: Connection, path: Path) -> None:
-    """Copies a file into the temporary table `listed_fines`, in memory that does not grow with it, and checks it.
+    """Copies a file into the temporary table `listed_fines`, in constant memory, and checks it.
 
-    UTF-8, one internal id a line; blank lines are passed over.
+    The file is UTF-8 with one internal id a line; blank lines are skipped.
 
     Raises:
-        InvalidRowsError: what is wrong, line by line.
+        InvalidRowsError: lines are invalid; the message lists them.
     """
     with copy_into(connection, "listed_fines (line, fault, given)") as copy:
-        for row in _lines(path):
+        for row in _read_lines(path):
             copy.write_row(row)
     connection.exec_driver_sql("ANALYZE listed_fines")
     connection.execute(query("users/parse_listed_fines"))
@@ -52,8 +52,8 @@ def stage_fine_ids(connection: Connection, path: Path) -> None:
     raise_row_errors(connection)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str | None, str | None]]:
-    """Each line that is not blank: its number, its fault or None, and what stands in it."""
+def _read_lines(path: Path) -> Iterator[tuple[int, str | None, str | None]]:
+    """Yields the number of each line that is not blank, its fault or None, and its text."""
     with path.open("rb") as file:
         number = 0
         while line := file.readline(MAX_LINE_LENGTH + 1):
@@ -62,11 +62,11 @@ def _lines(path: Path) -> Iterator[tuple[int, str | None, str | None]]:
                 yield number, "longer than any fine id; nothing was read from here on", None
                 return
             try:
-                given = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+                fine_id = line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
             except UnicodeDecodeError:
                 yield number, "not UTF-8; save the file in that encoding", None
                 continue
-            if "\0" in given:
+            if "\0" in fine_id:
                 yield number, "a NUL character: this is no text file", None
-            elif given:
-                yield number, None, given
+            elif fine_id:
+                yield number, None, fine_id

@@ -4,7 +4,7 @@ from bursar.described_enum import DescribedEnum
 
 
 class KeepReason(DescribedEnum):
-    """Why a user is kept or a fine is not waived, in the order in which the statements in include/sql/users ask."""
+    """A reason to keep a user or not to waive a fine, in the order of the checks in include/sql/users."""
 
     NO_DATE = "no_date", "has no such date, and is never due"
     NOT_CHOSEN = "not_chosen", "in the file, but outside the other choices"

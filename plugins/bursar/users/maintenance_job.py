@@ -29,17 +29,17 @@ from bursar.profiles.rules import RuledModel
 log = logging.getLogger(__name__)
 
 
-def _exact(value: object) -> object:
+def _reject_float(value: object) -> object:
     if isinstance(value, float):
         raise ValueError('write the sum in quotation marks, as in "12.50"')  # noqa: TRY004  pydantic reports ValueError
     return value
 
 
-Amount = Annotated[Decimal, BeforeValidator(_exact), Field(ge=0, max_digits=14, decimal_places=3)]
+Amount = Annotated[Decimal, BeforeValidator(_reject_float), Field(ge=0, max_digits=14, decimal_places=3)]
 """A sum of money, written as text or as a whole number."""
 
 Codes = tuple[str, ...]
-"""Codes to choose by; none choose all."""
+"""Codes to select by; an empty tuple selects all."""
 
 
 class JobParams(RuledModel):
@@ -52,10 +52,10 @@ class JobParams(RuledModel):
 
     @classmethod
     def of_form(cls, values: Mapping[str, Any]) -> Self:
-        """Checks the values of the form; a blank field counts as not given.
+        """Checks the values of the form; a blank field counts as absent.
 
         Raises:
-            BursarError: a value can't be used; the message names each field and its fault.
+            BursarError: a value is invalid; the message names each field and its fault.
         """
         try:
             return cls.model_validate({name: value for name, value in values.items() if value not in (None, "", [])})
@@ -66,10 +66,10 @@ class JobParams(RuledModel):
 
 @dataclass(frozen=True, kw_only=True)
 class MaintenanceJob:
-    """The result of a run of a job; of a dry run, the result that it would have had.
+    """The result of a run of a job; for a dry run, the result that a real run would have.
 
-    `users` were purged, or had fines that were waived; `fines` were waived. `totals` has the sums that were waived,
-    `skipped` the users who were kept and the fines that stay, by `KeepReason`. Moments are in UTC.
+    `users` were purged, or had fines that were waived; `fines` were waived. `totals` has the waived sums,
+    `skipped` the kept users and the fines that were not waived, by `KeepReason`. Moments are in UTC.
     """
 
     id: int
@@ -87,7 +87,7 @@ class MaintenanceJob:
 
     @property
     def net(self) -> dict[str, Decimal]:
-        """Charges and credits that were waived, together, by currency."""
+        """The waived charges and credits together, by currency."""
         return net_by_currency(self.totals)
 
     @classmethod
@@ -109,13 +109,13 @@ def get_job_of_run(connection: Connection, job: UserJob, run_id: str) -> Mainten
 
 
 def validate_codes(connection: Connection, user_groups: tuple[str, ...], libraries: tuple[str, ...] = ()) -> None:
-    """Checks that the ledger has the chosen codes: a mistyped code would select nobody, and nobody would notice.
+    """Checks that the ledger has the chosen codes: a mistyped code would select nobody without an error.
 
     Raises:
         BursarError: a code is unknown.
     """
-    chosen = {"user_groups": list(user_groups), "libraries": list(libraries)}
-    unknown = [f"{row.kind} {row.code}" for row in connection.execute(query("users/find_unknown_codes"), chosen)]
+    parameters = {"user_groups": list(user_groups), "libraries": list(libraries)}
+    unknown = [f"{row.kind} {row.code}" for row in connection.execute(query("users/find_unknown_codes"), parameters)]
     if unknown:
         raise BursarError(f"The ledger does not know {', '.join(unknown)}. Nothing was changed.")
 
@@ -127,9 +127,9 @@ def next_job(connection: Connection) -> int:
 
 def waive(connection: Connection, comment: str) -> None:
     """Waives the fines in the temporary table `candidate_fines` that have no reason to stay."""
-    waived = connection.execute(query("users/sum_waived_fines")).scalar_one() or []
-    settled = {"entry_type": EntryType.WAIVED, "fine_ids": waived, "amount": None, "comment": comment}
-    connection.execute(query("ledger/post_settlement"), settled)
+    fine_ids = connection.execute(query("users/sum_waived_fines")).scalar_one() or []
+    parameters = {"entry_type": EntryType.WAIVED, "fine_ids": fine_ids, "amount": None, "comment": comment}
+    connection.execute(query("ledger/post_settlement"), parameters)
 
 
 def record(

@@ -1,4 +1,4 @@
-"""Purge User Records: deletes users whose date has passed, if they owe nothing, or so little that it is waived."""
+"""Purge User Records: deletes users whose date has passed and whose debts are at most the waived threshold."""
 
 import logging
 from datetime import datetime
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class PurgeParams(JobParams):
-    """What a person chose in the form of Purge User Records.
+    """The parameters that a person chose in the form of Purge User Records.
 
     Users are due `days` days after their `date`. `waive_threshold` holds for each currency.
     """
@@ -43,11 +43,11 @@ class PurgeParams(JobParams):
 def purge_users(
     engine: Engine, choices: PurgeParams, settings: Settings, *, run_id: str, as_of: datetime
 ) -> MaintenanceJob:
-    """Deletes the users that are due, in one transaction; a repeated call returns its result.
+    """Deletes the users that are due, in one transaction; a repeated call returns the recorded result.
 
-    While it runs no balance changes. The rules are in include/sql/users/select_candidate_users.sql. `as_of` (aware) is
-    the moment whose day counts, by the clock of the institution. A dry run records what it found, and changes nothing
-    else. Working folders that no task uses are removed from this machine.
+    During the job no other job changes a balance. The rules are in include/sql/users/select_candidate_users.sql.
+    `as_of` (aware) determines the day, in the time zone of the institution. A dry run only records its result. Other
+    runs remove the working folders that no task uses from this machine.
 
     Raises:
         BursarError: a user group is unknown; nothing was changed.

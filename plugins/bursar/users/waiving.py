@@ -32,10 +32,10 @@ log = logging.getLogger(__name__)
 
 
 class WaiveParams(JobParams):
-    """What a person chose in the form of Bulk Fine Waiving.
+    """The parameters that a person chose in the form of Bulk Fine Waiving.
 
     `threshold` holds for each currency. Days are days of the institution, the last one included. `fine_ids` is the name
-    of a file, see `fine_ids.fine_ids_path`. A fine has to fit all that was chosen.
+    of a file, see `fine_ids.fine_ids_path`. A fine has to match all parameters.
     """
 
     threshold: Amount
@@ -47,39 +47,39 @@ class WaiveParams(JobParams):
     reason: Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
     comment: Annotated[str, Field(max_length=2_000)] = ""
 
-    def _days_are_in_order(self) -> Iterator[InitErrorDetails]:
+    def _check_days(self) -> Iterator[InitErrorDetails]:
         if self.created_from and self.created_to and self.created_to < self.created_from:
             yield wrong(f"{self.created_to} is before created_from", "created_to")
 
-    rules = (_days_are_in_order,)
+    rules = (_check_days,)
 
 
 def waive_fines(
     engine: Engine, choices: WaiveParams, settings: Settings, *, run_id: str, as_of: datetime
 ) -> MaintenanceJob:
-    """Waives the fines that were chosen, in one transaction; a repeated call returns its result.
+    """Waives the chosen fines in one transaction; a repeated call returns the recorded result.
 
-    While it runs no balance changes otherwise. The rules are in include/sql/users/select_candidate_fines.sql. A dry run
-    evaluates, records what it found, and changes nothing else.
+    During the job no other job changes a balance. The rules are in include/sql/users/select_candidate_fines.sql. A dry
+    run only records its result.
 
     Raises:
-        InvalidRowsError: the file of fine ids is wrong, line by line; nothing was changed.
+        InvalidRowsError: lines of the file of fine ids are invalid; nothing was changed.
         InputFileError: there is no such file.
         BursarError: a user group or a library is unknown; nothing was changed.
     """
     log.info("Looking for the fines that were chosen, once no other job changes balances.")
     with engine.begin() as connection:
         connection.execute(query("ledger/lock_fines_table"))
-        if found := get_job_of_run(connection, Job.WAIVE, run_id):
-            log.info("This run has waived before, as job %s; nothing is done twice.", found.id)
-            return found
+        if job := get_job_of_run(connection, Job.WAIVE, run_id):
+            log.info("This run has waived before, as job %s; nothing is done twice.", job.id)
+            return job
         validate_codes(connection, choices.user_groups, choices.libraries)
         connection.execute(query("users/create_listed_fines"))
         if choices.fine_ids:
             stage_fine_ids(connection, fine_ids_path(settings, choices.fine_ids))
         connection.execute(query("users/analyze_listed_fines"))
         connection.execute(query("users/create_candidate_fines"))
-        connection.execute(query("users/select_candidate_fines"), _asked(choices, settings))
+        connection.execute(query("users/select_candidate_fines"), _get_parameters(choices, settings))
         users = {row.reason: row.users for row in connection.execute(query("users/select_users_of_fines"))}
         job_id = next_job(connection)
         connection.execute(query("users/insert_fine_results"), {"job_id": job_id})
@@ -97,7 +97,7 @@ def waive_fines(
     return job
 
 
-def _asked(choices: WaiveParams, settings: Settings) -> dict[str, Any]:
+def _get_parameters(choices: WaiveParams, settings: Settings) -> dict[str, Any]:
     def midnight(day: date | None, later: int = 0) -> datetime | None:
         return datetime.combine(day + timedelta(days=later), time(), ZoneInfo(settings.time_zone)) if day else None
 

@@ -1,7 +1,7 @@
-"""Loading: users and fines from CSV files of the library system, all or nothing, as often as one likes.
+"""Loads users and fines from CSV files of the library system, all or nothing; a load can be repeated.
 
-The files are copied into staging tables as they stand; from there on the ledger does the work, statement by statement
-(include/sql/load). docs/reference/csv.md describes the files for librarians.
+The files are copied unchanged into staging tables, which SQL statements check and transfer
+(include/sql/sources/csv). docs/reference/csv.md describes the files for librarians.
 """
 
 import logging
@@ -23,9 +23,9 @@ MAX_ERRORS_SHOWN = 50
 
 
 class InvalidRowsError(InputFileError):
-    """Lines of the files are wrong, and nothing was loaded.
+    """Lines of the files are invalid, and nothing was loaded.
 
-    `lines` holds the first of them, each as `file:line: message`; `count` says how many there are.
+    `lines` has the first of them, each as `file:line: message`; `count` is their total number.
     """
 
     def __init__(self, lines: tuple[str, ...], count: int) -> None:
@@ -36,10 +36,10 @@ class InvalidRowsError(InputFileError):
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What a load did. The four counts of fines add up to the fines in the file.
+    """The result of a load. The four counts of fines add up to the fines in the file.
 
-    `users_updated` are those that the ledger knew before. `fines_paid_down` were known and owe less than before,
-    `fines_unchanged` were known, `fines_settled` were known and are closed or with the bursar: they stay as they are.
+    `users_updated` were known to the ledger before. Of the known fines, `fines_paid_down` owe less than before,
+    `fines_settled` are closed or with the bursar and are not changed, `fines_unchanged` are the others.
     """
 
     users_added: int
@@ -60,22 +60,22 @@ def load(
     currency: str,
     time_zone: str,
 ) -> LoadResult:
-    """Brings user groups, libraries, users and fines into the ledger, in one transaction.
+    """Loads user groups, libraries, users and fines into the ledger, in one transaction.
 
-    Users that the ledger knows by their primary id are brought up to date. A fine that it knows by its `fine_id` is
-    never added again; if it owes less than before, the difference is written as paid. A credit counts in full, whatever
-    its balance, if the charge that it reverses has gone to a bursar. `currency` and `time_zone` (its IANA name) hold
-    where the files give none. Payments and exports wait while the ledger takes the lines over.
+    Users that the ledger knows by their primary id are updated. A fine that it knows by its `fine_id` is never added
+    again; if it owes less than before, the difference is posted as paid. A credit counts in full, whatever its balance,
+    if the charge that it reverses has been exported to a bursar. `currency` and `time_zone` (its IANA name) are the
+    defaults for values without one. Payments and exports block during the transfer.
 
     Raises:
-        InvalidRowsError: what is wrong, line by line; users and fines are checked once groups and libraries are right.
+        InvalidRowsError: lines are invalid; users and fines are checked once groups and libraries are valid.
         InputFileError: a file can't be read.
     """
     with engine.begin() as connection:
         _run(connection, "create_row_errors", "create_incoming_fines", "parse_day", "parse_money", "parse_moment")
         _stage(connection, GROUPS, groups)
         _stage(connection, LIBRARIES, libraries)
-        users_given = _stage(connection, USERS, users)
+        user_count = _stage(connection, USERS, users)
         _stage(connection, FINES, fines)
         connection.execute(query("ledger/lock_fines_table"))
 
@@ -87,8 +87,8 @@ def load(
         _run(connection, "check_users", "check_identifiers", file=str(users))
         _run(connection, "resolve_fines", currency=currency, time_zone=time_zone)
         _run(connection, "analyze_incoming_fines")
-        if in_full := _run(connection, "count_credits_in_full"):
-            log.info("Credits that count beyond their balance, because their charge has gone to a bursar: %s", in_full)
+        if credit_count := _run(connection, "count_credits_in_full"):
+            log.info("Credits that count in full, because their charge has been exported to a bursar: %s", credit_count)
         _run(connection, "check_fines", file=str(fines), time_zone=time_zone)
         raise_row_errors(connection)
 
@@ -99,7 +99,7 @@ def load(
         outcomes = {row.outcome: row.fines for row in connection.execute(query("sources/csv/count_fine_outcomes"))}
     return LoadResult(
         users_added=users_added,
-        users_updated=users_given - users_added,
+        users_updated=user_count - users_added,
         fines_added=outcomes.get("added", 0),
         fines_paid_down=outcomes.get("paid_down", 0),
         fines_unchanged=outcomes.get("unchanged", 0),
@@ -108,24 +108,24 @@ def load(
 
 
 def _stage(connection: Connection, layout: CsvTable, path: Path | None) -> int:
-    """Copies a file into `staged_<name>`, which stays empty without a file, and returns how many records it has."""
+    """Copies a file into `staged_<name>`, which stays empty without a file, and returns its number of records."""
     table = f"staged_{layout.name}"
     columns = ", ".join(f"{name} text" for name in layout.columns)
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {table} (line integer, fault text, {columns}) ON COMMIT DROP")
     if path is None:
         return 0
-    records_read = 0
+    record_count = 0
     with copy_into(connection, table) as copy:
         for record in records(path, layout):
             copy.write_row(record)
-            records_read += 1
-    log.info("%s: %s.", path, pluralize(records_read, "record"))
+            record_count += 1
+    log.info("%s: %s.", path, pluralize(record_count, "record"))
     connection.exec_driver_sql(f"ANALYZE {table}")
-    return records_read
+    return record_count
 
 
 def _run(connection: Connection, *names: str, **parameters: str) -> int:
-    """Runs statements one after the other and returns how many rows the last one changed."""
+    """Runs statements in order and returns the number of rows that the last one changed."""
     changed = 0
     for name in names:
         result = cast("CursorResult[Any]", connection.execute(query(f"sources/csv/{name}"), parameters))
@@ -135,7 +135,7 @@ def _run(connection: Connection, *names: str, **parameters: str) -> int:
 
 
 def raise_row_errors(connection: Connection) -> None:
-    """Raises what stands in the temporary table `wrong_lines`, if anything does, as a InvalidRowsError."""
-    wrong = connection.execute(query("sources/csv/list_row_errors"), {"wanted": MAX_ERRORS_SHOWN}).all()
-    if wrong:
-        raise InvalidRowsError(tuple(f"{row.file}:{row.line}: {row.message}" for row in wrong), wrong[0].total)
+    """Raises an InvalidRowsError for the rows in the temporary table `row_errors`, if there are any."""
+    errors = connection.execute(query("sources/csv/list_row_errors"), {"wanted": MAX_ERRORS_SHOWN}).all()
+    if errors:
+        raise InvalidRowsError(tuple(f"{row.file}:{row.line}: {row.message}" for row in errors), errors[0].total)

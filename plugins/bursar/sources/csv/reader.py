@@ -1,4 +1,4 @@
-"""The CSV files that bring users and fines into the ledger: their columns, and their records one by one."""
+"""Reads the CSV files of users and fines: their columns, and their records one by one."""
 
 import csv
 import json
@@ -17,7 +17,7 @@ PRIMARY_ID_TYPE = "userName"
 class CsvTable:
     """The columns of one kind of file, described for librarians in docs/reference/csv.md.
 
-    `required` columns stand in the header, `optional` ones may. With `identifiers`, further columns named
+    `required` columns have to be in the header, `optional` ones may be. With `identifiers`, further columns named
     `identifier:<TYPE>` may follow; they are read as one column `identifiers`, a JSON object of type and value.
     """
 
@@ -28,7 +28,7 @@ class CsvTable:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What a record holds behind its line and fault, in this order."""
+        """The values of a record after its line and fault, in this order."""
         return (*self.required, *self.optional, *(["identifiers"] if self.identifiers else []))
 
 
@@ -63,27 +63,27 @@ Record = tuple[int | str | None, ...]
 
 
 def records(path: Path, layout: CsvTable) -> Iterator[Record]:
-    """Reads a file record by record, in memory that does not grow with it.
+    """Reads a file record by record, in constant memory.
 
-    A record is the line where it starts, its fault or None, and its values in the order of `layout.columns`: blank
-    values and those of absent columns are None, spaces around a value are dropped. A record with a fault has no values.
-    What the values mean is not looked at.
+    A record has its first line, its fault or None, and its values in the order of `layout.columns`: blank values and
+    those of absent columns are None, spaces around a value are removed. A record with a fault has no values. The values
+    are not interpreted.
 
     Raises:
-        InputFileError: the file can't be read at all.
+        InputFileError: the file can't be read.
     """
     no_values = (None,) * len(layout.columns)
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            rows = _rows(file)
-            line, header = next(rows, (1, f"the header is missing; the columns are {_named(layout)}"))
-            faults = [header] if isinstance(header, str) else list(_header_faults(header, layout))
+            rows = _read_rows(file)
+            line, header = next(rows, (1, f"the header is missing; the columns are {_list_columns(layout)}"))
+            faults = [header] if isinstance(header, str) else list(_find_header_faults(header, layout))
             yield from ((line, fault, *no_values) for fault in faults)
             if faults:
                 return
-            fields, identifiers = _places(header, layout)
+            fields, identifiers = _find_columns(header, layout)
             for line, row in rows:
-                if fault := row if isinstance(row, str) else _fault(row, header):
+                if fault := row if isinstance(row, str) else _find_row_fault(row, header):
                     yield line, fault, *no_values
                     continue
                 values = [*(value or None for value in row), None]
@@ -95,8 +95,8 @@ def records(path: Path, layout: CsvTable) -> Iterator[Record]:
         raise InputFileError(f"{path}: the file can't be read: {error.strerror}.") from error
 
 
-def _rows(file: Iterable[str]) -> Iterator[tuple[int, list[str] | str]]:
-    """Each row that is not blank, with its first line; last of all a fault, if the CSV ends before the file does."""
+def _read_rows(file: Iterable[str]) -> Iterator[tuple[int, list[str] | str]]:
+    """Yields each row that is not blank, with its first line, and at the end a fault if the rest is not CSV."""
     reader = csv.reader(file, strict=True)
     line = 1
     try:
@@ -106,48 +106,48 @@ def _rows(file: Iterable[str]) -> Iterator[tuple[int, list[str] | str]]:
                 yield line, values
             line = reader.line_num + 1
     except csv.Error as error:
-        # Behind a misplaced quotation mark, values can't be separated any more.
+        # After a misplaced quotation mark, values can't be separated any more.
         yield line, f"not readable as CSV from here on: {error}"
 
 
-def _fault(row: Sequence[str], header: Sequence[str]) -> str | None:
+def _find_row_fault(row: Sequence[str], header: Sequence[str]) -> str | None:
     if len(row) != len(header):
         counts = f"{pluralize(len(row), 'value')} for {pluralize(len(header), 'column')}"
         return f"{counts}; a value with a comma in it needs quotation marks"
-    text = "".join(row)
+    content = "".join(row)
     try:
-        text.encode()
-    except UnicodeEncodeError:  # the reader has put surrogates where it could not decode
+        content.encode()
+    except UnicodeEncodeError:  # bytes that are not UTF-8 were decoded as surrogates
         return "not UTF-8; save the file in that encoding"
-    if "\0" in text:
+    if "\0" in content:
         return "a NUL character, which the ledger can't keep"
     return None
 
 
-def _header_faults(header: Sequence[str], layout: CsvTable) -> Iterator[str]:
-    if fault := _fault(header, header):
+def _find_header_faults(header: Sequence[str], layout: CsvTable) -> Iterator[str]:
+    if fault := _find_row_fault(header, header):
         yield fault
         return
     for name in dict.fromkeys(header):
         if header.count(name) > 1:
-            yield f"column {json.dumps(name)} stands in the header {header.count(name)} times"
+            yield f"column {json.dumps(name)} is in the header {header.count(name)} times"
         type_ = name.removeprefix(IDENTIFIER) if layout.identifiers and name.startswith(IDENTIFIER) else None
         if type_ == PRIMARY_ID_TYPE:
             yield f"column {name} is primary_id by another name; leave it out"
         elif not type_ and name not in layout.required + layout.optional:
-            yield f"unknown column {json.dumps(name, ensure_ascii=False)}; the columns are {_named(layout)}"
+            yield f"unknown column {json.dumps(name, ensure_ascii=False)}; the columns are {_list_columns(layout)}"
     for name in layout.required:
         if name not in header:
             yield f"column {name} is missing"
 
 
-def _named(layout: CsvTable) -> str:
+def _list_columns(layout: CsvTable) -> str:
     names = [*layout.required, *layout.optional, *([f"{IDENTIFIER}<TYPE>"] if layout.identifiers else [])]
     return ", ".join(names) + ", with commas between them"
 
 
-def _places(header: Sequence[str], layout: CsvTable) -> tuple[list[int], list[tuple[str, int]]]:
-    """Where each field of the layout stands in a record (-1: nowhere, see the None behind it), and each identifier."""
+def _find_columns(header: Sequence[str], layout: CsvTable) -> tuple[list[int], list[tuple[str, int]]]:
+    """Returns the position of each field in a record (-1: the None after the last value), and of each identifier."""
     fields = [header.index(name) if name in header else -1 for name in layout.required + layout.optional]
     types = [(name.removeprefix(IDENTIFIER), i) for i, name in enumerate(header) if name.startswith(IDENTIFIER)]
     return fields, types
