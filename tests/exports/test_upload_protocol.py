@@ -11,7 +11,7 @@ import pytest
 from asyncssh import SFTPServer
 
 from bursar.errors import BatchError, BursarError, TransientError, UnclearDeliveryError
-from bursar.exports import upload_attempts, upload_lock
+from bursar.exports import upload_lock, upload_protocol
 from bursar.exports.build import build_file
 from bursar.exports.close import close_fines
 from bursar.exports.recover import recover_unfinished_batches, release_batch
@@ -260,7 +260,7 @@ def test_a_person_releases_and_the_next_export_takes_the_fines(
 
 
 def test_what_was_never_sent_can_not_be_confirmed(library: Library, selected: Batch) -> None:
-    with pytest.raises(BatchError, match="is SELECTED: its upload was never begun"):
+    with pytest.raises(BatchError, match="is SELECTED: its upload has not begun"):
         confirm_delivered(library.ledger, selected.id, by="lea")
 
 
@@ -340,17 +340,17 @@ def test_a_part_is_never_recorded_as_complete_once_another_worker_may_remove_it(
     after_the_call: bool,
 ) -> None:
     """The first worker stalls before that record; the second one is killed at each of its calls."""
-    usual = upload_attempts._check_newest  # noqa: SLF001
+    usual = upload_protocol._check_newest  # noqa: SLF001
 
     def stall(*arguments: Any) -> None:
-        monkeypatch.setattr(upload_attempts, "_check_newest", usual)
+        monkeypatch.setattr(upload_protocol, "_check_newest", usual)
         end_delivery_lock(postgres)
         with suppress(KilledError):
             second = bursar.open(dies_at=dies_at, after_the_call=after_the_call)
             upload_file(library.ledger, selected.id, second, tmp_path / "second")
         usual(*arguments)
 
-    monkeypatch.setattr(upload_attempts, "_check_newest", stall)
+    monkeypatch.setattr(upload_protocol, "_check_newest", stall)
     with suppress(BursarError):
         upload_file(library.ledger, selected.id, bursar.open(), tmp_path / "first")
     if (dies_at, after_the_call) == (2, True):  # it removed the part, and could not say so any more
