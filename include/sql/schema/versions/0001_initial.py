@@ -1,4 +1,4 @@
-"""The ledger: its tables, triggers, functions and views, one SQL file for each subject in the folder beside this file."""
+"""The ledger: tables, triggers, functions and views, one SQL file for each subject in the folder beside this file."""
 
 from pathlib import Path
 
