@@ -11,8 +11,8 @@ import pytest
 from asyncssh import SFTPServer
 
 from bursar.errors import BatchError, BursarError, TransientError, UnclearDeliveryError
-from bursar.exports import upload_lock, upload_protocol
-from bursar.exports.build import build_file
+from bursar.exports import upload, upload_lock, upload_protocol
+from bursar.exports.build import ExportFile, build_file
 from bursar.exports.close import close_fines
 from bursar.exports.recover import recover_unfinished_batches, release_batch
 from bursar.exports.resend import resend_batch
@@ -125,6 +125,30 @@ def test_a_worker_that_lost_its_lock_changes_nothing_for_the_one_that_took_over(
     assert state(library, selected) is BatchState.CLOSED
     assert library.one("SELECT count(*) FROM journal_entries WHERE entry_type = 'EXPORTED'") == 60
     assert len(bursar.files()) == len(left)  # no part is left
+
+
+@pytest.mark.parametrize("dies_at", [1, 2, 3])
+def test_a_batch_that_is_released_while_its_file_is_built_is_not_uploaded(
+    library: Library,
+    bursar: ExportServer,
+    selected: Batch,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    dies_at: int,
+) -> None:
+    with pytest.raises(KilledError):
+        upload_file(library.ledger, selected.id, bursar.open(dies_at=dies_at), tmp_path)
+
+    def build_and_release(*arguments: Any) -> ExportFile:
+        file = build_file(*arguments)
+        release_batch(library.ledger, selected.id, confirmed_not_received=True)
+        return file
+
+    monkeypatch.setattr(upload, "build_file", build_and_release)
+    with pytest.raises(BatchError, match="has been released"):
+        upload_file(library.ledger, selected.id, bursar.open(), tmp_path)
+    assert selected.file_name not in bursar.files()
+    assert state(library, selected) is BatchState.RELEASED
 
 
 def test_a_long_upload_notices_that_its_lock_is_lost(

@@ -48,6 +48,11 @@ def upload_file(engine: Engine, batch_id: int, open_folder: OpenFolder, work_dir
         document = build_file(engine, batch_id, work_dir)
         with upload_lock(engine, batch_id) as lock:
             found = _batch(engine, batch_id)
+            if found.state is BatchState.RELEASED:  # while the file was built; a release needs the same lock
+                raise BatchError(
+                    f"Batch {batch_id} has been released: its fines are open, and the next export selects them. "
+                    "Nothing was uploaded."
+                )
             if not found.was_delivered:
                 try:
                     _upload(engine, found, document, open_folder, lock)

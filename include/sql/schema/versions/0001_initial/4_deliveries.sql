@@ -22,7 +22,7 @@ CREATE TABLE deliveries (
              WHEN uploaded_at IS NOT NULL THEN 'PART_COMPLETE'
              WHEN upload_started_at IS NOT NULL THEN 'UPLOADING'
              ELSE 'REQUESTED' END) STORED,
-    UNIQUE (batch_id, run_id),
+    UNIQUE (batch_id, kind, run_id),
     CONSTRAINT dry_run_is_never_uploaded FOREIGN KEY (batch_id, dry_run) REFERENCES batches (id, dry_run)
 );
 COMMENT ON TABLE deliveries IS 'A delivery of the file of a batch: the first one, or a resend at the request of a person.';
