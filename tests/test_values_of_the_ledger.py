@@ -12,9 +12,9 @@ from bursar.exports.approval import ApprovalAnswer
 from bursar.exports.skip_reason import SkipReason
 from bursar.ledger.batches import BatchState
 from bursar.ledger.deliveries import DeliveryKind, DeliveryState
+from bursar.ledger.entry_type import EntryType, FineStatus
 from bursar.ledger.import_files import APPLIED_OUTCOMES, FileState, PaymentOutcome
 from bursar.ledger.jobs import Job, UserJob
-from bursar.ledger.journal import EntryType, FineStatus
 from bursar.profiles import Import
 from bursar.reporting.run_report import RunOutcome
 from bursar.users.keep_reason import KeepReason

@@ -32,7 +32,7 @@ SUBJECTS = {
         "approvals",
     ],
 }
-"""The tables of each subject, as in include/sql/schema/versions/0001_initial.sql. A new table needs a place here."""
+"""The tables of each subject, as in include/sql/schema/versions/0001_initial/. A new table needs a place here."""
 INTRODUCTION = f"""\
 # Database
 

@@ -16,7 +16,7 @@ from bursar.exports.recover import release_batch
 from bursar.exports.selection import select_fines
 from bursar.layouts.alma_xml.check import check_file
 from bursar.layouts.alma_xml.namespace import NAMESPACE, XSD
-from bursar.layouts.alma_xml.write import render_file
+from bursar.layouts.alma_xml.render import render_file
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from tests.support.fixtures import LONG_AGO, NOW, Library, make_profile, make_settings
 

@@ -26,7 +26,7 @@ from bursar.db.queries import query
 from bursar.exports import recover, upload
 from bursar.exports.build import build_file
 from bursar.exports.skip_reason import SkipReason
-from bursar.exports.upload_attempts import unclear_delivery
+from bursar.exports.upload_protocol import unclear_delivery
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.money import format_totals, pluralize
 

@@ -18,7 +18,7 @@ from bursar.commands.output import (
 )
 from bursar.db.queries import query
 from bursar.errors import BursarError
-from bursar.ledger.journal import EntryType
+from bursar.ledger.entry_type import EntryType
 from bursar.money import format_money
 
 FACTS = ("status", "fine_fee_type", "currency", "amount", "balance", "outstanding", "pending_reversal",

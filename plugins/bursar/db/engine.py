@@ -62,7 +62,8 @@ def ledger_engine(url: str) -> Engine:
     options = " ".join(f"-c {name}={value}" for name, value in SESSION_OPTIONS.items())
     arguments = {name: value for name, value in CONNECTION_PARAMETERS.items() if name not in address.query}
     arguments["options"] = f"{options} {address.query.get('options', '')}"
-    engine = create_engine(address, connect_args=arguments, poolclass=NullPool)
+    # A state is read after the lock of its batch, and has to be the newest one, whatever the server's default is.
+    engine = create_engine(address, connect_args=arguments, poolclass=NullPool, isolation_level="READ COMMITTED")
 
     def name_session(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> None:
         parameters.setdefault("application_name", session_name.get()[:MAX_SESSION_NAME])

@@ -18,7 +18,7 @@ from bursar.db.bulk_copy import prefetch
 from bursar.db.queries import query
 from bursar.errors import BatchError
 from bursar.layouts.alma_xml.check import check_file
-from bursar.layouts.alma_xml.write import render_file
+from bursar.layouts.alma_xml.render import render_file
 from bursar.ledger.batches import Batch, BatchState, advance, get_batch
 from bursar.money import pluralize
 from bursar.work_dir import atomic_write, batch_folder, hold_folder

@@ -12,8 +12,8 @@ from bursar.exports import approval
 from bursar.exports.approval import ApprovalAnswer
 from bursar.exports.close import close_fines
 from bursar.exports.upload import OpenFolder, upload_file
-from bursar.exports.upload_attempts import unclear_delivery
 from bursar.exports.upload_lock import upload_lock
+from bursar.exports.upload_protocol import unclear_delivery
 from bursar.ledger.batches import Batch, BatchState, advance, get_batch, get_unfinished_batches
 from bursar.money import pluralize
 from bursar.profiles.monitoring import Approval

@@ -13,8 +13,8 @@ from sqlalchemy import Engine
 from bursar.errors import BatchError, RemoteFolderError
 from bursar.exports.build import build_file
 from bursar.exports.upload import OpenFolder
-from bursar.exports.upload_attempts import Upload, check_not_unclear, resume_upload
 from bursar.exports.upload_lock import upload_lock
+from bursar.exports.upload_protocol import Upload, check_not_unclear, resume_upload
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.ledger.deliveries import DeliveryState, request_delivery
 from bursar.money import pluralize

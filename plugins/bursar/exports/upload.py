@@ -1,6 +1,6 @@
 """Upload: one worker at a time delivers the file of a batch, once, or a person confirms that it has arrived.
 
-`bursar.exports.upload_attempts` has the protocol with the server.
+`bursar.exports.upload_protocol` has the protocol with the server.
 """
 
 import logging
@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 
 from bursar.errors import BatchError, BursarError
 from bursar.exports.build import ExportFile, build_file
-from bursar.exports.upload_attempts import Upload, check_not_unclear, resume_upload
 from bursar.exports.upload_lock import UploadLock, upload_lock
+from bursar.exports.upload_protocol import Upload, check_not_unclear, resume_upload
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.ledger.deliveries import advance_delivery, request_delivery
 from bursar.remote_files.base import RemoteFolder
@@ -48,6 +48,11 @@ def upload_file(engine: Engine, batch_id: int, open_folder: OpenFolder, work_dir
         document = build_file(engine, batch_id, work_dir)
         with upload_lock(engine, batch_id) as lock:
             batch = _read_batch(engine, batch_id)
+            if batch.state is BatchState.RELEASED:  # while the file was built; a release needs the same lock
+                raise BatchError(
+                    f"Batch {batch_id} has been released: its fines are open, and the next export selects them. "
+                    "Nothing was uploaded."
+                )
             if not batch.was_delivered:
                 try:
                     _upload(engine, batch, document, open_folder, lock)

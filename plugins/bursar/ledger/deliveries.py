@@ -48,12 +48,13 @@ def request_delivery(
     """Records that a run is to deliver the file of a batch, unless it is recorded already; returns the delivery."""
     parameters = {"batch_id": batch_id, "kind": kind, "run_id": run_id, "requested_by": requested_by}
     connection.execute(query("ledger/insert_delivery"), parameters)
-    return get_delivery(connection, batch_id, run_id)
+    return get_delivery(connection, batch_id, kind, run_id)
 
 
-def get_delivery(connection: Connection, batch_id: int, run_id: str) -> Delivery:
+def get_delivery(connection: Connection, batch_id: int, kind: DeliveryKind, run_id: str) -> Delivery:
     """Returns the delivery of a batch by a run, which has been requested."""
-    row = connection.execute(query("ledger/get_delivery"), {"batch_id": batch_id, "run_id": run_id}).mappings().one()
+    facts = {"batch_id": batch_id, "kind": kind, "run_id": run_id}
+    row = connection.execute(query("ledger/get_delivery"), facts).mappings().one()
     values = {field.name: row[field.name] for field in fields(Delivery)}
     return Delivery(**values | {"state": DeliveryState(row["state"])})
 

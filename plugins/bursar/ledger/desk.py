@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Row
 from bursar.db.queries import query
 from bursar.errors import LedgerError
 from bursar.ledger import error_messages
-from bursar.ledger.journal import EntryType, FineStatus
+from bursar.ledger.entry_type import EntryType, FineStatus
 from bursar.money import format_money, validate_amount, validate_positive_amount
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bursar.db.queries import query
 from bursar.errors import LedgerError
-from bursar.ledger.journal import FineStatus
+from bursar.ledger.entry_type import FineStatus
 from bursar.money import format_money
 
 CLAIMED_BY_AN_EXPORT = "BU001"

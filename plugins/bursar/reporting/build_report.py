@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine
 
 from bursar.db.queries import query
 from bursar.exports.approval import get_request
-from bursar.exports.upload_attempts import unclear_delivery
+from bursar.exports.upload_protocol import unclear_delivery
 from bursar.ledger.batches import Batch, BatchState, get_unfinished_batches
 from bursar.ledger.import_files import APPLIED_OUTCOMES
 from bursar.ledger.jobs import Job, UserJob

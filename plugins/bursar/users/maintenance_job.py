@@ -13,8 +13,8 @@ from sqlalchemy import Connection, RowMapping
 
 from bursar.db.queries import query
 from bursar.errors import BursarError
+from bursar.ledger.entry_type import EntryType
 from bursar.ledger.jobs import Job, UserJob
-from bursar.ledger.journal import EntryType
 from bursar.ledger.totals import (
     Skipped,
     Totals,

@@ -1,4 +1,4 @@
-"""The ledger."""
+"""The ledger: tables, triggers, functions and views, one SQL file for each subject in the folder beside this file."""
 
 from pathlib import Path
 
@@ -9,5 +9,6 @@ down_revision = None
 
 
 def upgrade() -> None:
-    sql = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    files = sorted(Path(__file__).with_suffix("").glob("*.sql"))
+    sql = "\n".join(path.read_text(encoding="utf-8") for path in files)
     op.get_bind().connection.driver_connection.execute(sql)  # many statements, and % is no placeholder

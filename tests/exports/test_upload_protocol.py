@@ -11,8 +11,8 @@ import pytest
 from asyncssh import SFTPServer
 
 from bursar.errors import BatchError, BursarError, TransientError, UnclearDeliveryError
-from bursar.exports import upload_attempts, upload_lock
-from bursar.exports.build import build_file
+from bursar.exports import upload, upload_lock, upload_protocol
+from bursar.exports.build import ExportFile, build_file
 from bursar.exports.close import close_fines
 from bursar.exports.recover import recover_unfinished_batches, release_batch
 from bursar.exports.resend import resend_batch
@@ -125,6 +125,30 @@ def test_a_worker_that_lost_its_lock_changes_nothing_for_the_one_that_took_over(
     assert state(library, selected) is BatchState.CLOSED
     assert library.one("SELECT count(*) FROM journal_entries WHERE entry_type = 'EXPORTED'") == 60
     assert len(bursar.files()) == len(left)  # no part is left
+
+
+@pytest.mark.parametrize("dies_at", [1, 2, 3])
+def test_a_batch_that_is_released_while_its_file_is_built_is_not_uploaded(
+    library: Library,
+    bursar: ExportServer,
+    selected: Batch,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    dies_at: int,
+) -> None:
+    with pytest.raises(KilledError):
+        upload_file(library.ledger, selected.id, bursar.open(dies_at=dies_at), tmp_path)
+
+    def build_and_release(*arguments: Any) -> ExportFile:
+        file = build_file(*arguments)
+        release_batch(library.ledger, selected.id, confirmed_not_received=True)
+        return file
+
+    monkeypatch.setattr(upload, "build_file", build_and_release)
+    with pytest.raises(BatchError, match="has been released"):
+        upload_file(library.ledger, selected.id, bursar.open(), tmp_path)
+    assert selected.file_name not in bursar.files()
+    assert state(library, selected) is BatchState.RELEASED
 
 
 def test_a_long_upload_notices_that_its_lock_is_lost(
@@ -260,7 +284,7 @@ def test_a_person_releases_and_the_next_export_takes_the_fines(
 
 
 def test_what_was_never_sent_can_not_be_confirmed(library: Library, selected: Batch) -> None:
-    with pytest.raises(BatchError, match="is SELECTED: its upload was never begun"):
+    with pytest.raises(BatchError, match="is SELECTED: its upload has not begun"):
         confirm_delivered(library.ledger, selected.id, by="lea")
 
 
@@ -340,17 +364,17 @@ def test_a_part_is_never_recorded_as_complete_once_another_worker_may_remove_it(
     after_the_call: bool,
 ) -> None:
     """The first worker stalls before that record; the second one is killed at each of its calls."""
-    usual = upload_attempts._check_newest  # noqa: SLF001
+    usual = upload_protocol._check_newest  # noqa: SLF001
 
     def stall(*arguments: Any) -> None:
-        monkeypatch.setattr(upload_attempts, "_check_newest", usual)
+        monkeypatch.setattr(upload_protocol, "_check_newest", usual)
         end_delivery_lock(postgres)
         with suppress(KilledError):
             second = bursar.open(dies_at=dies_at, after_the_call=after_the_call)
             upload_file(library.ledger, selected.id, second, tmp_path / "second")
         usual(*arguments)
 
-    monkeypatch.setattr(upload_attempts, "_check_newest", stall)
+    monkeypatch.setattr(upload_protocol, "_check_newest", stall)
     with suppress(BursarError):
         upload_file(library.ledger, selected.id, bursar.open(), tmp_path / "first")
     if (dies_at, after_the_call) == (2, True):  # it removed the part, and could not say so any more

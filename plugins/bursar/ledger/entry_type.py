@@ -1,4 +1,4 @@
-"""The journal: the types of its entries, and the states of a fine that follow from them."""
+"""The types of journal entries, and the statuses of a fine that follow from them."""
 
 from enum import StrEnum
 

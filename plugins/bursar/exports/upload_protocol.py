@@ -167,7 +167,7 @@ def _send_again(upload: Upload) -> str:
             uploaded_at=None,
             part_name=None,
         )
-        begun = get_delivery(connection, upload.batch.id, upload.delivery.run_id)
+        begun = get_delivery(connection, upload.batch.id, upload.delivery.kind, upload.delivery.run_id)
     return _send(replace(upload, delivery=begun))
 
 
@@ -226,7 +226,7 @@ def _begin_attempt(upload: Upload) -> Row:  # type: ignore[type-arg]
 def _check_unchanged(connection: Connection, upload: Upload, state: DeliveryState, part: str | None) -> None:
     """Locks the batch; raises a LockLostError if it was released or another worker has continued this delivery."""
     found = get_batch(connection, upload.batch.id, lock=True)
-    now = get_delivery(connection, found.id, upload.delivery.run_id)
+    now = get_delivery(connection, found.id, upload.delivery.kind, upload.delivery.run_id)
     if found.state is BatchState.RELEASED or (now.state, now.part_name) != (state, part):
         raise LockLostError(f"Another worker has continued with batch {upload.batch.id}; this one stopped.")
 
@@ -282,7 +282,7 @@ def _unclear(upload: Upload) -> UnclearDeliveryError:
     upload.lock.confirm()
     with upload.engine.begin() as connection:
         found = get_batch(connection, upload.batch.id, lock=True)
-        now = get_delivery(connection, found.id, upload.delivery.run_id)
+        now = get_delivery(connection, found.id, upload.delivery.kind, upload.delivery.run_id)
         if found.state is not BatchState.RELEASED and now.state is not DeliveryState.DELIVERED:
             advance_delivery(connection, now, "unclear", after=now.state)
     return unclear_delivery(found, now.kind)
