@@ -4,7 +4,7 @@ from bursar.described_enum import DescribedEnum
 
 
 class SkipReason(DescribedEnum):
-    """Why an export skips a fine, in the order in which include/sql/exports/select_candidates.sql asks the rules."""
+    """A reason to skip a fine, in the order of the rules in include/sql/exports/select_candidates.sql."""
 
     DISPUTED = "disputed", "the fine is disputed"
     IN_UNFINISHED_BATCH = (
@@ -23,5 +23,5 @@ class SkipReason(DescribedEnum):
 
     @property
     def needs_correction(self) -> bool:
-        """Whether the fine stays open until somebody corrects its user; other fines stay as the profile asks."""
+        """Whether the fine stays open until a person corrects its user; the profile's rules exclude the others."""
         return self in (SkipReason.NO_IDENTIFIER, SkipReason.MALFORMED_IDENTIFIER)
