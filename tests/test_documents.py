@@ -1,7 +1,6 @@
 """The documents: links lead somewhere, prose wraps at one width, generated pages are those of the models."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import click
@@ -10,20 +9,9 @@ import yaml
 
 from bursar.__main__ import bursar
 from docs.reference import generate
+from tests.support.tracked_files import PROJECT, tracked
 
-PROJECT = Path(__file__).parents[1]
 WIDTH = 120
-
-
-def tracked(*patterns: str) -> list[Path]:
-    listing = subprocess.run(  # noqa: S603
-        ["git", "ls-files", "-z", *patterns],  # noqa: S607
-        cwd=PROJECT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return [PROJECT / name for name in listing.stdout.split("\0") if name]
 
 
 DOCUMENTS = tracked("*.md")

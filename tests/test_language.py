@@ -1,12 +1,12 @@
 """One vocabulary: retired words stay out, and the glossary names what exists."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[1]
+from tests.support.tracked_files import PROJECT, tracked
+
 GLOSSARY = PROJECT / "docs" / "glossary.md"
 SEARCHED = ("*.py", "*.sql", "*.jinja", "*.md", "*.yaml", "*.html")
 RETIRED = (
@@ -19,17 +19,6 @@ RETIRED = (
     "put away",  # archived
     "whoever",  # a person who, a process that
 )
-
-
-def tracked(*patterns: str) -> list[Path]:
-    listing = subprocess.run(  # noqa: S603
-        ["git", "ls-files", "-z", *patterns],  # noqa: S607
-        cwd=PROJECT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return [PROJECT / name for name in listing.stdout.split("\0") if name]
 
 
 def line_of(text: str, position: int) -> int:
