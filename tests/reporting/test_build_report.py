@@ -146,12 +146,12 @@ def test_tries_of_a_stage_count_together_and_the_last_one_speaks(office: FakeBur
     for part in ("0", "1"):
         with (
             pytest.raises(ZeroDivisionError),
-            record_task(ledger, "load_file", job=Job.IMPORT, profile="STUDENTS", run_id="run", part=part),
+            record_task(ledger, "load_file", job=Job.IMPORT, profile="STUDENTS", run_id="run", map_key=part),
         ):
             _ = 1 / 0
-    with record_task(ledger, "load_file", job=Job.IMPORT, profile="STUDENTS", run_id="run", part="1"):
+    with record_task(ledger, "load_file", job=Job.IMPORT, profile="STUDENTS", run_id="run", map_key="1"):
         pass
-    with record_task(ledger, "apply_payments", job=Job.IMPORT, profile="STUDENTS", run_id="run", part="1"):
+    with record_task(ledger, "apply_payments", job=Job.IMPORT, profile="STUDENTS", run_id="run", map_key="1"):
         pass
 
     report = import_of(office, "load_file")

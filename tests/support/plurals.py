@@ -6,5 +6,5 @@ _PLURAL_OF_ONE = re.compile(r"(?<![\w.,:/-])1 (?:good )?(?!(?:is|has|was|does)\b
 
 
 def find_wrong_plurals(text: str) -> list[str]:
-    """What a text says of one thing as if it were several, as in `1 fines`."""
+    """Returns the plurals that follow a 1 in a text."""
     return _PLURAL_OF_ONE.findall(text)

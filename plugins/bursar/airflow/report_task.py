@@ -46,29 +46,29 @@ _UNREPORTED = (
 
 @contextmanager
 def record_task_of_run(
-    stage: str, profile: Profile | None, job: Job, context: Context, *, since: datetime | None = None
+    task_name: str, profile: Profile | None, job: Job, context: Context, *, since: datetime | None = None
 ) -> Iterator[None]:
     """Records the duration and the error of its block, for the report of the run; a skipped task has no error.
 
     Args:
-        stage: the name of the task, without its group.
+        task_name: the name of the task, without its group.
         profile: the profile of the DAG; None for a job of the institution.
         job: the job that the DAG does.
         context: Airflow's context of the task.
         since: the start of the task (aware), if it started before the block.
     """
     map_index = context["ti"].map_index
-    session_name.set(f"bursar {job} {profile.code if profile else ''} {stage}")
+    session_name.set(f"bursar {job} {profile.code if profile else ''} {task_name}")
     no_failure: AirflowSkipException | AirflowRescheduleException | None = None
     with record_task(
         ledger_engine(ledger_url()),
-        stage,
+        task_name,
         job=job,
         profile=profile.code if profile else None,
         run_id=context["run_id"],
-        part="" if map_index is None or map_index < 0 else str(map_index),
+        map_key="" if map_index is None or map_index < 0 else str(map_index),
         since=since,
-        speaking=(BursarError, AirflowSensorTimeout),
+        errors_for_people=(BursarError, AirflowSensorTimeout),
     ):
         try:
             yield

@@ -48,7 +48,7 @@ def apply_payments(engine: Engine, file_id: int, *, run_id: str) -> ImportFile:
         log.info("Applying the %s of %s.", pluralize(file.records or 0, "record"), file.name)
         run_partitioned(connection, count_partitions(file.records or 0), partial(apply_partition, file))
         # The partition of a record follows from its match. A record may find its fine after that partition was applied.
-        if connection.execute(query("imports/list_unsettled_files"), {"file_id": file_id}).scalar_one():
+        if connection.execute(query("imports/count_unsettled_records"), {"file_id": file_id}).scalar_one():
             run_partitioned(connection, 1, partial(apply_partition, file))
         outcomes = _get_outcomes(connection, file)
         connection.execute(

@@ -70,7 +70,7 @@ def _find_late_run(
         return
     due, deadline = _last_due(schedule, ZoneInfo(profile.time_zone), timedelta(minutes=minutes), now)
     of_job = {"job": job, "profile": profile.code, "since": due}
-    if due < since or now < deadline or connection.execute(query("notifications/get_runs_since"), of_job).scalar_one():
+    if due < since or now < deadline or connection.execute(query("notifications/has_run_since"), of_job).scalar_one():
         return
     zone = ZoneInfo(profile.time_zone)
     yield Alert(

@@ -95,7 +95,7 @@ def build_import_report(
     with engine.connect() as connection:
         parameters = {"profile": profile, "run_id": run_id}
         arrived = connection.execute(query("reporting/list_arrivals"), parameters).all()
-        paid = connection.execute(query("reporting/list_payments"), parameters).all()
+        paid = connection.execute(query("reporting/sum_payments"), parameters).all()
         report = _start_report(Job.IMPORT, profile, run_id, started_at)
         timings, errors = _get_tasks(connection, report)
         messages = describe_failures(failed, errors)

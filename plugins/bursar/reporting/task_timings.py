@@ -17,21 +17,22 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def record_task(  # noqa: PLR0913 - so many things belong to a stage
+def record_task(  # noqa: PLR0913 - what identifies a task of a run
     engine: Engine,
-    stage: str,
+    task: str,
     *,
     job: Job,
     profile: str | None,
     run_id: str,
-    part: str = "",
+    map_key: str = "",
     since: datetime | None = None,
-    speaking: tuple[type[Exception], ...] = (BursarError,),
+    errors_for_people: tuple[type[Exception], ...] = (BursarError,),
 ) -> Iterator[None]:
-    """Adds the time that its block takes to the stage of a run, and keeps why the block failed, if it does.
+    """Adds the duration of its block to the task of a run, and records the error of the block, if there is one.
 
-    `part` is the file, of a stage that runs once for each. `since` is when the stage began, if before the block. What
-    `speaking` errors say is for people. A ledger that can't be reached never changes what the block did.
+    `map_key` identifies the file of a task that runs once for each file. `since` is the start of the task (aware), if
+    it started before the block. Of `errors_for_people` the text is recorded, of other errors only the type. A ledger
+    that can't be reached does not change the result of the block.
     """
     now, clock = datetime.now(UTC), time.monotonic()
     began = since or now
@@ -39,19 +40,19 @@ def record_task(  # noqa: PLR0913 - so many things belong to a stage
     error: str | None = None
     try:
         yield
-    except speaking as wrong:
+    except errors_for_people as wrong:
         error = str(wrong)
         raise
     except Exception as wrong:
-        error = f"{stage} failed with {type(wrong).__name__}; its log says more."
+        error = f"{task} failed with {type(wrong).__name__}; its log says more."
         raise
     finally:
         facts = {
             "job": job,
             "profile": profile or "",
             "run_id": run_id,
-            "task": stage,
-            "map_key": part,
+            "task": task,
+            "map_key": map_key,
             "started_at": began,
         }
         try:
@@ -59,18 +60,19 @@ def record_task(  # noqa: PLR0913 - so many things belong to a stage
                 seconds = before + time.monotonic() - clock
                 connection.execute(query("reporting/upsert_task_timing"), facts | {"seconds": seconds, "error": error})
         except (SQLAlchemyError, TransientError) as wrong:
-            log.warning("The time of %s could not be recorded (%s).", stage, type(wrong).__name__)
+            log.warning("The time of %s could not be recorded (%s).", task, type(wrong).__name__)
 
 
 def get_interrupted_tasks(
     engine: Engine, job: Job, profile: str | None, run_id: str, skipped: Collection[str]
 ) -> list[str]:
-    """The skipped stages, if neither one of them nor a refusal decided that: then a person ended the run before them.
+    """Returns the skipped tasks if a person ended the run before them; else an empty list.
 
-    Airflow skips what is left of a run that a person marks as failed.
+    Airflow skips the remaining tasks of a run that a person marks as failed. A task that skips by itself has a
+    duration, and after a refused approval all following tasks are skipped.
     """
     of_run = {"job": job, "profile": profile, "run_id": run_id}
     with engine.connect() as connection:
         well = {row.task for row in connection.execute(query("reporting/list_task_timings"), of_run) if not row.errors}
-        refused = connection.scalar(query("reporting/list_rejected_files"), of_run)
+        refused = connection.scalar(query("reporting/was_refused"), of_run)
     return [] if refused or well & set(skipped) else list(skipped)

@@ -127,7 +127,7 @@ def next_job(connection: Connection) -> int:
 
 def waive(connection: Connection, comment: str) -> None:
     """Waives the fines in the temporary table `candidate_fines` that have no reason to stay."""
-    fine_ids = connection.execute(query("users/sum_waived_fines")).scalar_one() or []
+    fine_ids = connection.execute(query("users/list_waived_fines")).scalar_one() or []
     parameters = {"entry_type": EntryType.WAIVED, "fine_ids": fine_ids, "amount": None, "comment": comment}
     connection.execute(query("ledger/post_settlement"), parameters)
 

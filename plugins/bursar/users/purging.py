@@ -76,7 +76,7 @@ def purge_users(
             )
             connection.execute(query("users/select_fines_of_candidates"))
             connection.execute(query("users/insert_user_results"), {"job_id": job_id})
-            users = {row.reason: row.users for row in connection.execute(query("users/list_kept_users"))}
+            users = {row.reason: row.users for row in connection.execute(query("users/count_kept_users"))}
             if not choices.dry_run:
                 log.info("Purging %s.", pluralize(users.get(None, 0), "user"))
                 waive(connection, f"Purge User Records {job_id}")

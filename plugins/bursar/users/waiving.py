@@ -80,7 +80,7 @@ def waive_fines(
         connection.execute(query("users/analyze_listed_fines"))
         connection.execute(query("users/create_candidate_fines"))
         connection.execute(query("users/select_candidate_fines"), _get_parameters(choices, settings))
-        users = {row.reason: row.users for row in connection.execute(query("users/select_users_of_fines"))}
+        users = {row.reason: row.users for row in connection.execute(query("users/count_users_of_fines"))}
         job_id = next_job(connection)
         connection.execute(query("users/insert_fine_results"), {"job_id": job_id})
         if not choices.dry_run:
