@@ -8,25 +8,6 @@ from bursar.profiles import Profile, Settings
 
 def export_docs(profile: Profile, settings: Settings) -> str:
     """Describes the tasks and the settings of an export DAG, as Markdown."""
-    export = profile.export
-    rows = {
-        "Bursar system": profile.system_description or profile.system,
-        "Schedule": f"{export.schedule.words} ({profile.time_zone})",
-        "Time before export": pluralize(export.time_before_export_days, "day"),
-        "Minimum amount for user": export.minimum_amount_for_user or "none; credits are included",
-        "User identifier type": export.user_identifier_type,
-        "User groups": ", ".join(export.user_groups) or "all",
-        "Fine/fee types": ", ".join(export.fine_fee_types) or "all",
-        "Institutional fine/fee": "yes" if export.institutional_fine_fee else "no",
-        "Libraries": ", ".join(export.libraries) or "none",
-        "S/FTP connection": f"`{profile.sftp_connection}`",
-        "Output file path": f"`{export.output_file_path}`",
-        "After export": (
-            "fines stay active until the bursar reports them as paid (import section active)"
-            if profile.import_.active
-            else "fines count as paid (import section not active)"
-        ),
-    }
     limits = profile.export.approval
     approval = (
         "\n   **wait_for_approval** waits for an answer under *Required Actions* if the batch exceeds the limits of "
@@ -58,32 +39,12 @@ file but uploads, closes and claims nothing; or send the file of a batch again.
 A failed task can be repeated at any time (*Clear*); work that is done is not repeated. `bin/bursar batches list` lists
 the unfinished batches.
 
-{_table(rows)}
+{_table(describe_export(profile))}
 """
 
 
 def import_docs(profile: Profile, settings: Settings) -> str:
     """Describes the tasks and the settings of an import DAG, as Markdown."""
-    section = profile.import_
-    rows = {
-        "Bursar system": profile.system_description or profile.system,
-        "Schedule": f"{section.schedule.words} ({profile.time_zone})",
-        "S/FTP connection": f"`{profile.sftp_connection}`",
-        "Input file path": f"`{section.input_file_path}`",
-        "Files": " ".join(f"`{pattern}`" for pattern in section.file_patterns),
-        "A file is complete": (
-            f"when there is a file of the same name with `{section.done_file_suffix}` at its end"
-            if section.done_file_suffix
-            else f"when its size and time have not changed for {pluralize(section.stable_for_seconds, 'second')}"
-        ),
-        "Waiting time": (
-            f"{pluralize(section.timeout_minutes, 'minute')}; a run without a file "
-            f"{'is skipped' if section.on_timeout == 'skip' else 'fails'}"
-        ),
-        "Amounts in the file": (
-            "payments (incremental)" if section.amount_mode == "incremental" else "all payments so far (cumulative)"
-        ),
-    }
     return f"""### {profile.name}
 
 {profile.description or ""}
@@ -102,8 +63,55 @@ Imports the payments that the bursar reports to {settings.institution_name}, and
 A failed task can be repeated at any time (*Clear*); work that is done is not repeated. `bin/bursar imports list` lists
 the files with their states, and `bin/bursar imports rejects <file>` prints the records without effect.
 
-{_table(rows)}
+{_table(describe_import(profile))}
 """
+
+
+def describe_export(profile: Profile) -> dict[str, object]:
+    """Returns the settings of the export section by their names, in words."""
+    export = profile.export
+    return {
+        "Bursar system": profile.system_description or profile.system,
+        "Schedule": f"{export.schedule.words} ({profile.time_zone})",
+        "Time before export": pluralize(export.time_before_export_days, "day"),
+        "Minimum amount for user": export.minimum_amount_for_user or "none; credits are included",
+        "User identifier type": export.user_identifier_type,
+        "User groups": ", ".join(export.user_groups) or "all",
+        "Fine/fee types": ", ".join(export.fine_fee_types) or "all",
+        "Institutional fine/fee": "yes" if export.institutional_fine_fee else "no",
+        "Libraries": ", ".join(export.libraries) or "none",
+        "S/FTP connection": f"`{profile.sftp_connection}`",
+        "Output file path": f"`{export.output_file_path}`",
+        "After export": (
+            "fines stay active until the bursar reports them as paid (import section active)"
+            if profile.import_.active
+            else "fines count as paid (import section not active)"
+        ),
+    }
+
+
+def describe_import(profile: Profile) -> dict[str, object]:
+    """Returns the settings of the import section by their names, in words."""
+    section = profile.import_
+    return {
+        "Bursar system": profile.system_description or profile.system,
+        "Schedule": f"{section.schedule.words} ({profile.time_zone})",
+        "S/FTP connection": f"`{profile.sftp_connection}`",
+        "Input file path": f"`{section.input_file_path}`",
+        "Files": " ".join(f"`{pattern}`" for pattern in section.file_patterns),
+        "A file is complete": (
+            f"when there is a file of the same name with `{section.done_file_suffix}` at its end"
+            if section.done_file_suffix
+            else f"when its size and time have not changed for {pluralize(section.stable_for_seconds, 'second')}"
+        ),
+        "Waiting time": (
+            f"{pluralize(section.timeout_minutes, 'minute')}; a run without a file "
+            f"{'is skipped' if section.on_timeout == 'skip' else 'fails'}"
+        ),
+        "Amounts in the file": (
+            "payments (incremental)" if section.amount_mode == "incremental" else "all payments so far (cumulative)"
+        ),
+    }
 
 
 def _table(rows: Mapping[str, object]) -> str:

@@ -2,7 +2,7 @@
 
 from airflow.sdk import DAG, get_parsing_context
 
-from bursar.airflow.base_dag import dag_id, get_profile_code
+from bursar.airflow.dag_ids import dag_id, parse_dag_id
 from bursar.ledger.jobs import Job, ProfileJob
 from bursar.profiles import INCLUDE, Profile, ProfileError, Settings, load_profiles, load_settings
 
@@ -14,10 +14,11 @@ def build_dags() -> dict[str, DAG]:
     """
     settings = load_settings(INCLUDE / "bursar.yaml")
     only = get_parsing_context().dag_id
-    profiles, _ = load_profiles(INCLUDE / "profiles", settings, code=get_profile_code(only) if only else None)
+    owner = parse_dag_id(only) if only else None
+    profiles, _ = load_profiles(INCLUDE / "profiles", settings, code=owner.profile if owner else None)
     active: list[tuple[Profile, ProfileJob]] = [(profile, Job.EXPORT) for profile in profiles if profile.export.active]
     active += [(profile, Job.IMPORT) for profile in profiles if profile.import_.active]
-    ids = ((dag_id(profile, job), profile, job) for profile, job in active)
+    ids = ((dag_id(job, profile.code), profile, job) for profile, job in active)
     return {id_: _build(profile, job, settings) for id_, profile, job in ids if only in (None, id_)}
 
 

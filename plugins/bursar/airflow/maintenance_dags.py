@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from bursar.airflow.base_dag import DEFAULT_ARGS, task_of_run
 from bursar.airflow.config import maintenance_placement
 from bursar.airflow.connections import ledger_url
+from bursar.airflow.dag_ids import dag_id
 from bursar.airflow.report_task import report_task
 from bursar.airflow.task_summaries import MaintenanceResult
 from bursar.db.engine import ledger_engine
@@ -173,7 +174,7 @@ class MaintenanceRun:
 
 def purge_dag() -> DAG:
     """Builds the DAG of Purge User Records."""
-    with _maintenance_dag("bursar_purge_users", Job.PURGE, PURGE_FORM, PURGE_DOCUMENTATION) as dag:
+    with _maintenance_dag(Job.PURGE, PURGE_FORM, PURGE_DOCUMENTATION) as dag:
         purge = task_of_run(Job.PURGE, None, MaintenanceRun.from_context, purge_users)()
         report = report_task(Job.PURGE, None)
 
@@ -183,7 +184,7 @@ def purge_dag() -> DAG:
 
 def waive_dag() -> DAG:
     """Builds the DAG of Bulk Fine Waiving."""
-    with _maintenance_dag("bursar_waive_fines", Job.WAIVE, WAIVE_FORM, WAIVE_DOCUMENTATION) as dag:
+    with _maintenance_dag(Job.WAIVE, WAIVE_FORM, WAIVE_DOCUMENTATION) as dag:
         waive = task_of_run(Job.WAIVE, None, MaintenanceRun.from_context, waive_fines)()
         report = report_task(Job.WAIVE, None)
 
@@ -203,9 +204,9 @@ def waive_fines(run: MaintenanceRun) -> MaintenanceResult:
     return _result(waiving.waive_fines(run.engine, params, run.settings, run_id=run.run_id, as_of=run.as_of))
 
 
-def _maintenance_dag(dag_id: str, job: UserJob, form: dict[str, Param], documentation: str) -> DAG:
+def _maintenance_dag(job: UserJob, form: dict[str, Param], documentation: str) -> DAG:
     return DAG(
-        dag_id=dag_id,
+        dag_id=dag_id(job),
         dag_display_name=job.display_name(),
         doc_md=documentation,
         schedule=None,

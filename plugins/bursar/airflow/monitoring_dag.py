@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import DAG, CronTriggerTimetable, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from bursar.airflow.base_dag import dag_id
 from bursar.airflow.connections import ledger_url
+from bursar.airflow.dag_ids import dag_id
 from bursar.airflow.notifier import run_url, send
 from bursar.airflow.task_summaries import ActiveAlert
 from bursar.db.engine import ledger_engine
@@ -73,7 +73,7 @@ def send_alerts() -> list[ActiveAlert]:
             profile_name=alert.profile.name,
             summary=alert.summary,
             advice=alert.advice,
-            link=run_url(dag_id(alert.profile, alert.job)),
+            link=run_url(dag_id(alert.job, alert.profile.code)),
         )
         unsent += send(engine, message, alert.profile.notifications.failed, dedup_key=alert.dedup_key)
     if unsent:
