@@ -23,5 +23,5 @@ def bursar(server: ExportServer) -> ExportServer:
     out.mkdir(exist_ok=True)
     for file in out.iterdir():
         file.unlink()
-    server.opened.clear()
+    server.kill_switches.clear()
     return server

@@ -20,7 +20,7 @@ from bursar.ledger.batches import Batch, BatchState
 from bursar.remote_files.base import RemoteFolder
 from tests.exports.test_upload import exported_once, selected
 from tests.support.export_server import ExportServer
-from tests.support.fault_injection import InterruptedFolder, KilledError, KillSwitch
+from tests.support.fault_injection import InterruptSwitch, KilledError, KillSwitch
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
 
 IN_PARTITIONS = pytest.mark.parametrize("partition_count", [2], indirect=True)
@@ -34,10 +34,10 @@ def count_commits(partition_count: int) -> int:
 def kill_while_closing(library: Library, batch_id: int, partition_count: int, dies_at: int, *, after: bool) -> None:
     """Kills a closing at one of its commits, counted from 0."""
     commits = count_commits(partition_count)
-    death = KillSwitch(dies_at, after)
-    with death.at_commits(library.ledger), pytest.raises(KilledError):
+    kill_switch = KillSwitch(dies_at, after)
+    with kill_switch.watch_commits(library.ledger), pytest.raises(KilledError):
         close_fines(library.ledger, batch_id)
-    assert len(death.acts) == (commits if dies_at == commits - 1 else commits - 1)
+    assert len(kill_switch.acts) == (commits if dies_at == commits - 1 else commits - 1)
 
 
 def test_a_closing_commits_once_or_once_for_each_partition_and_at_the_end(
@@ -46,7 +46,7 @@ def test_a_closing_commits_once_or_once_for_each_partition_and_at_the_end(
     found = selected(library)
     upload_file(library.ledger, found.id, bursar.open(), tmp_path)
     watch = KillSwitch()
-    with watch.at_commits(library.ledger):
+    with watch.watch_commits(library.ledger):
         close_fines(library.ledger, found.id)
     assert len(watch.acts) == count_commits(partition_count)
 
@@ -135,7 +135,7 @@ def test_a_release_waits_for_the_worker_that_closes_the_batch(
             with pytest.raises(TimeoutError):
                 releasing[0].result(timeout=0.3)
 
-        with InterruptedFolder(dies_at=0, happens=release).at_commits(library.ledger):
+        with InterruptSwitch(kill_at=0, interrupt=release).watch_commits(library.ledger):
             close_fines(library.ledger, found.id)
             with pytest.raises(BatchError, match="is closed"):
                 releasing[0].result()

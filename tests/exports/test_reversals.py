@@ -58,7 +58,7 @@ def skipped(office: FakeBursar, **profile: Any) -> dict[int, str | None]:
 def test_what_is_settled_at_the_library_is_reversed_at_the_bursar_once(
     office: FakeBursar, operation: Callable[..., Any]
 ) -> None:
-    fine, transaction = office.exported("10.00")
+    fine, transaction = office.export_fine("10.00")
     at_the_desk(office, operation, fine, "4.00")
     batch = office.export()
     assert lines(office, batch) == [
@@ -77,7 +77,7 @@ def test_what_is_settled_at_the_library_is_reversed_at_the_bursar_once(
 
 def test_the_reference_texts_example_ten_dollars_and_minus_ten(office: FakeBursar) -> None:
     """$10 for a lost item, exported, balance 0; the item returns, -$10; exported, balance 0 again."""
-    lost, transaction = office.exported("10.00", item=office.library.item(), owner="LAW")
+    lost, transaction = office.export_fine("10.00", item=office.library.item(), owner="LAW")
     assert office.library.position(lost) == ("CLOSED", D(0), D(10))
     returned = is_reversal(office, lost, comment="found and returned")
     assert office.library.position(returned) == ("ACTIVE", D(-10), D(0))
@@ -144,7 +144,7 @@ def test_only_the_bursar_that_holds_the_charge_hears_of_it(office: FakeBursar) -
 
 
 def test_a_credit_for_what_was_paid_at_the_bursar_is_a_plain_credit_that_names_it(office: FakeBursar) -> None:
-    lost, transaction = office.exported("10.00")
+    lost, transaction = office.export_fine("10.00")
     office.pay(Payment(transaction, "10"))
     returned = is_reversal(office, lost)
     assert skipped(office, minimum_amount_for_user=1) == {returned: "credit_with_minimum"}
@@ -154,7 +154,7 @@ def test_a_credit_for_what_was_paid_at_the_bursar_is_a_plain_credit_that_names_i
 
 
 def test_a_credit_for_what_was_partly_paid_is_set_off_as_far_as_they_are_even(office: FakeBursar) -> None:
-    lost, transaction = office.exported("10.00")
+    lost, transaction = office.export_fine("10.00")
     office.pay(Payment(transaction, "4"))
     returned = is_reversal(office, lost)
     (line,) = lines(office, office.export())
@@ -166,7 +166,7 @@ def test_a_credit_for_what_was_partly_paid_is_set_off_as_far_as_they_are_even(of
 
 
 def test_several_credits_share_what_is_outstanding(office: FakeBursar) -> None:
-    lost, transaction = office.exported("10.00")
+    lost, transaction = office.export_fine("10.00")
     office.pay(Payment(transaction, "5"))
     first, second, third = (is_reversal(office, lost, amount) for amount in ("3.00", "3.00", "4.00"))
     office.export()
@@ -206,7 +206,7 @@ def test_a_credit_waits_for_the_export_that_holds_its_charge(office: FakeBursar)
 
 
 def test_a_reversal_on_its_way_is_claimed_once_and_holds_nobody_up(office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00")
+    fine, transaction = office.export_fine("10.00")
     at_the_desk(office, desk.pay, fine, "4.00")
     batch = office.export(close=False)
     assert skipped(office)[fine] == "in_unfinished_batch"
@@ -220,7 +220,7 @@ def test_a_reversal_on_its_way_is_claimed_once_and_holds_nobody_up(office: FakeB
 
 
 def test_a_released_reversal_is_exported_again_under_a_new_id(office: FakeBursar) -> None:
-    fine, _ = office.exported("10.00")
+    fine, _ = office.export_fine("10.00")
     at_the_desk(office, desk.waive, fine)
     batch = select_fines(office.library.ledger, make_profile(), make_settings(), run_id="lost", as_of=NOW)
     release_batch(office.library.ledger, batch.id)
@@ -228,7 +228,7 @@ def test_a_released_reversal_is_exported_again_under_a_new_id(office: FakeBursar
 
 
 def test_two_runs_at_once_send_a_reversal_once(office: FakeBursar) -> None:
-    fines = [office.exported("10.00")[0] for _ in range(5)]
+    fines = [office.export_fine("10.00")[0] for _ in range(5)]
     for fine in fines:
         at_the_desk(office, desk.pay, fine)
     start = Barrier(4)
@@ -244,7 +244,7 @@ def test_two_runs_at_once_send_a_reversal_once(office: FakeBursar) -> None:
 
 @pytest.mark.usefixtures("partition_count")
 def test_a_desk_that_pays_while_a_batch_is_closed_is_waited_for(office: FakeBursar) -> None:
-    lost, _ = office.exported("10.00")
+    lost, _ = office.export_fine("10.00")
     is_reversal(office, lost)
     batch = office.export(close=False)
     with ThreadPoolExecutor(1) as pool:
@@ -259,14 +259,14 @@ def test_a_desk_that_pays_while_a_batch_is_closed_is_waited_for(office: FakeBurs
 
 
 def test_a_user_without_an_identifier_keeps_the_reversal_waiting(office: FakeBursar) -> None:
-    fine, _ = office.exported("10.00")
+    fine, _ = office.export_fine("10.00")
     at_the_desk(office, desk.pay, fine)
     assert skipped(office, user_identifier_type="barcode") == {fine: "no_identifier"}
 
 
 @pytest.mark.parametrize("own_additions", [True, False])
 def test_the_file_names_the_original_transaction(office: FakeBursar, tmp_path: Path, *, own_additions: bool) -> None:
-    fine, transaction = office.exported("10.00", item=office.library.item(), vat=D("1.60"))
+    fine, transaction = office.export_fine("10.00", item=office.library.item(), vat=D("1.60"))
     at_the_desk(office, desk.pay, fine)
     profile = make_profile(include_internal_id=own_additions)
     batch = select_fines(office.library.ledger, profile, make_settings(), run_id="reversal", as_of=NOW)
@@ -286,7 +286,7 @@ def test_the_file_names_the_original_transaction(office: FakeBursar, tmp_path: P
 
 @pytest.mark.parametrize("sum_", ["-10", "10", "0"])
 def test_a_reversal_that_the_bursar_confirms_has_no_effect(office: FakeBursar, sum_: str) -> None:
-    fine, _ = office.exported("10.00")
+    fine, _ = office.export_fine("10.00")
     at_the_desk(office, desk.pay, fine)
     office.export()
     assert office.pay(Payment("2", sum_)) == [Outcome("NO_PAYMENT", None, None)]
@@ -297,7 +297,7 @@ def test_a_reversal_that_the_bursar_confirms_has_no_effect(office: FakeBursar, s
 
 
 def test_a_reversal_does_not_hide_the_fine_from_its_internal_id(office: FakeBursar) -> None:
-    fine, _ = office.exported("10.00")
+    fine, _ = office.export_fine("10.00")
     at_the_desk(office, desk.pay, fine, "4.00")
     office.export()
     assert office.pay(Payment(None, "6", internal_id=str(fine))) == [Outcome("PAID", D(6), D(0))]
@@ -305,7 +305,7 @@ def test_a_reversal_does_not_hide_the_fine_from_its_internal_id(office: FakeBurs
 
 @pytest.mark.parametrize("is_reversed", [False, True])
 def test_who_pays_twice_is_named_and_gets_no_credit(office: FakeBursar, *, is_reversed: bool) -> None:
-    fine, transaction = office.exported("10.00")
+    fine, transaction = office.export_fine("10.00")
     at_the_desk(office, desk.pay, fine)
     if is_reversed:
         office.export()
@@ -328,7 +328,7 @@ def test_who_pays_twice_is_named_and_gets_no_credit(office: FakeBursar, *, is_re
 def test_a_part_that_is_paid_twice_is_reversed_and_not_credited(
     office: FakeBursar, sum_: str, outcome: Outcome, *, is_reversed: bool
 ) -> None:
-    fine, transaction = office.exported("10.00")
+    fine, transaction = office.export_fine("10.00")
     at_the_desk(office, desk.pay, fine, "4.00")
     if is_reversed:
         office.export()
@@ -341,7 +341,7 @@ def test_a_part_that_is_paid_twice_is_reversed_and_not_credited(
 
 
 def test_a_repeated_total_counts_what_was_settled_here(office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00")
+    fine, transaction = office.export_fine("10.00")
     at_the_desk(office, desk.pay, fine, "4.00")
     assert office.pay(Payment(transaction, "10"), amounts="cumulative") == [Outcome("PAID", D(6), D(0))]
     assert office.pay(Payment(transaction, "10"), amounts="cumulative") == [Outcome("ALREADY_SETTLED", None, None)]

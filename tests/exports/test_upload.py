@@ -75,7 +75,7 @@ CALLS = ["size", "write", "size", "sha256", "rename", "size", "sha256"]
 def test_the_calls_that_a_delivery_makes(library: Library, bursar: ExportServer, tmp_path: Path) -> None:
     """The list that the next tests die along."""
     upload_file(library.ledger, selected(library).id, bursar.open(), tmp_path)
-    assert bursar.opened[0].acts == CALLS
+    assert bursar.kill_switches[0].acts == CALLS
 
 
 @pytest.mark.parametrize("bursar_is_quick", [False, True])
@@ -168,7 +168,7 @@ def test_repeated_after_success_nothing_is_sent_again(library: Library, bursar: 
         close_fines(library.ledger, found.id)
     upload_file(library.ledger, found.id, bursar.open(), tmp_path)
     assert bursar.files() == {}
-    assert len(bursar.opened) == 1
+    assert len(bursar.kill_switches) == 1
     assert exported_once(library, found)
 
 
@@ -234,5 +234,5 @@ def test_two_workers_at_once_send_one_file(library: Library, bursar: ExportServe
 
     with ThreadPoolExecutor(4) as pool:
         assert any(pool.map(attempt, range(4)))
-    assert sum(death.acts.count("rename") for death in bursar.opened) == 1
+    assert sum(kill_switch.acts.count("rename") for kill_switch in bursar.kill_switches) == 1
     assert list(bursar.files()) == [found.file_name]

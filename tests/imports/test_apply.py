@@ -56,14 +56,14 @@ def nothing(outcome: str) -> Outcome:
 def test_a_payment_has_the_outcome_of_the_rules(
     office: FakeBursar, charged: str, sum_: str | None, outcome: Outcome, outstanding: str
 ) -> None:
-    fine, transaction = office.exported(charged)
+    fine, transaction = office.export_fine(charged)
     assert office.pay(Payment(transaction, sum_)) == [outcome]
     status = "CLOSED" if outcome.applied is None else "TRANSFERRED"
     assert office.library.position(fine) == position(status, "0", outstanding)
 
 
 def test_overpayment_makes_a_credit_that_the_next_export_sends(office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00", owner="LAW")
+    fine, transaction = office.export_fine("10.00", owner="LAW")
     office.pay(Payment(transaction, "15"))
     credit = office.library.one("SELECT id FROM fines WHERE reverses = :fine", fine=fine)
     assert office.library.position(credit) == position("ACTIVE", "-5", "0")
@@ -78,7 +78,7 @@ def test_overpayment_makes_a_credit_that_the_next_export_sends(office: FakeBursa
 
 @pytest.mark.parametrize("charged", ["10.00", "-10.00"])
 def test_what_is_settled_is_never_paid_again(office: FakeBursar, charged: str) -> None:
-    _, transaction = office.exported(charged)
+    _, transaction = office.export_fine(charged)
     payment = Payment(transaction, charged)
     assert [outcome.outcome for outcome in office.pay(payment, payment)] == ["PAID", "ALREADY_SETTLED"]
     assert office.pay(payment) == [nothing("ALREADY_SETTLED")]
@@ -88,7 +88,7 @@ def test_what_is_settled_is_never_paid_again(office: FakeBursar, charged: str) -
 def test_a_fine_of_a_profile_without_import_is_settled_already(office: FakeBursar) -> None:
     fine = office.library.fine()
     office.export(import_active=False)
-    assert office.pay(Payment(office.transaction(fine), "12.50")) == [nothing("ALREADY_SETTLED")]
+    assert office.pay(Payment(office.get_transaction(fine), "12.50")) == [nothing("ALREADY_SETTLED")]
     assert office.library.position(fine) == position("CLOSED", "0", "0")
 
 
@@ -102,20 +102,20 @@ def test_a_fine_of_a_profile_without_import_is_settled_already(office: FakeBursa
     ],
 )
 def test_unknown_ids_match_nothing(office: FakeBursar, payment: Payment, reason: str) -> None:
-    office.exported()
+    office.export_fine()
     assert office.pay(payment) == [nothing("UNMATCHED")]
     assert reason in office.library.one("SELECT reason FROM import_records")
 
 
 def test_a_record_without_any_id_is_invalid(office: FakeBursar) -> None:
-    office.exported()
+    office.export_fine()
     assert office.pay(Payment(None, "10")) == [nothing("INVALID")]
 
 
 def test_the_transaction_id_comes_first_then_the_internal_id(office: FakeBursar) -> None:
     first, second = office.library.fine(amount="10"), office.library.fine(amount="10")
     office.export()
-    office.pay(Payment(office.transaction(first), "10", internal_id=str(second)))
+    office.pay(Payment(office.get_transaction(first), "10", internal_id=str(second)))
     assert office.library.position(first) == position("TRANSFERRED", "0", "0")
     assert office.library.position(second) == position("CLOSED", "0", "10")
     assert office.pay(Payment("their own number", "10", internal_id=str(second)))[0].outcome == "PAID"
@@ -128,7 +128,7 @@ def test_a_fine_that_was_never_exported_can_not_be_paid_by_its_internal_id(offic
 
 
 def test_leading_zeros_belong_to_an_id(office: FakeBursar) -> None:
-    _, transaction = office.exported()
+    _, transaction = office.export_fine()
     assert office.pay(Payment(f"0{transaction}", "10")) == [nothing("UNMATCHED")]
 
 
@@ -136,7 +136,7 @@ def test_leading_zeros_belong_to_an_id(office: FakeBursar) -> None:
     ("currency", "outcome"), [("CAD", "CURRENCY_MISMATCH"), ("usd", "CURRENCY_MISMATCH"), (None, "PAID")]
 )
 def test_currencies(office: FakeBursar, currency: str | None, outcome: str) -> None:
-    _, transaction = office.exported()
+    _, transaction = office.export_fine()
     assert office.pay(Payment(transaction, "10", currency))[0].outcome == outcome
 
 
@@ -151,9 +151,9 @@ def test_a_fine_may_have_any_number_of_records(
     office: FakeBursar, amounts: str, sum_: str, total: str, again: dict[str, int]
 ) -> None:
     """With work that grew by the square of their number, this would take hours."""
-    fine, transaction = office.exported("10.00")
+    fine, transaction = office.export_fine("10.00")
     for outcomes in ({"PARTLY_PAID": 9_999, "PAID": 1, "ALREADY_SETTLED": 30_000}, again):
-        file = office.file(amounts=amounts)
+        file = office.add_file(amounts=amounts)
         with office.library.ledger.begin() as connection:
             connection.execute(
                 text(
@@ -171,7 +171,7 @@ def test_a_fine_may_have_any_number_of_records(
 
 @pytest.mark.usefixtures("partition_count")
 def test_records_of_one_fine_follow_each_other(office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00")
+    fine, transaction = office.export_fine("10.00")
     sums = ["4", "0", "-1", "4", "4", "4"]
     assert [outcome.outcome for outcome in office.pay(*(Payment(transaction, sum_) for sum_ in sums))] == [
         "PARTLY_PAID", "NO_PAYMENT", "INVALID", "PARTLY_PAID", "OVERPAID", "ALREADY_SETTLED",
@@ -181,7 +181,7 @@ def test_records_of_one_fine_follow_each_other(office: FakeBursar) -> None:
 
 
 def test_too_much_credit_does_not_stop_a_right_one_after_it(office: FakeBursar) -> None:
-    _, transaction = office.exported("-10.00")
+    _, transaction = office.export_fine("-10.00")
     outcomes = office.pay(Payment(transaction, "-11"), Payment(transaction, "-10"))
     assert [outcome.outcome for outcome in outcomes] == ["INVALID", "PAID"]
 
@@ -201,7 +201,7 @@ def test_too_much_credit_does_not_stop_a_right_one_after_it(office: FakeBursar) 
 def test_cumulative_amounts(
     office: FakeBursar, files: list[str], outcomes: list[str], outstanding: str, credit: str | None, in_one_file: bool
 ) -> None:
-    fine, transaction = office.exported("10.00")
+    fine, transaction = office.export_fine("10.00")
     payments = [Payment(transaction, sum_) for sum_ in files]
     groups = [payments] if in_one_file else [[payment] for payment in payments]
     found = [outcome.outcome for group in groups for outcome in office.pay(*group, amounts="cumulative")]
@@ -212,7 +212,7 @@ def test_cumulative_amounts(
 
 
 def test_what_was_settled_before_is_reported_once_by_totals(library: Library, office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00")
+    fine, transaction = office.export_fine("10.00")
     with library.ledger.begin() as connection:
         desk.waive(connection, fine, allow_activity_on_transferred_finesfees=True)
     for total in ("4.00", "4.00", "10.00"):
@@ -222,7 +222,7 @@ def test_what_was_settled_before_is_reported_once_by_totals(library: Library, of
 
 
 def test_cumulative_credits_mirror(office: FakeBursar) -> None:
-    _, transaction = office.exported("-10.00")
+    _, transaction = office.export_fine("-10.00")
     found = [
         office.pay(Payment(transaction, sum_), amounts="cumulative")[0].outcome for sum_ in ("-4", "-4", "-10", "-12")
     ]
@@ -231,8 +231,8 @@ def test_cumulative_credits_mirror(office: FakeBursar) -> None:
 
 @pytest.mark.usefixtures("partition_count")
 def test_a_file_is_applied_once(office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00")
-    file = office.file(Payment(transaction, "4"))
+    fine, transaction = office.export_fine("10.00")
+    file = office.add_file(Payment(transaction, "4"))
     first, second = office.apply(file), office.apply(file)
     assert (first.state, second) == (FileState.APPLIED, first)
     assert office.library.position(fine)[2] == Decimal(6)
@@ -240,8 +240,8 @@ def test_a_file_is_applied_once(office: FakeBursar) -> None:
 
 @pytest.mark.usefixtures("partition_count")
 def test_two_workers_at_once_apply_a_file_once_and_two_files_in_turn(office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00")
-    files = [office.file(Payment(transaction, "4")), office.file(Payment(transaction, "4"))] * 2
+    fine, transaction = office.export_fine("10.00")
+    files = [office.add_file(Payment(transaction, "4")), office.add_file(Payment(transaction, "4"))] * 2
     start = Barrier(4)
 
     def apply(file: int) -> None:
@@ -258,7 +258,7 @@ def test_desk_and_import_at_once_do_not_lock_each_other_out(office: FakeBursar) 
     exported = [office.library.fine(amount="10") for _ in range(10)]
     office.export()
     opened = [office.library.fine(amount="10") for _ in range(10)]
-    files = [office.file(Payment(office.transaction(fine), "10")) for fine in exported]
+    files = [office.add_file(Payment(office.get_transaction(fine), "10")) for fine in exported]
     start = Barrier(2)
 
     def pay() -> None:
@@ -281,8 +281,8 @@ def test_desk_and_import_at_once_do_not_lock_each_other_out(office: FakeBursar) 
 @pytest.mark.usefixtures("partition_count")
 def test_what_the_desk_settles_at_the_last_moment_is_waited_for(office: FakeBursar) -> None:
     """A fine is judged by what is outstanding once nobody else can change it."""
-    fine, transaction = office.exported("10.00")
-    file = office.file(Payment(transaction, "10"))
+    fine, transaction = office.export_fine("10.00")
+    file = office.add_file(Payment(transaction, "10"))
     with ThreadPoolExecutor(1) as pool:
         with office.library.ledger.begin() as connection:
             desk.pay(connection, fine, Decimal(4), allow_activity_on_transferred_finesfees=True)
@@ -290,15 +290,15 @@ def test_what_the_desk_settles_at_the_last_moment_is_waited_for(office: FakeBurs
             with pytest.raises(TimeoutError):
                 applying.result(timeout=0.5)
         applying.result()
-    assert office.outcomes(file) == [Outcome("PAID", Decimal(6), Decimal(0))]
+    assert office.list_outcomes(file) == [Outcome("PAID", Decimal(6), Decimal(0))]
     assert office.library.one("SELECT already_settled FROM import_records") == 4
     assert office.library.position(fine) == position("TRANSFERRED", "0", "0")
 
 
 @pytest.mark.usefixtures("partition_count")
 def test_an_application_holds_up_no_other_fine(office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00")
-    file = office.file(Payment(transaction, "10"))
+    fine, transaction = office.export_fine("10.00")
+    file = office.add_file(Payment(transaction, "10"))
     other = office.library.fine(amount="10")
     with ThreadPoolExecutor(1) as pool:
         with office.library.ledger.begin() as connection:
@@ -331,11 +331,11 @@ def test_a_fine_that_is_exported_between_two_tries_is_paid_once(
     office: FakeBursar, monkeypatch: pytest.MonkeyPatch, partition_count: int, dies_in: int
 ) -> None:
     """Its record is in one partition as long as it matches nothing, and in the other when it has found its fine."""
-    paid, transaction = office.exported("10.00")
+    paid, transaction = office.export_fine("10.00")
     late = office.library.fine(amount="10")
     assert (paid % 2, late % 2) == (1, 0)
     odd = office.library.fine(amount="10")
-    file = office.file(Payment(transaction, "10"), Payment(None, "4", internal_id=str(odd)))
+    file = office.add_file(Payment(transaction, "10"), Payment(None, "4", internal_id=str(odd)))
     with monkeypatch.context() as patched:
         kill_in_partition(dies_in, patched)
         with pytest.raises(KilledError):
@@ -343,7 +343,7 @@ def test_a_fine_that_is_exported_between_two_tries_is_paid_once(
     office.export()
     applied = office.apply(file)
     assert sum(outcome.records for outcome in (applied.outcomes or {}).values()) == 2
-    first, second = office.outcomes(file)
+    first, second = office.list_outcomes(file)
     assert first.outcome == "PAID"
     assert second == (Outcome("PARTLY_PAID", Decimal(4), Decimal(0)) if dies_in == 0 else nothing("UNMATCHED"))
     assert office.library.position(odd)[2] == (6 if dies_in == 0 else 10)
@@ -352,8 +352,8 @@ def test_a_fine_that_is_exported_between_two_tries_is_paid_once(
 @pytest.mark.usefixtures("partition_count")
 def test_a_worker_that_airflow_gave_up_on_pays_nothing_again(office: FakeBursar) -> None:
     """Another one applies the file while it is between matching and locking; or before it begins."""
-    fine, transaction = office.exported("10.00")
-    file = office.file(Payment(transaction, "4"), Payment("unknown", "1"))
+    fine, transaction = office.export_fine("10.00")
+    file = office.add_file(Payment(transaction, "4"), Payment("unknown", "1"))
     with office.library.ledger.connect() as connection:
         found = get_import_file(connection, file)
 
@@ -378,7 +378,7 @@ def test_a_worker_that_airflow_gave_up_on_pays_nothing_again(office: FakeBursar)
 def test_a_bursar_who_is_quicker_than_the_export_waits_for_it(office: FakeBursar) -> None:
     fine = office.library.fine(amount="10")
     batch = office.export(close=False)
-    file = office.file(Payment(office.transaction(fine), "10"))
+    file = office.add_file(Payment(office.get_transaction(fine), "10"))
     with pytest.raises(TransientError, match=f"batch {batch} of STUDENTS"):
         office.apply(file)
     close_fines(office.library.ledger, batch)
@@ -389,7 +389,7 @@ def test_a_bursar_who_is_quicker_than_the_export_waits_for_it(office: FakeBursar
 def test_a_released_batch_was_never_billed(office: FakeBursar) -> None:
     fine = office.library.fine(amount="10")
     office.export(close=False)
-    transaction = office.transaction(fine)
+    transaction = office.get_transaction(fine)
     with office.library.ledger.begin() as connection:
         connection.execute(text("UPDATE batches SET released_at = now()"))
         connection.execute(text("DELETE FROM batch_claims"))
@@ -400,8 +400,8 @@ def test_a_released_batch_was_never_billed(office: FakeBursar) -> None:
 @pytest.mark.usefixtures("partition_count")
 @pytest.mark.parametrize("records", [0, 1, 1_000, 1_001])
 def test_no_record_is_lost_at_any_border(office: FakeBursar, records: int) -> None:
-    _, transaction = office.exported("5.00")
-    file = office.file(*[Payment(transaction, "0.01")] * records)
+    _, transaction = office.export_fine("5.00")
+    file = office.add_file(*[Payment(transaction, "0.01")] * records)
     applied = office.apply(file)
     assert office.library.one("SELECT count(*) FROM import_records WHERE outcome IS NOT NULL") == records
     assert sum(outcome.records for outcome in (applied.outcomes or {}).values()) == records
@@ -415,8 +415,8 @@ def test_counts_and_sums_are_compared_and_a_difference_changes_nothing(
     office: FakeBursar, owned_ledger: Engine, change: str
 ) -> None:
     """In any partition."""
-    fine, transaction = office.exported("10.00")
-    file = office.file(Payment(transaction, "10"), Payment("unknown", "0"))
+    fine, transaction = office.export_fine("10.00")
+    file = office.add_file(Payment(transaction, "10"), Payment("unknown", "0"))
     with owned_ledger.begin() as connection:
         connection.execute(text(change))
     with pytest.raises(BatchError, match="not applied"):
@@ -426,7 +426,7 @@ def test_counts_and_sums_are_compared_and_a_difference_changes_nothing(
 
 
 def test_a_file_that_was_not_read_is_not_applied(office: FakeBursar) -> None:
-    file = office.file()
+    file = office.add_file()
     with office.library.ledger.begin() as connection:
         connection.execute(text("UPDATE import_files SET read_at = NULL"))
     with pytest.raises(InputFileError, match="REGISTERED"):

@@ -14,7 +14,7 @@ from bursar.errors import InputFileError, RemoteFolderError
 from bursar.imports.apply import apply_payments
 from bursar.reporting.build_report import build_import_report
 from tests.support.fake_bursar import Payment
-from tests.support.fault_injection import InterruptedFolder, KilledError, KillSwitch
+from tests.support.fault_injection import InterruptSwitch, KilledError, KillSwitch
 from tests.support.fixtures import Library
 from tests.support.payment_inbox import PaymentInbox, xml
 from tests.support.servers import Faults
@@ -25,9 +25,9 @@ CONTENT = xml(Payment("1", "5"))
 def test_an_applied_file_goes_to_processed_and_a_refused_one_to_failed(inbox: PaymentInbox) -> None:
     inbox.put("good.xml", CONTENT)
     inbox.put("bad.xml", b"<a/>")
-    assert inbox.bring_in("good.xml") == "processed/good.xml"
+    assert inbox.import_file("good.xml") == "processed/good.xml"
     with pytest.raises(InputFileError):
-        inbox.read("bad.xml")
+        inbox.load_file("bad.xml")
     assert inbox.archive_file("bad.xml") == "failed/bad.xml"
     assert inbox.files() == {"processed/good.xml": CONTENT, "failed/bad.xml": b"<a/>"}
 
@@ -36,7 +36,7 @@ def test_an_older_file_is_never_overwritten(inbox: PaymentInbox) -> None:
     (inbox.disk / "processed").mkdir()
     inbox.put("processed/a.xml", b"older")
     inbox.put("a.xml", CONTENT)
-    assert inbox.bring_in("a.xml") == "processed/1-a.xml"
+    assert inbox.import_file("a.xml") == "processed/1-a.xml"
     assert inbox.files() == {"processed/a.xml": b"older", "processed/1-a.xml": CONTENT}
 
 
@@ -44,7 +44,7 @@ def test_the_marker_goes_along(inbox: PaymentInbox) -> None:
     inbox.change(done_file_suffix=".done")
     inbox.put("a.xml", CONTENT)
     inbox.put("a.xml.done", b"")
-    inbox.bring_in("a.xml")
+    inbox.import_file("a.xml")
     assert list(inbox.files()) == ["processed/a.xml", "processed/a.xml.done"]
 
 
@@ -52,18 +52,18 @@ def test_a_file_that_was_replaced_meanwhile_stays_for_the_next_run(inbox: Paymen
     inbox.change(done_file_suffix=".done")
     inbox.put("a.xml", CONTENT)
     inbox.put("a.xml.done", b"")
-    inbox.read("a.xml")
+    inbox.load_file("a.xml")
     newer = inbox.put("a.xml", CONTENT + b" ")
     os.utime(newer, (time.time() + 5,) * 2)
-    assert inbox.bring_in("a.xml") is None
+    assert inbox.import_file("a.xml") is None
     assert list(inbox.files()) == ["a.xml", "a.xml.done"]
 
 
 def test_a_file_that_somebody_took_is_recorded_as_gone(inbox: PaymentInbox) -> None:
     path = inbox.put("a.xml", CONTENT)
-    inbox.read("a.xml")
+    inbox.load_file("a.xml")
     path.unlink()
-    assert inbox.bring_in("a.xml") is None
+    assert inbox.import_file("a.xml") is None
     assert inbox.library.one("SELECT archived_at IS NOT NULL AND archived_path IS NULL FROM file_arrivals")
 
 
@@ -72,7 +72,7 @@ def test_a_file_that_is_neither_applied_nor_refused_stays(inbox: PaymentInbox) -
     for state in ("not loaded", "READ"):
         with pytest.raises(InputFileError, match=f"is {state} and stays where it is"):
             inbox.archive_file("a.xml")
-        inbox.read("a.xml")
+        inbox.load_file("a.xml")
     assert list(inbox.files()) == ["a.xml"]
 
 
@@ -93,7 +93,7 @@ def any_inbox(request: pytest.FixtureRequest, library: Library, tmp_path: Path) 
 def applied(inbox: PaymentInbox, name: str = "a.xml") -> Path:
     """A file that was applied and is to be archived."""
     path = inbox.put(name, CONTENT)
-    apply_payments(inbox.library.ledger, inbox.read(name).id, run_id="run 1")
+    apply_payments(inbox.library.ledger, inbox.load_file(name).id, run_id="run 1")
     return path
 
 
@@ -127,12 +127,13 @@ def test_a_late_worker_leaves_a_new_file_of_the_same_name(any_inbox: PaymentInbo
     """It was stopped, its replacement ended, and a file came that has not been loaded."""
     applied(any_inbox)
 
-    def happens() -> None:
+    def interrupt() -> None:
         assert any_inbox.archive_file("a.xml") == "processed/a.xml"
         put_new(any_inbox)
 
     assert (
-        any_inbox.archive_file("a.xml", kill_switch=InterruptedFolder(at, after, happens=happens)) == "processed/a.xml"
+        any_inbox.archive_file("a.xml", kill_switch=InterruptSwitch(at, after, interrupt=interrupt))
+        == "processed/a.xml"
     )
     assert any_inbox.files() == {"a.xml": OTHER, "processed/a.xml": CONTENT}
     assert any_inbox.library.one("SELECT archived_path FROM file_arrivals") == "processed/a.xml"
@@ -144,11 +145,12 @@ def test_a_late_worker_leaves_a_new_file_of_the_same_name(any_inbox: PaymentInbo
 def test_two_workers_that_archive_the_same_file_both_succeed(any_inbox: PaymentInbox, at: int, after: bool) -> None:
     applied(any_inbox)
 
-    def happens() -> None:
+    def interrupt() -> None:
         assert any_inbox.archive_file("a.xml") == "processed/a.xml"
 
     assert (
-        any_inbox.archive_file("a.xml", kill_switch=InterruptedFolder(at, after, happens=happens)) == "processed/a.xml"
+        any_inbox.archive_file("a.xml", kill_switch=InterruptSwitch(at, after, interrupt=interrupt))
+        == "processed/a.xml"
     )
     assert any_inbox.files() == {"processed/a.xml": CONTENT}
 
@@ -156,22 +158,22 @@ def test_two_workers_that_archive_the_same_file_both_succeed(any_inbox: PaymentI
 @pytest.mark.parametrize("at", range(MOVE + 1))
 def test_a_file_that_is_replaced_before_the_rename_is_back_under_its_name(any_inbox: PaymentInbox, at: int) -> None:
     applied(any_inbox)
-    kill_switch = InterruptedFolder(at, happens=lambda: put_new(any_inbox))
+    kill_switch = InterruptSwitch(at, interrupt=lambda: put_new(any_inbox))
     assert any_inbox.archive_file("a.xml", kill_switch=kill_switch) is None
     assert any_inbox.files() == {"a.xml": OTHER}
     moved = at == MOVE
     assert kill_switch.acts.count("move") == (2 if moved else 0)
     assert warning(any_inbox).startswith("a.xml in ") == moved
     assert ("has been moved back, and the next run imports it" in warning(any_inbox)) == moved
-    any_inbox.look()
-    any_inbox.seen_since("2020-01-01")
-    assert any_inbox.look() == ["a.xml"]
+    any_inbox.find_ready_files()
+    any_inbox.set_unchanged_since("2020-01-01")
+    assert any_inbox.find_ready_files() == ["a.xml"]
 
 
 def test_a_file_that_cannot_be_moved_back_is_named(any_inbox: PaymentInbox) -> None:
     applied(any_inbox)
 
-    class Twice(InterruptedFolder):
+    class Twice(InterruptSwitch):
         """A second and a third file arrive, one before the rename and one after it."""
 
         def act(self, name: str, does: Callable[..., Any], *arguments: Any) -> Any:
@@ -181,7 +183,7 @@ def test_a_file_that_cannot_be_moved_back_is_named(any_inbox: PaymentInbox) -> N
             return result
 
     with pytest.raises(RemoteFolderError, match=r"processed/a\.xml has not been imported.*there already"):
-        any_inbox.archive_file("a.xml", kill_switch=Twice(MOVE, happens=lambda: put_new(any_inbox)))
+        any_inbox.archive_file("a.xml", kill_switch=Twice(MOVE, interrupt=lambda: put_new(any_inbox)))
     assert any_inbox.files() == {"a.xml": b"third", "processed/a.xml": OTHER}
     assert any_inbox.archive_file("a.xml") is None
     assert "processed/a.xml in " in warning(any_inbox)
@@ -194,7 +196,7 @@ def test_a_connection_that_breaks_before_a_file_is_moved_back_is_no_reason_to_go
     applied(inbox)
     faults.drop("rename", skip=1)
     with pytest.raises(RemoteFolderError, match=r"processed/a\.xml has not been imported"):
-        inbox.archive_file("a.xml", kill_switch=InterruptedFolder(MOVE, happens=lambda: put_new(inbox)))
+        inbox.archive_file("a.xml", kill_switch=InterruptSwitch(MOVE, interrupt=lambda: put_new(inbox)))
     assert inbox.files() == {"processed/a.xml": OTHER}
 
 
@@ -215,7 +217,7 @@ def test_a_file_that_the_ledger_knows_as_another_arrival_is_not_taken_for_this_o
     times = (path.stat().st_mtime,) * 2
     any_inbox.archive_file("a.xml")
     os.utime(any_inbox.put("a.xml", CONTENT), times)
-    assert any_inbox.bring_in("a.xml", "run 2") == "processed/2-a.xml"
+    assert any_inbox.import_file("a.xml", "run 2") == "processed/2-a.xml"
     assert any_inbox.archive_file("a.xml", "run 2") == "processed/2-a.xml"
     assert sorted(any_inbox.files()) == ["processed/2-a.xml", "processed/a.xml"]
 
@@ -231,7 +233,7 @@ def test_a_repeated_try_finds_the_file_that_an_earlier_one_moved(any_inbox: Paym
 
 def test_a_file_of_a_server_without_times_stays_and_is_named(any_inbox: PaymentInbox) -> None:
     os.utime(any_inbox.put("a.xml", CONTENT), (0, 0))
-    assert any_inbox.bring_in("a.xml") is None
+    assert any_inbox.import_file("a.xml") is None
     assert list(any_inbox.files()) == ["a.xml"]
     assert warning(any_inbox).startswith("a.xml stays in ")
     assert "the server lists no times" in warning(any_inbox)
@@ -249,7 +251,7 @@ def test_a_server_that_gives_renamed_files_a_new_time_is_asked_for_the_bytes(
 
     monkeypatch.setattr(SFTPServer, "rename", rename)
     applied(inbox)
-    path = inbox.archive_file("a.xml", kill_switch=InterruptedFolder(MOVE, happens=lambda: put_new(inbox, content)))
+    path = inbox.archive_file("a.xml", kill_switch=InterruptSwitch(MOVE, interrupt=lambda: put_new(inbox, content)))
     assert inbox.files() == {"processed/a.xml" if content == CONTENT else "a.xml": content}
     assert path == ("processed/a.xml" if content == CONTENT else None)
 
@@ -262,13 +264,13 @@ def test_the_marker_of_a_new_file_stays(any_inbox: PaymentInbox) -> None:
         run_id = f"run {at}"
         any_inbox.put("a.xml", CONTENT)
         any_inbox.put("a.xml.done", b"")
-        apply_payments(any_inbox.library.ledger, any_inbox.read("a.xml", run_id).id, run_id=run_id)
+        apply_payments(any_inbox.library.ledger, any_inbox.load_file("a.xml", run_id).id, run_id=run_id)
 
-        def happens() -> None:
+        def interrupt() -> None:
             put_new(any_inbox)
             put_new(any_inbox, b"", "a.xml.done")
 
-        any_inbox.archive_file("a.xml", run_id, kill_switch=InterruptedFolder(at, happens=happens))
+        any_inbox.archive_file("a.xml", run_id, kill_switch=InterruptSwitch(at, interrupt=interrupt))
         files = any_inbox.files()
         assert (files["a.xml"], files["a.xml.done"]) == (OTHER, b""), acts[at]
 
@@ -277,13 +279,13 @@ def test_a_late_worker_records_nothing_for_a_file_that_came_after(inbox: Payment
     """A refused file was replaced, and the task that read it repeated; the first worker comes late to its last act."""
     inbox.put("a.xml", b"<a/>")
     with pytest.raises(InputFileError):
-        inbox.read("a.xml")
+        inbox.load_file("a.xml")
 
-    def happens() -> None:
+    def interrupt() -> None:
         inbox.archive_file("a.xml")
         put_new(inbox, CONTENT)
-        inbox.read("a.xml")
+        inbox.load_file("a.xml")
 
-    inbox.archive_file("a.xml", kill_switch=InterruptedFolder(len(ACTS) - 1, after=True, happens=happens))
+    inbox.archive_file("a.xml", kill_switch=InterruptSwitch(len(ACTS) - 1, after=True, interrupt=interrupt))
     assert inbox.library.one("SELECT archived_at FROM file_arrivals") is None
-    assert inbox.bring_in("a.xml") == "processed/a.xml"
+    assert inbox.import_file("a.xml") == "processed/a.xml"

@@ -19,43 +19,43 @@ LONG_SINCE = "2026-01-01 00:00 UTC"
 
 def test_a_file_is_ready_when_it_has_stayed_the_same_for_the_settling_time(inbox: PaymentInbox) -> None:
     inbox.put("payments.xml", b"<a/>")
-    assert inbox.look() == []
-    assert inbox.look() == []
-    inbox.seen_since(datetime.now(UTC) - timedelta(seconds=58))
-    assert inbox.look() == []
-    inbox.seen_since(datetime.now(UTC) - timedelta(seconds=60))
-    assert inbox.look() == ["payments.xml"]
+    assert inbox.find_ready_files() == []
+    assert inbox.find_ready_files() == []
+    inbox.set_unchanged_since(datetime.now(UTC) - timedelta(seconds=58))
+    assert inbox.find_ready_files() == []
+    inbox.set_unchanged_since(datetime.now(UTC) - timedelta(seconds=60))
+    assert inbox.find_ready_files() == ["payments.xml"]
 
 
 def test_a_file_that_grows_while_the_sensor_looks_is_not_ready_until_it_has_settled(inbox: PaymentInbox) -> None:
     path = inbox.put("payments.xml", b"<a>")
-    inbox.look()
+    inbox.find_ready_files()
     for piece in (b"<b/>", b"</a>"):
-        inbox.seen_since(LONG_SINCE)
+        inbox.set_unchanged_since(LONG_SINCE)
         with path.open("ab") as file:
             file.write(piece)
-        assert inbox.look() == []
-    inbox.seen_since(LONG_SINCE)
-    assert inbox.look() == ["payments.xml"]
+        assert inbox.find_ready_files() == []
+    inbox.set_unchanged_since(LONG_SINCE)
+    assert inbox.find_ready_files() == ["payments.xml"]
 
 
 def test_a_file_that_is_written_anew_in_the_same_size_has_to_settle_again(inbox: PaymentInbox) -> None:
     path = inbox.put("payments.xml", b"<a/>")
-    inbox.look()
-    inbox.seen_since(LONG_SINCE)
+    inbox.find_ready_files()
+    inbox.set_unchanged_since(LONG_SINCE)
     path.write_bytes(b"<b/>")
     os.utime(path, (time.time() + 5, time.time() + 5))
-    assert inbox.look() == []
+    assert inbox.find_ready_files() == []
 
 
 def test_a_file_that_was_away_meanwhile_has_to_settle_again(inbox: PaymentInbox) -> None:
     path = inbox.put("payments.xml", b"<a/>")
-    inbox.look()
-    inbox.seen_since(LONG_SINCE)
+    inbox.find_ready_files()
+    inbox.set_unchanged_since(LONG_SINCE)
     aside = path.rename(inbox.remote.disk / "aside")
-    assert inbox.look() == []
+    assert inbox.find_ready_files() == []
     aside.rename(path)
-    assert inbox.look() == []
+    assert inbox.find_ready_files() == []
 
 
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
@@ -67,11 +67,11 @@ def test_clocks_and_time_zones_play_no_part(inbox: PaymentInbox, zone: str, monk
         for hours in (-8, 0, 8):
             path = inbox.put(f"payments {hours}.xml", b"<a/>")
             os.utime(path, (time.time() + hours * 3600,) * 2)
-        assert inbox.look() == []
-        inbox.seen_since(datetime.now(UTC) - timedelta(seconds=59))
-        assert inbox.look() == []
-        inbox.seen_since(datetime.now(UTC) - timedelta(seconds=61))
-        assert inbox.look() == ["payments -8.xml", "payments 0.xml", "payments 8.xml"]
+        assert inbox.find_ready_files() == []
+        inbox.set_unchanged_since(datetime.now(UTC) - timedelta(seconds=59))
+        assert inbox.find_ready_files() == []
+        inbox.set_unchanged_since(datetime.now(UTC) - timedelta(seconds=61))
+        assert inbox.find_ready_files() == ["payments -8.xml", "payments 0.xml", "payments 8.xml"]
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -80,19 +80,19 @@ def test_clocks_and_time_zones_play_no_part(inbox: PaymentInbox, zone: str, monk
 def test_with_a_marker_only_the_marker_counts(inbox: PaymentInbox) -> None:
     inbox.change(done_file_suffix=".done")
     inbox.put("payments.xml", b"<a/>")
-    inbox.look()
-    inbox.seen_since(LONG_SINCE)
-    assert inbox.look() == []
+    inbox.find_ready_files()
+    inbox.set_unchanged_since(LONG_SINCE)
+    assert inbox.find_ready_files() == []
     inbox.put("payments.xml.done", b"")
-    assert inbox.look() == ["payments.xml"]
+    assert inbox.find_ready_files() == ["payments.xml"]
 
 
 def test_older_files_come_first(inbox: PaymentInbox) -> None:
     for name, age in (("b.xml", 30), ("a.xml", 10), ("c.xml", 20)):
         os.utime(inbox.put(name, b"<a/>"), (time.time() - age,) * 2)
-    inbox.look()
-    inbox.seen_since(LONG_SINCE)
-    assert inbox.look() == ["b.xml", "c.xml", "a.xml"]
+    inbox.find_ready_files()
+    inbox.set_unchanged_since(LONG_SINCE)
+    assert inbox.find_ready_files() == ["b.xml", "c.xml", "a.xml"]
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_older_files_come_first(inbox: PaymentInbox) -> None:
 )
 def test_a_file_of_the_pattern_is_taken(inbox: PaymentInbox, name: str) -> None:
     inbox.put(name, b"<a/>")
-    inbox.look()
-    inbox.seen_since(LONG_SINCE)
-    assert inbox.look() == [name]
+    inbox.find_ready_files()
+    inbox.set_unchanged_since(LONG_SINCE)
+    assert inbox.find_ready_files() == [name]
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ def test_a_hidden_file_an_upload_under_way_and_another_kind_of_file_are_left_alo
     inbox: PaymentInbox, name: str
 ) -> None:
     inbox.put(name, b"<a/>")
-    inbox.look()
-    inbox.seen_since(LONG_SINCE)
-    assert inbox.look() == []
+    inbox.find_ready_files()
+    inbox.set_unchanged_since(LONG_SINCE)
+    assert inbox.find_ready_files() == []
 
 
 def test_a_folder_or_a_link_in_the_place_of_a_file_is_left_alone(inbox: PaymentInbox, tmp_path: Path) -> None:
@@ -123,9 +123,9 @@ def test_a_folder_or_a_link_in_the_place_of_a_file_is_left_alone(inbox: PaymentI
     elsewhere.write_bytes(b"<a/>")
     (inbox.disk / "folder.xml").mkdir()
     (inbox.disk / "link.xml").symlink_to(elsewhere)
-    inbox.look()
-    inbox.seen_since(LONG_SINCE)
-    assert inbox.look() == []
+    inbox.find_ready_files()
+    inbox.set_unchanged_since(LONG_SINCE)
+    assert inbox.find_ready_files() == []
 
 
 @pytest.mark.parametrize(
@@ -147,31 +147,31 @@ def test_a_file_that_was_applied_and_lies_there_again_is_known(
 ) -> None:
     path = inbox.put("payments.xml", xml(Payment("1", "5")))
     times = path.stat()
-    assert inbox.bring_in("payments.xml") == "processed/payments.xml"
+    assert inbox.import_file("payments.xml") == "processed/payments.xml"
     os.utime(inbox.put("payments.xml", xml(Payment("1", "5"))), (times.st_atime, times.st_mtime))
-    inbox.look()
-    inbox.seen_since(LONG_SINCE)
-    assert inbox.look() == []
+    inbox.find_ready_files()
+    inbox.set_unchanged_since(LONG_SINCE)
+    assert inbox.find_ready_files() == []
     assert "in the folder again with the same size and time" in caplog.text
 
 
 def test_a_new_file_under_a_known_name_is_ready(inbox: PaymentInbox) -> None:
     inbox.put("payments.xml", xml(Payment("1", "5")))
-    inbox.bring_in("payments.xml")
+    inbox.import_file("payments.xml")
     inbox.put("payments.xml", xml(Payment("1", "5"), Payment("2", "5")))
-    inbox.look()
-    inbox.seen_since(LONG_SINCE)
-    assert inbox.look() == ["payments.xml"]
+    inbox.find_ready_files()
+    inbox.set_unchanged_since(LONG_SINCE)
+    assert inbox.find_ready_files() == ["payments.xml"]
 
 
 def test_profiles_look_for_themselves(inbox: PaymentInbox) -> None:
     inbox.put("payments.xml", b"<a/>")
-    inbox.look()
-    inbox.seen_since(LONG_SINCE)
+    inbox.find_ready_files()
+    inbox.set_unchanged_since(LONG_SINCE)
     inbox.profile = make_profile(code="STAFF")
-    assert inbox.look() == []
+    assert inbox.find_ready_files() == []
     inbox.profile = make_profile()
-    assert inbox.look() == ["payments.xml"]
+    assert inbox.find_ready_files() == ["payments.xml"]
 
 
 def test_one_entry_of_each_kind_is_counted_in_the_singular(

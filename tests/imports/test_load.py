@@ -23,7 +23,7 @@ from bursar.imports.load import load_file
 from bursar.ledger.import_files import FileState
 from bursar.remote_files.base import RemoteFolder
 from tests.support.fake_bursar import FakeBursar, Payment
-from tests.support.fault_injection import InterruptedFolder, KilledError, KillSwitch
+from tests.support.fault_injection import InterruptSwitch, KilledError, KillSwitch
 from tests.support.fixtures import Library, make_profile
 from tests.support.payment_inbox import PaymentInbox, xml
 from tests.support.servers import serve_ftp, serve_sftp
@@ -69,13 +69,13 @@ HOSTILE = {
 def test_a_hostile_file_is_refused_and_the_ledger_is_as_before(
     inbox: PaymentInbox, office: FakeBursar, name: str, content: bytes
 ) -> None:
-    office.exported("5.00")
-    before = inbox.everything()
+    office.export_fine("5.00")
+    before = inbox.read_ledger()
     inbox.put(name, content)
     with pytest.raises(InputFileError, match=name) as refusal:
-        inbox.read(name)
+        inbox.load_file(name)
     assert inbox.archive_file(name) == f"failed/{name}"
-    assert inbox.everything() == before
+    assert inbox.read_ledger() == before
     assert inbox.files() == {f"failed/{name}": content}
     assert list(inbox.staging.iterdir()) == []
     assert inbox.staging.stat().st_mode & 0o777 == 0o700
@@ -91,10 +91,10 @@ def test_a_folder_or_a_link_that_took_the_place_of_the_file_is_refused(
         (inbox.disk / "a.xml").symlink_to(tmp_path / "secret.xml")
     else:
         (inbox.disk / "a.xml").mkdir()
-    before = inbox.everything()
+    before = inbox.read_ledger()
     with pytest.raises(RemoteFolderError, match="in place of the file"):
-        inbox.read("a.xml")
-    assert inbox.everything() == before
+        inbox.load_file("a.xml")
+    assert inbox.read_ledger() == before
     assert inbox.library.one("SELECT count(*) FROM import_files") == 0
 
 
@@ -102,7 +102,7 @@ def test_a_folder_or_a_link_that_took_the_place_of_the_file_is_refused(
 def test_a_name_with_path_parts_is_never_asked_for(inbox: PaymentInbox, name: str) -> None:
     (inbox.remote.disk / "secret.xml").write_bytes(GOOD)
     with pytest.raises((RemoteFolderError, TransientError)):
-        inbox.read(name)
+        inbox.load_file(name)
     assert inbox.library.one("SELECT count(*) FROM import_files") == 0
 
 
@@ -112,30 +112,30 @@ def test_a_file_of_records_without_ids_is_refused_with_what_was_expected_and_fou
     with pytest.raises(
         InputFileError, match=r"a\.xml: .*2 records with neither a bursarTransactionId nor an internalId"
     ):
-        inbox.read("a.xml")
+        inbox.load_file("a.xml")
     assert inbox.library.one("SELECT count(*) FROM import_records") == 0
 
 
 def test_one_record_with_an_id_among_others_makes_a_file_of_payments(inbox: PaymentInbox) -> None:
     inbox.put("a.xml", xml(Payment(None, "5"), Payment("2", "5"), Payment(None, "5")))
-    assert inbox.read("a.xml").records == 3
+    assert inbox.load_file("a.xml").records == 3
 
 
 def test_a_file_whose_list_is_empty_is_applied_as_nothing(inbox: PaymentInbox) -> None:
     inbox.put("a.xml", xml())
-    assert inbox.bring_in("a.xml") == "processed/a.xml"
+    assert inbox.import_file("a.xml") == "processed/a.xml"
     assert inbox.library.one("SELECT records FROM import_files WHERE state = 'APPLIED'") == 0
 
 
 def test_records_come_in_as_they_stand(inbox: PaymentInbox) -> None:
     inbox.put("a.xml", xml(Payment("007", "5.00"), Payment("A-8", "-3.250", "EUR"), Payment("9", "five", "XXX")))
-    file = inbox.read("a.xml")
+    file = inbox.load_file("a.xml")
     assert (file.state, file.records, file.totals) == (
         FileState.READ,
         3,
         {"USD": Decimal("5.000"), "EUR": Decimal("-3.250")},
     )
-    rows = inbox.everything()["import_records"]
+    rows = inbox.read_ledger()["import_records"]
     assert [row.split(",")[:4] + row.split(",")[5:7] for row in rows] == [
         [f"({file.id}", "1", "2", "007", "USD", "5.00"],
         [f"({file.id}", "2", "3", "A-8", "EUR", "-3.250"],
@@ -147,56 +147,56 @@ def test_records_come_in_as_they_stand(inbox: PaymentInbox) -> None:
 def test_the_same_bytes_are_one_file_whatever_they_are_called(
     inbox: PaymentInbox, office: FakeBursar, name: str
 ) -> None:
-    fine, transaction = office.exported("5.00")
+    fine, transaction = office.export_fine("5.00")
     inbox.put("a.xml", xml(Payment(transaction, "2.00")))
-    assert inbox.bring_in("a.xml") == "processed/a.xml"
+    assert inbox.import_file("a.xml") == "processed/a.xml"
     inbox.put(name, xml(Payment(transaction, "2.00")))
-    before = inbox.everything()
-    path = inbox.bring_in(name, "run 2")
+    before = inbox.read_ledger()
+    path = inbox.import_file(name, "run 2")
     assert path == {"a.xml": "processed/2-a.xml", "b.xml": "processed/b.xml"}[name]
-    assert inbox.everything() == before
+    assert inbox.read_ledger() == before
     assert inbox.library.position(fine)[2] == 3
 
 
 def test_the_same_bytes_in_another_profiles_folder_change_nothing(inbox: PaymentInbox, office: FakeBursar) -> None:
-    _, transaction = office.exported("5.00")
+    _, transaction = office.export_fine("5.00")
     inbox.put("a.xml", xml(Payment(transaction, "2.00")))
-    inbox.bring_in("a.xml")
+    inbox.import_file("a.xml")
     inbox.profile = make_profile(code="STAFF")
     inbox.put("a.xml", xml(Payment(transaction, "2.00")))
-    before = inbox.everything()
-    inbox.bring_in("a.xml")
-    assert inbox.everything() == before
+    before = inbox.read_ledger()
+    inbox.import_file("a.xml")
+    assert inbox.read_ledger() == before
 
 
 def test_a_refused_file_that_comes_again_is_refused_again(inbox: PaymentInbox) -> None:
     for run_id, path in (("run 1", "failed/a.xml"), ("run 2", "failed/2-a.xml")):
         inbox.put("a.xml", GOOD[:-1])
         with pytest.raises(InputFileError, match=r"a.xml:3: the file ends too early"):
-            inbox.read("a.xml", run_id)
+            inbox.load_file("a.xml", run_id)
         assert inbox.archive_file("a.xml", run_id) == path
 
 
 def test_a_good_file_in_the_place_of_a_refused_one_is_read_by_a_repeated_task(inbox: PaymentInbox) -> None:
     inbox.put("a.xml", GOOD[:-1])
     with pytest.raises(InputFileError):
-        inbox.read("a.xml")
+        inbox.load_file("a.xml")
     inbox.put("a.xml", GOOD)
-    assert inbox.read("a.xml").state is FileState.READ
+    assert inbox.load_file("a.xml").state is FileState.READ
 
 
 def test_a_repeated_task_stays_with_what_it_read(inbox: PaymentInbox) -> None:
     inbox.put("a.xml", GOOD)
-    first = inbox.read("a.xml")
+    first = inbox.load_file("a.xml")
     inbox.put("a.xml", xml(Payment("2", "7"), Payment("3", "7")))
     kill_switch = KillSwitch()
-    assert inbox.read("a.xml", kill_switch=kill_switch) == first
+    assert inbox.load_file("a.xml", kill_switch=kill_switch) == first
     assert kill_switch.acts == []
 
 
 def test_a_file_that_is_gone_is_waited_for(inbox: PaymentInbox) -> None:
     with pytest.raises(TransientError, match="any more, and has not been loaded"):
-        inbox.read("a.xml")
+        inbox.load_file("a.xml")
 
 
 def test_fetching_tells_how_far_it_is(
@@ -206,7 +206,7 @@ def test_fetching_tells_how_far_it_is(
     content = xml(*[Payment(str(number), "5") for number in range(500)])
     inbox.put("a.xml", content)
     with caplog.at_level("INFO"):
-        inbox.read("a.xml")
+        inbox.load_file("a.xml")
     lines = [record.getMessage() for record in caplog.records if "etch" in record.getMessage()]
     assert (
         lines[0]
@@ -235,10 +235,10 @@ def test_a_file_that_grows_while_it_is_read_is_not_used(inbox: PaymentInbox) -> 
         with inbox.folder() as folder:
             yield Growing(folder)  # type: ignore[misc]
 
-    before = inbox.everything()
+    before = inbox.read_ledger()
     with opened() as folder, pytest.raises(TransientError, match="still being written"):
         load_file(inbox.library.ledger, inbox.profile, "a.xml", run_id="run 1", folder=folder, work_dir=inbox.staging)
-    assert inbox.everything() == before
+    assert inbox.read_ledger() == before
     assert inbox.library.one("SELECT count(*) FROM import_files") == 0
 
 
@@ -270,12 +270,12 @@ def mailbox(request: pytest.FixtureRequest, library: Library, tmp_path: Path) ->
 
 
 def test_a_file_that_can_be_read_once_is_used(mailbox: PaymentInbox, office: FakeBursar) -> None:
-    fine, transaction = office.exported("5.00")
+    fine, transaction = office.export_fine("5.00")
     mailbox.put("a.xml", xml(Payment(transaction, "2.00"), *(Payment(f"x{number}", "1") for number in range(500))))
-    assert mailbox.bring_in("a.xml") is None
+    assert mailbox.import_file("a.xml") is None
     assert mailbox.files() == {}
     assert mailbox.library.position(fine)[2] == 3
-    assert mailbox.read("a.xml").state is FileState.APPLIED
+    assert mailbox.load_file("a.xml").state is FileState.APPLIED
     assert mailbox.archive_file("a.xml") is None
 
 
@@ -285,8 +285,8 @@ READS = ["files", "read", "files", "commit", "commit"]
 def test_the_acts_of_a_reading(mailbox: PaymentInbox) -> None:
     kill_switch = KillSwitch()
     mailbox.put("a.xml", GOOD)
-    with kill_switch.at_commits(mailbox.library.ledger):
-        mailbox.read("a.xml", kill_switch=kill_switch)
+    with kill_switch.watch_commits(mailbox.library.ledger):
+        mailbox.load_file("a.xml", kill_switch=kill_switch)
     assert kill_switch.acts == READS
 
 
@@ -297,15 +297,15 @@ def test_a_file_that_can_be_read_once_and_was_lost_is_a_matter_for_a_person(
     """The worker was killed between its registration and its records."""
     kill_switch = KillSwitch(dies_at, after)
     mailbox.put("a.xml", GOOD)
-    with pytest.raises(KilledError), kill_switch.at_commits(mailbox.library.ledger):
-        mailbox.read("a.xml", kill_switch=kill_switch)
+    with pytest.raises(KilledError), kill_switch.watch_commits(mailbox.library.ledger):
+        mailbox.load_file("a.xml", kill_switch=kill_switch)
     for _ in range(2):
         with pytest.raises(
             RemoteFolderError, match=r"a\.xml \(file 1, .* bytes\) is not in .*/in any more.*send the file"
         ):
-            mailbox.read("a.xml")
+            mailbox.load_file("a.xml")
     mailbox.put("a.xml", GOOD)
-    assert mailbox.read("a.xml").state is FileState.READ
+    assert mailbox.load_file("a.xml").state is FileState.READ
 
 
 @pytest.mark.parametrize(("dies_at", "after"), [(2, True), (3, False)])
@@ -314,24 +314,24 @@ def test_a_file_that_was_lost_before_the_ledger_knew_it_is_named_too(
 ) -> None:
     kill_switch = KillSwitch(dies_at, after)
     mailbox.put("a.xml", GOOD)
-    with pytest.raises(KilledError), kill_switch.at_commits(mailbox.library.ledger):
-        mailbox.read("a.xml", kill_switch=kill_switch)
+    with pytest.raises(KilledError), kill_switch.watch_commits(mailbox.library.ledger):
+        mailbox.load_file("a.xml", kill_switch=kill_switch)
     with pytest.raises(
         TransientError, match=r"a\.xml is not in .*has not been loaded.* ask the bursar to send it again"
     ):
-        mailbox.read("a.xml")
+        mailbox.load_file("a.xml")
 
 
 def test_a_repeated_try_waits_for_the_worker_that_took_the_file(mailbox: PaymentInbox) -> None:
     """That worker holds the file's row, and has not committed its records yet."""
     mailbox.put("a.xml", GOOD)
     kill_switch = KillSwitch(4)
-    with pytest.raises(KilledError), kill_switch.at_commits(mailbox.library.ledger):
-        mailbox.read("a.xml", kill_switch=kill_switch)
+    with pytest.raises(KilledError), kill_switch.watch_commits(mailbox.library.ledger):
+        mailbox.load_file("a.xml", kill_switch=kill_switch)
     with ThreadPoolExecutor(1) as worker:
         with mailbox.library.ledger.begin() as connection:
             connection.execute(text("SELECT FROM import_files FOR UPDATE"))
-            repeated = worker.submit(mailbox.read, "a.xml")
+            repeated = worker.submit(mailbox.load_file, "a.xml")
             while not mailbox.library.one("SELECT count(*) FROM pg_locks WHERE NOT granted"):
                 time.sleep(0.01)
             connection.execute(text("UPDATE import_files SET read_at = now(), records = 1, totals = '{}'"))
@@ -341,7 +341,7 @@ def test_a_repeated_try_waits_for_the_worker_that_took_the_file(mailbox: Payment
 def test_a_file_that_is_taken_away_before_all_of_it_came_is_not_used(inbox: PaymentInbox) -> None:
     path = inbox.put("a.xml", GOOD)
 
-    class Shrinking(InterruptedFolder):
+    class Shrinking(InterruptSwitch):
         """The file gets shorter before it is read, and is gone behind."""
 
         def act(self, name: str, does: Callable[..., Any], *arguments: Any) -> Any:
@@ -355,7 +355,7 @@ def test_a_file_that_is_taken_away_before_all_of_it_came_is_not_used(inbox: Paym
             path.unlink()
 
     with pytest.raises(TransientError, match=rf"{len(GOOD) - 1} of {len(GOOD)} bytes arrived"):
-        inbox.read("a.xml", kill_switch=Shrinking())
+        inbox.load_file("a.xml", kill_switch=Shrinking())
     assert inbox.library.one("SELECT count(*) FROM import_files") == 0
 
 
@@ -370,9 +370,9 @@ def any_inbox(request: pytest.FixtureRequest, library: Library, tmp_path: Path) 
 def test_a_worker_whose_file_another_one_has_imported_succeeds(any_inbox: PaymentInbox, at: int, run_id: str) -> None:
     """The other one is of the same run, or of an earlier one, and Airflow gave up on it."""
     any_inbox.put("a.xml", GOOD)
-    any_inbox.look()
-    kill_switch = InterruptedFolder(at, happens=lambda: any_inbox.bring_in("a.xml", "run 1"))
-    file = any_inbox.read("a.xml", run_id, kill_switch=kill_switch)
+    any_inbox.find_ready_files()
+    kill_switch = InterruptSwitch(at, interrupt=lambda: any_inbox.import_file("a.xml", "run 1"))
+    file = any_inbox.load_file("a.xml", run_id, kill_switch=kill_switch)
     assert (file.id, file.state) == (1, FileState.APPLIED)
     assert any_inbox.archive_file("a.xml", run_id) == "processed/a.xml"
     assert any_inbox.library.one("SELECT count(*) FROM file_arrivals WHERE archived_path = 'processed/a.xml'") == int(
@@ -384,15 +384,15 @@ def test_a_worker_whose_file_another_one_has_imported_succeeds(any_inbox: Paymen
 @pytest.mark.parametrize("run_id", ["run 1", "run 2"])
 def test_a_worker_whose_file_another_one_has_refused_says_why(any_inbox: PaymentInbox, at: int, run_id: str) -> None:
     any_inbox.put("a.xml", GOOD[:-1])
-    any_inbox.look()
+    any_inbox.find_ready_files()
 
-    def happens() -> None:
+    def interrupt() -> None:
         with pytest.raises(InputFileError):
-            any_inbox.read("a.xml", "run 1")
+            any_inbox.load_file("a.xml", "run 1")
         any_inbox.archive_file("a.xml", "run 1")
 
     with pytest.raises(InputFileError, match=r"a\.xml:3: the file ends too early"):
-        any_inbox.read("a.xml", run_id, kill_switch=InterruptedFolder(at, happens=happens))
+        any_inbox.load_file("a.xml", run_id, kill_switch=InterruptSwitch(at, interrupt=interrupt))
     assert any_inbox.archive_file("a.xml", run_id) == "failed/a.xml"
 
 
@@ -400,11 +400,11 @@ def test_a_late_reader_does_not_take_back_what_the_run_has_read(inbox: PaymentIn
     """It had read an older file to its end when the bursar replaced that, and the run read the new one."""
     inbox.put("a.xml", GOOD)
 
-    def happens() -> None:
+    def interrupt() -> None:
         inbox.put("a.xml", xml(Payment("2", "7")))
-        inbox.bring_in("a.xml")
+        inbox.import_file("a.xml")
 
-    file = inbox.read("a.xml", kill_switch=InterruptedFolder(2, after=True, happens=happens))
+    file = inbox.load_file("a.xml", kill_switch=InterruptSwitch(2, after=True, interrupt=interrupt))
     assert (file.size, file.state) == (len(xml(Payment("2", "7"))), FileState.APPLIED)
     assert inbox.library.one("SELECT archived_path FROM file_arrivals") == "processed/a.xml"
 
@@ -429,6 +429,6 @@ def test_a_full_disk_is_waited_for_and_named(inbox: PaymentInbox, size: int) -> 
         disk_full(1_000_000),
         pytest.raises(TransientError, match=rf"^{inbox.staging}/.*: the disk of this machine is full"),
     ):
-        inbox.read("a.xml")
+        inbox.load_file("a.xml")
     assert list(inbox.staging.iterdir()) == []
     assert inbox.library.one("SELECT count(*) FROM import_files") == 0

@@ -32,11 +32,11 @@ DIES_AT = [
 """The number of partitions, and the act; with partitions only the acts of applying, since the others are the same."""
 
 
-def bring_in(inbox: PaymentInbox, run: str, kill_switch: KillSwitch | None = None) -> None:
+def import_file(inbox: PaymentInbox, run: str, kill_switch: KillSwitch | None = None) -> None:
     """Runs the tasks of a file."""
     kill_switch = kill_switch or KillSwitch()
-    with kill_switch.at_commits(inbox.library.ledger):
-        file = inbox.read("a.xml", run, kill_switch)
+    with kill_switch.watch_commits(inbox.library.ledger):
+        file = inbox.load_file("a.xml", run, kill_switch)
         apply_payments(inbox.library.ledger, file.id, run_id=run)
         inbox.archive_file("a.xml", run, kill_switch)
 
@@ -56,7 +56,7 @@ def paid_once(inbox: PaymentInbox, fines: list[int]) -> bool:
 @pytest.fixture
 def fines(inbox: PaymentInbox, office: FakeBursar) -> list[int]:
     """Fines of 10.00, in both partitions, of each of which the file in the inbox pays 6.00."""
-    exported = [office.exported("10.00") for _ in range(3)]
+    exported = [office.export_fine("10.00") for _ in range(3)]
     inbox.put("a.xml", xml(*(Payment(transaction, "6.00") for _, transaction in exported)))
     return [fine for fine, _ in exported]
 
@@ -64,7 +64,7 @@ def fines(inbox: PaymentInbox, office: FakeBursar) -> list[int]:
 def test_the_acts_of_an_import(inbox: PaymentInbox, fines: list[int], partition_count: int) -> None:
     """The list of the acts at which the next test kills it."""
     kill_switch = KillSwitch()
-    bring_in(inbox, "run 1", kill_switch)
+    import_file(inbox, "run 1", kill_switch)
     assert kill_switch.acts == LOADING + APPLYING[partition_count] + ARCHIVING
     assert paid_once(inbox, fines)
 
@@ -76,9 +76,9 @@ def test_killed_anywhere_and_repeated_a_file_has_its_effect_once(
     inbox: PaymentInbox, fines: list[int], partition_count: int, dies_at: int, after: bool, repeated_by: str
 ) -> None:
     with pytest.raises(KilledError):
-        bring_in(inbox, "run 1", KillSwitch(dies_at, after))
+        import_file(inbox, "run 1", KillSwitch(dies_at, after))
     if repeated_by == "run 1" or "a.xml" in inbox.files():  # the next run sees the files in the folder
-        bring_in(inbox, repeated_by)
+        import_file(inbox, repeated_by)
     assert paid_once(inbox, fines)
 
 
@@ -88,7 +88,7 @@ def test_two_imports_at_once_apply_a_file_once(inbox: PaymentInbox, fines: list[
 
     def one(run: str) -> FileState:
         together.wait()
-        return apply_payments(inbox.library.ledger, inbox.read("a.xml", run).id, run_id=run).state
+        return apply_payments(inbox.library.ledger, inbox.load_file("a.xml", run).id, run_id=run).state
 
     with ThreadPoolExecutor(2) as workers:
         assert list(workers.map(one, ["run 1", "run 2"])) == [FileState.APPLIED] * 2

@@ -63,13 +63,13 @@ def exported_and_paid(office: FakeBursar) -> int:
 
 def partly_transferred(office: FakeBursar) -> int:
     fine = outstanding(office)
-    office.pay(Payment(office.transaction(fine), "2"))
+    office.pay(Payment(office.get_transaction(fine), "2"))
     return fine
 
 
 def transferred(office: FakeBursar) -> int:
     fine = outstanding(office)
-    office.pay(Payment(office.transaction(fine), "7"))
+    office.pay(Payment(office.get_transaction(fine), "7"))
     return fine
 
 
@@ -174,7 +174,7 @@ def pending_reversal(office: FakeBursar, fine: int) -> Decimal:
 
 
 def test_a_part_of_what_is_outstanding_leaves_the_rest_with_the_bursar(office: FakeBursar) -> None:
-    fine, _ = office.exported("10.00")
+    fine, _ = office.export_fine("10.00")
     with office.library.ledger.begin() as connection:
         assert desk.pay(connection, fine, D("4.00"), allow_activity_on_transferred_finesfees=True) == D("6.00")
         with pytest.raises(LedgerError, match=r"^Only 6\.00 USD of fine 1 is open; 6\.01 USD is more\.$"):
@@ -185,7 +185,7 @@ def test_a_part_of_what_is_outstanding_leaves_the_rest_with_the_bursar(office: F
 
 @pytest.mark.parametrize("operation", [desk.pay, desk.waive])
 def test_a_credit_that_the_bursar_has_is_left_to_the_bursar(office: FakeBursar, operation: Operation) -> None:
-    fine, _ = office.exported("-10.00")
+    fine, _ = office.export_fine("-10.00")
     with office.library.ledger.begin() as connection, pytest.raises(LedgerError, match="of this credit is outstanding"):
         operation(connection, fine, allow_activity_on_transferred_finesfees=True)
     assert office.library.position(fine) == (CLOSED, D(0), D(-10))
@@ -218,7 +218,7 @@ def test_a_refund_gives_the_charge_up_and_is_never_more_than_was_paid_here(offic
 
 
 def test_what_was_paid_at_the_bursar_is_not_refunded_at_the_desk(office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00")
+    fine, transaction = office.export_fine("10.00")
     office.pay(Payment(transaction, "10"))
     with (
         office.library.ledger.begin() as connection,
@@ -238,7 +238,7 @@ def test_a_payout_is_not_refunded(office: FakeBursar) -> None:
 
 
 def test_a_credit_for_an_overpayment_takes_nothing_of_the_charge_back(office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00")
+    fine, transaction = office.export_fine("10.00")
     office.pay(Payment(transaction, "15"))
     user = office.library.one("SELECT user_id FROM fines WHERE id = :fine", fine=fine)
     with office.library.ledger.begin() as connection:
@@ -267,7 +267,7 @@ def test_a_set_of_fines_is_settled_as_one_of_them_is(office: FakeBursar) -> None
 
 @pytest.mark.parametrize("kind", ["PAID", "WAIVED"])
 def test_nobody_settles_at_the_library_what_the_bursar_would_not_hear_of(office: FakeBursar, kind: str) -> None:
-    fine, _ = office.exported("10.00")
+    fine, _ = office.export_fine("10.00")
     sql = text("INSERT INTO journal_entries (fine_id, entry_type, outstanding_change) VALUES (:fine, :entry_type, -10)")
     with office.library.ledger.connect() as connection, pytest.raises(IntegrityError) as refusal:
         connection.execute(sql, {"fine": fine, "entry_type": kind})

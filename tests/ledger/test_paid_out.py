@@ -22,7 +22,7 @@ from bursar.exports.close import close_fines
 from bursar.exports.recover import release_batch
 from bursar.ledger import desk
 from tests.support.fake_bursar import FakeBursar, Payment
-from tests.support.fixtures import Library, empty
+from tests.support.fixtures import Library, clear_ledger
 
 D = Decimal
 NOTHING = Decimal()
@@ -79,7 +79,7 @@ def test_what_is_neither_waived_nor_refunded_is_reversed_once(office: FakeBursar
 
 
 def test_what_was_waived_at_the_bursar_is_not_reversed(office: FakeBursar) -> None:
-    fine, _ = office.exported("10.00")
+    fine, _ = office.export_fine("10.00")
     at_desk(office, desk.waive, fine, "4.00", **ALLOWED)
     assert refusal(office, desk.reverse_charge, fine, "6.01").startswith("Only 6.00 USD of fine 1 is left to reverse;")
     at_desk(office, desk.reverse_charge, fine)
@@ -101,7 +101,7 @@ def test_a_credit_for_an_unpaid_charge_is_not_paid_out(office: FakeBursar) -> No
 
 
 def test_a_credit_for_a_charge_at_the_bursar_is_paid_out_as_far_as_the_bursar_was_paid(office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00")
+    fine, transaction = office.export_fine("10.00")
     credit = at_desk(office, desk.reverse_charge, fine)
     assert "10.00 USD of that fine is outstanding at the bursar: leave the credit" in refusal(office, desk.pay, credit)
     office.pay(Payment(transaction, "6"))
@@ -131,7 +131,7 @@ def test_a_credit_that_the_bursar_returns_has_been_given_back(office: FakeBursar
     at_desk(office, desk.pay, fine)
     sent = at_desk(office, desk.reverse_charge, fine, "7.00")
     office.export()
-    office.pay(Payment(office.transaction(sent), "-7"))
+    office.pay(Payment(office.get_transaction(sent), "-7"))
     assert at_desk(office, desk.pay, at_desk(office, desk.reverse_charge, fine)) == 0
     assert refusal(office, desk.refund, fine).startswith("Nothing of fine 1 is left to refund.")
 
@@ -151,7 +151,7 @@ def test_what_is_reversed_is_not_waived(office: FakeBursar) -> None:
 
 
 def test_what_is_reversed_is_not_waived_at_the_bursar(office: FakeBursar) -> None:
-    fine, _ = office.exported("10.00")
+    fine, _ = office.export_fine("10.00")
     at_desk(office, desk.reverse_charge, fine)
     assert refusal(office, desk.waive, fine, **ALLOWED).startswith("Nothing of fine 1 is left to waive.")
     assert office.library.one("SELECT pending_reversal FROM fines WHERE id = :fine", fine=fine) == 0
@@ -185,7 +185,7 @@ def test_what_a_credit_paid_out_is_not_refunded(office: FakeBursar) -> None:
 
 
 def test_a_credit_for_an_overpayment_is_paid_out_in_full(office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00")
+    fine, transaction = office.export_fine("10.00")
     office.pay(Payment(transaction, "15"))
     overpaid = office.library.one("SELECT id FROM fines WHERE reverses = :fine", fine=fine)
     reversing = at_desk(office, desk.reverse_charge, fine)
@@ -251,7 +251,7 @@ class Desk(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        empty(self.owned_ledger)
+        clear_ledger(self.owned_ledger)
         self.library = Library(self.ledger)
         self.user = self.library.user()
         self.entries: dict[int, Entry] = {}
@@ -479,7 +479,7 @@ class DeskAndBursar(Desk):
         for id_, amount in self.sent.items():
             entry = self.entries[id_]
             assert amount == entry.balance
-            entry.balance, entry.outstanding, entry.transaction = NOTHING, amount, self.office.transaction(id_)
+            entry.balance, entry.outstanding, entry.transaction = NOTHING, amount, self.office.get_transaction(id_)
         for credit in self.entries.values():
             charge = credit.charge or credit.overpaid
             even = min(credit.outstanding, charge.outstanding) if charge else NOTHING

@@ -45,7 +45,7 @@ def test_the_refusal_names_each_fine_with_its_sum_and_its_bursar(library: Librar
     message = refusal(library, user)
 
     assert f"User {user} can't be deleted: 3 fines are considered active." in message
-    transaction = office.transaction(exported)
+    transaction = office.get_transaction(exported)
     assert f"fine {exported}: 30.00 USD outstanding at the bursar STUDENTS, transaction {transaction}\n" in message
     assert f"fine {at_the_library}: 2.50 USD owed at the library\n" in message
     assert (
@@ -69,7 +69,7 @@ def test_the_person_goes_and_the_money_stays(library: Library, office: FakeBursa
     fine = library.fine(user, "10.00", comment="Ada W. says the dog ate it")
     kept = library.fine(other, "20.00", comment="will pay")
     office.export()
-    office.pay(Payment(office.transaction(fine), "10.00"), Payment(office.transaction(kept), "20.00"))
+    office.pay(Payment(office.get_transaction(fine), "10.00"), Payment(office.get_transaction(kept), "20.00"))
     journal = everything(library, "journal_entries")
 
     assert deletion.delete_user(library.ledger, user)
@@ -105,7 +105,7 @@ def test_a_file_that_names_deleted_users_is_not_built_again(
         connection.execute(
             text("UPDATE batches SET sha256 = :sha256 WHERE id = :id"), {"sha256": built.sha256, "id": batch}
         )
-    office.pay(Payment(office.transaction(fine), "10.00"))
+    office.pay(Payment(office.get_transaction(fine), "10.00"))
     deletion.delete_user(library.ledger, user)
     built.path.unlink()
 
@@ -163,7 +163,7 @@ def test_a_payment_that_comes_after_the_deletion_is_reported_and_its_file_goes_o
     user = library.user()
     gone, other = library.fine(user, "10.00"), library.fine(amount="5.00")
     office.export()
-    first, second = office.transaction(gone), office.transaction(other)
+    first, second = office.get_transaction(gone), office.get_transaction(other)
     office.pay(Payment(first, "10.00"))
     deletion.delete_user(library.ledger, user)
 

@@ -205,9 +205,9 @@ def test_a_user_paid_up_at_the_bursar_is_purged(library: Library, office: FakeBu
     user = library.user(purge=DUE)
     fine = library.fine(user, "9.00")
     office.export()
-    office.pay(Payment(office.transaction(fine), "8.00"))
+    office.pay(Payment(office.get_transaction(fine), "8.00"))
     assert verdicts(library, purge(library, "first")) == {user: "outstanding"}
-    office.pay(Payment(office.transaction(fine), "1.00"))
+    office.pay(Payment(office.get_transaction(fine), "1.00"))
     assert verdicts(library, purge(library, "second")) == {user: None}
 
 
@@ -243,7 +243,7 @@ def test_a_form_that_can_not_be_meant_changes_nothing(library: Library, form: di
 def test_staged_files_of_the_purged_go_with_them(library: Library, office: FakeBursar, tmp_path: Path) -> None:
     fine = library.fine(library.user(purge=DUE))
     batch = office.export()
-    office.pay(Payment(office.transaction(fine), "12.50"))
+    office.pay(Payment(office.get_transaction(fine), "12.50"))
     file = batch_folder(tmp_path / "STUDENTS", batch) / "built.xml"
     file.parent.mkdir(parents=True)
     file.write_text("Beaver, Tim")

@@ -38,7 +38,7 @@ class Story:
         self.office.export(import_active=self.import_active)
 
     def bursar_reports(self, sum_: str) -> str:
-        return self.office.pay(Payment(self.office.transaction(self.fine), sum_))[0].outcome
+        return self.office.pay(Payment(self.office.get_transaction(self.fine), sum_))[0].outcome
 
     def bursar_reports_by_internal_id(self, sum_: str) -> str:
         return self.office.pay(Payment(None, sum_, internal_id=str(self.fine)))[0].outcome
