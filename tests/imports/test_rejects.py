@@ -1,4 +1,4 @@
-"""The rejects report: every record without effect, with its line and the reason, and safe to open."""
+"""The rejects report: every record without effect with its line and reason, without formulas for spreadsheets."""
 
 import csv
 from io import StringIO
@@ -11,7 +11,7 @@ from tests.support.fake_bursar import FakeBursar, Payment
 from tests.support.payment_inbox import PaymentInbox
 
 
-def report(inbox: PaymentInbox, file: int) -> list[dict[str, str]]:
+def read_report(inbox: PaymentInbox, file: int) -> list[dict[str, str]]:
     out = StringIO(newline="")
     with inbox.library.ledger.connect() as connection:
         count = write_rejects(connection, file, out)
@@ -32,7 +32,7 @@ def test_each_record_without_effect_is_listed_with_its_line_and_reason(inbox: Pa
         Payment(paid, "ten"),
     )
     office.apply(file)
-    rows = report(inbox, file)
+    rows = read_report(inbox, file)
     assert tuple(rows[0]) == COLUMNS
     assert [(row["line"], row["record"], row["outcome"]) for row in rows] == [
         ("20", "2", "ALREADY_SETTLED"),
@@ -64,7 +64,7 @@ def test_each_record_without_effect_is_listed_with_its_line_and_reason(inbox: Pa
         (12, "12"),
     ],
 )
-def test_no_cell_is_a_formula(value: object, shown: str) -> None:
+def test_no_cell_is_read_as_a_formula(value: object, shown: str) -> None:
     assert escape_formula(value) == shown
 
 
