@@ -104,7 +104,7 @@ def test_the_preview_shows_what_is_exported_and_why_the_rest_is_skipped(
 
 
 def test_the_preview_shows_reversals(library: Library, include: Path) -> None:
-    fine, _ = FakeBursar(library).exported("10.00", owner=None)
+    fine, _ = FakeBursar(library).export_fine("10.00", owner=None)
     allow_activity(include)
     run("desk", "pay", str(fine))
     output = run("profiles", "preview", "STUDENTS")
