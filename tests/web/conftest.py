@@ -1,0 +1,56 @@
+"""The app of the pages in this process, with Airflow's own auth manager and database, and one client for each role."""
+
+from collections.abc import Callable, Iterator
+
+from secrets import token_urlsafe
+
+import pytest
+from airflow.api_fastapi.app import create_auth_manager
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from airflow.configuration import conf
+from airflow.utils.db import initdb
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine
+
+from bursar.web import views
+from bursar.web.app import create_app
+from demo.postgres import DAGS_ROLE, Postgres
+
+PREFIX = "/bursar"
+ROLES = ("viewer", "user", "op", "admin")
+
+Login = Callable[[str | None], TestClient]
+
+
+@pytest.fixture(scope="session")
+def pages() -> FastAPI:
+    """Creates the pages below the prefix that they have in Airflow, and Airflow's empty database."""
+    conf.set("api_auth", "jwt_secret", token_urlsafe(64))
+    initdb()
+    create_auth_manager()
+    outer = FastAPI()
+    outer.mount(PREFIX, create_app())
+    return outer
+
+
+@pytest.fixture
+def login(pages: FastAPI, postgres: Postgres, empty_ledger: str, ledger: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Login]:
+    """Returns a function that gives a browser of a person with a role, or of nobody (None), on the test's ledger."""
+    from airflow.api_fastapi.app import get_auth_manager
+
+    monkeypatch.setattr(views, "engine", lambda: ledger)
+    clients = []
+
+    def login(role: str | None) -> TestClient:
+        cookies = {}
+        if role:
+            user = SimpleAuthManagerUser(username=f"{role}_person", role=role.upper())
+            cookies = {"_token": get_auth_manager().generate_jwt(user)}
+        client = TestClient(pages, base_url="http://testserver" + PREFIX, cookies=cookies, headers={"sec-fetch-site": "same-origin"})
+        clients.append(client)
+        return client
+
+    yield login
+    for client in clients:
+        client.close()
