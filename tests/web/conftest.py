@@ -1,11 +1,10 @@
 """The app of the pages in this process, with Airflow's own auth manager and database, and one client for each role."""
 
 from collections.abc import Callable, Iterator
-
 from secrets import token_urlsafe
 
 import pytest
-from airflow.api_fastapi.app import create_auth_manager
+from airflow.api_fastapi.app import create_auth_manager, get_auth_manager
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from airflow.configuration import conf
 from airflow.utils.db import initdb
@@ -15,7 +14,6 @@ from sqlalchemy import Engine
 
 from bursar.web import views
 from bursar.web.app import create_app
-from demo.postgres import DAGS_ROLE, Postgres
 
 PREFIX = "/bursar"
 ROLES = ("viewer", "user", "op", "admin")
@@ -35,10 +33,8 @@ def pages() -> FastAPI:
 
 
 @pytest.fixture
-def login(pages: FastAPI, postgres: Postgres, empty_ledger: str, ledger: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Login]:
+def login(pages: FastAPI, ledger: Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Login]:
     """Returns a function that gives a browser of a person with a role, or of nobody (None), on the test's ledger."""
-    from airflow.api_fastapi.app import get_auth_manager
-
     monkeypatch.setattr(views, "engine", lambda: ledger)
     clients = []
 
@@ -47,7 +43,9 @@ def login(pages: FastAPI, postgres: Postgres, empty_ledger: str, ledger: Engine,
         if role:
             user = SimpleAuthManagerUser(username=f"{role}_person", role=role.upper())
             cookies = {"_token": get_auth_manager().generate_jwt(user)}
-        client = TestClient(pages, base_url="http://testserver" + PREFIX, cookies=cookies, headers={"sec-fetch-site": "same-origin"})
+        client = TestClient(
+            pages, base_url="http://testserver" + PREFIX, cookies=cookies, headers={"sec-fetch-site": "same-origin"}
+        )
         clients.append(client)
         return client
 

@@ -70,3 +70,6 @@ GRANT SELECT, INSERT, DELETE, UPDATE (seconds, error) ON task_timings TO {role};
 GRANT SELECT, INSERT ON sent_notifications TO {role};
 GRANT SELECT, INSERT, UPDATE (monitored_since), DELETE ON monitored_jobs TO {role};
 GRANT SELECT, INSERT, UPDATE (answer, answered_by, answered_at, times_asked) ON approvals TO {role};
+
+-- Pages. The record of accesses can only grow.
+GRANT SELECT, INSERT (person, user_id) ON user_accesses TO {role};

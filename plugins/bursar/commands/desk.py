@@ -7,11 +7,11 @@ import click
 from sqlalchemy import Connection
 
 from bursar.commands.context import console, get_engine, get_person, get_settings, sanitize
-from bursar.commands.fines import describe_pending_reversal
 from bursar.db.queries import query
 from bursar.errors import LedgerError, TransientError
 from bursar.ledger import desk as operations
 from bursar.money import format_money
+from bursar.reporting.fine_history import describe_pending_reversal
 from bursar.users.deletion import find_user
 
 

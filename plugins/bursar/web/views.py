@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Request, Response
 from fastapi.templating import Jinja2Templates
+from markupsafe import Markup, escape
 from sqlalchemy import Connection, Engine, text
 
 from bursar.airflow.connections import ledger_url
@@ -23,16 +24,6 @@ PAGE_TIMEOUT = "10s"
 """PostgreSQL ends a statement of a page after this time."""
 PAGE_LENGTH = 50
 """Rows of a list on one page."""
-
-templates = Jinja2Templates(directory=FOLDER / "templates")
-templates.env.trim_blocks = templates.env.lstrip_blocks = True
-templates.env.filters |= {
-    "money": format_money,
-    "amount": format_amount,
-    "totals": format_totals,
-    "count": pluralize,
-    "reason": describe_reason,
-}
 
 
 @cache
@@ -49,9 +40,34 @@ def read_ledger() -> Iterator[Connection]:
         yield connection
 
 
+@contextmanager
+def write_ledger() -> Iterator[Connection]:
+    """Yields a connection whose transaction is committed at the end."""
+    with engine().begin() as connection:
+        yield connection
+
+
 def settings() -> Settings:
     """Returns the institution's settings."""
     return load_settings(INCLUDE / "bursar.yaml")
+
+
+def code_spans(value: str) -> Markup:
+    """Returns text as HTML; what it has between backticks is shown as code."""
+    parts = str(escape(value)).split("`")
+    return Markup("".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts)))  # noqa: S704  escaped
+
+
+templates = Jinja2Templates(directory=FOLDER / "templates")
+templates.env.trim_blocks = templates.env.lstrip_blocks = True
+templates.env.filters |= {
+    "money": format_money,
+    "amount": format_amount,
+    "totals": format_totals,
+    "count": pluralize,
+    "reason": describe_reason,
+    "code_spans": code_spans,
+}
 
 
 def render(request: Request, template: str, *, status_code: int = 200, **values: Any) -> Response:  # noqa: ANN401
