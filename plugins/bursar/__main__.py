@@ -35,7 +35,13 @@ class ErrorHandlingGroup(click.Group):
 
 @click.group(cls=ErrorHandlingGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="Bursar")
-def bursar() -> None:
+@click.option(
+    "--by",
+    metavar="NAME",
+    envvar="BURSAR_USER",
+    help="The name under which the ledger records your acts; your login, if not given.  [env var: BURSAR_USER]",
+)
+def bursar(by: str | None) -> None:  # bursar.commands.context.get_person reads it
     """Library fines to a campus bursar, and payments back."""
 
 

@@ -7,6 +7,6 @@ WITH credits AS (
     WHERE records.file_id = :file_id AND records.number = :record
     RETURNING id, amount
 )
-INSERT INTO journal_entries (fine_id, entry_type, balance_change, import_file_id)
-SELECT id, 'CHARGED', amount, :file_id FROM credits
+INSERT INTO journal_entries (fine_id, entry_type, balance_change, import_file_id, posted_by)
+SELECT id, 'CHARGED', amount, :file_id, :by FROM credits
 RETURNING fine_id;

@@ -138,6 +138,7 @@ def select_fines(run: ExportRun) -> SelectedBatch:
             run_id=run.run_id,
             as_of=run.params.as_of,
             dry_run=run.params.dry_run,
+            requested_by=run.requested_by,
         )
     return {
         "batch_id": batch.id,

@@ -1,13 +1,12 @@
 """`bin/bursar imports`: the files of payments from bursars, the records to look at, and files applied again."""
 
 import sys
-from getpass import getuser
 from typing import Any
 
 import click
 from sqlalchemy import Row
 
-from bursar.commands.context import console, get_engine, get_profile, sanitize
+from bursar.commands.context import console, get_engine, get_person, get_profile, sanitize
 from bursar.commands.output import (
     format_moment,
     format_option,
@@ -107,7 +106,7 @@ def write_rejects_of_file(file: int) -> None:
 def apply_again(arrival: int, yes: bool) -> None:  # noqa: FBT001  click passes flags by name
     """Apply a file whose bytes had been applied before, once, because it reports other payments.
 
-    ARRIVAL is the number in the message about the file. Records your login.
+    ARRIVAL is the number in the message about the file. Records your name.
     """
     engine = get_engine()
     with engine.connect() as connection:
@@ -115,7 +114,7 @@ def apply_again(arrival: int, yes: bool) -> None:  # noqa: FBT001  click passes 
     section = get_profile(repeated.profile).import_
     if not yes:
         click.confirm("Has the bursar confirmed that the file reports other payments than before?", abort=True)
-    file = apply_file_again(engine, arrival, section, by=getuser())
+    file = apply_file_again(engine, arrival, section, by=get_person())
     outcomes = PaymentOutcome.sort(file.outcomes or {})
     counts = ", ".join(f"{one.records:,} {name}" for name, one in outcomes.items()) or "no records"
     console.print(

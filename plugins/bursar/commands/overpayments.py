@@ -1,10 +1,8 @@
 """`bin/bursar overpayments`: overpayments beyond the limit of a profile, and what a person decides about them."""
 
-from getpass import getuser
-
 import click
 
-from bursar.commands.context import console, get_engine, sanitize
+from bursar.commands.context import console, get_engine, get_person, sanitize
 from bursar.commands.output import format_moment, format_option, make_table, plain_amount, print_json, print_table
 from bursar.imports import overpayments as held_overpayments
 from bursar.money import format_money
@@ -50,8 +48,8 @@ record_argument = click.argument("record", type=int)
 @file_argument
 @record_argument
 def release_overpayment(file: int, record: int) -> None:
-    """Make a credit of an overpayment, once, because the bursar has confirmed it. Records your login."""
-    released = held_overpayments.release_overpayment(get_engine(), file, record, by=getuser())
+    """Make a credit of an overpayment, once, because the bursar has confirmed it. Records your name."""
+    released = held_overpayments.release_overpayment(get_engine(), file, record, by=get_person())
     console.print(
         f"Released by {sanitize(released.decided_by or '')}: credit {released.credit_id} of "
         f"{format_money(released.amount, released.currency)} for overpaid fine {released.fine_id}. The next export "
@@ -63,8 +61,8 @@ def release_overpayment(file: int, record: int) -> None:
 @file_argument
 @record_argument
 def reject_overpayment(file: int, record: int) -> None:
-    """Record, with your login, that an overpayment becomes no credit, because the bursar corrects it."""
-    rejected = held_overpayments.reject_overpayment(get_engine(), file, record, by=getuser())
+    """Record, with your name, that an overpayment becomes no credit, because the bursar corrects it."""
+    rejected = held_overpayments.reject_overpayment(get_engine(), file, record, by=get_person())
     console.print(
         f"Rejected by {sanitize(rejected.decided_by or '')}: {format_money(rejected.amount, rejected.currency)} "
         f"overpaid for fine {rejected.fine_id} become no credit."

@@ -112,7 +112,7 @@ def _decide(engine: Engine, file_id: int, record: int, decision: HeldDecision, b
         credit = None
         if decision is HeldDecision.RELEASED:
             with error_messages.translate_database_errors(connection, of_record):
-                credit = connection.execute(query("imports/post_released_credit"), of_record).scalar_one()
+                credit = connection.execute(query("imports/post_released_credit"), {**of_record, "by": by}).scalar_one()
         decided = {**of_record, "decision": decision, "by": by, "credit": credit}
         connection.execute(query("imports/record_held_decision"), decided)
         held = _get(connection, file_id, record)

@@ -150,8 +150,8 @@ def describe_growing_sums(name: str, profile: str, fines: int) -> Iterable[str]:
     """Says that the sums of a file look like totals, for so many fines."""
     if fines:
         yield (
-            f"The sums in {name} look like totals of all payments so far: {pluralize(fines, 'fine')} got sums that only "
-            "grow, or more than was owed twice in a row. If the bursar repeats earlier payments in each file, set "
+            f"The sums in {name} look like totals of all payments so far: {pluralize(fines, 'fine')} got sums that "
+            "only grow, or more than was owed twice in a row. If the bursar repeats earlier payments in each file, set "
             f"amount_mode to cumulative in the import section of the profile {profile}. Credits for overpayments may "
             "then be wrong: `bin/bursar fines show` shows where they come from, and `bin/bursar desk waive` takes them "
             "back."
