@@ -47,7 +47,7 @@ def set_pattern(include: Path, pattern: str) -> Path:
 
 
 def test_the_ledger_checks_identifier_patterns(include: Path) -> None:
-    assert "identifier_pattern" in (include / "profiles" / "students_banner.yaml").read_text(encoding="utf-8")
+    assert "identifier_pattern" in (include / "profiles" / "students.yaml").read_text(encoding="utf-8")
     path = set_pattern(include, "[A-Z")
     line = path.read_text(encoding="utf-8").splitlines().index("  identifier_pattern: '[A-Z'") + 1
     result = check(exit_code=1)

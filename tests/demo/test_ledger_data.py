@@ -197,7 +197,7 @@ def test_every_library_group_and_type_has_fines(library: Engine) -> None:
 def test_each_shipped_profile_exports_some_fines_and_skips_others(
     library: Engine, code: str, reasons: set[str]
 ) -> None:
-    profiles, _ = load_profiles(INCLUDE / "profiles", load_settings(INCLUDE / "bursar.yaml"))
+    profiles, _ = load_profiles(INCLUDE / "profiles.examples", load_settings(INCLUDE / "bursar.yaml"))
     (profile,) = (profile for profile in profiles if profile.code == code)
     selection, _ = preview(library, profile, as_of=NOW, limit=0)
     assert selection.fines

@@ -8,11 +8,12 @@ import pytest
 import yaml
 
 from bursar.profiles.json_schema import json_schemas
+from tests.support.tracked_files import tracked
 
 jsonschema = pytest.importorskip("jsonschema")
 
 INCLUDE = Path(__file__).parents[2] / "include"
-PROFILES = sorted((INCLUDE / "profiles").glob("*.yaml"))
+PROFILES = sorted((INCLUDE / "profiles.examples").glob("*.yaml"))
 
 
 def find_errors(schema: str, data: object) -> list[str]:
@@ -23,7 +24,9 @@ def find_errors(schema: str, data: object) -> list[str]:
 @pytest.fixture
 def students() -> Any:
     """Returns the data of the profile STUDENTS."""
-    return yaml.safe_load((INCLUDE / "profiles" / "students_banner.yaml").read_text(encoding="utf-8"))
+    """Returns the data of the profile STUDENTS."""
+    """Returns the data of the profile STUDENTS."""
+    return yaml.safe_load((INCLUDE / "profiles.examples" / "students.yaml").read_text(encoding="utf-8"))
 
 
 def test_the_schemas_in_include_are_up_to_date() -> None:
@@ -88,3 +91,7 @@ def test_the_schema_requires_no_field_of_an_inactive_section(students: Any) -> N
     students["export"] = {"active": False}
 
     assert find_errors("profile.schema.json", students) == []
+
+
+def test_no_profile_is_shipped_as_active() -> None:
+    assert [path.name for path in tracked("include/profiles")] == ["README.md"]
