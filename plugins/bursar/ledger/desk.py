@@ -2,7 +2,7 @@
 
 The caller owns the transaction. Each operation locks its fine until that transaction ends, and only writes to the
 journal, from which the trigger derives balance and status. An impossible operation raises a LedgerError that
-names an alternative, and leaves the transaction as it was.
+names an alternative, and leaves the transaction as it was. The journal records the person who acts (`by`).
 
 The institution's parameter `allow_activity_on_transferred_finesfees` says whether the desk may settle a charge that is
 outstanding at the bursar. The next export reports such a settlement to the bursar as a reversal.
@@ -47,6 +47,7 @@ def add_fine(  # noqa: PLR0913 - a fine has that many attributes
     vat: Decimal | None = None,
     item_due_date: datetime | None = None,
     source_id: str | None = None,
+    by: str | None = None,
 ) -> int:
     """Adds a charge to a user's account and returns its internal id.
 
@@ -72,6 +73,7 @@ def add_fine(  # noqa: PLR0913 - a fine has that many attributes
             "item_due_date": _aware(item_due_date),
             "source_id": source_id,
             "reverses": None,
+            "posted_by": by,
         },
     )
 
@@ -88,6 +90,7 @@ def credit(  # noqa: PLR0913 - a credit has that many attributes
     item_id: int | None = None,
     comment: str | None = None,
     source_id: str | None = None,
+    by: str | None = None,
 ) -> int:
     """Gives a user a credit (a fine of type CREDIT) and returns its internal id.
 
@@ -122,12 +125,18 @@ def credit(  # noqa: PLR0913 - a credit has that many attributes
             "item_due_date": None,
             "source_id": source_id,
             "reverses": reverses,
+            "posted_by": by,
         },
     )
 
 
 def reverse_charge(
-    connection: Connection, fine_id: int, amount: Decimal | None = None, comment: str | None = None
+    connection: Connection,
+    fine_id: int,
+    amount: Decimal | None = None,
+    comment: str | None = None,
+    *,
+    by: str | None = None,
 ) -> int:
     """Gives the user a credit for all of a charge that can be reversed, or `amount` of it, and returns its internal id.
 
@@ -145,6 +154,7 @@ def reverse_charge(
         currency=charge.currency,
         reverses=fine_id,
         comment=comment,
+        by=by,
     )
 
 
@@ -155,6 +165,7 @@ def pay(
     comment: str | None = None,
     *,
     allow_activity_on_transferred_finesfees: bool = False,
+    by: str | None = None,
 ) -> Decimal:
     """Records a payment of `amount`, by default of all that is open, and returns the amount that stays open.
 
@@ -167,7 +178,7 @@ def pay(
             paid, at the library and at the bursar, than this payment and earlier ones give back.
     """
     return _post_settlement(
-        connection, EntryType.PAID, fine_id, amount, comment, allowed=allow_activity_on_transferred_finesfees
+        connection, EntryType.PAID, fine_id, amount, comment, allowed=allow_activity_on_transferred_finesfees, by=by
     )
 
 
@@ -178,6 +189,7 @@ def waive(
     comment: str | None = None,
     *,
     allow_activity_on_transferred_finesfees: bool = False,
+    by: str | None = None,
 ) -> Decimal:
     """Waives `amount`, by default all that is open, and returns the amount that stays open.
 
@@ -185,7 +197,7 @@ def waive(
         LedgerError: as for `pay`; or credits have reversed so much of the charge that `amount` is not left to waive.
     """
     return _post_settlement(
-        connection, EntryType.WAIVED, fine_id, amount, comment, allowed=allow_activity_on_transferred_finesfees
+        connection, EntryType.WAIVED, fine_id, amount, comment, allowed=allow_activity_on_transferred_finesfees, by=by
     )
 
 
@@ -196,6 +208,7 @@ def refund(
     comment: str | None = None,
     *,
     allow_activity_on_transferred_finesfees: bool = False,
+    by: str | None = None,
 ) -> Decimal:
     """Refunds `amount`, by default all that was paid at the library for a charge, and returns the refunded amount.
 
@@ -219,13 +232,13 @@ def refund(
         )
     if refunded > min(totals.reversible, totals.returnable):
         raise error_messages.refund_too_large_error(fine, totals, refunded)
-    parameters = {"fine_id": fine_id, "amount": refunded, "comment": comment}
+    parameters = {"fine_id": fine_id, "amount": refunded, "comment": comment, "posted_by": by}
     with error_messages.translate_database_errors(connection, parameters):
         connection.execute(query("ledger/post_refund"), parameters)
     return refunded
 
 
-def dispute(connection: Connection, fine_id: int, comment: str) -> None:
+def dispute(connection: Connection, fine_id: int, comment: str, *, by: str | None = None) -> None:
     """Marks a fine as disputed: it can be paid or waived, but is not exported before the dispute is resolved.
 
     Raises:
@@ -239,10 +252,10 @@ def dispute(connection: Connection, fine_id: int, comment: str) -> None:
         raise error_messages.nothing_to_settle_error(connection, fine)
     if fine.status == FineStatus.DISPUTED:
         raise LedgerError(f"Fine {fine_id} is disputed already.")
-    _post_entry(connection, fine_id, EntryType.DISPUTED, comment)
+    _post_entry(connection, fine_id, EntryType.DISPUTED, comment, by)
 
 
-def resolve_dispute(connection: Connection, fine_id: int, comment: str) -> None:
+def resolve_dispute(connection: Connection, fine_id: int, comment: str, *, by: str | None = None) -> None:
     """Ends a dispute: the balance stays owed, and can be exported again.
 
     Raises:
@@ -250,7 +263,7 @@ def resolve_dispute(connection: Connection, fine_id: int, comment: str) -> None:
     """
     if _lock(connection, fine_id).status != FineStatus.DISPUTED:
         raise LedgerError(f"Fine {fine_id} is not disputed.")
-    _post_entry(connection, fine_id, EntryType.DISPUTE_SETTLED, comment)
+    _post_entry(connection, fine_id, EntryType.DISPUTE_SETTLED, comment, by)
 
 
 def _add(connection: Connection, fine: dict[str, Any]) -> int:
@@ -273,6 +286,7 @@ def _post_settlement(
     comment: str | None,
     *,
     allowed: bool,
+    by: str | None,
 ) -> Decimal:
     fine = _lock(connection, fine_id)
     open_: Decimal = fine.balance
@@ -292,7 +306,13 @@ def _post_settlement(
         totals = _charge_totals(connection, fine.reverses)
         if settled > totals.returnable:
             raise error_messages.payout_too_large_error(fine, totals, settled)
-    parameters = {"fine_ids": [fine_id], "entry_type": entry_type, "amount": settled, "comment": comment}
+    parameters = {
+        "fine_ids": [fine_id],
+        "entry_type": entry_type,
+        "amount": settled,
+        "comment": comment,
+        "posted_by": by,
+    }
     with error_messages.translate_database_errors(connection, parameters):
         connection.execute(query("ledger/post_settlement"), parameters)
     return open_ - settled.copy_sign(open_)
@@ -305,8 +325,8 @@ def _lock(connection: Connection, fine_id: int) -> Row[Any]:
     return fine
 
 
-def _post_entry(connection: Connection, fine_id: int, entry_type: EntryType, comment: str) -> None:
-    entry = {"fine_id": fine_id, "entry_type": entry_type, "comment": comment}
+def _post_entry(connection: Connection, fine_id: int, entry_type: EntryType, comment: str, by: str | None) -> None:
+    entry = {"fine_id": fine_id, "entry_type": entry_type, "comment": comment, "posted_by": by}
     with error_messages.translate_database_errors(connection, entry):
         connection.execute(query("ledger/post_entry"), entry)
 
