@@ -1,5 +1,6 @@
 """The import DAG of a profile: wait for payment files; load, apply and archive each; report."""
 
+import logging
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -17,10 +18,14 @@ from bursar.airflow.task_summaries import AppliedFile, ArchivedFile, LoadedFile
 from bursar.db.engine import ledger_engine
 from bursar.errors import InputFileError
 from bursar.imports import apply, archive, load, rejects
+from bursar.imports.apply_again import list_repeated_arrivals
 from bursar.ledger.jobs import Job
 from bursar.ledger.totals import to_json
 from bursar.profiles import Profile, Settings
 from bursar.remote_files.base import RemoteFolder
+from bursar.reporting.report_sentences import describe_repeated_file
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +123,12 @@ def load_file(run: ImportRun, name: str) -> LoadedFile:
 
 def apply_payments(run: ImportRun, loaded: LoadedFile) -> AppliedFile:
     """Applies the payments of the file to the fines, once."""
-    file = apply.apply_payments(run.engine, loaded["file_id"], run_id=run.run_id)
+    limit = run.profile.import_.max_overpayment
+    file = apply.apply_payments(run.engine, loaded["file_id"], run_id=run.run_id, max_overpayment=limit)
+    with run.engine.connect() as connection:
+        for arrival in list_repeated_arrivals(connection, run.profile.code, run.run_id):
+            if arrival.name == loaded["file_name"]:
+                log.warning("%s", describe_repeated_file(arrival))
     return {"file_id": file.id, "file_name": loaded["file_name"], "outcomes": to_json(file.outcomes or {})}
 
 

@@ -170,6 +170,11 @@ class Import(Job):
         description="The meaning of a sum in the bursar's file: a payment (`incremental`), or all payments so far "
         "(`cumulative`).",
     )
+    max_overpayment: WholeNumber | None = Field(
+        None,
+        description="An overpayment of more than this, in any currency, becomes no credit before a person releases "
+        "it. 0 holds each overpayment. Blank: more than the amount of its fine.",
+    )
     schedule: RequiredIfActive[ScheduleLine] = Field(description="When the import runs, in the profile's time zone.")
 
     @field_validator("file_patterns")
