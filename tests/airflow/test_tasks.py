@@ -143,7 +143,7 @@ def import_run(library: Library, profile: Profile, sftp_remote: RemoteServer, tm
 def test_the_tasks_of_an_import(
     library: Library, office: FakeBursar, import_run: ImportRun, sftp_remote: RemoteServer
 ) -> None:
-    fine, transaction = office.exported("10.00")
+    fine, transaction = office.export_fine("10.00")
     path = sftp_remote.disk / "in" / "payments.xml"
     path.write_bytes(xml(Payment(transaction, "10.00"), Payment("unknown", "1.00")))
 
