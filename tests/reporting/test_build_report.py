@@ -207,7 +207,7 @@ def test_what_students_paid_twice_is_a_warning(office: FakeBursar, paid_here: st
 
     assert report.outcome is RunOutcome.WITH_WARNINGS
     assert report.messages[-1].startswith(f"{paid_here} USD in payments")
-    assert "students have paid twice. The next export reports it to the bursar by reversals" in report.messages[-1]
+    assert "students have paid twice. Reversals and credits report it to the bursar" in report.messages[-1]
 
 
 def test_an_import_counts_only_what_its_own_run_applied(office: FakeBursar) -> None:
