@@ -55,7 +55,10 @@ class ImportRun:
     def open_folder(self) -> AbstractContextManager[RemoteFolder]:
         """Opens the remote folder that the bursar writes payment files to."""
         return connections.open_folder(
-            self.profile.sftp_connection, self.profile.import_.input_file_path, may_create=False
+            self.profile.sftp_connection,
+            self.profile.import_.input_file_path,
+            may_create=False,
+            limits=self.settings.server_limits,
         )
 
 
@@ -74,16 +77,17 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
         allowed_run_types=["scheduled", "manual", "operator_triggered", "asset_triggered"],
     ) as dag:
         task = partial(task_of_run, Job.IMPORT, profile, partial(ImportRun.from_context, profile, settings))
-        pool, ledger, files = config.server_pool(profile), assets.ledger_asset(), assets.payment_files_asset(profile)
+        server = config.server_placement(profile, settings)
+        ledger, files = assets.ledger_asset(), assets.payment_files_asset(profile)
         # Airflow shows these labels in the place of the numbers of mapped tasks.
         one_by_one = partial(task, max_active_tis_per_dagrun=1, map_index_template="{{ task.op_args[0].file_name }}")
 
         @task_group
         def import_file(name: str) -> None:
             """Imports one file. An error in it does not stop the import of the others."""
-            load = one_by_one(load_file, **pool, inlets=[files], map_index_template="{{ task.op_args[0] }}")(name)
+            load = one_by_one(load_file, **server, inlets=[files], map_index_template="{{ task.op_args[0] }}")(name)
             apply = one_by_one(apply_payments, outlets=[ledger])(load)
-            archive = one_by_one(archive_file, **pool)(apply)
+            archive = one_by_one(archive_file, **server)(apply)
             load >> apply >> archive
 
         wait = PaymentFileSensor(task_id="wait_for_files", profile=profile)
