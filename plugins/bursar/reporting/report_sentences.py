@@ -189,8 +189,8 @@ def describe_repeated_file(arrival: RepeatedArrival) -> str:
     """Says that a file had no effect since its bytes are known, and how to apply it after all."""
     if arrival.is_same_file:
         return (
-            f"{arrival.name} was applied before, and is in the folder again or still, with the same size and time; it "
-            "changed nothing."
+            f"{arrival.name} has the same content as a file that was applied before, and the same name, size and time: "
+            "it is that file. It changed nothing."
         )
     applied = (
         f"{arrival.name} has the same content as {arrival.applied_name}, which was applied before"
