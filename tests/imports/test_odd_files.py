@@ -35,22 +35,22 @@ def odd(content: bytes) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("name", odd(b""))
 def test_an_odd_file_is_applied(inbox: PaymentInbox, office: FakeBursar, name: str) -> None:
-    fine, transaction = office.exported("10.00")
+    fine, transaction = office.export_fine("10.00")
     inbox.put("a.xml", odd(xml(Payment(transaction, "10.00")))[name])
-    assert inbox.bring_in("a.xml") == "processed/a.xml"
+    assert inbox.import_file("a.xml") == "processed/a.xml"
     assert inbox.library.position(fine)[0] == "TRANSFERRED"
 
 
 def test_something_else_in_a_list_is_counted_and_named_beside_the_payments(
     inbox: PaymentInbox, office: FakeBursar
 ) -> None:
-    fine, transaction = office.exported("10.00")
+    fine, transaction = office.export_fine("10.00")
     content = xml(Payment(transaction, "10.00"), Payment("2", "3.00"))
     before, other = content.split(b"<xb:userFineFee>")[:2], content.split(b"<xb:userFineFee>")[2]
     inbox.put(
         "a.xml", b"<xb:userFineFee>".join(before) + b"<xb:refund>" + other.replace(b"userFineFee>", b"refund>", 1)
     )
-    assert inbox.bring_in("a.xml") == "processed/a.xml"
+    assert inbox.import_file("a.xml") == "processed/a.xml"
     assert inbox.library.position(fine)[0] == "TRANSFERRED"
 
     out = StringIO(newline="")
@@ -90,7 +90,7 @@ def test_a_file_without_one_whole_payment_is_refused_with_what_was_found(
         content = content.replace(b"bursarTransactionId>", b"id>")
     inbox.put("a.xml", content)
     with pytest.raises(InputFileError) as refusal:
-        inbox.read("a.xml")
+        inbox.load_file("a.xml")
     assert found in str(refusal.value)
     assert inbox.archive_file("a.xml") == "failed/a.xml"
     assert inbox.library.one("SELECT count(*) FROM import_records") == 0

@@ -21,9 +21,9 @@ def of_transaction(transaction: str) -> str:
 
 
 def test_the_example_pays_a_fine(inbox: PaymentInbox, office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00")
+    fine, transaction = office.export_fine("10.00")
     inbox.put("payments-1.xml", of_transaction(transaction).encode())
-    assert inbox.bring_in("payments-1.xml") == "processed/payments-1.xml"
+    assert inbox.import_file("payments-1.xml") == "processed/payments-1.xml"
     assert inbox.library.position(fine) == ("TRANSFERRED", Decimal(0), Decimal(0))
 
 
@@ -34,7 +34,7 @@ def test_without_any_of_its_elements_the_example_is_no_payment_file(inbox: Payme
         without = re.sub(rf"</?xb:{name}\b[^>]*>", "", EXAMPLE)
         inbox.put(f"{number}.xml", without.encode())
         with pytest.raises(InputFileError):
-            inbox.read(f"{number}.xml", f"run {number}")
+            inbox.load_file(f"{number}.xml", f"run {number}")
 
 
 @pytest.mark.parametrize(
@@ -52,4 +52,4 @@ def test_each_message_is_that_of_its_cause(inbox: PaymentInbox, message: str, co
     assert f"| {message} |" in PAGE
     inbox.put("a.xml", content.encode(errors="surrogateescape"))
     with pytest.raises(InputFileError, match=re.escape(message).replace(re.escape("..."), ".*")):
-        inbox.read("a.xml")
+        inbox.load_file("a.xml")
