@@ -4,11 +4,11 @@ import posixpath
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from airflow.sdk import BaseHook, Connection
-from airflow.sdk.exceptions import AirflowNotFoundException
 from sqlalchemy import URL
 
+from bursar.airflow.find_connection import find_connection
 from bursar.errors import BursarError, RemoteFolderError
+from bursar.profiles.settings import ServerLimits
 from bursar.remote_files.base import RemoteFolder
 
 LEDGER = "bursar_ledger"
@@ -18,15 +18,16 @@ def ledger_url() -> str:
     """Returns the URL of the ledger for SQLAlchemy, from Airflow's connection `bursar_ledger` (type postgres).
 
     The extra may hold any parameter of a PostgreSQL connection, such as `sslmode`. A host that starts with a slash is
-    the folder of a Unix socket. Outside of Airflow the connection is the variable AIRFLOW_CONN_BURSAR_LEDGER.
+    the folder of a Unix socket.
 
     Raises:
-        BursarError: there is no such connection, or its type is not postgres.
+        BursarError: there is no such connection, it is malformed, or its type is not postgres.
     """
-    connection = _connection(LEDGER)
+    connection = find_connection(LEDGER)
     if connection.conn_type != "postgres":
         raise BursarError(
-            f"The Airflow connection {LEDGER} is of type {connection.conn_type}. The ledger needs one of type postgres."
+            f"The Airflow connection {LEDGER} is of type {connection.conn_type or 'none'}. "
+            "The ledger needs one of type postgres."
         )
     parameters = {name: str(value) for name, value in connection.extra_dejson.items()}
     if connection.host:
@@ -44,7 +45,9 @@ def ledger_url() -> str:
 
 
 @contextmanager
-def open_folder(connection_id: str, path: str, *, may_create: bool) -> Iterator[RemoteFolder]:
+def open_folder(
+    connection_id: str, path: str, *, may_create: bool, limits: ServerLimits | None = None
+) -> Iterator[RemoteFolder]:
     """Opens a folder on the server of an Airflow connection of type sftp, ftp, or ftps (explicit TLS throughout).
 
     Args:
@@ -52,13 +55,14 @@ def open_folder(connection_id: str, path: str, *, may_create: bool) -> Iterator[
         path: the profile's path, below `sub_directory` in the connection's extra; either may be empty. Both start from
             the folder that the account sees after login, unless `sub_directory` starts with a slash.
         may_create: whether a missing folder is created, with those above it.
+        limits: the limits of time and size in the settings; the defaults without them.
 
     Raises:
-        TransientError: the server can't be reached or is busy.
+        TransientError: the server can't be reached, is busy, or does not answer in time.
         RemoteFolderError: the server rejects the login, its identity is not confirmed, or the folder is missing.
         BursarError: there is no such connection.
     """
-    connection = _connection(connection_id)
+    connection = find_connection(connection_id)
     if not connection.host:
         raise BursarError(f"The Airflow connection {connection_id} has no host. Enter the name of the server.")
     folder = posixpath.join(connection.extra_dejson.get("sub_directory") or "", path.strip("/"))
@@ -67,9 +71,9 @@ def open_folder(connection_id: str, path: str, *, may_create: bool) -> Iterator[
 
     match connection.conn_type:
         case "sftp":
-            opening = open_sftp_folder(connection, folder, may_create=may_create)
+            opening = open_sftp_folder(connection, folder, limits or ServerLimits(), may_create=may_create)
         case "ftp" | "ftps":
-            opening = open_ftp_folder(connection, folder, may_create=may_create)
+            opening = open_ftp_folder(connection, folder, limits or ServerLimits(), may_create=may_create)
         case other:
             raise RemoteFolderError(
                 f"The Airflow connection {connection_id} is of type {other}, which can't open a folder. "
@@ -77,13 +81,3 @@ def open_folder(connection_id: str, path: str, *, may_create: bool) -> Iterator[
             )
     with opening as remote_folder:
         yield remote_folder
-
-
-def _connection(connection_id: str) -> Connection:
-    try:
-        return BaseHook.get_connection(connection_id)
-    except AirflowNotFoundException as error:
-        raise BursarError(
-            f"There is no Airflow connection {connection_id}. "
-            "Create it (Admin, Connections), or correct the id in the profile."
-        ) from error

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0010"
-down_revision = "0002"
+revision = "0020"
+down_revision = "0006"
 
 
 def upgrade() -> None:
