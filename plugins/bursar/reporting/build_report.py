@@ -28,8 +28,8 @@ from bursar.reporting.report_sentences import (
     describe_rejects,
     describe_repeated_file,
     describe_resend,
-    describe_skipped_entries,
     describe_reversed_payments,
+    describe_skipped_entries,
     describe_skipped_fines,
     describe_unfinished_batch,
 )
