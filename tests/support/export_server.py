@@ -34,14 +34,12 @@ class ExportServer:
             transport = paramiko.Transport((self.host, self.port))
             try:
                 transport.connect(username="library", password="secret")
-                server = f"sftp://{self.host}"
                 kill_switch = KillSwitch(dies_at, after_the_call)
                 self.kill_switches.append(kill_switch)
                 with watch_connection(LIMITS, transport.sock) as deadline:
                     client = open_sftp_client(transport, LIMITS, deadline)
-                    yield KillableFolder.wrap(
-                        SftpFolder(client, server, batch.output_file_path, may_create=True), kill_switch
-                    )
+                    folder = SftpFolder(client, f"sftp://{self.host}", batch.output_file_path, may_create=True)
+                    yield KillableFolder.wrap(folder, kill_switch)
             finally:
                 transport.close()
 
