@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from bursar.db.engine import ledger_engine
 from bursar.errors import BursarError
+from bursar.escaping import replace_controls
 from bursar.money import pluralize
 from bursar.profiles import INCLUDE, Profile, Settings, load_profiles, load_settings
 
@@ -78,7 +79,7 @@ def sanitize(text: str) -> str:
 
 def strip_controls(text: str) -> str:
     """Returns text from outside as `click.echo` prints it: without control characters, its direction ended."""
-    shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    shown = replace_controls(text)
     if any(bidirectional(character) in {"R", "AL"} for character in shown):
         shown += "\N{LEFT-TO-RIGHT MARK}"  # else a terminal moves the numbers of the next column
     return shown
