@@ -1,4 +1,7 @@
-"""What commands print: text from outside is only text, unknown names are shown, and one of something is singular."""
+"""What commands print: text from outside is only text, unknown names are shown, and one of something is singular.
+
+The module is long because one set of hostile texts is shown by every command.
+"""
 
 import json
 from datetime import date

@@ -23,7 +23,7 @@ class Fine:
     paid_at_the_bursar: Decimal = NOTHING
     credits_made: Decimal = NOTHING
     offset_amount: Decimal = NOTHING
-    settled_at_the_library: Decimal = NOTHING  # of what was outstanding, without a sign
+    settled_at_the_library: Decimal = NOTHING  # the settled part of the outstanding amount, without a sign
     reverses: int | None = None
     is_overpayment: bool = False
     transaction: str = ""
