@@ -8,12 +8,13 @@ from airflow.sdk.exceptions import AirflowFailException
 from bursar.airflow.connections import ledger_url
 from bursar.airflow.dag_ids import dag_id
 from bursar.airflow.notifier import run_url, send
+from bursar.airflow.profile_store import load_all_profiles
 from bursar.airflow.task_summaries import ActiveAlert
 from bursar.db.engine import ledger_engine
 from bursar.exports.recover import clear_work_dirs
 from bursar.notifications.alerts import find_alerts
 from bursar.notifications.messages import alert_message
-from bursar.profiles import INCLUDE, Problem, Profile, load_profiles, load_settings
+from bursar.profiles import INCLUDE, Problem, Profile, load_settings
 from bursar.profiles.monitoring import Alerts
 
 DAG_ID = "bursar_monitoring"
@@ -86,4 +87,4 @@ def send_alerts() -> list[ActiveAlert]:
 
 
 def _load_profiles() -> tuple[list[Profile], list[Problem]]:
-    return load_profiles(INCLUDE / "profiles", load_settings(INCLUDE / "bursar.yaml"))
+    return load_all_profiles(load_settings(INCLUDE / "bursar.yaml"))

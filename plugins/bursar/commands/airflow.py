@@ -4,7 +4,6 @@ import click
 
 from bursar.commands.context import get_settings, strip_controls
 from bursar.money import pluralize
-from bursar.profiles import INCLUDE, load_profiles
 
 
 @click.group()
@@ -24,8 +23,9 @@ def airflow() -> None:
 def create_missing_pools(slots: int) -> None:
     """Create an Airflow pool for each bursar's server that has none. Existing pools keep their slots."""
     from bursar.airflow.config import create_pools  # noqa: PLC0415  Airflow is slow to load
+    from bursar.airflow.profile_store import load_all_profiles  # noqa: PLC0415
 
-    good, _ = load_profiles(INCLUDE / "profiles", get_settings())
+    good, _ = load_all_profiles(get_settings())
     created = create_pools(good, slots)
     names = strip_controls(", ".join(created))
     click.echo(

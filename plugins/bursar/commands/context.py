@@ -16,7 +16,7 @@ from bursar.db.open_errors import LedgerUnreachableError
 from bursar.errors import BursarError, NotFoundError
 from bursar.escaping import replace_controls
 from bursar.money import pluralize
-from bursar.profiles import INCLUDE, Profile, Settings, load_profiles, load_settings
+from bursar.profiles import INCLUDE, Profile, Settings, load_settings
 
 console = Console(highlight=False, emoji=False)
 
@@ -69,7 +69,9 @@ def get_profile(code: str) -> Profile:
     Raises:
         BursarError: there is none; the message names the valid profiles.
     """
-    good, problems = load_profiles(INCLUDE / "profiles", get_settings())
+    from bursar.airflow.profile_store import load_all_profiles  # noqa: PLC0415  Airflow is slow to load
+
+    good, problems = load_all_profiles(get_settings())
     for profile in good:
         if profile.code == code:
             return profile

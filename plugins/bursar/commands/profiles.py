@@ -15,7 +15,7 @@ from bursar.exports.identifier_pattern import pattern_error
 from bursar.exports.skip_reason import SkipReason
 from bursar.moments import parse_moment
 from bursar.money import format_money, format_totals, pluralize
-from bursar.profiles import INCLUDE, ProfileError, load_profiles
+from bursar.profiles import INCLUDE, ProfileError
 from bursar.profiles.json_schema import json_schemas
 from bursar.remote_files.base import RemoteFolder
 
@@ -28,9 +28,11 @@ def profiles() -> None:
 @profiles.command("check")
 def check_profiles() -> None:
     """Print each problem of a profile as file:line: message, and exit with 1 if there is one. Changes nothing."""
+    from bursar.airflow.profile_store import load_all_profiles  # noqa: PLC0415  Airflow is slow to load
+
     patterns = _PatternCheck()
     try:
-        good, problems = load_profiles(INCLUDE / "profiles", get_settings(), pattern_error=patterns.error)
+        good, problems = load_all_profiles(get_settings(), pattern_error=patterns.error)
     except ProfileError as error:  # in bursar.yaml, without which no profile can be checked
         good, problems = [], list(error.problems)
     for problem in problems:

@@ -1,7 +1,7 @@
 """Reads the settings and the profiles; an invalid profile does not affect the valid ones."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,6 +37,7 @@ def load_profiles(
     settings: Settings,
     *,
     code: str | None = None,
+    managed: Sequence[Source] = (),
     pattern_error: Callable[[str], str | None] = lambda _pattern: None,
 ) -> tuple[list[Profile], list[Problem]]:
     """Returns the valid profiles of a folder, by code, and the problems of the others, by file and line.
@@ -44,6 +45,9 @@ def load_profiles(
     A profile is a file *.yaml or *.yml that is not hidden. Its name has to be its code in lower case, as in
     `students.yaml` for STUDENTS. So a copy of a profile, with the code unchanged, is rejected, and the original goes on
     running, on each machine and whichever file is newer.
+
+    `managed` are the profiles that are managed in the pages, from the ledger. A code exists once: a file with the code
+    of one of them is rejected, since the other was there first. The pages reject the code of a file.
 
     With a `code`, only the file of that profile is read, so the number of profiles does not matter; shared folders of
     different profiles are not detected then.
@@ -57,18 +61,19 @@ def load_profiles(
         return [], [Problem(str(folder), 1, "", f"the folder of profiles can't be read: {error.strerror}")]
     problems: list[Problem] = []
     good: list[tuple[Source, Profile]] = []
-    for path in paths:
-        if code is not None and path.name != _file_name(code):
-            continue
-        source = read_yaml(path)
+    codes = {str(source.data.get("code")).casefold() for source in managed if source.data}
+    files = [read_yaml(path) for path in paths if code is None or path.name == _file_name(code)]
+    for source in (*files, *managed):
         if source.data is not None and source.data.get("time_zone") is None:
             source.data["time_zone"] = settings.time_zone
         profile, wrong = _validate(Profile, source)
-        if profile:
-            wrong += _check_file_name(source, profile, path) or _check_pattern(source, profile, pattern_error)
+        if profile and source.revision is None:
+            wrong += _check_file(source, profile, codes)
+        if profile and not wrong:
+            wrong += _check_pattern(source, profile, pattern_error)
         problems += wrong
         if profile and not wrong:
-            good.append((source, profile))
+            good.append((source, profile.with_revision(source.revision)))
     conflicts = {
         profile.code: problem for source, profile in good for problem in _find_shared_folders(source, profile, good)
     }
@@ -80,8 +85,12 @@ def _file_name(code: str) -> str:
     return f"{code.lower()}.yaml"
 
 
-def _check_file_name(source: Source, profile: Profile, path: Path) -> list[Problem]:
-    name = _file_name(profile.code)
+def _check_file(source: Source, profile: Profile, managed_codes: Collection[str]) -> list[Problem]:
+    path, name = Path(source.file), _file_name(profile.code)
+    if profile.code.casefold() in managed_codes:
+        message = f"{profile.code} is the code of a profile that is managed in the pages, which is not affected: "
+        message += "give this profile a code of its own, and its file the name of that code"
+        return [Problem(source.file, source.line(("code",)), "code", message)]
     if path.name == name:
         return []
     message = f"the file of the profile {profile.code} is {name}: give this file that name, or the profile another code"

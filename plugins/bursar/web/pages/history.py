@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 
 from bursar.airflow import dag_ids
+from bursar.airflow.profile_store import load_all_profiles
 from bursar.db.queries import query
 from bursar.ledger.jobs import Job
-from bursar.profiles import INCLUDE, Profile, load_profiles
+from bursar.profiles import Profile
 from bursar.reporting.run_description import describe_facts, describe_result, format_duration, make_tables
 from bursar.reporting.run_report import RunOutcome
 from bursar.web.pages.profiles import FOREIGN_DAG, visible_profiles
@@ -118,5 +119,5 @@ def _describe(run: Run, profile: Profile | None, zone: ZoneInfo) -> dict[str, st
 
 
 def _get_profile(code: str | None) -> Profile | None:
-    profiles, _ = load_profiles(INCLUDE / "profiles", settings(), code=code) if code else ([], [])
+    profiles, _ = load_all_profiles(settings(), code=code) if code else ([], [])
     return profiles[0] if profiles else None

@@ -11,9 +11,10 @@ from sqlalchemy import Connection, select
 
 from bursar.airflow.dag_docs import describe_export, describe_import
 from bursar.airflow.dag_ids import dag_id, parse_dag_id
+from bursar.airflow.profile_store import load_all_profiles
 from bursar.db.queries import query
 from bursar.ledger.jobs import Job, ProfileJob
-from bursar.profiles import INCLUDE, Problem, Profile, load_profiles
+from bursar.profiles import Problem, Profile
 from bursar.reporting.run_description import describe_result, format_moment
 from bursar.reporting.run_report import RunReport
 from bursar.web.rights import CurrentPerson, Person, require
@@ -51,7 +52,7 @@ class ProfileState:
 
 def visible_profiles(person: Person) -> tuple[list[Profile], list[Problem]]:
     """Returns the valid profiles that the person may see, and the problems of the others."""
-    profiles, problems = load_profiles(INCLUDE / "profiles", settings())
+    profiles, problems = load_all_profiles(settings())
     return [profile for profile in profiles if person.may_see(profile.code)], problems
 
 
@@ -62,7 +63,7 @@ def get_visible_profile(person: Person, code: str) -> Profile:
         HTTPException: 403 if the person may not see it, 404 if there is none.
     """
     require(person.may_see(code), f"read the DAGs of profile {code}")
-    profiles, _ = load_profiles(INCLUDE / "profiles", settings(), code=code)
+    profiles, _ = load_all_profiles(settings(), code=code)
     if not profiles:
         raise HTTPException(404)
     return profiles[0]
