@@ -1,8 +1,8 @@
 """The profiles of both places: files in include/profiles, and revisions in the ledger, which people make in the pages.
 
 DAGs must not disappear while the ledger can't be reached. So each machine keeps a snapshot of the newest revisions in
-its work folder, and uses it then. Nothing here waits for the ledger longer than READ_TIMEOUT_SECONDS, since Airflow gives a
-DAG file 30 seconds.
+its work folder, and uses it then. Nothing here waits longer than READ_TIMEOUT_SECONDS for the ledger, since Airflow
+gives a DAG file 30 seconds.
 """
 
 import json

@@ -15,7 +15,7 @@ CREATE TABLE profile_revisions (
     changed_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (code, revision)
 );
-COMMENT ON TABLE profile_revisions IS 
+COMMENT ON TABLE profile_revisions IS
     'A revision of an integration profile that is managed in the pages. The newest is in force.';
 
 -- Codes that differ in case only are the same, as on some file systems.
