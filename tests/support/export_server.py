@@ -10,7 +10,9 @@ import paramiko
 from bursar.ledger.batches import Batch
 from bursar.remote_files.base import RemoteFolder
 from bursar.remote_files.sftp import SftpFolder
+from bursar.remote_files.sftp_client import open_sftp_client, watch_connection
 from tests.support.fault_injection import KillableFolder, KillSwitch
+from tests.support.servers import LIMITS
 
 
 @dataclass
@@ -32,14 +34,12 @@ class ExportServer:
             transport = paramiko.Transport((self.host, self.port))
             try:
                 transport.connect(username="library", password="secret")
-                client = paramiko.SFTPClient.from_transport(transport)
-                assert client
-                server = f"sftp://{self.host}"
                 kill_switch = KillSwitch(dies_at, after_the_call)
                 self.kill_switches.append(kill_switch)
-                yield KillableFolder.wrap(
-                    SftpFolder(client, server, batch.output_file_path, may_create=True), kill_switch
-                )
+                with watch_connection(LIMITS, transport.sock) as deadline:
+                    client = open_sftp_client(transport, LIMITS, deadline)
+                    folder = SftpFolder(client, f"sftp://{self.host}", batch.output_file_path, may_create=True)
+                    yield KillableFolder.wrap(folder, kill_switch)
             finally:
                 transport.close()
 

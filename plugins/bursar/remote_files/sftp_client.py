@@ -9,6 +9,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from paramiko import Channel, Message, SFTPAttributes, SFTPClient, SFTPError, SSHException, Transport
@@ -40,16 +41,17 @@ _ERRNO = {SFTP_NO_SUCH_FILE: errno.ENOENT, SFTP_PERMISSION_DENIED: errno.EACCES}
 def watch_connection(limits: ServerLimits, connection: Any) -> Iterator[Deadline]:  # noqa: ANN401
     """Yields the deadline of an SSH connection, a socket or the like, which is broken when a step misses it."""
     deadline = Deadline(limits.timeout_seconds)
-
-    def break_connection() -> None:
-        with suppress(OSError):
-            if isinstance(connection, socket.socket):
-                connection.shutdown(socket.SHUT_RDWR)
-            else:
-                connection.close()
-
-    with watch(deadline, break_connection):
+    with watch(deadline, partial(break_connection, connection)):
         yield deadline
+
+
+def break_connection(connection: Any) -> None:  # noqa: ANN401
+    """Ends an SSH connection, a socket or the like; all that wait for it fail."""
+    with suppress(OSError):
+        if isinstance(connection, socket.socket):
+            connection.shutdown(socket.SHUT_RDWR)
+        else:
+            connection.close()
 
 
 def open_sftp_client(transport: Transport, limits: ServerLimits, deadline: Deadline) -> "BoundedSftpClient":
@@ -67,6 +69,12 @@ def open_sftp_client(transport: Transport, limits: ServerLimits, deadline: Deadl
 class BoundedSftpClient(SFTPClient):
     """An SFTP client. Each step at the server runs within `deadline`."""
 
+    # Not public, and without types.
+    _adjust_cwd: Any
+    _expecting: Any
+    _read_all: Any
+    _request: Any
+
     def __init__(self, channel: Channel, limits: ServerLimits, deadline: Deadline) -> None:
         self.limits = limits
         self.deadline = deadline
@@ -80,7 +88,7 @@ class BoundedSftpClient(SFTPClient):
         """Returns the attributes of a file, or of a link itself."""
         return self._get_attributes(CMD_LSTAT, self._adjust_cwd(path))
 
-    def fstat(self, handle: bytes) -> SFTPAttributes:
+    def fstat(self, handle: Any) -> SFTPAttributes:  # noqa: ANN401
         """Returns the attributes of an open file, wherever its name leads by now."""
         return self._get_attributes(CMD_FSTAT, handle)
 
@@ -90,20 +98,17 @@ class BoundedSftpClient(SFTPClient):
         if kind != CMD_HANDLE:
             raise SFTPError("no handle in the answer to the request for a listing")
         handle = answer.get_binary()
-        try:
-            while True:
-                try:
-                    kind, answer = self._request(CMD_READDIR, handle)
-                except EOFError:
-                    return
-                for name, attributes in _parse_entries(kind, answer):
-                    if name not in (b".", b".."):
-                        yield name, attributes
-        finally:
-            if not self.deadline.is_over and not self.get_channel().closed:
+        while True:
+            try:
+                kind, answer = self._request(CMD_READDIR, handle)
+            except EOFError:
                 self._request(CMD_CLOSE, handle)
+                return
+            for name, attributes in _parse_entries(kind, answer):
+                if name not in (b".", b".."):
+                    yield name, attributes
 
-    def _get_attributes(self, request: int, what: bytes) -> SFTPAttributes:
+    def _get_attributes(self, request: int, what: Any) -> SFTPAttributes:  # noqa: ANN401
         kind, answer = self._request(request, what)
         if kind != CMD_ATTRS:
             raise SFTPError("no attributes in the answer")
@@ -112,7 +117,7 @@ class BoundedSftpClient(SFTPClient):
     def _read_packet(self) -> tuple[int, bytes]:
         (size,) = struct.unpack(">I", self._read_all(4))
         if not 1 <= size <= self.limits.max_answer_bytes:
-            self.get_channel().close()
+            self.sock.close()
             raise SSHException(f"an answer of {size:,} bytes, of which {self.limits.max_answer_bytes:,} are allowed")
         packet: bytes = self._read_all(size)
         if int.from_bytes(packet[1:5]) in self._expecting:
