@@ -167,7 +167,7 @@ def test_jobs_over_users_are_only_text_and_unknown_reasons_are_shown(library: Li
         connection.execute(text("UPDATE maintenance_jobs SET skipped = :left"), {"left": json.dumps(left)})
         connection.execute(text("UPDATE maintenance_job_results SET reason = 'not_yet_known'"))
     assert "2 users: not_yet_known" in shown("jobs", "list")
-    assert run("jobs", "results", "1").splitlines()[1].endswith(",not_yet_known,")
+    assert run("jobs", "results", "1").splitlines()[1].endswith(",not_yet_known,,")
 
 
 def test_the_preview_and_the_history_show_unknown_reasons(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,7 @@ def export_docs(profile: Profile, settings: Settings) -> str:
         "\n   **wait_for_approval** waits for an answer under *Required Actions* if the batch exceeds the limits of "
         "the profile. After a rejection, or without an answer within "
         f"{pluralize(limits.timeout_hours, 'hour')}, nothing is uploaded and the fines are open again."
+        + ("" if limits.requester_may_approve else " The person who triggered the run may not approve it.")
         if limits.is_limited
         else ""
     )
