@@ -7,7 +7,7 @@ gives a DAG file 30 seconds.
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -57,7 +57,7 @@ def keep_revision(engine: Engine, settings: Settings, profile: Profile, job: Pro
     if pinned.revision == profile.revision:
         return profile
     profiles, problems = load_profiles(
-        INCLUDE / "profiles", settings, code=profile.code, managed=[_to_source(vars(pinned))]
+        INCLUDE / "profiles", settings, code=profile.code, managed=[to_source(vars(pinned))]
     )
     if not profiles:
         raise ProfileError(problems)
@@ -75,7 +75,7 @@ def _read_revisions(settings: Settings, code: str | None) -> list[Source]:
         if code is None and revisions != _read_snapshot(snapshot):
             with atomic_write(snapshot) as path:
                 path.write_text(json.dumps(revisions), encoding="utf-8")
-    return [_to_source(revision) for revision in revisions]
+    return [to_source(revision) for revision in revisions]
 
 
 def _query_revisions(code: str | None) -> list[dict[str, Any]]:
@@ -120,6 +120,7 @@ def _read_snapshot(path: Path) -> list[dict[str, Any]]:
         return []
 
 
-def _to_source(revision: dict[str, Any]) -> Source:
+def to_source(revision: Mapping[str, Any]) -> Source:
+    """Returns a revision, with its `code`, `revision` and `profile`, as if it were read from a file."""
     name = f"{revision['code']}, revision {revision['revision']} (managed in the pages)"
     return Source(name, dict(revision["profile"]), {}, revision=revision["revision"])

@@ -38,15 +38,24 @@ def list_newest_revisions(connection: Connection, code: str | None = None) -> li
     return [Revision(*row) for row in connection.execute(query("ledger/list_newest_revisions"), {"code": code})]
 
 
-def list_revisions(connection: Connection, code: str) -> list[Revision]:
-    """Returns the revisions of a profile, newest first."""
-    return [Revision(*row) for row in connection.execute(query("ledger/list_revisions"), {"code": code})]
+def list_revisions(connection: Connection, code: str, *, limit: int, below: int | None = None) -> list[Revision]:
+    """Returns at most `limit` revisions of a profile, newest first; with `below`, those before that revision."""
+    parameters = {"code": code, "below": below, "limit": limit}
+    return [Revision(*row) for row in connection.execute(query("ledger/list_revisions"), parameters)]
+
+
+def get_revision(connection: Connection, code: str, revision: int | None = None) -> Revision | None:
+    """Returns a revision of a profile, by default the newest; None if there is none."""
+    row = connection.execute(query("ledger/get_revision"), {"code": code, "revision": revision}).first()
+    return Revision(*row) if row else None
 
 
 def save_revision(
     connection: Connection, code: str, profile: Mapping[str, Any], *, based_on: int, change: str, by: str
 ) -> Revision:
     """Adds a revision to a profile, and returns it; `based_on` is the revision that was edited, 0 for a new profile.
+
+    Codes that differ in case only are the same code.
 
     Raises:
         EditConflictError: the profile has a newer revision, or a new profile's code exists.
@@ -55,13 +64,14 @@ def save_revision(
     row = connection.execute(query("ledger/insert_revision"), values).first()
     if row:
         return Revision(*row)
-    if not based_on:
-        raise EditConflictError(f"There is a profile {code} already. Choose another code, or edit that profile.")
-    newest = list_revisions(connection, code)[0]
-    raise EditConflictError(
-        f"{newest.changed_by} has saved {code} since you opened it. Nothing of yours was saved. Look at the newer "
-        "revision, and make your change there."
-    )
+    newest = get_revision(connection, code)
+    if newest and based_on:
+        raise EditConflictError(
+            f"{newest.changed_by} has saved {code} since you opened it. Nothing of yours was saved. Look at the newer "
+            "revision, and make your change there."
+        )
+    existing = connection.execute(query("ledger/get_managed_code"), {"code": code}).scalar() or code
+    raise EditConflictError(f"There is a profile {existing} already. Choose another code, or edit that profile.")
 
 
 def pin_revision(connection: Connection, job: ProfileJob, code: str, run_id: str, revision: int) -> Revision:

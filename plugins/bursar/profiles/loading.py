@@ -1,7 +1,7 @@
 """Reads the settings and the profiles; an invalid profile does not affect the valid ones."""
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,8 +46,9 @@ def load_profiles(
     `students.yaml` for STUDENTS. So a copy of a profile, with the code unchanged, is rejected, and the original goes on
     running, on each machine and whichever file is newer.
 
-    `managed` are the profiles that are managed in the pages, from the ledger. A code exists once: a file with the code
-    of one of them is rejected, since the other was there first. The pages reject the code of a file.
+    `managed` are the profiles that are managed in the pages, from the ledger. A code exists once: the pages reject the
+    code of a file, and a file that gets the name of such a profile replaces it. So the tasks of a profile in a file need
+    no ledger to know that it is theirs. Unless the replaced profile is inactive, it is reported.
 
     With a `code`, only the file of that profile is read, so the number of profiles does not matter; shared folders of
     different profiles are not detected then.
@@ -61,14 +62,17 @@ def load_profiles(
         return [], [Problem(str(folder), 1, "", f"the folder of profiles can't be read: {error.strerror}")]
     problems: list[Problem] = []
     good: list[tuple[Source, Profile]] = []
-    codes = {str(source.data.get("code")).casefold() for source in managed if source.data}
+    names = {path.name for path in paths}
     files = [read_yaml(path) for path in paths if code is None or path.name == _file_name(code)]
     for source in (*files, *managed):
+        if source.revision is not None and (name := _file_name(str((source.data or {}).get("code")))) in names:
+            problems += _report_replaced(source, name)
+            continue
         if source.data is not None and source.data.get("time_zone") is None:
             source.data["time_zone"] = settings.time_zone
         profile, wrong = _validate(Profile, source)
         if profile and source.revision is None:
-            wrong += _check_file(source, profile, codes)
+            wrong += _check_file(source, profile)
         if profile and not wrong:
             wrong += _check_pattern(source, profile, pattern_error)
         problems += wrong
@@ -85,12 +89,17 @@ def _file_name(code: str) -> str:
     return f"{code.lower()}.yaml"
 
 
-def _check_file(source: Source, profile: Profile, managed_codes: Collection[str]) -> list[Problem]:
+def _report_replaced(source: Source, file: str) -> list[Problem]:
+    sections = [(source.data or {}).get(key) for key in ("export", "import")]
+    if not any(isinstance(section, dict) and section.get("active") in {"yes", "true"} for section in sections):
+        return []
+    message = f"the file {file} has the code of this profile, and replaces it: deactivate this profile in the pages, or "
+    message += "remove the file"
+    return [Problem(source.file, 1, "code", message)]
+
+
+def _check_file(source: Source, profile: Profile) -> list[Problem]:
     path, name = Path(source.file), _file_name(profile.code)
-    if profile.code.casefold() in managed_codes:
-        message = f"{profile.code} is the code of a profile that is managed in the pages, which is not affected: "
-        message += "give this profile a code of its own, and its file the name of that code"
-        return [Problem(source.file, source.line(("code",)), "code", message)]
     if path.name == name:
         return []
     message = f"the file of the profile {profile.code} is {name}: give this file that name, or the profile another code"

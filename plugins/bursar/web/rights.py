@@ -18,9 +18,14 @@ from urllib.parse import urlsplit
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails
+from airflow.api_fastapi.auth.managers.models.resource_details import (
+    ConnectionDetails,
+    DagAccessEntity,
+    DagDetails,
+)
 from airflow.api_fastapi.core_api.security import get_user
 from airflow.configuration import conf
+from airflow.models.connection import Connection
 from airflow.models.dag import DagModel
 from fastapi import Depends, HTTPException, Request
 
@@ -60,6 +65,15 @@ class Person:
     def may_edit(self) -> bool:
         """Returns whether the person may edit profiles, and set off money by hand."""
         return get_auth_manager().is_authorized_connection(method="PUT", user=self.user)
+
+    def may_see_connection(self, connection_id: str) -> bool:
+        """Returns whether the person may see a connection of Airflow, by its id, and so may use it in a profile."""
+        # Only an Airflow with teams needs the look-up, which opens its database.
+        teams = conf.getboolean("core", "multi_team", fallback=False)
+        details = ConnectionDetails(
+            conn_id=connection_id, team_name=Connection.get_team_name(connection_id) if teams else None
+        )
+        return get_auth_manager().is_authorized_connection(method="GET", details=details, user=self.user)
 
     def _may_read(self, dag: str) -> bool:
         return get_auth_manager().is_authorized_dag(method="GET", details=_details(dag), user=self.user)
