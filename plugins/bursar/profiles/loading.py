@@ -93,7 +93,9 @@ def _report_replaced(source: Source, file: str) -> list[Problem]:
     sections = [(source.data or {}).get(key) for key in ("export", "import")]
     if not any(isinstance(section, dict) and section.get("active") in {"yes", "true"} for section in sections):
         return []
-    message = f"the file {file} has the code of this profile, and replaces it: deactivate this profile in the pages, or "
+    message = (
+        f"the file {file} has the code of this profile, and replaces it: deactivate this profile in the pages, or "
+    )
     message += "remove the file"
     return [Problem(source.file, 1, "code", message)]
 

@@ -75,15 +75,21 @@ def show_profiles(request: Request, person: CurrentPerson) -> Response:
     profiles, problems = visible_profiles(person)
     with read_ledger() as connection:
         states = [_get_state(connection, profile) for profile in profiles]
+    may_edit = person.may_edit()
     return render(
-        request, "profiles", section="show_profiles", profiles=states, problems=problems if person.may_edit() else ()
+        request,
+        "profiles",
+        section="show_profiles",
+        profiles=states,
+        problems=problems if may_edit else (),
+        may_edit=may_edit,
     )
 
 
 @router.get("/profiles/{code}", name="show_profile")
 def show_profile(request: Request, person: CurrentPerson, code: str) -> Response:
     """Shows the settings of a profile and its newest runs."""
-    return _show_profile(request, get_visible_profile(person, code))
+    return _show_profile(request, person, get_visible_profile(person, code))
 
 
 @router.get("/dags/{dag_id}", name="show_dag")
@@ -92,10 +98,10 @@ def show_dag(request: Request, person: CurrentPerson, dag_id: str) -> Response:
     owner = parse_dag_id(dag_id)
     if owner is None or owner.profile is None:
         return render(request, "foreign", title="Bursar profile", text=FOREIGN_DAG)
-    return _show_profile(request, get_visible_profile(person, owner.profile))
+    return _show_profile(request, person, get_visible_profile(person, owner.profile))
 
 
-def _show_profile(request: Request, profile: Profile) -> Response:
+def _show_profile(request: Request, person: Person, profile: Profile) -> Response:
     with read_ledger() as connection:
         state = _get_state(connection, profile)
         runs, _ = list_runs(connection, Filter([profile.code]))
@@ -107,6 +113,7 @@ def _show_profile(request: Request, profile: Profile) -> Response:
         section="show_profiles",
         time_zone=profile.time_zone,
         one=state,
+        may_edit=person.may_edit(),
         sections=sections,
         runs=runs,
         older=None,

@@ -28,3 +28,35 @@ document.addEventListener("click", (event) => {
   if ("login" in link.dataset) leave("auth/login?next=" + encodeURIComponent(parent.location.href));
   else leave(link.dataset.airflow);
 });
+
+// Asks Airflow, with the person's own rights, to read the profiles again, and waits until their DAGs are there.
+async function awaitDags(element) {
+  const api = new URL(element.dataset.api, location);
+  const get = async (path) => {
+    const answer = await fetch(new URL(path, api));
+    return answer.ok ? answer.json() : {};
+  };
+  const dags = element.dataset.dags.split(" ").filter(Boolean);
+  const lastParsed = async (dag) => (await get("dags/" + dag)).last_parsed_time;
+  const before = new Map();
+  for (const dag of dags) before.set(dag, await lastParsed(dag));
+  if (element.dataset.anyDag) {
+    const token = (await get("dags/" + element.dataset.anyDag)).file_token;
+    // Answers 409 if the same request waits already, and 403 without the right: then Airflow reads it in its own time.
+    if (token) await fetch(new URL("parseDagFile/" + token, api), { method: "PUT" });
+  }
+  if (!dags.length) return;
+  for (let second = 0; second < 60; second++) {
+    const parsed = await Promise.all(dags.map(lastParsed));
+    if (parsed.every((moment, place) => moment && moment !== before.get(dags[place]))) {
+      element.textContent = element.dataset.ready;
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+  element.textContent = element.dataset.late;
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  for (const element of document.querySelectorAll("[data-dags]")) awaitDags(element);
+});

@@ -1,0 +1,108 @@
+"""Trials of a draft before it is saved: the server's folders, and the fines of a first export. Nothing is changed."""
+
+from collections.abc import Callable
+from threading import BoundedSemaphore, Thread
+from typing import Literal
+
+import pendulum
+from sqlalchemy import Engine, text
+
+from bursar.airflow.connections import open_folder
+from bursar.errors import MissingFolderError, TransientError
+from bursar.exports.selection import evaluate_fines
+from bursar.ledger.totals import SelectionSummary
+from bursar.money import pluralize
+from bursar.profiles import Profile
+from bursar.profiles.settings import ServerLimits
+from bursar.remote_files.base import RemoteFolder
+
+TRIAL_SECONDS = 30
+"""A trial of a connection ends after this time."""
+STEP_SECONDS = 10
+"""A server that is silent for this time does not answer."""
+PREVIEW_TIMEOUT = "60s"
+"""PostgreSQL ends a statement of a preview after this time."""
+_trials = BoundedSemaphore(4)
+"""A trial that has been given up keeps its thread until the server answers; these are all."""
+
+Section = Literal["export", "import"]
+
+
+def try_connection(connection_id: str, paths: dict[Section, str], *, may_create: bool) -> list[str]:
+    """Opens the folders on the server of a connection, by their sections, and counts their files; returns sentences.
+
+    Without a path, the folder after login is opened. `may_create`: the first export creates a missing output folder.
+
+    Raises:
+        BursarError: the server can't be reached, gives no answer in time, or rejects the login or a folder.
+    """
+    limits = ServerLimits(timeout_seconds=STEP_SECONDS)
+
+    def look() -> list[str]:
+        return [
+            _describe(connection_id, section, path, limits, may_create=may_create)
+            for section, path in (paths or {"": ""}).items()
+        ]
+
+    return _within(TRIAL_SECONDS, look)
+
+
+def preview_export(engine: Engine, profile: Profile) -> SelectionSummary:
+    """Returns the fines that an export would take now, and those that it would skip by reason; changes nothing.
+
+    Raises:
+        BursarError: it takes too long, or the ledger can't be reached.
+    """
+    with engine.connect() as connection:
+        connection.execute(text(f"SET LOCAL statement_timeout = '{PREVIEW_TIMEOUT}'"))
+        return evaluate_fines(connection, profile, pendulum.now("UTC"))
+
+
+def _describe(connection_id: str, section: str, path: str, limits: ServerLimits, *, may_create: bool) -> str:
+    act = {"export": "Export to", "import": "Import from"}.get(section, "Folder after login,")
+    try:
+        with open_folder(connection_id, path, may_create=False, limits=limits) as folder:
+            return f"{act} {folder.address}: the folder is there, with {_count_files(folder)}."
+    except MissingFolderError:
+        if section != "export" or not may_create:
+            raise
+        return (
+            f"{act} {path}: the server is reached, but the folder does not exist, or the account may not enter it. If "
+            "it does not exist, the first export creates it."
+        )
+
+
+def _count_files(folder: RemoteFolder) -> str:
+    return pluralize(sum(entry.is_regular for entry in folder.files()), "file")
+
+
+def _within(seconds: float, function: Callable[[], list[str]]) -> list[str]:
+    """Returns the result of a function.
+
+    Raises:
+        BursarError: it raised an error, gave no result within the time, or too many trials are under way.
+    """
+    results: list[list[str]] = []
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            results.append(function())
+        except Exception as error:  # noqa: BLE001  raised again below
+            errors.append(error)
+        finally:
+            _trials.release()
+
+    if not _trials.acquire(blocking=False):
+        raise TransientError("Other connections are being tried. Try again in a minute.")
+    thread = Thread(target=run, name="bursar-trial", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if results:
+        return results[0]
+    if errors:
+        raise errors[0]
+    raise TransientError(
+        f"The server has not answered within {pluralize(int(seconds), 'second')}. Check host and port of the "
+        "connection in Airflow, or ask the server's administrator."
+    )
