@@ -11,7 +11,7 @@ from bursar.db.queries import query
 from bursar.exports.approval import ApprovalAnswer
 from bursar.exports.skip_reason import SkipReason
 from bursar.ledger.batches import BatchState
-from bursar.ledger.deliveries import DeliveryKind, DeliveryState
+from bursar.ledger.deliveries import DeliveryKind, DeliveryState, UnclearReason
 from bursar.ledger.entry_type import EntryType, FineStatus
 from bursar.ledger.import_files import APPLIED_OUTCOMES, FileState, PaymentOutcome
 from bursar.ledger.jobs import Job, UserJob
@@ -49,6 +49,7 @@ def values_of_column(ledger: Engine, table: str, column: str) -> set[str]:
         ("run_reports", "outcome", RunOutcome),
         ("approvals", "answer", ApprovalAnswer),
         ("deliveries", "state", DeliveryState),
+        ("deliveries", "unclear_reason", UnclearReason),
         ("import_files", "state", FileState),
     ],
 )

@@ -121,6 +121,7 @@ def recover_unfinished_batches(run: ExportRun) -> list[RecoveredBatch]:
         is_running=run.is_running,
         open_folder=run.open_folder,
         work_dir=run.work_dir,
+        settings=run.profile.export.upload,
     )
     return [{"batch_id": batch.id, "state": batch.state, "fines": batch.fines} for batch in recovered]
 
@@ -184,10 +185,11 @@ def upload_file(run: ExportRun, built: BuiltFile) -> UploadedFile:
             requested_by=run.requested_by,
             open_folder=run.open_folder,
             work_dir=run.work_dir,
+            settings=run.profile.export.upload,
         )
     else:
         approval.require_approved(run.engine, batch_id, run.profile.export.approval)
-        batch = upload.upload_file(run.engine, batch_id, run.open_folder, run.work_dir)
+        batch = upload.upload_file(run.engine, batch_id, run.open_folder, run.work_dir, run.profile.export.upload)
     return {"batch_id": batch.id, "file_name": batch.file_name, "remote_folder": batch.remote_folder}
 
 

@@ -26,7 +26,7 @@ from bursar.db.queries import query
 from bursar.exports import recover, upload
 from bursar.exports.build import build_file
 from bursar.exports.skip_reason import SkipReason
-from bursar.exports.upload_protocol import unclear_delivery
+from bursar.exports.unclear import describe_unclear_batch
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.money import format_totals, pluralize
 
@@ -211,4 +211,5 @@ def _get_fields(row: RowMapping) -> dict[str, Any]:
 
 def _print_question(batch: Batch) -> None:
     if batch.state is BatchState.UNCLEAR:
-        console.print(f"\n[bold]{sanitize(str(unclear_delivery(batch)))}[/]")
+        with get_engine().connect() as connection:
+            console.print(f"\n[bold]{sanitize(describe_unclear_batch(connection, batch))}[/]")

@@ -11,12 +11,13 @@ from bursar.errors import BatchError, UnclearDeliveryError
 from bursar.exports import approval
 from bursar.exports.approval import ApprovalAnswer
 from bursar.exports.close import close_fines
+from bursar.exports.unclear import describe_unclear_batch
 from bursar.exports.upload import OpenFolder, upload_file
 from bursar.exports.upload_lock import upload_lock
-from bursar.exports.upload_protocol import unclear_delivery
 from bursar.ledger.batches import Batch, BatchState, advance, get_batch, get_unfinished_batches
 from bursar.money import pluralize
 from bursar.profiles.monitoring import Approval
+from bursar.profiles.upload import DEFAULT_UPLOAD, UploadSettings
 from bursar.work_dir import sweep
 
 log = logging.getLogger(__name__)
@@ -95,6 +96,7 @@ def recover_unfinished_batches(
     is_running: Callable[[str], bool],
     open_folder: OpenFolder,
     work_dir: Path,
+    settings: UploadSettings = DEFAULT_UPLOAD,
 ) -> list[Batch]:
     """Completes the unfinished batches of earlier runs of a profile, and returns the completed ones.
 
@@ -112,14 +114,15 @@ def recover_unfinished_batches(
         if is_running(batch.run_id):
             log.info("Batch %s belongs to %s, which is still running; it is not changed.", batch.id, batch.run_id)
         elif batch.state is BatchState.UNCLEAR:
-            log.warning("%s", unclear_delivery(batch))
+            with engine.connect() as connection:
+                log.warning("%s", describe_unclear_batch(connection, batch))
         elif batch.state.may_be_delivered:
             log.warning(
                 "Batch %s of %s was left in the state %s; it is completed now.", batch.id, batch.run_id, batch.state
             )
             approval.require_approved(engine, batch.id, Approval())  # the limits were compared before its upload began
             try:
-                upload_file(engine, batch.id, open_folder, work_dir)
+                upload_file(engine, batch.id, open_folder, work_dir, settings)
             except UnclearDeliveryError as error:
                 log.warning("%s", error)  # a person has to decide; the other batches are completed
                 continue

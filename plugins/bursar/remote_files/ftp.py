@@ -1,5 +1,6 @@
 """A folder on an FTP server, with or without TLS."""
 
+import posixpath
 import socket
 import ssl
 from collections.abc import Callable, Generator, Iterator
@@ -55,28 +56,37 @@ class FtpFolder(RemoteFolder):
     def _create(self, folder: str) -> None:
         self._client.mkd(folder)
 
-    def _size(self, name: str) -> int | None:
+    def _is_denied(self, error: Exception) -> bool:
+        return isinstance(error, error_perm) and _says_denied(str(error))
+
+    def _size(self, path: str) -> int | None:
         """FTP has one answer, 550, for a missing file and for one without access: the listing has to agree."""
         self._client.voidcmd("TYPE I")
         try:
-            size = self._client.size(name)
+            size = self._client.size(path)
         except error_perm as error:
-            if self._may_exist(name, str(error)):
+            if not str(error).startswith("550") or _says_denied(str(error)) or self._exists(path):
                 raise
             return None
         if size is None:
             raise ValueError("no size in the answer to SIZE")
         return size
 
-    def _sha256(self, name: str) -> str | None:
+    def _exists(self, path: str) -> bool:
+        """Asks for the names in the folder, because some servers do not know the command SIZE."""
+        folder, _, name = path.rpartition("/")
+        listed = self._client.nlst(folder) if folder else self._client.nlst()
+        return name in {posixpath.basename(found) for found in listed}
+
+    def _sha256(self, path: str) -> str | None:
         """Asks for it by the command XSHA256; None if the server does not list it among its features."""
         if not self._has_feature("XSHA256"):
             return None
-        return self._client.sendcmd(f"XSHA256 {name}").split()[-1].lower()
+        return self._client.sendcmd(f"XSHA256 {path}").split()[-1].lower()
 
-    def _write(self, name: str, source: BinaryIO, sent: Callable[[bytes], None]) -> None:
+    def _write(self, path: str, source: BinaryIO, sent: Callable[[bytes], None], *, new: bool) -> None:  # noqa: ARG002
         self._client.voidcmd("TYPE I")
-        connection = self._client.transfercmd(f"STOR {name}")
+        connection = self._client.transfercmd(f"STOR {path}")
         try:
             while block := source.read(BLOCK_SIZE):
                 connection.sendall(block)
@@ -102,8 +112,8 @@ class FtpFolder(RemoteFolder):
                 return None
         return next(iter([entry for entry in self._list(folder) if entry.name == name]), None)
 
-    def _delete(self, name: str) -> None:
-        self._client.delete(name)
+    def _delete(self, path: str) -> None:
+        self._client.delete(path)
 
     def _read(self, path: str) -> Generator[bytes]:
         self._client.voidcmd("TYPE I")
@@ -143,9 +153,9 @@ class FtpFolder(RemoteFolder):
             self._features = {words[0] for line in lines if (words := line.split())}
         return command in self._features
 
-    def _may_exist(self, name: str, answer: str) -> bool:
-        is_denied = any(word in answer.lower() for word in _ACCESS_DENIED)
-        return not answer.startswith("550") or is_denied or name in self._client.nlst()
+
+def _says_denied(answer: str) -> bool:
+    return any(word in answer.lower() for word in _ACCESS_DENIED)
 
 
 def _facts(answer: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine
 
 from bursar.db.queries import query
 from bursar.exports.approval import get_request
-from bursar.exports.upload_protocol import unclear_delivery
+from bursar.exports.unclear import describe_unclear_batch
 from bursar.ledger.batches import Batch, BatchState, get_unfinished_batches
 from bursar.ledger.import_files import APPLIED_OUTCOMES
 from bursar.ledger.jobs import Job, UserJob
@@ -46,7 +46,7 @@ def build_export_report(
         timings, errors = _get_tasks(connection, report)
         messages = [*describe_failures(failed, errors), *map(describe_recovered_batch, recovered)]
         messages += [
-            str(unclear_delivery(found))
+            describe_unclear_batch(connection, found)
             for found in get_unfinished_batches(connection, profile)
             if found.state is BatchState.UNCLEAR and found.run_id != run_id
         ]
