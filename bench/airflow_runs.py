@@ -74,7 +74,7 @@ def _airflow(bench: Bench) -> Iterator[AirflowClient]:
     """Starts an Airflow that has these two DAGs and no others, and yields its REST API."""
     folder = bench.folder / "airflow-runs"
     dags, include = folder / "dags", folder / "include"
-    shutil.copytree(ROOT / "include", include, ignore=shutil.ignore_patterns("profiles"))
+    shutil.copytree(ROOT / "include", include, ignore=shutil.ignore_patterns("profiles", "profiles.examples"))
     (include / "profiles").mkdir()
     (include / "bursar.yaml").write_text(json.dumps(SETTINGS_FIELDS))  # JSON is YAML
     (include / "profiles" / "bench.yaml").write_text(json.dumps(PROFILE_FIELDS, indent=1))

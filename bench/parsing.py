@@ -54,7 +54,9 @@ def main() -> None:
     print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for profiles in map(int, sys.argv[1:] or ["1000"]):
         with TemporaryDirectory() as folder:
-            include = copytree(ROOT / "include", Path(folder) / "include", ignore=lambda *_: {"profiles"})
+            include = copytree(
+                ROOT / "include", Path(folder) / "include", ignore=lambda *_: {"profiles", "profiles.examples"}
+            )
             _write_profiles(include / "profiles", profiles)
             imports, seconds, dags, tasks, memory = _run_program(PROFILES, {"BURSAR_INCLUDE": str(include)})
             (Path(folder) / "by_hand.py").write_text(_render_by_hand(int(dags), round(tasks / dags)))
@@ -70,7 +72,7 @@ def main() -> None:
 
 def _write_profiles(folder: Path, count: int) -> None:
     folder.mkdir()
-    text = (ROOT / "include" / "profiles" / "students_banner.yaml").read_text(encoding="utf-8")
+    text = (ROOT / "include" / "profiles.examples" / "students.yaml").read_text(encoding="utf-8")
     for number in range(count):
         own = text.replace("code: STUDENTS", f"code: P{number}").replace("_path: ", f"_path: p{number}/")
         (folder / f"p{number}.yaml").write_text(own, encoding="utf-8")

@@ -1,25 +1,37 @@
-"""The profiles of the demo: those of the project, but with a done file for each payment file."""
+"""The profiles of the demo: the examples, but with a done file for each payment file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from shutil import copytree
+from shutil import copy, copytree
 from tempfile import TemporaryDirectory
 
 from bursar.errors import BursarError
-from bursar.profiles import INCLUDE, Profile, load_profiles, load_settings
+from bursar.profiles import Profile, load_profiles, load_settings
 
+INCLUDE = Path(__file__).resolve().parents[1] / "include"
 DONE_FILE_SUFFIX = ".done"
+
+
+def write_include(folder: Path) -> Path:
+    """Writes the settings, the schemas and the example profiles to a folder for BURSAR_INCLUDE, and returns it.
+
+    The profiles of the library itself, in include/profiles, are not written. Files of other names in the folder stay.
+    """
+    copytree(INCLUDE / "profiles.examples", folder / "profiles", dirs_exist_ok=True)
+    for file in (INCLUDE / "bursar.yaml", *INCLUDE.glob("*.schema.json")):
+        copy(file, folder)
+    return folder
 
 
 @contextmanager
 def include_with_done_files() -> Iterator[Path]:
-    """Yields a temporary copy of the folder `include` in which every import expects a done file.
+    """Yields a temporary folder `include` with the example profiles, in which every import expects a done file.
 
     Without a done file an import waits, a minute by default, until a payment file has stopped changing.
     """
     with TemporaryDirectory(prefix="bursar-demo-") as folder:
-        include = copytree(INCLUDE, Path(folder) / "include")
+        include = write_include(Path(folder) / "include")
         for file in (include / "profiles").glob("*.yaml"):
             profile = file.read_text(encoding="utf-8")
             if "\n  done_file_suffix:" not in profile:

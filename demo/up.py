@@ -1,5 +1,6 @@
 """`make up`: runs an invented library, with Airflow's user interface, until Ctrl-C."""
 
+import os
 import shlex
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 from bursar.errors import BursarError
 from demo.library import Library, embedded_library
 from demo.processes import private_file
+from demo.profiles import write_include
 
 STATE = Path(__file__).resolve().parents[1] / ".local" / "up"
 FINES = 2_000
@@ -19,8 +21,12 @@ say = partial(print, flush=True)
 
 def main(state: Path = STATE) -> int:
     """Runs the library in its folder and prints its addresses; returns the exit status."""
+    include = os.environ["BURSAR_INCLUDE"] = str(write_include(state / "include"))
     try:
-        with embedded_library(state, fines=FINES, say=say) as library, _shell_variables(state / "env", library.env):
+        with (
+            embedded_library(state, fines=FINES, say=say) as library,
+            _shell_variables(state / "env", {**library.env, "BURSAR_INCLUDE": include}),
+        ):
             say(_where(library, state))
             while True:
                 library.airflow.check()
@@ -35,7 +41,7 @@ def main(state: Path = STATE) -> int:
 
 @contextmanager
 def _shell_variables(file: Path, env: Mapping[str, str]) -> Iterator[None]:
-    """Writes the connections of the running library to the file that `bin/bursar` reads."""
+    """Writes the connections and the folder of profiles of the running library to the file that `bin/bursar` reads."""
     private_file(file, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in env.items()))
     try:
         yield
@@ -49,6 +55,7 @@ def _where(library: Library, state: Path) -> str:
 Airflow         {airflow.address}  (user {airflow.user}, password {airflow.password})
 Bursars' files  {state / "bursars"}
 Mails           {state / "mails"}, as HTML for a browser
+Profiles        {state / "include" / "profiles"}; the examples there are written again at each start
 Command line    bin/bursar, in another terminal
 
 Ctrl-C stops everything.

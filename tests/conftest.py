@@ -1,4 +1,4 @@
-"""Real parts for the tests: a PostgreSQL of their own, and an empty migrated ledger for each test that asks."""
+"""The shared fixtures: a real PostgreSQL server, and an empty migrated ledger for each test that requests it."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from bursar.db import partitions
 from bursar.db.engine import grant, ledger_engine, migrate
 from bursar.db.partitions import PARTITIONS
 from demo.postgres import DAGS_ROLE, LEDGER_OWNER, Postgres, embedded_postgres
-from tests.support.fixtures import Library, empty
+from tests.support.fixtures import Library, clear_ledger
 
 pytest_plugins = ["tests.support.servers", "tests.support.payment_inbox"]
 
@@ -23,7 +23,7 @@ SYSTEM = PROJECT / "tests" / "system"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Gives Airflow an empty home before it is imported, whatever the environment says; removed when the tests end."""
+    """Gives Airflow a new empty home before it is imported, and removes it after the tests."""
     home = TemporaryDirectory(prefix="airflow-home-")
     config.add_cleanup(home.cleanup)
     for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class FileByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Gives the workers the tests file by file; those of the one Airflow stay together."""
+    """Distributes the tests to the workers by file; tests of the shared Airflow run on one worker."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
@@ -41,12 +41,12 @@ class FileByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no typ
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileByFile:
-    """Returns the scheduler that distributes the tests, where `make test` asks for workers."""
+    """Returns the scheduler that distributes the tests if pytest runs with several workers."""
     return FileByFile(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the tests of the one Airflow first, which take longest."""
+    """Orders the tests so that those of the shared Airflow, which take longest, run first."""
     items.sort(key=lambda item: SYSTEM not in item.path.parents)
 
 
@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def partition_count(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """Runs a test twice: the few fines of a test are closed and paid in one transaction, and in partitions.
 
-    All other tests have one transaction, like nearly every library. Returns the number of partitions.
+    All other tests use one transaction, like nearly every library. Returns the number of partitions.
     """
     count: int = request.param
     if count > 1:
@@ -66,7 +66,8 @@ def partition_count(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
 def postgres() -> Iterator[Postgres]:
     """Runs a PostgreSQL server in a temporary folder.
 
-    Not below pytest's own folder: run as root, the server is another user, to whom the next pytest closes that folder.
+    Pytest's own folder would not do: if pytest runs as root, the server runs as another user, and the next pytest
+    makes the folder inaccessible to that user.
     """
     with TemporaryDirectory(prefix="bursar-tests-") as folder, embedded_postgres(Path(folder)) as server:
         with server.connect() as connection:
@@ -80,7 +81,7 @@ def postgres() -> Iterator[Postgres]:
 def empty_ledger(postgres: Postgres) -> str:
     """Creates a migrated database with the rights of the DAGs' role `bursar`, and returns its name."""
     postgres.create_ledger("ledger")
-    with postgres.connect() as connection:  # `empty` deletes journal entries
+    with postgres.connect() as connection:  # `clear_ledger` deletes journal entries
         connection.execute(f"GRANT SET ON PARAMETER session_replication_role TO {LEDGER_OWNER}")
     engine = ledger_engine(postgres.url("ledger", user=LEDGER_OWNER))
     migrate(engine)
@@ -101,9 +102,9 @@ def owned_ledger(postgres: Postgres, empty_ledger: str) -> Iterator[Engine]:
 def ledger(postgres: Postgres, empty_ledger: str, owned_ledger: Engine) -> Iterator[Engine]:
     """Returns an empty migrated ledger in the role of the DAGs, so that a missing right fails in the tests.
 
-    It is emptied for each test, which takes a tenth of the time of a new one.
+    All tests share one ledger, which is cleared before each test: a new one would take ten times as long.
     """
-    empty(owned_ledger)
+    clear_ledger(owned_ledger)
     engine = ledger_engine(postgres.url(empty_ledger, user=DAGS_ROLE))
     yield engine
     engine.dispose()

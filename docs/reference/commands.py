@@ -11,6 +11,9 @@ HEADER = """\
 
 `bin/bursar` finds the ledger by Airflow's connection `bursar_ledger`. Every command takes `-h` and `--help`.
 
+The ledger records the person who acts: `bin/bursar --by anna desk pay 42`, or the variable `BURSAR_USER`, or else the
+login of the operating system, of the person behind `sudo` if there is one.
+
 With `--format json`, a command prints one JSON value. Amounts are text with the decimals of their currency, as
 `"1234.50"`; moments are ISO 8601 in UTC, as `"2026-03-01T02:00:00Z"`.
 

@@ -11,6 +11,7 @@ from bursar.commands.fines import fines
 from bursar.commands.imports import imports
 from bursar.commands.jobs import jobs
 from bursar.commands.ledger import ledger
+from bursar.commands.overpayments import overpayments
 from bursar.commands.profiles import profiles
 from bursar.commands.runs import runs
 from bursar.commands.sources import sources
@@ -34,11 +35,17 @@ class ErrorHandlingGroup(click.Group):
 
 @click.group(cls=ErrorHandlingGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="Bursar")
-def bursar() -> None:
+@click.option(
+    "--by",
+    metavar="NAME",
+    envvar="BURSAR_USER",
+    help="The name under which the ledger records your acts; your login, if not given.  [env var: BURSAR_USER]",
+)
+def bursar(by: str | None) -> None:  # bursar.commands.context.get_person reads it
     """Library fines to a campus bursar, and payments back."""
 
 
-for command in (runs, batches, imports, fines, desk, jobs, users, profiles, airflow, ledger, sources):
+for command in (runs, batches, imports, overpayments, fines, desk, jobs, users, profiles, airflow, ledger, sources):
     bursar.add_command(command)
 
 if __name__ == "__main__":

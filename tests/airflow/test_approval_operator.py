@@ -72,7 +72,7 @@ def mailbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield tmp_path / "mail"
 
 
-def test_a_batch_within_the_limits_needs_no_approval(library: Library, requests: list[dict[str, Any]]) -> None:
+def test_the_task_requests_no_approval_within_the_limits(library: Library, requests: list[dict[str, Any]]) -> None:
     run_task(library, 2)
     assert requests == []
 
@@ -85,14 +85,14 @@ def test_a_batch_beyond_the_limits_waits_with_a_preview(library: Library, reques
     assert "| USD | 25.00 USD | 0.00 USD | 25.00 USD |" in request["body"]
 
 
-def test_a_delivered_batch_needs_no_approval(library: Library, requests: list[dict[str, Any]]) -> None:
+def test_the_task_requests_no_approval_for_a_delivered_batch(library: Library, requests: list[dict[str, Any]]) -> None:
     batch = run_task(library, 2)
     record_delivery(library.ledger, batch)
     run_task(library, 1, batch)
     assert requests == []
 
 
-def test_an_approved_batch_needs_no_other_approval(library: Library, requests: list[dict[str, Any]]) -> None:
+def test_the_task_requests_no_second_approval(library: Library, requests: list[dict[str, Any]]) -> None:
     batch = run_task(library, 2)
     approval.request_approval(library.ledger, batch, make_profile(approval={"max_fines": 1}).export.approval)
     record_answer(library.ledger, batch, ApprovalAnswer.APPROVED, by="admin")

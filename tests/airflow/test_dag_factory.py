@@ -1,7 +1,6 @@
 """The DAGs of a folder of profiles, as Airflow loads them."""
 
 from pathlib import Path
-from shutil import copytree
 from typing import Any
 
 import pendulum
@@ -18,9 +17,10 @@ from bursar.airflow.payment_file_sensor import PaymentFileSensor
 from bursar.errors import InputFileError, RemoteFolderError, TransientError
 from bursar.profiles import loading
 from bursar.profiles.yaml_reader import Source, read_yaml
+from demo.profiles import write_include
 
 PROJECT = Path(__file__).parents[2]
-SHIPPED = {
+EXAMPLES = {
     "bursar_export__CREDITS",
     "bursar_export__MEDICAL",
     "bursar_export__STAFF",
@@ -36,8 +36,8 @@ MAINTENANCE = {"bursar_purge_users", "bursar_waive_fines"}
 
 @pytest.fixture
 def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of include/ that a test may change."""
-    copy = copytree(PROJECT / "include", tmp_path / "include")
+    """The example profiles, which a test may change."""
+    copy = write_include(tmp_path / "include")
     for module in (dag_factory, monitoring_dag):
         monkeypatch.setattr(module, "INCLUDE", copy)
     return copy
@@ -50,17 +50,17 @@ def dag_bag() -> DagBag:
 def test_each_active_section_has_a_dag_and_an_inactive_one_has_none(include: Path) -> None:
     bag = dag_bag()
     assert bag.import_errors == {}
-    assert set(bag.dag_ids) == SHIPPED | MAINTENANCE
+    assert set(bag.dag_ids) == EXAMPLES | MAINTENANCE
 
 
 def test_without_alerts_there_is_no_monitoring_dag(include: Path) -> None:
-    path = include / "profiles" / "students_banner.yaml"
+    path = include / "profiles" / "students.yaml"
     path.write_text(path.read_text(encoding="utf-8").partition("alerts:")[0], encoding="utf-8")
-    assert set(dag_bag().dag_ids) == (SHIPPED | MAINTENANCE) - {"bursar_monitoring"}
+    assert set(dag_bag().dag_ids) == (EXAMPLES | MAINTENANCE) - {"bursar_monitoring"}
 
 
 def test_only_an_export_with_limits_has_a_task_that_waits_for_an_approval(include: Path) -> None:
-    path = include / "profiles" / "students_banner.yaml"
+    path = include / "profiles" / "students.yaml"
     assert not any(dag.has_task("wait_for_approval") for dag in dag_bag().dags.values())
     path.write_text(
         path.read_text(encoding="utf-8").replace("    max_amount:", "    max_amount: 50000"), encoding="utf-8"
@@ -79,9 +79,9 @@ def test_a_profile_that_is_invalid_for_a_while_is_still_monitored(
     include: Path, ledger: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(monitoring_dag, "ledger_url", lambda: ledger.url.render_as_string(hide_password=False))
-    path = include / "profiles" / "students_banner.yaml"
+    path = include / "profiles" / "students.yaml"
     right = path.read_text(encoding="utf-8")
-    staff = (include / "profiles" / "staff_peoplesoft.yaml").read_text(encoding="utf-8")
+    staff = (include / "profiles" / "staff.yaml").read_text(encoding="utf-8")
     other = include / "profiles" / "other.yaml"
     alerts = "notifications:\n  failed: [a@library.example]\nalerts:\n  max_days_without_export: 9\n"
     other.write_text(staff.replace("code: STAFF", "code: OTHER") + alerts, encoding="utf-8")
@@ -101,16 +101,16 @@ def test_a_profile_that_is_invalid_for_a_while_is_still_monitored(
 
 
 def test_an_invalid_profile_affects_no_other_and_airflow_shows_its_problems(include: Path) -> None:
-    path = include / "profiles" / "staff_peoplesoft.yaml"
+    path = include / "profiles" / "staff.yaml"
     lines = path.read_text(encoding="utf-8").splitlines()
     wrong = next(number for number, line in enumerate(lines, start=1) if "user_identifier_type" in line)
     lines[wrong - 1] = "  user_identifier_typ: userName"
     path.write_text("\n".join(lines), encoding="utf-8")
     bag = dag_bag()
-    assert set(bag.dag_ids) == (SHIPPED | MAINTENANCE) - {"bursar_export__STAFF"}
+    assert set(bag.dag_ids) == (EXAMPLES | MAINTENANCE) - {"bursar_export__STAFF"}
     ((where, error),) = bag.import_errors.items()
     assert where.endswith("bursar_profile_problems.py")
-    assert f"staff_peoplesoft.yaml:{wrong}: export.user_identifier_typ" in error
+    assert f"staff.yaml:{wrong}: export.user_identifier_typ" in error
     assert "user_identifier_type" in error
 
 
@@ -128,10 +128,10 @@ def test_a_task_parses_only_its_own_dag(include: Path, monkeypatch: pytest.Monke
 
 
 def test_a_task_reads_only_the_profile_of_its_dag(include: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    profile = (include / "profiles" / "staff_peoplesoft.yaml").read_text(encoding="utf-8")
+    profile = (include / "profiles" / "staff.yaml").read_text(encoding="utf-8")
     for number in range(50):
         text = profile.replace("STAFF", f"P{number}").replace("output_file_path: ", f"output_file_path: p{number}/")
-        (include / "profiles" / f"{number}.yaml").write_text(text, encoding="utf-8")
+        (include / "profiles" / f"p{number}.yaml").write_text(text, encoding="utf-8")
     read: list[str] = []
 
     def reading(path: Path) -> Source:
@@ -141,14 +141,19 @@ def test_a_task_reads_only_the_profile_of_its_dag(include: Path, monkeypatch: py
     monkeypatch.setattr(loading, "read_yaml", reading)
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "bursar_export__P49")
     assert set(dag_factory.build_dags()) == {"bursar_export__P49"}
-    assert read == ["bursar.yaml", "49.yaml"]
+    assert read == ["bursar.yaml", "p49.yaml"]
 
 
-def test_a_code_that_two_profiles_have_has_no_dag(include: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    profile = (include / "profiles" / "staff_peoplesoft.yaml").read_text(encoding="utf-8")
-    (include / "profiles" / "other.yaml").write_text(profile.replace("code: STAFF", 'code: "Staff"'), encoding="utf-8")
-    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "bursar_export__STAFF")
-    assert dag_factory.build_dags() == {}
+def test_the_copy_of_a_profile_changes_no_dag(include: Path) -> None:
+    """Whether the copy is before or after the original in the alphabet, and has the same case or not."""
+    before = {id_: DagSerialization.to_dict(dag) for id_, dag in dag_bag().dags.items()}
+    profile = (include / "profiles" / "staff.yaml").read_text(encoding="utf-8").replace("staff/out", "law/out")
+    for name, code in {"law": "STAFF", "zoo": "Staff", "Staff": "STAFF", "staff-2": "STAFF"}.items():
+        (include / "profiles" / f"{name}.yaml").write_text(profile.replace("STAFF", code, 1), encoding="utf-8")
+    bag = dag_bag()
+    assert {id_: DagSerialization.to_dict(dag) for id_, dag in bag.dags.items()} == before
+    (error,) = bag.import_errors.values()
+    assert "law.yaml:6: code: STAFF is the code of staff.yaml, which is not affected" in error
 
 
 def test_two_builds_of_a_profile_serialise_identically(include: Path) -> None:
@@ -214,7 +219,7 @@ def test_the_tasks_of_all_dags_with_reports_have_the_retry_policy(
     include: Path, error: Exception, action: RetryAction
 ) -> None:
     dags = dag_bag().dags
-    for dag in (dags[id_] for id_ in SHIPPED - {"bursar_monitoring"}):  # which runs again within 15 minutes
+    for dag in (dags[id_] for id_ in EXAMPLES - {"bursar_monitoring"}):  # which runs again within 15 minutes
         assert dag.default_args["retries"]
         assert dag.default_args["retry_policy"].evaluate(error, 1, 5).action is action
 

@@ -352,7 +352,7 @@ def test_a_server_that_does_not_answer_delays_no_other(
 ) -> None:
     """More triggers wait for the hanging server than there are threads: only one of them checks at a time."""
     (inbox / "a.xml").write_bytes(b"<a/>")
-    (include / "profiles" / "others.yaml").write_text(
+    (include / "profiles" / "staff.yaml").write_text(
         PROFILE.replace("STUDENTS", "STAFF").replace("bursar_files", "bursar_hanging"), encoding="utf-8"
     )
     with hanging_server() as (port, opened):

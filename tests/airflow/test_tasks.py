@@ -142,7 +142,7 @@ def import_run(library: Library, profile: Profile, sftp_remote: RemoteServer, tm
 def test_the_tasks_of_an_import(
     library: Library, office: FakeBursar, import_run: ImportRun, sftp_remote: RemoteServer
 ) -> None:
-    fine, transaction = office.exported("10.00")
+    fine, transaction = office.export_fine("10.00")
     path = sftp_remote.disk / "in" / "payments.xml"
     path.write_bytes(xml(Payment(transaction, "10.00"), Payment("unknown", "1.00")))
 
@@ -178,7 +178,14 @@ def test_the_tasks_of_the_jobs_over_users(library: Library) -> None:
     library.fine(user, "4.00")
 
     def run(run_id: str, **form: object) -> MaintenanceRun:
-        return MaintenanceRun(engine=library.ledger, settings=make_settings(), run_id=run_id, as_of=NOW, form=form)
+        return MaintenanceRun(
+            engine=library.ledger,
+            settings=make_settings(),
+            run_id=run_id,
+            requested_by="anna",
+            as_of=NOW,
+            form=form,
+        )
 
     waived = maintenance_dags.waive_fines(run("run 1", threshold="5", reason="Amnesty", dry_run=False))
     purged = maintenance_dags.purge_users(run("run 2", dry_run=True))

@@ -11,7 +11,7 @@ import psycopg
 
 from bursar.db.engine import grant, ledger_engine, migrate
 from demo.postgres import DAGS_ROLE, LEDGER_OWNER, Postgres, embedded_postgres
-from tests.support.fixtures import empty
+from tests.support.fixtures import clear_ledger
 
 LEDGER = "ledger"
 Stop = Literal["stopped", "stopped immediately", "killed"]
@@ -57,7 +57,7 @@ class Database:
 
     def clear(self) -> None:
         """Deletes everything in the ledger."""
-        empty(ledger_engine(self.postgres.url(LEDGER)))
+        clear_ledger(ledger_engine(self.postgres.url(LEDGER)))
 
     def stop(self, how: Stop) -> None:
         """Ends the server by a signal; does not wait for its end."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from random import Random
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, text
 
@@ -79,7 +79,7 @@ def _operate(engine: Engine, operation: str, comment: str, choice: float, portio
         fines = connection.execute(text("SELECT id FROM fines ORDER BY id")).scalars().all()
         fine = fines[int(choice * len(fines))]
         amount = _part_of(connection, fine, portion)
-        may = {"allow_activity_on_transferred_finesfees": allowed}
+        may: dict[str, Any] = {"allow_activity_on_transferred_finesfees": allowed, "by": "campaign"}
         match operation:
             case "pay":
                 desk.pay(connection, fine, amount, comment, **may)

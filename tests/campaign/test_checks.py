@@ -40,7 +40,7 @@ def checks(
     bursar.collect_files()
     paid = bursar.pay(Random(1))
     assert paid
-    PaymentInbox(library, sftp_remote, tmp_path / "incoming").bring_in(paid.name)
+    PaymentInbox(library, sftp_remote, tmp_path / "incoming").import_file(paid.name)
     with closing(postgres.connect(empty_ledger)) as connection:
         yield Checks(connection, [bursar], GroundTruth(), [work_dir])
 

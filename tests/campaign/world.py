@@ -18,7 +18,7 @@ from tests.campaign.database import LEDGER, Database
 from tests.campaign.fake_bursar import FakeBursar
 from tests.campaign.servers import Collects, Server, connection_of
 from tests.campaign.workers import Work, Worker, fork
-from tests.support.ftp_server import self_signed_certificate
+from tests.support.ftp_server import create_certificate
 
 CODES = ("CASHIER", "TUITION")
 LIBRARY_OF = {"CASHIER": "MAIN", "TUITION": "LAW"}
@@ -47,7 +47,7 @@ class World:
     random: Random = field(default_factory=lambda: Random(0))
 
     def __post_init__(self) -> None:
-        certificate = self_signed_certificate(self.folder)
+        certificate = create_certificate(self.folder)
         os.environ["SSL_CERT_FILE"] = str(certificate)
         self.database = Database(self.folder / "postgres")
         self.servers = {

@@ -2,14 +2,12 @@
 
 import json
 from pathlib import Path
-from shutil import copytree
 
 import pytest
 
 from bursar.commands import airflow, context, profiles
 from demo.postgres import Postgres
-
-PROJECT = Path(__file__).parents[2]
+from demo.profiles import write_include
 
 
 @pytest.fixture(autouse=True)
@@ -21,10 +19,10 @@ def connection(postgres: Postgres, empty_ledger: str, monkeypatch: pytest.Monkey
     monkeypatch.setattr(context.console, "_width", 200)
 
 
-@pytest.fixture
-def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of include/ that a test may change."""
-    copy = copytree(PROJECT / "include", tmp_path / "include")
+@pytest.fixture(autouse=True)
+def include(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder include of all commands, with the example profiles; a test may change it."""
+    copy = write_include(tmp_path_factory.mktemp("commands") / "include")
     for module in (airflow, context, profiles):
         monkeypatch.setattr(module, "INCLUDE", copy)
     return copy

@@ -52,7 +52,7 @@ def test_a_credit_without_a_charge_is_given_to_a_user(library: Library, include:
 def test_the_desk_keeps_to_the_institutions_parameter_and_names_the_pending_reversal(
     library: Library, include: Path
 ) -> None:
-    fine, _ = FakeBursar(library).exported("10.00")
+    fine, _ = FakeBursar(library).export_fine("10.00")
     assert "is outstanding there, and is paid there" in run("desk", "pay", str(fine), exit_code=1)
     allow_activity(include)
     output = run("desk", "pay", str(fine))

@@ -13,7 +13,7 @@ from tests.support.fixtures import Library
 
 def test_a_fine_is_shown_by_either_of_its_ids(library: Library, owned_ledger: Engine) -> None:
     office = FakeBursar(library)
-    fine, transaction = office.exported("10.00")
+    fine, transaction = office.export_fine("10.00")
     office.pay(Payment(transaction, "4"))
     office.pay(Payment(transaction, "0"), Payment(transaction, "8"))
     with owned_ledger.begin() as connection:
@@ -35,7 +35,7 @@ def test_a_fine_is_shown_by_either_of_its_ids(library: Library, owned_ledger: En
 
 def test_a_fine_is_shown_as_json(library: Library) -> None:
     office = FakeBursar(library)
-    fine, transaction = office.exported("10.00", owner=None)
+    fine, transaction = office.export_fine("10.00", owner=None)
     office.pay(Payment(transaction, "4"), Payment(transaction, "0"))
     (found,) = run_json("fines", "show", str(fine))
     assert (found["fine"], found["amount"], found["outstanding"], found["owner_library"]) == (
@@ -58,7 +58,7 @@ def test_a_fine_is_shown_as_json(library: Library) -> None:
 def test_a_number_of_two_fines_shows_both(library: Library) -> None:
     paid = library.fine()
     run("desk", "pay", str(paid))
-    fine, transaction = FakeBursar(library).exported("10.00")
+    fine, transaction = FakeBursar(library).export_fine("10.00")
     assert transaction == str(paid)
     assert [found["fine"] for found in run_json("fines", "show", transaction)] == [paid, fine]
     assert "is the internal id of one fine and the transaction id of another" in run("fines", "show", transaction)
@@ -66,7 +66,7 @@ def test_a_number_of_two_fines_shows_both(library: Library) -> None:
 
 def test_file_names_are_shown_in_full_and_amounts_to_the_last_digit(library: Library, owned_ledger: Engine) -> None:
     office = FakeBursar(library)
-    fine, _ = office.exported("1.234", currency="KWD", kind="[red]LOST")
+    fine, _ = office.export_fine("1.234", currency="KWD", kind="[red]LOST")
     with owned_ledger.begin() as connection:
         connection.execute(
             text("UPDATE deliveries SET remote_folder = 'sftp://[fe80::1]/' || repeat('a-long-folder/', 9)")
@@ -81,7 +81,7 @@ def test_file_names_are_shown_in_full_and_amounts_to_the_last_digit(library: Lib
 
 def test_a_fine_shows_how_it_was_reversed(library: Library, include: Path) -> None:
     office = FakeBursar(library)
-    fine, _ = office.exported("10.00")
+    fine, _ = office.export_fine("10.00")
     allow_activity(include)
     run("desk", "waive", str(fine), "4")
     output = run("desk", "reverse", str(fine), "6")

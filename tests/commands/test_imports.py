@@ -8,7 +8,7 @@ from tests.support.fixtures import Library
 def test_files_of_payments_are_listed_with_their_outcomes_in_the_order_of_the_rules(library: Library) -> None:
     assert "No file has come from a bursar yet." in run("imports", "list")
     office = FakeBursar(library)
-    _, transaction = office.exported("10.00")
+    _, transaction = office.export_fine("10.00")
     office.pay(Payment("unknown", "4"), Payment(transaction, "4"), Payment(transaction, "6"))
     output = run("imports", "list")
     assert output.index("1 PAID") < output.index("1 PARTLY_PAID") < output.index("1 UNMATCHED")

@@ -22,7 +22,7 @@ def test_jobs_and_their_results_say_who_was_kept_and_why(library: Library) -> No
     assert found["totals"]["USD"]["net"] == "2.00"
     assert found["skipped"]["above_threshold"]["net"] == {"USD": "20.00"}
     assert run("jobs", "results", str(job.id)).splitlines() == [
-        "user_id,fine_id,outcome,reason",
-        f"{rich},,kept,the user owes more than the threshold",
-        f"{poor},,would be purged,",
+        "user_id,fine_id,outcome,reason,requested_by",
+        f"{rich},,kept,the user owes more than the threshold,",
+        f"{poor},,would be purged,,",
     ]

@@ -45,7 +45,7 @@ def shown(*arguments: str, times: int = 1, exit_code: int = 0) -> str:
 def spoiled(library: Library, owned_ledger: Engine) -> Library:
     """A ledger in which every text from outside is hostile, and some names are unknown."""
     office = FakeBursar(library)
-    _, transaction = office.exported("10.00")
+    _, transaction = office.export_fine("10.00")
     office.pay(Payment(transaction, "4"), Payment(transaction, "0"))
     with library.ledger.begin() as connection:
         desk.pay(connection, library.fine(), None, HOSTILE, allow_activity_on_transferred_finesfees=False)
@@ -167,7 +167,7 @@ def test_jobs_over_users_are_only_text_and_unknown_reasons_are_shown(library: Li
         connection.execute(text("UPDATE maintenance_jobs SET skipped = :left"), {"left": json.dumps(left)})
         connection.execute(text("UPDATE maintenance_job_results SET reason = 'not_yet_known'"))
     assert "2 users: not_yet_known" in shown("jobs", "list")
-    assert run("jobs", "results", "1").splitlines()[1].endswith(",not_yet_known")
+    assert run("jobs", "results", "1").splitlines()[1].endswith(",not_yet_known,")
 
 
 def test_the_preview_and_the_history_show_unknown_reasons(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +192,7 @@ def test_no_cell_is_cut_off_on_a_narrow_screen(library: Library, monkeypatch: py
         skipped={"disputed": Skipped(1, 1, {"USD": Decimal("7654321.00")})},
     )
     record_report(library.ledger, report)
-    fine, _ = FakeBursar(library).exported("1234567.89")
+    fine, _ = FakeBursar(library).export_fine("1234567.89")
     file = library.one("SELECT file_name FROM batches")
     monkeypatch.setattr(context.console, "_width", width)
     output = [
@@ -244,8 +244,8 @@ def test_one_of_everything_is_singular_in_commands(
     ]
     office.export()
     output += [run("batches", "list", "--all"), run("fines", "show", str(fine))]
-    office.pay(Payment(office.transaction(fine), "0"))
-    office.pay(Payment(office.transaction(fine), "1.00"))
+    office.pay(Payment(office.get_transaction(fine), "0"))
+    office.pay(Payment(office.get_transaction(fine), "1.00"))
     output += [run("imports", "list"), run("imports", "rejects", "1")]
     library.fine(library.user(purge=date(2020, 1, 1)), "1.00")
     waive = WaiveParams.of_form({"threshold": "5", "reason": "amnesty", "dry_run": False})

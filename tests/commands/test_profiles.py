@@ -47,7 +47,7 @@ def set_pattern(include: Path, pattern: str) -> Path:
 
 
 def test_the_ledger_checks_identifier_patterns(include: Path) -> None:
-    assert "identifier_pattern" in (include / "profiles" / "students_banner.yaml").read_text(encoding="utf-8")
+    assert "identifier_pattern" in (include / "profiles" / "students.yaml").read_text(encoding="utf-8")
     path = set_pattern(include, "[A-Z")
     line = path.read_text(encoding="utf-8").splitlines().index("  identifier_pattern: '[A-Z'") + 1
     result = check(exit_code=1)
@@ -104,7 +104,7 @@ def test_the_preview_shows_what_is_exported_and_why_the_rest_is_skipped(
 
 
 def test_the_preview_shows_reversals(library: Library, include: Path) -> None:
-    fine, _ = FakeBursar(library).exported("10.00", owner=None)
+    fine, _ = FakeBursar(library).export_fine("10.00", owner=None)
     allow_activity(include)
     run("desk", "pay", str(fine))
     output = run("profiles", "preview", "STUDENTS")

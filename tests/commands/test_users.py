@@ -7,7 +7,7 @@ from tests.support.fixtures import Library
 
 def test_a_user_with_an_active_fine_is_not_deleted_and_one_without_is(library: Library) -> None:
     office = FakeBursar(library)
-    fine, transaction = office.exported("10.00")
+    fine, transaction = office.export_fine("10.00")
     user = library.one("SELECT user_id FROM fines WHERE id = :id", id=fine)
     primary_id = library.one("SELECT value FROM identifiers WHERE user_id = :id AND type = 'userName'", id=user)
     refused = run("users", "delete", primary_id, "--yes", exit_code=1)

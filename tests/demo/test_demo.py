@@ -16,11 +16,11 @@ from rich.console import Console
 from bursar.ledger.batches import Batch
 from bursar.ledger.import_files import FileState, ImportFile
 from bursar.ledger.totals import CurrencyTotals, OutcomeTotals, Skipped
-from bursar.profiles import INCLUDE, Profile
+from bursar.profiles import Profile
 from demo.accounts import FileTotals, Places, find_balance_problems, sum_files
 from demo.exports import Export
 from demo.imports import Import
-from demo.profiles import exporting_profiles, include_with_done_files
+from demo.profiles import exporting_profiles, include_with_done_files, write_include
 from demo.progress import Steps
 from demo.report import print_balance, print_excerpt, print_exports, print_imports
 
@@ -87,8 +87,8 @@ def test_in_a_terminal_a_step_is_the_last_line_and_is_removed() -> None:
     assert stream.getvalue().endswith("\x1b[2K")
 
 
-def test_imports_of_the_demo_expect_done_files(profiles: list[Profile]) -> None:
-    own = {profile.code: profile for profile in exporting_profiles(INCLUDE)}
+def test_imports_of_the_demo_expect_done_files(profiles: list[Profile], tmp_path: Path) -> None:
+    own = {profile.code: profile for profile in exporting_profiles(write_include(tmp_path))}
     assert any(profile.import_.active and not profile.import_.done_file_suffix for profile in own.values())
     assert list(own) == [profile.code for profile in profiles]
     for profile in profiles:

@@ -194,7 +194,7 @@ def test_every_library_group_and_type_has_fines(library: Engine) -> None:
 def test_each_shipped_profile_takes_some_fines_and_has_its_reasons_to_leave_others(
     library: Engine, code: str, reasons: set[str]
 ) -> None:
-    profiles, _ = load_profiles(INCLUDE / "profiles", load_settings(INCLUDE / "bursar.yaml"))
+    profiles, _ = load_profiles(INCLUDE / "profiles.examples", load_settings(INCLUDE / "bursar.yaml"))
     (profile,) = (profile for profile in profiles if profile.code == code)
     selection, _ = preview(library, profile, as_of=NOW, limit=0)
     assert selection.fines

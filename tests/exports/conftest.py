@@ -1,4 +1,4 @@
-"""A bursar's SFTP server for the tests of this folder."""
+"""The SFTP server of a bursar, for the tests of this folder."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from tests.support.export_server import ExportServer
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExportServer]:
-    """One SFTP server for all tests of this folder."""
+    """Runs one SFTP server for all tests of this folder."""
     state = tmp_path_factory.mktemp("bursar")
     with sftp_server({"library": Account(state / "files", password="secret")}, state) as address:
         yield ExportServer(state / "files", address.host, address.port)
@@ -18,10 +18,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExportServer]:
 
 @pytest.fixture
 def bursar(server: ExportServer) -> ExportServer:
-    """The bursar's server, emptied."""
+    """Returns the bursar's server, without files."""
     out = server.folder / "out"
     out.mkdir(exist_ok=True)
     for file in out.iterdir():
         file.unlink()
-    server.opened.clear()
+    server.kill_switches.clear()
     return server

@@ -1,4 +1,4 @@
-"""What has to wait for a person, and what becomes of it."""
+"""Exports beyond their limits: they wait for a person's approval, and its answer decides what follows."""
 
 import json
 from datetime import timedelta
@@ -23,16 +23,16 @@ from tests.support.fixtures import NOW, Library, make_profile, make_settings, re
 ANY = Approval(max_fines=0)
 
 
-def selected(library: Library, *amounts: str, currency: str = "USD", run_id: str = "today") -> Batch:
-    """A batch of a user's fines of these amounts."""
+def select_batch(library: Library, *amounts: str, currency: str = "USD", run_id: str = "today") -> Batch:
+    """Selects a batch of one user's fines of these amounts."""
     user = library.user()
     for amount in amounts:
         library.fine(user, amount, currency=currency)
     return select_fines(library.ledger, make_profile(), make_settings(), run_id=run_id, as_of=NOW + timedelta(days=1))
 
 
-def exported_before(library: Library, fines: int, charges: str, profile: str = "STUDENTS") -> None:
-    """An export of the past that came to its end."""
+def add_past_export(library: Library, fines: int, charges: str, profile: str = "STUDENTS") -> None:
+    """Adds a completed export to the history of a profile."""
     totals = json.dumps({"USD": {"charges": charges, "credits": "0"}})
     with library.ledger.begin() as connection:
         connection.execute(
@@ -59,10 +59,10 @@ def exported_before(library: Library, fines: int, charges: str, profile: str = "
         ({"max_fines": 0, "max_amount": 30}, ("3 fines: more than the limit of 0.",)),
     ],
 )  # fmt: skip
-def test_a_batch_beyond_a_limit_waits_and_says_why(
+def test_a_batch_beyond_a_limit_needs_an_approval_with_the_reasons(
     library: Library, limits: dict[str, Any], reasons: tuple[str, ...] | None
 ) -> None:
-    batch = selected(library, "10", "20", "-5")
+    batch = select_batch(library, "10", "20", "-5")
 
     found = approval.request_approval(library.ledger, batch.id, Approval.model_validate(limits))
 
@@ -83,40 +83,42 @@ def test_a_batch_beyond_a_limit_waits_and_says_why(
         ([(0, "0")] * 9 + [(5, "50")] * 2, ["10"] * 11, None),  # runs without fines are no runs
     ],
 )  # fmt: skip
-def test_the_usual_run_is_the_median_of_the_exports_before(
+def test_a_batch_is_compared_with_the_median_of_earlier_exports(
     library: Library, before: list[tuple[int, str]], amounts: list[str], reasons: tuple[str, ...] | None
 ) -> None:
     for fines, charges in before:
-        exported_before(library, fines, charges)
+        add_past_export(library, fines, charges)
     for _ in range(10):
-        exported_before(library, 1, "1", profile="OTHER")
+        add_past_export(library, 1, "1", profile="OTHER")
 
-    found = approval.request_approval(library.ledger, selected(library, *amounts).id, Approval(max_ratio_to_median=2))
+    found = approval.request_approval(
+        library.ledger, select_batch(library, *amounts).id, Approval(max_ratio_to_median=2)
+    )
 
     assert (found and found.reasons) == reasons
 
 
-def test_a_currency_that_was_never_exported_before_is_beyond_the_usual(library: Library) -> None:
+def test_a_currency_that_was_never_exported_needs_an_approval(library: Library) -> None:
     for _ in range(3):
-        exported_before(library, 1, "10")
+        add_past_export(library, 1, "10")
 
     found = approval.request_approval(
-        library.ledger, selected(library, "1", currency="CAD").id, Approval(max_ratio_to_median=2)
+        library.ledger, select_batch(library, "1", currency="CAD").id, Approval(max_ratio_to_median=2)
     )
 
     assert found
     assert found.reasons == ("Charges of 1.00 CAD: more than 2 times the usual 0.00 CAD.",)
 
 
-def test_an_old_usual_is_forgotten(library: Library) -> None:
+def test_only_the_last_exports_count_for_the_median(library: Library) -> None:
     for charges in ["1000"] * 10 + ["10"] * 10:
-        exported_before(library, 1, charges)
+        add_past_export(library, 1, charges)
 
-    assert approval.request_approval(library.ledger, selected(library, "30").id, Approval(max_ratio_to_median=2))
+    assert approval.request_approval(library.ledger, select_batch(library, "30").id, Approval(max_ratio_to_median=2))
 
 
-def test_an_approved_batch_goes_on_and_is_not_asked_about_again(library: Library) -> None:
-    batch = selected(library, "10")
+def test_an_approved_batch_needs_no_other_approval(library: Library) -> None:
+    batch = select_batch(library, "10")
     approval.request_approval(library.ledger, batch.id, ANY)
     with pytest.raises(BatchError, match="was not uploaded: it is beyond the limits .* no answer is recorded"):
         approval.require_approved(library.ledger, batch.id, ANY)
@@ -131,29 +133,29 @@ def test_an_approved_batch_goes_on_and_is_not_asked_about_again(library: Library
 
 
 @pytest.mark.parametrize(
-    ("said", "by", "why"),
+    ("answer", "by", "reason"),
     [
         (ApprovalAnswer.REFUSED, "admin", "admin refused it"),
         (ApprovalAnswer.UNANSWERED, None, "nobody answered in time"),
     ],
 )
-def test_without_an_approval_the_batch_is_released(
-    library: Library, said: ApprovalAnswer, by: str | None, why: str
+def test_a_refused_or_unanswered_batch_is_released(
+    library: Library, answer: ApprovalAnswer, by: str | None, reason: str
 ) -> None:
-    batch = selected(library, "10")
+    batch = select_batch(library, "10")
     approval.request_approval(library.ledger, batch.id, ANY)
 
     for _ in range(2):
-        assert record_answer(library.ledger, batch.id, said, by=by).state is BatchState.RELEASED
+        assert record_answer(library.ledger, batch.id, answer, by=by).state is BatchState.RELEASED
 
     assert library.one("SELECT count(*) FROM batch_claims") == 0
-    with pytest.raises(BatchError, match=f"was not uploaded: {why}.* It has been released"):
+    with pytest.raises(BatchError, match=f"was not uploaded: {reason}.* It has been released"):
         approval.require_approved(library.ledger, batch.id, ANY)
-    assert selected(library, run_id="tomorrow").fines == 1
+    assert select_batch(library, run_id="tomorrow").fines == 1
 
 
 def test_the_first_answer_counts(library: Library) -> None:
-    batch = selected(library, "10")
+    batch = select_batch(library, "10")
     approval.request_approval(library.ledger, batch.id, ANY)
     record_answer(library.ledger, batch.id, ApprovalAnswer.REFUSED, by="admin")
 
@@ -161,8 +163,8 @@ def test_the_first_answer_counts(library: Library) -> None:
         record_answer(library.ledger, batch.id, ApprovalAnswer.APPROVED, by="somebody")
 
 
-def test_a_batch_within_the_limits_passes(library: Library) -> None:
-    batch = selected(library, "10")
+def test_a_batch_within_the_limits_needs_no_approval(library: Library) -> None:
+    batch = select_batch(library, "10")
     limits = Approval(max_fines=1, max_amount=10)
 
     assert approval.request_approval(library.ledger, batch.id, limits) is None
@@ -170,8 +172,8 @@ def test_a_batch_within_the_limits_passes(library: Library) -> None:
     assert library.one("SELECT count(*) FROM approvals") == 0
 
 
-def test_a_batch_that_nobody_was_asked_about_is_refused_and_this_is_recorded(library: Library) -> None:
-    batch = selected(library, "10", "20")
+def test_a_batch_without_a_request_is_not_uploaded_and_the_request_is_recorded(library: Library) -> None:
+    batch = select_batch(library, "10", "20")
 
     for _ in range(2):
         with pytest.raises(BatchError) as refused:
@@ -188,8 +190,8 @@ def test_a_batch_that_nobody_was_asked_about_is_refused_and_this_is_recorded(lib
     approval.require_approved(library.ledger, batch.id, Approval(max_fines=1))
 
 
-def test_limits_that_change_later_change_nothing_about_a_batch_that_was_asked_about(library: Library) -> None:
-    waits, approved = selected(library, "10", run_id="waits"), selected(library, "10", run_id="approved")
+def test_a_request_is_not_affected_by_later_limits(library: Library) -> None:
+    waits, approved = select_batch(library, "10", run_id="waits"), select_batch(library, "10", run_id="approved")
     for batch in (waits, approved):
         approval.request_approval(library.ledger, batch.id, ANY)
     record_answer(library.ledger, approved.id, ApprovalAnswer.APPROVED, by="admin")
@@ -203,33 +205,33 @@ def test_limits_that_change_later_change_nothing_about_a_batch_that_was_asked_ab
         assert again.reasons == ("1 fine: more than the limit of 0.",)
 
 
-def test_lower_limits_stop_a_batch_that_has_not_begun_to_leave(library: Library) -> None:
-    within, begun = selected(library, "10", run_id="within"), selected(library, "10", run_id="begun")
-    for batch in (within, begun):
+def test_lower_limits_apply_to_a_batch_whose_upload_has_not_started(library: Library) -> None:
+    within, started = select_batch(library, "10", run_id="within"), select_batch(library, "10", run_id="started")
+    for batch in (within, started):
         assert approval.request_approval(library.ledger, batch.id, Approval(max_fines=1)) is None
-    record_delivery(library.ledger, begun.id, "upload_started")
+    record_delivery(library.ledger, started.id, "upload_started")
 
-    approval.require_approved(library.ledger, begun.id, ANY)
+    approval.require_approved(library.ledger, started.id, ANY)
     with pytest.raises(BatchError, match="nobody was asked to approve it. 1 fine: more than the limit of 0. Clear"):
         approval.require_approved(library.ledger, within.id, ANY)
 
 
-@pytest.mark.parametrize("said", [None, ApprovalAnswer.REFUSED])
-def test_the_next_run_carries_no_batch_on_without_its_approval(
-    library: Library, bursar: ExportServer, tmp_path: Path, said: ApprovalAnswer | None
+@pytest.mark.parametrize("answer", [None, ApprovalAnswer.REFUSED])
+def test_the_next_run_uploads_no_batch_without_its_approval(
+    library: Library, bursar: ExportServer, tmp_path: Path, answer: ApprovalAnswer | None
 ) -> None:
-    """The request came while the upload began under limits that were higher."""
-    batch = selected(library, "10")
+    """The approval was requested after the upload had started under higher limits."""
+    batch = select_batch(library, "10")
     with pytest.raises(KilledError):
         upload_file(library.ledger, batch.id, bursar.open(dies_at=2), tmp_path)
     library._run(  # noqa: SLF001
         "INSERT INTO approvals (batch_id, reasons, times_asked) VALUES (:batch, '{Too many.}', 1)", batch=batch.id
     )
-    if said:
+    if answer:
         with pytest.raises(BatchError, match="may be in"):
-            record_answer(library.ledger, batch.id, said, by="admin")
+            record_answer(library.ledger, batch.id, answer, by="admin")
 
-    def next_run() -> list[Batch]:
+    def recover() -> list[Batch]:
         return recover_unfinished_batches(
             library.ledger,
             "STUDENTS",
@@ -240,21 +242,21 @@ def test_the_next_run_carries_no_batch_on_without_its_approval(
         )
 
     with pytest.raises(BatchError) as refused:
-        next_run()
+        recover()
 
     assert batch.file_name not in bursar.files()
-    if said:
+    if answer:
         assert f"Look for {batch.file_name} in sftp://{bursar.host}/out" in str(refused.value)
     else:
         assert "Clear the task wait_for_approval of run today" in str(refused.value)
         assert approval.request_approval(library.ledger, batch.id, ANY)
         record_answer(library.ledger, batch.id, ApprovalAnswer.APPROVED, by="admin")
-        assert [ended.state for ended in next_run()] == [BatchState.CLOSED]
+        assert [ended.state for ended in recover()] == [BatchState.CLOSED]
         assert list(bursar.files()) == [batch.file_name]
 
 
-def test_what_was_sent_needs_no_approval_any_more(library: Library) -> None:
-    batch = selected(library, "10")
+def test_a_delivered_batch_needs_no_approval(library: Library) -> None:
+    batch = select_batch(library, "10")
     record_delivery(library.ledger, batch.id)
 
     assert approval.request_approval(library.ledger, batch.id, ANY) is None

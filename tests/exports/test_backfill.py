@@ -1,4 +1,4 @@
-"""Backfilled days: each takes what was due on it and is still open, in whatever order they come."""
+"""Backfills: each day exports the fines that were due by then and are still open, in any order of the days."""
 
 from datetime import timedelta
 
@@ -11,8 +11,8 @@ from tests.support.fixtures import NOW, Library, make_profile, make_settings, re
 DAYS = [NOW - timedelta(days=days) for days in (3, 2, 1)]
 
 
-def exported(library: Library, run_id: str, day: int) -> list[int]:
-    """The fines that the run of a day takes and closes."""
+def export_day(library: Library, run_id: str, day: int) -> list[int]:
+    """Exports the fines of a day and closes them; returns their ids."""
     found = select_fines(library.ledger, make_profile(), make_settings(), run_id=run_id, as_of=DAYS[day])
     if found.fines:
         record_delivery(library.ledger, found.id)
@@ -26,36 +26,36 @@ def exported(library: Library, run_id: str, day: int) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("order", "taken"),
+    ("order", "expected"),
     [
         ((0, 1, 2), {0: [1], 1: [2], 2: [3]}),
         ((2, 1, 0), {2: [1, 2, 3], 1: [], 0: []}),
         ((1, 0, 2), {1: [1, 2], 0: [], 2: [3]}),
     ],
 )
-def test_each_fine_goes_once_with_the_first_day_on_which_it_was_due(
-    library: Library, order: tuple[int, ...], taken: dict[int, list[int]]
+def test_each_fine_is_exported_once_by_the_first_day_that_finds_it_due(
+    library: Library, order: tuple[int, ...], expected: dict[int, list[int]]
 ) -> None:
     for day in DAYS:
         library.fine(created=day - timedelta(hours=1))
 
-    assert {day: exported(library, f"backfill {day}", day) for day in order} == taken
+    assert {day: export_day(library, f"backfill {day}", day) for day in order} == expected
 
 
-def test_a_day_that_was_exported_is_left_alone_when_its_run_is_cleared(library: Library) -> None:
+def test_a_cleared_run_exports_no_other_fines(library: Library) -> None:
     library.fine(created=DAYS[0])
-    assert exported(library, "day", 1) == [1]
+    assert export_day(library, "day", 1) == [1]
     library.fine(created=DAYS[0])
 
-    assert exported(library, "day", 1) == [1]
+    assert export_day(library, "day", 1) == [1]
     assert library.position(2)[0] == "ACTIVE"
     assert library.one("SELECT count(*) FROM journal_entries WHERE entry_type = 'EXPORTED'") == 1
 
 
-def test_a_day_takes_todays_balance_of_what_was_due_then(library: Library) -> None:
+def test_a_past_day_exports_the_current_balance(library: Library) -> None:
     fine = library.fine(amount="10.00", created=DAYS[0])
     library._run(  # noqa: SLF001
         "INSERT INTO journal_entries (fine_id, entry_type, balance_change) VALUES (:fine, 'PAID', -4)", fine=fine
     )
-    exported(library, "day", 0)
+    export_day(library, "day", 0)
     assert library.one("SELECT amount FROM batch_lines") == 6

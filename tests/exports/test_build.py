@@ -1,4 +1,4 @@
-"""The file: against a sample, against the XSD, and always the same bytes."""
+"""The exported file: compared with a sample and the XSD, and the same bytes for the same batch."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -29,11 +29,11 @@ def select(library: Library, run_id: str = "run 1", **export: object) -> Batch:
     return select_fines(library.ledger, make_profile(**export), make_settings(), run_id=run_id, as_of=NOW)  # type: ignore[arg-type]
 
 
-def parsed(document: ExportFile) -> etree._Element:
-    return etree.fromstring(document.path.read_bytes())
+def parse(file: ExportFile) -> etree._Element:
+    return etree.fromstring(file.path.read_bytes())
 
 
-def texts(root: etree._Element, path: str) -> list[str]:
+def find_texts(root: etree._Element, path: str) -> list[str]:
     return [str(found) for found in root.xpath(path, namespaces=NS)]  # type: ignore[union-attr]
 
 
@@ -84,12 +84,12 @@ def test_the_file_equals_the_sample_byte_for_byte(library: Library, owned_ledger
     assert written == SAMPLE.read_bytes()
 
 
-def test_the_sample_is_valid() -> None:
+def test_the_sample_is_valid_by_the_schema() -> None:
     etree.XMLSchema(file=str(XSD)).assertValid(etree.parse(SAMPLE))
 
 
 @pytest.mark.parametrize("fines", [1, 49, 50, 51, 999, 1_000, 1_001])
-def test_no_fine_is_lost_at_any_border(library: Library, tmp_path: Path, fines: int) -> None:
+def test_every_fine_of_a_batch_is_in_the_file_at_any_size(library: Library, tmp_path: Path, fines: int) -> None:
     with library.ledger.begin() as connection:
         connection.execute(
             text(
@@ -106,13 +106,13 @@ def test_no_fine_is_lost_at_any_border(library: Library, tmp_path: Path, fines: 
             {"users": (fines + 2) // 3, "fines": fines, "created": LONG_AGO},
         )
     found = select(library)
-    root = parsed(build_file(library.ledger, found.id, tmp_path))
-    assert len(texts(root, "//xb:bursarTransactionId/text()")) == found.fines == fines
-    assert sum(map(Decimal, texts(root, "//xb:sum/text()"))) == Decimal(fines * (fines + 1)) / 200
+    root = parse(build_file(library.ledger, found.id, tmp_path))
+    assert len(find_texts(root, "//xb:bursarTransactionId/text()")) == found.fines == fines
+    assert sum(map(Decimal, find_texts(root, "//xb:sum/text()"))) == Decimal(fines * (fines + 1)) / 200
     assert (
-        len(texts(root, "//xb:user/xb:value/text()"))
+        len(find_texts(root, "//xb:user/xb:value/text()"))
         == found.users
-        == len(set(texts(root, "//xb:user/xb:value/text()")))
+        == len(set(find_texts(root, "//xb:user/xb:value/text()")))
     )
 
 
@@ -128,16 +128,16 @@ def test_sums_drop_trailing_zeros(library: Library, tmp_path: Path) -> None:
     user = library.user()
     for value in ["300.000", "0.820", "-3.000", "-3.250", "1000000.000", "0.005"]:
         library.fine(user, value)
-    root = parsed(build_file(library.ledger, select(library).id, tmp_path))
-    assert texts(root, "//xb:sum/text()") == shown
+    root = parse(build_file(library.ledger, select(library).id, tmp_path))
+    assert find_texts(root, "//xb:sum/text()") == shown
 
 
-def test_text_of_any_kind_survives_and_forbidden_characters_become_spaces(library: Library, tmp_path: Path) -> None:
+def test_text_is_kept_and_forbidden_characters_become_spaces(library: Library, tmp_path: Path) -> None:
     title = "a\x01b\x0bc & <d> \"e\" 'f' \r\n\tg 日本 עברית \U0001f4da \ufffe\x7f]]>"
     library.fine(library.user(last="O'Neil\x02", first="<b>"), item=library.item(title=title), comment="\x1f")
-    root = parsed(build_file(library.ledger, select(library).id, tmp_path))
-    assert texts(root, "//xb:itemTitle/text()") == ["a b c & <d> \"e\" 'f' \r\n\tg 日本 עברית \U0001f4da   ]]>"]
-    assert texts(root, "//xb:patronName/text()") == ["O'Neil , <b>"]
+    root = parse(build_file(library.ledger, select(library).id, tmp_path))
+    assert find_texts(root, "//xb:itemTitle/text()") == ["a b c & <d> \"e\" 'f' \r\n\tg 日本 עברית \U0001f4da   ]]>"]
+    assert find_texts(root, "//xb:patronName/text()") == ["O'Neil , <b>"]
 
 
 def test_every_character_makes_well_formed_text(ledger: Engine) -> None:
@@ -154,23 +154,23 @@ def test_every_character_makes_well_formed_text(ledger: Engine) -> None:
         etree.fromstring(f"<a>{shown}]]&gt;</a>")
 
 
-def test_leading_zeros_and_the_institution_of_each_identifier_type(library: Library, tmp_path: Path) -> None:
+def test_identifiers_keep_leading_zeros_and_name_their_institution(library: Library, tmp_path: Path) -> None:
     library.fine(library.user("00000012"))
-    root = parsed(build_file(library.ledger, select(library).id, tmp_path))
-    assert texts(root, "//xb:user/xb:value/text()") == ["00000012"]
-    assert texts(root, "//xb:user//xb:InstitutionId/text()") == ["6761"]
+    root = parse(build_file(library.ledger, select(library).id, tmp_path))
+    assert find_texts(root, "//xb:user/xb:value/text()") == ["00000012"]
+    assert find_texts(root, "//xb:user//xb:InstitutionId/text()") == ["6761"]
     library.fine()
-    root = parsed(build_file(library.ledger, select(library, "run 2", user_identifier_type="userName").id, tmp_path))
-    assert texts(root, "//xb:user/xb:type/text()") == ["userName"]
-    assert texts(root, "//xb:user//xb:InstitutionId/text()") == ["null"]
+    root = parse(build_file(library.ledger, select(library, "run 2", user_identifier_type="userName").id, tmp_path))
+    assert find_texts(root, "//xb:user/xb:type/text()") == ["userName"]
+    assert find_texts(root, "//xb:user//xb:InstitutionId/text()") == ["null"]
 
 
-def test_the_zone_and_the_internal_id_are_the_profiles_choice(library: Library, tmp_path: Path) -> None:
+def test_a_profile_chooses_the_time_zone_and_the_internal_id(library: Library, tmp_path: Path) -> None:
     fine = library.fine(created=datetime(2026, 1, 15, 17, 0, tzinfo=UTC))
     found = select(library, append_time_zone_abbreviation=True)
-    root = parsed(build_file(library.ledger, found.id, tmp_path))
-    assert texts(root, "//xb:lastTransactionDate/text()") == ["01/15/2026 12:00:00 EST"]
-    assert texts(root, "//xb:internalId/text()") == [str(fine)]
+    root = parse(build_file(library.ledger, found.id, tmp_path))
+    assert find_texts(root, "//xb:lastTransactionDate/text()") == ["01/15/2026 12:00:00 EST"]
+    assert find_texts(root, "//xb:internalId/text()") == [str(fine)]
 
 
 def test_the_same_batch_always_gives_the_same_bytes(library: Library, tmp_path: Path) -> None:
@@ -184,8 +184,8 @@ def test_the_same_batch_always_gives_the_same_bytes(library: Library, tmp_path: 
         assert get_batch(connection, found.id).state is BatchState.BUILT
 
 
-@pytest.mark.parametrize("damage", [b"", b"half of it"])
-def test_a_damaged_staged_file_is_built_again(library: Library, tmp_path: Path, damage: bytes) -> None:
+@pytest.mark.parametrize("damage", [b"", b"damaged"])
+def test_a_damaged_working_file_is_built_again(library: Library, tmp_path: Path, damage: bytes) -> None:
     library.fine()
     found = select(library)
     built = build_file(library.ledger, found.id, tmp_path)
@@ -195,7 +195,9 @@ def test_a_damaged_staged_file_is_built_again(library: Library, tmp_path: Path, 
     assert built.path.stat().st_size == built.size
 
 
-def test_other_bytes_than_before_stop_the_export(library: Library, owned_ledger: Engine, tmp_path: Path) -> None:
+def test_a_file_with_other_bytes_than_before_is_an_error(
+    library: Library, owned_ledger: Engine, tmp_path: Path
+) -> None:
     library.fine()
     found = select(library)
     build_file(library.ledger, found.id, tmp_path).path.unlink()
@@ -206,11 +208,11 @@ def test_other_bytes_than_before_stop_the_export(library: Library, owned_ledger:
     assert not [file for file in tmp_path.rglob("*") if file.is_file()]
 
 
-def test_the_staging_folder_is_for_its_owner_alone(library: Library, tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_working_folder(library: Library, tmp_path: Path) -> None:
     library.fine()
-    staging = tmp_path / "staging" / "STUDENTS"
-    folder = build_file(library.ledger, select(library).id, staging).path.parent
-    assert [path.stat().st_mode & 0o777 for path in (staging, folder)] == [0o700, 0o700]
+    work_dir = tmp_path / "work_dir" / "STUDENTS"
+    folder = build_file(library.ledger, select(library).id, work_dir).path.parent
+    assert [path.stat().st_mode & 0o777 for path in (work_dir, folder)] == [0o700, 0o700]
 
 
 def test_a_released_batch_has_no_file(library: Library, tmp_path: Path) -> None:
@@ -237,7 +239,7 @@ def test_a_released_batch_has_no_file(library: Library, tmp_path: Path) -> None:
         ("xb:sum>", "y:sum>", "does not keep to the format"),
     ],
 )
-def test_a_file_that_does_not_say_what_its_lines_say_does_not_leave(
+def test_a_file_that_differs_from_its_lines_is_rejected(
     library: Library, tmp_path: Path, old: str, new: str, message: str
 ) -> None:
     library.fine(item=library.item())
@@ -247,9 +249,9 @@ def test_a_file_that_does_not_say_what_its_lines_say_does_not_leave(
     damaged = path.read_text(encoding="utf-8").replace(old, new).encode()
     assert damaged != whole
     for size in (1, 100, len(whole)):
-        check_file(found, blocks(whole, size))
+        check_file(found, split(whole, size))
         with pytest.raises(BatchError, match=message):
-            check_file(found, blocks(damaged, size))
+            check_file(found, split(damaged, size))
 
 
 @pytest.mark.parametrize(
@@ -262,7 +264,7 @@ def test_a_file_that_does_not_say_what_its_lines_say_does_not_leave(
         "</xb:xml-fragment>",
     ],
 )
-def test_nothing_hides_between_two_users(library: Library, tmp_path: Path, between: str) -> None:
+def test_the_check_rejects_anything_between_two_users(library: Library, tmp_path: Path, between: str) -> None:
     for _ in range(3):
         library.fine(user=library.user())
     found = select(library)
@@ -273,7 +275,7 @@ def test_nothing_hides_between_two_users(library: Library, tmp_path: Path, betwe
         damaged = (end.join(first) + end + between + rest).encode()
         for size in (1, 100, len(damaged)):
             with pytest.raises(BatchError, match="does not keep to the format"):
-                check_file(found, blocks(damaged, size))
+                check_file(found, split(damaged, size))
 
 
 @pytest.mark.parametrize(
@@ -288,7 +290,7 @@ def test_nothing_hides_between_two_users(library: Library, tmp_path: Path, betwe
         ("<xb:userExportedList>", "<xb:userExportedList><?a ", "?>", "an instruction"),
     ],
 )
-def test_nothing_hides_behind_another_beginning(
+def test_the_check_rejects_a_second_beginning(
     library: Library, tmp_path: Path, number: str, other_number: str, between: str, message: str
 ) -> None:
     for _ in range(3):
@@ -301,15 +303,15 @@ def test_nothing_hides_behind_another_beginning(
     damaged = content.replace(number, other_number).replace(end, end + between, 2).encode()
     for size in (1, 100, len(damaged)):
         with pytest.raises(BatchError, match=message):
-            check_file(found, blocks(damaged, size))
+            check_file(found, split(damaged, size))
 
 
-def blocks(content: bytes, size: int) -> Iterator[bytes]:
+def split(content: bytes, size: int) -> Iterator[bytes]:
     return (content[at : at + size] for at in range(0, len(content), size))
 
 
-def test_no_fine_hides_from_the_check(library: Library, tmp_path: Path) -> None:
-    """A fine more, valid by the format, under another prefix than the sums are looked for by."""
+def test_the_check_counts_a_fine_under_another_prefix(library: Library, tmp_path: Path) -> None:
+    """The additional fine is valid by the schema; its namespace prefix is not the one that the check looks for."""
     library.fine(item=library.item())
     found = select(library)
     content = build_file(library.ledger, found.id, tmp_path).path.read_text(encoding="utf-8")

@@ -60,7 +60,7 @@ def test_a_file_is_uploaded_under_its_final_name(
 ) -> None:
     assert upload_file(library.ledger, selected.id, plain.open(), tmp_path, DIRECT).was_delivered
     assert plain.files() == {selected.file_name: content}
-    assert plain.opened[0].acts == ["size", "write", "size", "sha256"]
+    assert plain.kill_switches[0].acts == ["size", "write", "size", "sha256"]
     assert library.one("SELECT part_name FROM upload_attempts") == selected.file_name
 
 
@@ -108,7 +108,7 @@ def test_killed_at_any_act_and_repeated_the_bursar_has_it_once_or_a_person_is_as
         folder = tmp_path / str(dies_at)
         kill_switch = KillSwitch(dies_at, after)
         with odd_server(kind, folder) as server:
-            with suppress(KilledError), kill_switch.at_commits(library.ledger):
+            with suppress(KilledError), kill_switch.watch_commits(library.ledger):
                 upload_file(library.ledger, found.id, counted(server, kill_switch), folder, settings)
             for _ in range(3):
                 with suppress(BursarError):
@@ -132,7 +132,7 @@ def counted(server: ExportServer, kill_switch: KillSwitch) -> OpenFolder:
     @contextmanager
     def open_folder(found: Batch) -> Iterator[RemoteFolder]:
         with server.open()(found) as folder:
-            yield KillableFolder.of(folder, kill_switch)
+            yield KillableFolder.wrap(folder, kill_switch)
 
     return open_folder
 

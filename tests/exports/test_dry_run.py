@@ -1,4 +1,4 @@
-"""A dry run: all but the upload and the end, and nothing of it stays in the way."""
+"""A dry run selects and builds a batch. It neither uploads nor closes it, and has no effect on later runs."""
 
 from pathlib import Path
 
@@ -16,48 +16,51 @@ from tests.support.export_server import ExportServer
 from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
 
 
-def selected(library: Library, run_id: str, *, dry_run: bool) -> Batch:
+def select_batch(library: Library, run_id: str, *, dry_run: bool) -> Batch:
     return select_fines(library.ledger, make_profile(), make_settings(), run_id=run_id, as_of=NOW, dry_run=dry_run)
 
 
 @pytest.fixture
-def dry(library: Library) -> Batch:
+def dry_batch(library: Library) -> Batch:
+    """Returns the batch of a dry run with two fines."""
     library.fine()
     library.fine()
-    return selected(library, "dry", dry_run=True)
+    return select_batch(library, "dry", dry_run=True)
 
 
-def test_it_says_what_would_go_and_holds_no_fine(library: Library, dry: Batch) -> None:
-    assert (dry.state, dry.fines) == (BatchState.DRY_RUN, 2)
+def test_a_dry_run_selects_fines_and_claims_none(library: Library, dry_batch: Batch) -> None:
+    assert (dry_batch.state, dry_batch.fines) == (BatchState.DRY_RUN, 2)
     assert library.one("SELECT count(*) FROM batch_claims") == 0
-    assert selected(library, "real", dry_run=False).fines == 2
+    assert select_batch(library, "real", dry_run=False).fines == 2
 
 
-def test_its_file_is_whole_and_its_name_says_what_it_is(dry: Batch, library: Library, tmp_path: Path) -> None:
-    built = build_file(library.ledger, dry.id, tmp_path / "one worker")
-    again = build_file(library.ledger, dry.id, tmp_path / "another worker")
+def test_the_file_of_a_dry_run_is_complete_and_named_as_one(dry_batch: Batch, library: Library, tmp_path: Path) -> None:
+    built = build_file(library.ledger, dry_batch.id, tmp_path / "one worker")
+    again = build_file(library.ledger, dry_batch.id, tmp_path / "another worker")
 
     assert built.path.name.endswith("-dry-run.xml")
     assert built.path.read_bytes() == again.path.read_bytes()
     assert b"<xb:sum>12.5</xb:sum>" in built.path.read_bytes()
 
 
-def test_a_repeated_task_finds_its_batch(library: Library, dry: Batch) -> None:
-    assert selected(library, "dry", dry_run=True).id == dry.id
+def test_a_repeated_task_finds_its_batch(library: Library, dry_batch: Batch) -> None:
+    assert select_batch(library, "dry", dry_run=True).id == dry_batch.id
 
 
-def test_it_never_leaves_and_closes_nothing(library: Library, dry: Batch, bursar: ExportServer, tmp_path: Path) -> None:
+def test_a_dry_run_is_neither_uploaded_nor_closed(
+    library: Library, dry_batch: Batch, bursar: ExportServer, tmp_path: Path
+) -> None:
     with pytest.raises(BatchError, match="is a dry run, which is never uploaded"):
-        upload_file(library.ledger, dry.id, bursar.open(), tmp_path)
+        upload_file(library.ledger, dry_batch.id, bursar.open(), tmp_path)
     with pytest.raises(BatchError, match="is DRY_RUN: only a delivered batch can be closed"):
-        close_fines(library.ledger, dry.id)
+        close_fines(library.ledger, dry_batch.id)
     assert bursar.files() == {}
 
 
-def test_the_next_run_has_nothing_to_clear_up(
-    library: Library, dry: Batch, bursar: ExportServer, tmp_path: Path
+def test_the_next_run_has_nothing_to_recover(
+    library: Library, dry_batch: Batch, bursar: ExportServer, tmp_path: Path
 ) -> None:
-    """Killed at any point, a dry run leaves no claim."""
+    """A dry run makes no claims, so one that is killed at any point leaves none."""
     ended = recover_unfinished_batches(
         library.ledger,
         "STUDENTS",
@@ -68,20 +71,20 @@ def test_the_next_run_has_nothing_to_clear_up(
     )
     assert ended == []
     with pytest.raises(BatchError, match="is a dry run"):
-        release_batch(library.ledger, dry.id)
+        release_batch(library.ledger, dry_batch.id)
 
 
-def test_the_ledger_rejects_a_delivery_of_it(library: Library, dry: Batch) -> None:
+def test_the_ledger_rejects_a_delivery_of_a_dry_run(library: Library, dry_batch: Batch) -> None:
     with pytest.raises(IntegrityError, match="dry_run_is_never_uploaded"):
-        record_delivery(library.ledger, dry.id, "upload_started")
+        record_delivery(library.ledger, dry_batch.id, "upload_started")
 
 
-def test_its_transaction_ids_are_never_used_for_another_line(library: Library, dry: Batch) -> None:
-    real = selected(library, "real", dry_run=False)
+def test_the_transaction_ids_of_a_dry_run_are_never_used_again(library: Library, dry_batch: Batch) -> None:
+    real = select_batch(library, "real", dry_run=False)
     ids = "SELECT array_agg(transaction_id ORDER BY number) FROM batch_lines WHERE batch_id = :id"
-    assert library.one(ids, id=dry.id) == ["1", "2"]
+    assert library.one(ids, id=dry_batch.id) == ["1", "2"]
     assert library.one(ids, id=real.id) == ["3", "4"]
 
 
-def test_an_empty_dry_run_stays_one(library: Library) -> None:
-    assert selected(library, "dry", dry_run=True).state is BatchState.DRY_RUN
+def test_a_dry_run_without_fines_has_the_state_of_a_dry_run(library: Library) -> None:
+    assert select_batch(library, "dry", dry_run=True).state is BatchState.DRY_RUN

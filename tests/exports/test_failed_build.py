@@ -1,4 +1,4 @@
-"""Whatever fails while a file is built, the task ends with its own error, and nothing stays behind."""
+"""Failures during a build: the task fails with the original error, and leaves neither files nor sessions."""
 
 import resource
 import time
@@ -24,11 +24,12 @@ from tests.support.export_server import ExportServer
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
 
 FINES = 2_500
-"""More than the build prepares before the check has seen the first of them."""
+"""More fines than the build renders before the check reads the first one."""
 
 
 @pytest.fixture
-def large(library: Library) -> Batch:
+def large_batch(library: Library) -> Batch:
+    """Selects a batch of many fines."""
     user = library.user()
     library.fine(user=user)
     with library.ledger.begin() as connection:
@@ -46,8 +47,8 @@ def large(library: Library) -> Batch:
 
 
 @contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Lets this process write files of at most `size` bytes: a disk that is full."""
+def limit_file_size(size: int) -> Iterator[None]:
+    """Limits the files of this process to `size` bytes, which has the effect of a full disk."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
     try:
@@ -56,14 +57,14 @@ def largest_file(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def files(folder: Path) -> list[Path]:
+def list_files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def no_session_is_left(library: Library) -> bool:
-    mine = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+def has_no_other_session(library: Library) -> bool:
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     deadline = time.monotonic() + 2
-    while library.one(mine):  # also sees the session of the question before, until the server has ended it
+    while library.one(sessions):  # also sees the session of the question before, until the server has ended it
         if time.monotonic() > deadline:
             return False
         time.sleep(0.01)
@@ -71,48 +72,50 @@ def no_session_is_left(library: Library) -> bool:
 
 
 @pytest.mark.parametrize("size", [0, 100_000, 1_000_000])
-def test_a_full_disk_ends_the_build_at_once(library: Library, large: Batch, tmp_path: Path, size: int) -> None:
+def test_a_full_disk_ends_the_build_immediately(
+    library: Library, large_batch: Batch, tmp_path: Path, size: int
+) -> None:
     begun = time.monotonic()
     with (
-        largest_file(size),
-        pytest.raises(TransientError, match=f"{large.file_name}: the disk of this machine is full"),
+        limit_file_size(size),
+        pytest.raises(TransientError, match=f"{large_batch.file_name}: the disk of this machine is full"),
     ):
-        build_file(library.ledger, large.id, tmp_path)
+        build_file(library.ledger, large_batch.id, tmp_path)
     assert time.monotonic() - begun < 1
-    assert not files(tmp_path)
-    assert no_session_is_left(library)
-    assert build_file(library.ledger, large.id, tmp_path).path.stat().st_size > size
+    assert not list_files(tmp_path)
+    assert has_no_other_session(library)
+    assert build_file(library.ledger, large_batch.id, tmp_path).path.stat().st_size > size
 
 
-def test_a_file_that_the_check_refuses_ends_the_build_at_once(
-    library: Library, owned_ledger: Engine, large: Batch, tmp_path: Path
+def test_a_rejected_file_ends_the_build_immediately(
+    library: Library, owned_ledger: Engine, large_batch: Batch, tmp_path: Path
 ) -> None:
     with owned_ledger.begin() as connection:
         connection.execute(text("UPDATE batch_lines SET currency = '<!--' WHERE number = 1"))
     begun = time.monotonic()
     with pytest.raises(BatchError, match="was not sent: it has a comment"):
-        build_file(library.ledger, large.id, tmp_path)
+        build_file(library.ledger, large_batch.id, tmp_path)
     assert time.monotonic() - begun < 1
-    assert not files(tmp_path)
-    assert no_session_is_left(library)
+    assert not list_files(tmp_path)
+    assert has_no_other_session(library)
 
 
-def test_an_upload_whose_build_fails_gives_its_lock_back(
-    library: Library, large: Batch, bursar: ExportServer, tmp_path: Path
+def test_an_upload_whose_build_fails_releases_its_lock(
+    library: Library, large_batch: Batch, bursar: ExportServer, tmp_path: Path
 ) -> None:
-    with largest_file(100_000), pytest.raises(TransientError, match="disk of this machine is full"):
-        upload_file(library.ledger, large.id, bursar.open(), tmp_path)
-    with upload_lock(library.ledger, large.id):
+    with limit_file_size(100_000), pytest.raises(TransientError, match="disk of this machine is full"):
+        upload_file(library.ledger, large_batch.id, bursar.open(), tmp_path)
+    with upload_lock(library.ledger, large_batch.id):
         assert bursar.files() == {}
 
 
-def test_a_connection_that_ends_during_the_build_is_a_passing_error(
-    library: Library, postgres: Postgres, large: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_lost_connection_during_the_build_is_a_transient_error(
+    library: Library, postgres: Postgres, large_batch: Batch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = build._tee_to_file  # noqa: SLF001
+    original = build._tee_to_file  # noqa: SLF001
 
-    def ended(blocks: Iterator[bytes], *others: Any) -> Any:
-        for number, block in enumerate(usual(blocks, *others)):
+    def end_connection(blocks: Iterator[bytes], *others: Any) -> Any:
+        for number, block in enumerate(original(blocks, *others)):
             yield block
             if number == 2:
                 with postgres.connect() as connection:
@@ -120,23 +123,23 @@ def test_a_connection_that_ends_during_the_build_is_a_passing_error(
                         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%'"
                     )
 
-    monkeypatch.setattr(build, "_tee_to_file", ended)
+    monkeypatch.setattr(build, "_tee_to_file", end_connection)
     with pytest.raises(TransientError, match="The ledger failed"):
-        build_file(library.ledger, large.id, tmp_path)
-    assert not files(tmp_path)
+        build_file(library.ledger, large_batch.id, tmp_path)
+    assert not list_files(tmp_path)
 
 
-def test_two_builds_of_one_batch_both_succeed(
+def test_two_simultaneous_builds_of_a_batch_succeed(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both have read the batch before either records its file."""
     library.fine()
     found = select_fines(library.ledger, make_profile(), make_settings(), run_id="run", as_of=NOW)
-    both, usual = Barrier(2), build._record  # noqa: SLF001
+    both, original = Barrier(2), build._record  # noqa: SLF001
 
     def record(*arguments: Any) -> None:
         both.wait(10)
-        usual(*arguments)
+        original(*arguments)
 
     monkeypatch.setattr(build, "_record", record)
     with ThreadPoolExecutor(2) as pool:
@@ -145,16 +148,16 @@ def test_two_builds_of_one_batch_both_succeed(
     assert library.one("SELECT state FROM batches_with_state") == BatchState.BUILT
 
 
-def test_a_batch_that_is_released_during_its_build_is_an_error(
+def test_a_release_during_the_build_is_an_error(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library.fine()
     found = select_fines(library.ledger, make_profile(), make_settings(), run_id="run", as_of=NOW)
-    usual = build._record  # noqa: SLF001
+    original = build._record  # noqa: SLF001
 
     def record(*arguments: Any) -> None:
         library._run("UPDATE batches SET released_at = now()")  # noqa: SLF001
-        usual(*arguments)
+        original(*arguments)
 
     monkeypatch.setattr(build, "_record", record)
     with pytest.raises(BatchError, match="is RELEASED now"):

@@ -1,4 +1,4 @@
-"""PostgreSQL says which identifier patterns are valid; a wrong one selects nothing, and is named."""
+"""Identifier patterns: PostgreSQL validates them, and an export with an invalid one fails before it selects."""
 
 import pytest
 from sqlalchemy import Engine, text
@@ -38,30 +38,32 @@ INVALID = [
 ]
 
 
-@pytest.mark.parametrize(("pattern", "yes", "no"), VALID)
-def test_a_valid_pattern_is_matched_with_the_whole_identifier(
-    library: Library, pattern: str, yes: str, no: str
+@pytest.mark.parametrize(("pattern", "matching", "other"), VALID)
+def test_a_valid_pattern_must_match_the_whole_identifier(
+    library: Library, pattern: str, matching: str, other: str
 ) -> None:
     with library.ledger.connect() as connection:
         assert pattern_error(connection, pattern) is None
-    fines = [library.fine(library.user(identifier)) for identifier in (yes, no)]
-    _, verdicts = preview(library.ledger, make_profile(identifier_pattern=pattern), as_of=NOW, limit=10)
-    reasons = {verdict.fine_id: verdict.reason for verdict in verdicts}
+    fines = [library.fine(library.user(identifier)) for identifier in (matching, other)]
+    _, decisions = preview(library.ledger, make_profile(identifier_pattern=pattern), as_of=NOW, limit=10)
+    reasons = {decision.fine_id: decision.reason for decision in decisions}
     assert [reasons[fine] for fine in fines] == [None, "malformed_identifier"]
 
 
 @pytest.mark.parametrize("pattern", INVALID)
-def test_an_invalid_pattern_is_refused_with_the_reason_of_postgresql(ledger: Engine, pattern: str) -> None:
+def test_an_invalid_pattern_is_an_error_with_the_reason_of_postgresql(ledger: Engine, pattern: str) -> None:
     with ledger.connect() as connection:
         reason = pattern_error(connection, pattern)
-        assert connection.execute(text("SELECT 1")).scalar_one() == 1, "the transaction goes on"
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1, "the transaction can continue"
     assert reason
     assert reason.startswith("PostgreSQL reports 'invalid regular expression: ")
 
 
 @pytest.mark.parametrize("fines", [0, 1])
 @pytest.mark.parametrize("pattern", INVALID)
-def test_a_selection_with_an_invalid_pattern_says_what_to_correct(library: Library, pattern: str, fines: int) -> None:
+def test_an_export_with_an_invalid_pattern_fails_and_names_the_setting(
+    library: Library, pattern: str, fines: int
+) -> None:
     for _ in range(fines):
         library.fine()
     profile = make_profile(identifier_pattern=pattern)

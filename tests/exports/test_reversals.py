@@ -1,4 +1,4 @@
-"""The bursar hears of what was settled at the library: once, under the transaction that it knows."""
+"""Reversals: an export cancels exported charges that were settled at the library, once, by their transactions."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,18 +25,18 @@ D = Decimal
 NS = {"xb": NAMESPACE}
 
 
-def at_the_desk(office: FakeBursar, operation: Callable[..., Any], fine: int, amount: str | None = None) -> None:
+def settle_at_desk(office: FakeBursar, operation: Callable[..., Any], fine: int, amount: str | None = None) -> None:
     with office.library.ledger.begin() as connection:
         operation(connection, fine, None if amount is None else D(amount), allow_activity_on_transferred_finesfees=True)
 
 
-def is_reversal(office: FakeBursar, fine: int, amount: str | None = None, comment: str | None = None) -> int:
+def reverse(office: FakeBursar, fine: int, amount: str | None = None, comment: str | None = None) -> int:
     with office.library.ledger.begin() as connection:
         return desk.reverse_charge(connection, fine, None if amount is None else D(amount), comment)
 
 
-def lines(office: FakeBursar, batch: int) -> list[tuple[Any, ...]]:
-    """Of each line: fine, transaction id, type, amount, the transaction that it reverses, comment."""
+def list_lines(office: FakeBursar, batch: int) -> list[tuple[Any, ...]]:
+    """Returns the list_lines of a batch: fine, transaction id, type, amount, reversed transaction id and comment."""
     with office.library.ledger.connect() as connection:
         rows = connection.execute(
             text(
@@ -49,73 +49,78 @@ def lines(office: FakeBursar, batch: int) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in rows]
 
 
-def skipped(office: FakeBursar, **profile: Any) -> dict[int, str | None]:
-    _, verdicts = preview(office.library.ledger, make_profile(**profile), as_of=datetime.now(UTC), limit=100)
-    return {verdict.fine_id: verdict.reason for verdict in verdicts}
+def get_skip_reasons(office: FakeBursar, **profile: Any) -> dict[int, str | None]:
+    _, decisions = preview(office.library.ledger, make_profile(**profile), as_of=datetime.now(UTC), limit=100)
+    return {decision.fine_id: decision.reason for decision in decisions}
 
 
 @pytest.mark.parametrize("operation", [desk.pay, desk.waive])
-def test_what_is_settled_at_the_library_is_reversed_at_the_bursar_once(
+def test_an_amount_that_is_settled_at_the_library_is_reversed_once(
     office: FakeBursar, operation: Callable[..., Any]
 ) -> None:
-    fine, transaction = office.exported("10.00")
-    at_the_desk(office, operation, fine, "4.00")
+    fine, transaction = office.export_fine("10.00")
+    settle_at_desk(office, operation, fine, "4.00")
     batch = office.export()
-    assert lines(office, batch) == [
+    assert list_lines(office, batch) == [
         (fine, "2", "CREDIT", D(-4), transaction, "Reverses transaction 1: settled at the library")
     ]
     assert office.library.one("SELECT totals FROM batches WHERE id = :id", id=batch) == {
         "USD": {"charges": "0", "credits": "-4.000", "reversals": "-4.000"}
     }
     assert office.library.position(fine) == ("CLOSED", D(0), D(6))
-    assert lines(office, office.export()) == []
-    at_the_desk(office, operation, fine)
-    assert [line[:5] for line in lines(office, office.export())] == [(fine, "3", "CREDIT", D(-6), transaction)]
+    assert list_lines(office, office.export()) == []
+    settle_at_desk(office, operation, fine)
+    assert [line[:5] for line in list_lines(office, office.export())] == [(fine, "3", "CREDIT", D(-6), transaction)]
     assert office.library.position(fine) == ("CLOSED", D(0), D(0))
     assert office.library.one("SELECT pending_reversal FROM fines WHERE id = :fine", fine=fine) == 0
 
 
-def test_the_reference_texts_example_ten_dollars_and_minus_ten(office: FakeBursar) -> None:
-    """$10 for a lost item, exported, balance 0; the item returns, -$10; exported, balance 0 again."""
-    lost, transaction = office.exported("10.00", item=office.library.item(), owner="LAW")
+def test_a_returned_item_cancels_its_fine_as_in_the_reference_text(office: FakeBursar) -> None:
+    """A lost item costs $10, which is exported; when it returns, a credit of -$10 is exported, and nothing is owed."""
+    lost, transaction = office.export_fine("10.00", item=office.library.item(), owner="LAW")
     assert office.library.position(lost) == ("CLOSED", D(0), D(10))
-    returned = is_reversal(office, lost, comment="found and returned")
+    returned = reverse(office, lost, comment="found and returned")
     assert office.library.position(returned) == ("ACTIVE", D(-10), D(0))
     batch = office.export()
-    assert lines(office, batch) == [
+    assert list_lines(office, batch) == [
         (returned, "2", "CREDIT", D(-10), transaction, "found and returned; Reverses transaction 1")
     ]
     assert office.library.position(returned) == ("CLOSED", D(0), D(0))
     assert office.library.position(lost) == ("CLOSED", D(0), D(0))
 
 
-def test_the_example_where_the_bursar_does_not_report(office: FakeBursar) -> None:
+def test_a_returned_item_cancels_its_fine_at_a_bursar_without_payment_files(office: FakeBursar) -> None:
     lost = office.library.fine(amount="10.00")
     office.export(import_active=False)
-    returned = is_reversal(office, lost)
+    returned = reverse(office, lost)
     batch = office.export(import_active=False)
-    assert lines(office, batch) == [(returned, "2", "CREDIT", D(-10), "1", "Reverses transaction 1")]
+    assert list_lines(office, batch) == [(returned, "2", "CREDIT", D(-10), "1", "Reverses transaction 1")]
     for fine in (lost, returned):
         assert office.library.position(fine) == ("CLOSED", D(0), D(0))
 
 
-def test_a_reversal_goes_whatever_the_profile_asks_of_fines_and_a_plain_credit_does_not(office: FakeBursar) -> None:
+def test_the_rules_of_a_profile_apply_to_plain_credits_and_not_to_reversals(office: FakeBursar) -> None:
     user = office.library.user()
     paid_here, lost = (office.library.fine(user, "10.00") for _ in range(2))
     office.export()
-    at_the_desk(office, desk.pay, paid_here)
-    returned = is_reversal(office, lost)
+    settle_at_desk(office, desk.pay, paid_here)
+    returned = reverse(office, lost)
     plain = office.library.fine(user, "-3.00")
     small = office.library.fine(user, "5.00")
-    picky = {
+    strict = {
         "minimum_amount_for_user": 6,
         "time_before_export_days": 3650,
         "fine_fee_types": ["LOSTITEM"],
         "libraries": [],
         "user_groups": ["STAFF"],
     }
-    assert skipped(office, **picky) == {paid_here: None, returned: None, plain: "too_young", small: "too_young"}
-    with_a_minimum = skipped(office, minimum_amount_for_user=6)
+    assert get_skip_reasons(office, **strict) == {
+        paid_here: None,
+        returned: None,
+        plain: "too_young",
+        small: "too_young",
+    }
+    with_a_minimum = get_skip_reasons(office, minimum_amount_for_user=6)
     assert with_a_minimum == {
         paid_here: None,
         returned: None,
@@ -124,40 +129,40 @@ def test_a_reversal_goes_whatever_the_profile_asks_of_fines_and_a_plain_credit_d
     }
 
 
-def test_the_minimum_counts_neither_a_reversal_nor_what_takes_back(office: FakeBursar) -> None:
+def test_the_minimum_ignores_reversals_and_reversed_charges(office: FakeBursar) -> None:
     user = office.library.user()
     lost = office.library.fine(user, "10.00")
     office.export()
-    is_reversal(office, lost)
+    reverse(office, lost)
     new = office.library.fine(user, "10.00")
-    assert skipped(office, minimum_amount_for_user=10)[new] is None
+    assert get_skip_reasons(office, minimum_amount_for_user=10)[new] is None
 
 
-def test_only_the_bursar_that_holds_the_charge_hears_of_it(office: FakeBursar) -> None:
+def test_only_the_bursar_with_the_charge_gets_its_reversal(office: FakeBursar) -> None:
     paid_here, lost = office.library.fine(amount="10.00"), office.library.fine(amount="10.00")
     office.export()
-    at_the_desk(office, desk.pay, paid_here)
-    returned = is_reversal(office, lost)
-    assert skipped(office, code="CREDITS") == {returned: "other_bursar"}
-    assert lines(office, office.export(profile="CREDITS")) == []
-    assert [line[0] for line in lines(office, office.export())] == [paid_here, returned]
+    settle_at_desk(office, desk.pay, paid_here)
+    returned = reverse(office, lost)
+    assert get_skip_reasons(office, code="CREDITS") == {returned: "other_bursar"}
+    assert list_lines(office, office.export(profile="CREDITS")) == []
+    assert [line[0] for line in list_lines(office, office.export())] == [paid_here, returned]
 
 
-def test_a_credit_for_what_was_paid_at_the_bursar_is_a_plain_credit_that_names_it(office: FakeBursar) -> None:
-    lost, transaction = office.exported("10.00")
+def test_a_credit_for_a_charge_paid_at_the_bursar_is_a_plain_credit(office: FakeBursar) -> None:
+    lost, transaction = office.export_fine("10.00")
     office.pay(Payment(transaction, "10"))
-    returned = is_reversal(office, lost)
-    assert skipped(office, minimum_amount_for_user=1) == {returned: "credit_with_minimum"}
-    (line,) = lines(office, office.export())
+    returned = reverse(office, lost)
+    assert get_skip_reasons(office, minimum_amount_for_user=1) == {returned: "credit_with_minimum"}
+    (line,) = list_lines(office, office.export())
     assert line[:5] == (returned, "2", "CREDIT", D(-10), transaction)
     assert office.library.position(returned) == ("CLOSED", D(0), D(-10))
 
 
-def test_a_credit_for_what_was_partly_paid_is_set_off_as_far_as_they_are_even(office: FakeBursar) -> None:
-    lost, transaction = office.exported("10.00")
+def test_a_credit_is_offset_against_the_unpaid_part_of_its_charge(office: FakeBursar) -> None:
+    lost, transaction = office.export_fine("10.00")
     office.pay(Payment(transaction, "4"))
-    returned = is_reversal(office, lost)
-    (line,) = lines(office, office.export())
+    returned = reverse(office, lost)
+    (line,) = list_lines(office, office.export())
     assert line[3] == -10
     assert office.library.position(lost) == ("CLOSED", D(0), D(0))
     assert office.library.position(returned) == ("CLOSED", D(0), D(-4))
@@ -165,10 +170,10 @@ def test_a_credit_for_what_was_partly_paid_is_set_off_as_far_as_they_are_even(of
     assert office.library.position(returned) == ("TRANSFERRED", D(0), D(0))
 
 
-def test_several_credits_share_what_is_outstanding(office: FakeBursar) -> None:
-    lost, transaction = office.exported("10.00")
+def test_several_credits_are_offset_against_one_outstanding_amount(office: FakeBursar) -> None:
+    lost, transaction = office.export_fine("10.00")
     office.pay(Payment(transaction, "5"))
-    first, second, third = (is_reversal(office, lost, amount) for amount in ("3.00", "3.00", "4.00"))
+    first, second, third = (reverse(office, lost, amount) for amount in ("3.00", "3.00", "4.00"))
     office.export()
     assert office.library.position(lost) == ("CLOSED", D(0), D(0))
     assert [office.library.position(credit)[2] for credit in (first, second, third)] == [0, -1, -4]
@@ -176,11 +181,9 @@ def test_several_credits_share_what_is_outstanding(office: FakeBursar) -> None:
 
 @pytest.mark.usefixtures("partition_count")
 @pytest.mark.parametrize("charge_first", [True, False])
-def test_a_charge_and_its_credit_that_go_to_the_bursar_together_or_apart_are_set_off(
-    office: FakeBursar, *, charge_first: bool
-) -> None:
+def test_a_charge_and_its_credit_are_offset_in_one_batch_or_two(office: FakeBursar, *, charge_first: bool) -> None:
     charge = office.library.fine(amount="10.00")
-    credit = is_reversal(office, charge, "4.00")
+    credit = reverse(office, charge, "4.00")
     if not charge_first:
         with office.library.ledger.begin() as connection:
             desk.dispute(connection, charge, "not mine")
@@ -192,50 +195,50 @@ def test_a_charge_and_its_credit_that_go_to_the_bursar_together_or_apart_are_set
     assert office.library.position(charge) == ("CLOSED", D(0), D(6))
     assert office.library.position(credit) == ("CLOSED", D(0), D(0))
     if charge_first:
-        assert [line[4] for line in lines(office, batch)] == [None, "1"]
+        assert [line[4] for line in list_lines(office, batch)] == [None, "1"]
 
 
-def test_a_credit_waits_for_the_export_that_holds_its_charge(office: FakeBursar) -> None:
+def test_a_credit_is_not_exported_before_the_batch_of_its_charge_is_closed(office: FakeBursar) -> None:
     lost = office.library.fine(amount="10.00")
     batch = office.export(close=False)
-    returned = is_reversal(office, lost)
-    assert skipped(office)[returned] == "in_unfinished_batch"
-    assert lines(office, office.export(profile="CREDITS")) == []
+    returned = reverse(office, lost)
+    assert get_skip_reasons(office)[returned] == "in_unfinished_batch"
+    assert list_lines(office, office.export(profile="CREDITS")) == []
     close_fines(office.library.ledger, batch)
-    assert [line[4] for line in lines(office, office.export())] == ["1"]
+    assert [line[4] for line in list_lines(office, office.export())] == ["1"]
 
 
-def test_a_reversal_on_its_way_is_claimed_once_and_holds_nobody_up(office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00")
-    at_the_desk(office, desk.pay, fine, "4.00")
+def test_a_claimed_reversal_blocks_neither_the_desk_nor_payments(office: FakeBursar) -> None:
+    fine, transaction = office.export_fine("10.00")
+    settle_at_desk(office, desk.pay, fine, "4.00")
     batch = office.export(close=False)
-    assert skipped(office)[fine] == "in_unfinished_batch"
-    assert lines(office, office.export()) == []
-    at_the_desk(office, desk.pay, fine, "1.00")
+    assert get_skip_reasons(office)[fine] == "in_unfinished_batch"
+    assert list_lines(office, office.export()) == []
+    settle_at_desk(office, desk.pay, fine, "1.00")
     assert office.pay(Payment(transaction, "2")) == [Outcome("PARTLY_PAID", D(2), D(0))]
     close_fines(office.library.ledger, batch)
     assert office.library.one("SELECT pending_reversal FROM fines WHERE id = :fine", fine=fine) == 1
     assert office.library.position(fine) == ("TRANSFERRED", D(0), D(3))
-    assert [line[3] for line in lines(office, office.export())] == [-1]
+    assert [line[3] for line in list_lines(office, office.export())] == [-1]
 
 
 def test_a_released_reversal_is_exported_again_under_a_new_id(office: FakeBursar) -> None:
-    fine, _ = office.exported("10.00")
-    at_the_desk(office, desk.waive, fine)
+    fine, _ = office.export_fine("10.00")
+    settle_at_desk(office, desk.waive, fine)
     batch = select_fines(office.library.ledger, make_profile(), make_settings(), run_id="lost", as_of=NOW)
     release_batch(office.library.ledger, batch.id)
-    assert [line[1:4] for line in lines(office, office.export())] == [("3", "CREDIT", D(-10))]
+    assert [line[1:4] for line in list_lines(office, office.export())] == [("3", "CREDIT", D(-10))]
 
 
-def test_two_runs_at_once_send_a_reversal_once(office: FakeBursar) -> None:
-    fines = [office.exported("10.00")[0] for _ in range(5)]
+def test_simultaneous_runs_select_a_reversal_once(office: FakeBursar) -> None:
+    fines = [office.export_fine("10.00")[0] for _ in range(5)]
     for fine in fines:
-        at_the_desk(office, desk.pay, fine)
+        settle_at_desk(office, desk.pay, fine)
     start = Barrier(4)
 
     def run(number: int) -> None:
         start.wait()
-        select_fines(office.library.ledger, make_profile(), make_settings(), run_id=f"at once {number}", as_of=NOW)
+        select_fines(office.library.ledger, make_profile(), make_settings(), run_id=f"run {number}", as_of=NOW)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(run, range(4)))
@@ -243,9 +246,9 @@ def test_two_runs_at_once_send_a_reversal_once(office: FakeBursar) -> None:
 
 
 @pytest.mark.usefixtures("partition_count")
-def test_a_desk_that_pays_while_a_batch_is_closed_is_waited_for(office: FakeBursar) -> None:
-    lost, _ = office.exported("10.00")
-    is_reversal(office, lost)
+def test_closing_a_batch_waits_for_a_payment_at_the_desk(office: FakeBursar) -> None:
+    lost, _ = office.export_fine("10.00")
+    reverse(office, lost)
     batch = office.export(close=False)
     with ThreadPoolExecutor(1) as pool:
         with office.library.ledger.begin() as connection:
@@ -258,36 +261,36 @@ def test_a_desk_that_pays_while_a_batch_is_closed_is_waited_for(office: FakeBurs
     assert office.library.one("SELECT outstanding FROM fines WHERE reverses = :lost", lost=lost) == -7
 
 
-def test_a_user_without_an_identifier_keeps_the_reversal_waiting(office: FakeBursar) -> None:
-    fine, _ = office.exported("10.00")
-    at_the_desk(office, desk.pay, fine)
-    assert skipped(office, user_identifier_type="barcode") == {fine: "no_identifier"}
+def test_a_reversal_of_a_user_without_identifier_is_skipped(office: FakeBursar) -> None:
+    fine, _ = office.export_fine("10.00")
+    settle_at_desk(office, desk.pay, fine)
+    assert get_skip_reasons(office, user_identifier_type="barcode") == {fine: "no_identifier"}
 
 
 @pytest.mark.parametrize("own_additions", [True, False])
 def test_the_file_names_the_original_transaction(office: FakeBursar, tmp_path: Path, *, own_additions: bool) -> None:
-    fine, transaction = office.exported("10.00", item=office.library.item(), vat=D("1.60"))
-    at_the_desk(office, desk.pay, fine)
+    fine, transaction = office.export_fine("10.00", item=office.library.item(), vat=D("1.60"))
+    settle_at_desk(office, desk.pay, fine)
     profile = make_profile(include_internal_id=own_additions)
     batch = select_fines(office.library.ledger, profile, make_settings(), run_id="reversal", as_of=NOW)
-    document = build_file(office.library.ledger, batch.id, tmp_path)
-    (element,) = etree.fromstring(document.path.read_bytes()).iterfind(".//xb:userFineFee", NS)
+    file = build_file(office.library.ledger, batch.id, tmp_path)
+    (element,) = etree.fromstring(file.path.read_bytes()).iterfind(".//xb:userFineFee", NS)
 
-    def shown(name: str) -> str | None:
+    def find_text(name: str) -> str | None:
         return element.findtext(f".//xb:{name}", None, NS)
 
-    assert (shown("fineFeeType"), shown("sum"), shown("bursarTransactionId")) == ("CREDIT", "-10", "2")
-    assert shown("fineFeeComment") == "Reverses transaction 1: settled at the library"
-    assert shown("itemTitle") == "Ecology of the saguaro /"
-    assert shown("vat") == ""
-    assert shown("internalId") == (str(fine) if own_additions else None)
-    assert shown("reversedTransactionId") == (transaction if own_additions else None)
+    assert (find_text("fineFeeType"), find_text("sum"), find_text("bursarTransactionId")) == ("CREDIT", "-10", "2")
+    assert find_text("fineFeeComment") == "Reverses transaction 1: settled at the library"
+    assert find_text("itemTitle") == "Ecology of the saguaro /"
+    assert find_text("vat") == ""
+    assert find_text("internalId") == (str(fine) if own_additions else None)
+    assert find_text("reversedTransactionId") == (transaction if own_additions else None)
 
 
 @pytest.mark.parametrize("sum_", ["-10", "10", "0"])
-def test_a_reversal_that_the_bursar_confirms_has_no_effect(office: FakeBursar, sum_: str) -> None:
-    fine, _ = office.exported("10.00")
-    at_the_desk(office, desk.pay, fine)
+def test_a_payment_record_for_a_reversal_has_no_effect(office: FakeBursar, sum_: str) -> None:
+    fine, _ = office.export_fine("10.00")
+    settle_at_desk(office, desk.pay, fine)
     office.export()
     assert office.pay(Payment("2", sum_)) == [Outcome("NO_PAYMENT", None, None)]
     assert office.library.one("SELECT reason FROM import_records") == (
@@ -296,17 +299,17 @@ def test_a_reversal_that_the_bursar_confirms_has_no_effect(office: FakeBursar, s
     assert office.library.one("SELECT count(*) FROM fines") == 1
 
 
-def test_a_reversal_does_not_hide_the_fine_from_its_internal_id(office: FakeBursar) -> None:
-    fine, _ = office.exported("10.00")
-    at_the_desk(office, desk.pay, fine, "4.00")
+def test_a_payment_by_internal_id_finds_a_reversed_charge(office: FakeBursar) -> None:
+    fine, _ = office.export_fine("10.00")
+    settle_at_desk(office, desk.pay, fine, "4.00")
     office.export()
     assert office.pay(Payment(None, "6", internal_id=str(fine))) == [Outcome("PAID", D(6), D(0))]
 
 
 @pytest.mark.parametrize("is_reversed", [False, True])
-def test_who_pays_twice_is_named_and_gets_no_credit(office: FakeBursar, *, is_reversed: bool) -> None:
-    fine, transaction = office.exported("10.00")
-    at_the_desk(office, desk.pay, fine)
+def test_a_double_payment_is_reported_and_makes_no_credit(office: FakeBursar, *, is_reversed: bool) -> None:
+    fine, transaction = office.export_fine("10.00")
+    settle_at_desk(office, desk.pay, fine)
     if is_reversed:
         office.export()
     assert office.pay(Payment(transaction, "10")) == [Outcome("ALREADY_SETTLED", None, None)]
@@ -325,11 +328,11 @@ def test_who_pays_twice_is_named_and_gets_no_credit(office: FakeBursar, *, is_re
         ("15", Outcome("OVERPAID", D(6), D(5))),
     ],
 )
-def test_a_part_that_is_paid_twice_is_reversed_and_not_credited(
+def test_a_part_that_is_paid_twice_makes_no_credit(
     office: FakeBursar, sum_: str, outcome: Outcome, *, is_reversed: bool
 ) -> None:
-    fine, transaction = office.exported("10.00")
-    at_the_desk(office, desk.pay, fine, "4.00")
+    fine, transaction = office.export_fine("10.00")
+    settle_at_desk(office, desk.pay, fine, "4.00")
     if is_reversed:
         office.export()
     assert office.pay(Payment(transaction, sum_)) == [outcome]
@@ -340,8 +343,8 @@ def test_a_part_that_is_paid_twice_is_reversed_and_not_credited(
         assert reason.startswith(f"{twice:.2f} of it had been settled at the library before")
 
 
-def test_a_repeated_total_counts_what_was_settled_here(office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00")
-    at_the_desk(office, desk.pay, fine, "4.00")
+def test_a_cumulative_amount_includes_amounts_settled_at_the_library(office: FakeBursar) -> None:
+    fine, transaction = office.export_fine("10.00")
+    settle_at_desk(office, desk.pay, fine, "4.00")
     assert office.pay(Payment(transaction, "10"), amounts="cumulative") == [Outcome("PAID", D(6), D(0))]
     assert office.pay(Payment(transaction, "10"), amounts="cumulative") == [Outcome("ALREADY_SETTLED", None, None)]

@@ -1,4 +1,4 @@
-"""Each rule of the selection, at its borders."""
+"""The rules of the selection, each at its limits."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -25,14 +25,14 @@ def export(library: Library, profile: Profile, run_id: str = "run 1", as_of: dat
     return select_fines(library.ledger, profile, make_settings(), run_id=run_id, as_of=as_of)
 
 
-def verdicts(library: Library, profile: Profile, as_of: datetime = NOW) -> dict[int, str | None]:
-    """Each fine with a balance: None where it would go, else the reason."""
+def get_skip_reasons(library: Library, profile: Profile, as_of: datetime = NOW) -> dict[int, str | None]:
+    """Returns the skip reason of each fine with a balance; None if it would be exported."""
     _, found = preview(library.ledger, profile, as_of=as_of, limit=1_000)
-    return {verdict.fine_id: verdict.reason for verdict in found}
+    return {decision.fine_id: decision.reason for decision in found}
 
 
-def verdict(library: Library, profile: Profile, fine: int, as_of: datetime = NOW) -> str | None:
-    return verdicts(library, profile, as_of)[fine]
+def get_skip_reason(library: Library, profile: Profile, fine: int, as_of: datetime = NOW) -> str | None:
+    return get_skip_reasons(library, profile, as_of)[fine]
 
 
 @pytest.mark.parametrize(
@@ -51,40 +51,42 @@ def verdict(library: Library, profile: Profile, fine: int, as_of: datetime = NOW
         ({"owner": "MAIN"}, {"institutional_fine_fee": False, "libraries": ["MAIN"]}, None),
     ],
 )
-def test_type_and_owner(library: Library, fine: dict[str, Any], profile: dict[str, Any], reason: str | None) -> None:
-    assert verdict(library, make_profile(**profile), library.fine(**fine)) == reason
+def test_a_fine_is_selected_by_type_and_owner(
+    library: Library, fine: dict[str, Any], profile: dict[str, Any], reason: str | None
+) -> None:
+    assert get_skip_reason(library, make_profile(**profile), library.fine(**fine)) == reason
 
 
 @pytest.mark.parametrize(
     ("groups", "reason"),
     [([], None), (["STAFF"], None), (["STAFF", "STUDENT"], None), (["STUDENT"], "other_user_group")],
 )
-def test_user_groups(library: Library, groups: list[str], reason: str | None) -> None:
+def test_a_fine_is_selected_by_user_group(library: Library, groups: list[str], reason: str | None) -> None:
     fine = library.fine(library.user(group="STAFF"))
-    assert verdict(library, make_profile(user_groups=groups), fine) == reason
+    assert get_skip_reason(library, make_profile(user_groups=groups), fine) == reason
 
 
 def test_expired_users_are_exported_like_any_other(library: Library) -> None:
-    assert verdict(library, make_profile(), library.fine(library.user(expiry=date(2020, 1, 1)))) is None
+    assert get_skip_reason(library, make_profile(), library.fine(library.user(expiry=date(2020, 1, 1)))) is None
 
 
-def test_the_owner_is_fixed_when_the_fine_is_created_and_a_moved_item_changes_nothing(library: Library) -> None:
+def test_the_owner_of_a_fine_does_not_change_with_its_item(library: Library) -> None:
     item = library.item(library="LAW")
     fine = library.fine(owner="LAW", item=item)
     with library.ledger.begin() as connection:
         connection.execute(text("UPDATE items SET library = 'MAIN' WHERE id = :id"), {"id": item})
-    assert verdict(library, make_profile(libraries=["LAW"]), fine) is None
-    assert verdict(library, make_profile(libraries=["MAIN"]), fine) == "other_owner"
+    assert get_skip_reason(library, make_profile(libraries=["LAW"]), fine) is None
+    assert get_skip_reason(library, make_profile(libraries=["MAIN"]), fine) == "other_owner"
 
 
 @pytest.mark.parametrize(("seconds", "reason"), [(-1, None), (0, None), (1, "too_young")])
-def test_a_fine_is_old_enough_at_the_very_moment(library: Library, seconds: int, reason: str | None) -> None:
+def test_a_fine_is_due_exactly_after_the_days_before_export(library: Library, seconds: int, reason: str | None) -> None:
     fine = library.fine(created=NOW - timedelta(days=7) + timedelta(seconds=seconds))
-    assert verdict(library, make_profile(time_before_export_days=7, time_zone="UTC"), fine) == reason
+    assert get_skip_reason(library, make_profile(time_before_export_days=7, time_zone="UTC"), fine) == reason
 
 
 @pytest.mark.parametrize(
-    ("as_of", "oldest"),
+    ("as_of", "created"),
     [
         # The night of 8 March 2026 has 23 hours in New York, that of 1 November 25.
         (datetime(2026, 3, 9, 2, 30, tzinfo=NEW_YORK), datetime(2026, 3, 7, 2, 30, tzinfo=NEW_YORK)),
@@ -94,11 +96,11 @@ def test_a_fine_is_old_enough_at_the_very_moment(library: Library, seconds: int,
         (datetime(2026, 3, 10, 2, 30, tzinfo=NEW_YORK), datetime(2026, 3, 8, 3, 30, tzinfo=NEW_YORK)),
     ],
 )
-def test_days_are_days_of_the_profiles_time_zone(library: Library, as_of: datetime, oldest: datetime) -> None:
+def test_days_are_days_of_the_profiles_time_zone(library: Library, as_of: datetime, created: datetime) -> None:
     profile = make_profile(time_before_export_days=2)
-    assert created_before(as_of, 2, "America/New_York") == oldest
-    due, young = library.fine(created=oldest), library.fine(created=oldest.astimezone(UTC) + timedelta(seconds=1))
-    assert verdicts(library, profile, as_of.astimezone(UTC)) == {due: None, young: "too_young"}
+    assert created_before(as_of, 2, "America/New_York") == created
+    due, young = library.fine(created=created), library.fine(created=created.astimezone(UTC) + timedelta(seconds=1))
+    assert get_skip_reasons(library, profile, as_of.astimezone(UTC)) == {due: None, young: "too_young"}
 
 
 @pytest.mark.parametrize(
@@ -115,12 +117,12 @@ def test_days_are_days_of_the_profiles_time_zone(library: Library, as_of: dateti
         (["0.01", "-3.00"], None, [None, None]),
     ],
 )
-def test_minimum_and_credits(
+def test_the_minimum_is_compared_with_the_charges_of_a_user(
     library: Library, amounts: list[str], minimum: int | None, expected: list[str | None]
 ) -> None:
     user = library.user()
     fines = [library.fine(user, amount) for amount in amounts]
-    found = verdicts(library, make_profile(minimum_amount_for_user=minimum))
+    found = get_skip_reasons(library, make_profile(minimum_amount_for_user=minimum))
     assert [found[fine] for fine in fines] == expected
 
 
@@ -129,13 +131,16 @@ def test_the_minimum_counts_only_fines_that_passed_the_other_rules(library: Libr
     counted = library.fine(user, "6")
     young, foreign = library.fine(user, "6", created=NOW), library.fine(user, "6", kind="OTHER")
     profile = make_profile(minimum_amount_for_user=10, time_before_export_days=1, fine_fee_types=["OVERDUEFINE"])
-    assert verdicts(library, profile) == {counted: "below_minimum", young: "too_young", foreign: "other_type"}
+    assert get_skip_reasons(library, profile) == {counted: "below_minimum", young: "too_young", foreign: "other_type"}
 
 
-def test_the_minimum_is_asked_per_currency(library: Library) -> None:
+def test_the_minimum_is_applied_per_currency(library: Library) -> None:
     user = library.user()
     dollars, canadian = library.fine(user, "11"), library.fine(user, "9", currency="CAD")
-    assert verdicts(library, make_profile(minimum_amount_for_user=10)) == {dollars: None, canadian: "below_minimum"}
+    assert get_skip_reasons(library, make_profile(minimum_amount_for_user=10)) == {
+        dollars: None,
+        canadian: "below_minimum",
+    }
 
 
 @pytest.mark.parametrize(
@@ -152,28 +157,28 @@ def test_the_minimum_is_asked_per_currency(library: Library) -> None:
         ("0012\x013456", None, "malformed_identifier"),
     ],
 )
-def test_a_user_without_a_sound_identifier_stays_and_stops_no_other(
+def test_a_user_without_a_valid_identifier_is_skipped(
     library: Library, identifier: str | None, pattern: str | None, reason: str | None
 ) -> None:
     fine, other = library.fine(library.user(identifier)), library.fine(library.user("11111111"))
     profile = make_profile(identifier_pattern=pattern)
-    assert verdict(library, profile, fine) == reason
+    assert get_skip_reason(library, profile, fine) == reason
     batch = export(library, profile)
     assert library.position(fine)[0] == "ACTIVE"
     assert library.one("SELECT count(*) FROM batch_lines WHERE fine_id = :fine", fine=other) == (pattern != "A1|B2")
     assert (reason in batch.skipped) == (reason is not None)
 
 
-def test_disputed_closed_and_claimed_fines_stay(library: Library) -> None:
+def test_disputed_closed_and_claimed_fines_are_not_selected(library: Library) -> None:
     disputed, paid, claimed = (library.fine() for _ in range(3))
     with library.ledger.begin() as connection:
         desk.dispute(connection, disputed, "was ill")
         desk.pay(connection, paid)
     export(library, make_profile(code="FIRST"))
-    assert verdicts(library, make_profile()) == {disputed: "disputed", claimed: "in_unfinished_batch"}
+    assert get_skip_reasons(library, make_profile()) == {disputed: "disputed", claimed: "in_unfinished_batch"}
 
 
-def test_the_balance_goes_never_the_original_amount(library: Library) -> None:
+def test_the_balance_is_exported_not_the_amount(library: Library) -> None:
     fine = library.fine(amount="20.00")
     with library.ledger.begin() as connection:
         desk.pay(connection, fine, Decimal("7.25"))
@@ -182,7 +187,7 @@ def test_the_balance_goes_never_the_original_amount(library: Library) -> None:
     assert batch.totals == {"USD": CurrencyTotals(Decimal("12.750"), Decimal(0))}
 
 
-def test_counts_and_sums_per_currency(library: Library) -> None:
+def test_a_batch_has_counts_and_totals_by_currency(library: Library) -> None:
     user = library.user()
     for amount, currency in [("10.10", "USD"), ("0.20", "USD"), ("-3.00", "USD"), ("5", "CAD")]:
         library.fine(user, amount, currency=currency)
@@ -196,7 +201,7 @@ def test_counts_and_sums_per_currency(library: Library) -> None:
     assert batch.skipped == {"no_identifier": Skipped(1, 1, {"USD": Decimal("8.000")})}
 
 
-def test_an_empty_selection_is_a_finished_batch(library: Library) -> None:
+def test_an_empty_selection_is_a_closed_batch(library: Library) -> None:
     batch = export(library, make_profile())
     assert (batch.fines, batch.state) == (0, BatchState.CLOSED)
 
@@ -209,7 +214,7 @@ def test_a_repeated_task_finds_its_batch(library: Library) -> None:
     assert library.one("SELECT count(*) FROM batch_lines") == 1
 
 
-def test_two_exports_at_once_that_want_the_same_fines_share_them_out(library: Library) -> None:
+def test_simultaneous_exports_select_each_fine_once(library: Library) -> None:
     fines = [library.fine() for _ in range(50)]
     start = Barrier(4)
 
@@ -223,7 +228,7 @@ def test_two_exports_at_once_that_want_the_same_fines_share_them_out(library: Li
     assert library.one("SELECT count(DISTINCT fine_id) FROM batch_lines") == len(fines)
 
 
-def test_the_same_run_started_twice_makes_one_batch(library: Library) -> None:
+def test_a_run_that_is_started_twice_makes_one_batch(library: Library) -> None:
     library.fine()
     start = Barrier(2)
 
@@ -237,7 +242,7 @@ def test_the_same_run_started_twice_makes_one_batch(library: Library) -> None:
     assert library.one("SELECT count(*) FROM batches") == 1
 
 
-def test_a_payment_at_the_desk_comes_before_the_selection_or_is_refused(library: Library) -> None:
+def test_a_payment_at_the_desk_precedes_the_selection_or_is_refused(library: Library) -> None:
     fines = [library.fine(amount="10") for _ in range(40)]
     start = Barrier(2)
 
@@ -268,7 +273,7 @@ def test_a_payment_at_the_desk_comes_before_the_selection_or_is_refused(library:
     )
 
 
-def test_transaction_ids_go_on_for_ever(library: Library) -> None:
+def test_transaction_ids_continue_over_all_exports(library: Library) -> None:
     library.fine()
     settings = make_settings(transaction_ids={"prefix": "LIB-", "start": "500"})
     select_fines(library.ledger, make_profile(), settings, run_id="1", as_of=NOW)
@@ -282,17 +287,17 @@ def test_transaction_ids_go_on_for_ever(library: Library) -> None:
     assert ids == ["LIB-500", "LIB-501", "LIB-502"]
 
 
-def test_used_up_transaction_ids_stop_the_export_before_it_takes_anything(library: Library) -> None:
+def test_an_export_without_enough_transaction_ids_selects_nothing(library: Library) -> None:
     fines = [library.fine() for _ in range(3)]
     settings = make_settings(transaction_ids={"start": "1", "maximum": "2"})
     with pytest.raises(BursarError, match="needs 3 from 1.*maximum"):
         select_fines(library.ledger, make_profile(), settings, run_id="1", as_of=NOW)
-    assert set(verdicts(library, make_profile())) == set(fines)
+    assert set(get_skip_reasons(library, make_profile())) == set(fines)
     assert library.one("SELECT count(*) FROM batches") == 0
     assert library.one("SELECT next FROM transaction_ids") == 1
 
 
-def test_a_backfilled_run_asks_the_question_of_its_own_day(library: Library) -> None:
+def test_a_backfilled_run_selects_the_fines_due_on_its_day(library: Library) -> None:
     old, newer = library.fine(created=LONG_AGO), library.fine(created=LONG_AGO + timedelta(days=10))
     batch = export(library, make_profile(time_before_export_days=7), as_of=LONG_AGO + timedelta(days=8))
     assert library.one("SELECT array_agg(fine_id) FROM batch_lines WHERE batch_id = :batch", batch=batch.id) == [old]

@@ -1,4 +1,4 @@
-"""The way to the bursar, killed at every step: the file arrives once, and each fine is closed once."""
+"""Uploads that are killed at every step and repeated: the file is delivered once, and each fine is closed once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,19 +19,19 @@ from tests.support.fault_injection import KilledError
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
 
 
-def selected(library: Library, run_id: str = "run 1", fines: int = 3) -> Batch:
+def select_batch(library: Library, run_id: str = "run 1", fines: int = 3) -> Batch:
     for _ in range(fines):
         library.fine(item=library.item())
     return select_fines(library.ledger, make_profile(), make_settings(), run_id=run_id, as_of=NOW)
 
 
-def state(library: Library, found: Batch) -> BatchState:
+def get_state(library: Library, found: Batch) -> BatchState:
     with library.ledger.connect() as connection:
         return get_batch(connection, found.id).state
 
 
-def exported_once(library: Library, found: Batch) -> bool:
-    """Whether each fine of the batch has left the balance exactly once."""
+def is_exported_once(library: Library, found: Batch) -> bool:
+    """Returns whether each fine of the batch was exported exactly once."""
     entries = library.one(
         "SELECT array_agg(fine_id ORDER BY fine_id) FROM journal_entries WHERE entry_type = 'EXPORTED'"
     )
@@ -40,19 +40,19 @@ def exported_once(library: Library, found: Batch) -> bool:
     return bool(entries == lines and closed and library.one("SELECT count(*) FROM batch_claims") == 0)
 
 
-def test_a_file_arrives_under_its_name_with_nothing_beside_it(
+def test_a_delivered_file_is_the_only_file_in_the_folder(
     library: Library, bursar: ExportServer, tmp_path: Path
 ) -> None:
-    found = selected(library)
+    found = select_batch(library)
     content = build_file(library.ledger, found.id, tmp_path).path.read_bytes()
     delivered = upload_file(library.ledger, found.id, bursar.open(), tmp_path)
     assert (delivered.state, delivered.remote_folder) == (BatchState.DELIVERED, f"sftp://{bursar.host}/out")
     assert bursar.files() == {found.file_name: content}
     close_fines(library.ledger, found.id)
-    assert exported_once(library, found)
+    assert is_exported_once(library, found)
 
 
-def test_an_upload_tells_how_far_it_is(
+def test_an_upload_logs_its_progress(
     library: Library,
     bursar: ExportServer,
     tmp_path: Path,
@@ -60,7 +60,7 @@ def test_an_upload_tells_how_far_it_is(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(progress, "INTERVAL_SECONDS", 0)
-    found = selected(library, fines=7)
+    found = select_batch(library, fines=7)
     with caplog.at_level("INFO"):
         size = upload_file(library.ledger, found.id, bursar.open(), tmp_path).file_size
     sending, sent, delivered = [record.getMessage() for record in caplog.records][-3:]
@@ -72,19 +72,19 @@ def test_an_upload_tells_how_far_it_is(
 CALLS = ["size", "write", "size", "sha256", "rename", "size", "sha256"]
 
 
-def test_the_calls_that_a_delivery_makes(library: Library, bursar: ExportServer, tmp_path: Path) -> None:
-    """The list that the next tests die along."""
-    upload_file(library.ledger, selected(library).id, bursar.open(), tmp_path)
-    assert bursar.opened[0].acts == CALLS
+def test_an_upload_makes_these_calls(library: Library, bursar: ExportServer, tmp_path: Path) -> None:
+    """The next tests kill the worker at each of these calls."""
+    upload_file(library.ledger, select_batch(library).id, bursar.open(), tmp_path)
+    assert bursar.kill_switches[0].acts == CALLS
 
 
-@pytest.mark.parametrize("bursar_is_quick", [False, True])
+@pytest.mark.parametrize("is_collected", [False, True])
 @pytest.mark.parametrize("after_the_call", [False, True])
 @pytest.mark.parametrize("dies_at", range(len(CALLS)))
-def test_killed_anywhere_and_repeated_the_file_is_sent_once(
-    library: Library, bursar: ExportServer, tmp_path: Path, dies_at: int, after_the_call: bool, bursar_is_quick: bool
+def test_an_upload_that_is_killed_and_repeated_sends_the_file_once(
+    library: Library, bursar: ExportServer, tmp_path: Path, dies_at: int, after_the_call: bool, is_collected: bool
 ) -> None:
-    found = selected(library)
+    found = select_batch(library)
     content = build_file(library.ledger, found.id, tmp_path / "one worker").path.read_bytes()
     with pytest.raises(KilledError):
         upload_file(
@@ -93,20 +93,20 @@ def test_killed_anywhere_and_repeated_the_file_is_sent_once(
             bursar.open(dies_at=dies_at, after_the_call=after_the_call),
             tmp_path / "one worker",
         )
-    taken = {name: data for name, data in bursar.files().items() if not name.startswith(".")} if bursar_is_quick else {}
+    taken = {name: data for name, data in bursar.files().items() if not name.startswith(".")} if is_collected else {}
     for name in taken:
         (bursar.folder / "out" / name).unlink()
     upload_file(library.ledger, found.id, bursar.open(), tmp_path / "another worker")
     assert [*taken.items(), *bursar.files().items()] == [(found.file_name, content)]
     close_fines(library.ledger, found.id)
-    assert exported_once(library, found)
+    assert is_exported_once(library, found)
 
 
 @pytest.mark.parametrize("dies_at", range(len(CALLS)))
-def test_the_next_run_ends_what_a_killed_one_left_and_bills_nothing_twice(
+def test_the_next_run_recovers_the_batch_of_a_killed_one(
     library: Library, bursar: ExportServer, tmp_path: Path, dies_at: int
 ) -> None:
-    found = selected(library)
+    found = select_batch(library)
     with pytest.raises(KilledError):
         upload_file(library.ledger, found.id, bursar.open(dies_at=dies_at, after_the_call=True), tmp_path)
     (ended,) = recover_unfinished_batches(
@@ -125,13 +125,13 @@ def test_the_next_run_ends_what_a_killed_one_left_and_bills_nothing_twice(
     else:
         assert (ended.state, following.fines) == (BatchState.CLOSED, 0)
     assert list(bursar.files()) == [found.file_name]
-    assert exported_once(library, found)
+    assert is_exported_once(library, found)
 
 
-def test_the_next_run_leaves_a_run_that_is_still_going_alone(
+def test_the_next_run_does_not_recover_the_batch_of_an_active_run(
     library: Library, bursar: ExportServer, tmp_path: Path
 ) -> None:
-    found = selected(library)
+    found = select_batch(library)
     ended = recover_unfinished_batches(
         library.ledger,
         "STUDENTS",
@@ -140,14 +140,12 @@ def test_the_next_run_leaves_a_run_that_is_still_going_alone(
         open_folder=bursar.open(),
         work_dir=tmp_path,
     )
-    assert (ended, state(library, found)) == ([], BatchState.SELECTED)
+    assert (ended, get_state(library, found)) == ([], BatchState.SELECTED)
     assert select_fines(library.ledger, make_profile(), make_settings(), run_id="run 2", as_of=NOW).fines == 0
 
 
-def test_another_profiles_unfinished_batch_is_not_touched(
-    library: Library, bursar: ExportServer, tmp_path: Path
-) -> None:
-    found = selected(library)
+def test_the_batch_of_another_profile_is_not_recovered(library: Library, bursar: ExportServer, tmp_path: Path) -> None:
+    found = select_batch(library)
     assert not recover_unfinished_batches(
         library.ledger,
         "STAFF",
@@ -156,11 +154,11 @@ def test_another_profiles_unfinished_batch_is_not_touched(
         open_folder=bursar.open(),
         work_dir=tmp_path,
     )
-    assert state(library, found) is BatchState.SELECTED
+    assert get_state(library, found) is BatchState.SELECTED
 
 
-def test_repeated_after_success_nothing_is_sent_again(library: Library, bursar: ExportServer, tmp_path: Path) -> None:
-    found = selected(library)
+def test_a_repeated_task_after_success_sends_nothing(library: Library, bursar: ExportServer, tmp_path: Path) -> None:
+    found = select_batch(library)
     upload_file(library.ledger, found.id, bursar.open(), tmp_path)
     (bursar.folder / "out" / found.file_name).unlink()  # the bursar took it
     for _ in range(2):
@@ -168,36 +166,34 @@ def test_repeated_after_success_nothing_is_sent_again(library: Library, bursar: 
         close_fines(library.ledger, found.id)
     upload_file(library.ledger, found.id, bursar.open(), tmp_path)
     assert bursar.files() == {}
-    assert len(bursar.opened) == 1
-    assert exported_once(library, found)
+    assert len(bursar.kill_switches) == 1
+    assert is_exported_once(library, found)
 
 
-def test_a_file_of_others_under_our_name_is_never_overwritten(
-    library: Library, bursar: ExportServer, tmp_path: Path
-) -> None:
-    found = selected(library)
+def test_a_file_of_the_same_name_is_never_overwritten(library: Library, bursar: ExportServer, tmp_path: Path) -> None:
+    found = select_batch(library)
     (bursar.folder / "out" / found.file_name).write_bytes(b"theirs")
     with pytest.raises(RemoteFolderError, match="never replaced"):
         upload_file(library.ledger, found.id, bursar.open(), tmp_path)
     assert bursar.files() == {found.file_name: b"theirs"}
-    assert state(library, found) is BatchState.BUILT
+    assert get_state(library, found) is BatchState.BUILT
 
 
-def test_another_file_in_the_place_of_ours_after_a_crash_is_an_error(
+def test_a_file_of_the_same_name_after_a_crash_is_an_error(
     library: Library, bursar: ExportServer, tmp_path: Path
 ) -> None:
-    found = selected(library)
+    found = select_batch(library)
     with pytest.raises(KilledError):
         upload_file(library.ledger, found.id, bursar.open(dies_at=4), tmp_path)
     (bursar.folder / "out" / found.file_name).write_bytes(b"theirs")
     with pytest.raises(RemoteFolderError, match="never replaced"):
         upload_file(library.ledger, found.id, bursar.open(), tmp_path)
-    assert state(library, found) is BatchState.PART_COMPLETE
+    assert get_state(library, found) is BatchState.PART_COMPLETE
     assert bursar.files()[found.file_name] == b"theirs"
 
 
-def test_a_part_that_lost_bytes_is_written_anew(library: Library, bursar: ExportServer, tmp_path: Path) -> None:
-    found = selected(library)
+def test_an_incomplete_part_is_written_again(library: Library, bursar: ExportServer, tmp_path: Path) -> None:
+    found = select_batch(library)
     with pytest.raises(KilledError):
         upload_file(library.ledger, found.id, bursar.open(dies_at=4), tmp_path)
     content = build_file(library.ledger, found.id, tmp_path).path.read_bytes()
@@ -207,21 +203,21 @@ def test_a_part_that_lost_bytes_is_written_anew(library: Library, bursar: Export
     assert bursar.files() == {found.file_name: content}
 
 
-def test_a_connection_that_now_leads_elsewhere_can_not_pass_for_a_bursar_who_took_the_file(
+def test_a_connection_to_another_folder_is_an_error_after_a_crash(
     library: Library, owned_ledger: Engine, bursar: ExportServer, tmp_path: Path
 ) -> None:
-    found = selected(library)
+    found = select_batch(library)
     with pytest.raises(KilledError):
         upload_file(library.ledger, found.id, bursar.open(dies_at=4), tmp_path)
     with owned_ledger.begin() as connection:
         connection.execute(text("UPDATE batches SET output_file_path = 'elsewhere'"))
     with pytest.raises(BatchError, match="leads to .*elsewhere"):
         upload_file(library.ledger, found.id, bursar.open(), tmp_path)
-    assert state(library, found) is BatchState.PART_COMPLETE
+    assert get_state(library, found) is BatchState.PART_COMPLETE
 
 
-def test_two_workers_at_once_send_one_file(library: Library, bursar: ExportServer, tmp_path: Path) -> None:
-    found = selected(library)
+def test_simultaneous_workers_upload_one_file(library: Library, bursar: ExportServer, tmp_path: Path) -> None:
+    found = select_batch(library)
     build_file(library.ledger, found.id, tmp_path)
 
     def attempt(_: int) -> bool:
@@ -234,5 +230,5 @@ def test_two_workers_at_once_send_one_file(library: Library, bursar: ExportServe
 
     with ThreadPoolExecutor(4) as pool:
         assert any(pool.map(attempt, range(4)))
-    assert sum(death.acts.count("rename") for death in bursar.opened) == 1
+    assert sum(kill_switch.acts.count("rename") for kill_switch in bursar.kill_switches) == 1
     assert list(bursar.files()) == [found.file_name]

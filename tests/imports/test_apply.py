@@ -1,9 +1,10 @@
-"""Each outcome of the rules, with charges and with credits, and that every record has exactly one."""
+"""Applying payment files: the outcome of each record, for charges and credits, and simultaneous workers."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from threading import Barrier
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, text
@@ -22,7 +23,7 @@ def position(status: str, balance: str, outstanding: str) -> tuple[str, Decimal,
     return status, Decimal(balance), Decimal(outstanding)
 
 
-def nothing(outcome: str) -> Outcome:
+def without_effect(outcome: str) -> Outcome:
     return Outcome(outcome, None, None)
 
 
@@ -33,37 +34,37 @@ def nothing(outcome: str) -> Outcome:
         ("10.00", "10.000", Outcome("PAID", Decimal(10), Decimal(0)), "0"),
         ("10.00", "+10.00", Outcome("PAID", Decimal(10), Decimal(0)), "0"),
         ("10.00", "10." + "0" * 23, Outcome("PAID", Decimal(10), Decimal(0)), "0"),
-        ("10.00", "10." + "0" * 40_000, nothing("INVALID"), "10"),
+        ("10.00", "10." + "0" * 40_000, without_effect("INVALID"), "10"),
         ("10.00", "9.99", Outcome("PARTLY_PAID", Decimal("9.99"), Decimal(0)), "0.01"),
         ("10.00", "0.01", Outcome("PARTLY_PAID", Decimal("0.01"), Decimal(0)), "9.99"),
         ("10.00", "10.01", Outcome("OVERPAID", Decimal(10), Decimal("0.01")), "0"),
-        ("10.00", "0", nothing("NO_PAYMENT"), "10"),
-        ("10.00", "0.00", nothing("NO_PAYMENT"), "10"),
-        ("10.00", "-10", nothing("INVALID"), "10"),
-        ("10.00", "10,00", nothing("INVALID"), "10"),
-        ("10.00", "1e1", nothing("INVALID"), "10"),
-        ("10.00", "10.0001", nothing("INVALID"), "10"),
-        ("10.00", "NaN", nothing("INVALID"), "10"),
-        ("10.00", "", nothing("INVALID"), "10"),
-        ("10.00", None, nothing("INVALID"), "10"),
+        ("10.00", "0", without_effect("NO_PAYMENT"), "10"),
+        ("10.00", "0.00", without_effect("NO_PAYMENT"), "10"),
+        ("10.00", "-10", without_effect("INVALID"), "10"),
+        ("10.00", "10,00", without_effect("INVALID"), "10"),
+        ("10.00", "1e1", without_effect("INVALID"), "10"),
+        ("10.00", "10.0001", without_effect("INVALID"), "10"),
+        ("10.00", "NaN", without_effect("INVALID"), "10"),
+        ("10.00", "", without_effect("INVALID"), "10"),
+        ("10.00", None, without_effect("INVALID"), "10"),
         ("-10.00", "-10", Outcome("PAID", Decimal(-10), Decimal(0)), "0"),
         ("-10.00", "-4", Outcome("PARTLY_PAID", Decimal(-4), Decimal(0)), "-6"),
-        ("-10.00", "-10.01", nothing("INVALID"), "-10"),
-        ("-10.00", "10", nothing("INVALID"), "-10"),
-        ("-10.00", "0", nothing("NO_PAYMENT"), "-10"),
+        ("-10.00", "-10.01", without_effect("INVALID"), "-10"),
+        ("-10.00", "10", without_effect("INVALID"), "-10"),
+        ("-10.00", "0", without_effect("NO_PAYMENT"), "-10"),
     ],
 )
-def test_a_payment_has_the_outcome_of_the_rules(
+def test_each_payment_has_the_outcome_of_the_rules(
     office: FakeBursar, charged: str, sum_: str | None, outcome: Outcome, outstanding: str
 ) -> None:
-    fine, transaction = office.exported(charged)
+    fine, transaction = office.export_fine(charged)
     assert office.pay(Payment(transaction, sum_)) == [outcome]
     status = "CLOSED" if outcome.applied is None else "TRANSFERRED"
     assert office.library.position(fine) == position(status, "0", outstanding)
 
 
-def test_overpayment_makes_a_credit_that_the_next_export_sends(office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00", owner="LAW")
+def test_an_overpayment_becomes_a_credit_of_the_next_export(office: FakeBursar) -> None:
+    fine, transaction = office.export_fine("10.00", owner="LAW")
     office.pay(Payment(transaction, "15"))
     credit = office.library.one("SELECT id FROM fines WHERE reverses = :fine", fine=fine)
     assert office.library.position(credit) == position("ACTIVE", "-5", "0")
@@ -77,18 +78,18 @@ def test_overpayment_makes_a_credit_that_the_next_export_sends(office: FakeBursa
 
 
 @pytest.mark.parametrize("charged", ["10.00", "-10.00"])
-def test_what_is_settled_is_never_paid_again(office: FakeBursar, charged: str) -> None:
-    _, transaction = office.exported(charged)
+def test_a_settled_fine_is_not_paid_again(office: FakeBursar, charged: str) -> None:
+    _, transaction = office.export_fine(charged)
     payment = Payment(transaction, charged)
     assert [outcome.outcome for outcome in office.pay(payment, payment)] == ["PAID", "ALREADY_SETTLED"]
-    assert office.pay(payment) == [nothing("ALREADY_SETTLED")]
+    assert office.pay(payment) == [without_effect("ALREADY_SETTLED")]
     assert office.library.one("SELECT count(*) FROM fines") == 1
 
 
-def test_a_fine_of_a_profile_without_import_is_settled_already(office: FakeBursar) -> None:
+def test_a_fine_that_counts_as_paid_by_its_export_is_not_paid_again(office: FakeBursar) -> None:
     fine = office.library.fine()
     office.export(import_active=False)
-    assert office.pay(Payment(office.transaction(fine), "12.50")) == [nothing("ALREADY_SETTLED")]
+    assert office.pay(Payment(office.get_transaction(fine), "12.50")) == [without_effect("ALREADY_SETTLED")]
     assert office.library.position(fine) == position("CLOSED", "0", "0")
 
 
@@ -102,20 +103,20 @@ def test_a_fine_of_a_profile_without_import_is_settled_already(office: FakeBursa
     ],
 )
 def test_unknown_ids_match_nothing(office: FakeBursar, payment: Payment, reason: str) -> None:
-    office.exported()
-    assert office.pay(payment) == [nothing("UNMATCHED")]
+    office.export_fine()
+    assert office.pay(payment) == [without_effect("UNMATCHED")]
     assert reason in office.library.one("SELECT reason FROM import_records")
 
 
 def test_a_record_without_any_id_is_invalid(office: FakeBursar) -> None:
-    office.exported()
-    assert office.pay(Payment(None, "10")) == [nothing("INVALID")]
+    office.export_fine()
+    assert office.pay(Payment(None, "10")) == [without_effect("INVALID")]
 
 
-def test_the_transaction_id_comes_first_then_the_internal_id(office: FakeBursar) -> None:
+def test_a_record_matches_by_transaction_id_before_internal_id(office: FakeBursar) -> None:
     first, second = office.library.fine(amount="10"), office.library.fine(amount="10")
     office.export()
-    office.pay(Payment(office.transaction(first), "10", internal_id=str(second)))
+    office.pay(Payment(office.get_transaction(first), "10", internal_id=str(second)))
     assert office.library.position(first) == position("TRANSFERRED", "0", "0")
     assert office.library.position(second) == position("CLOSED", "0", "10")
     assert office.pay(Payment("their own number", "10", internal_id=str(second)))[0].outcome == "PAID"
@@ -123,20 +124,20 @@ def test_the_transaction_id_comes_first_then_the_internal_id(office: FakeBursar)
 
 def test_a_fine_that_was_never_exported_can_not_be_paid_by_its_internal_id(office: FakeBursar) -> None:
     fine = office.library.fine()
-    assert office.pay(Payment(None, "12.50", internal_id=str(fine))) == [nothing("UNMATCHED")]
+    assert office.pay(Payment(None, "12.50", internal_id=str(fine))) == [without_effect("UNMATCHED")]
     assert office.library.position(fine) == position("ACTIVE", "12.5", "0")
 
 
-def test_leading_zeros_belong_to_an_id(office: FakeBursar) -> None:
-    _, transaction = office.exported()
-    assert office.pay(Payment(f"0{transaction}", "10")) == [nothing("UNMATCHED")]
+def test_leading_zeros_are_part_of_an_id(office: FakeBursar) -> None:
+    _, transaction = office.export_fine()
+    assert office.pay(Payment(f"0{transaction}", "10")) == [without_effect("UNMATCHED")]
 
 
 @pytest.mark.parametrize(
     ("currency", "outcome"), [("CAD", "CURRENCY_MISMATCH"), ("usd", "CURRENCY_MISMATCH"), (None, "PAID")]
 )
-def test_currencies(office: FakeBursar, currency: str | None, outcome: str) -> None:
-    _, transaction = office.exported()
+def test_a_record_in_another_currency_is_not_applied(office: FakeBursar, currency: str | None, outcome: str) -> None:
+    _, transaction = office.export_fine()
     assert office.pay(Payment(transaction, "10", currency))[0].outcome == outcome
 
 
@@ -150,10 +151,10 @@ def test_currencies(office: FakeBursar, currency: str | None, outcome: str) -> N
 def test_a_fine_may_have_any_number_of_records(
     office: FakeBursar, amounts: str, sum_: str, total: str, again: dict[str, int]
 ) -> None:
-    """With work that grew by the square of their number, this would take hours."""
-    fine, transaction = office.exported("10.00")
+    """The time must not grow with the square of the number of records: then this test would take hours."""
+    fine, transaction = office.export_fine("10.00")
     for outcomes in ({"PARTLY_PAID": 9_999, "PAID": 1, "ALREADY_SETTLED": 30_000}, again):
-        file = office.file(amounts=amounts)
+        file = office.add_file(amounts=amounts)
         with office.library.ledger.begin() as connection:
             connection.execute(
                 text(
@@ -170,18 +171,18 @@ def test_a_fine_may_have_any_number_of_records(
 
 
 @pytest.mark.usefixtures("partition_count")
-def test_records_of_one_fine_follow_each_other(office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00")
+def test_records_of_one_fine_are_applied_in_order(office: FakeBursar) -> None:
+    fine, transaction = office.export_fine("10.00")
     sums = ["4", "0", "-1", "4", "4", "4"]
     assert [outcome.outcome for outcome in office.pay(*(Payment(transaction, sum_) for sum_ in sums))] == [
-        "PARTLY_PAID", "NO_PAYMENT", "INVALID", "PARTLY_PAID", "OVERPAID", "ALREADY_SETTLED",
+        "PARTLY_PAID", "NO_PAYMENT", "PAYMENT_REVERSED", "PARTLY_PAID", "OVERPAID", "ALREADY_SETTLED",
     ]  # fmt: skip
     assert office.library.position(fine) == position("TRANSFERRED", "0", "0")
-    assert office.library.one("SELECT amount FROM fines WHERE reverses = :fine", fine=fine) == Decimal(-2)
+    assert office.library.one("SELECT amount FROM fines WHERE reverses = :fine", fine=fine) == Decimal(-1)
 
 
-def test_too_much_credit_does_not_stop_a_right_one_after_it(office: FakeBursar) -> None:
-    _, transaction = office.exported("-10.00")
+def test_an_invalid_record_does_not_affect_the_next_one(office: FakeBursar) -> None:
+    _, transaction = office.export_fine("-10.00")
     outcomes = office.pay(Payment(transaction, "-11"), Payment(transaction, "-10"))
     assert [outcome.outcome for outcome in outcomes] == ["INVALID", "PAID"]
 
@@ -198,10 +199,10 @@ def test_too_much_credit_does_not_stop_a_right_one_after_it(office: FakeBursar) 
     ],
 )
 @pytest.mark.parametrize("in_one_file", [False, True])
-def test_cumulative_amounts(
+def test_a_cumulative_amount_pays_the_difference_to_the_last_one(
     office: FakeBursar, files: list[str], outcomes: list[str], outstanding: str, credit: str | None, in_one_file: bool
 ) -> None:
-    fine, transaction = office.exported("10.00")
+    fine, transaction = office.export_fine("10.00")
     payments = [Payment(transaction, sum_) for sum_ in files]
     groups = [payments] if in_one_file else [[payment] for payment in payments]
     found = [outcome.outcome for group in groups for outcome in office.pay(*group, amounts="cumulative")]
@@ -211,8 +212,8 @@ def test_cumulative_amounts(
     assert credit_made == (None if credit is None else Decimal(credit))
 
 
-def test_what_was_settled_before_is_reported_once_by_totals(library: Library, office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00")
+def test_cumulative_amounts_report_an_earlier_settlement_once(library: Library, office: FakeBursar) -> None:
+    fine, transaction = office.export_fine("10.00")
     with library.ledger.begin() as connection:
         desk.waive(connection, fine, allow_activity_on_transferred_finesfees=True)
     for total in ("4.00", "4.00", "10.00"):
@@ -221,8 +222,8 @@ def test_what_was_settled_before_is_reported_once_by_totals(library: Library, of
     assert library.one("SELECT sum(already_settled) FROM import_records") == Decimal(10)
 
 
-def test_cumulative_credits_mirror(office: FakeBursar) -> None:
-    _, transaction = office.exported("-10.00")
+def test_cumulative_amounts_of_credits_have_the_same_outcomes(office: FakeBursar) -> None:
+    _, transaction = office.export_fine("-10.00")
     found = [
         office.pay(Payment(transaction, sum_), amounts="cumulative")[0].outcome for sum_ in ("-4", "-4", "-10", "-12")
     ]
@@ -231,17 +232,17 @@ def test_cumulative_credits_mirror(office: FakeBursar) -> None:
 
 @pytest.mark.usefixtures("partition_count")
 def test_a_file_is_applied_once(office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00")
-    file = office.file(Payment(transaction, "4"))
+    fine, transaction = office.export_fine("10.00")
+    file = office.add_file(Payment(transaction, "4"))
     first, second = office.apply(file), office.apply(file)
     assert (first.state, second) == (FileState.APPLIED, first)
     assert office.library.position(fine)[2] == Decimal(6)
 
 
 @pytest.mark.usefixtures("partition_count")
-def test_two_workers_at_once_apply_a_file_once_and_two_files_in_turn(office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00")
-    files = [office.file(Payment(transaction, "4")), office.file(Payment(transaction, "4"))] * 2
+def test_simultaneous_workers_apply_each_file_once(office: FakeBursar) -> None:
+    fine, transaction = office.export_fine("10.00")
+    files = [office.add_file(Payment(transaction, "4")), office.add_file(Payment(transaction, "4"))] * 2
     start = Barrier(4)
 
     def apply(file: int) -> None:
@@ -254,11 +255,11 @@ def test_two_workers_at_once_apply_a_file_once_and_two_files_in_turn(office: Fak
 
 
 @pytest.mark.usefixtures("partition_count")
-def test_desk_and_import_at_once_do_not_lock_each_other_out(office: FakeBursar) -> None:
+def test_simultaneous_desk_and_import_do_not_deadlock(office: FakeBursar) -> None:
     exported = [office.library.fine(amount="10") for _ in range(10)]
     office.export()
     opened = [office.library.fine(amount="10") for _ in range(10)]
-    files = [office.file(Payment(office.transaction(fine), "10")) for fine in exported]
+    files = [office.add_file(Payment(office.get_transaction(fine), "10")) for fine in exported]
     start = Barrier(2)
 
     def pay() -> None:
@@ -279,10 +280,10 @@ def test_desk_and_import_at_once_do_not_lock_each_other_out(office: FakeBursar) 
 
 
 @pytest.mark.usefixtures("partition_count")
-def test_what_the_desk_settles_at_the_last_moment_is_waited_for(office: FakeBursar) -> None:
-    """A fine is judged by what is outstanding once nobody else can change it."""
-    fine, transaction = office.exported("10.00")
-    file = office.file(Payment(transaction, "10"))
+def test_an_import_waits_for_a_settlement_at_the_desk(office: FakeBursar) -> None:
+    """The outcome of a record depends on the amount that is outstanding after the fine has been locked."""
+    fine, transaction = office.export_fine("10.00")
+    file = office.add_file(Payment(transaction, "10"))
     with ThreadPoolExecutor(1) as pool:
         with office.library.ledger.begin() as connection:
             desk.pay(connection, fine, Decimal(4), allow_activity_on_transferred_finesfees=True)
@@ -290,15 +291,15 @@ def test_what_the_desk_settles_at_the_last_moment_is_waited_for(office: FakeBurs
             with pytest.raises(TimeoutError):
                 applying.result(timeout=0.5)
         applying.result()
-    assert office.outcomes(file) == [Outcome("PAID", Decimal(6), Decimal(0))]
+    assert office.list_outcomes(file) == [Outcome("PAID", Decimal(6), Decimal(0))]
     assert office.library.one("SELECT already_settled FROM import_records") == 4
     assert office.library.position(fine) == position("TRANSFERRED", "0", "0")
 
 
 @pytest.mark.usefixtures("partition_count")
-def test_an_application_holds_up_no_other_fine(office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00")
-    file = office.file(Payment(transaction, "10"))
+def test_an_import_blocks_no_other_fine(office: FakeBursar) -> None:
+    fine, transaction = office.export_fine("10.00")
+    file = office.add_file(Payment(transaction, "10"))
     other = office.library.fine(amount="10")
     with ThreadPoolExecutor(1) as pool:
         with office.library.ledger.begin() as connection:
@@ -314,46 +315,46 @@ def test_an_application_holds_up_no_other_fine(office: FakeBursar) -> None:
 
 
 def kill_in_partition(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kills the worker in that partition; the other one is applied."""
+    """Makes the worker of one partition fail as if it were killed; the other partition is applied."""
     apply_partition = apply.apply_partition
 
-    def dying(found: ImportFile, connection: Connection, partition: Mapping[str, int]) -> None:
+    def apply_or_die(found: ImportFile, connection: Connection, partition: Mapping[str, int], **limit: Any) -> None:
         if partition["partition_number"] == number:
             raise KilledError
-        apply_partition(found, connection, partition)
+        apply_partition(found, connection, partition, **limit)
 
-    monkeypatch.setattr(apply, "apply_partition", dying)
+    monkeypatch.setattr(apply, "apply_partition", apply_or_die)
 
 
 @pytest.mark.parametrize("partition_count", [2], indirect=True)
-@pytest.mark.parametrize("dies_in", [0, 1])
-def test_a_fine_that_is_exported_between_two_tries_is_paid_once(
-    office: FakeBursar, monkeypatch: pytest.MonkeyPatch, partition_count: int, dies_in: int
+@pytest.mark.parametrize("killed_in", [0, 1])
+def test_a_fine_that_is_exported_between_two_attempts_is_paid_once(
+    office: FakeBursar, monkeypatch: pytest.MonkeyPatch, partition_count: int, killed_in: int
 ) -> None:
-    """Its record is in one partition as long as it matches nothing, and in the other when it has found its fine."""
-    paid, transaction = office.exported("10.00")
+    """The partition of a record is that of its fine; without a match it may be the other one."""
+    paid, transaction = office.export_fine("10.00")
     late = office.library.fine(amount="10")
     assert (paid % 2, late % 2) == (1, 0)
     odd = office.library.fine(amount="10")
-    file = office.file(Payment(transaction, "10"), Payment(None, "4", internal_id=str(odd)))
+    file = office.add_file(Payment(transaction, "10"), Payment(None, "4", internal_id=str(odd)))
     with monkeypatch.context() as patched:
-        kill_in_partition(dies_in, patched)
+        kill_in_partition(killed_in, patched)
         with pytest.raises(KilledError):
             office.apply(file)
     office.export()
     applied = office.apply(file)
     assert sum(outcome.records for outcome in (applied.outcomes or {}).values()) == 2
-    first, second = office.outcomes(file)
+    first, second = office.list_outcomes(file)
     assert first.outcome == "PAID"
-    assert second == (Outcome("PARTLY_PAID", Decimal(4), Decimal(0)) if dies_in == 0 else nothing("UNMATCHED"))
-    assert office.library.position(odd)[2] == (6 if dies_in == 0 else 10)
+    assert second == (Outcome("PARTLY_PAID", Decimal(4), Decimal(0)) if killed_in == 0 else without_effect("UNMATCHED"))
+    assert office.library.position(odd)[2] == (6 if killed_in == 0 else 10)
 
 
 @pytest.mark.usefixtures("partition_count")
-def test_a_worker_that_airflow_gave_up_on_pays_nothing_again(office: FakeBursar) -> None:
-    """Another one applies the file while it is between matching and locking; or before it begins."""
-    fine, transaction = office.exported("10.00")
-    file = office.file(Payment(transaction, "4"), Payment("unknown", "1"))
+def test_a_late_worker_applies_no_payment_again(office: FakeBursar) -> None:
+    """Another worker applies the file while this one is between matching and locking, or before it starts."""
+    fine, transaction = office.export_fine("10.00")
+    file = office.add_file(Payment(transaction, "4"), Payment("unknown", "1"))
     with office.library.ledger.connect() as connection:
         found = get_import_file(connection, file)
 
@@ -375,10 +376,10 @@ def test_a_worker_that_airflow_gave_up_on_pays_nothing_again(office: FakeBursar)
 
 
 @pytest.mark.usefixtures("partition_count")
-def test_a_bursar_who_is_quicker_than_the_export_waits_for_it(office: FakeBursar) -> None:
+def test_an_early_payment_file_waits_until_its_batch_is_closed(office: FakeBursar) -> None:
     fine = office.library.fine(amount="10")
     batch = office.export(close=False)
-    file = office.file(Payment(office.transaction(fine), "10"))
+    file = office.add_file(Payment(office.get_transaction(fine), "10"))
     with pytest.raises(TransientError, match=f"batch {batch} of STUDENTS"):
         office.apply(file)
     close_fines(office.library.ledger, batch)
@@ -386,22 +387,22 @@ def test_a_bursar_who_is_quicker_than_the_export_waits_for_it(office: FakeBursar
     assert office.library.position(fine) == position("TRANSFERRED", "0", "0")
 
 
-def test_a_released_batch_was_never_billed(office: FakeBursar) -> None:
+def test_a_payment_for_a_released_batch_matches_nothing(office: FakeBursar) -> None:
     fine = office.library.fine(amount="10")
     office.export(close=False)
-    transaction = office.transaction(fine)
+    transaction = office.get_transaction(fine)
     with office.library.ledger.begin() as connection:
         connection.execute(text("UPDATE batches SET released_at = now()"))
         connection.execute(text("DELETE FROM batch_claims"))
-    assert office.pay(Payment(transaction, "10")) == [nothing("UNMATCHED")]
+    assert office.pay(Payment(transaction, "10")) == [without_effect("UNMATCHED")]
     assert office.library.position(fine) == position("ACTIVE", "10", "0")
 
 
 @pytest.mark.usefixtures("partition_count")
 @pytest.mark.parametrize("records", [0, 1, 1_000, 1_001])
-def test_no_record_is_lost_at_any_border(office: FakeBursar, records: int) -> None:
-    _, transaction = office.exported("5.00")
-    file = office.file(*[Payment(transaction, "0.01")] * records)
+def test_every_record_has_an_outcome_at_any_file_size(office: FakeBursar, records: int) -> None:
+    _, transaction = office.export_fine("5.00")
+    file = office.add_file(*[Payment(transaction, "0.01")] * records)
     applied = office.apply(file)
     assert office.library.one("SELECT count(*) FROM import_records WHERE outcome IS NOT NULL") == records
     assert sum(outcome.records for outcome in (applied.outcomes or {}).values()) == records
@@ -411,12 +412,12 @@ def test_no_record_is_lost_at_any_border(office: FakeBursar, records: int) -> No
 @pytest.mark.parametrize(
     "change", ["UPDATE import_records SET sum = '9'", "DELETE FROM import_records WHERE number = 2"]
 )
-def test_counts_and_sums_are_compared_and_a_difference_changes_nothing(
+def test_a_file_whose_counts_or_sums_differ_is_not_applied(
     office: FakeBursar, owned_ledger: Engine, change: str
 ) -> None:
-    """In any partition."""
-    fine, transaction = office.exported("10.00")
-    file = office.file(Payment(transaction, "10"), Payment("unknown", "0"))
+    """The difference may be in any partition."""
+    fine, transaction = office.export_fine("10.00")
+    file = office.add_file(Payment(transaction, "10"), Payment("unknown", "0"))
     with owned_ledger.begin() as connection:
         connection.execute(text(change))
     with pytest.raises(BatchError, match="not applied"):
@@ -425,8 +426,8 @@ def test_counts_and_sums_are_compared_and_a_difference_changes_nothing(
     assert office.library.one("SELECT count(*) FROM journal_entries WHERE entry_type = 'PAID_AT_BURSAR'") == 0
 
 
-def test_a_file_that_was_not_read_is_not_applied(office: FakeBursar) -> None:
-    file = office.file()
+def test_a_file_that_was_not_loaded_is_not_applied(office: FakeBursar) -> None:
+    file = office.add_file()
     with office.library.ledger.begin() as connection:
         connection.execute(text("UPDATE import_files SET read_at = NULL"))
     with pytest.raises(InputFileError, match="REGISTERED"):

@@ -1,4 +1,4 @@
-"""Unpacking: plain, .gz and .zip give the same bytes, and no archive gives more than it may."""
+"""Decompressing: plain, .gz and .zip files give the same bytes; damaged and too large archives are rejected."""
 
 import gzip
 import io
@@ -21,7 +21,7 @@ SAMPLE = (Path(__file__).parents[1] / "samples" / "export.xml").read_bytes()
 ZEROS = bytes(1024 * 1024)
 
 
-def zipped(
+def make_zip(
     *members: str | zipfile.ZipInfo, content: bytes = SAMPLE, method: int = zipfile.ZIP_DEFLATED, comment: bytes = b""
 ) -> bytes:
     packed = io.BytesIO()
@@ -32,15 +32,15 @@ def zipped(
     return packed.getvalue()
 
 
-def member(name: str = "paid.xml", mode: int = 0, attributes: int = 0) -> zipfile.ZipInfo:
+def make_member(name: str = "paid.xml", mode: int = 0, attributes: int = 0) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name)
     info.create_system = 3
     info.external_attr = mode << 16 | attributes
     return info
 
 
-def with_flags(packed: bytes, flags: int) -> bytes:
-    """An archive of one member that claims something of it, in both of its headers."""
+def set_flags(packed: bytes, flags: int) -> bytes:
+    """Returns an archive of one member with other flags in both of its headers."""
     changed = bytearray(packed)
     for header, offset in ((b"PK\1\2", 8), (b"PK\3\4", 6)):
         struct.pack_into("<H", changed, packed.index(header) + offset, flags)
@@ -67,22 +67,23 @@ def unpack(tmp_path: Path) -> Callable[[bytes, str], bytes]:
         (gzip.compress(SAMPLE), "paid.xml"),
         (gzip.compress(SAMPLE[:1]) + gzip.compress(SAMPLE[1:]), "paid.gz"),
         (gzip.compress(SAMPLE) + bytes(100), "paid.GZ"),
-        (zipped("paid.xml"), "paid.zip"),
-        (zipped("paid.xml"), "paid.xml"),
-        (zipped("paid.xml", method=zipfile.ZIP_STORED), "paid.zip"),
-        (zipped("Größe 1.xml", comment=b"x" * 65_535), "paid.zip"),
-        (zipped(member(mode=stat.S_IFREG | 0o644)), "paid.zip"),
+        (make_zip("paid.xml"), "paid.zip"),
+        (make_zip("paid.xml"), "paid.xml"),
+        (make_zip("paid.xml", method=zipfile.ZIP_STORED), "paid.zip"),
+        (make_zip("Größe 1.xml", comment=b"x" * 65_535), "paid.zip"),
+        (make_zip(make_member(mode=stat.S_IFREG | 0o644)), "paid.zip"),
     ],
 )
-def test_a_file_gives_its_xml_however_it_is_packed(
-    unpack: Callable[[bytes, str], bytes], packed: bytes, name: str
-) -> None:
+def test_every_kind_of_file_gives_the_same_xml(unpack: Callable[[bytes, str], bytes], packed: bytes, name: str) -> None:
     assert unpack(packed, name) == SAMPLE
 
 
-def test_an_empty_file_is_left_to_the_reader(unpack: Callable[[bytes, str], bytes]) -> None:
+def test_an_empty_file_is_no_error(unpack: Callable[[bytes, str], bytes]) -> None:
     assert (
-        unpack(b"", "paid.xml") == unpack(gzip.compress(b""), "paid.gz") == unpack(zipped("a", content=b""), "a") == b""
+        unpack(b"", "paid.xml")
+        == unpack(gzip.compress(b""), "paid.gz")
+        == unpack(make_zip("a", content=b""), "a")
+        == b""
     )
 
 
@@ -92,41 +93,41 @@ def test_an_empty_file_is_left_to_the_reader(unpack: Callable[[bytes, str], byte
         (SAMPLE, "a.gz", "ends in .gz but is no such archive"),
         (SAMPLE, "a.xml.ZIP", "ends in .zip but is no such archive"),
         (b"", "a.zip", "ends in .zip but is no such archive"),
-        (zipped(), "a.zip", "has 0 files in it"),
-        (zipped("a.xml", "b.xml"), "a.zip", "has 2 files in it"),
-        (zipped("a.xml", "folder/"), "a.zip", "has 2 files in it"),
-        (zipped("folder/"), "a.zip", "has folders in it"),
-        (zipped("folder/a.xml"), "a.zip", "has folders in it"),
-        (zipped("../a.xml"), "a.zip", "has folders in it"),
-        (zipped("/etc/passwd"), "a.zip", "has folders in it"),
-        (zipped("..\\a.xml"), "a.zip", "has folders in it"),
-        (zipped("C:a.xml"), "a.zip", "has folders in it"),
-        (zipped(".."), "a.zip", "has folders in it"),
-        (zipped(member(mode=stat.S_IFLNK | 0o777)), "a.zip", "has a folder or a link in it"),
-        (zipped(member(mode=stat.S_IFDIR | 0o755)), "a.zip", "has a folder or a link in it"),
-        (zipped(member(mode=stat.S_IFIFO | 0o644)), "a.zip", "has a folder or a link in it"),
-        (zipped(member(attributes=0x10)), "a.zip", "has a folder or a link in it"),
-        (with_flags(zipped("a.xml"), 0x1), "a.zip", "has a password"),
-        (with_flags(zipped("a.xml"), 0x41), "a.zip", "has a password"),
-        (with_flags(zipped("a.xml"), 0x40), "a.zip", "is damaged or cut off"),
-        (zipped("a.xml", method=zipfile.ZIP_BZIP2), "a.zip", "has an unusual compression"),
-        (zipped("a.xml", method=zipfile.ZIP_LZMA), "a.zip", "has an unusual compression"),
+        (make_zip(), "a.zip", "has 0 files in it"),
+        (make_zip("a.xml", "b.xml"), "a.zip", "has 2 files in it"),
+        (make_zip("a.xml", "folder/"), "a.zip", "has 2 files in it"),
+        (make_zip("folder/"), "a.zip", "has folders in it"),
+        (make_zip("folder/a.xml"), "a.zip", "has folders in it"),
+        (make_zip("../a.xml"), "a.zip", "has folders in it"),
+        (make_zip("/etc/passwd"), "a.zip", "has folders in it"),
+        (make_zip("..\\a.xml"), "a.zip", "has folders in it"),
+        (make_zip("C:a.xml"), "a.zip", "has folders in it"),
+        (make_zip(".."), "a.zip", "has folders in it"),
+        (make_zip(make_member(mode=stat.S_IFLNK | 0o777)), "a.zip", "has a folder or a link in it"),
+        (make_zip(make_member(mode=stat.S_IFDIR | 0o755)), "a.zip", "has a folder or a link in it"),
+        (make_zip(make_member(mode=stat.S_IFIFO | 0o644)), "a.zip", "has a folder or a link in it"),
+        (make_zip(make_member(attributes=0x10)), "a.zip", "has a folder or a link in it"),
+        (set_flags(make_zip("a.xml"), 0x1), "a.zip", "has a password"),
+        (set_flags(make_zip("a.xml"), 0x41), "a.zip", "has a password"),
+        (set_flags(make_zip("a.xml"), 0x40), "a.zip", "is damaged or cut off"),
+        (make_zip("a.xml", method=zipfile.ZIP_BZIP2), "a.zip", "has an unusual compression"),
+        (make_zip("a.xml", method=zipfile.ZIP_LZMA), "a.zip", "has an unusual compression"),
         (gzip.compress(gzip.compress(SAMPLE)), "a.gz", "an archive within an archive"),
-        (gzip.compress(zipped("a.xml")), "a.gz", "an archive within an archive"),
-        (zipped("a.zip", content=zipped("a.xml")), "a.zip", "an archive within an archive"),
-        (zipped("a.gz", content=gzip.compress(SAMPLE)), "a.zip", "an archive within an archive"),
+        (gzip.compress(make_zip("a.xml")), "a.gz", "an archive within an archive"),
+        (make_zip("a.zip", content=make_zip("a.xml")), "a.zip", "an archive within an archive"),
+        (make_zip("a.gz", content=gzip.compress(SAMPLE)), "a.zip", "an archive within an archive"),
         (gzip.compress(SAMPLE)[:-1], "a.gz", "is damaged or cut off"),
         (gzip.compress(SAMPLE)[:2], "a.gz", "is damaged or cut off"),
         (gzip.compress(SAMPLE)[:-8] + bytes(8), "a.gz", "is damaged or cut off"),
         (gzip.compress(SAMPLE) + b"more", "a.gz", "is damaged or cut off"),
-        (zipped("a.xml")[:-1], "a.zip", "is damaged or cut off"),
-        (zipped("a.xml")[:-23], "a.zip", "is damaged or cut off"),
-        (zipped("a.xml")[1:], "PK.zip", "ends in .zip but is no such archive"),
+        (make_zip("a.xml")[:-1], "a.zip", "is damaged or cut off"),
+        (make_zip("a.xml")[:-23], "a.zip", "is damaged or cut off"),
+        (make_zip("a.xml")[1:], "PK.zip", "ends in .zip but is no such archive"),
         (b"PK", "a.zip", "is damaged or cut off"),
-        (zipped("a.xml").replace(b"PK\3\4", b"PK\0\0"), "a.zip", "is damaged or cut off"),
+        (make_zip("a.xml").replace(b"PK\3\4", b"PK\0\0"), "a.zip", "is damaged or cut off"),
     ],
 )
-def test_what_is_not_one_sound_file_is_refused(
+def test_an_archive_without_exactly_one_good_file_is_rejected(
     unpack: Callable[[bytes, str], bytes], packed: bytes, name: str, reason: str
 ) -> None:
     with pytest.raises(InputFileError) as caught:
@@ -137,20 +138,22 @@ def test_what_is_not_one_sound_file_is_refused(
     assert message.endswith((" in it.", " again."))
 
 
-def test_damage_within_the_packed_data_is_refused(unpack: Callable[[bytes, str], bytes]) -> None:
-    for packed, name in ((gzip.compress(SAMPLE), "a.gz"), (zipped("a.xml"), "a.zip")):
+def test_damaged_data_is_rejected(unpack: Callable[[bytes, str], bytes]) -> None:
+    for packed, name in ((gzip.compress(SAMPLE), "a.gz"), (make_zip("a.xml"), "a.zip")):
         middle = len(packed) // 2
         broken = packed[:middle] + bytes([packed[middle] ^ 0xFF]) + packed[middle + 1 :]
         with pytest.raises(InputFileError, match="damaged or cut off"):
             unpack(broken, name)
 
 
-@pytest.mark.parametrize("bomb", [gzip.compress(ZEROS * 64, 9), zipped("a.xml", content=ZEROS * 64)], ids=["gz", "zip"])
-def test_a_bomb_is_stopped_at_the_bound_and_in_flat_memory(tmp_path: Path, bomb: bytes) -> None:
+@pytest.mark.parametrize(
+    "bomb", [gzip.compress(ZEROS * 64, 9), make_zip("a.xml", content=ZEROS * 64)], ids=["gz", "zip"]
+)
+def test_a_decompression_bomb_is_stopped_at_the_limit_in_little_memory(tmp_path: Path, bomb: bytes) -> None:
     path = tmp_path / "bomb"
     path.write_bytes(bomb)
-    bound = MAX_RATIO * len(bomb) + MIN_LIMIT
-    assert bound < 64 * len(ZEROS)
+    limit = MAX_RATIO * len(bomb) + MIN_LIMIT
+    assert limit < 64 * len(ZEROS)
     blocks: list[int] = []
 
     def drain() -> None:
@@ -160,39 +163,39 @@ def test_a_bomb_is_stopped_at_the_bound_and_in_flat_memory(tmp_path: Path, bomb:
 
     tracemalloc.start()
     try:
-        with pytest.raises(InputFileError, match=rf"^bomb: decompresses to more than {bound:,} bytes"):
+        with pytest.raises(InputFileError, match=rf"^bomb: decompresses to more than {limit:,} bytes"):
             drain()
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert bound - 64 * 1024 < sum(blocks) <= bound
+    assert limit - 64 * 1024 < sum(blocks) <= limit
     assert peak < 1_000_000
 
 
-def test_a_file_may_unpack_to_its_bound(unpack: Callable[[bytes, str], bytes]) -> None:
+def test_a_file_may_be_as_large_as_the_limit(unpack: Callable[[bytes, str], bytes]) -> None:
     content = bytes(MIN_LIMIT + MAX_RATIO * 1_000)
-    packed = zipped("a.xml", content=content)
+    packed = make_zip("a.xml", content=content)
     assert unpack(packed, "a.zip") == content
 
 
-def test_a_directory_of_many_members_is_not_read_whole(unpack: Callable[[bytes, str], bytes]) -> None:
+def test_an_archive_with_a_large_directory_is_rejected(unpack: Callable[[bytes, str], bytes]) -> None:
     names = [f"{i:05}{'x' * 995}" for i in range(MAX_DIRECTORY // 1_000)]
     with pytest.raises(InputFileError, match="damaged or cut off"):
-        unpack(zipped(*names, content=b"", method=zipfile.ZIP_STORED), "a.zip")
+        unpack(make_zip(*names, content=b"", method=zipfile.ZIP_STORED), "a.zip")
 
 
-def test_the_reader_takes_what_is_unpacked(tmp_path: Path) -> None:
+def test_a_decompressed_file_can_be_parsed(tmp_path: Path) -> None:
     path = tmp_path / "paid.zip"
-    path.write_bytes(zipped("paid.xml"))
+    path.write_bytes(make_zip("paid.xml"))
     with open_decompressed(path, path.name) as source:
         assert [record.transaction_id for record in parse_records(source, path.name)] == ["70001", "70002", "70003"]
 
 
-PACKED = [gzip.compress(SAMPLE, mtime=0), zipped(member()), zipped(member(), method=zipfile.ZIP_STORED)]
+PACKED = [gzip.compress(SAMPLE, mtime=0), make_zip(make_member()), make_zip(make_member(), method=zipfile.ZIP_STORED)]
 
 
 @pytest.mark.parametrize("packed", PACKED, ids=["gz", "zip", "zip, stored"])
-def test_an_archive_cut_off_anywhere_is_refused(unpack: Callable[[bytes, str], bytes], packed: bytes) -> None:
+def test_an_archive_that_is_cut_off_anywhere_is_rejected(unpack: Callable[[bytes, str], bytes], packed: bytes) -> None:
     for end in range(len(packed)):
         with pytest.raises(InputFileError):
             unpack(packed[:end], "a.gz")
@@ -205,7 +208,7 @@ def test_an_archive_cut_off_anywhere_is_refused(unpack: Callable[[bytes, str], b
     at_end=st.booleans(),
     put=st.binary(min_size=1, max_size=8),
 )
-def test_no_bytes_make_anything_else_than_the_content_or_a_refusal(
+def test_changed_bytes_give_the_same_content_or_an_error(
     unpack: Callable[[bytes, str], bytes], packed: bytes, places: list[int], at_end: bool, put: bytes
 ) -> None:
     changed = bytearray(packed)

@@ -1,4 +1,4 @@
-"""The rejects report: every record without effect, with its line and the reason, and safe to open."""
+"""The rejects report: every record without effect with its line and reason, without formulas for spreadsheets."""
 
 import csv
 from io import StringIO
@@ -11,7 +11,7 @@ from tests.support.fake_bursar import FakeBursar, Payment
 from tests.support.payment_inbox import PaymentInbox
 
 
-def report(inbox: PaymentInbox, file: int) -> list[dict[str, str]]:
+def read_report(inbox: PaymentInbox, file: int) -> list[dict[str, str]]:
     out = StringIO(newline="")
     with inbox.library.ledger.connect() as connection:
         count = write_rejects(connection, file, out)
@@ -21,8 +21,8 @@ def report(inbox: PaymentInbox, file: int) -> list[dict[str, str]]:
 
 
 def test_each_record_without_effect_is_listed_with_its_line_and_reason(inbox: PaymentInbox, office: FakeBursar) -> None:
-    _, paid = office.exported("10.00")
-    file = office.file(
+    _, paid = office.export_fine("10.00")
+    file = office.add_file(
         Payment(paid, "10.00"),
         Payment(paid, "10.00"),
         Payment("unknown", "3"),
@@ -32,7 +32,7 @@ def test_each_record_without_effect_is_listed_with_its_line_and_reason(inbox: Pa
         Payment(paid, "ten"),
     )
     office.apply(file)
-    rows = report(inbox, file)
+    rows = read_report(inbox, file)
     assert tuple(rows[0]) == COLUMNS
     assert [(row["line"], row["record"], row["outcome"]) for row in rows] == [
         ("20", "2", "ALREADY_SETTLED"),
@@ -64,14 +64,14 @@ def test_each_record_without_effect_is_listed_with_its_line_and_reason(inbox: Pa
         (12, "12"),
     ],
 )
-def test_no_cell_is_a_formula(value: object, shown: str) -> None:
+def test_no_cell_is_read_as_a_formula(value: object, shown: str) -> None:
     assert escape_formula(value) == shown
 
 
 def test_the_saved_report_opens_in_a_spreadsheet_and_a_repeated_task_writes_it_again(
     inbox: PaymentInbox, office: FakeBursar, tmp_path: Path
 ) -> None:
-    file = office.file(Payment("Müller", "3"))
+    file = office.add_file(Payment("Müller", "3"))
     office.apply(file)
     first, second = (save_rejects(inbox.library.ledger, file, tmp_path / "rejects") for _ in range(2))
     assert first == second
@@ -82,8 +82,8 @@ def test_the_saved_report_opens_in_a_spreadsheet_and_a_repeated_task_writes_it_a
 
 
 def test_a_file_without_rejects_has_no_report(inbox: PaymentInbox, office: FakeBursar, tmp_path: Path) -> None:
-    _, paid = office.exported("10.00")
-    file = office.file(Payment(paid, "10.00"))
+    _, paid = office.export_fine("10.00")
+    file = office.add_file(Payment(paid, "10.00"))
     office.apply(file)
     assert save_rejects(inbox.library.ledger, file, tmp_path) is None
     assert list(tmp_path.glob("*.csv")) == []

@@ -1,4 +1,4 @@
-"""An import killed at any moment and repeated, by its task or by the next run: each file has its effect once."""
+"""Imports that are killed at any call and repeated, by their task or by the next run: each file is applied once."""
 
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -25,24 +25,24 @@ APPLYING = {
     1: ["commit"],
     2: ["commit", "commit", "commit"],  # of one partition, of the other, and of the file
 }
-DIES_AT = [
+KILLS_AT = [
     *((1, act) for act in range(len(LOADING + APPLYING[1] + ARCHIVING))),
     *((2, act) for act in range(len(LOADING), len(LOADING + APPLYING[2]))),
 ]
-"""The number of partitions, and the act; with partitions only the acts of applying, since the others are the same."""
+"""Pairs of the number of partitions and the act. With partitions only the acts of applying differ."""
 
 
-def bring_in(inbox: PaymentInbox, run: str, kill_switch: KillSwitch | None = None) -> None:
-    """Runs the tasks of a file."""
+def run_import(inbox: PaymentInbox, run: str, kill_switch: KillSwitch | None = None) -> None:
+    """Runs the tasks of an import for one file."""
     kill_switch = kill_switch or KillSwitch()
-    with kill_switch.at_commits(inbox.library.ledger):
-        file = inbox.read("a.xml", run, kill_switch)
+    with kill_switch.watch_commits(inbox.library.ledger):
+        file = inbox.load_file("a.xml", run, kill_switch)
         apply_payments(inbox.library.ledger, file.id, run_id=run)
         inbox.archive_file("a.xml", run, kill_switch)
 
 
-def paid_once(inbox: PaymentInbox, fines: list[int]) -> bool:
-    """Whether 6 of 10 were paid by one entry for each fine, and the file was moved once and is the only one."""
+def is_paid_once(inbox: PaymentInbox, fines: list[int]) -> bool:
+    """Returns whether each fine has one payment of 6.00, and the file was archived once."""
     entries = inbox.library.one("SELECT count(*) FROM journal_entries WHERE entry_type = 'PAID_AT_BURSAR'")
     applied = inbox.library.one("SELECT count(*) FROM import_files WHERE state = 'APPLIED'")
     return (list(map(inbox.library.position, fines)), entries, applied, list(inbox.files())) == (
@@ -55,43 +55,43 @@ def paid_once(inbox: PaymentInbox, fines: list[int]) -> bool:
 
 @pytest.fixture
 def fines(inbox: PaymentInbox, office: FakeBursar) -> list[int]:
-    """Fines of 10.00, in both partitions, of each of which the file in the inbox pays 6.00."""
-    exported = [office.exported("10.00") for _ in range(3)]
+    """Exports fines of 10.00 in both partitions; the file in the inbox pays 6.00 of each. Returns the fines."""
+    exported = [office.export_fine("10.00") for _ in range(3)]
     inbox.put("a.xml", xml(*(Payment(transaction, "6.00") for _, transaction in exported)))
     return [fine for fine, _ in exported]
 
 
-def test_the_acts_of_an_import(inbox: PaymentInbox, fines: list[int], partition_count: int) -> None:
-    """The list of the acts at which the next test kills it."""
+def test_an_import_makes_these_calls(inbox: PaymentInbox, fines: list[int], partition_count: int) -> None:
+    """The next test kills the worker at each of these calls."""
     kill_switch = KillSwitch()
-    bring_in(inbox, "run 1", kill_switch)
+    run_import(inbox, "run 1", kill_switch)
     assert kill_switch.acts == LOADING + APPLYING[partition_count] + ARCHIVING
-    assert paid_once(inbox, fines)
+    assert is_paid_once(inbox, fines)
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize(("partition_count", "dies_at"), DIES_AT, indirect=["partition_count"])
+@pytest.mark.parametrize(("partition_count", "kill_at"), KILLS_AT, indirect=["partition_count"])
 @pytest.mark.parametrize("repeated_by", ["run 1", "run 2"])
-def test_killed_anywhere_and_repeated_a_file_has_its_effect_once(
-    inbox: PaymentInbox, fines: list[int], partition_count: int, dies_at: int, after: bool, repeated_by: str
+def test_an_import_that_is_killed_and_repeated_applies_a_file_once(
+    inbox: PaymentInbox, fines: list[int], partition_count: int, kill_at: int, after: bool, repeated_by: str
 ) -> None:
     with pytest.raises(KilledError):
-        bring_in(inbox, "run 1", KillSwitch(dies_at, after))
+        run_import(inbox, "run 1", KillSwitch(kill_at, after))
     if repeated_by == "run 1" or "a.xml" in inbox.files():  # the next run sees the files in the folder
-        bring_in(inbox, repeated_by)
-    assert paid_once(inbox, fines)
+        run_import(inbox, repeated_by)
+    assert is_paid_once(inbox, fines)
 
 
 @pytest.mark.usefixtures("partition_count")
-def test_two_imports_at_once_apply_a_file_once(inbox: PaymentInbox, fines: list[int]) -> None:
-    together = Barrier(2)
+def test_simultaneous_imports_apply_a_file_once(inbox: PaymentInbox, fines: list[int]) -> None:
+    start = Barrier(2)
 
-    def one(run: str) -> FileState:
-        together.wait()
-        return apply_payments(inbox.library.ledger, inbox.read("a.xml", run).id, run_id=run).state
+    def import_once(run: str) -> FileState:
+        start.wait()
+        return apply_payments(inbox.library.ledger, inbox.load_file("a.xml", run).id, run_id=run).state
 
     with ThreadPoolExecutor(2) as workers:
-        assert list(workers.map(one, ["run 1", "run 2"])) == [FileState.APPLIED] * 2
+        assert list(workers.map(import_once, ["run 1", "run 2"])) == [FileState.APPLIED] * 2
     for run in ("run 1", "run 2"):
         assert inbox.archive_file("a.xml", run) == "processed/a.xml"
-    assert paid_once(inbox, fines)
+    assert is_paid_once(inbox, fines)

@@ -1,4 +1,4 @@
-"""The desk and the bursar: what can be done at the library with a fine in each state, and with the parameter."""
+"""The desk and the bursar: each operation in each state of a fine, with the institution's parameter off and on."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -15,17 +15,17 @@ from bursar.ledger import desk
 from tests.support.fake_bursar import FakeBursar, Payment
 
 D = Decimal
-NOT_NOW = "is on its way to the bursar in batch 1; it is free again when that ends"
-NO_MORE = "Nothing is owed on fine 1 any more"
+CLAIMED = "is on its way to the bursar in batch 1; it is free again when that ends"
+NOTHING_OWED = "Nothing is owed on fine 1 any more"
 WITH_THE_BURSAR = r"was exported to the bursar in batch 1 as transaction 1; .* is outstanding there, and is paid there"
-SWITCH = "set allow_activity_on_transferred_finesfees to yes"
-AS_PAID = "was exported to the bursar in batch 1 as transaction 1; nothing is owed at the library"
-PAID_THERE = r"any more\. It was paid at the bursar\."
+NOT_ALLOWED = "set allow_activity_on_transferred_finesfees to yes"
+COUNTS_AS_PAID = "was exported to the bursar in batch 1 as transaction 1; nothing is owed at the library"
+PAID_AT_BURSAR = r"any more\. It was paid at the bursar\."
 NOTHING_PAID = "Nothing was paid for fine 1 at the library"
 
 
-def a_charge(office: FakeBursar) -> int:
-    """A charge of 10, of which 3 were paid at the desk."""
+def add_charge(office: FakeBursar) -> int:
+    """Adds a charge of 10 of which 3 were paid at the desk; returns its id."""
     fine = office.library.fine(amount="10.00")
     with office.library.ledger.begin() as connection:
         desk.pay(connection, fine, D(3))
@@ -33,48 +33,48 @@ def a_charge(office: FakeBursar) -> int:
 
 
 def open_(office: FakeBursar) -> int:
-    return a_charge(office)
+    return add_charge(office)
 
 
 def disputed(office: FakeBursar) -> int:
-    fine = a_charge(office)
+    fine = add_charge(office)
     with office.library.ledger.begin() as connection:
         desk.dispute(connection, fine, "not mine")
     return fine
 
 
 def claimed(office: FakeBursar) -> int:
-    fine = a_charge(office)
+    fine = add_charge(office)
     office.export(close=False)
     return fine
 
 
 def outstanding(office: FakeBursar) -> int:
-    fine = a_charge(office)
+    fine = add_charge(office)
     office.export()
     return fine
 
 
 def exported_and_paid(office: FakeBursar) -> int:
-    fine = a_charge(office)
+    fine = add_charge(office)
     office.export(import_active=False)
     return fine
 
 
 def partly_transferred(office: FakeBursar) -> int:
     fine = outstanding(office)
-    office.pay(Payment(office.transaction(fine), "2"))
+    office.pay(Payment(office.get_transaction(fine), "2"))
     return fine
 
 
 def transferred(office: FakeBursar) -> int:
     fine = outstanding(office)
-    office.pay(Payment(office.transaction(fine), "7"))
+    office.pay(Payment(office.get_transaction(fine), "7"))
     return fine
 
 
 def closed(office: FakeBursar) -> int:
-    fine = a_charge(office)
+    fine = add_charge(office)
     with office.library.ledger.begin() as connection:
         desk.pay(connection, fine)
     return fine
@@ -109,35 +109,35 @@ CASES: list[tuple[Callable[[FakeBursar], int], Operation, Result, Result]] = [
     (disputed, desk.refund, (DISPUTED, 7, 0, 0), (DISPUTED, 7, 0, 0)),
     (disputed, dispute, "disputed already", "disputed already"),
     (disputed, settle_dispute, (ACTIVE, 7, 0, 0), (ACTIVE, 7, 0, 0)),
-    (claimed, desk.pay, NOT_NOW, NOT_NOW),
-    (claimed, desk.waive, NOT_NOW, NOT_NOW),
-    (claimed, desk.refund, NOT_NOW, NOT_NOW),
-    (claimed, dispute, NOT_NOW, NOT_NOW),
+    (claimed, desk.pay, CLAIMED, CLAIMED),
+    (claimed, desk.waive, CLAIMED, CLAIMED),
+    (claimed, desk.refund, CLAIMED, CLAIMED),
+    (claimed, dispute, CLAIMED, CLAIMED),
     (claimed, settle_dispute, NOT_DISPUTED, NOT_DISPUTED),
     (outstanding, desk.pay, WITH_THE_BURSAR, (CLOSED, 0, 0, 7)),
     (outstanding, desk.waive, WITH_THE_BURSAR, (CLOSED, 0, 0, 7)),
-    (outstanding, desk.refund, SWITCH, (CLOSED, 0, 7, 0)),
+    (outstanding, desk.refund, NOT_ALLOWED, (CLOSED, 0, 7, 0)),
     (outstanding, dispute, LATE, LATE),
     (outstanding, settle_dispute, NOT_DISPUTED, NOT_DISPUTED),
-    (exported_and_paid, desk.pay, AS_PAID, AS_PAID),
-    (exported_and_paid, desk.waive, AS_PAID, AS_PAID),
+    (exported_and_paid, desk.pay, COUNTS_AS_PAID, COUNTS_AS_PAID),
+    (exported_and_paid, desk.waive, COUNTS_AS_PAID, COUNTS_AS_PAID),
     (exported_and_paid, desk.refund, (CLOSED, 0, 0, 0), (CLOSED, 0, 0, 0)),
-    (exported_and_paid, dispute, AS_PAID, AS_PAID),
+    (exported_and_paid, dispute, COUNTS_AS_PAID, COUNTS_AS_PAID),
     (exported_and_paid, settle_dispute, NOT_DISPUTED, NOT_DISPUTED),
-    (partly_transferred, desk.pay, SWITCH, (CLOSED, 0, 0, 5)),
-    (partly_transferred, desk.waive, SWITCH, (CLOSED, 0, 0, 5)),
-    (partly_transferred, desk.refund, SWITCH, (TRANSFERRED, 0, 5, 0)),
+    (partly_transferred, desk.pay, NOT_ALLOWED, (CLOSED, 0, 0, 5)),
+    (partly_transferred, desk.waive, NOT_ALLOWED, (CLOSED, 0, 0, 5)),
+    (partly_transferred, desk.refund, NOT_ALLOWED, (TRANSFERRED, 0, 5, 0)),
     (partly_transferred, dispute, LATE, LATE),
     (partly_transferred, settle_dispute, NOT_DISPUTED, NOT_DISPUTED),
-    (transferred, desk.pay, PAID_THERE, PAID_THERE),
-    (transferred, desk.waive, PAID_THERE, PAID_THERE),
+    (transferred, desk.pay, PAID_AT_BURSAR, PAID_AT_BURSAR),
+    (transferred, desk.waive, PAID_AT_BURSAR, PAID_AT_BURSAR),
     (transferred, desk.refund, (TRANSFERRED, 0, 0, 0), (TRANSFERRED, 0, 0, 0)),
-    (transferred, dispute, PAID_THERE, PAID_THERE),
+    (transferred, dispute, PAID_AT_BURSAR, PAID_AT_BURSAR),
     (transferred, settle_dispute, NOT_DISPUTED, NOT_DISPUTED),
-    (closed, desk.pay, NO_MORE, NO_MORE),
-    (closed, desk.waive, NO_MORE, NO_MORE),
+    (closed, desk.pay, NOTHING_OWED, NOTHING_OWED),
+    (closed, desk.waive, NOTHING_OWED, NOTHING_OWED),
     (closed, desk.refund, (CLOSED, 0, 0, 0), (CLOSED, 0, 0, 0)),
-    (closed, dispute, NO_MORE, NO_MORE),
+    (closed, dispute, NOTHING_OWED, NOTHING_OWED),
     (closed, settle_dispute, NOT_DISPUTED, NOT_DISPUTED),
 ]
 
@@ -147,7 +147,7 @@ CASES: list[tuple[Callable[[FakeBursar], int], Operation, Result, Result]] = [
     ("state", "operation", "forbidden", "permitted"),
     [pytest.param(*case, id=f"{case[0].__name__.strip('_')}-{case[1].__name__}") for case in CASES],
 )
-def test_each_operation_in_each_state(
+def test_each_operation_has_its_result_in_each_state(
     office: FakeBursar,
     state: Callable[[FakeBursar], int],
     operation: Operation,
@@ -157,7 +157,7 @@ def test_each_operation_in_each_state(
     allowed: bool,
 ) -> None:
     fine = state(office)
-    before = office.library.position(fine), pending_reversal(office, fine)
+    before = office.library.position(fine), get_pending_reversal(office, fine)
     expected = permitted if allowed else forbidden
     with office.library.ledger.begin() as connection:
         if isinstance(expected, str):
@@ -165,33 +165,33 @@ def test_each_operation_in_each_state(
                 operation(connection, fine, allow_activity_on_transferred_finesfees=allowed)
         else:
             operation(connection, fine, allow_activity_on_transferred_finesfees=allowed)
-    after = office.library.position(fine), pending_reversal(office, fine)
+    after = office.library.position(fine), get_pending_reversal(office, fine)
     assert after == (before if isinstance(expected, str) else (expected[:3], expected[3]))
 
 
-def pending_reversal(office: FakeBursar, fine: int) -> Decimal:
+def get_pending_reversal(office: FakeBursar, fine: int) -> Decimal:
     return Decimal(office.library.one("SELECT pending_reversal FROM fines WHERE id = :fine", fine=fine))
 
 
-def test_a_part_of_what_is_outstanding_leaves_the_rest_with_the_bursar(office: FakeBursar) -> None:
-    fine, _ = office.exported("10.00")
+def test_the_unsettled_part_stays_outstanding_at_the_bursar(office: FakeBursar) -> None:
+    fine, _ = office.export_fine("10.00")
     with office.library.ledger.begin() as connection:
         assert desk.pay(connection, fine, D("4.00"), allow_activity_on_transferred_finesfees=True) == D("6.00")
         with pytest.raises(LedgerError, match=r"^Only 6\.00 USD of fine 1 is open; 6\.01 USD is more\.$"):
             desk.waive(connection, fine, D("6.01"), allow_activity_on_transferred_finesfees=True)
     assert office.library.position(fine) == (CLOSED, D(0), D(6))
-    assert pending_reversal(office, fine) == 4
+    assert get_pending_reversal(office, fine) == 4
 
 
 @pytest.mark.parametrize("operation", [desk.pay, desk.waive])
-def test_a_credit_that_the_bursar_has_is_left_to_the_bursar(office: FakeBursar, operation: Operation) -> None:
-    fine, _ = office.exported("-10.00")
+def test_an_exported_credit_is_not_settled_at_the_desk(office: FakeBursar, operation: Operation) -> None:
+    fine, _ = office.export_fine("-10.00")
     with office.library.ledger.begin() as connection, pytest.raises(LedgerError, match="of this credit is outstanding"):
         operation(connection, fine, allow_activity_on_transferred_finesfees=True)
     assert office.library.position(fine) == (CLOSED, D(0), D(-10))
 
 
-def test_a_refund_gives_the_charge_up_and_is_never_more_than_was_paid_here(office: FakeBursar) -> None:
+def test_a_refund_waives_the_charge_and_is_limited_to_the_payments(office: FakeBursar) -> None:
     fine = office.library.fine(amount="10.00")
     with office.library.ledger.begin() as connection:
         with pytest.raises(LedgerError, match=NOTHING_PAID):
@@ -217,8 +217,8 @@ def test_a_refund_gives_the_charge_up_and_is_never_more_than_was_paid_here(offic
     ]
 
 
-def test_what_was_paid_at_the_bursar_is_not_refunded_at_the_desk(office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00")
+def test_a_payment_at_the_bursar_is_not_refunded_at_the_desk(office: FakeBursar) -> None:
+    fine, transaction = office.export_fine("10.00")
     office.pay(Payment(transaction, "10"))
     with (
         office.library.ledger.begin() as connection,
@@ -229,7 +229,7 @@ def test_what_was_paid_at_the_bursar_is_not_refunded_at_the_desk(office: FakeBur
         desk.refund(connection, fine, allow_activity_on_transferred_finesfees=True)
 
 
-def test_a_payout_is_not_refunded(office: FakeBursar) -> None:
+def test_a_credit_is_not_refunded(office: FakeBursar) -> None:
     fine = office.library.fine(amount="-10.00")
     with office.library.ledger.begin() as connection:
         desk.pay(connection, fine)
@@ -237,8 +237,8 @@ def test_a_payout_is_not_refunded(office: FakeBursar) -> None:
             desk.refund(connection, fine)
 
 
-def test_a_credit_for_an_overpayment_takes_nothing_of_the_charge_back(office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00")
+def test_a_credit_for_an_overpayment_does_not_reverse_the_charge(office: FakeBursar) -> None:
+    fine, transaction = office.export_fine("10.00")
     office.pay(Payment(transaction, "15"))
     user = office.library.one("SELECT user_id FROM fines WHERE id = :fine", fine=fine)
     with office.library.ledger.begin() as connection:
@@ -247,27 +247,27 @@ def test_a_credit_for_an_overpayment_takes_nothing_of_the_charge_back(office: Fa
             desk.credit(connection, user_id=user, amount=D(1), currency="USD", reverses=fine)
 
 
-def test_a_set_of_fines_is_settled_as_one_of_them_is(office: FakeBursar) -> None:
-    with_the_bursar = [office.library.fine(amount="10") for _ in range(2)]
-    credit_there = office.library.fine(amount="-2")
+def test_many_fines_are_settled_like_single_ones(office: FakeBursar) -> None:
+    exported = [office.library.fine(amount="10") for _ in range(2)]
+    exported_credit = office.library.fine(amount="-2")
     office.export()
     at_the_library = [office.library.fine(amount="5"), office.library.fine(amount="-3")]
     facts = {"entry_type": "WAIVED", "amount": None, "comment": "bulk"}
     with office.library.ledger.begin() as connection:
-        everything = [*with_the_bursar, credit_there, *at_the_library]
-        settled = connection.execute(query("ledger/post_settlement"), facts | {"fine_ids": everything}).rowcount
+        all_fines = [*exported, exported_credit, *at_the_library]
+        settled = connection.execute(query("ledger/post_settlement"), facts | {"fine_ids": all_fines}).rowcount
     assert settled == 4
     nothing_left = (CLOSED, D(0), D(0))
-    for fine in with_the_bursar:
-        assert (office.library.position(fine), pending_reversal(office, fine)) == (nothing_left, D(10))
+    for fine in exported:
+        assert (office.library.position(fine), get_pending_reversal(office, fine)) == (nothing_left, D(10))
     for fine in at_the_library:
-        assert (office.library.position(fine), pending_reversal(office, fine)) == (nothing_left, D(0))
-    assert office.library.position(credit_there) == (CLOSED, D(0), D(-2))
+        assert (office.library.position(fine), get_pending_reversal(office, fine)) == (nothing_left, D(0))
+    assert office.library.position(exported_credit) == (CLOSED, D(0), D(-2))
 
 
 @pytest.mark.parametrize("kind", ["PAID", "WAIVED"])
-def test_nobody_settles_at_the_library_what_the_bursar_would_not_hear_of(office: FakeBursar, kind: str) -> None:
-    fine, _ = office.exported("10.00")
+def test_the_ledger_rejects_a_settlement_without_a_reversal(office: FakeBursar, kind: str) -> None:
+    fine, _ = office.export_fine("10.00")
     sql = text("INSERT INTO journal_entries (fine_id, entry_type, outstanding_change) VALUES (:fine, :entry_type, -10)")
     with office.library.ledger.connect() as connection, pytest.raises(IntegrityError) as refusal:
         connection.execute(sql, {"fine": fine, "entry_type": kind})

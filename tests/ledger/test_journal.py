@@ -1,4 +1,4 @@
-"""The promises of the ledger to every writer: the journal is append-only, and balances follow from it."""
+"""The rules of the ledger for every writer: the journal is append-only, and balances are its sums."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -21,13 +21,13 @@ CLAIMED, FIXED, UNKNOWN_FINE, CHECK_VIOLATION = "BU001", "BU002", "BU003", "2351
 
 @pytest.fixture
 def ledger(ledger: Engine, owned_ledger: Engine) -> Engine:
-    """The empty ledger as its owner sees it: what holds for the owner holds for all."""
+    """Returns the empty ledger in the role of its owner, who has more rights than any other role."""
     return owned_ledger
 
 
 @pytest.fixture
 def connection(ledger: Engine) -> Iterator[Connection]:
-    """A transaction on a ledger with two libraries and two users, of whom the first owes 5.00 EUR as fine 1."""
+    """Opens a transaction on a ledger with two libraries and two users; the first user owes 5.00 EUR as fine 1."""
     with ledger.begin() as connection:
         for sql in (
             "INSERT INTO user_groups VALUES ('UG', 'Undergraduate')",
@@ -40,8 +40,8 @@ def connection(ledger: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def refusal(connection: Connection, sql: str, **parameters: Any) -> str | None:
-    """The SQLSTATE with which the ledger refuses a statement."""
+def get_error_code(connection: Connection, sql: str, **parameters: Any) -> str | None:
+    """Executes a statement that the ledger rejects; returns the SQLSTATE."""
     with pytest.raises(DBAPIError) as error, connection.begin_nested():
         connection.execute(text(sql), parameters)
     assert isinstance(error.value.orig, psycopg.Error)
@@ -61,7 +61,7 @@ def refusal(connection: Connection, sql: str, **parameters: Any) -> str | None:
     ],
 )
 def test_the_journal_is_append_only(connection: Connection, sql: str) -> None:
-    assert refusal(connection, sql) == FIXED
+    assert get_error_code(connection, sql) == FIXED
 
 
 @pytest.mark.parametrize(
@@ -76,39 +76,41 @@ def test_the_journal_is_append_only(connection: Connection, sql: str) -> None:
         "created_at = created_at - interval '1 day'",
     ],
 )
-def test_a_fine_keeps_for_life_what_it_was_created_with(connection: Connection, change: str) -> None:
-    assert refusal(connection, f"UPDATE fines SET {change}") == FIXED
+def test_the_facts_of_a_fine_can_not_be_changed(connection: Connection, change: str) -> None:
+    assert get_error_code(connection, f"UPDATE fines SET {change}") == FIXED
 
 
-def test_what_is_said_about_a_fine_can_be_mended(connection: Connection) -> None:
-    connection.exec_driver_sql("UPDATE fines SET comment = 'mended', user_id = 1, owner_library = 'LAW'")
-    assert connection.scalar(text("SELECT comment FROM fines")) == "mended"
+def test_the_comment_of_a_fine_can_be_changed(connection: Connection) -> None:
+    connection.exec_driver_sql("UPDATE fines SET comment = 'corrected', user_id = 1, owner_library = 'LAW'")
+    assert connection.scalar(text("SELECT comment FROM fines")) == "corrected"
 
 
 @pytest.mark.parametrize(
     ("balance_change", "outstanding_change"),
     [("0.001", "0"), ("-5.001", "0"), ("0", "0.001"), ("-5", "5.001"), ("-5", "-0.001")],
 )
-def test_an_entry_that_owes_more_than_was_charged_or_less_than_nothing_is_refused(
+def test_an_entry_beyond_the_amount_of_its_fine_is_rejected(
     connection: Connection, balance_change: str, outstanding_change: str
 ) -> None:
     sql = (
         "INSERT INTO journal_entries (fine_id, entry_type, balance_change, outstanding_change) VALUES (1, 'PAID', "
         ":change, :other)"
     )
-    assert refusal(connection, sql, change=D(balance_change), other=D(outstanding_change)) == CHECK_VIOLATION
+    assert get_error_code(connection, sql, change=D(balance_change), other=D(outstanding_change)) == CHECK_VIOLATION
     assert connection.scalar(text("SELECT count(*) FROM journal_entries")) == 1
 
 
-def test_an_entry_for_no_fine_is_refused_with_all_beside_it(connection: Connection) -> None:
+def test_an_entry_of_an_unknown_fine_rolls_back_its_statement(connection: Connection) -> None:
     assert (
-        refusal(connection, "INSERT INTO journal_entries (fine_id, entry_type) VALUES (1, 'DISPUTED'), (404, 'PAID')")
+        get_error_code(
+            connection, "INSERT INTO journal_entries (fine_id, entry_type) VALUES (1, 'DISPUTED'), (404, 'PAID')"
+        )
         == UNKNOWN_FINE
     )
     assert connection.scalar(text("SELECT status FROM fines")) == "ACTIVE"
 
 
-def test_entries_of_one_statement_are_all_carried_into_their_fines(connection: Connection) -> None:
+def test_all_entries_of_a_statement_change_their_fines(connection: Connection) -> None:
     second = desk.add_fine(connection, user_id=2, fine_fee_type="FEE", amount=D(9), currency="EUR")
     connection.execute(
         text(
@@ -123,7 +125,7 @@ def test_entries_of_one_statement_are_all_carried_into_their_fines(connection: C
 
 @pytest.mark.parametrize("kind", ["PAID", "WAIVED", "DISPUTED", "EXPORTED"])
 @pytest.mark.parametrize("batch_id", [None, 8])
-def test_only_its_own_export_writes_about_a_claimed_fine(
+def test_only_the_batch_that_claims_a_fine_can_post_entries(
     connection: Connection, kind: str, batch_id: int | None
 ) -> None:
     desk.add_fine(connection, user_id=2, fine_fee_type="FEE", amount=D(9), currency="EUR")
@@ -132,7 +134,7 @@ def test_only_its_own_export_writes_about_a_claimed_fine(
         "INSERT INTO journal_entries (fine_id, entry_type, batch_id) VALUES (2, 'DISPUTED', :batch), (1, "
         ":entry_type, :batch)"
     )
-    assert refusal(connection, sql, entry_type=kind, batch=batch_id) == CLAIMED
+    assert get_error_code(connection, sql, entry_type=kind, batch=batch_id) == CLAIMED
     connection.execute(text(sql), {"entry_type": kind, "batch": 7})
 
 
@@ -148,8 +150,8 @@ STEPS = st.tuples(
 )
 
 
-def take(connection: Connection, step: str, fine_id: int, amount: Decimal | None) -> None:
-    """One step of a fine's life, at the desk or as exports and imports write it."""
+def do_step(connection: Connection, step: str, fine_id: int, amount: Decimal | None) -> None:
+    """Does one step with a fine: an operation of the desk, or an entry as exports and imports post it."""
     if step == "pay":
         desk.pay(connection, fine_id, amount)
     elif step == "waive":
@@ -159,10 +161,10 @@ def take(connection: Connection, step: str, fine_id: int, amount: Decimal | None
     elif step == "settle":
         desk.resolve_dispute(connection, fine_id, "yes")
     else:
-        connection.execute(text(WRITTEN_BY_JOBS[step]), {"id": fine_id, "amount": amount or D(1)})
+        connection.execute(text(STATEMENTS_OF_JOBS[step]), {"id": fine_id, "amount": amount or D(1)})
 
 
-WRITTEN_BY_JOBS = {
+STATEMENTS_OF_JOBS = {
     "export": """
         INSERT INTO journal_entries (fine_id, entry_type, balance_change, outstanding_change, batch_id)
         SELECT fines.id, 'EXPORTED', -balance, balance, batch_id FROM fines JOIN batch_claims ON fine_id = id
@@ -182,7 +184,7 @@ WRITTEN_BY_JOBS = {
 
 @settings(max_examples=50, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(amounts=st.tuples(CENTS, CENTS, CENTS), steps=st.lists(STEPS, max_size=25))
-def test_balance_and_outstanding_are_the_sum_of_the_journal_after_any_history(
+def test_balances_are_the_sums_of_the_journal_after_any_history(
     connection: Connection, amounts: tuple[Decimal, Decimal, Decimal], steps: list[tuple[str, int, Decimal | None]]
 ) -> None:
     with connection.begin_nested() as history:
@@ -192,13 +194,13 @@ def test_balance_and_outstanding_are_the_sum_of_the_journal_after_any_history(
             desk.credit(connection, user_id=1, amount=amounts[2], currency="EUR"),
         ]
         for step, number, amount in steps:
-            before = state(connection)
+            before = get_state(connection)
             try:
                 with connection.begin_nested():
-                    take(connection, step, fines[number], amount)
+                    do_step(connection, step, fines[number], amount)
             except (LedgerError, DBAPIError):
-                assert state(connection) == before
-            for fine_id, (status, balance, outstanding, last, *sums) in state(connection).items():
+                assert get_state(connection) == before
+            for fine_id, (status, balance, outstanding, last, *sums) in get_state(connection).items():
                 assert [balance, outstanding, last] == sums
                 if fine_id != fines[number]:
                     assert (status, balance, outstanding) == before[fine_id][:3]
@@ -209,8 +211,8 @@ def test_balance_and_outstanding_are_the_sum_of_the_journal_after_any_history(
         history.rollback()
 
 
-def state(connection: Connection) -> dict[int, tuple[Any, ...]]:
-    """Of each fine: status, balance, outstanding, last transaction; and what the journal says of the last three."""
+def get_state(connection: Connection) -> dict[int, tuple[Any, ...]]:
+    """Returns the status, amounts and last transaction of each fine, and the last three as the journal has them."""
     rows = connection.execute(
         text(
             "SELECT fines.id, status, balance, outstanding, last_transaction_at, "

@@ -1,4 +1,4 @@
-"""Paid out never exceeds paid in: single refusals of the desk, and random sequences, without and with a bursar."""
+"""Payouts never exceed payments: the errors of the desk that prevent it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,22 +22,26 @@ from bursar.exports.close import close_fines
 from bursar.exports.recover import release_batch
 from bursar.ledger import desk
 from tests.support.fake_bursar import FakeBursar, Payment
-from tests.support.fixtures import Library, empty
+from tests.support.fixtures import Library, clear_ledger
 
 D = Decimal
 NOTHING = Decimal()
 
 
-def at_desk(office: FakeBursar, operation: Callable[..., Any], fine: int, amount: str | None = None, **how: Any) -> Any:
+def work_at_desk(
+    office: FakeBursar, operation: Callable[..., Any], fine: int, amount: str | None = None, **options: Any
+) -> Any:
     with office.library.ledger.begin() as connection:
-        return operation(connection, fine, None if amount is None else D(amount), **how)
+        return operation(connection, fine, None if amount is None else D(amount), **options)
 
 
-def refusal(office: FakeBursar, operation: Callable[..., Any], fine: int, amount: str | None = None, **how: Any) -> str:
-    """The message of a refused operation, which has changed nothing."""
+def get_error(
+    office: FakeBursar, operation: Callable[..., Any], fine: int, amount: str | None = None, **options: Any
+) -> str:
+    """Tries an operation that changes nothing; returns the error."""
     entries = office.library.one("SELECT count(*) FROM journal_entries")
     with office.library.ledger.begin() as connection, pytest.raises(LedgerError) as error:
-        operation(connection, fine, None if amount is None else D(amount), **how)
+        operation(connection, fine, None if amount is None else D(amount), **options)
     assert office.library.one("SELECT count(*) FROM journal_entries") == entries
     return str(error.value)
 
@@ -47,174 +51,180 @@ ALLOWED: dict[str, Any] = {"allow_activity_on_transferred_finesfees": True}
 
 def test_a_waived_charge_is_not_reversed(office: FakeBursar) -> None:
     fine = office.library.fine(amount="9.00")
-    at_desk(office, desk.waive, fine)
-    assert refusal(office, desk.reverse_charge, fine) == (
+    work_at_desk(office, desk.waive, fine)
+    assert get_error(office, desk.reverse_charge, fine) == (
         "Nothing of fine 1 is left to reverse. Of the 9.00 USD charged, 9.00 USD has been waived or refunded. "
         "The whole charge has been given up, so no credit is needed."
     )
-    assert refusal(office, desk.reverse_charge, fine, "0.01").startswith("Nothing of fine 1 is left to reverse.")
+    assert get_error(office, desk.reverse_charge, fine, "0.01").startswith("Nothing of fine 1 is left to reverse.")
 
 
 def test_a_refunded_charge_is_not_reversed(office: FakeBursar) -> None:
     fine = office.library.fine(amount="3.00")
-    at_desk(office, desk.pay, fine)
-    at_desk(office, desk.refund, fine)
-    assert refusal(office, desk.reverse_charge, fine).startswith("Nothing of fine 1 is left to reverse.")
+    work_at_desk(office, desk.pay, fine)
+    work_at_desk(office, desk.refund, fine)
+    assert get_error(office, desk.reverse_charge, fine).startswith("Nothing of fine 1 is left to reverse.")
 
 
-def test_what_is_neither_waived_nor_refunded_is_reversed_once(office: FakeBursar) -> None:
+def test_the_rest_of_a_charge_is_reversed_once(office: FakeBursar) -> None:
     fine = office.library.fine(amount="10.00")
-    at_desk(office, desk.waive, fine, "2.00")
-    at_desk(office, desk.pay, fine, "5.00")
-    at_desk(office, desk.refund, fine, "1.00")
-    assert refusal(office, desk.reverse_charge, fine, "7.01") == (
+    work_at_desk(office, desk.waive, fine, "2.00")
+    work_at_desk(office, desk.pay, fine, "5.00")
+    work_at_desk(office, desk.refund, fine, "1.00")
+    assert get_error(office, desk.reverse_charge, fine, "7.01") == (
         "Only 7.00 USD of fine 1 is left to reverse; 7.01 USD is more. Of the 10.00 USD charged, 3.00 USD has been "
         "waived or refunded. Give a credit of at most 7.00 USD."
     )
-    credit = at_desk(office, desk.reverse_charge, fine)
+    credit = work_at_desk(office, desk.reverse_charge, fine)
     assert office.library.position(credit) == ("ACTIVE", D(-7), D(0))
-    assert "3.00 USD has been waived or refunded and 7.00 USD has been reversed by credits" in refusal(
+    assert "3.00 USD has been waived or refunded and 7.00 USD has been reversed by credits" in get_error(
         office, desk.reverse_charge, fine
     )
 
 
-def test_what_was_waived_at_the_bursar_is_not_reversed(office: FakeBursar) -> None:
-    fine, _ = office.exported("10.00")
-    at_desk(office, desk.waive, fine, "4.00", **ALLOWED)
-    assert refusal(office, desk.reverse_charge, fine, "6.01").startswith("Only 6.00 USD of fine 1 is left to reverse;")
-    at_desk(office, desk.reverse_charge, fine)
+def test_an_outstanding_amount_that_was_waived_is_not_reversed(office: FakeBursar) -> None:
+    fine, _ = office.export_fine("10.00")
+    work_at_desk(office, desk.waive, fine, "4.00", **ALLOWED)
+    assert get_error(office, desk.reverse_charge, fine, "6.01").startswith(
+        "Only 6.00 USD of fine 1 is left to reverse;"
+    )
+    work_at_desk(office, desk.reverse_charge, fine)
 
 
 def test_a_credit_for_an_unpaid_charge_is_not_paid_out(office: FakeBursar) -> None:
     fine = office.library.fine(amount="9.00")
-    credit = at_desk(office, desk.reverse_charge, fine)
-    assert refusal(office, desk.pay, credit) == (
+    credit = work_at_desk(office, desk.reverse_charge, fine)
+    assert get_error(office, desk.pay, credit) == (
         "Nothing of fine 2 is left to pay out. It reverses fine 1, for which 0.00 USD has been paid and 0.00 USD given "
         "back. 9.00 USD of that fine is still open: leave both to the next export, or let the student pay the fine "
         "first."
     )
-    at_desk(office, desk.pay, fine, "4.00")
-    assert refusal(office, desk.pay, credit).startswith("Only 4.00 USD of fine 2 is left to pay out; 9.00 USD is more.")
-    assert at_desk(office, desk.pay, credit, "4.00") == D(-5)
-    at_desk(office, desk.pay, fine)
-    assert at_desk(office, desk.pay, credit) == 0
+    work_at_desk(office, desk.pay, fine, "4.00")
+    assert get_error(office, desk.pay, credit).startswith(
+        "Only 4.00 USD of fine 2 is left to pay out; 9.00 USD is more."
+    )
+    assert work_at_desk(office, desk.pay, credit, "4.00") == D(-5)
+    work_at_desk(office, desk.pay, fine)
+    assert work_at_desk(office, desk.pay, credit) == 0
 
 
-def test_a_credit_for_a_charge_at_the_bursar_is_paid_out_as_far_as_the_bursar_was_paid(office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00")
-    credit = at_desk(office, desk.reverse_charge, fine)
-    assert "10.00 USD of that fine is outstanding at the bursar: leave the credit" in refusal(office, desk.pay, credit)
+def test_a_payout_is_limited_to_the_payments_at_the_bursar(office: FakeBursar) -> None:
+    fine, transaction = office.export_fine("10.00")
+    credit = work_at_desk(office, desk.reverse_charge, fine)
+    assert "10.00 USD of that fine is outstanding at the bursar: leave the credit" in get_error(
+        office, desk.pay, credit
+    )
     office.pay(Payment(transaction, "6"))
-    assert refusal(office, desk.pay, credit, "6.01").startswith("Only 6.00 USD of fine 2 is left to pay out;")
-    assert at_desk(office, desk.pay, credit, "6.00") == D(-4)
+    assert get_error(office, desk.pay, credit, "6.01").startswith("Only 6.00 USD of fine 2 is left to pay out;")
+    assert work_at_desk(office, desk.pay, credit, "6.00") == D(-4)
     office.export()
     assert office.library.position(fine) == ("CLOSED", D(0), D(0))
     assert office.library.position(credit) == ("CLOSED", D(0), D(0))
 
 
-def test_a_bursar_that_does_not_report_has_been_paid(office: FakeBursar) -> None:
+def test_a_charge_exported_without_import_counts_as_paid(office: FakeBursar) -> None:
     fine = office.library.fine(amount="10.00")
     office.export(import_active=False)
-    assert at_desk(office, desk.pay, at_desk(office, desk.reverse_charge, fine)) == 0
+    assert work_at_desk(office, desk.pay, work_at_desk(office, desk.reverse_charge, fine)) == 0
 
 
 def test_two_credits_pay_out_no_more_than_was_paid(office: FakeBursar) -> None:
     fine = office.library.fine(amount="10.00")
-    first, second = (at_desk(office, desk.reverse_charge, fine, "5.00") for _ in range(2))
-    at_desk(office, desk.pay, fine, "6.00")
-    at_desk(office, desk.pay, first)
-    assert refusal(office, desk.pay, second).startswith("Only 1.00 USD of fine 3 is left to pay out;")
+    first, second = (work_at_desk(office, desk.reverse_charge, fine, "5.00") for _ in range(2))
+    work_at_desk(office, desk.pay, fine, "6.00")
+    work_at_desk(office, desk.pay, first)
+    assert get_error(office, desk.pay, second).startswith("Only 1.00 USD of fine 3 is left to pay out;")
 
 
-def test_a_credit_that_the_bursar_returns_has_been_given_back(office: FakeBursar) -> None:
+def test_a_credit_that_the_bursar_paid_out_counts_as_paid_out(office: FakeBursar) -> None:
     fine = office.library.fine(amount="10.00")
-    at_desk(office, desk.pay, fine)
-    sent = at_desk(office, desk.reverse_charge, fine, "7.00")
+    work_at_desk(office, desk.pay, fine)
+    sent = work_at_desk(office, desk.reverse_charge, fine, "7.00")
     office.export()
-    office.pay(Payment(office.transaction(sent), "-7"))
-    assert at_desk(office, desk.pay, at_desk(office, desk.reverse_charge, fine)) == 0
-    assert refusal(office, desk.refund, fine).startswith("Nothing of fine 1 is left to refund.")
+    office.pay(Payment(office.get_transaction(sent), "-7"))
+    assert work_at_desk(office, desk.pay, work_at_desk(office, desk.reverse_charge, fine)) == 0
+    assert get_error(office, desk.refund, fine).startswith("Nothing of fine 1 is left to refund.")
 
 
-def test_what_is_reversed_is_not_waived(office: FakeBursar) -> None:
+def test_a_reversed_part_is_not_waived(office: FakeBursar) -> None:
     fine = office.library.fine(amount="9.00")
-    credit = at_desk(office, desk.reverse_charge, fine, "5.00")
-    assert refusal(office, desk.waive, fine) == (
+    credit = work_at_desk(office, desk.reverse_charge, fine, "5.00")
+    assert get_error(office, desk.waive, fine) == (
         "Only 4.00 USD of fine 1 is left to waive; 9.00 USD is more. Of the 9.00 USD charged, 5.00 USD has been "
         "reversed by credits. 5.00 USD of these credits is still open. Leave the charge and its credits to the next "
         "export, or waive the credits first."
     )
-    at_desk(office, desk.waive, fine, "4.00")
-    assert refusal(office, desk.waive, fine).startswith("Nothing of fine 1 is left to waive.")
-    at_desk(office, desk.waive, credit)
-    assert at_desk(office, desk.waive, fine) == 0
+    work_at_desk(office, desk.waive, fine, "4.00")
+    assert get_error(office, desk.waive, fine).startswith("Nothing of fine 1 is left to waive.")
+    work_at_desk(office, desk.waive, credit)
+    assert work_at_desk(office, desk.waive, fine) == 0
 
 
-def test_what_is_reversed_is_not_waived_at_the_bursar(office: FakeBursar) -> None:
-    fine, _ = office.exported("10.00")
-    at_desk(office, desk.reverse_charge, fine)
-    assert refusal(office, desk.waive, fine, **ALLOWED).startswith("Nothing of fine 1 is left to waive.")
+def test_a_reversed_outstanding_amount_is_not_waived(office: FakeBursar) -> None:
+    fine, _ = office.export_fine("10.00")
+    work_at_desk(office, desk.reverse_charge, fine)
+    assert get_error(office, desk.waive, fine, **ALLOWED).startswith("Nothing of fine 1 is left to waive.")
     assert office.library.one("SELECT pending_reversal FROM fines WHERE id = :fine", fine=fine) == 0
 
 
-def test_a_credit_that_was_waived_reverses_nothing(office: FakeBursar) -> None:
+def test_a_waived_credit_reverses_nothing(office: FakeBursar) -> None:
     fine = office.library.fine(amount="9.00")
-    at_desk(office, desk.waive, at_desk(office, desk.reverse_charge, fine))
-    assert office.library.position(at_desk(office, desk.reverse_charge, fine)) == ("ACTIVE", D(-9), D(0))
+    work_at_desk(office, desk.waive, work_at_desk(office, desk.reverse_charge, fine))
+    assert office.library.position(work_at_desk(office, desk.reverse_charge, fine)) == ("ACTIVE", D(-9), D(0))
 
 
-def test_what_is_reversed_is_not_refunded(office: FakeBursar) -> None:
+def test_a_reversed_part_is_not_refunded(office: FakeBursar) -> None:
     fine = office.library.fine(amount="9.00")
-    at_desk(office, desk.pay, fine)
-    at_desk(office, desk.reverse_charge, fine, "5.00")
-    assert refusal(office, desk.refund, fine) == (
+    work_at_desk(office, desk.pay, fine)
+    work_at_desk(office, desk.reverse_charge, fine, "5.00")
+    assert get_error(office, desk.refund, fine) == (
         "Only 4.00 USD of fine 1 is left to refund; 9.00 USD is more. Of the 9.00 USD charged, 5.00 USD has been "
         "reversed by credits. 5.00 USD of its credits is still open: pay that out instead."
     )
-    assert at_desk(office, desk.refund, fine, "4.00") == 4
+    assert work_at_desk(office, desk.refund, fine, "4.00") == 4
 
 
-def test_what_a_credit_paid_out_is_not_refunded(office: FakeBursar) -> None:
+def test_an_amount_that_a_credit_paid_out_is_not_refunded(office: FakeBursar) -> None:
     fine = office.library.fine(amount="10.00")
-    at_desk(office, desk.pay, fine, "4.00")
-    at_desk(office, desk.pay, at_desk(office, desk.reverse_charge, fine, "4.00"))
-    assert refusal(office, desk.refund, fine) == (
+    work_at_desk(office, desk.pay, fine, "4.00")
+    work_at_desk(office, desk.pay, work_at_desk(office, desk.reverse_charge, fine, "4.00"))
+    assert get_error(office, desk.refund, fine) == (
         "Nothing of fine 1 is left to refund. Of the 10.00 USD charged, 4.00 USD has been reversed by credits. Of the "
         "4.00 USD paid for it, 4.00 USD has been given back by credits."
     )
 
 
 def test_a_credit_for_an_overpayment_is_paid_out_in_full(office: FakeBursar) -> None:
-    fine, transaction = office.exported("10.00")
+    fine, transaction = office.export_fine("10.00")
     office.pay(Payment(transaction, "15"))
     overpaid = office.library.one("SELECT id FROM fines WHERE reverses = :fine", fine=fine)
-    reversing = at_desk(office, desk.reverse_charge, fine)
-    assert at_desk(office, desk.pay, reversing) == 0
-    assert at_desk(office, desk.pay, overpaid) == 0
+    reversing = work_at_desk(office, desk.reverse_charge, fine)
+    assert work_at_desk(office, desk.pay, reversing) == 0
+    assert work_at_desk(office, desk.pay, overpaid) == 0
 
 
-def test_two_credits_of_a_charge_are_not_paid_out_at_two_desks_with_the_same_money(office: FakeBursar) -> None:
+def test_simultaneous_payouts_of_two_credits_are_limited_to_the_payments(office: FakeBursar) -> None:
     fine = office.library.fine(amount="10.00")
-    at_desk(office, desk.pay, fine, "5.00")
-    first, second = (at_desk(office, desk.reverse_charge, fine, "5.00") for _ in range(2))
+    work_at_desk(office, desk.pay, fine, "5.00")
+    first, second = (work_at_desk(office, desk.reverse_charge, fine, "5.00") for _ in range(2))
     with office.library.ledger.begin() as one, office.library.ledger.begin() as other:
         desk.pay(one, first)
         other.exec_driver_sql("SET LOCAL lock_timeout = '200ms'")
         with pytest.raises(Exception, match="lock timeout"):
             desk.pay(other, second)
-    assert refusal(office, desk.pay, second).startswith("Nothing of fine 3 is left to pay out.")
+    assert get_error(office, desk.pay, second).startswith("Nothing of fine 3 is left to pay out.")
 
 
 # Any sequence.
 
 CENT = D("0.01")
 CENTS = st.integers(1, 500).map(lambda cents: D(cents) / 100)
-SHARES = st.sampled_from([None, D(0), D("0.5"), D(1), D(1), D(2)])
+PORTIONS = st.sampled_from([None, D(0), D("0.5"), D(1), D(1), D(2)])
 
 
 @dataclass
 class Entry:
-    """A charge or a credit as this test keeps it; every sum is positive."""
+    """The expected state of a charge or credit; every amount is positive."""
 
     amount: Decimal
     balance: Decimal
@@ -227,31 +237,31 @@ class Entry:
     waived: Decimal = NOTHING  # refunds not included
     paid_at_bursar: Decimal = NOTHING  # likewise in or out
     outstanding: Decimal = NOTHING
-    set_off: Decimal = NOTHING
-    settled_here: Decimal = NOTHING  # of what was outstanding
+    offset_amount: Decimal = NOTHING
+    settled_at_the_library: Decimal = NOTHING  # of what was outstanding
     disputed: bool = False
     transaction: str = ""
 
     @property
-    def reversible(self) -> Decimal:
+    def reversible_amount(self) -> Decimal:
         reversed_ = sum((credit.amount - credit.waived for credit in self.credits), NOTHING)
         return self.amount - self.waived - self.refunded - reversed_
 
     @property
-    def returnable(self) -> Decimal:
+    def returnable_amount(self) -> Decimal:
         returned = sum((credit.paid + credit.paid_at_bursar + credit.outstanding for credit in self.credits), NOTHING)
         return self.paid - self.refunded + self.paid_at_bursar - returned
 
 
 class Desk(RuleBasedStateMachine):
-    """All operations of the desk in any order, with any amounts; those that the rules forbid change nothing."""
+    """Operations of the desk in any order, with any amounts; those that the rules forbid change nothing."""
 
     ledger: Engine
     owned_ledger: Engine
 
     def __init__(self) -> None:
         super().__init__()
-        empty(self.owned_ledger)
+        clear_ledger(self.owned_ledger)
         self.library = Library(self.ledger)
         self.user = self.library.user()
         self.entries: dict[int, Entry] = {}
@@ -262,16 +272,16 @@ class Desk(RuleBasedStateMachine):
         self.entries[self.library.fine(self.user, str(amount))] = Entry(amount, amount)
 
     @rule(amount=CENTS)
-    def add_gift(self, amount: Decimal) -> None:
+    def add_credit(self, amount: Decimal) -> None:
         self.entries[self.library.fine(self.user, str(-amount))] = Entry(amount, amount, is_credit=True)
 
-    @rule(data=st.data(), share=SHARES, whole=st.booleans())
-    def reverse(self, data: st.DataObject, share: Decimal | None, whole: bool) -> None:
-        if not (drawn := self._draw(data)):
+    @rule(data=st.data(), portion=PORTIONS, whole=st.booleans())
+    def reverse(self, data: st.DataObject, portion: Decimal | None, whole: bool) -> None:
+        if not (chosen := self._choose_entry(data)):
             return
-        id_, charge = drawn
-        limit = NOTHING if charge.is_credit else charge.reversible
-        asked, amount = _asked(share, full=limit, limit=limit)
+        id_, charge = chosen
+        limit = NOTHING if charge.is_credit else charge.reversible_amount
+        asked, amount = _choose_amount(portion, full=limit, limit=limit)
         possible = 0 < amount <= limit
         if whole or asked is None:
             credit = self._try(possible, desk.reverse_charge, id_, asked)
@@ -283,62 +293,62 @@ class Desk(RuleBasedStateMachine):
             self.entries[credit] = Entry(amount, amount, is_credit=True, charge=charge)
             charge.credits.append(self.entries[credit])
 
-    @rule(data=st.data(), share=SHARES, allowed=st.booleans())
-    def pay(self, data: st.DataObject, share: Decimal | None, allowed: bool) -> None:
-        if not (drawn := self._draw(data)):
+    @rule(data=st.data(), portion=PORTIONS, allowed=st.booleans())
+    def pay(self, data: st.DataObject, portion: Decimal | None, allowed: bool) -> None:
+        if not (chosen := self._choose_entry(data)):
             return
-        id_, entry = drawn
-        full = self._open(id_, entry, allowed=allowed)
-        limit = full if entry.charge is None else min(full, entry.charge.returnable)
-        if paid := self._move(desk.pay, id_, share, full, limit, allowed=allowed):
+        id_, entry = chosen
+        full = self._get_open_amount(id_, entry, allowed=allowed)
+        limit = full if entry.charge is None else min(full, entry.charge.returnable_amount)
+        if paid := self._move(desk.pay, id_, portion, full, limit, allowed=allowed):
             event(f"paid {'out' if entry.is_credit else 'in'}")
             entry.paid += paid
             self._reduce(entry, paid)
 
-    @rule(data=st.data(), share=SHARES, allowed=st.booleans())
-    def waive(self, data: st.DataObject, share: Decimal | None, allowed: bool) -> None:
-        if not (drawn := self._draw(data)):
+    @rule(data=st.data(), portion=PORTIONS, allowed=st.booleans())
+    def waive(self, data: st.DataObject, portion: Decimal | None, allowed: bool) -> None:
+        if not (chosen := self._choose_entry(data)):
             return
-        id_, entry = drawn
-        full = self._open(id_, entry, allowed=allowed)
-        limit = full if entry.is_credit else min(full, entry.reversible)
-        if waived := self._move(desk.waive, id_, share, full, limit, allowed=allowed):
+        id_, entry = chosen
+        full = self._get_open_amount(id_, entry, allowed=allowed)
+        limit = full if entry.is_credit else min(full, entry.reversible_amount)
+        if waived := self._move(desk.waive, id_, portion, full, limit, allowed=allowed):
             event("waived")
             entry.waived += waived
             self._reduce(entry, waived)
 
-    @rule(data=st.data(), share=SHARES, allowed=st.booleans())
-    def refund(self, data: st.DataObject, share: Decimal | None, allowed: bool) -> None:
-        if not (drawn := self._draw(data)):
+    @rule(data=st.data(), portion=PORTIONS, allowed=st.booleans())
+    def refund(self, data: st.DataObject, portion: Decimal | None, allowed: bool) -> None:
+        if not (chosen := self._choose_entry(data)):
             return
-        id_, entry = drawn
+        id_, entry = chosen
         blocked = entry.is_credit or id_ in self.claimed or (entry.outstanding > 0 and not allowed)
         full = NOTHING if blocked else entry.paid - entry.refunded
-        limit = NOTHING if blocked else min(full, entry.reversible, entry.returnable)
-        if refunded := self._move(desk.refund, id_, share, full, limit, allowed=allowed):
+        limit = NOTHING if blocked else min(full, entry.reversible_amount, entry.returnable_amount)
+        if refunded := self._move(desk.refund, id_, portion, full, limit, allowed=allowed):
             event("refunded")
             entry.refunded += refunded
 
     @rule(data=st.data())
     def dispute(self, data: st.DataObject) -> None:
-        if drawn := self._draw(data):
-            id_, entry = drawn
+        if chosen := self._choose_entry(data):
+            id_, entry = chosen
             possible = entry.balance > 0 and id_ not in self.claimed and not entry.disputed
             self._try(possible, desk.dispute, id_, "says the student")
             entry.disputed |= possible
 
     @rule(data=st.data())
     def settle_dispute(self, data: st.DataObject) -> None:
-        if drawn := self._draw(data):
-            id_, entry = drawn
+        if chosen := self._choose_entry(data):
+            id_, entry = chosen
             possible = entry.disputed and entry.balance > 0
             self._try(possible, desk.resolve_dispute, id_, "says the library")
             entry.disputed &= not possible
 
-    def _draw(self, data: st.DataObject) -> tuple[int, Entry] | None:
+    def _choose_entry(self, data: st.DataObject) -> tuple[int, Entry] | None:
         return data.draw(st.sampled_from(list(self.entries.items()))) if self.entries else None
 
-    def _open(self, id_: int, entry: Entry, *, allowed: bool) -> Decimal:
+    def _get_open_amount(self, id_: int, entry: Entry, *, allowed: bool) -> Decimal:
         if id_ in self.claimed:
             return NOTHING
         return entry.outstanding if allowed and not entry.balance and not entry.is_credit else entry.balance
@@ -347,23 +357,23 @@ class Desk(RuleBasedStateMachine):
         self,
         operation: Callable[..., Any],
         id_: int,
-        share: Decimal | None,
+        portion: Decimal | None,
         full: Decimal,
         limit: Decimal,
         *,
         allowed: bool,
     ) -> Decimal:
-        asked, amount = _asked(share, full=full, limit=limit)
+        asked, amount = _choose_amount(portion, full=full, limit=limit)
         possible = 0 < amount <= limit
         self._try(possible, operation, id_, asked, allow_activity_on_transferred_finesfees=allowed)
         return amount if possible else NOTHING
 
-    def _try(self, possible: bool, operation: Callable[..., Any], *what: Any, **how: Any) -> Any:
+    def _try(self, possible: bool, operation: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         with self.library.ledger.begin() as connection:
             if possible:
-                return operation(connection, *what, **how)
+                return operation(connection, *arguments, **options)
             with pytest.raises(LedgerError):
-                operation(connection, *what, **how)
+                operation(connection, *arguments, **options)
         return None
 
     def _reduce(self, entry: Entry, amount: Decimal) -> None:
@@ -371,31 +381,31 @@ class Desk(RuleBasedStateMachine):
             entry.balance -= amount
         else:
             entry.outstanding -= amount
-            entry.settled_here += amount
+            entry.settled_at_the_library += amount
 
     @invariant()
-    def every_cent_is_where_it_was_put(self) -> None:
-        """Open + paid + waived + reversed + with the bursar is the charge, by the journal and by this test's record."""
-        sums = self._sums()
+    def every_cent_is_accounted_for(self) -> None:
+        """Compares the open, paid, waived, reversed and outstanding parts of each amount with the journal."""
+        sums = self._sum_journal()
         assert sums.keys() == self.entries.keys()
         for id_, entry in self.entries.items():
             of, sign = sums[id_], -1 if entry.is_credit else 1
             assert {kind: sign * of.get(kind, NOTHING) for kind in KINDS} == {
                 "open": entry.balance,
-                "with the bursar": entry.outstanding,
+                "outstanding": entry.outstanding,
                 "PAID": entry.paid,
                 "REFUNDED": -entry.refunded,
                 "WAIVED": entry.waived + entry.refunded,
                 "PAID_AT_BURSAR": entry.paid_at_bursar,
-                "REVERSED": entry.set_off,
+                "REVERSED": entry.offset_amount,
             }
             assert sum(of.values()) == 2 * sign * entry.amount  # once as charged, once as what became of it
             assert of["CHARGED"] == sign * entry.amount
 
     @invariant()
-    def paid_out_never_exceeds_paid_in(self) -> None:
-        """For each charge, in sum, and for the gifts of the library by themselves; from the journal."""
-        sums = self._sums()
+    def payouts_never_exceed_payments(self) -> None:
+        """Compares payouts and payments in the journal: of each charge, of all charges, and of each plain credit."""
+        sums = self._sum_journal()
         paid_in, paid_out = NOTHING, NOTHING
         for id_, entry in self.entries.items():
             if entry.is_credit:
@@ -414,15 +424,15 @@ class Desk(RuleBasedStateMachine):
             if entry.is_credit and not (entry.charge or entry.overpaid):
                 assert _sum([sums[id_]], "PAID", "PAID_AT_BURSAR") >= _sum([sums[id_]], "CHARGED")
 
-    def _sums(self) -> dict[int, dict[str, Decimal]]:
-        """By fine: what was charged, what is open and with the bursar, and what left these two, by kind of entry."""
+    def _sum_journal(self) -> dict[int, dict[str, Decimal]]:
+        """Returns for each fine the open and the outstanding amount, and its changes by type of entry."""
         with self.library.ledger.connect() as connection:
             rows = connection.execute(
                 text("SELECT fine_id, entry_type, balance_change, outstanding_change FROM journal_entries ORDER BY id")
             ).all()
             fines = connection.execute(text("SELECT id, balance, outstanding FROM fines")).all()
         sums: dict[int, dict[str, Decimal]] = {
-            id_: {"open": balance, "with the bursar": outstanding} for id_, balance, outstanding in fines
+            id_: {"open": balance, "outstanding": outstanding} for id_, balance, outstanding in fines
         }
         for fine, kind, balance_change, outstanding_change in rows:
             moved = balance_change + outstanding_change
@@ -431,25 +441,25 @@ class Desk(RuleBasedStateMachine):
         return sums
 
 
-KINDS = ("open", "with the bursar", "PAID", "REFUNDED", "WAIVED", "PAID_AT_BURSAR", "REVERSED")
+KINDS = ("open", "outstanding", "PAID", "REFUNDED", "WAIVED", "PAID_AT_BURSAR", "REVERSED")
 
 
 def _sum(fines: list[dict[str, Decimal]], *kinds: str) -> Decimal:
     return sum((of.get(kind, NOTHING) for of in fines for kind in kinds), NOTHING)
 
 
-def _asked(share: Decimal | None, *, full: Decimal, limit: Decimal) -> tuple[Decimal | None, Decimal]:
-    """The amount that the desk is given, None for all of it, and what it comes to."""
-    if share is None:
+def _choose_amount(portion: Decimal | None, *, full: Decimal, limit: Decimal) -> tuple[Decimal | None, Decimal]:
+    """Returns the amount that the desk is asked for, None for all of it, and the resulting amount."""
+    if portion is None:
         return None, full
-    amount = max(limit, NOTHING) + CENT if share > 1 else max((share * limit).quantize(CENT), CENT)
+    amount = max(limit, NOTHING) + CENT if portion > 1 else max((portion * limit).quantize(CENT), CENT)
     return amount, amount
 
 
 class DeskAndBursar(Desk):
-    """The same, and between the operations a bursar who takes exports and reports payments.
+    """The same with a bursar, which gets exports and reports payments between the operations.
 
-    It returns a credit only from money that was paid for the charge.
+    The bursar pays a credit out only from payments for the charge.
     """
 
     def __init__(self) -> None:
@@ -479,42 +489,44 @@ class DeskAndBursar(Desk):
         for id_, amount in self.sent.items():
             entry = self.entries[id_]
             assert amount == entry.balance
-            entry.balance, entry.outstanding, entry.transaction = NOTHING, amount, self.office.transaction(id_)
+            entry.balance, entry.outstanding, entry.transaction = NOTHING, amount, self.office.get_transaction(id_)
         for credit in self.entries.values():
             charge = credit.charge or credit.overpaid
             even = min(credit.outstanding, charge.outstanding) if charge else NOTHING
             if charge and even:
-                event("set off")
+                event("offset")
                 for entry in (credit, charge):
                     entry.outstanding -= even
-                    entry.set_off += even
-                    entry.settled_here += even
-        self._end()
+                    entry.offset_amount += even
+                    entry.settled_at_the_library += even
+        self._forget_batch()
 
     @precondition(lambda self: self.batch is not None)
     @rule()
     def release(self) -> None:
         assert self.batch is not None
         release_batch(self.library.ledger, self.batch, confirmed_not_received=True)
-        self._end()
+        self._forget_batch()
 
-    def _end(self) -> None:
+    def _forget_batch(self) -> None:
         self.batch, self.sent, self.claimed = None, {}, set()
 
-    @rule(data=st.data(), share=st.sampled_from([D("0.5"), D(1), D(1), D("1.5")]))
-    def report_payment(self, data: st.DataObject, share: Decimal) -> None:
+    @rule(data=st.data(), portion=st.sampled_from([D("0.5"), D(1), D(1), D("1.5")]))
+    def report_payment(self, data: st.DataObject, portion: Decimal) -> None:
         sent = [entry for entry in self.entries.values() if entry.transaction]
         if not sent:
             return
         entry = data.draw(st.sampled_from(sent))
         limit = (
-            min(entry.outstanding, entry.charge.returnable + entry.outstanding) if entry.charge else entry.outstanding
+            min(entry.outstanding, entry.charge.returnable_amount + entry.outstanding)
+            if entry.charge
+            else entry.outstanding
         )
-        amount = (min(share, D(1) if entry.is_credit else share) * limit).quantize(CENT)
+        amount = (min(portion, D(1) if entry.is_credit else portion) * limit).quantize(CENT)
         if amount <= 0:
             return
         self.office.pay(Payment(entry.transaction, str(-amount if entry.is_credit else amount)))
-        credited = max(amount - entry.outstanding - entry.settled_here, NOTHING)
+        credited = max(amount - entry.outstanding - entry.settled_at_the_library, NOTHING)
         applied = min(amount, entry.outstanding)
         entry.outstanding -= applied
         entry.paid_at_bursar += applied
@@ -526,7 +538,7 @@ class DeskAndBursar(Desk):
 
 
 @pytest.mark.parametrize("machine", [Desk, DeskAndBursar])
-def test_paid_out_never_exceeds_paid_in_whatever_the_desk_does(
+def test_payouts_never_exceed_payments_in_any_sequence(
     machine: type[Desk], ledger: Engine, owned_ledger: Engine
 ) -> None:
     engines = {"ledger": ledger, "owned_ledger": owned_ledger}

@@ -54,7 +54,7 @@ def test_an_import(office: FakeBursar, tmp_path: Path, caplog: pytest.LogCapture
     caplog.set_level("DEBUG", logger="bursar")
     office.library.fine()
     office.export()
-    file = office.file(Payment("unknown", "1.00"))
+    file = office.add_file(Payment("unknown", "1.00"))
     office.apply(file)
     office._run(  # noqa: SLF001
         "INSERT INTO file_arrivals (file_id, profile, run_id, name, size, modified)"

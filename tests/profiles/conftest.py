@@ -66,7 +66,8 @@ def changed(load: Callable[..., Loaded]) -> Callable[[str, str], Profile]:
 
     def changed(old: str, new: str) -> Profile:
         assert old in GOOD
-        [profile], problems = load(law=GOOD.replace(old, new, 1))
+        name = new.removeprefix("code: ").lower() if old == "code: LAW" else "law"
+        [profile], problems = load(**{name: GOOD.replace(old, new, 1)})
         assert problems == []
         return profile
 

@@ -8,11 +8,12 @@ import pytest
 import yaml
 
 from bursar.profiles.json_schema import json_schemas
+from tests.support.tracked_files import tracked
 
 jsonschema = pytest.importorskip("jsonschema")
 
 INCLUDE = Path(__file__).parents[2] / "include"
-PROFILES = sorted((INCLUDE / "profiles").glob("*.yaml"))
+PROFILES = sorted((INCLUDE / "profiles.examples").glob("*.yaml"))
 
 
 def faults(schema: str, document: object) -> list[str]:
@@ -22,7 +23,7 @@ def faults(schema: str, document: object) -> list[str]:
 
 @pytest.fixture
 def students() -> Any:
-    return yaml.safe_load((INCLUDE / "profiles" / "students_banner.yaml").read_text(encoding="utf-8"))
+    return yaml.safe_load((INCLUDE / "profiles.examples" / "students.yaml").read_text(encoding="utf-8"))
 
 
 def test_the_schemas_in_include_are_up_to_date() -> None:
@@ -87,3 +88,7 @@ def test_an_editor_asks_a_section_that_is_not_active_for_nothing(students: Any) 
     students["export"] = {"active": False}
 
     assert faults("profile.schema.json", students) == []
+
+
+def test_no_profile_is_shipped_where_profiles_run() -> None:
+    assert [path.name for path in tracked("include/profiles")] == ["README.md"]

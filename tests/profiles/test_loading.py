@@ -108,37 +108,35 @@ def test_a_problem_reads_like_a_compilers(load: Load, tmp_path: Path, settings: 
     assert str(Problem("a.yaml", 3, "export.libraries", "mend it")) == "a.yaml:3: export.libraries: mend it"
 
 
-def test_profiles_are_yaml_and_yml_files_that_are_not_hidden(load: Load, tmp_path: Path, good: str) -> None:
-    (tmp_path / "law.yml").write_text(good)
+def test_profiles_are_yaml_files_that_are_not_hidden(load: Load, tmp_path: Path, good: str) -> None:
     (tmp_path / ".hidden.yaml").write_text(good)
     (tmp_path / "law.yaml~").write_text(good)
     (tmp_path / "README.md").write_text("not a profile")
 
-    profiles, problems = load()
+    profiles, problems = load(law=good)
 
     assert [profile.code for profile in profiles] == ["LAW"]
     assert problems == []
 
 
-def test_two_profiles_of_one_code_are_both_refused(load: Load, good: str) -> None:
-    other = "# a copy\n" + good.replace("code: LAW", "code: Law")
-
-    profiles, problems = load(first=good, second=other, third=good.replace("code: LAW", "code: MAIN"))
-
-    assert [profile.code for profile in profiles] == ["MAIN"]
-    assert [problem.replace("/", "").partition(": none")[0].split("also")[0] for problem in problems] == [
-        "first.yaml:1: code: LAW is ",
-        "second.yaml:2: code: Law is ",
-    ]
-    assert "second.yaml:2: none of them runs until each has a code of its own" in problems[0]
-    assert "first.yaml:1: none of them runs until each has a code of its own" in problems[1]
+def test_a_file_has_the_name_of_its_code(load: Load, tmp_path: Path, good: str) -> None:
+    (tmp_path / "law.yml").write_text(good)
+    named = "the file of the profile LAW is law.yaml: give this file that name, or the profile another code"
+    assert load(banner=good) == ([], [f"banner.yaml:1: code: {named}", f"law.yml:1: code: {named}"])
 
 
-def test_a_code_in_a_profile_that_is_wrong_anyway_stops_nobody(load: Load, good: str) -> None:
-    profiles, problems = load(first=good, second=good + "nonsense: yes\n")
-
-    assert [profile.code for profile in profiles] == ["LAW"]
-    assert len(problems) == 1
+@pytest.mark.parametrize("name", ["a", "law_copy", "law-2", "zebra", "LAW"])
+@pytest.mark.parametrize("code", ["LAW", "Law"])
+def test_of_two_profiles_with_one_code_the_one_that_was_running_stays(
+    load: Load, good: str, name: str, code: str
+) -> None:
+    (running,), _ = load(law=good)
+    other = "# a copy\n" + good.replace("code: LAW", f"code: {code}").replace("law/out", "other/out")
+    profiles, problems = load(**{name: other})
+    assert profiles == [running]
+    reason = f"{code} is the code of law.yaml, which is not affected"
+    advice = "give this profile a code of its own, and its file the name of that code"
+    assert problems == [f"{name}.yaml:2: code: {reason}: {advice}"]
 
 
 def test_an_identifier_pattern_that_is_not_valid_is_refused_at_its_line(
@@ -162,14 +160,14 @@ def test_no_profile_is_no_problem_but_no_folder_is(tmp_path: Path, settings: Set
 
 
 def test_loading_twice_gives_the_same(settings: Settings) -> None:
-    once, again = (load_profiles(INCLUDE / "profiles", settings)[0] for _ in range(2))
+    once, again = (load_profiles(INCLUDE / "profiles.examples", settings)[0] for _ in range(2))
 
     assert [profile.model_dump_json() for profile in once] == [profile.model_dump_json() for profile in again]
 
 
 @pytest.fixture
 def shipped() -> dict[str, Profile]:
-    profiles, problems = load_profiles(INCLUDE / "profiles", load_settings(INCLUDE / "bursar.yaml"))
+    profiles, problems = load_profiles(INCLUDE / "profiles.examples", load_settings(INCLUDE / "bursar.yaml"))
     assert problems == []
     return {profile.code: profile for profile in profiles}
 

@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 
 from bursar.errors import RemoteFolderError, TransientError
+from bursar.profiles.settings import ServerLimits
 from bursar.remote_files.base import RemoteFolder
 from tests.support.ftp_server import COMMANDS, ftp_server
-from tests.support.servers import PASSWORD, USER, open_ftp_folder
+from tests.support.servers import LIMITS, PASSWORD, USER, make_limits, open_ftp_folder
 
 
 @contextmanager
-def folder_of(home: Path, **handler: Any) -> Iterator[RemoteFolder]:
+def folder_of(home: Path, *, limits: ServerLimits = LIMITS, **handler: Any) -> Iterator[RemoteFolder]:
     with (
         ftp_server(home, user=USER, password=PASSWORD, **handler) as port,
-        open_ftp_folder(port, None) as folder,
+        open_ftp_folder(port, None, limits=limits) as folder,
     ):
         yield folder
 
@@ -121,18 +122,20 @@ def test_a_dropped_connection_is_a_passing_error(tmp_path: Path) -> None:
         folder.write("fines.xml", BytesIO(b"fines"))
 
 
-def test_a_listing_without_times_is_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("facts", "missing"), [(["type", "size"], "its time"), (["type", "modify"], "its size")])
+def test_a_file_without_size_or_time_has_a_problem(tmp_path: Path, facts: list[str], missing: str) -> None:
     (tmp_path / "paid.xml").write_bytes(b"paid")
+    with folder_of(tmp_path, on_login=lambda handler, _: setattr(handler, "_current_facts", facts)) as folder:
+        (entry,) = folder.files()
+    assert (entry.name, entry.problem) == ("paid.xml", f"the server does not say {missing}")
+
+
+def test_a_server_that_stops_answering_is_given_up(tmp_path: Path) -> None:
+    limits = make_limits(timeout_seconds=0.2)
     with (
-        folder_of(tmp_path, on_login=lambda handler, _: setattr(handler, "_current_facts", ["type", "size"])) as folder,
-        pytest.raises(RemoteFolderError, match=r"neither size nor time of paid\.xml"),
+        folder_of(tmp_path, limits=limits, ftp_DELE=lambda *_: None) as folder,
+        pytest.raises(TransientError, match="timed out"),
     ):
-        list(folder.files())
-
-
-def test_a_server_that_stops_answering_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bursar.remote_files.ftp.TIMEOUT_SECONDS", 0.2)
-    with folder_of(tmp_path, ftp_DELE=lambda *_: None) as folder, pytest.raises(TransientError, match="timed out"):
         folder.delete("fines.xml")
 
 

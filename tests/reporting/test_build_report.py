@@ -163,8 +163,8 @@ def test_tries_of_a_stage_count_together_and_the_last_one_speaks(office: FakeBur
 
 def test_an_import_reports_payments_by_what_they_paid(office: FakeBursar) -> None:
     user = office.library.user()
-    (_, charge), (_, credit) = office.exported("10.00", user=user), office.exported("-4.00", user=user)
-    file = office.file(Payment(charge, "10.00"), Payment(credit, "-4.00"))
+    (_, charge), (_, credit) = office.export_fine("10.00", user=user), office.export_fine("-4.00", user=user)
+    file = office.add_file(Payment(charge, "10.00"), Payment(credit, "-4.00"))
     arrived(office, file)
     office.apply(file)
 
@@ -177,8 +177,8 @@ def test_an_import_reports_payments_by_what_they_paid(office: FakeBursar) -> Non
 
 
 def test_records_without_effect_are_a_warning(office: FakeBursar) -> None:
-    _, transaction = office.exported("10.00")
-    file = office.file(
+    _, transaction = office.export_fine("10.00")
+    file = office.add_file(
         Payment(transaction, "10.00"), Payment("77", "5.00"), Payment("78", "1.00", "CAD"), Payment(transaction, "0")
     )
     arrived(office, file)
@@ -196,10 +196,10 @@ def test_records_without_effect_are_a_warning(office: FakeBursar) -> None:
 
 @pytest.mark.parametrize("paid_here", ["10.00", "4.00"])
 def test_what_students_paid_twice_is_a_warning(office: FakeBursar, paid_here: str) -> None:
-    fine, transaction = office.exported("10.00")
+    fine, transaction = office.export_fine("10.00")
     with office.library.ledger.begin() as connection:
         desk.pay(connection, fine, Decimal(paid_here), allow_activity_on_transferred_finesfees=True)
-    file = office.file(Payment(transaction, "10.00"))
+    file = office.add_file(Payment(transaction, "10.00"))
     arrived(office, file)
     office.apply(file)
 
@@ -211,8 +211,8 @@ def test_what_students_paid_twice_is_a_warning(office: FakeBursar, paid_here: st
 
 
 def test_an_import_counts_only_what_its_own_run_applied(office: FakeBursar) -> None:
-    _, transaction = office.exported("10.00")
-    file = office.file(Payment(transaction, "10.00"))
+    _, transaction = office.export_fine("10.00")
+    file = office.add_file(Payment(transaction, "10.00"))
     arrived(office, file, run_id="earlier")
     arrived(office, file)
     office.apply(file)
@@ -226,7 +226,7 @@ def test_an_import_counts_only_what_its_own_run_applied(office: FakeBursar) -> N
 
 
 def test_an_import_of_an_empty_list_had_nothing_to_do(office: FakeBursar) -> None:
-    file = office.file()
+    file = office.add_file()
     arrived(office, file)
     office.apply(file)
     report = import_of(office)

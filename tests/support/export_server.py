@@ -1,4 +1,4 @@
-"""A bursar with a server of its own, for exports without Airflow."""
+"""A bursar's SFTP server for exports without Airflow."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -10,38 +10,41 @@ import paramiko
 from bursar.ledger.batches import Batch
 from bursar.remote_files.base import RemoteFolder
 from bursar.remote_files.sftp import SftpFolder
+from bursar.remote_files.sftp_client import open_sftp_client, watch_connection
 from tests.support.fault_injection import KillableFolder, KillSwitch
+from tests.support.servers import LIMITS
 
 
 @dataclass
 class ExportServer:
-    """The bursar's server: its folder, as the bursar sees it, and a way in for us."""
+    """The bursar's server: its folder on disk, and its address. `kill_switches` has one for each opened folder."""
 
     folder: Path
     host: str
     port: int
-    opened: list[KillSwitch] = field(default_factory=list)
+    kill_switches: list[KillSwitch] = field(default_factory=list)
 
     def open(
         self, *, dies_at: int | None = None, after_the_call: bool = False
     ) -> Callable[[Batch], AbstractContextManager[RemoteFolder]]:
+        """Returns a function that opens the folder of a batch; its user can be killed at a call, counted from 0."""
+
         @contextmanager
-        def open_folder(found: Batch) -> Iterator[RemoteFolder]:
+        def open_folder(batch: Batch) -> Iterator[RemoteFolder]:
             transport = paramiko.Transport((self.host, self.port))
             try:
                 transport.connect(username="library", password="secret")
-                client = paramiko.SFTPClient.from_transport(transport)
-                assert client
-                server = f"sftp://{self.host}"
                 kill_switch = KillSwitch(dies_at, after_the_call)
-                self.opened.append(kill_switch)
-                yield KillableFolder.of(
-                    SftpFolder(client, server, found.output_file_path, may_create=True), kill_switch
-                )
+                self.kill_switches.append(kill_switch)
+                with watch_connection(LIMITS, transport.sock) as deadline:
+                    client = open_sftp_client(transport, LIMITS, deadline)
+                    folder = SftpFolder(client, f"sftp://{self.host}", batch.output_file_path, may_create=True)
+                    yield KillableFolder.wrap(folder, kill_switch)
             finally:
                 transport.close()
 
         return open_folder
 
     def files(self) -> dict[str, bytes]:
+        """Returns the contents of the files in the folder `out` by their names."""
         return {file.name: file.read_bytes() for file in (self.folder / "out").iterdir()}

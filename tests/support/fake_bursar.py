@@ -1,4 +1,4 @@
-"""A bursar's office without a server: exports as if they had been delivered, payment files as if they had been read."""
+"""A bursar without a server: its exports count as delivered, its payment files as loaded."""
 
 import re
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Payment(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What became of a record."""
+    """The outcome of a record: the amount that was applied, and the amount of a credit for an overpayment."""
 
     outcome: str
     applied: Decimal | None
@@ -38,12 +38,12 @@ class Outcome(NamedTuple):
 
 @dataclass
 class FakeBursar:
-    """Exports without a server, and payment files without a folder: as if they had been delivered, and read."""
+    """Exports fines and applies payments in the ledger alone, without a server and a folder."""
 
     library: Library
 
     def export(self, *, close: bool = True, profile: str = "STUDENTS", import_active: bool = True) -> int:
-        """Exports all that is open; returns the batch."""
+        """Exports all open fines, and closes them if `close` is true; returns the id of the batch."""
         batch = select_fines(
             self.library.ledger,
             make_profile(code=profile, import_active=import_active),
@@ -56,16 +56,16 @@ class FakeBursar:
             close_fines(self.library.ledger, batch.id)
         return batch.id
 
-    def transaction(self, fine: int) -> str:
-        """The id under which a fine went out last."""
+    def get_transaction(self, fine: int) -> str:
+        """Returns the transaction id of the last export of a fine."""
         return str(
             self.library.one(
                 "SELECT transaction_id FROM batch_lines WHERE fine_id = :fine ORDER BY batch_id DESC LIMIT 1", fine=fine
             )
         )
 
-    def file(self, *payments: Payment, amounts: str = "incremental") -> int:
-        """A file that was read; returns its id."""
+    def add_file(self, *payments: Payment, amounts: str = "incremental") -> int:
+        """Adds a loaded payment file; returns its id."""
         totals: dict[str, Decimal] = {}
         for payment in payments:
             if re.fullmatch(r"[+-]?\d+(\.\d{0,3}0{0,20})?", payment.sum or ""):
@@ -99,15 +99,17 @@ class FakeBursar:
         return file
 
     def pay(self, *payments: Payment, amounts: str = "incremental") -> list[Outcome]:
-        """Applies payments as one file; returns what became of each."""
-        file = self.file(*payments, amounts=amounts)
+        """Applies payments as one file; returns the outcome of each."""
+        file = self.add_file(*payments, amounts=amounts)
         self.apply(file)
-        return self.outcomes(file)
+        return self.list_outcomes(file)
 
     def apply(self, file: int) -> ImportFile:
+        """Applies a loaded file."""
         return apply_payments(self.library.ledger, file, run_id="run")
 
-    def outcomes(self, file: int) -> list[Outcome]:
+    def list_outcomes(self, file: int) -> list[Outcome]:
+        """Returns the outcomes of a file's records, in their order."""
         with self.library.ledger.connect() as connection:
             rows = connection.execute(
                 text(
@@ -118,7 +120,7 @@ class FakeBursar:
             return [Outcome(*row) for row in rows]
 
     def reverse_alone(self, charge: int, amount: str | None = None) -> int:
-        """Reverses an open charge by a credit that goes to a bursar alone, because the charge is disputed meanwhile."""
+        """Reverses an open charge by a credit that is exported alone, because the charge is disputed meanwhile."""
         with self.library.ledger.begin() as connection:
             desk.dispute(connection, charge, "not mine")
             credit = desk.reverse_charge(connection, charge, None if amount is None else Decimal(amount))
@@ -127,11 +129,11 @@ class FakeBursar:
             desk.resolve_dispute(connection, charge, "mine")
         return credit
 
-    def exported(self, amount: str = "10.00", **fine: Any) -> tuple[int, str]:
-        """A fine that is with the bursar, and its transaction id."""
+    def export_fine(self, amount: str = "10.00", **fine: Any) -> tuple[int, str]:
+        """Adds a fine and exports it; returns its id and its transaction id."""
         fine_id = self.library.fine(amount=amount, **fine)
         self.export()
-        return fine_id, self.transaction(fine_id)
+        return fine_id, self.get_transaction(fine_id)
 
     def _run(self, sql: str, **values: Any) -> None:
         with self.library.ledger.begin() as connection:

@@ -1,4 +1,4 @@
-"""The end of a worker, at any moment: before or after a call to the bursar's server, before or after a commit."""
+"""Kills or interrupts a worker before or after one of its acts: a call to the bursar's server, or a commit."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,32 +13,37 @@ from bursar.remote_files.base import RemoteFolder
 
 
 class KilledError(Exception):
-    """Stands for the end of a worker: nothing of Bursar catches it."""
+    """The end of a killed worker. Bursar never catches it."""
 
 
 @dataclass
 class KillSwitch:
-    """Counts what a worker does, and ends it before or after its n-th act."""
+    """Counts the acts of a worker, and kills it before or after the act number `kill_at`, counted from 0."""
 
-    dies_at: int | None = None
+    kill_at: int | None = None
     after: bool = False
     acts: list[str] = field(default_factory=list)
     _counting: Lock = field(default_factory=Lock)
 
-    def act(self, name: str, does: Callable[..., Any], *arguments: Any) -> Any:
+    def act(self, name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Calls a function as an act of the worker, and returns its result.
+
+        Raises:
+            KilledError: the worker is killed at this act.
+        """
         with self._counting:
             self.acts.append(name)
-            dies = len(self.acts) - 1 == self.dies_at
-        if dies and not self.after:
+            is_last = len(self.acts) - 1 == self.kill_at
+        if is_last and not self.after:
             raise KilledError
-        result = does(*arguments)
-        if dies:
+        result = function(*arguments)
+        if is_last:
             raise KilledError
         return result
 
     @contextmanager
-    def at_commits(self, engine: Engine) -> Iterator[None]:
-        """Counts each commit of an engine among the acts."""
+    def watch_commits(self, engine: Engine) -> Iterator[None]:
+        """Makes each commit of an engine an act of the worker, inside the block."""
         commit = engine.dialect.do_commit
         engine.dialect.do_commit = partial(self.act, "commit", commit)  # type: ignore[method-assign]
         try:
@@ -48,37 +53,39 @@ class KillSwitch:
 
 
 @dataclass
-class InterruptedFolder(KillSwitch):
-    """A worker that is stopped before or after its n-th act while something else happens, and then goes on."""
+class InterruptSwitch(KillSwitch):
+    """Interrupts a worker before or after the act number `kill_at`: calls `interrupt`, then the worker continues."""
 
-    happens: Callable[[], object] = lambda: None
+    interrupt: Callable[[], object] = lambda: None
 
-    def act(self, name: str, does: Callable[..., Any], *arguments: Any) -> Any:
+    def act(self, name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Calls a function as an act of the worker, and returns its result."""
         self.acts.append(name)
-        if len(self.acts) - 1 != self.dies_at:
-            return does(*arguments)
+        if len(self.acts) - 1 != self.kill_at:
+            return function(*arguments)
         if not self.after:
-            self.happens()
+            self.interrupt()
         try:
-            return does(*arguments)
+            return function(*arguments)
         finally:
             if self.after:
-                self.happens()
+                self.interrupt()
 
 
 class KillableFolder:
-    """A remote folder each of whose calls is an act of its user."""
+    """A remote folder each of whose calls is an act of a worker."""
 
     def __init__(self, folder: RemoteFolder, kill_switch: KillSwitch) -> None:
         self._folder = folder
         self._kill_switch = kill_switch
 
     def __getattr__(self, name: str) -> Any:
-        wanted = getattr(self._folder, name)
-        if not callable(wanted):
-            return wanted
-        return lambda *given, **named: self._kill_switch.act(name, partial(wanted, *given, **named))
+        attribute = getattr(self._folder, name)
+        if not callable(attribute):
+            return attribute
+        return lambda *given, **named: self._kill_switch.act(name, partial(attribute, *given, **named))
 
     @classmethod
-    def of(cls, folder: RemoteFolder, kill_switch: KillSwitch) -> RemoteFolder:
+    def wrap(cls, folder: RemoteFolder, kill_switch: KillSwitch) -> RemoteFolder:
+        """Returns a killable folder in place of a remote one."""
         return cast("RemoteFolder", cls(folder, kill_switch))

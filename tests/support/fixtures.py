@@ -1,4 +1,4 @@
-"""A small library for the tests: users, items and fines in a few words."""
+"""Adds users, items and fines to the ledger of a test, and makes its profiles and settings."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,8 +17,8 @@ NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=100)
 
 
-def empty(ledger: Engine) -> None:
-    """Takes everything out of a ledger."""
+def clear_ledger(ledger: Engine) -> None:
+    """Deletes all rows of a ledger."""
     with ledger.begin() as connection:
         connection.exec_driver_sql("SET LOCAL lock_timeout = '10s'")  # somebody left something running
         connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # else the journal refuses
@@ -31,7 +31,7 @@ def empty(ledger: Engine) -> None:
 
 
 def record_delivery(ledger: Engine, batch_id: int, step: DeliveryStep = "delivered", **facts: str) -> None:
-    """Records a step of the first delivery of a batch, as if a worker had taken it."""
+    """Records a step of the first delivery of a batch without uploading anything."""
     with ledger.begin() as connection:
         batch = get_batch(connection, batch_id, lock=True)
         delivery = request_delivery(connection, batch_id, "first", batch.run_id)
@@ -40,7 +40,7 @@ def record_delivery(ledger: Engine, batch_id: int, step: DeliveryStep = "deliver
 
 @dataclass
 class Library:
-    """Fills a ledger with just what a test needs; every call commits."""
+    """Adds the rows that a test needs to its ledger; every call commits."""
 
     ledger: Engine
 
@@ -61,7 +61,7 @@ class Library:
         first: str = "Tim",
         **extra: Any,
     ) -> int:
-        """A user with a primary id and, unless None, an identifier of type 02."""
+        """Adds a user with a primary id and, unless None, an identifier of type 02; returns the user's id."""
         number = next(self._numbers)
         user: int = self._run(
             "INSERT INTO users (last_name, first_name, user_group, expiry_date, purge_date)"
@@ -81,7 +81,7 @@ class Library:
     def item(
         self, *, library: str = "MAIN", title: str = "Ecology of the saguaro /", call_number: str | None = "QK495"
     ) -> int:
-        """An item that stands in a library today."""
+        """Adds an item of a library; returns its id."""
         item: int = self._run(
             "INSERT INTO items (barcode, title, call_number, library, location, internal_location)"
             " VALUES (:barcode, :title, :call_number, :library, 'Stacks', 'Stacks') RETURNING id",
@@ -104,13 +104,13 @@ class Library:
         currency: str = "USD",
         **extra: Any,
     ) -> int:
-        """A charge, or with a negative amount a credit."""
-        who = self.user() if user is None else user
+        """Adds a charge, or with a negative amount a credit; returns its id."""
+        debtor = self.user() if user is None else user
         with self.ledger.begin() as connection:
             if Decimal(amount) < 0:
                 return desk.credit(
                     connection,
-                    user_id=who,
+                    user_id=debtor,
                     amount=-Decimal(amount),
                     currency=currency,
                     owner_library=owner,
@@ -120,7 +120,7 @@ class Library:
                 )
             return desk.add_fine(
                 connection,
-                user_id=who,
+                user_id=debtor,
                 fine_fee_type=kind,
                 amount=Decimal(amount),
                 currency=currency,
@@ -131,7 +131,7 @@ class Library:
             )
 
     def fines(self, count: int) -> None:
-        """Adds so many charges of one user, in one transaction: for tests that need a file of some length."""
+        """Adds so many charges of one user in one transaction, for tests that need a long file."""
         user = self.user()
         with self.ledger.begin() as connection:
             for _ in range(count):
@@ -146,7 +146,7 @@ class Library:
                 )
 
     def position(self, fine: int) -> tuple[str, Decimal, Decimal]:
-        """Status, balance and outstanding of a fine."""
+        """Returns status, balance and outstanding amount of a fine."""
         with self.ledger.connect() as connection:
             row = connection.execute(
                 text("SELECT status, balance, outstanding FROM fines WHERE id = :id"), {"id": fine}
@@ -154,7 +154,7 @@ class Library:
         return row.status, row.balance, row.outstanding
 
     def one(self, sql: str, **values: Any) -> Any:
-        """The only value of a query."""
+        """Returns the only value of a query."""
         with self.ledger.connect() as connection:
             return connection.execute(text(sql), values).scalar_one()
 
@@ -167,7 +167,7 @@ class Library:
 def make_profile(
     *, code: str = "STUDENTS", time_zone: str = "America/New_York", import_active: bool = True, **export: Any
 ) -> Profile:
-    """A profile that takes everything of all libraries at once, but for what a test changes in its export section."""
+    """Makes a profile that exports every fine of both libraries immediately; `export` changes its export section."""
     return Profile.model_validate(
         {
             "code": code,
@@ -193,7 +193,7 @@ def make_profile(
 
 
 def make_settings(**changes: Any) -> Settings:
-    """An institution."""
+    """Makes the settings of an institution; `changes` replaces or adds keys."""
     return Settings.model_validate(
         {
             "institution_name": "Saguaro University",

@@ -21,27 +21,27 @@ with warnings.catch_warnings():
     from pyftpdlib.ioloop import IOLoop
     from pyftpdlib.servers import FTPServer
 
-__all__ = ["COMMANDS", "HOST", "FTPHandler", "TLS_FTPHandler", "ftp_server", "self_signed_certificate"]
+__all__ = ["COMMANDS", "HOST", "FTPHandler", "TLS_FTPHandler", "create_certificate", "ftp_server"]
 
 HOST = "127.0.0.1"
 COMMANDS: dict[str, object] = FTPHandler.proto_cmds
 
 
-class PatientData(TLS_DTPHandler):  # type: ignore[misc]  # pyftpdlib tells no types
-    """Ends a transfer of nothing after the TLS handshake; pyftpdlib's own is done in the middle of it."""
+class DelayedCloseHandler(TLS_DTPHandler):  # type: ignore[misc]  # pyftpdlib tells no types
+    """Closes the connection of an empty transfer after the TLS handshake; pyftpdlib closes it during the handshake."""
 
-    _closes = False
+    _close_is_due = False
 
     def close(self) -> None:
-        """Closes now; once a transfer is done, as soon as the handshake is, or when asked again."""
-        if self._ssl_accepting and self._resp and not self._closes:
-            self._closes = True
+        """Closes the connection, or postpones the first call until the end of the handshake."""
+        if self._ssl_accepting and self._resp and not self._close_is_due:
+            self._close_is_due = True
         else:
             super().close()
 
     def handle_ssl_established(self) -> None:
-        """Makes up for a close that had to wait."""
-        if self._closes:
+        """Makes the call that was postponed."""
+        if self._close_is_due:
             self.close()
 
 
@@ -49,10 +49,10 @@ class PatientData(TLS_DTPHandler):  # type: ignore[misc]  # pyftpdlib tells no t
 def ftp_server(
     home: Path, *, user: str, password: str, certificate: Path | None = None, port: int = 0, **handler: Any
 ) -> Iterator[int]:
-    """Serves one account, whose files are in `home`, until the block ends; gives the port.
+    """Serves one account, whose files are in `home`, until the block ends; yields the port.
 
-    With a certificate the server insists on TLS for commands and data. Port 0 takes one that is free. `handler`
-    overrides attributes of pyftpdlib's.
+    With a certificate the server requires TLS for commands and data. Port 0 means any free port. `handler`
+    overrides attributes of pyftpdlib's handler.
     """
     authorizer = DummyAuthorizer()
     authorizer.add_user(user, password, str(home), perm="elradfmw")
@@ -60,7 +60,7 @@ def ftp_server(
         "certfile": str(certificate),
         "tls_control_required": True,
         "tls_data_required": True,
-        "dtp_handler": PatientData,
+        "dtp_handler": DelayedCloseHandler,
     }
     base = TLS_FTPHandler if certificate else FTPHandler
     attributes = {"authorizer": authorizer, "auth_failed_timeout": 0, **(tls if certificate else {}), **handler}
@@ -81,8 +81,8 @@ def ftp_server(
         server.close_all()
 
 
-def self_signed_certificate(folder: Path) -> Path:
-    """Makes a file with a certificate for 127.0.0.1 and its key."""
+def create_certificate(folder: Path) -> Path:
+    """Writes a self-signed certificate for 127.0.0.1 and its key to a file; returns its path."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
     now = datetime.now(UTC)

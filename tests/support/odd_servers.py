@@ -54,7 +54,7 @@ class ShowsOtherSizes(SFTPServer):
     """Encrypts what it receives, so that files have another size."""
 
     def stat(self, path: bytes) -> Any:
-        found = super().stat(path)
+        found: Any = super().stat(path)
         attributes = SFTPAttrs.from_local(found) if isinstance(found, os.stat_result) else found
         if os.path.isfile(self.map_path(path)):  # noqa: PTH113
             attributes.size = (attributes.size or 0) + 16
@@ -84,7 +84,7 @@ class BreaksOff(SFTPServer):
     keeps: ClassVar[bool] = True
     writes: ClassVar[int] = 0
 
-    def write(self, file_obj: Any, offset: int, data: bytes) -> int:
+    def write(self, file_obj: Any, offset: int, data: bytes) -> Any:
         kind = type(self)
         kind.writes += 1
         if kind.writes == kind.drops_at:

@@ -1,4 +1,4 @@
-"""What we believe of some fines: the rules again, in the plainest way, one fine after the other."""
+"""A simple second implementation of the rules, with which a test compares the ledger: one fine at a time, in memory."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -9,7 +9,7 @@ NOTHING = Decimal()
 
 @dataclass
 class Fine:
-    """What we believe of a fine. Amounts are those of the rules, with the sign of the charge."""
+    """The expected state of a fine. Amounts have the sign of the fine, except where noted."""
 
     id: int
     user: int
@@ -22,14 +22,14 @@ class Fine:
     waived: Decimal = NOTHING
     paid_at_the_bursar: Decimal = NOTHING
     credits_made: Decimal = NOTHING
-    set_off: Decimal = NOTHING
-    settled_here: Decimal = NOTHING  # of what was outstanding, without a sign
+    offset_amount: Decimal = NOTHING
+    settled_at_the_library: Decimal = NOTHING  # of what was outstanding, without a sign
     reverses: int | None = None
     is_overpayment: bool = False
     transaction: str = ""
 
     @property
-    def accounted_for(self) -> Decimal:
+    def accounted_amount(self) -> Decimal:
         return (
             self.paid_at_the_desk
             + self.waived
@@ -37,13 +37,13 @@ class Fine:
             + self.paid_at_the_bursar
             + self.outstanding
             - self.credits_made
-            + self.set_off
+            + self.offset_amount
         )
 
 
 @dataclass
 class Batch:
-    """What an export that has not ended holds: amounts by fine."""
+    """An unfinished export: its amounts and its reversals by fine."""
 
     id: int
     fines: dict[int, Decimal]
@@ -52,48 +52,48 @@ class Batch:
 
 @dataclass
 class Oracle:
-    """All fines, and the export that has not ended."""
+    """The expected state of all fines, and the unfinished export."""
 
     fines: dict[int, Fine] = field(default_factory=dict)
     batch: Batch | None = None
 
-    def charge(
+    def add_fine(
         self, fine: int, user: int, amount: Decimal, reverses: int | None = None, *, is_overpayment: bool = False
     ) -> None:
         self.fines[fine] = Fine(fine, user, amount, amount, reverses=reverses, is_overpayment=is_overpayment)
 
-    def credits_of(self, charge: Fine) -> list[Fine]:
+    def list_credits(self, charge: Fine) -> list[Fine]:
         return [fine for fine in self.fines.values() if fine.reverses == charge.id and not fine.is_overpayment]
 
-    def reversible(self, charge: Fine) -> Decimal:
-        """How much of a charge has been neither waived nor refunded nor reversed."""
-        reversed_ = sum((credit.waived - credit.original for credit in self.credits_of(charge)), NOTHING)
+    def reversible_amount(self, charge: Fine) -> Decimal:
+        """Returns the part of a charge that has been neither waived nor refunded nor reversed."""
+        reversed_ = sum((credit.waived - credit.original for credit in self.list_credits(charge)), NOTHING)
         return charge.original - charge.waived - reversed_
 
-    def returnable(self, charge: Fine) -> Decimal:
-        """How much of the money that was paid for a charge has not been given back."""
+    def returnable_amount(self, charge: Fine) -> Decimal:
+        """Returns the part of the payments for a charge that has not been paid back."""
         paid = charge.paid_at_the_desk + charge.paid_at_the_bursar - charge.credits_made
         return paid + sum(
             (
                 credit.paid_at_the_desk + credit.paid_at_the_bursar + credit.outstanding
-                for credit in self.credits_of(charge)
+                for credit in self.list_credits(charge)
             ),
             NOTHING,
         )
 
     def is_reversed_too_far(self, charge: Fine) -> bool:
-        """Credits that are not open any more leave less to waive than is open."""
-        left = self.reversible(charge) - sum((credit.balance for credit in self.credits_of(charge)), NOTHING)
+        """Returns whether its credits leave less of a charge to waive than is open of it."""
+        left = self.reversible_amount(charge) - sum((credit.balance for credit in self.list_credits(charge)), NOTHING)
         return charge.original > 0 and charge.balance + charge.outstanding > left
 
-    def movable(self, fine: Fine, operation: Literal["pay", "waive"], *, allowed: bool) -> Decimal:
-        """How much can be paid or waived now, without a sign."""
-        there = abs(self.open_at_the_desk(fine, allowed=allowed))
+    def movable_amount(self, fine: Fine, operation: Literal["pay", "waive"], *, allowed: bool) -> Decimal:
+        """Returns the amount that can be paid or waived now, without a sign."""
+        open_amount = abs(self.open_amount(fine, allowed=allowed))
         if operation == "waive" and fine.original > 0:
-            return min(there, self.reversible(fine))
+            return min(open_amount, self.reversible_amount(fine))
         if operation == "pay" and fine.reverses and not fine.is_overpayment:
-            return min(there, self.returnable(self.fines[fine.reverses]))
-        return there
+            return min(open_amount, self.returnable_amount(self.fines[fine.reverses]))
+        return open_amount
 
     def is_claimed(self, fine: Fine) -> bool:
         return self.batch is not None and fine.id in self.batch.fines
@@ -102,14 +102,14 @@ class Oracle:
         held = self.batch is not None and fine.id in {*self.batch.fines, *self.batch.reversals}
         return bool(fine.balance or fine.outstanding or fine.pending_reversal or held)
 
-    def active(self, user: int) -> list[Fine]:
+    def list_active(self, user: int) -> list[Fine]:
         return [fine for fine in self.fines.values() if fine.user == user and self.is_active(fine)]
 
-    def debt(self, user: int) -> Decimal:
-        return sum((fine.balance + fine.outstanding for fine in self.active(user)), NOTHING)
+    def get_debt(self, user: int) -> Decimal:
+        return sum((fine.balance + fine.outstanding for fine in self.list_active(user)), NOTHING)
 
-    def open_at_the_desk(self, fine: Fine, *, allowed: bool) -> Decimal:
-        """What can be paid or waived now."""
+    def open_amount(self, fine: Fine, *, allowed: bool) -> Decimal:
+        """Returns the open amount that the desk may settle now: the balance, or the outstanding amount."""
         if self.is_claimed(fine):
             return NOTHING
         if allowed and fine.outstanding > 0:
@@ -128,15 +128,15 @@ class Oracle:
         else:
             fine.outstanding -= moved
             fine.pending_reversal += moved
-            fine.settled_here += amount
+            fine.settled_at_the_library += amount
             fine.status = fine.status if fine.outstanding else "CLOSED"
 
-    def refundable(self, fine: Fine, *, allowed: bool) -> Decimal:
+    def refundable_amount(self, fine: Fine, *, allowed: bool) -> Decimal:
         if self.is_claimed(fine) or (fine.outstanding and not allowed):
             return NOTHING
         if fine.original < 0:
             return NOTHING
-        return max(min(fine.paid_at_the_desk, self.reversible(fine), self.returnable(fine)), NOTHING)
+        return max(min(fine.paid_at_the_desk, self.reversible_amount(fine), self.returnable_amount(fine)), NOTHING)
 
     def select(self, batch: int) -> None:
         fines = {fine.id: fine.balance for fine in self.fines.values() if fine.balance and fine.status != "DISPUTED"}
@@ -156,13 +156,13 @@ class Oracle:
             if charge and (even := min(-credit.outstanding, charge.outstanding)) > 0:
                 for fine, moved in ((charge, even), (credit, -even)):
                     fine.outstanding -= moved
-                    fine.set_off += moved
-                    fine.settled_here += even
+                    fine.offset_amount += moved
+                    fine.settled_at_the_library += even
                     if fine.outstanding == 0:
                         fine.status = "CLOSED"
 
-    def pays(self, fine: Fine, sum_: Decimal) -> tuple[str, Decimal]:
-        """The outcome of a record, and the credit that it makes."""
+    def apply_record(self, fine: Fine, sum_: Decimal) -> tuple[str, Decimal]:
+        """Applies a payment record; returns its outcome and the amount of the credit for an overpayment."""
         if sum_ == 0:
             return "NO_PAYMENT", NOTHING
         if sum_ * fine.original < 0:
@@ -170,7 +170,7 @@ class Oracle:
         if fine.outstanding == 0:
             return "ALREADY_SETTLED", NOTHING
         rest = abs(sum_) - abs(fine.outstanding)
-        credited = max(rest - fine.settled_here, NOTHING)
+        credited = max(rest - fine.settled_at_the_library, NOTHING)
         if credited and fine.original < 0:
             return "INVALID", NOTHING
         fine.status = "TRANSFERRED"

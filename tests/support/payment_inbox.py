@@ -10,10 +10,10 @@ from xml.sax.saxutils import escape
 import pytest
 from sqlalchemy import text
 
+from bursar.imports import load
 from bursar.imports.apply import apply_payments
 from bursar.imports.archive import archive_file
 from bursar.imports.detect import select_ready_files
-from bursar.imports.load import load_file
 from bursar.layouts.alma_xml.namespace import NAMESPACE
 from bursar.ledger.import_files import ImportFile
 from bursar.profiles import Profile
@@ -28,7 +28,7 @@ FILE_TABLES = {"import_files", "file_arrivals", "observed_files"}
 
 
 def xml(*payments: Payment) -> bytes:
-    """Payments as a bursar writes them."""
+    """Returns a payment file as a bursar writes it."""
     records = (
         "<xb:userFineFee>"
         f"<xb:compositeSum><xb:currency>{payment.currency}</xb:currency><xb:sum>{payment.sum}</xb:sum></xb:compositeSum>"
@@ -56,6 +56,7 @@ class PaymentInbox:
 
     @property
     def disk(self) -> Path:
+        """The folder on the disk of the server."""
         return self.remote.disk / "in"
 
     def change(self, **section: object) -> None:
@@ -69,14 +70,14 @@ class PaymentInbox:
         path.write_bytes(content)
         return path
 
-    def look(self) -> list[str]:
+    def find_ready_files(self) -> list[str]:
         """Returns the names of the files that are ready, as the sensor finds them."""
         with self.folder() as folder:
             return select_ready_files(self.library.ledger, self.profile, folder.files())
 
-    def read(self, name: str, run_id: str = "run 1", kill_switch: KillSwitch | None = None) -> ImportFile:
+    def load_file(self, name: str, run_id: str = "run 1", kill_switch: KillSwitch | None = None) -> ImportFile:
         with self.folder(kill_switch) as folder:
-            return load_file(
+            return load.load_file(
                 self.library.ledger, self.profile, name, run_id=run_id, folder=folder, work_dir=self.staging
             )
 
@@ -84,25 +85,25 @@ class PaymentInbox:
         with self.folder(kill_switch) as folder:
             return archive_file(self.library.ledger, self.profile, name, run_id=run_id, folder=folder)
 
-    def bring_in(self, name: str, run_id: str = "run 1") -> str | None:
+    def import_file(self, name: str, run_id: str = "run 1") -> str | None:
         """Imports a file; returns its archived path."""
-        apply_payments(self.library.ledger, self.read(name, run_id).id, run_id=run_id)
+        apply_payments(self.library.ledger, self.load_file(name, run_id).id, run_id=run_id)
         return self.archive_file(name, run_id)
 
     @contextmanager
     def folder(self, kill_switch: KillSwitch | None = None) -> Iterator[RemoteFolder]:
         with self.remote.open("in") as folder:
-            yield KillableFolder.of(folder, kill_switch) if kill_switch else folder
+            yield KillableFolder.wrap(folder, kill_switch) if kill_switch else folder
 
     def files(self) -> dict[str, bytes]:
-        """All files in the folder and below, by their paths from there."""
+        """Returns the contents of all files in the folder and below, by their relative paths."""
         return {
             path.relative_to(self.disk).as_posix(): path.read_bytes()
             for path in sorted(self.disk.rglob("*"))
             if path.is_file() and not path.is_symlink()
         }
 
-    def everything(self) -> dict[str, list[str]]:
+    def read_ledger(self) -> dict[str, list[str]]:
         """Returns every row of the ledger as text, except those of files."""
         with self.library.ledger.connect() as connection:
             tables = connection.scalars(
@@ -114,7 +115,7 @@ class PaymentInbox:
                 if table not in FILE_TABLES
             }
 
-    def seen_since(self, moment: datetime | str) -> None:
+    def set_unchanged_since(self, moment: datetime | str) -> None:
         """Sets the moment since which all observed files have not changed."""
         with self.library.ledger.begin() as connection:
             connection.execute(
@@ -124,11 +125,11 @@ class PaymentInbox:
 
 @pytest.fixture
 def office(library: Library) -> FakeBursar:
-    """A bursar that can receive fines."""
+    """Returns a bursar that can receive fines and report payments."""
     return FakeBursar(library)
 
 
 @pytest.fixture
 def inbox(library: Library, sftp_remote: RemoteServer, tmp_path: Path) -> PaymentInbox:
-    """The bursar's folder for payments, on an SFTP server."""
+    """Returns the bursar's folder for payments, on an SFTP server."""
     return PaymentInbox(library, sftp_remote, tmp_path / "staging")

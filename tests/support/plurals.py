@@ -1,4 +1,4 @@
-"""How messages are worded."""
+"""Checks the plurals of messages."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Reports for the tests, of every kind."""
+"""Run reports for the tests."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -43,5 +43,5 @@ IMPORT = RunReport(
 
 
 def make_report(**changes: Any) -> RunReport:
-    """The export's report, but for these changes."""
+    """Returns the report of an export with these changes."""
     return replace(EXPORT, **changes)

@@ -1,7 +1,6 @@
-"""Servers for the tests, real ones: SFTP, FTP and FTPS, each with one account, and an SFTP server that breaks off."""
+"""Real SFTP, FTP and FTPS servers for the tests, each with one account; faults can be injected into the SFTP server."""
 
 import asyncio
-import ftplib
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -16,14 +15,23 @@ import pytest
 from asyncssh import SFTPError, SFTPServer, SSHServerChannel
 from asyncssh.sftp import SFTPConnectionLost
 
+from bursar.profiles.settings import ServerLimits
 from bursar.remote_files.base import RemoteFolder
 from bursar.remote_files.ftp import FtpFolder
+from bursar.remote_files.ftp_client import FtpClient, FtpsClient
 from bursar.remote_files.sftp import SftpFolder
+from bursar.remote_files.sftp_client import open_sftp_client, watch_connection
 from demo.servers import HOST, Account, Files, sftp_server
-from tests.support.ftp_server import ftp_server, self_signed_certificate
+from tests.support.ftp_server import create_certificate, ftp_server
 
 USER = "library"
 PASSWORD = "open sesame"
+LIMITS = ServerLimits()
+
+
+def make_limits(**fields: float) -> ServerLimits:
+    """Makes limits without a check, so that a test need not wait for whole seconds."""
+    return LIMITS.model_copy(update=fields)
 
 
 @dataclass(frozen=True)
@@ -44,40 +52,41 @@ class RemoteServer:
 @dataclass
 class _Fault:
     operation: str
-    strike: Callable[[SFTPServer], object]
+    inject: Callable[[SFTPServer], object]
     after: bool
     skip: int
 
 
 class Faults:
-    """What is to go wrong at the SFTP server, each once: `open`, `read`, `write`, `stat`, `rename`, `mkdir`, ...
+    """The faults of an SFTP server, each at one operation: `open`, `read`, `write`, `stat`, `rename`, `mkdir`, ...
 
-    `after`: the operation is done before it goes wrong. `skip`: how many of these operations go well first.
+    A fault occurs once: before the operation or, with `after`, when it has been done. `skip` operations of its kind
+    succeed first.
     """
 
     def __init__(self) -> None:
-        self._awaited: list[_Fault] = []
+        self._faults: list[_Fault] = []
 
     def drop(self, operation: str, *, after: bool = False, skip: int = 0) -> None:
-        """Drops the connection."""
+        """Makes the server drop the connection."""
 
-        def strike(server: SFTPServer) -> None:
+        def inject(server: SFTPServer) -> None:
             server.connection.abort()
-            raise SFTPConnectionLost("dropped for the test's sake")
+            raise SFTPConnectionLost("dropped by the test")
 
-        self._awaited.append(_Fault(operation, strike, after, skip))
+        self._faults.append(_Fault(operation, inject, after, skip))
 
     def refuse(self, operation: str, error: SFTPError, *, after: bool = False, skip: int = 0) -> None:
-        """Answers with an error."""
+        """Makes the server answer with an error."""
 
-        def strike(_: SFTPServer) -> None:
+        def inject(_: SFTPServer) -> None:
             raise error
 
-        self._awaited.append(_Fault(operation, strike, after, skip))
+        self._faults.append(_Fault(operation, inject, after, skip))
 
     def stall(self, operation: str, *, after: bool = False, skip: int = 0) -> None:
-        """Does not answer."""
-        self._awaited.append(_Fault(operation, lambda _: asyncio.Event().wait(), after, skip))
+        """Makes the server stop answering."""
+        self._faults.append(_Fault(operation, lambda _: asyncio.Event().wait(), after, skip))
 
     def files(self, channel: SSHServerChannel[bytes], chroot: bytes) -> SFTPServer:
         """Serves the files below a folder, for `demo.servers.sftp_server`."""
@@ -86,32 +95,34 @@ class Faults:
             setattr(server, operation, partial(self._perform, server, operation, getattr(server, operation)))
         return server
 
-    def _perform(self, server: SFTPServer, operation: str, usual: Callable[..., object], *arguments: object) -> object:
-        for trouble in self._awaited:
-            if trouble.operation == operation:
+    def _perform(
+        self, server: SFTPServer, operation: str, function: Callable[..., object], *arguments: object
+    ) -> object:
+        for fault in self._faults:
+            if fault.operation == operation:
                 break
         else:
-            return usual(*arguments)
-        if trouble.skip:
-            trouble.skip -= 1
-            return usual(*arguments)
-        self._awaited.remove(trouble)
-        if trouble.after:
-            done = usual(*arguments)
-            if isinstance(done, IOBase):
-                done.close()
-        return trouble.strike(server)
+            return function(*arguments)
+        if fault.skip:
+            fault.skip -= 1
+            return function(*arguments)
+        self._faults.remove(fault)
+        if fault.after:
+            result = function(*arguments)
+            if isinstance(result, IOBase):
+                result.close()
+        return fault.inject(server)
 
 
 @pytest.fixture
 def faults() -> Faults:
-    """The faults of `sftp_remote`."""
+    """Returns the faults of `sftp_remote`, for a test to add to."""
     return Faults()
 
 
 @pytest.fixture
 def sftp_remote(tmp_path: Path, faults: Faults) -> Iterator[RemoteServer]:
-    """An SFTP server."""
+    """Runs an SFTP server for a test."""
     with serve_sftp(tmp_path, faults.files) as remote:
         yield remote
 
@@ -123,13 +134,15 @@ def serve_sftp(tmp_path: Path, files: Files) -> Iterator[RemoteServer]:
     with sftp_server({USER: Account(disk, PASSWORD)}, tmp_path / "state", files=files) as address:
 
         @contextmanager
-        def open_folder(path: str = "", *, may_create: bool = False) -> Iterator[RemoteFolder]:
+        def open_folder(
+            path: str = "", *, may_create: bool = False, limits: ServerLimits = LIMITS
+        ) -> Iterator[RemoteFolder]:
             transport = paramiko.Transport((address.host, address.port))
             with closing(transport):
                 transport.connect(username=USER, password=PASSWORD)
-                client = paramiko.SFTPClient.from_transport(transport)
-                assert client
-                yield SftpFolder(client, "sftp://bursar.example.edu", path, may_create=may_create)
+                with watch_connection(limits, transport.sock) as deadline:
+                    client = open_sftp_client(transport, limits, deadline)
+                    yield SftpFolder(client, "sftp://bursar.example.edu", path, may_create=may_create)
 
         extra = {"host_key": address.host_key}
         yield RemoteServer(disk, _connection("sftp", address.port) | {"extra": extra}, open_folder)
@@ -137,7 +150,7 @@ def serve_sftp(tmp_path: Path, files: Files) -> Iterator[RemoteServer]:
 
 @pytest.fixture
 def ftp_remote(tmp_path: Path) -> Iterator[RemoteServer]:
-    """An FTP server."""
+    """Runs an FTP server for a test."""
     with serve_ftp(tmp_path) as remote:
         yield remote
 
@@ -153,7 +166,7 @@ def serve_ftp(tmp_path: Path, **handler: Any) -> Iterator[RemoteServer]:
 
 @pytest.fixture
 def ftps_remote(tmp_path: Path, certificate: Path) -> Iterator[RemoteServer]:
-    """An FTP server that insists on explicit TLS, for commands and for data."""
+    """Runs an FTP server that requires explicit TLS, for commands and for data."""
     disk = tmp_path / "ftps"
     disk.mkdir()
     with ftp_server(disk, user=USER, password=PASSWORD, certificate=certificate) as port:
@@ -162,27 +175,32 @@ def ftps_remote(tmp_path: Path, certificate: Path) -> Iterator[RemoteServer]:
 
 @pytest.fixture(params=["sftp", "ftp", "ftps"])
 def remote(request: pytest.FixtureRequest) -> RemoteServer:
-    """A server of each kind."""
-    found: RemoteServer = request.getfixturevalue(f"{request.param}_remote")
-    return found
+    """Runs a test with a server of each kind."""
+    server: RemoteServer = request.getfixturevalue(f"{request.param}_remote")
+    return server
 
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The self-signed certificate of the FTPS server."""
-    return self_signed_certificate(tmp_path_factory.mktemp("certificate"))
+    """Returns the self-signed certificate of the FTPS server."""
+    return create_certificate(tmp_path_factory.mktemp("certificate"))
 
 
 @contextmanager
 def open_ftp_folder(
-    port: int, certificate: Path | None, path: str = "", *, may_create: bool = False
+    port: int,
+    certificate: Path | None,
+    path: str = "",
+    *,
+    may_create: bool = False,
+    limits: ServerLimits = LIMITS,
 ) -> Iterator[RemoteFolder]:
-    """Opens a folder on an FTP server of the tests', with TLS if a certificate is expected."""
+    """Opens a folder on an FTP server, with TLS if there is a certificate to trust."""
     trust = ssl.create_default_context(cafile=certificate)
-    with ftplib.FTP_TLS(context=trust) if certificate else ftplib.FTP() as client:  # noqa: S321
+    with FtpsClient(limits, context=trust) if certificate else FtpClient(limits) as client:
         client.connect(HOST, port)
         client.login(USER, PASSWORD)
-        if isinstance(client, ftplib.FTP_TLS):
+        if isinstance(client, FtpsClient):
             client.prot_p()
         yield FtpFolder(client, "ftp://bursar.example.edu", path, may_create=may_create)
 

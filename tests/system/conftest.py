@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from shutil import copytree
 from tempfile import TemporaryDirectory
 
 import pytest
 
-from bursar.profiles import INCLUDE
 from demo.library import Library, embedded_library
+from demo.profiles import write_include
 
 
 @contextmanager
@@ -30,9 +29,9 @@ def state() -> Iterator[Path]:
 def library() -> Iterator[Library]:
     """A real PostgreSQL with a filled ledger, a real SFTP server of the bursars, and a real Airflow.
 
-    The profiles are in `state / "include"`, a copy of the project's folder; a test may add others.
+    The profiles are in `state / "include"`, copies of the examples; a test may add others.
     """
     with _folder() as folder, pytest.MonkeyPatch.context() as environment:
-        environment.setenv("BURSAR_INCLUDE", str(copytree(INCLUDE, folder / "include")))
+        environment.setenv("BURSAR_INCLUDE", str(write_include(folder / "include")))
         with embedded_library(folder, fines=300, say=lambda _: None) as library:
             yield library

@@ -122,7 +122,7 @@ def test_an_approval_whose_answer_airflow_loses_is_requested_again(library: Libr
     run_id = start_export(library, engine, "LOST", fines=3)
     wait_for_request(library, "LOST", run_id)
     time.sleep(6)  # as above
-    profile = library.state / "include" / "profiles" / "test_lost.yaml"
+    profile = library.state / "include" / "profiles" / "lost.yaml"
     content = profile.read_text()
 
     profile.write_text("{")

@@ -66,7 +66,7 @@ def dags(library: Library) -> dict[str, str]:
 
 def add_profile(library: Library, code: str, yaml: str) -> str:
     """Adds a profile and waits for its export DAG; returns the id of the DAG."""
-    (library.state / "include" / "profiles" / f"test_{code.lower()}.yaml").write_text(yaml)
+    (library.state / "include" / "profiles" / f"{code.lower()}.yaml").write_text(yaml)
     library.airflow.client.wait_for_dags([f"bursar_export__{code}"])
     return f"bursar_export__{code}"
 
@@ -278,7 +278,7 @@ def test_a_run_that_a_person_marks_as_failed_stays_failed(
 def test_switching_a_section_off_keeps_its_history(library: Library, engine: Engine, dags: dict[str, str]) -> None:
     client, dag = library.airflow.client, dags["NOWHERE"]
     before = client.runs(dag)
-    file = library.state / "include" / "profiles" / "test_nowhere.yaml"
+    file = library.state / "include" / "profiles" / "nowhere.yaml"
     file.write_text(file.read_text().replace("active: yes", "active: no"))
 
     deadline = time.monotonic() + 180

@@ -35,7 +35,7 @@ def dags(library: Library) -> dict[str, str]:
     for code, (server, lines) in settings.items():
         (library.folders["banner"] / SUB_DIRECTORY / code / "in").mkdir(parents=True)
         profile = PROFILE.format(code=code, connection=f"bursar_{server}", at=f"{NEXT:%H:%M}", imports="yes")
-        path = library.state / "include" / "profiles" / f"test_{code.lower()}.yaml"
+        path = library.state / "include" / "profiles" / f"{code.lower()}.yaml"
         path.write_text(f"{profile.rstrip()}\n  {lines}\n", encoding="utf-8")
     dags = {code: f"bursar_import__{code}" for code in settings}
     library.airflow.client.wait_for_dags(dags.values())

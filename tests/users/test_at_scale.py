@@ -1,4 +1,4 @@
-"""Purge and waiving over 100,000 users, with an export beside them that goes on."""
+"""Purging and waiving over 100,000 users, simultaneously with an export."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -52,7 +52,7 @@ SELECT id, 'CHARGED', amount, created_at FROM fines;
 ANALYZE users, identifiers, fines, journal_entries;
 """
 
-FINGERPRINTS = {
+CHECKSUM_QUERIES = {
     "fines": "SELECT id, status, balance, outstanding, comment FROM fines",
     # Which job was the first, and has the first number, is the one thing that may differ.
     "journal_entries": "SELECT fine_id, entry_type, balance_change, outstanding_change, translate(comment, '12', '') "
@@ -73,13 +73,13 @@ def fill(engine: Engine, users: int) -> None:
             connection.execute(text(statement), {"users": users} if ":users" in statement else {})
 
 
-def fingerprint(engine: Engine) -> dict[str, str]:
-    """What stands in the ledger at the end, whatever came first."""
+def compute_checksums(engine: Engine) -> dict[str, str]:
+    """Returns a checksum of each table."""
     rows = "count(*) || ' ' || md5(string_agg(CAST(t AS text), ',' ORDER BY CAST(t AS text)))"
     with engine.connect() as connection:
         return {
             name: connection.execute(text(f"SELECT {rows} FROM ({query}) AS t")).scalar_one()
-            for name, query in FINGERPRINTS.items()
+            for name, query in CHECKSUM_QUERIES.items()
         }
 
 
@@ -87,11 +87,11 @@ def select(engine: Engine) -> None:
     select_fines(engine, PROFILE, make_settings(), run_id="export", as_of=NOW)
 
 
-def export(engine: Engine, staging: Path) -> None:
-    """The rest of an export, without a server."""
+def finish_export(engine: Engine, work_dir: Path) -> None:
+    """Completes an export without a server."""
     with engine.connect() as connection:
         batch: int = connection.scalar(text("SELECT max(id) FROM batches"))
-    build_file(engine, batch, staging)
+    build_file(engine, batch, work_dir)
     record_delivery(engine, batch)
     close_fines(engine, batch)
 
@@ -107,8 +107,8 @@ def waive(engine: Engine) -> None:
     assert waive_fines(engine, WaiveParams.of_form(form), make_settings(), run_id="run", as_of=NOW).fines
 
 
-def at_once(*steps: Callable[[], None]) -> None:
-    """Runs steps beside each other, none before all are ready."""
+def run_simultaneously(*steps: Callable[[], None]) -> None:
+    """Runs steps in threads that start simultaneously."""
     ready = Barrier(len(steps))
 
     def step(work: Callable[[], None]) -> None:
@@ -121,8 +121,8 @@ def at_once(*steps: Callable[[], None]) -> None:
 
 
 @pytest.fixture
-def copies(postgres: Postgres, ledger: Engine) -> Iterator[Callable[[str], Engine]]:
-    """Makes copies of the test's ledger, which nobody may be connected to meanwhile."""
+def copy_ledger(postgres: Postgres, ledger: Engine) -> Iterator[Callable[[str], Engine]]:
+    """Yields a function that copy_ledger the test's ledger; the ledger must have no sessions."""
     engines: dict[str, Engine] = {}
 
     def copy(name: str) -> Engine:
@@ -138,35 +138,37 @@ def copies(postgres: Postgres, ledger: Engine) -> Iterator[Callable[[str], Engin
             connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
 
 
-def test_beside_a_running_export_the_jobs_do_what_they_do_after_it(
-    ledger: Engine, owned_ledger: Engine, copies: Callable[[str], Engine], tmp_path: Path
+def test_jobs_during_an_export_have_the_same_result_as_after_it(
+    ledger: Engine, owned_ledger: Engine, copy_ledger: Callable[[str], Engine], tmp_path: Path
 ) -> None:
     fill(owned_ledger, USERS)
     select(ledger)
-    serial = copies("serial")
-    export(serial, tmp_path / "serial")
+    serial = copy_ledger("serial")
+    finish_export(serial, tmp_path / "serial")
     purge(serial)
     waive(serial)
 
-    at_once(lambda: export(ledger, tmp_path / "beside"), lambda: purge(ledger), lambda: waive(ledger))
+    run_simultaneously(
+        lambda: finish_export(ledger, tmp_path / "simultaneous"), lambda: purge(ledger), lambda: waive(ledger)
+    )
 
     with ledger.connect() as connection:
         purged, kept = connection.execute(
             text("SELECT count(*) FILTER (WHERE deleted_at IS NOT NULL), count(*) FROM users")
         ).one()
     assert (purged, kept) == (USERS // 2 * 4 // 10, USERS)
-    assert fingerprint(ledger) == fingerprint(serial)
+    assert compute_checksums(ledger) == compute_checksums(serial)
 
 
-def test_all_at_once_they_do_what_they_do_in_some_order(
-    ledger: Engine, owned_ledger: Engine, copies: Callable[[str], Engine], tmp_path: Path
+def test_simultaneous_jobs_have_the_result_of_some_order(
+    ledger: Engine, owned_ledger: Engine, copy_ledger: Callable[[str], Engine], tmp_path: Path
 ) -> None:
-    """Here the export selects beside them too, so that who comes first decides."""
+    """The export selects simultaneously too, so the result depends on which job is the first."""
     fill(owned_ledger, 200)
 
-    def whole_export(engine: Engine, staging: Path) -> None:
+    def whole_export(engine: Engine, work_dir: Path) -> None:
         select(engine)
-        export(engine, staging)
+        finish_export(engine, work_dir)
 
     steps: dict[str, Callable[[Engine, str], None]] = {
         "export": lambda engine, name: whole_export(engine, tmp_path / name),
@@ -175,12 +177,12 @@ def test_all_at_once_they_do_what_they_do_in_some_order(
     }
     possible = {}
     for number, order in enumerate(permutations(steps)):
-        engine = copies(f"order_{number}")
+        engine = copy_ledger(f"order_{number}")
         for name in order:
             steps[name](engine, f"order_{number}")
-        possible[order] = fingerprint(engine)
+        possible[order] = compute_checksums(engine)
 
-    at_once(*(partial(step, ledger, "beside") for step in steps.values()))
+    run_simultaneously(*(partial(step, ledger, "simultaneous") for step in steps.values()))
 
-    assert fingerprint(ledger) in possible.values()
+    assert compute_checksums(ledger) in possible.values()
     assert len({str(result) for result in possible.values()}) > 1

@@ -1,4 +1,4 @@
-"""Deletion by hand, on a real ledger: who may go, what goes with them, and what stays."""
+"""Deleting a user on a real ledger: who can be deleted, which data is erased, and which data is kept."""
 
 import os
 from decimal import Decimal
@@ -21,18 +21,18 @@ from tests.support.fixtures import Library
 D = Decimal
 
 
-def refusal(library: Library, user: int) -> str:
+def get_error(library: Library, user: int) -> str:
     with pytest.raises(LedgerError) as refused:
         deletion.delete_user(library.ledger, user)
     return str(refused.value)
 
 
-def everything(library: Library, table: str) -> str:
-    """All that stands in a table, as text."""
+def dump_table(library: Library, table: str) -> str:
+    """Returns all rows of a table as text."""
     return str(library.one(f"SELECT coalesce(string_agg(CAST({table} AS text), '\n'), '') FROM {table}"))
 
 
-def test_the_refusal_names_each_fine_with_its_sum_and_its_bursar(library: Library, office: FakeBursar) -> None:
+def test_the_error_lists_each_active_fine_with_its_amount_and_bursar(library: Library, office: FakeBursar) -> None:
     user = library.user()
     exported = library.fine(user, "30.00")
     office.export()
@@ -42,10 +42,10 @@ def test_the_refusal_names_each_fine_with_its_sum_and_its_bursar(library: Librar
         desk.dispute(connection, at_the_library, "never had it")
     batch = office.export(close=False, profile="LAWYERS")
 
-    message = refusal(library, user)
+    message = get_error(library, user)
 
     assert f"User {user} can't be deleted: 3 fines are considered active." in message
-    transaction = office.transaction(exported)
+    transaction = office.get_transaction(exported)
     assert f"fine {exported}: 30.00 USD outstanding at the bursar STUDENTS, transaction {transaction}\n" in message
     assert f"fine {at_the_library}: 2.50 USD owed at the library\n" in message
     assert (
@@ -56,47 +56,45 @@ def test_the_refusal_names_each_fine_with_its_sum_and_its_bursar(library: Librar
     assert library.one("SELECT last_name FROM users WHERE id = :id", id=user) == "Beaver"
 
 
-def test_a_refusal_stays_readable(library: Library) -> None:
+def test_the_error_lists_at_most_20_fines(library: Library) -> None:
     user = library.user()
     for _ in range(21):
         library.fine(user, "1.00")
-    assert "  and 1 more\n" in refusal(library, user)
+    assert "  and 1 more\n" in get_error(library, user)
 
 
-def test_the_person_goes_and_the_money_stays(library: Library, office: FakeBursar) -> None:
+def test_a_deletion_erases_personal_data_and_keeps_the_amounts(library: Library, office: FakeBursar) -> None:
     other = library.user("99", last="Otter")
     user = library.user("7700", last="Wintermute", first="Ada")
     fine = library.fine(user, "10.00", comment="Ada W. says the dog ate it")
     kept = library.fine(other, "20.00", comment="will pay")
     office.export()
-    office.pay(Payment(office.transaction(fine), "10.00"), Payment(office.transaction(kept), "20.00"))
-    journal = everything(library, "journal_entries")
+    office.pay(Payment(office.get_transaction(fine), "10.00"), Payment(office.get_transaction(kept), "20.00"))
+    journal = dump_table(library, "journal_entries")
 
     assert deletion.delete_user(library.ledger, user)
 
     for table in ("users", "identifiers", "batch_lines", "fines", "import_records"):
-        found = everything(library, table)
+        found = dump_table(library, table)
         for personal in ("Wintermute", "Ada", "7700", "dog"):
             assert personal not in found, table
-    assert "Otter" in everything(library, "batch_lines")
-    assert everything(library, "journal_entries") == journal
+    assert "Otter" in dump_table(library, "batch_lines")
+    assert dump_table(library, "journal_entries") == journal
     assert library.position(fine) == ("TRANSFERRED", D(0), D(0))
-    assert not deletion.delete_user(library.ledger, user), "a repeated deletion finds that it is done"
+    assert not deletion.delete_user(library.ledger, user), "a repeated deletion changes nothing"
 
 
-def test_the_identifiers_are_free_again(library: Library) -> None:
+def test_the_identifiers_of_a_deleted_user_can_be_used_again(library: Library) -> None:
     user = library.user("4711")
     deletion.delete_user(library.ledger, user)
     library.user("4711")
 
 
-def test_nobody_deletes_a_user_that_never_was(library: Library) -> None:
-    assert refusal(library, 404) == "There is no user 404."
+def test_an_unknown_user_is_an_error(library: Library) -> None:
+    assert get_error(library, 404) == "There is no user 404."
 
 
-def test_a_file_that_names_deleted_users_is_not_built_again(
-    library: Library, office: FakeBursar, tmp_path: Path
-) -> None:
+def test_a_file_with_deleted_users_is_not_built_again(library: Library, office: FakeBursar, tmp_path: Path) -> None:
     user = library.user()
     fine = library.fine(user, "10.00")
     batch = office.export()
@@ -105,7 +103,7 @@ def test_a_file_that_names_deleted_users_is_not_built_again(
         connection.execute(
             text("UPDATE batches SET sha256 = :sha256 WHERE id = :id"), {"sha256": built.sha256, "id": batch}
         )
-    office.pay(Payment(office.transaction(fine), "10.00"))
+    office.pay(Payment(office.get_transaction(fine), "10.00"))
     deletion.delete_user(library.ledger, user)
     built.path.unlink()
 
@@ -116,65 +114,67 @@ def test_a_file_that_names_deleted_users_is_not_built_again(
         build_file(library.ledger, batch, tmp_path)
 
 
-def test_staged_files_of_ended_exports_are_removed(library: Library, office: FakeBursar, tmp_path: Path) -> None:
-    staged = {}
+def test_working_files_of_completed_exports_are_removed(library: Library, office: FakeBursar, tmp_path: Path) -> None:
+    files = {}
     for profile, close in (("STUDENTS", True), ("LAW", False)):
         library.fine()
         batch = office.export(profile=profile, close=close)
-        staged[profile] = batch_folder(tmp_path / profile, batch) / "built.xml"
-        staged[profile].parent.mkdir(parents=True)
-        staged[profile].write_text("names")
+        files[profile] = batch_folder(tmp_path / profile, batch) / "built.xml"
+        files[profile].parent.mkdir(parents=True)
+        files[profile].write_text("names")
 
     assert clear_work_dirs(library.ledger, tmp_path) == 1
 
-    assert not staged["STUDENTS"].exists()
-    assert staged["LAW"].exists(), "this one is still needed"
+    assert not files["STUDENTS"].exists()
+    assert files["LAW"].exists(), "the file of an unfinished batch"
     assert clear_work_dirs(library.ledger, tmp_path) == 0
 
 
-def test_removing_staged_files_looks_at_no_file_of_past_exports(
+def test_removing_working_files_checks_no_file_of_past_exports(
     library: Library, office: FakeBursar, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many exports there have been, only the folders that are there are looked at."""
-    looks = []
+    """The number of file operations depends on the existing folders, not on the number of past exports."""
+    accessed = []
     for name in ("stat", "lstat", "open"):
         function = getattr(os, name)
 
-        def look(path: Any, *args: Any, function: Any = function, **kwargs: Any) -> Any:
-            looks.append(str(path))
+        def count_access(path: Any, *args: Any, function: Any = function, **kwargs: Any) -> Any:
+            accessed.append(str(path))
             return function(path, *args, **kwargs)
 
-        monkeypatch.setattr(os, name, look)
+        monkeypatch.setattr(os, name, count_access)
     (tmp_path / "STUDENTS").mkdir()
     numbers = []
     for _ in range(2):
         for _ in range(3):
             library.fine()
             office.export()
-        looks.clear()
+        accessed.clear()
         assert clear_work_dirs(library.ledger, tmp_path) == 0
-        numbers.append(len([path for path in looks if path.startswith(str(tmp_path))]))
+        numbers.append(len([path for path in accessed if path.startswith(str(tmp_path))]))
     assert numbers[0] == numbers[1] > 0
 
 
-def test_a_payment_that_comes_after_the_deletion_is_reported_and_its_file_goes_on(
-    library: Library, office: FakeBursar
-) -> None:
+def test_a_payment_for_a_deleted_user_is_reported_and_its_file_is_applied(library: Library, office: FakeBursar) -> None:
     user = library.user()
-    gone, other = library.fine(user, "10.00"), library.fine(amount="5.00")
+    deleted, other = library.fine(user, "10.00"), library.fine(amount="5.00")
     office.export()
-    first, second = office.transaction(gone), office.transaction(other)
+    first, second = office.get_transaction(deleted), office.get_transaction(other)
     office.pay(Payment(first, "10.00"))
     deletion.delete_user(library.ledger, user)
 
-    outcomes = office.pay(Payment(first, "3.00"), Payment(second, "5.00"), Payment(None, "2.00", internal_id=str(gone)))
+    outcomes = office.pay(
+        Payment(first, "3.00"), Payment(second, "5.00"), Payment(None, "2.00", internal_id=str(deleted))
+    )
 
     assert [outcome.outcome for outcome in outcomes] == ["ALREADY_SETTLED", "PAID", "ALREADY_SETTLED"]
-    assert library.one("SELECT count(*) FROM fines WHERE user_id = :user", user=user) == 1, "no credit for nobody"
+    assert library.one("SELECT count(*) FROM fines WHERE user_id = :user", user=user) == 1, (
+        "no credit for a deleted user"
+    )
 
 
 @pytest.mark.parametrize("amount", ["5.00", "-5.00"])
-def test_nothing_is_charged_to_a_deleted_user(library: Library, amount: str) -> None:
+def test_a_deleted_user_gets_no_fines(library: Library, amount: str) -> None:
     user = library.user()
     deletion.delete_user(library.ledger, user)
     with pytest.raises(LedgerError, match=f"user {user} was deleted"):
@@ -182,7 +182,7 @@ def test_nothing_is_charged_to_a_deleted_user(library: Library, amount: str) -> 
     assert library.one("SELECT count(*) FROM fines") == 0
 
 
-def test_the_library_system_may_go_on_to_list_the_fines_of_a_deleted_user(library: Library, tmp_path: Path) -> None:
+def test_a_load_may_contain_fines_of_a_deleted_user(library: Library, tmp_path: Path) -> None:
     fines, users = tmp_path / "fines.csv", tmp_path / "users.csv"
     fines.write_text(
         "fine_id,primary_id,fine_fee_type,amount,balance,created_at\nF1,ada,OVERDUEFINE,5.00,0,2026-01-01\n"
@@ -200,29 +200,29 @@ def test_the_library_system_may_go_on_to_list_the_fines_of_a_deleted_user(librar
     deletion.delete_user(library.ledger, user)
 
     assert load(fines=fines).fines_settled == 1
-    assert load(fines=fines, users=users).fines_settled == 1, "nor does it matter if the user is there again"
+    assert load(fines=fines, users=users).fines_settled == 1, "also if the user is loaded again"
     assert library.one("SELECT count(*) FROM fines") == 1
 
 
-class TestFindingAUser:
-    """By the primary id or by the internal id."""
+class TestFindUser:
+    """A user is found by the primary id or the internal id."""
 
-    def find(self, library: Library, wanted: str) -> int:
+    def find_user(self, library: Library, user_id: str) -> int:
         with library.ledger.connect() as connection:
-            return deletion.find_user(connection, wanted)
+            return deletion.find_user(connection, user_id)
 
     def test_both_ids_find_the_user(self, library: Library) -> None:
         library.user()
         user = library.user()
         primary_id = library.one("SELECT value FROM identifiers WHERE user_id = :user AND type = 'userName'", user=user)
-        assert self.find(library, primary_id) == self.find(library, str(user)) == user
+        assert self.find_user(library, primary_id) == self.find_user(library, str(user)) == user
 
-    def test_other_identifiers_do_not(self, library: Library) -> None:
+    def test_other_identifiers_find_no_user(self, library: Library) -> None:
         library.user("A-17")
         with pytest.raises(LedgerError, match="No user has the primary id or the internal id A-17"):
-            self.find(library, "A-17")
+            self.find_user(library, "A-17")
 
-    def test_an_id_of_two_users_finds_neither(self, library: Library, owned_ledger: Engine) -> None:
+    def test_an_ambiguous_id_is_an_error(self, library: Library, owned_ledger: Engine) -> None:
         first, second = library.user(), library.user()
         with owned_ledger.begin() as connection:
             connection.execute(
@@ -230,4 +230,4 @@ class TestFindingAUser:
                 {"value": str(first), "user": second},
             )
         with pytest.raises(LedgerError, match=f"of users {first} and {second}"):
-            self.find(library, str(first))
+            self.find_user(library, str(first))

@@ -1,4 +1,4 @@
-"""Purge User Records, on a real ledger: who leaves, who is kept and why."""
+"""Purge User Records on a real ledger: which users are deleted, and which are kept for which reason."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -36,7 +36,7 @@ def purge(
     )
 
 
-def verdicts(library: Library, job: MaintenanceJob) -> Mapping[int, str | None]:
+def get_keep_reasons(library: Library, job: MaintenanceJob) -> Mapping[int, str | None]:
     with library.ledger.connect() as connection:
         rows = connection.execute(
             text("SELECT user_id, reason FROM maintenance_job_results WHERE job_id = :job"), {"job": job.id}
@@ -48,7 +48,7 @@ def is_deleted(library: Library, user: int) -> bool:
     return bool(library.one("SELECT deleted_at IS NOT NULL FROM users WHERE id = :user", user=user))
 
 
-def test_each_user_who_is_due_is_purged_or_kept_for_one_reason(library: Library, office: FakeBursar) -> None:
+def test_each_due_user_is_deleted_or_kept_for_one_reason(library: Library, office: FakeBursar) -> None:
     users: dict[str | None, int] = {
         name: library.user(purge=DUE)
         for name in (
@@ -73,7 +73,7 @@ def test_each_user_who_is_due_is_purged_or_kept_for_one_reason(library: Library,
     job = purge(library, waive_threshold="10")
 
     purged = {users[None], users["at the threshold"], users["nets"]}
-    assert verdicts(library, job) == {user: None if user in purged else name for name, user in users.items()}
+    assert get_keep_reasons(library, job) == {user: None if user in purged else name for name, user in users.items()}
     assert {user for user in (*users.values(), later) if is_deleted(library, user)} == purged
     assert (job.users, job.fines, job.totals) == (3, 4, {"USD": CurrencyTotals(Decimal("40.000"), Decimal("-25.000"))})
     assert [library.position(fine) for fine in waived] == [("CLOSED", D(0), D(0))] * 4
@@ -88,27 +88,27 @@ def test_each_user_who_is_due_is_purged_or_kept_for_one_reason(library: Library,
     assert set(job.skipped) <= set(KeepReason)
 
 
-def test_what_a_credit_has_given_back_is_not_waived_too(library: Library, office: FakeBursar) -> None:
+def test_a_charge_reversed_by_an_exported_credit_is_not_waived_by_a_purge(library: Library, office: FakeBursar) -> None:
     user = library.user(purge=DUE)
     charge = library.fine(user, "6.00")
     office.reverse_alone(charge)
-    assert verdicts(library, purge(library, waive_threshold="10")) == {user: "reversed"}
+    assert get_keep_reasons(library, purge(library, waive_threshold="10")) == {user: "reversed"}
     assert library.position(charge) == ("ACTIVE", D(6), D(0))
     with library.ledger.begin() as connection:
         desk.pay(connection, charge)
-    assert verdicts(library, purge(library, "after the payment", waive_threshold="10")) == {user: None}
+    assert get_keep_reasons(library, purge(library, "after the payment", waive_threshold="10")) == {user: None}
 
 
-def test_an_open_charge_and_the_open_credit_that_reverses_it_are_waived_together(library: Library) -> None:
+def test_an_open_charge_and_its_open_credit_are_both_waived(library: Library) -> None:
     user = library.user(purge=DUE)
     charge = library.fine(user, "6.00")
     with library.ledger.begin() as connection:
         credit = desk.reverse_charge(connection, charge)
-    assert verdicts(library, purge(library, waive_threshold="10")) == {user: None}
+    assert get_keep_reasons(library, purge(library, waive_threshold="10")) == {user: None}
     assert [library.position(fine) for fine in (charge, credit)] == [("CLOSED", D(0), D(0))] * 2
 
 
-def test_a_repeated_task_finds_what_it_did(library: Library) -> None:
+def test_a_repeated_task_returns_the_job_of_its_run(library: Library) -> None:
     library.user(purge=DUE)
     first = purge(library)
     late = library.user(purge=DUE)
@@ -117,15 +117,15 @@ def test_a_repeated_task_finds_what_it_did(library: Library) -> None:
     assert purge(library, "the next run").users == 1
 
 
-def test_a_crash_before_the_end_leaves_nothing_half_done(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_before_the_end_changes_nothing(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     user = library.user(purge=DUE)
     fine = library.fine(user, "1.00")
 
-    def killed(*_: object, **__: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("bursar.users.purging.record", killed)
+        patched.setattr("bursar.users.purging.record", interrupt)
         with pytest.raises(KeyboardInterrupt):
             purge(library, waive_threshold="5")
     assert library.position(fine) == ("ACTIVE", D(1), D(0))
@@ -134,7 +134,7 @@ def test_a_crash_before_the_end_leaves_nothing_half_done(library: Library, monke
     assert purge(library, waive_threshold="5").users == 1
 
 
-def test_a_dry_run_says_the_same_and_changes_nothing(library: Library) -> None:
+def test_a_dry_run_reports_the_same_and_changes_nothing(library: Library) -> None:
     user = library.user(purge=DUE)
     fine = library.fine(user, "4.00")
     library.fine(library.user(purge=DUE), "6.00")
@@ -144,11 +144,11 @@ def test_a_dry_run_says_the_same_and_changes_nothing(library: Library) -> None:
     assert library.position(fine) == ("ACTIVE", D(4), D(0))
     assert library.one("SELECT count(*) FROM journal_entries WHERE entry_type = 'WAIVED'") == 0
 
-    wet = purge(library, "wet", waive_threshold="5")
-    assert (wet.users, wet.fines, wet.totals, wet.skipped) == (dry.users, dry.fines, dry.totals, dry.skipped)
+    real = purge(library, "real", waive_threshold="5")
+    assert (real.users, real.fines, real.totals, real.skipped) == (dry.users, dry.fines, dry.totals, dry.skipped)
 
 
-def test_the_form_is_a_dry_run_unless_it_says_otherwise() -> None:
+def test_a_dry_run_is_the_default() -> None:
     assert PurgeParams.of_form({}).dry_run
 
 
@@ -167,32 +167,32 @@ def test_days_are_days_of_the_institution(library: Library, as_of: datetime, day
     assert is_deleted(library, user) is is_due
 
 
-def test_the_expiry_date_counts_where_it_is_chosen(library: Library) -> None:
+def test_the_expiry_date_counts_if_the_form_says_so(library: Library) -> None:
     expired, active = library.user(expiry=DUE), library.user(purge=DUE, expiry=date(2027, 1, 1))
     job = purge(library, date="expiry_date")
-    assert verdicts(library, job) == {expired: None}
+    assert get_keep_reasons(library, job) == {expired: None}
     assert not is_deleted(library, active)
 
 
-def test_only_the_chosen_groups_are_asked(library: Library) -> None:
+def test_only_users_of_the_chosen_groups_are_deleted(library: Library) -> None:
     student, staff = library.user(purge=DUE), library.user(purge=DUE, group="STAFF")
     purge(library, user_groups=["STAFF"])
     assert [is_deleted(library, user) for user in (student, staff)] == [False, True]
 
 
-def test_each_currency_stands_for_itself(library: Library) -> None:
-    poor, mixed = library.user(purge=DUE), library.user(purge=DUE)
+def test_the_threshold_applies_to_each_currency(library: Library) -> None:
+    debtor, mixed = library.user(purge=DUE), library.user(purge=DUE)
     for currency in ("USD", "CAD"):
-        library.fine(poor, "5.00", currency=currency)
+        library.fine(debtor, "5.00", currency=currency)
     library.fine(mixed, "5.00")
     library.fine(mixed, "-5.00", currency="CAD")
     job = purge(library, waive_threshold="5")
-    assert verdicts(library, job) == {poor: None, mixed: "credit"}
+    assert get_keep_reasons(library, job) == {debtor: None, mixed: "credit"}
     assert job.totals == {code: CurrencyTotals(Decimal("5.000"), Decimal(0)) for code in ("CAD", "USD")}
 
 
-def test_waiving_leads_to_the_purge_or_does_not_happen(library: Library, office: FakeBursar) -> None:
-    """Who is kept for what the bursar holds is forgiven nothing at the library either."""
+def test_fines_of_a_user_who_is_kept_are_not_waived(library: Library, office: FakeBursar) -> None:
+    """A user with an outstanding fine is kept, so the fine at the library is not waived."""
     user = library.user(purge=DUE)
     library.fine(user, "1.00")
     office.export()
@@ -201,21 +201,21 @@ def test_waiving_leads_to_the_purge_or_does_not_happen(library: Library, office:
     assert library.position(here) == ("ACTIVE", D(1), D(0))
 
 
-def test_a_user_paid_up_at_the_bursar_is_purged(library: Library, office: FakeBursar) -> None:
+def test_a_user_is_deleted_after_paying_at_the_bursar(library: Library, office: FakeBursar) -> None:
     user = library.user(purge=DUE)
     fine = library.fine(user, "9.00")
     office.export()
-    office.pay(Payment(office.transaction(fine), "8.00"))
-    assert verdicts(library, purge(library, "first")) == {user: "outstanding"}
-    office.pay(Payment(office.transaction(fine), "1.00"))
-    assert verdicts(library, purge(library, "second")) == {user: None}
+    office.pay(Payment(office.get_transaction(fine), "8.00"))
+    assert get_keep_reasons(library, purge(library, "first")) == {user: "outstanding"}
+    office.pay(Payment(office.get_transaction(fine), "1.00"))
+    assert get_keep_reasons(library, purge(library, "second")) == {user: None}
 
 
-def test_a_user_exported_without_import_owes_nothing(library: Library, office: FakeBursar) -> None:
+def test_fines_exported_without_import_do_not_keep_a_user(library: Library, office: FakeBursar) -> None:
     user = library.user(purge=DUE)
     library.fine(user, "9.00")
     office.export(import_active=False)
-    assert verdicts(library, purge(library)) == {user: None}
+    assert get_keep_reasons(library, purge(library)) == {user: None}
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_a_user_exported_without_import_owes_nothing(library: Library, office: F
         ({"no_such": 1}, "no_such: Extra inputs are not permitted"),
     ],
 )
-def test_a_form_that_can_not_be_meant_changes_nothing(library: Library, form: dict[str, Any], message: str) -> None:
+def test_an_invalid_form_of_a_purge_changes_nothing(library: Library, form: dict[str, Any], message: str) -> None:
     user = library.user(purge=DUE)
     with pytest.raises(BursarError, match=message):
         purge(library, **form)
@@ -240,41 +240,41 @@ def test_a_form_that_can_not_be_meant_changes_nothing(library: Library, form: di
     assert library.one("SELECT count(*) FROM maintenance_jobs") == 0
 
 
-def test_staged_files_of_the_purged_go_with_them(library: Library, office: FakeBursar, tmp_path: Path) -> None:
+def test_working_files_of_deleted_users_are_removed(library: Library, office: FakeBursar, tmp_path: Path) -> None:
     fine = library.fine(library.user(purge=DUE))
     batch = office.export()
-    office.pay(Payment(office.transaction(fine), "12.50"))
+    office.pay(Payment(office.get_transaction(fine), "12.50"))
     file = batch_folder(tmp_path / "STUDENTS", batch) / "built.xml"
     file.parent.mkdir(parents=True)
     file.write_text("Beaver, Tim")
     settings = make_settings(work_dir=tmp_path)
     purge_users(library.ledger, PurgeParams.of_form({"dry_run": True}), settings, run_id="dry", as_of=NOW)
     assert file.exists()
-    purge_users(library.ledger, PurgeParams.of_form({"dry_run": False}), settings, run_id="wet", as_of=NOW)
+    purge_users(library.ledger, PurgeParams.of_form({"dry_run": False}), settings, run_id="real", as_of=NOW)
     assert not file.exists()
 
 
-def test_what_is_waived_of_the_bursars_goes_out_before_the_user_does(library: Library, office: FakeBursar) -> None:
+def test_a_waived_outstanding_fine_is_reversed_before_its_user_is_deleted(library: Library, office: FakeBursar) -> None:
     user = library.user(purge=DUE)
     fine = library.fine(user, "9.00")
     office.export()
     form: dict[str, Any] = {"allow": True, "waive_threshold": "9"}
 
-    assert verdicts(library, job := purge(library, "first", **form)) == {user: "outstanding_waived"}
+    assert get_keep_reasons(library, job := purge(library, "first", **form)) == {user: "outstanding_waived"}
     assert (job.users, job.fines, job.totals) == (0, 1, {"USD": CurrencyTotals(Decimal("9.000"), Decimal(0))})
     assert library.position(fine) == ("CLOSED", D(0), D(0))
     assert library.one("SELECT pending_reversal FROM fines WHERE id = :fine", fine=fine) == D(9)
-    assert verdicts(library, purge(library, "second", **form)) == {user: "reversal_waits"}
+    assert get_keep_reasons(library, purge(library, "second", **form)) == {user: "reversal_waits"}
     batch = office.export(close=False)
-    assert verdicts(library, purge(library, "third", **form)) == {user: "in_unfinished_batch"}
+    assert get_keep_reasons(library, purge(library, "third", **form)) == {user: "in_unfinished_batch"}
     close_fines(library.ledger, batch)
-    assert verdicts(library, purge(library, "fourth", **form)) == {user: None}
+    assert get_keep_reasons(library, purge(library, "fourth", **form)) == {user: None}
 
 
-def test_credits_at_the_bursar_are_not_waived(library: Library, office: FakeBursar) -> None:
+def test_outstanding_credits_are_not_waived(library: Library, office: FakeBursar) -> None:
     user = library.user(purge=DUE)
     library.fine(user, "9.00")
     credit = library.fine(user, "-4.00")
     office.export()
-    assert verdicts(library, purge(library, allow=True, waive_threshold="9")) == {user: "outstanding"}
+    assert get_keep_reasons(library, purge(library, allow=True, waive_threshold="9")) == {user: "outstanding"}
     assert library.position(credit) == ("CLOSED", D(0), D(-4))

@@ -1,6 +1,6 @@
 -- requires: matches
--- Matches each record of a file with an exported line: by transaction id, else by internal id. Lines of released batches were not
--- billed and match nothing. An unusable record gets its outcome and reason here, and so does the confirmation of a reversal,
+-- Matches each record of a file with a line that its own profile exported: by transaction id, else by internal id. Lines of other
+-- profiles match nothing, nor do those of released batches, which were not billed. An unusable record gets its outcome and reason here, and so does the confirmation of a reversal,
 -- which pays nothing.
 INSERT INTO matches (number, partition_number, currency, amount, fine_id, matched_id, batch_id, exported, outcome, reason)
 SELECT record.number,
@@ -22,6 +22,8 @@ SELECT record.number,
         WHEN record.amount IS NULL THEN 'the sum is no amount of money: write digits and a point, as in 12.50'
         WHEN coalesce(record.transaction_id, record.internal_id) IS NULL
             THEN 'there is neither a transaction id nor an internal id'
+        WHEN by_transaction.fine_id IS NULL AND by_fine.fine_id IS NULL AND of_another.profile IS NOT NULL
+            THEN 'the profile ' || of_another.profile || ' exported this fine, so a file for ' || CAST(:profile AS text) || ' does not pay it'
         WHEN by_transaction.fine_id IS NULL AND by_fine.fine_id IS NULL THEN 'no exported fine has this id'
         WHEN record.currency <> coalesce(by_transaction.currency, by_fine.currency)
             THEN 'the fine was exported in ' || coalesce(by_transaction.currency, by_fine.currency)
@@ -39,12 +41,20 @@ LEFT JOIN LATERAL (
     SELECT batch_lines.batch_id, batch_lines.fine_id, batch_lines.transaction_id, batch_lines.currency, batch_lines.amount, batch_lines.reversal,
            batch_lines.reversed_transaction_id
     FROM batch_lines JOIN batches ON batches.id = batch_lines.batch_id
-    WHERE batch_lines.transaction_id = record.transaction_id AND batches.released_at IS NULL
+    WHERE batch_lines.transaction_id = record.transaction_id AND batches.profile = :profile AND batches.released_at IS NULL
 ) AS by_transaction ON true
 LEFT JOIN LATERAL (
     SELECT batch_lines.batch_id, batch_lines.fine_id, batch_lines.transaction_id, batch_lines.currency, batch_lines.amount
     FROM batch_lines JOIN batches ON batches.id = batch_lines.batch_id
     WHERE by_transaction.fine_id IS NULL AND batch_lines.fine_id = record.fine_id AND NOT batch_lines.reversal
-          AND batches.released_at IS NULL
+          AND batches.profile = :profile AND batches.released_at IS NULL
     ORDER BY batch_lines.batch_id DESC LIMIT 1
-) AS by_fine ON true;
+) AS by_fine ON true
+LEFT JOIN LATERAL (
+    SELECT batches.profile
+    FROM batch_lines JOIN batches ON batches.id = batch_lines.batch_id
+    WHERE by_transaction.fine_id IS NULL AND by_fine.fine_id IS NULL
+          AND (batch_lines.transaction_id = record.transaction_id OR batch_lines.fine_id = record.fine_id)
+          AND batches.profile <> :profile AND batches.released_at IS NULL
+    ORDER BY batch_lines.transaction_id = record.transaction_id DESC NULLS LAST LIMIT 1
+) AS of_another ON true;

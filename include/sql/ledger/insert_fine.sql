@@ -6,6 +6,6 @@ WITH fine AS (
             :item_due_date, coalesce(CAST(:created_at AS timestamptz), now()), :reverses)
     RETURNING id, amount, created_at
 )
-INSERT INTO journal_entries (fine_id, entry_type, balance_change, posted_at)
-SELECT id, 'CHARGED', amount, created_at FROM fine
+INSERT INTO journal_entries (fine_id, entry_type, balance_change, posted_at, posted_by)
+SELECT id, 'CHARGED', amount, created_at, :posted_by FROM fine
 RETURNING fine_id;

@@ -19,7 +19,8 @@ GRANT USAGE ON SCHEMA public TO {role};
 -- outstanding, pending_reversal, last_transaction_at) can't be written, nor the id of a fine or of a journal entry.
 GRANT SELECT, INSERT, UPDATE (name) ON user_groups TO {role};
 GRANT SELECT, INSERT, UPDATE (id, name) ON libraries TO {role};
-GRANT SELECT, INSERT, UPDATE (last_name, first_name, user_group, expiry_date, purge_date, deleted_at) ON users TO {role};
+GRANT SELECT, INSERT, UPDATE (last_name, first_name, user_group, expiry_date, purge_date, deleted_at, deleted_by)
+    ON users TO {role};
 GRANT SELECT, INSERT, DELETE ON identifiers TO {role};
 GRANT SELECT, INSERT, UPDATE (title, call_number, library, location, internal_location) ON items TO {role};
 GRANT USAGE ON SEQUENCE users_id_seq TO {role};
@@ -27,11 +28,12 @@ GRANT SELECT, INSERT (source_id, user_id, item_id, owner_library, fine_fee_type,
                       item_due_date, created_at, reverses), UPDATE (reverses, comment) ON fines TO {role};
 GRANT MAINTAIN ON fines_lock TO {role};                  -- LOCK TABLE; the right exists since PostgreSQL 17
 GRANT SELECT, INSERT (fine_id, entry_type, balance_change, outstanding_change, reversal_change, posted_at, batch_id, import_file_id,
-                      import_record, comment) ON journal_entries TO {role};
+                      import_record, comment, posted_by) ON journal_entries TO {role};
 GRANT SELECT ON charge_totals, reversed_charges TO {role};
 
 -- Exports.
-GRANT SELECT, INSERT, UPDATE (built_at, file_size, sha256, closed_at, released_at, closed_by_run_id) ON batches TO {role};
+GRANT SELECT, INSERT, UPDATE (built_at, file_size, sha256, closed_at, released_at, released_by, closed_by_run_id)
+    ON batches TO {role};
 GRANT SELECT ON batches_with_state TO {role};
 GRANT USAGE ON SEQUENCE batches_id_seq TO {role};
 GRANT SELECT, INSERT, UPDATE (identifier, patron_name, comment) ON batch_lines TO {role};   -- to erase a deleted user
@@ -51,8 +53,9 @@ GRANT SELECT, INSERT, UPDATE (size, modified, unchanged_since), DELETE ON observ
 GRANT SELECT, INSERT, UPDATE (profile, run_id, name, modified, amount_mode, records, totals, read_at, rejection, rejected_at,
                               applied_at, applied_by_run_id, outcomes) ON import_files TO {role};
 GRANT SELECT, INSERT, UPDATE (file_id, size, modified, archived_at, archived_path, warning) ON file_arrivals TO {role};
-GRANT SELECT, INSERT, UPDATE (amount, fine_id, matched_id, outcome, applied, credit_amount, already_settled, reason), DELETE
-    ON import_records TO {role};
+GRANT SELECT, INSERT, UPDATE (amount, fine_id, matched_id, outcome, applied, credit_amount, held_amount, held_decision, decided_by,
+                              decided_at, released_credit_id, already_settled, reason), DELETE ON import_records TO {role};
+GRANT SELECT ON repeated_arrivals TO {role};
 GRANT EXECUTE ON FUNCTION payment_outcome, remaining_after_payments TO {role};
 
 -- Maintenance jobs.

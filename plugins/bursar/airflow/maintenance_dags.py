@@ -146,11 +146,15 @@ The run is one transaction. A repeated task does not repeat the waiving. Exports
 
 @dataclass(frozen=True, kw_only=True)
 class MaintenanceRun:
-    """A run of a job over users: the first argument of its task. `form` holds the fields that a person filled in."""
+    """A run of a job over users: the first argument of its task.
+
+    `requested_by` is the person who triggered it, `form` holds the fields that the person filled in.
+    """
 
     engine: Engine
     settings: Settings
     run_id: str
+    requested_by: str | None
     as_of: datetime
     form: Mapping[str, Any]
 
@@ -166,6 +170,7 @@ class MaintenanceRun:
             engine=ledger_engine(ledger_url()),
             settings=load_settings(INCLUDE / "bursar.yaml"),
             run_id=context["run_id"],
+            requested_by=context["dag_run"].triggering_user_name,
             as_of=context["dag_run"].run_after,
             form=context["params"],
         )
@@ -194,13 +199,21 @@ def waive_dag() -> DAG:
 def purge_users(run: MaintenanceRun) -> MaintenanceResult:
     """Purges the users that are due. A dry run counts them."""
     params = purging.PurgeParams.of_form(run.form)
-    return _result(purging.purge_users(run.engine, params, run.settings, run_id=run.run_id, as_of=run.as_of))
+    return _result(
+        purging.purge_users(
+            run.engine, params, run.settings, run_id=run.run_id, requested_by=run.requested_by, as_of=run.as_of
+        )
+    )
 
 
 def waive_fines(run: MaintenanceRun) -> MaintenanceResult:
     """Waives the fines that fit the form. A dry run counts them."""
     params = waiving.WaiveParams.of_form(run.form)
-    return _result(waiving.waive_fines(run.engine, params, run.settings, run_id=run.run_id, as_of=run.as_of))
+    return _result(
+        waiving.waive_fines(
+            run.engine, params, run.settings, run_id=run.run_id, requested_by=run.requested_by, as_of=run.as_of
+        )
+    )
 
 
 def _maintenance_dag(dag_id: str, job: UserJob, form: dict[str, Param], documentation: str) -> DAG:

@@ -1,6 +1,5 @@
 """`bin/bursar batches`: exports as the ledger records them, and what a person decides about them."""
 
-from getpass import getuser
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import click
 from sqlalchemy import RowMapping
 
-from bursar.commands.context import console, get_engine, sanitize, strip_controls
+from bursar.commands.context import console, get_engine, get_person, sanitize, strip_controls
 from bursar.commands.output import (
     format_moment,
     format_option,
@@ -90,10 +89,12 @@ def show_batch(batch: int, output_format: str) -> None:
     print_facts(
         {
             "Airflow run": found.run_id,
+            "Triggered by": found.requested_by or "",
             "As of": f"{format_moment(found.as_of)} UTC",
             "Selected": f"{format_moment(found.selected_at)} UTC",
             "Delivered": f"{format_moment(found.delivered_at)} UTC" if found.delivered_at else "",
             "Confirmed by": row["confirmed_by"] or "",
+            "Released by": row["released_by"] or "",
             "Closed": f"{format_moment(found.closed_at)} UTC" if found.closed_at else "",
             "File": found.file_name,
             "Size": pluralize(found.file_size, "byte") if found.file_size is not None else "",
@@ -163,7 +164,7 @@ def build_file_of_batch(batch: int, into: Path) -> None:
 )
 def release_batch(batch: int, confirm_not_received: bool) -> None:  # noqa: FBT001  click passes flags by name
     """Release a batch that was not delivered. Its fines are open again, and the next export selects them."""
-    released = recover.release_batch(get_engine(), batch, confirmed_not_received=confirm_not_received)
+    released = recover.release_batch(get_engine(), batch, confirmed_not_received=confirm_not_received, by=get_person())
     click.echo(f"Batch {released.id} has been released. Open again: {pluralize(released.fines, 'fine')}.")
 
 
@@ -171,13 +172,13 @@ def release_batch(batch: int, confirm_not_received: bool) -> None:  # noqa: FBT0
 @click.argument("batch", type=int)
 @click.option("--yes", is_flag=True, help="Confirm without being asked.")
 def confirm_delivered(batch: int, yes: bool) -> None:  # noqa: FBT001  click passes flags by name
-    """Record, with your login, that the bursar has received the file of an unclear batch."""
+    """Record, with your name, that the bursar has received the file of an unclear batch."""
     engine = get_engine()
     with engine.connect() as connection:
         upload.check_confirmable(get_batch(connection, batch))
     if not yes:
         click.confirm("Has the bursar confirmed that the whole file has arrived?", abort=True)
-    confirmed = upload.confirm_delivered(engine, batch, by=getuser())
+    confirmed = upload.confirm_delivered(engine, batch, by=get_person())
     click.echo(
         f"Batch {confirmed.id} is {confirmed.state}. The next export run of the profile closes its fines; clearing the "
         "task upload_file of its run closes them immediately."
@@ -190,6 +191,9 @@ def _get_fields(row: RowMapping) -> dict[str, Any]:
         "batch": batch.id,
         "profile": batch.profile,
         "run_id": batch.run_id,
+        "requested_by": batch.requested_by,
+        "released_by": row["released_by"],
+        "confirmed_by": row["confirmed_by"],
         "state": batch.state,
         "dry_run": batch.dry_run,
         "as_of": batch.as_of,

@@ -1,7 +1,10 @@
 """The context of a command: the ledger, the institution's settings, the profiles and the console."""
 
+import os
+from getpass import getuser
 from unicodedata import bidirectional
 
+import click
 from rich.console import Console
 from rich.markup import escape
 from sqlalchemy import Engine
@@ -12,6 +15,8 @@ from bursar.money import pluralize
 from bursar.profiles import INCLUDE, Profile, Settings, load_profiles, load_settings
 
 console = Console(highlight=False, emoji=False)
+
+MAX_NAME_LENGTH = 100
 
 
 def get_engine() -> Engine:
@@ -39,6 +44,31 @@ def get_profile(code: str) -> Profile:
     more = f" Found: {pluralize(len(problems), 'problem')}; see `bin/bursar profiles check`." if problems else ""
     known = ", ".join(profile.code for profile in good) or "none"
     raise BursarError(f"There is no profile {code}. Known profiles: {known}.{more}")
+
+
+def get_person() -> str:
+    """Returns the name under which the ledger records the acts of the person who runs the command.
+
+    That is the option `--by` of `bin/bursar` or the variable BURSAR_USER; else the login of the operating system, of
+    the person behind `sudo` if there is one.
+
+    Raises:
+        BursarError: there is no name, or not one of 1 to 100 printable characters.
+    """
+    name = click.get_current_context().find_root().params.get("by") or os.environ.get("SUDO_USER") or _get_login()
+    if not name.strip() or not name.isprintable() or len(name) > MAX_NAME_LENGTH:
+        raise BursarError(
+            f"The ledger records who acts, and {name!r} is no name of 1 to {MAX_NAME_LENGTH} printable characters. "
+            "Give yours with --by, as in `bin/bursar --by anna desk pay 42`, or in the variable BURSAR_USER."
+        )
+    return name.strip()
+
+
+def _get_login() -> str:
+    try:
+        return getuser()
+    except (KeyError, OSError):  # as in a container whose account has no name
+        return ""
 
 
 def sanitize(text: str) -> str:

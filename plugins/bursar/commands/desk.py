@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 import click
 from sqlalchemy import Connection
 
-from bursar.commands.context import console, get_engine, get_settings, sanitize
+from bursar.commands.context import console, get_engine, get_person, get_settings, sanitize
 from bursar.commands.fines import describe_pending_reversal
 from bursar.db.queries import query
 from bursar.errors import LedgerError, TransientError
@@ -32,7 +32,8 @@ class Amount(click.ParamType[Decimal]):
 def desk() -> None:
     """Circulation desk: payments, waivers, disputes.
 
-    FINE is the internal id of a fine. Each command adds to the journal of a fine, or adds a credit.
+    FINE is the internal id of a fine. Each command adds to the journal of a fine, or adds a credit, under
+    your name.
     """
 
 
@@ -82,7 +83,13 @@ def credit(user: str, amount: Decimal, currency: str | None, owner: str | None, 
     def add(connection: Connection) -> int:
         user_id = find_user(connection, user)
         return operations.credit(
-            connection, user_id=user_id, amount=amount, currency=code, owner_library=owner, comment=comment
+            connection,
+            user_id=user_id,
+            amount=amount,
+            currency=code,
+            owner_library=owner,
+            comment=comment,
+            by=get_person(),
         )
 
     _commit(None, add)
@@ -94,7 +101,7 @@ def credit(user: str, amount: Decimal, currency: str | None, owner: str | None, 
 @optional_comment
 def reverse(fine: int, amount: Decimal | None, comment: str | None) -> None:
     """Reverse a charge, or AMOUNT of it: add a credit for it, because its item was returned or it was wrong."""
-    _commit(fine, lambda connection: operations.reverse_charge(connection, fine, amount, comment))
+    _commit(fine, lambda connection: operations.reverse_charge(connection, fine, amount, comment, by=get_person()))
 
 
 @desk.command()
@@ -102,7 +109,7 @@ def reverse(fine: int, amount: Decimal | None, comment: str | None) -> None:
 @required_comment
 def dispute(fine: int, comment: str) -> None:
     """Mark a fine as disputed. It is not exported until the dispute is resolved."""
-    _commit(fine, lambda connection: operations.dispute(connection, fine, comment))
+    _commit(fine, lambda connection: operations.dispute(connection, fine, comment, by=get_person()))
 
 
 @desk.command("resolve-dispute")
@@ -110,14 +117,14 @@ def dispute(fine: int, comment: str) -> None:
 @required_comment
 def resolve_dispute(fine: int, comment: str) -> None:
     """Resolve a dispute. The balance can be exported again."""
-    _commit(fine, lambda connection: operations.resolve_dispute(connection, fine, comment))
+    _commit(fine, lambda connection: operations.resolve_dispute(connection, fine, comment, by=get_person()))
 
 
 def _settle(operation: Callable[..., Decimal], fine: int, amount: Decimal | None, comment: str | None) -> None:
     allowed = get_settings().allow_activity_on_transferred_finesfees
 
     def settle(connection: Connection) -> None:
-        operation(connection, fine, amount, comment, allow_activity_on_transferred_finesfees=allowed)
+        operation(connection, fine, amount, comment, allow_activity_on_transferred_finesfees=allowed, by=get_person())
 
     _commit(fine, settle)
 

@@ -24,9 +24,9 @@ from bursar.money import format_money
 FACTS = ("status", "fine_fee_type", "currency", "amount", "balance", "outstanding", "pending_reversal",
          "created_at", "patron_name", "primary_id", "owner_library", "title", "barcode", "comment", "source_id",
          "reverses", "claimed_by", "reversal_claimed_by")  # fmt: skip
-ENTRY_FACTS = ("posted_at", "entry_type", "balance_change", "outstanding_change", "comment", "batch_id", "file_name",
-               "remote_folder", "transaction_id", "reversed_transaction_id", "payment_file", "payment_line", "outcome",
-               "credit_amount", "reason")  # fmt: skip
+ENTRY_FACTS = ("posted_at", "entry_type", "balance_change", "outstanding_change", "comment", "posted_by", "batch_id",
+               "file_name", "remote_folder", "transaction_id", "reversed_transaction_id", "payment_file",
+               "payment_line", "outcome", "credit_amount", "reason")  # fmt: skip
 RECORD_FACTS = ("applied_at", "name", "line", "outcome", "sum", "currency", "reason")
 RESEND_FACTS = ("delivered_at", "batch_id", "file_name", "remote_folder", "requested_by", "run_id")
 
@@ -174,4 +174,4 @@ def _describe_entry(entry: Row[Any], fine: Row[Any]) -> str:
         return (
             f"{entry.file_name}, transaction {entry.transaction_id}, batch {entry.batch_id}, in {entry.remote_folder}"
         )
-    return entry.comment or ""
+    return ", ".join(filter(None, (entry.comment, entry.posted_by and f"by {entry.posted_by}")))

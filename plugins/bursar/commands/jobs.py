@@ -19,6 +19,7 @@ from bursar.commands.output import (
 )
 from bursar.db.queries import query
 from bursar.errors import BursarError
+from bursar.imports.rejects import escape_formula
 from bursar.money import format_totals, pluralize
 from bursar.users.keep_reason import KeepReason
 from bursar.users.maintenance_job import MaintenanceJob
@@ -43,7 +44,9 @@ def list_jobs(limit: int, output_format: str) -> None:
     if not jobs_:
         console.print("No maintenance job has run yet.")
         return
-    table = make_table(("Job", "Kind", "Ended (UTC)"), ("Users", "Fines waived", "Net"), ("Kept because",))
+    table = make_table(
+        ("Job", "Kind", "Ended (UTC)", "Triggered by"), ("Users", "Fines waived", "Net"), ("Kept because",)
+    )
     for job in jobs_:
         kept = (
             f"{pluralize(left.users, 'user')}: {sanitize(KeepReason.describe(reason))}"
@@ -53,6 +56,7 @@ def list_jobs(limit: int, output_format: str) -> None:
             str(job.id),
             f"{job.job}{' (dry run)' if job.dry_run else ''}",
             format_moment(job.ended_at),
+            sanitize(job.requested_by or ""),
             f"{job.users:,}",
             f"{job.fines:,}",
             format_totals(job.net).replace(", ", "\n"),
@@ -66,6 +70,7 @@ def _get_fields(job: MaintenanceJob) -> dict[str, Any]:
         "job": job.id,
         "kind": job.job,
         "run_id": job.run_id,
+        "requested_by": job.requested_by,
         "dry_run": job.dry_run,
         "as_of": job.as_of,
         "started_at": job.started_at,
@@ -82,12 +87,14 @@ def _get_fields(job: MaintenanceJob) -> dict[str, Any]:
 def write_results(job: int) -> None:
     """Write what a job decided about each user or fine to standard output, as CSV. Changes nothing."""
     with get_engine().connect() as connection:
-        if connection.execute(query("commands/get_job"), {"job_id": job}).first() is None:
+        found = connection.execute(query("commands/get_job"), {"job_id": job}).first()
+        if found is None:
             raise BursarError(f"There is no job {job}. `bin/bursar jobs list` lists the newest.")
+        by = escape_formula(found.requested_by or "")
         writer = csv.writer(sys.stdout)
-        writer.writerow(("user_id", "fine_id", "outcome", "reason"))
+        writer.writerow(("user_id", "fine_id", "outcome", "reason", "requested_by"))
         results = connection.execute(
             query("commands/list_job_results"), {"job_id": job}, execution_options={"yield_per": 2_000}
         )
         for row in results:
-            writer.writerow((row.user_id, row.fine_id, row.outcome, KeepReason.describe(row.reason or "")))
+            writer.writerow((row.user_id, row.fine_id, row.outcome, KeepReason.describe(row.reason or ""), by))

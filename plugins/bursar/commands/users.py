@@ -2,7 +2,7 @@
 
 import click
 
-from bursar.commands.context import get_engine, get_settings
+from bursar.commands.context import get_engine, get_person, get_settings
 from bursar.exports.recover import clear_work_dirs
 from bursar.users import deletion
 
@@ -23,6 +23,6 @@ def delete_user(user: str) -> None:
     ledger, settings = get_engine(), get_settings()
     with ledger.connect() as connection:
         user_id = deletion.find_user(connection, user)
-    deletion.delete_user(ledger, user_id)
+    deletion.delete_user(ledger, user_id, by=get_person())
     clear_work_dirs(ledger, settings.work_dir)
     click.echo(f"User {user_id} has been deleted. Fines and journal remain, without a name.")

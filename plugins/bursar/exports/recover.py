@@ -24,12 +24,17 @@ log = logging.getLogger(__name__)
 
 
 def release_batch(
-    engine: Engine, batch_id: int, *, confirmed_not_received: bool = False, closed_by_run_id: str | None = None
+    engine: Engine,
+    batch_id: int,
+    *,
+    confirmed_not_received: bool = False,
+    by: str | None = None,
+    closed_by_run_id: str | None = None,
 ) -> Batch:
     """Releases a batch, so that the next export selects its fines again; a released batch is not changed.
 
     `confirmed_not_received` says that a person has asked the bursar. Without it, a batch that may be on the server is
-    not released. `closed_by_run_id` is as in `close_fines`.
+    not released. `by` is the person who releases it, None for a run. `closed_by_run_id` is as in `close_fines`.
 
     Raises:
         BatchError: the batch is closed, some of its fines are, or the bursar may have its file.
@@ -53,7 +58,7 @@ def release_batch(
         if connection.execute(query("exports/count_closed_partitions"), {"batch_id": batch_id}).one().partition_count:
             raise BatchError(f"Some fines of batch {batch_id} are closed already. Repeat the task that closes them.")
         connection.execute(query("exports/release_claims"), {"batch_id": batch_id})
-        advance(connection, batch_id, "released", after=batch.state, closed_by_run_id=closed_by_run_id)
+        advance(connection, batch_id, "released", after=batch.state, released_by=by, closed_by_run_id=closed_by_run_id)
         log.warning("Released batch %s: %s open again.", batch_id, pluralize(batch.fines, "fine"))
         return get_batch(connection, batch_id)
 
@@ -84,8 +89,8 @@ def record_answer(engine: Engine, batch_id: int, answer: ApprovalAnswer, *, by: 
         if request is None or request.answer != answer:
             raise BatchError(f"Batch {batch_id} was {request.answer if request else 'not asked about'} before.")
         batch = get_batch(connection, batch_id)
-    log.info("Batch %s is %s by %s.", batch_id, answer, by or "nobody")
-    return batch if answer is ApprovalAnswer.APPROVED else release_batch(engine, batch_id)
+    log.info("The recorded answer for batch %s: %s.", batch_id, answer)  # people are named in the ledger only
+    return batch if answer is ApprovalAnswer.APPROVED else release_batch(engine, batch_id, by=by)
 
 
 def recover_unfinished_batches(

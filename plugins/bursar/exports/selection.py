@@ -43,13 +43,21 @@ class FineDecision:
 
 
 def select_fines(
-    engine: Engine, profile: Profile, settings: Settings, *, run_id: str, as_of: datetime, dry_run: bool = False
+    engine: Engine,
+    profile: Profile,
+    settings: Settings,
+    *,
+    run_id: str,
+    as_of: datetime,
+    dry_run: bool = False,
+    requested_by: str | None = None,
 ) -> Batch:
     """Selects the fines of a run of a profile into a batch and claims them; a repeated call returns that batch.
 
     `as_of` (aware) is the moment from which the ages of fines are measured. The selection is one transaction, during
     which no balance changes: two runs, or two profiles, can't select the same fine. A `dry_run` claims nothing: its
     batch only shows which fines would be exported, under transaction ids that no other line gets.
+    `requested_by` is the person who triggered the run, None for the schedule.
 
     Raises:
         BursarError: the transaction ids are used up, or the identifier pattern is not valid; nothing was selected.
@@ -62,7 +70,8 @@ def select_fines(
             return existing
         selection = evaluate_fines(connection, profile, as_of)
         first_id = _reserve_transaction_ids(connection, settings, selection.fines)
-        batch = _insert_batch(connection, profile, settings, selection, run_id=run_id, as_of=as_of, dry_run=dry_run)
+        facts = {"run_id": run_id, "as_of": as_of, "dry_run": dry_run, "requested_by": requested_by}
+        batch = _insert_batch(connection, profile, settings, selection, facts)
         if selection.fines:
             log.info("Freezing %s into batch %s.", pluralize(selection.fines, "fine"), batch.id)
             connection.execute(
@@ -152,7 +161,7 @@ def _insert_batch(
     profile: Profile,
     settings: Settings,
     selection: SelectionSummary,
-    **facts: str | datetime | bool,
+    facts: dict[str, object],
 ) -> Batch:
     export = profile.export
     render_options = {

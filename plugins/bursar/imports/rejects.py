@@ -1,4 +1,7 @@
-"""Writes the rejects of a file as CSV: the records that had no effect, or paid an amount that had been settled."""
+"""Writes the rejects of a file as CSV: the records that a person has to look at.
+
+They had no effect, paid an amount that had been settled, overpaid beyond the limit, or reversed a payment.
+"""
 
 import csv
 import logging
@@ -57,7 +60,7 @@ def save_rejects(engine: Engine, file_id: int, folder: Path) -> Path | None:
     ):
         count = write_rejects(connection, file.id, out)
     log.warning(
-        "%s of %s in %s had no effect. They are listed in %s.",
+        "To look at: %s of %s in %s. They are listed in %s.",
         count,
         pluralize(file.records or 0, "record"),
         file.name,

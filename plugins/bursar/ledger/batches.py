@@ -46,12 +46,14 @@ class Batch:
     """One export of one profile: its fines, amounts and file.
 
     `totals` has the sums of its lines by currency, `skipped` the fines that the selection skipped, by reason.
-    `render_options` has the settings that shape the file besides the lines. All moments are aware, in UTC.
+    `render_options` has the settings that shape the file besides the lines. `requested_by` is the person who triggered
+    the run, None for the schedule. All moments are aware, in UTC.
     """
 
     id: int
     profile: str
     run_id: str
+    requested_by: str | None
     as_of: datetime
     import_active: bool
     dry_run: bool

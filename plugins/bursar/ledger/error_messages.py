@@ -21,7 +21,6 @@ CONSTRAINTS = {
     "fines_item_id_fkey": "there is no item {item_id}.",
     "fines_owner_library_fkey": "there is no library {owner_library}. Leave it out if the institution owns the fine.",
     "fines_source_id_key": "the fine {source_id} of the library system is in the ledger already.",
-    "currency_is_a_code": "{currency} is no currency; write its three capital letters, such as EUR.",
     "credits_are_negative": "type CREDIT is for credits, which reverse a charge or give money; add it as one.",
 }
 """Messages for the ledger's constraints on new fines."""

@@ -1,7 +1,6 @@
 """Reads the settings and the profiles; an invalid profile does not affect the valid ones."""
 
 import os
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -42,49 +41,54 @@ def load_profiles(
 ) -> tuple[list[Profile], list[Problem]]:
     """Returns the valid profiles of a folder, by code, and the problems of the others, by file and line.
 
-    With a `code`, only profiles of that code are returned. Files that do not contain it are not parsed, so their number
-    does not matter; shared folders of different profiles are not detected then.
+    A profile is a file *.yaml or *.yml that is not hidden. Its name has to be its code in lower case, as in
+    `students.yaml` for STUDENTS. So a copy of a profile, with the code unchanged, is rejected, and the original goes on
+    running, on each machine and whichever file is newer.
+
+    With a `code`, only the file of that profile is read, so the number of profiles does not matter; shared folders of
+    different profiles are not detected then.
 
     `pattern_error` returns why an identifier pattern is not valid, or None. Only PostgreSQL can check it, so that
     without a ledger no pattern is rejected.
-
-    A profile is a file *.yaml or *.yml that is not hidden. Two profiles with the same code are both rejected, since
-    either could be meant. Codes that differ in case only are the same, as on some file systems.
     """
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"} and path.name[0] != ".")
     except OSError as error:
         return [], [Problem(str(folder), 1, "", f"the folder of profiles can't be read: {error.strerror}")]
     problems: list[Problem] = []
-    by_code: defaultdict[str, list[tuple[Source, Profile]]] = defaultdict(list)
+    good: list[tuple[Source, Profile]] = []
     for path in paths:
-        if code is not None and not _may_contain_code(path, code):
+        if code is not None and path.name != _file_name(code):
             continue
         source = read_yaml(path)
         if source.data is not None and source.data.get("time_zone") is None:
             source.data["time_zone"] = settings.time_zone
         profile, wrong = _validate(Profile, source)
+        if profile:
+            wrong += _check_file_name(source, profile, path) or _check_pattern(source, profile, pattern_error)
         problems += wrong
-        if profile and (wrong_pattern := _check_pattern(source, profile, pattern_error)):
-            problems += wrong_pattern
-        elif profile and (code is None or profile.code.casefold() == code.casefold()):
-            by_code[profile.code.casefold()].append((source, profile))
-    unique = [same[0] for same in by_code.values() if len(same) == 1]
+        if profile and not wrong:
+            good.append((source, profile))
     conflicts = {
-        profile.code: problem for source, profile in unique for problem in _find_shared_folders(source, profile, unique)
+        profile.code: problem for source, profile in good for problem in _find_shared_folders(source, profile, good)
     }
-    problems += conflicts.values()
-    profiles = [profile for _, profile in unique if profile.code not in conflicts]
-    problems += [problem for same in by_code.values() if len(same) > 1 for problem in _describe_duplicate_codes(same)]
-    return sorted(profiles, key=lambda profile: profile.code), sorted(problems)
+    profiles = [profile for _, profile in good if profile.code not in conflicts]
+    return sorted(profiles, key=lambda profile: profile.code), sorted([*problems, *conflicts.values()])
 
 
-def _may_contain_code(path: Path, code: str) -> bool:
-    """Returns whether a file contains a code, in any case; True for an unreadable file, which the reader reports."""
-    try:
-        return code.casefold().encode() in path.read_bytes().lower()
-    except OSError:
-        return True
+def _file_name(code: str) -> str:
+    return f"{code.lower()}.yaml"
+
+
+def _check_file_name(source: Source, profile: Profile, path: Path) -> list[Problem]:
+    name = _file_name(profile.code)
+    if path.name == name:
+        return []
+    message = f"the file of the profile {profile.code} is {name}: give this file that name, or the profile another code"
+    if (path.parent / name).exists():
+        message = f"{profile.code} is the code of {name}, which is not affected: give this profile a code of its own, "
+        message += "and its file the name of that code"
+    return [Problem(source.file, source.line(("code",)), "code", message)]
 
 
 def _validate(model: type[S], source: Source) -> tuple[S | None, list[Problem]]:
@@ -118,18 +122,4 @@ def _find_shared_folders(source: Source, profile: Profile, all_: list[tuple[Sour
         )
         for _, other in all_
         if other.export.active and (other.sftp_connection, other.export.output_file_path) == inbox
-    ]
-
-
-def _describe_duplicate_codes(same: list[tuple[Source, Profile]]) -> list[Problem]:
-    return [
-        Problem(
-            source.file,
-            source.line(("code",)),
-            "code",
-            f"{profile.code} is also the code of "
-            + " and ".join(f"{other.file}:{other.line(('code',))}" for other, _ in same if other is not source)
-            + ": none of them runs until each has a code of its own",
-        )
-        for source, profile in same
     ]

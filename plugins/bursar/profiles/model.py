@@ -172,6 +172,11 @@ class Import(Job):
         description="The meaning of a sum in the bursar's file: a payment (`incremental`), or all payments so far "
         "(`cumulative`).",
     )
+    max_overpayment: WholeNumber | None = Field(
+        None,
+        description="An overpayment of more than this, in any currency, becomes no credit before a person releases "
+        "it. 0 holds each overpayment. Blank: more than the amount of its fine.",
+    )
     schedule: RequiredIfActive[ScheduleLine] = Field(description="When the import runs, in the profile's time zone.")
 
     @field_validator("file_patterns")
@@ -189,7 +194,8 @@ class Profile(StrictModel):
     """An integration profile: one bursar, one export section, one import section, and their monitoring."""
 
     code: Annotated[Text, Matches("[A-Za-z0-9_]{1,30}", "write 1 to 30 letters, digits and underscores")] = Field(
-        description="Short and unique. It is part of the DAG ids and of the names of the exported files."
+        description="Short and unique. It is part of the DAG ids and of the names of the exported files. The file of "
+        "the profile has its name, in lower case."
     )
     name: Text = Field(description="The name for people. It is part of the names of the jobs.")
     integration_type: Literal["bursar"] = Field("bursar", description="The kind of integration: always `bursar`.")

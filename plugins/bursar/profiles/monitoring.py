@@ -56,6 +56,11 @@ class Alerts(StrictModel):
     max_unsent_hours: Annotated[WholeNumber, Field(ge=1, le=MAX_HOURS)] | None = Field(
         None, description="How long a batch may stay unfinished while its fines wait. Blank: any time."
     )
+    max_days_overpayment_held: Annotated[WholeNumber, Field(ge=1, le=MAX_DAYS)] | None = Field(
+        None,
+        description="How many days an overpayment beyond `import.max_overpayment` may wait for a person. "
+        "Blank: any number.",
+    )
 
 
 class Approval(StrictModel):

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, Engine
 from bursar.db.queries import query
 from bursar.exports.approval import get_request
 from bursar.exports.unclear import describe_unclear_batch
+from bursar.imports.apply_again import list_repeated_arrivals
+from bursar.imports.overpayments import list_held_overpayments
 from bursar.ledger.batches import Batch, BatchState, get_unfinished_batches
 from bursar.ledger.import_files import APPLIED_OUTCOMES
 from bursar.ledger.jobs import Job, UserJob
@@ -17,11 +19,15 @@ from bursar.reporting.report_sentences import (
     describe_double_payments,
     describe_dry_run,
     describe_failures,
+    describe_growing_sums,
+    describe_held_overpayments,
     describe_kept_users,
     describe_recovered_batch,
     describe_refused_batch,
     describe_rejects,
+    describe_repeated_file,
     describe_resend,
+    describe_reversed_payments,
     describe_skipped_fines,
     describe_unfinished_batch,
 )
@@ -96,6 +102,14 @@ def build_import_report(
         parameters = {"profile": profile, "run_id": run_id}
         arrived = connection.execute(query("reporting/list_arrivals"), parameters).all()
         paid = connection.execute(query("reporting/sum_payments"), parameters).all()
+        repeated = {one.id: one for one in list_repeated_arrivals(connection, profile, run_id)}
+        applied_here = [file.id for file in arrived if file.applied_here]
+        held = {id_: list_held_overpayments(connection, file_id=id_) for id_ in applied_here}
+        growing = {
+            file.id: _count_growing_sums(connection, file.id)
+            for file in arrived
+            if file.applied_here and file.amount_mode == "incremental"
+        }
         report = _start_report(Job.IMPORT, profile, run_id, started_at)
         timings, errors = _get_tasks(connection, report)
         messages = describe_failures(failed, errors)
@@ -108,8 +122,11 @@ def build_import_report(
             _add_outcomes(rejects, without_effect)
             messages += describe_rejects(file.id, file.name, file.records, without_effect)
             messages += describe_double_payments(file.id, file.name, outcomes)
-        elif file.applied_at:
-            messages.append(f"{file.name} has the same content as a file that was applied before; it changed nothing.")
+            messages += describe_reversed_payments(file.id, file.name, outcomes)
+            messages += describe_held_overpayments(file.name, held[file.id])
+            messages += describe_growing_sums(file.name, profile, growing.get(file.id, 0))
+        elif file.arrival_id in repeated:
+            messages.append(describe_repeated_file(repeated[file.arrival_id]))
     return replace(
         report,
         outcome=_get_outcome(failed, messages, something=any(file.records for file in arrived)),
@@ -188,6 +205,12 @@ def _get_tasks(connection: Connection, report: RunReport) -> tuple[dict[str, flo
     of_run = {"job": report.job, "profile": report.profile, "run_id": report.run_id}
     rows = connection.execute(query("reporting/list_task_timings"), of_run).all()
     return {row.task: round(row.seconds, 3) for row in rows}, {row.task: row.errors for row in rows}
+
+
+def _count_growing_sums(connection: Connection, file_id: int) -> int:
+    """Returns for how many fines an incremental file seems to report totals."""
+    fines: int = connection.execute(query("reporting/find_growing_sums"), {"file_id": file_id}).scalar_one()
+    return fines
 
 
 def _add_outcomes(rejects: dict[str, OutcomeTotals], outcomes: Mapping[str, OutcomeTotals]) -> None:

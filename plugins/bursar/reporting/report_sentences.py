@@ -1,24 +1,29 @@
 """The sentences of a report: what a librarian has to look at, and what to do. They name no user."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import RowMapping
 
 from bursar.exports.approval import ApprovalAnswer, ApprovalRequest
 from bursar.exports.skip_reason import SkipReason
+from bursar.imports.apply_again import RepeatedArrival
+from bursar.imports.overpayments import HeldOverpayment, describe_decisions
 from bursar.ledger.batches import Batch, BatchState
 from bursar.ledger.import_files import PaymentOutcome
 from bursar.ledger.totals import OutcomeTotals, Skipped, sum_by_currency
-from bursar.money import format_totals, pluralize
+from bursar.money import format_money, format_totals, pluralize
 from bursar.users.keep_reason import KeepReason
 from bursar.users.maintenance_job import MaintenanceJob
 
 ADVICE = {
     KeepReason.NO_DATE: "without such a date, and never due: add the date in the library system",
+    KeepReason.OVERPAYMENT_HELD: "with an overpayment that waits for a person: `bin/bursar overpayments list` lists it",
     KeepReason.CREDIT: "with an open credit: pay it out, or settle fines with it",
     KeepReason.DISPUTED: "with a disputed fine: resolve the dispute",
 }
 """Advice about users who are kept, or whose fines stay, until somebody acts; it follows their number."""
+
+MAX_OVERPAYMENTS_SHOWN = 5
 
 EXPECTED_OUTCOMES = (PaymentOutcome.NO_PAYMENT,)
 """Outcomes without effect that no person has to look at."""
@@ -103,13 +108,74 @@ def describe_rejects(file_id: int, name: str, records: int, outcomes: Mapping[st
 
 
 def describe_double_payments(file_id: int, name: str, outcomes: Mapping[str, OutcomeTotals]) -> Iterable[str]:
-    """Says how much a file pays that had been settled at the library."""
+    """Says how much a file pays that had been settled at the library, or cancelled by credits."""
     if twice := sum_by_currency(one.paid_twice for one in outcomes.values()):
         yield (
-            f"{format_totals(twice)} in {name} pays fines that had been settled at the library. Unless it repeats an "
-            "earlier report, students have paid twice. The next export reports it to the bursar by reversals, and the "
-            f"bursar owes it to the students. `bin/bursar imports rejects {file_id}` lists the payments."
+            f"{format_totals(twice)} in {name} pays fines that had been settled at the library, or cancelled by "
+            "credits. Unless it repeats an earlier report, students have paid twice. Reversals and credits report it "
+            "to the bursar, who owes it to the students. "
+            f"`bin/bursar imports rejects {file_id}` lists the payments."
         )
+
+
+def describe_reversed_payments(file_id: int, name: str, outcomes: Mapping[str, OutcomeTotals]) -> Iterable[str]:
+    """Says how much of earlier payments a file reverses."""
+    if reversed_ := outcomes.get(PaymentOutcome.PAYMENT_REVERSED):
+        verb = "reverses" if reversed_.records == 1 else "reverse"
+        amounts = {currency: abs(amount) for currency, amount in reversed_.applied.items()}
+        yield (
+            f"{pluralize(reversed_.records, 'record')} in {name} {verb} an earlier payment, {format_totals(amounts)} "
+            "in all: the bursar took it back, as for a returned cheque. The fines are outstanding at the bursar again. "
+            f"`bin/bursar imports rejects {file_id}` lists them."
+        )
+
+
+def describe_held_overpayments(name: str, held: Sequence[HeldOverpayment]) -> Iterable[str]:
+    """Says which overpayments of a file wait for a person, and how to decide about them."""
+    for one in held[:MAX_OVERPAYMENTS_SHOWN]:
+        yield (
+            f"Record {one.record} in {name} (transaction {one.transaction_id}) overpays fine {one.fine_id} by "
+            f"{format_money(one.amount, one.currency)}, which is beyond the limit of the profile. It becomes no credit "
+            "by itself. Ask the bursar whether the student paid that much. "
+            f"{describe_decisions(one.file_id, one.record)}"
+        )
+    if len(held) > MAX_OVERPAYMENTS_SHOWN:
+        yield (
+            f"{pluralize(len(held), 'overpayment')} in {name} are beyond the limit. `bin/bursar overpayments list` "
+            "lists all that wait for a person."
+        )
+
+
+def describe_growing_sums(name: str, profile: str, fines: int) -> Iterable[str]:
+    """Says that the sums of a file look like totals, for so many fines."""
+    if fines:
+        yield (
+            f"The sums in {name} look like totals of all payments so far: {pluralize(fines, 'fine')} got sums that "
+            "only grow, or more than was owed twice in a row. If the bursar repeats earlier payments in each file, set "
+            f"amount_mode to cumulative in the import section of the profile {profile}. Credits for overpayments may "
+            "then be wrong: `bin/bursar fines show` shows where they come from, and `bin/bursar desk waive` takes them "
+            "back."
+        )
+
+
+def describe_repeated_file(arrival: RepeatedArrival) -> str:
+    """Says that a file had no effect since its bytes are known, and how to apply it after all."""
+    if arrival.is_same_file:
+        return (
+            f"{arrival.name} was applied before, and is in the folder again or still, with the same size and time; it "
+            "changed nothing."
+        )
+    applied = (
+        f"{arrival.name} has the same content as {arrival.applied_name}, which was applied before"
+        if arrival.applied_name != arrival.name
+        else f"{arrival.name} has the same content as a file of that name that was applied before"
+    )
+    if arrival.again_file_id:
+        return f"{applied}. {arrival.requested_by} had it applied again, as file {arrival.again_file_id}."
+    return (
+        f"{applied}; it changed nothing. Ask the bursar whether it repeats a report, or reports another payment of the "
+        f"same amounts. In that case `bin/bursar imports apply-again {arrival.id}` applies it, once."
+    )
 
 
 def _describe_batch(batch: Batch) -> str:

@@ -41,8 +41,10 @@ def find_user(connection: Connection, wanted: str) -> int:
     return int(ids[0])
 
 
-def delete_user(engine: Engine, user_id: int) -> bool:
+def delete_user(engine: Engine, user_id: int, *, by: str | None = None) -> bool:
     """Deletes a user none of whose fines is considered active; returns False if the user was deleted before.
+
+    `by` is the member of staff who deletes the user.
 
     Raises:
         LedgerError: there is no such user, or fines are active; the message has their ids, amounts and places.
@@ -60,15 +62,19 @@ def delete_user(engine: Engine, user_id: int) -> bool:
             raise LedgerError(_describe_active_fines(user_id, active))
         connection.execute(query("users/create_users_to_delete"))
         connection.execute(query("users/add_user_to_delete"), {"user_id": user_id})
-        erase_personal_data(connection)
+        erase_personal_data(connection, by=by)
     log.info("Deleted user %s.", user_id)
     return True
 
 
-def erase_personal_data(connection: Connection) -> None:
-    """Erases the personal data of the users in the temporary table `users_to_delete`; fines and journal stay."""
-    for name in ("analyze_users_to_delete", "erase_identifiers", "erase_batch_lines", "erase_comments", "erase_users"):
+def erase_personal_data(connection: Connection, *, by: str | None) -> None:
+    """Erases the personal data of the users in the temporary table `users_to_delete`; fines and journal stay.
+
+    The names of staff who acted on their fines stay too, and that of the person who deletes them (`by`) is recorded.
+    """
+    for name in ("analyze_users_to_delete", "erase_identifiers", "erase_batch_lines", "erase_comments"):
         connection.execute(query(f"users/{name}"))
+    connection.execute(query("users/erase_users"), {"deleted_by": by})
 
 
 def _describe_active_fines(user_id: int, active: Sequence[Row]) -> str:  # type: ignore[type-arg]
@@ -96,6 +102,9 @@ def _describe_fine(fine: Row) -> str:  # type: ignore[type-arg]
             f"the bursar {fine.sent_to} has not been notified yet that "
             f"{format_money(fine.pending_reversal, fine.currency)} was settled"
         )
+    if fine.held_overpayment:
+        amount = format_money(fine.held_overpayment, fine.currency)
+        parts.append(f"{amount} overpaid at the bursar waits for a person, see `bin/bursar overpayments list`")
     if fine.going_in:
         parts.append(f"on its way to the bursar {fine.going_to} in batch {fine.going_in}")
     return ", ".join(parts)

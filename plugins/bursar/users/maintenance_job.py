@@ -69,12 +69,14 @@ class MaintenanceJob:
     """The result of a run of a job; for a dry run, the result that a real run would have.
 
     `users` were purged, or had fines that were waived; `fines` were waived. `totals` has the waived sums,
-    `skipped` the kept users and the fines that were not waived, by `KeepReason`. Moments are in UTC.
+    `skipped` the kept users and the fines that were not waived, by `KeepReason`. `requested_by` is the person who
+    triggered the run. Moments are in UTC.
     """
 
     id: int
     job: UserJob
     run_id: str
+    requested_by: str | None
     params: Mapping[str, Any]
     dry_run: bool
     as_of: datetime
@@ -125,20 +127,27 @@ def next_job(connection: Connection) -> int:
     return int(connection.execute(query("users/reserve_job_id")).scalar_one())
 
 
-def waive(connection: Connection, comment: str) -> None:
+def waive(connection: Connection, comment: str, *, by: str | None) -> None:
     """Waives the fines in the temporary table `candidate_fines` that have no reason to stay."""
     fine_ids = connection.execute(query("users/list_waived_fines")).scalar_one() or []
-    parameters = {"entry_type": EntryType.WAIVED, "fine_ids": fine_ids, "amount": None, "comment": comment}
+    parameters = {
+        "entry_type": EntryType.WAIVED,
+        "fine_ids": fine_ids,
+        "amount": None,
+        "comment": comment,
+        "posted_by": by,
+    }
     connection.execute(query("ledger/post_settlement"), parameters)
 
 
-def record(
+def record(  # noqa: PLR0913 - a job has that many facts
     connection: Connection,
     job: UserJob,
     job_id: int,
     choices: JobParams,
     *,
     run_id: str,
+    requested_by: str | None,
     as_of: datetime,
     users: Mapping[str | None, int],
 ) -> MaintenanceJob:
@@ -150,6 +159,7 @@ def record(
             "job_id": job_id,
             "job": job,
             "run_id": run_id,
+            "requested_by": requested_by,
             "params": choices.model_dump_json(),
             "dry_run": choices.dry_run,
             "as_of": as_of,

@@ -41,13 +41,19 @@ class PurgeParams(JobParams):
 
 
 def purge_users(
-    engine: Engine, choices: PurgeParams, settings: Settings, *, run_id: str, as_of: datetime
+    engine: Engine,
+    choices: PurgeParams,
+    settings: Settings,
+    *,
+    run_id: str,
+    as_of: datetime,
+    requested_by: str | None = None,
 ) -> MaintenanceJob:
     """Deletes the users that are due, in one transaction; a repeated call returns the recorded result.
 
     During the job no other job changes a balance. The rules are in include/sql/users/select_candidate_users.sql.
-    `as_of` (aware) determines the day, in the time zone of the institution. A dry run only records its result. Other
-    runs remove the working folders that no task uses from this machine.
+    `as_of` (aware) determines the day, in the time zone of the institution. `requested_by` is the person who triggered
+    the run. A dry run only records its result. Other runs remove the unused working folders from this machine.
 
     Raises:
         BursarError: a user group is unknown; nothing was changed.
@@ -79,11 +85,20 @@ def purge_users(
             users = {row.reason: row.users for row in connection.execute(query("users/count_kept_users"))}
             if not choices.dry_run:
                 log.info("Purging %s.", pluralize(users.get(None, 0), "user"))
-                waive(connection, f"Purge User Records {job_id}")
+                waive(connection, f"Purge User Records {job_id}", by=requested_by)
                 connection.execute(query("users/create_users_to_delete"))
                 connection.execute(query("users/add_candidates_to_delete"))
-                erase_personal_data(connection)
-            job = record(connection, Job.PURGE, job_id, choices, run_id=run_id, as_of=as_of, users=users)
+                erase_personal_data(connection, by=requested_by)
+            job = record(
+                connection,
+                Job.PURGE,
+                job_id,
+                choices,
+                run_id=run_id,
+                requested_by=requested_by,
+                as_of=as_of,
+                users=users,
+            )
     if not job.dry_run:
         clear_work_dirs(engine, settings.work_dir)
     log.info(

@@ -55,12 +55,18 @@ class WaiveParams(JobParams):
 
 
 def waive_fines(
-    engine: Engine, choices: WaiveParams, settings: Settings, *, run_id: str, as_of: datetime
+    engine: Engine,
+    choices: WaiveParams,
+    settings: Settings,
+    *,
+    run_id: str,
+    as_of: datetime,
+    requested_by: str | None = None,
 ) -> MaintenanceJob:
     """Waives the chosen fines in one transaction; a repeated call returns the recorded result.
 
     During the job no other job changes a balance. The rules are in include/sql/users/select_candidate_fines.sql. A dry
-    run only records its result.
+    run only records its result. `requested_by` is the person who triggered the run.
 
     Raises:
         InvalidRowsError: lines of the file of fine ids are invalid; nothing was changed.
@@ -85,8 +91,19 @@ def waive_fines(
         connection.execute(query("users/insert_fine_results"), {"job_id": job_id})
         if not choices.dry_run:
             log.info("Waiving fines of %s.", pluralize(users.get(None, 0), "user"))
-            waive(connection, f"Bulk Fine Waiving {job_id}: {choices.reason}. {choices.comment}".rstrip())
-        job = record(connection, Job.WAIVE, job_id, choices, run_id=run_id, as_of=as_of, users=users)
+            waive(
+                connection, f"Bulk Fine Waiving {job_id}: {choices.reason}. {choices.comment}".rstrip(), by=requested_by
+            )
+        job = record(
+            connection,
+            Job.WAIVE,
+            job_id,
+            choices,
+            run_id=run_id,
+            requested_by=requested_by,
+            as_of=as_of,
+            users=users,
+        )
     log.info(
         "Job %s: %s of %s waived%s.",
         job.id,
