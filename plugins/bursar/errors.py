@@ -9,6 +9,10 @@ class TransientError(BursarError):
     """A fault of the network, a lock or a server: the same step may succeed later."""
 
 
+class NotFoundError(BursarError):
+    """There is nothing of the given id or name."""
+
+
 class LedgerError(BursarError):
     """The ledger rejects an operation: the fine is unknown, the amount is not owed, or an export holds the fine."""
 
@@ -35,6 +39,18 @@ class PreviousFileError(RemoteFolderError):
 
 class BatchError(BursarError):
     """A batch is not in the state that the step needs."""
+
+
+class LedgerNotFoundError(NotFoundError, LedgerError):
+    """The ledger has no fine or user of this id."""
+
+
+class BatchNotFoundError(NotFoundError, BatchError):
+    """The ledger has no batch of this id."""
+
+
+class ImportFileNotFoundError(NotFoundError, InputFileError):
+    """The ledger has no import file of this id."""
 
 
 class UnclearDeliveryError(BatchError):

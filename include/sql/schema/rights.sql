@@ -50,6 +50,7 @@ GRANT SELECT, INSERT ON closed_partitions TO {role};
 
 -- Imports.
 GRANT SELECT, INSERT, UPDATE (size, modified, unchanged_since), DELETE ON observed_files TO {role};
+GRANT SELECT, INSERT, UPDATE (reason, is_odd, observed_at, run_id), DELETE ON skipped_entries TO {role};
 GRANT SELECT, INSERT, UPDATE (profile, run_id, name, modified, amount_mode, records, totals, read_at, rejection, rejected_at,
                               applied_at, applied_by_run_id, outcomes) ON import_files TO {role};
 GRANT SELECT, INSERT, UPDATE (file_id, size, modified, archived_at, archived_path, warning) ON file_arrivals TO {role};

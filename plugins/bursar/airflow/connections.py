@@ -4,10 +4,9 @@ import posixpath
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from airflow.sdk import BaseHook, Connection
-from airflow.sdk.exceptions import AirflowNotFoundException
 from sqlalchemy import URL
 
+from bursar.airflow.find_connection import find_connection
 from bursar.errors import BursarError, RemoteFolderError
 from bursar.profiles.settings import ServerLimits
 from bursar.remote_files.base import RemoteFolder
@@ -19,15 +18,16 @@ def ledger_url() -> str:
     """Returns the URL of the ledger for SQLAlchemy, from Airflow's connection `bursar_ledger` (type postgres).
 
     The extra may hold any parameter of a PostgreSQL connection, such as `sslmode`. A host that starts with a slash is
-    the folder of a Unix socket. Outside of Airflow the connection is the variable AIRFLOW_CONN_BURSAR_LEDGER.
+    the folder of a Unix socket.
 
     Raises:
-        BursarError: there is no such connection, or its type is not postgres.
+        BursarError: there is no such connection, it is malformed, or its type is not postgres.
     """
-    connection = _connection(LEDGER)
+    connection = find_connection(LEDGER)
     if connection.conn_type != "postgres":
         raise BursarError(
-            f"The Airflow connection {LEDGER} is of type {connection.conn_type}. The ledger needs one of type postgres."
+            f"The Airflow connection {LEDGER} is of type {connection.conn_type or 'none'}. "
+            "The ledger needs one of type postgres."
         )
     parameters = {name: str(value) for name, value in connection.extra_dejson.items()}
     if connection.host:
@@ -62,7 +62,7 @@ def open_folder(
         RemoteFolderError: the server rejects the login, its identity is not confirmed, or the folder is missing.
         BursarError: there is no such connection.
     """
-    connection = _connection(connection_id)
+    connection = find_connection(connection_id)
     if not connection.host:
         raise BursarError(f"The Airflow connection {connection_id} has no host. Enter the name of the server.")
     folder = posixpath.join(connection.extra_dejson.get("sub_directory") or "", path.strip("/"))
@@ -81,13 +81,3 @@ def open_folder(
             )
     with opening as remote_folder:
         yield remote_folder
-
-
-def _connection(connection_id: str) -> Connection:
-    try:
-        return BaseHook.get_connection(connection_id)
-    except AirflowNotFoundException as error:
-        raise BursarError(
-            f"There is no Airflow connection {connection_id}. "
-            "Create it (Admin, Connections), or correct the id in the profile."
-        ) from error

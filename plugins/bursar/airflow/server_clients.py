@@ -6,12 +6,12 @@ import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from ftplib import FTP_PORT, all_errors
-from typing import Any
+from typing import Any, cast
 
 from airflow.providers.sftp.hooks.sftp import SFTPHook
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowException
-from paramiko import AuthenticationException, BadHostKeyException, SFTPError, SSHClient, SSHException
+from paramiko import AuthenticationException, BadHostKeyException, SFTPError, SSHClient, SSHException, Transport
 from paramiko.config import SSH_PORT
 
 from bursar.errors import BursarError, RemoteFolderError
@@ -65,7 +65,8 @@ def _sftp_client(connection: Connection, limits: ServerLimits) -> Iterator[Bound
             if hook.host_proxy is None:
                 # paramiko leaves a socket of its own, and its thread, behind after a login that timed out.
                 address = (hook.remote_host, hook.port)
-                hook.host_proxy = stack.enter_context(socket.create_connection(address, limits.timeout_seconds))
+                proxy: Any = stack.enter_context(socket.create_connection(address, limits.timeout_seconds))
+                hook.host_proxy = proxy
             deadline = stack.enter_context(watch_connection(limits, hook.host_proxy))
             client = _log_in(hook, limits, deadline)
         except BadHostKeyException as error:
@@ -97,7 +98,8 @@ def _log_in(hook: SFTPHook, limits: ServerLimits, deadline: Deadline) -> Bounded
     deadline.start(timeouts=LOGIN_TIMEOUTS)
     try:
         ssh: SSHClient = super(SFTPHook, hook).get_conn()
-        return open_sftp_client(ssh.get_transport(), limits, deadline)
+        transport = cast("Transport", ssh.get_transport())
+        return open_sftp_client(transport, limits, deadline)
     except (SSHException, EOFError, OSError) as error:
         if deadline.is_over or isinstance(error, TimeoutError):
             raise SSHException(deadline.reason) from error

@@ -1,29 +1,60 @@
 """The context of a command: the ledger, the institution's settings, the profiles and the console."""
 
 import os
+from contextvars import ContextVar
 from getpass import getuser
+from pathlib import Path
 from unicodedata import bidirectional
 
 import click
 from rich.console import Console
 from rich.markup import escape
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine, ExceptionContext, event
 
 from bursar.db.engine import ledger_engine
-from bursar.errors import BursarError
+from bursar.db.open_errors import LedgerUnreachableError
+from bursar.errors import BursarError, NotFoundError
 from bursar.money import pluralize
 from bursar.profiles import INCLUDE, Profile, Settings, load_profiles, load_settings
 
 console = Console(highlight=False, emoji=False)
 
 MAX_NAME_LENGTH = 100
+MAKE_UP = Path(__file__).parents[3] / ".local" / "up"
+"""The folder of the library of `make up`."""
+
+_ledger: ContextVar[URL] = ContextVar("ledger")
 
 
 def get_engine() -> Engine:
-    """Returns the engine of the Airflow connection `bursar_ledger`."""
+    """Returns the engine of the Airflow connection `bursar_ledger`.
+
+    Raises:
+        BursarError: there is no such connection, or it is malformed.
+    """
     from bursar.airflow.connections import ledger_url  # noqa: PLC0415  Airflow is slow to load, often for nothing
 
-    return ledger_engine(ledger_url())
+    try:
+        engine = ledger_engine(ledger_url())
+    except BursarError as error:
+        raise BursarError(f"{error}{_advise_make_up()}") from error
+    _ledger.set(engine.url)
+
+    def advise(context: ExceptionContext) -> None:
+        if isinstance(context.chained_exception, LedgerUnreachableError):
+            raise LedgerUnreachableError(f"{context.chained_exception}{_advise_make_up()}")
+
+    event.listen(engine, "handle_error", advise)
+    return engine
+
+
+def ledger_address() -> URL:
+    """Returns the URL of the ledger that the command has used."""
+    return _ledger.get()
+
+
+def _advise_make_up() -> str:
+    return " If it is the library of `make up`, start that in another terminal." if MAKE_UP.exists() else ""
 
 
 def get_settings() -> Settings:
@@ -43,7 +74,7 @@ def get_profile(code: str) -> Profile:
             return profile
     more = f" Found: {pluralize(len(problems), 'problem')}; see `bin/bursar profiles check`." if problems else ""
     known = ", ".join(profile.code for profile in good) or "none"
-    raise BursarError(f"There is no profile {code}. Known profiles: {known}.{more}")
+    raise NotFoundError(f"There is no profile {code}. Known profiles: {known}.{more}")
 
 
 def get_person() -> str:

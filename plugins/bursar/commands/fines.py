@@ -17,7 +17,7 @@ from bursar.commands.output import (
     print_table,
 )
 from bursar.db.queries import query
-from bursar.errors import BursarError
+from bursar.errors import NotFoundError
 from bursar.ledger.entry_type import EntryType
 from bursar.money import format_money
 
@@ -47,7 +47,7 @@ def show_fine(fine: str, output_format: str) -> None:
     with get_engine().connect() as connection:
         found = connection.execute(query("commands/find_fine"), {"wanted": fine}).scalars().all()
         if not found:
-            raise BursarError(f"There is no fine with the internal id {fine} or the bursar transaction id {fine}.")
+            raise NotFoundError(f"There is no fine with the internal id {fine} or the bursar transaction id {fine}.")
         if output_format == "json":
             print_json([_get_fields(connection, fine_id) for fine_id in found])
             return

@@ -18,7 +18,7 @@ from bursar.commands.output import (
     print_table,
 )
 from bursar.db.queries import query
-from bursar.errors import BursarError
+from bursar.errors import NotFoundError
 from bursar.imports.rejects import escape_formula
 from bursar.money import format_totals, pluralize
 from bursar.users.keep_reason import KeepReason
@@ -89,7 +89,7 @@ def write_results(job: int) -> None:
     with get_engine().connect() as connection:
         found = connection.execute(query("commands/get_job"), {"job_id": job}).first()
         if found is None:
-            raise BursarError(f"There is no job {job}. `bin/bursar jobs list` lists the newest.")
+            raise NotFoundError(f"There is no job {job}. `bin/bursar jobs list` lists the newest.")
         by = escape_formula(found.requested_by or "")
         writer = csv.writer(sys.stdout)
         writer.writerow(("user_id", "fine_id", "outcome", "reason", "requested_by"))

@@ -22,7 +22,7 @@ from bursar.commands.output import (
     print_totals,
 )
 from bursar.db.queries import query
-from bursar.errors import BursarError
+from bursar.errors import NotFoundError
 from bursar.ledger.import_files import PaymentOutcome
 from bursar.money import format_amount
 from bursar.reporting.run_description import describe_outcome, describe_result, make_tables, sort_reasons
@@ -78,7 +78,7 @@ def show_run(run: int, output_format: str) -> None:
     with get_engine().connect() as connection:
         row = connection.execute(query("commands/get_run"), {"id": run}).mappings().first()
     if row is None:
-        raise BursarError(f"There is no run {run}. `bin/bursar runs list` lists the newest.")
+        raise NotFoundError(f"There is no run {run}. `bin/bursar runs list` lists the newest.")
     if output_format == "json":
         print_json(_get_fields(row))
     else:

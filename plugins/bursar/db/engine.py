@@ -15,6 +15,7 @@ from psycopg import errors
 from sqlalchemy import Engine, ExceptionContext, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 
+from bursar.db.open_errors import check_version, connect_error
 from bursar.errors import LedgerError, TransientError
 from bursar.money import pluralize
 
@@ -56,7 +57,7 @@ def ledger_engine(url: str) -> Engine:
 
     The time zone of its sessions is UTC, so that no timestamp depends on the machine. Connections are not pooled, since
     a task opens one and ends. A statement raises a TransientError if the ledger can't be reached, ends the connection,
-    or makes it wait too long.
+    or makes it wait too long. A PostgreSQL that is too old, and a malformed URL, raise a LedgerError.
     """
     address = make_url(url).set(drivername="postgresql+psycopg")
     options = " ".join(f"-c {name}={value}" for name, value in SESSION_OPTIONS.items())
@@ -68,7 +69,11 @@ def ledger_engine(url: str) -> Engine:
     def name_session(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> None:
         parameters.setdefault("application_name", session_name.get()[:MAX_SESSION_NAME])
 
+    def check(connection: psycopg.Connection[object], _record: object) -> None:
+        check_version(address, connection)
+
     event.listen(engine, "do_connect", name_session)
+    event.listen(engine, "connect", check, insert=True)  # before SQLAlchemy's first statement
     event.listen(engine, "handle_error", _raise_transient)
     return engine
 
@@ -83,6 +88,8 @@ def driver_errors(engine: Engine) -> Iterator[None]:
 
 
 def _raise_transient(context: ExceptionContext) -> None:
+    if context.connection is None and context.engine and isinstance(context.original_exception, psycopg.Error):
+        raise connect_error(context.engine.url, context.original_exception)
     if isinstance(context.original_exception, _TRANSIENT):
         raise _transient(context.engine, context.original_exception)
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, RowMapping, text
 
 from bursar.db.queries import query
-from bursar.errors import BatchError
+from bursar.errors import BatchError, BatchNotFoundError
 from bursar.ledger.totals import Skipped, Totals, net_by_currency, read_skipped, read_totals
 
 Step = Literal["built", "closed", "released"]
@@ -113,7 +113,9 @@ def get_batch(connection: Connection, batch_id: int, *, lock: bool = False) -> B
         connection.execute(query("ledger/lock_batch"), {"batch_id": batch_id})
     row = connection.execute(query("ledger/get_batch"), {"batch_id": batch_id}).mappings().first()
     if row is None:
-        raise BatchError(f"There is no batch {batch_id}. `bin/bursar batches list` lists those that are not finished.")
+        raise BatchNotFoundError(
+            f"There is no batch {batch_id}. `bin/bursar batches list` lists those that are not finished."
+        )
     return Batch.from_row(row)
 
 

@@ -21,7 +21,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row
 
 from bursar.db.queries import query
-from bursar.errors import LedgerError
+from bursar.errors import LedgerError, LedgerNotFoundError
 from bursar.ledger import error_messages
 from bursar.ledger.entry_type import EntryType, FineStatus
 from bursar.money import (
@@ -321,7 +321,7 @@ def _post_settlement(
 def _lock(connection: Connection, fine_id: int) -> Row[Any]:
     fine = connection.execute(query("ledger/lock_fine"), {"fine_id": fine_id}).first()
     if fine is None:
-        raise LedgerError(f"There is no fine {fine_id}.")
+        raise LedgerNotFoundError(f"There is no fine {fine_id}.")
     return fine
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, RowMapping
 
 from bursar.db.queries import query
 from bursar.described_enum import DescribedEnum
-from bursar.errors import InputFileError
+from bursar.errors import ImportFileNotFoundError
 from bursar.ledger.totals import Amounts, OutcomeTotals, read_amounts, read_outcomes
 
 
@@ -119,5 +119,5 @@ def get_import_file(connection: Connection, file_id: int, *, lock: bool = False)
     statement = query("ledger/lock_import_file" if lock else "ledger/get_import_file")
     row = connection.execute(statement, {"file_id": file_id}).mappings().first()
     if row is None:
-        raise InputFileError(f"There is no import file {file_id}.")
+        raise ImportFileNotFoundError(f"There is no import file {file_id}.")
     return ImportFile.from_row(row)

@@ -17,8 +17,8 @@ UNKNOWN_TIME = datetime.fromtimestamp(0, UTC)
 class RemoteFile:
     """An entry of a folder, as the server lists it. `size` is in bytes, `modified` is in UTC.
 
-    `problem` says why the entry cannot be used, as in "its name is not valid UTF-8". Its name then is for people: it
-    may be shortened, and bytes that are not text are written in hexadecimal digits.
+    `problem` says why the entry cannot be used, as in "the server does not say its size". If it cannot be named
+    (`is_unnameable`), its name is for people: shortened, or with bytes that are not text in hexadecimal digits.
     """
 
     name: str
@@ -26,6 +26,7 @@ class RemoteFile:
     modified: datetime
     is_regular: bool
     problem: str | None = None
+    is_unnameable: bool = False
 
 
 def make_entry(
@@ -40,6 +41,7 @@ def make_entry(
     if len(name) > MAX_NAME_LENGTH:
         problem = f"its name has {len(name):,} characters, and at most {MAX_NAME_LENGTH} are possible"
         name = f"{name[:MAX_NAME_SHOWN]}…"
+    is_unnameable = problem is not None
     if is_regular is None:
         problem = problem or "the server does not say whether it is a file"
     elif is_regular and size is None:
@@ -48,7 +50,7 @@ def make_entry(
         problem = problem or "the server does not say its time"
     if size is not None and not 0 <= size <= MAX_SIZE:
         problem, size = problem or f"its size of {size:,} bytes is not possible", 0
-    return RemoteFile(name, size or 0, modified or UNKNOWN_TIME, bool(is_regular), problem)
+    return RemoteFile(name, size or 0, modified or UNKNOWN_TIME, bool(is_regular), problem, is_unnameable)
 
 
 def check_size(entry: RemoteFile, max_bytes: int) -> RemoteFile:

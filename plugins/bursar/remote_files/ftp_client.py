@@ -33,8 +33,8 @@ class FtpClient(FTP):
         self._answers: _Answers | None = None
         super().__init__(timeout=limits.timeout_seconds, encoding=encoding, **arguments)
 
-    @property
-    def file(self) -> "_Answers | None":  # type: ignore[override]
+    @property  # type: ignore[override]
+    def file(self) -> "_Answers | None":
         """The stream from which ftplib reads answers."""
         return self._answers
 

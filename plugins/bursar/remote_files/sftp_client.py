@@ -67,6 +67,12 @@ def open_sftp_client(transport: Transport, limits: ServerLimits, deadline: Deadl
 class BoundedSftpClient(SFTPClient):
     """An SFTP client. Each step at the server runs within `deadline`."""
 
+    # Not public, and without types.
+    _adjust_cwd: Any
+    _expecting: Any
+    _read_all: Any
+    _request: Any
+
     def __init__(self, channel: Channel, limits: ServerLimits, deadline: Deadline) -> None:
         self.limits = limits
         self.deadline = deadline
@@ -80,7 +86,7 @@ class BoundedSftpClient(SFTPClient):
         """Returns the attributes of a file, or of a link itself."""
         return self._get_attributes(CMD_LSTAT, self._adjust_cwd(path))
 
-    def fstat(self, handle: bytes) -> SFTPAttributes:
+    def fstat(self, handle: Any) -> SFTPAttributes:  # noqa: ANN401
         """Returns the attributes of an open file, wherever its name leads by now."""
         return self._get_attributes(CMD_FSTAT, handle)
 
@@ -100,10 +106,10 @@ class BoundedSftpClient(SFTPClient):
                     if name not in (b".", b".."):
                         yield name, attributes
         finally:
-            if not self.deadline.is_over and not self.get_channel().closed:
+            if not self.deadline.is_over and not self.sock.closed:
                 self._request(CMD_CLOSE, handle)
 
-    def _get_attributes(self, request: int, what: bytes) -> SFTPAttributes:
+    def _get_attributes(self, request: int, what: Any) -> SFTPAttributes:  # noqa: ANN401
         kind, answer = self._request(request, what)
         if kind != CMD_ATTRS:
             raise SFTPError("no attributes in the answer")
@@ -112,7 +118,7 @@ class BoundedSftpClient(SFTPClient):
     def _read_packet(self) -> tuple[int, bytes]:
         (size,) = struct.unpack(">I", self._read_all(4))
         if not 1 <= size <= self.limits.max_answer_bytes:
-            self.get_channel().close()
+            self.sock.close()
             raise SSHException(f"an answer of {size:,} bytes, of which {self.limits.max_answer_bytes:,} are allowed")
         packet: bytes = self._read_all(size)
         if int.from_bytes(packet[1:5]) in self._expecting:

@@ -16,6 +16,7 @@ from bursar.ledger.import_files import APPLIED_OUTCOMES
 from bursar.ledger.jobs import Job, UserJob
 from bursar.ledger.totals import CurrencyTotals, OutcomeTotals, read_outcomes, sum_by_currency
 from bursar.reporting.report_sentences import (
+    MAX_NAMES_SHOWN,
     describe_double_payments,
     describe_dry_run,
     describe_failures,
@@ -28,6 +29,7 @@ from bursar.reporting.report_sentences import (
     describe_repeated_file,
     describe_resend,
     describe_reversed_payments,
+    describe_skipped_entries,
     describe_skipped_fines,
     describe_unfinished_batch,
 )
@@ -98,8 +100,12 @@ def build_import_report(
 
     Its totals are the payments of charges and, as sums below 0, of credits.
     """
-    with engine.connect() as connection:
+    with engine.begin() as connection:
         parameters = {"profile": profile, "run_id": run_id}
+        connection.execute(query("reporting/claim_skipped_entries"), parameters)
+        skipped = connection.execute(
+            query("reporting/list_skipped_entries"), parameters | {"limit": MAX_NAMES_SHOWN}
+        ).all()
         arrived = connection.execute(query("reporting/list_arrivals"), parameters).all()
         paid = connection.execute(query("reporting/sum_payments"), parameters).all()
         repeated = {one.id: one for one in list_repeated_arrivals(connection, profile, run_id)}
@@ -127,9 +133,16 @@ def build_import_report(
             messages += describe_growing_sums(file.name, profile, growing.get(file.id, 0))
         elif file.arrival_id in repeated:
             messages.append(describe_repeated_file(repeated[file.arrival_id]))
+    messages += [describe_skipped_entries(row) for row in skipped if row.is_odd]
+    others = [describe_skipped_entries(row) for row in skipped if not row.is_odd]
+    # Several profiles may share a folder; a run without a file may lack one because the bursar has changed its name.
+    outcome = _get_outcome(
+        failed, messages if arrived else messages + others, something=any(file.records for file in arrived)
+    )
+    messages += others
     return replace(
         report,
-        outcome=_get_outcome(failed, messages, something=any(file.records for file in arrived)),
+        outcome=outcome,
         files=tuple(file.name for file in arrived),
         users=paid[0].users if paid else 0,
         fines=paid[0].fines if paid else 0,

@@ -1,8 +1,9 @@
 """The sentences of a report: what a librarian has to look at, and what to do. They name no user."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import RowMapping
+from sqlalchemy import Row, RowMapping
 
 from bursar.exports.approval import ApprovalAnswer, ApprovalRequest
 from bursar.exports.skip_reason import SkipReason
@@ -14,6 +15,9 @@ from bursar.ledger.totals import OutcomeTotals, Skipped, sum_by_currency
 from bursar.money import format_money, format_totals, pluralize
 from bursar.users.keep_reason import KeepReason
 from bursar.users.maintenance_job import MaintenanceJob
+
+MAX_NAMES_SHOWN = 10
+"""Names of files in one sentence."""
 
 ADVICE = {
     KeepReason.NO_DATE: "without such a date, and never due: add the date in the library system",
@@ -105,6 +109,18 @@ def describe_rejects(file_id: int, name: str, records: int, outcomes: Mapping[st
             f"{sum(counts.values()):,} of {pluralize(records, 'record')} in {name} had no effect ({parts}). "
             f"`bin/bursar imports rejects {file_id}` lists them with their reasons; ask the bursar."
         )
+
+
+def describe_skipped_entries(skipped: Row[Any]) -> str:
+    """Says which entries of the bursar's folder are not taken, and why; `skipped` has one reason."""
+    more = skipped.entries - len(skipped.names)
+    names = ", ".join(skipped.names) + (f" and {more:,} more" if more else "")
+    advice = (
+        "Ask the bursar to rename, replace or remove it."
+        if skipped.is_odd
+        else "If it is a payment file, correct the import section of the profile, or ask the bursar."
+    )
+    return f"Not imported, because {skipped.reason}: {names}. {advice} It is not named again."
 
 
 def describe_double_payments(file_id: int, name: str, outcomes: Mapping[str, OutcomeTotals]) -> Iterable[str]:

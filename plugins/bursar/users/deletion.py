@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, Engine, Row
 
 from bursar.db.queries import query
-from bursar.errors import LedgerError
+from bursar.errors import LedgerError, LedgerNotFoundError
 from bursar.money import format_money, pluralize
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def find_user(connection: Connection, wanted: str) -> int:
     """
     ids = connection.execute(query("users/find_user"), {"wanted": wanted}).scalars().all()
     if not ids:
-        raise LedgerError(f"No user has the primary id or the internal id {wanted}.")
+        raise LedgerNotFoundError(f"No user has the primary id or the internal id {wanted}.")
     if len(ids) > 1:
         first, second = ids
         raise LedgerError(
@@ -53,7 +53,7 @@ def delete_user(engine: Engine, user_id: int, *, by: str | None = None) -> bool:
         connection.execute(query("ledger/lock_fines_table"))
         user = connection.execute(query("users/get_user_state"), {"user_id": user_id}).first()
         if user is None:
-            raise LedgerError(f"There is no user {user_id}.")
+            raise LedgerNotFoundError(f"There is no user {user_id}.")
         if user.deleted_at:
             log.info("User %s was deleted before, at %s.", user_id, user.deleted_at)
             return False
