@@ -28,19 +28,36 @@ def release_batch(
     batch_id: int,
     *,
     confirmed_not_received: bool = False,
+    look: Callable[[Batch], None] = lambda _batch: None,
     by: str | None = None,
     closed_by_run_id: str | None = None,
 ) -> Batch:
     """Releases a batch, so that the next export selects its fines again; a released batch is not changed.
 
     `confirmed_not_received` says that a person has asked the bursar. Without it, a batch that may be on the server is
-    not released. `by` is the person who releases it, None for a run. `closed_by_run_id` is as in `close_fines`.
+    not released. With it, `look` may look at the server and raise a BatchError, as `release_check` does. `by` is the
+    person who releases the batch, None for a run. `closed_by_run_id` is as in `close_fines`.
 
     Raises:
         BatchError: the batch is closed, some of its fines are, or the bursar may have its file.
         TransientError: another worker is delivering it.
     """
-    with upload_lock(engine, batch_id), engine.begin() as connection:
+    with upload_lock(engine, batch_id):
+        if confirmed_not_received:
+            with engine.connect() as connection:
+                batch = get_batch(connection, batch_id)
+            look(batch)  # nobody can change the delivery meanwhile
+        return _release(engine, batch_id, confirmed_not_received, by, closed_by_run_id)
+
+
+def _release(
+    engine: Engine,
+    batch_id: int,
+    confirmed_not_received: bool,  # noqa: FBT001
+    by: str | None,
+    closed_by_run_id: str | None,
+) -> Batch:
+    with engine.begin() as connection:
         connection.execute(query("ledger/lock_batch_exclusively"), {"batch_id": batch_id})
         batch = get_batch(connection, batch_id)
         if batch.state is BatchState.RELEASED:
