@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from bursar.__main__ import bursar
-from bursar.commands import profiles
+from bursar.commands import connections
+from bursar.exports import probe_server
 from tests.support.fixtures import make_profile
 from tests.support.servers import USER, RemoteServer
 
@@ -19,7 +20,7 @@ def server(
     """The server that the connection of the profile STUDENTS leads to, with its folder for payments."""
     caplog.set_level("WARNING", logger="asyncssh")  # the server is in this process, and its log where the output is
     profile = make_profile()
-    monkeypatch.setattr(profiles, "get_profile", lambda _code: profile)
+    monkeypatch.setattr(connections, "get_profile", lambda _code: profile)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     monkeypatch.setenv(f"AIRFLOW_CONN_{profile.sftp_connection.upper()}", json.dumps(remote.connection))
     (remote.disk / "in" / "a folder").mkdir(parents=True)
@@ -27,8 +28,8 @@ def server(
     return remote
 
 
-def said(exit_code: int = 0) -> str:
-    result = CliRunner().invoke(bursar, ["profiles", "test-connection", "STUDENTS"])
+def said(*options: str, exit_code: int = 0) -> str:
+    result = CliRunner().invoke(bursar, ["profiles", "test-connection", "STUDENTS", *options])
     assert result.exit_code == exit_code, result.output
     return result.output
 
@@ -42,7 +43,23 @@ def test_both_folders_are_opened_and_left_as_they_are(server: RemoteServer) -> N
     )
     assert sorted(path.name for path in server.disk.iterdir()) == ["in"]
     (server.disk / "out").mkdir()
-    assert said().startswith(f"STUDENTS exports to {address}/out: 0 files.\n")
+    assert said().startswith(
+        f"STUDENTS exports to {address}/out: 0 files.\n"
+        "  Asked for a missing file, the server answers that there is none.\n"
+        "  How it treats uploads was not tested; --test-file does, by a small file.\nSTUDENTS imports"
+    )
+    assert not any((server.disk / "out").iterdir())
+
+
+def test_a_test_file_shows_that_the_defaults_suit_the_server_and_is_removed(
+    server: RemoteServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (server.disk / "out").mkdir()
+    monkeypatch.setattr(probe_server, "COLLECT_SECONDS", 0)
+    output = said("--test-file")
+    assert "The server renames files." in output
+    assert "The profile's settings suit the server." in output
+    assert not any((server.disk / "out").iterdir())
 
 
 @pytest.mark.usefixtures("server")

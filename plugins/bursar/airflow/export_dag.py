@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from airflow.sdk import DAG, Context
+from airflow.sdk import DAG, BaseOperator, Context, chain
 from airflow.sdk.exceptions import AirflowSkipException
 from sqlalchemy import Engine
 
@@ -96,11 +96,17 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
         report = report_task(Job.EXPORT, profile)
 
         recover >> select >> build >> upload >> close >> report
+        waits: list[BaseOperator] = []
         if profile.export.approval.is_limited:
             # Imported here: few profiles have limits, and the operator brings Airflow's human in the loop along.
             from bursar.airflow.approval_operator import ExportApprovalOperator  # noqa: PLC0415
 
-            build >> ExportApprovalOperator(task_id="wait_for_approval", profile=profile) >> upload
+            waits.append(ExportApprovalOperator(task_id="wait_for_approval", profile=profile))
+        if profile.export.upload.previous_file == "wait":
+            from bursar.airflow.previous_file_sensor import PreviousFileSensor  # noqa: PLC0415  few profiles wait
+
+            waits.append(PreviousFileSensor(task_id="wait_for_previous_file", profile=profile, **server))
+        chain(build, *waits, upload)
     return dag
 
 
