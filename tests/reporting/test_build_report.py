@@ -207,7 +207,7 @@ def test_double_payments_are_a_warning(office: FakeBursar, paid_here: str) -> No
 
     assert report.outcome is RunOutcome.WITH_WARNINGS
     assert report.messages[-1].startswith(f"{paid_here} USD in payments")
-    assert "students have paid twice. The next export reports it to the bursar by reversals" in report.messages[-1]
+    assert "students have paid twice. Reversals and credits report it to the bursar" in report.messages[-1]
 
 
 def test_an_import_counts_only_payments_of_its_own_run(office: FakeBursar) -> None:

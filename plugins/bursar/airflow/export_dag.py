@@ -99,7 +99,7 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
         waits: list[BaseOperator] = []
         if profile.export.approval.is_limited:
             # Imported here: few profiles have limits, and the operator brings Airflow's human in the loop along.
-            from bursar.airflow.approval_operator import ExportApprovalOperator  # noqa: PLC0415
+            from bursar.airflow.export_approval import ExportApprovalOperator  # noqa: PLC0415
 
             waits.append(ExportApprovalOperator(task_id="wait_for_approval", profile=profile))
         if profile.export.upload.previous_file == "wait":
