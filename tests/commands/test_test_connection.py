@@ -62,6 +62,19 @@ def test_a_test_file_shows_that_the_defaults_suit_the_server_and_is_removed(
     assert not any((server.disk / "out").iterdir())
 
 
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_a_terminal_asks_before_it_writes_the_test_file(
+    server: RemoteServer, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    (server.disk / "out").mkdir()
+    monkeypatch.setattr(probe_server, "COLLECT_SECONDS", 0)
+    monkeypatch.setattr(connections, "_is_terminal", lambda: True)
+    result = CliRunner().invoke(bursar, ["profiles", "test-connection", "STUDENTS"], input=f"{answer}\n")
+    assert "Its name is bursar-connection-test-<random>.tmp" in result.output
+    assert ("The server renames files." in result.output) == (answer == "y")
+    assert not any((server.disk / "out").iterdir())
+
+
 @pytest.mark.usefixtures("server")
 def test_a_missing_connection_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(f"AIRFLOW_CONN_{make_profile().sftp_connection.upper()}")

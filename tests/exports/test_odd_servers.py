@@ -1,7 +1,6 @@
 """Uploads to servers that deny looks, show other sizes, rename nothing or reject dot names, as the profile says."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from bursar.exports.selection import select_fines
 from bursar.exports.upload import confirm_delivered, upload_file
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.profiles.upload import UploadSettings
-from bursar.remote_files.ftp import FtpFolder
+from bursar.remote_files.base import RemoteFolder
 from tests.support.export_server import ExportServer
 from tests.support.fault_injection import KilledError
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
@@ -138,17 +137,41 @@ def test_an_ftp_server_without_the_command_size_is_looked_at_by_its_list_of_name
     with serve_ftp(tmp_path, proto_cmds=commands) as server:
         (server.disk / "out").mkdir()
 
-        @contextmanager
-        def open_folder(found: Batch) -> Iterator[FtpFolder]:
-            with server.open(found.output_file_path) as folder:
-                assert isinstance(folder, FtpFolder)
-                yield folder
+        def open_folder(found: Batch) -> AbstractContextManager[RemoteFolder]:
+            return server.open(found.output_file_path)
 
         with pytest.raises(RemoteFolderError, match="does not let us look"):
             upload_file(library.ledger, selected.id, open_folder, tmp_path)
         no_sizes = UploadSettings(confirm_size=False)
         assert upload_file(library.ledger, selected.id, open_folder, tmp_path, no_sizes).was_delivered
         assert [file.read_bytes() for file in (server.disk / "out").iterdir()] == [content]
+
+
+@pytest.mark.parametrize(
+    ("missing", "settings"),
+    [
+        ("RNFR", {"method": "direct"}),
+        ("", {"method": "suffix"}),
+        ("", {"method": "folder", "folder": "incoming"}),
+    ],
+)
+def test_an_ftp_server_gets_the_file_by_each_method(
+    library: Library, selected: Batch, content: bytes, tmp_path: Path, missing: str, settings: dict[str, object]
+) -> None:
+    commands = {name: rule for name, rule in COMMANDS.items() if name != missing}
+    with serve_ftp(tmp_path, proto_cmds=commands) as server:
+        for folder in ("out", "incoming"):
+            (server.disk / folder).mkdir()
+
+        def open_folder(found: Batch) -> AbstractContextManager[RemoteFolder]:
+            return server.open(found.output_file_path)
+
+        if missing:
+            with pytest.raises(RemoteFolderError, match="does not let us rename"):
+                upload_file(library.ledger, selected.id, open_folder, tmp_path)
+        described = UploadSettings.model_validate(settings)
+        assert upload_file(library.ledger, selected.id, open_folder, tmp_path, described).was_delivered
+        assert [file.read_bytes() for file in server.disk.rglob("*") if file.is_file()] == [content]
 
 
 def test_a_resend_gives_up_after_some_uploads_and_its_error_is_final(

@@ -59,10 +59,14 @@ def _describe_folder(folder: RemoteFolder) -> str:
     return f"{strip_controls(folder.address)}: {pluralize(sum(entry.is_regular for entry in folder.files()), 'file')}."
 
 
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
 def _propose_settings(profile: Profile, folder: RemoteFolder, *, test_file: bool | None) -> None:
     probe = probe_looks(folder)
     if test_file is None:
-        test_file = sys.stdin.isatty() and click.confirm(_QUESTION)
+        test_file = _is_terminal() and click.confirm(_QUESTION)
     try:
         if test_file:
             probe_upload(folder, probe)
