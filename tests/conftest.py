@@ -71,7 +71,11 @@ def postgres() -> Iterator[Postgres]:
     """
     with TemporaryDirectory(prefix="bursar-tests-") as folder, embedded_postgres(Path(folder)) as server:
         with server.connect() as connection:
-            for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # its data need not survive a power cut
+            for setting in (
+                "fsync",
+                "synchronous_commit",
+                "full_page_writes",
+            ):  # the data of a test need not survive a power failure
                 connection.execute(f"ALTER SYSTEM SET {setting} = off")
             connection.execute("SELECT pg_reload_conf()")
         yield server

@@ -102,4 +102,4 @@ def test_dependencies_point_downward() -> None:
 
 
 def test_there_are_no_import_cycles() -> None:
-    TopologicalSorter(IMPORTS).prepare()  # raises a CycleError that names them
+    TopologicalSorter(IMPORTS).prepare()  # raises a CycleError that names the modules

@@ -7,7 +7,7 @@ from tests.support.cli import run, run_json
 from tests.support.fixtures import NOW, Library, make_settings
 
 
-def test_jobs_and_their_results_say_who_was_kept_and_why(library: Library) -> None:
+def test_jobs_and_their_results_list_the_kept_users_and_reasons(library: Library) -> None:
     rich, poor = (library.user(purge=date(2020, 1, 1)) for _ in range(2))
     library.fine(rich, "20.00")
     library.fine(poor, "2.00")

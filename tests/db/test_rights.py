@@ -118,7 +118,7 @@ def connection(library: Library) -> Iterator[Connection]:
         "SELECT lo_create(0)",
         "SELECT lo_creat(-1)",
         "SELECT lo_from_bytea(0, 'mine')",
-        # The journal, and what follows from it
+        # The journal, and the amounts that are its sums
         "UPDATE journal_entries SET balance_change = 0",
         "DELETE FROM journal_entries",
         "TRUNCATE journal_entries",
@@ -142,7 +142,7 @@ def connection(library: Library) -> Iterator[Connection]:
         "LOCK TABLE journal_entries IN SHARE MODE",
         "REINDEX TABLE fines",
         "CLUSTER fines USING fines_user_id",
-        # What was exported and imported, and who answered what
+        # Exported and imported data, and answers
         "UPDATE batch_lines SET amount = 0",
         "UPDATE batch_lines SET fine_id = 7",
         "DELETE FROM batch_lines",

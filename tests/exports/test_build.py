@@ -1,4 +1,7 @@
-"""The exported file: compared with a sample and the XSD, and the same bytes for the same batch."""
+"""The exported file: compared with a sample and the XSD, and the same bytes for the same batch.
+
+The module is long because the tests of the check damage the file that the tests of the build compare.
+"""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

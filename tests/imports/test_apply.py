@@ -1,4 +1,7 @@
-"""Applying payment files: the outcome of each record, for charges and credits, and simultaneous workers."""
+"""Applying payment files: the outcome of each record, for charges and credits, and simultaneous workers.
+
+The module is long because every outcome is tested for charges and credits, and for simultaneous workers.
+"""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor

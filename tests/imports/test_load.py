@@ -1,4 +1,7 @@
-"""Loading payment files: a file is loaded once, and an invalid or hostile one changes nothing in the ledger."""
+"""Loading payment files: a file is loaded once, and an invalid or hostile one changes nothing in the ledger.
+
+The module is long because it has the list of hostile files, and the servers that lose or change a file.
+"""
 
 import gzip
 import io
@@ -264,15 +267,20 @@ def test_loading_makes_these_calls(mailbox: PaymentInbox) -> None:
     assert kill_switch.acts == LOADING
 
 
+def kill_while_loading(mailbox: PaymentInbox, kill_at: int, *, after: bool = False) -> None:
+    """Writes a file and kills the worker that loads it at one of its calls, counted from 0."""
+    kill_switch = KillSwitch(kill_at, after)
+    mailbox.put("a.xml", GOOD)
+    with pytest.raises(KilledError), kill_switch.watch_commits(mailbox.library.ledger):
+        mailbox.load_file("a.xml", kill_switch=kill_switch)
+
+
 @pytest.mark.parametrize(("kill_at", "after"), [(3, True), (4, False)])
 def test_a_registered_file_that_was_lost_is_an_error_for_a_person(
     mailbox: PaymentInbox, kill_at: int, after: bool
 ) -> None:
     """The worker was killed after the file was registered and before its records were stored."""
-    kill_switch = KillSwitch(kill_at, after)
-    mailbox.put("a.xml", GOOD)
-    with pytest.raises(KilledError), kill_switch.watch_commits(mailbox.library.ledger):
-        mailbox.load_file("a.xml", kill_switch=kill_switch)
+    kill_while_loading(mailbox, kill_at, after=after)
     shutil.rmtree(mailbox.staging)  # the task is repeated on another machine
     for _ in range(2):
         with pytest.raises(
@@ -287,11 +295,8 @@ def test_a_registered_file_that_was_lost_is_an_error_for_a_person(
 def test_an_unregistered_file_that_was_lost_is_a_transient_error(
     mailbox: PaymentInbox, kill_at: int, after: bool
 ) -> None:
-    kill_switch = KillSwitch(kill_at, after)
-    mailbox.put("a.xml", GOOD)
-    with pytest.raises(KilledError), kill_switch.watch_commits(mailbox.library.ledger):
-        mailbox.load_file("a.xml", kill_switch=kill_switch)
-    shutil.rmtree(mailbox.staging)
+    kill_while_loading(mailbox, kill_at, after=after)
+    shutil.rmtree(mailbox.staging)  # the task is repeated on another machine
     with pytest.raises(
         TransientError, match=r"a\.xml is not in .*has not been loaded.* ask the bursar to send it again"
     ):
@@ -300,10 +305,7 @@ def test_an_unregistered_file_that_was_lost_is_a_transient_error(
 
 def test_a_repeated_task_waits_for_the_worker_that_loads_the_file(mailbox: PaymentInbox) -> None:
     """The first worker has locked the file's row, and has not committed its records yet."""
-    mailbox.put("a.xml", GOOD)
-    kill_switch = KillSwitch(4)
-    with pytest.raises(KilledError), kill_switch.watch_commits(mailbox.library.ledger):
-        mailbox.load_file("a.xml", kill_switch=kill_switch)
+    kill_while_loading(mailbox, 4)
     with ThreadPoolExecutor(1) as worker:
         with mailbox.library.ledger.begin() as connection:
             connection.execute(text("SELECT FROM import_files FOR UPDATE"))

@@ -1,4 +1,7 @@
-"""Runs that people start on a real scheduler: their effects, their reports, and their state in Airflow."""
+"""Runs that people start on a real scheduler: their effects, their reports, and their state in Airflow.
+
+The module is long because all tests share one running Airflow and the helpers for its runs.
+"""
 
 import json
 import time
