@@ -11,7 +11,7 @@ from bursar.db.queries import query
 from bursar.exports.skip_reason import SkipReason
 from bursar.ledger.approvals import ApprovalAnswer, RejectionReason
 from bursar.ledger.batches import BatchState
-from bursar.ledger.deliveries import DeliveryKind, DeliveryState
+from bursar.ledger.deliveries import DeliveryKind, DeliveryState, UnclearReason
 from bursar.ledger.entry_type import EntryType, FineStatus
 from bursar.ledger.import_files import APPLIED_OUTCOMES, FileState, PaymentOutcome
 from bursar.ledger.jobs import Job, UserJob
@@ -50,6 +50,7 @@ def get_column_values(ledger: Engine, table: str, column: str) -> set[str]:
         ("approvals", "answer", ApprovalAnswer),
         ("rejected_answers", "reason", RejectionReason),
         ("deliveries", "state", DeliveryState),
+        ("deliveries", "unclear_reason", UnclearReason),
         ("import_files", "state", FileState),
     ],
 )

@@ -37,6 +37,14 @@ def export_docs(profile: Profile, settings: Settings) -> str:
         if limits.is_limited
         else ""
     )
+    server = profile.export.upload
+    previous = (
+        "\n   **wait_for_previous_file** waits until the bursar has collected the file of the previous export, for at "
+        f"most {pluralize(server.previous_file_timeout_minutes, 'minute')}. Then it fails, and nothing is uploaded."
+        if server.previous_file == "wait"
+        else ""
+    )
+    name = "under its final name, once" if server.method == "direct" else "under a temporary name, once, and renames it"
     return f"""### {escape_markdown(profile.name)}
 
 {_paragraph(profile.description or "")}
@@ -48,8 +56,8 @@ Exports the fines and fees of {institution} that this profile selects, as a file
 2. **select_fines** selects the fines that are due, and claims them for a batch. Other fines stay open; the XCom of
    the task counts them by reason.
 3. **build_file** builds the XML file and compares it with the batch. Without fines the next tasks are
-   skipped.{approval}
-4. **upload_file** uploads the file into the bursar's folder under a temporary name, once, and renames it.
+   skipped.{approval}{previous}
+4. **upload_file** uploads the file into the bursar's folder {name}.
 5. **close_fines** closes the fines of the delivered batch.
 6. **report_run** records the report of the run, for `bin/bursar runs list` and the note of the run. It fails if the run
    has failed.
