@@ -80,15 +80,6 @@ def format_amount(amount: Decimal | str, currency: str) -> str:
     return f"{value:,.{max(needed, count_decimals(currency))}f}"
 
 
-@cache
-def decimals_by_currency() -> dict[str, int]:
-    """Returns the number of decimals of each currency that does not have two."""
-    from babel.core import get_global  # noqa: PLC0415  it takes 30 ms, and most tasks show no money
-
-    fractions = get_global("currency_fractions")
-    return {code: digits for code, (digits, *_) in fractions.items() if digits != fractions["DEFAULT"][0]}
-
-
 def format_totals(amounts: Mapping[str, Decimal | str]) -> str:
     """Returns amounts by currency in one line: `12.00 CAD, 1,234.50 USD`, or `nothing`."""
     return ", ".join(format_money(amounts[currency], currency) for currency in sorted(amounts)) or "nothing"

@@ -18,7 +18,7 @@ from bursar.db.queries import query
 from bursar.errors import BatchError, InputFileError, TransientError
 from bursar.ledger.import_files import FileState, ImportFile, get_import_file
 from bursar.ledger.totals import Amounts, OutcomeTotals, sum_by_currency, to_json
-from bursar.money import decimals_by_currency, pluralize
+from bursar.money import get_currency_decimals, pluralize
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ def apply_partition(
         "profile": file.profile,
         "amount_mode": file.amount_mode,
         "max_overpayment": max_overpayment,
-        "decimals": json.dumps(decimals_by_currency()),
+        "decimals": json.dumps(dict(get_currency_decimals())),
         **partition,
     }
     connection.execute(query("imports/create_matches"))
