@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from bursar.db.queries import query
-from bursar.exports.approval import ApprovalAnswer
 from bursar.exports.skip_reason import SkipReason
+from bursar.ledger.approvals import ApprovalAnswer, RejectionReason
 from bursar.ledger.batches import BatchState
 from bursar.ledger.deliveries import DeliveryKind, DeliveryState
 from bursar.ledger.entry_type import EntryType, FineStatus
@@ -48,6 +48,7 @@ def get_column_values(ledger: Engine, table: str, column: str) -> set[str]:
         ("run_reports", "job", Job),
         ("run_reports", "outcome", RunOutcome),
         ("approvals", "answer", ApprovalAnswer),
+        ("rejected_answers", "reason", RejectionReason),
         ("deliveries", "state", DeliveryState),
         ("import_files", "state", FileState),
     ],

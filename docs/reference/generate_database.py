@@ -30,6 +30,7 @@ SUBJECTS = {
         "sent_notifications",
         "monitored_jobs",
         "approvals",
+        "rejected_answers",
     ],
 }
 """The tables of each subject, as in include/sql/schema/versions/0001_initial/. A new table needs a place here."""

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from bursar.errors import BatchError
+from bursar.errors import BatchError, BursarError
 from bursar.exports import approval
-from bursar.exports.approval import ApprovalAnswer
 from bursar.exports.recover import record_answer, recover_unfinished_batches
 from bursar.exports.selection import select_fines
 from bursar.exports.upload import upload_file
+from bursar.ledger.approvals import ApprovalAnswer
 from bursar.ledger.batches import Batch, BatchState
 from bursar.profiles.monitoring import Approval
 from tests.support.export_server import ExportServer
@@ -127,15 +127,19 @@ def test_an_approved_batch_needs_no_other_approval(library: Library) -> None:
 
     approval.require_approved(library.ledger, batch.id, ANY)
     again = approval.request_approval(library.ledger, batch.id, ANY)
-    assert again == approval.ApprovalRequest(
-        ("1 fine: more than the limit of 0.",), ApprovalAnswer.APPROVED, "admin", times_asked=1
+    assert again
+    assert (again.reasons, again.answer, again.answered_by, again.times_asked) == (
+        ("1 fine: more than the limit of 0.",),
+        ApprovalAnswer.APPROVED,
+        "admin",
+        1,
     )
 
 
 @pytest.mark.parametrize(
     ("answer", "by", "reason"),
     [
-        (ApprovalAnswer.REFUSED, "admin", "admin refused it"),
+        (ApprovalAnswer.REFUSED, "admin", "a person refused it"),
         (ApprovalAnswer.UNANSWERED, None, "nobody answered in time"),
     ],
 )
@@ -159,7 +163,7 @@ def test_the_first_answer_counts(library: Library) -> None:
     approval.request_approval(library.ledger, batch.id, ANY)
     record_answer(library.ledger, batch.id, ApprovalAnswer.REFUSED, by="admin")
 
-    with pytest.raises(BatchError, match=f"Batch {batch.id} was refused before"):
+    with pytest.raises(BursarError, match=f"Batch {batch.id} was refused before"):
         record_answer(library.ledger, batch.id, ApprovalAnswer.APPROVED, by="somebody")
 
 
@@ -185,7 +189,8 @@ def test_a_batch_without_a_request_is_not_uploaded_and_the_request_is_recorded(l
         "under Required Actions."
     )
     asked = approval.request_approval(library.ledger, batch.id, Approval(max_fines=1))
-    assert asked == approval.ApprovalRequest(("2 fines: more than the limit of 1.",), None, None, times_asked=1)
+    assert asked
+    assert (asked.reasons, asked.answer, asked.times_asked) == (("2 fines: more than the limit of 1.",), None, 1)
     record_answer(library.ledger, batch.id, ApprovalAnswer.APPROVED, by="admin")
     approval.require_approved(library.ledger, batch.id, Approval(max_fines=1))
 

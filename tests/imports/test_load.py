@@ -45,7 +45,7 @@ HOSTILE = {
     "an entity bomb": ("a.xml", DTD + GOOD.replace(b">5<", b">&b;<")),
     "elements too deep": ("a.xml", GOOD.replace(b"</xb:userFineFee>", b"<a>" * 100_000)),
     "text too long": ("a.xml", GOOD.replace(b">5<", b">" + b"5" * 1_000_000 + b"<")),
-    "a wrong root": ("a.xml", b"<html><body>Maintenance until 8</body></html>"),
+    "a wrong root": ("a.xml", b"<invoice><paid>5</paid></invoice>"),
     "a wrong namespace": ("a.xml", GOOD.replace(b"xmlbeans", b"xmlbeans2")),
     "a truncated file": ("a.xml", GOOD[:-40]),
     "an empty file": ("a.xml", b""),
@@ -60,6 +60,10 @@ HOSTILE = {
     "a list of another name": ("a.xml", GOOD.replace(b"finefeeList", b"paidList").replace(b"userFineFee>", b"paid>")),
     "records of another name": ("a.xml", GOOD.replace(b"userFineFee>", b"paidFine>")),
     "records without ids": ("a.xml", GOOD.replace(b"bursarTransactionId", b"transaction")),
+    "records without sums": ("a.xml", GOOD.replace(b"xb:sum>", b"xb:amount>")),
+    "a web page": ("a.xml", b"<html><body>Maintenance until 8</body></html>"),
+    "a workbook": ("a.xml", make_zip("[Content_Types].xml", "xl/workbook.xml")),
+    "a PDF in gzip": ("a.xml.gz", gzip.compress(b"%PDF-1.4")),
     "no list": ("a.xml", GOOD[: GOOD.index(b">") + 1] + b"</xb:xml-fragment>"),
     "a PDF": ("a.zip", b"%PDF-1.4"),
 }
@@ -110,7 +114,8 @@ def test_a_file_whose_records_have_no_ids_is_rejected(inbox: PaymentInbox) -> No
     content = xml(Payment("1", "5"), Payment("2", "5"))
     inbox.put("a.xml", content.replace(b"bursarTransactionId", b"transaction"))
     with pytest.raises(
-        InputFileError, match=r"a\.xml: .*2 records with neither a bursarTransactionId nor an internalId"
+        InputFileError,
+        match=r"a\.xml: no payment is recognised\. Expected: .* Found: 2 records, 0 with an id, 2 with a sum\. Ask",
     ):
         inbox.load_file("a.xml")
     assert inbox.library.one("SELECT count(*) FROM import_records") == 0

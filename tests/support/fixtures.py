@@ -192,6 +192,10 @@ def make_profile(
     )
 
 
+UNLIMITED = {"max_users": 10**9, "max_fines": 10**9, "max_amount": 10**9}
+"""Limits beyond which no maintenance job of a test waits for an approval."""
+
+
 def make_settings(**changes: Any) -> Settings:
     """Makes the settings of an institution; `changes` replaces or adds keys."""
     return Settings.model_validate(

@@ -18,7 +18,7 @@ from bursar.exports.selection import select_fines
 from bursar.users.purging import PurgeParams, purge_users
 from bursar.users.waiving import WaiveParams, waive_fines
 from demo.postgres import Postgres
-from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
+from tests.support.fixtures import NOW, UNLIMITED, Library, make_profile, make_settings, record_delivery
 
 USERS = 100_000
 
@@ -98,13 +98,15 @@ def finish_export(engine: Engine, work_dir: Path) -> None:
 
 def purge(engine: Engine) -> None:
     form = {"dry_run": False, "user_groups": ["STAFF"], "waive_threshold": "10"}
-    job = purge_users(engine, PurgeParams.of_form(form), make_settings(), run_id="run", as_of=NOW)
+    job = purge_users(engine, PurgeParams.of_form(form), make_settings(approval=UNLIMITED), run_id="run", as_of=NOW)
     assert job.users
 
 
 def waive(engine: Engine) -> None:
     form = {"dry_run": False, "user_groups": ["STUDENT"], "threshold": "10", "reason": "Amnesty"}
-    assert waive_fines(engine, WaiveParams.of_form(form), make_settings(), run_id="run", as_of=NOW).fines
+    assert waive_fines(
+        engine, WaiveParams.of_form(form), make_settings(approval=UNLIMITED), run_id="run", as_of=NOW
+    ).fines
 
 
 def run_simultaneously(*steps: Callable[[], None]) -> None:

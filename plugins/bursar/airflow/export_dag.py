@@ -98,7 +98,7 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
         recover >> select >> build >> upload >> close >> report
         if profile.export.approval.is_limited:
             # Imported here: few profiles have limits, and the operator brings Airflow's human in the loop along.
-            from bursar.airflow.approval_operator import ExportApprovalOperator  # noqa: PLC0415
+            from bursar.airflow.export_approval import ExportApprovalOperator  # noqa: PLC0415
 
             build >> ExportApprovalOperator(task_id="wait_for_approval", profile=profile) >> upload
     return dag

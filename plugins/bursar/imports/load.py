@@ -218,14 +218,18 @@ def _load(engine: Engine, file_id: int, path: Path, arrived: dict[str, Any]) -> 
 def _copy(connection: Connection, file_id: int, name: str, found: Iterator[Record]) -> tuple[int, dict[str, Decimal]]:
     """Copies records into the ledger; returns their number, and the total of the valid sums for each currency."""
     totals: dict[str, Decimal] = defaultdict(Decimal)
-    count = 0
-    has_ids = False
+    count = with_id = with_sum = 0
+    is_recognised, first_problem = False, ""
     columns = f"file_id, {', '.join(Record._fields)}"
     with copy_into(connection, f"import_records ({columns})") as copy:
         for record in log_progress(found, f"Loaded records of {name}"):
             copy.write_row((file_id, *record))
             count += 1
-            has_ids = has_ids or bool(record.transaction_id or record.internal_id)
+            has_id, has_sum = bool(record.transaction_id or record.internal_id), bool(record.sum)
+            with_id, with_sum = with_id + has_id, with_sum + has_sum
+            is_recognised = is_recognised or (has_id and has_sum)
+            if record.problem and not first_problem:
+                first_problem = f" Line {record.line}: {record.problem}."
             if record.sum and _MONEY.fullmatch(record.sum):
                 totals[record.currency or ""] += Decimal(record.sum)
                 if len(totals) > MAX_CURRENCIES:
@@ -233,9 +237,10 @@ def _copy(connection: Connection, file_id: int, name: str, found: Iterator[Recor
                         f"{name}:{record.line}: more than {MAX_CURRENCIES} different currencies. Ask the bursar for a "
                         "file with the structure of the export."
                     )
-    if count and not has_ids:
+    if count and not is_recognised:
         raise InputFileError(
-            f"{name}: no payment is recognised: {pluralize(count, 'record')} with neither a bursarTransactionId nor an "
-            "internalId, of which each record needs one. Ask the bursar for a file with the structure of the export."
+            f"{name}: no payment is recognised. Expected: records with a sum and with a bursarTransactionId or an "
+            f"internalId. Found: {pluralize(count, 'record')}, {with_id:,} with an id, {with_sum:,} with a sum."
+            f"{first_problem} Ask the bursar for a file with the structure of the export."
         )
     return count, {currency: total.quantize(_MONEY_SCALE) for currency, total in totals.items()}

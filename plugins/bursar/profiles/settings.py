@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic_core import InitErrorDetails
 
 from bursar.profiles.field_types import AbsolutePath, Matches, StrictModel, Text, TimeZone, WholeNumber, YesNo
-from bursar.profiles.monitoring import Notifications
+from bursar.profiles.monitoring import JobApproval, Notifications
 from bursar.profiles.rules import wrong
 
 MAX_TRANSACTION_ID = 9_223_372_036_854_775_807  # of PostgreSQL's bigint
@@ -84,6 +84,10 @@ class Settings(StrictModel):
     notifications: Notifications = Field(
         Notifications(),
         description="Recipients of the outcomes of maintenance jobs, which belong to no profile.",
+    )
+    approval: JobApproval = Field(
+        JobApproval(),
+        description="Limits beyond which Purge User Records and Bulk Fine Waiving wait for a person's approval.",
     )
     report_retention_days: Annotated[WholeNumber, Field(ge=1)] | None = Field(
         None, description="How long the reports of runs are kept, in days. Blank: forever."

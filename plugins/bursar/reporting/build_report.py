@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine
 
 from bursar.db.queries import query
-from bursar.exports.approval import get_request
 from bursar.exports.upload_protocol import unclear_delivery
 from bursar.imports.apply_again import list_repeated_arrivals
 from bursar.imports.overpayments import list_held_overpayments
+from bursar.ledger.approvals import ApprovalSubject, get_request
 from bursar.ledger.batches import Batch, BatchState, get_unfinished_batches
 from bursar.ledger.import_files import APPLIED_OUTCOMES
 from bursar.ledger.jobs import Job, UserJob
@@ -25,6 +25,7 @@ from bursar.reporting.report_sentences import (
     describe_kept_users,
     describe_recovered_batch,
     describe_refused_batch,
+    describe_refused_job,
     describe_rejects,
     describe_repeated_file,
     describe_resend,
@@ -59,7 +60,7 @@ def build_export_report(
             if found.state is BatchState.UNCLEAR and found.run_id != run_id
         ]
         if batch:
-            messages += describe_refused_batch(batch, get_request(connection, batch.id))
+            messages += describe_refused_batch(batch, get_request(connection, ApprovalSubject(batch_id=batch.id)))
     if resend and not batch:
         return replace(
             report,
@@ -172,6 +173,7 @@ def build_maintenance_report(
         timings, errors = _get_tasks(connection, report)
         done = get_job_of_run(connection, job, run_id)
         messages = describe_failures(failed, errors)
+        messages += describe_refused_job(get_request(connection, ApprovalSubject(job=job, run_id=run_id)))
     if done is None:
         return replace(
             report,

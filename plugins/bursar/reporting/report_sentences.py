@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import Row, RowMapping
 
-from bursar.exports.approval import ApprovalAnswer, ApprovalRequest
 from bursar.exports.skip_reason import SkipReason
 from bursar.imports.apply_again import RepeatedArrival
 from bursar.imports.overpayments import HeldOverpayment, describe_decisions
+from bursar.ledger.approvals import ApprovalAnswer, ApprovalRequest
 from bursar.ledger.batches import Batch, BatchState
 from bursar.ledger.import_files import PaymentOutcome
 from bursar.ledger.totals import OutcomeTotals, Skipped, sum_by_currency
@@ -48,12 +48,14 @@ def describe_recovered_batch(batch: Batch) -> str:
 
 
 def describe_resend(resend: RowMapping) -> str:
-    """Says whether a run has sent a batch again, and at whose request."""
-    user = resend["requested_by"] or "an unknown user"
+    """Says whether a run has sent a batch again."""
     subject = f"batch {resend['id']} with {pluralize(resend['fines'], 'fine')}"
     if resend["sent_again_at"]:
-        return f"As {user} asked, {subject} was sent again, the same bytes. Its fines were closed before and stay so."
-    return f"{user} asked for {subject} to be sent again; that has not been done."
+        return (
+            f"As a person asked, {subject} was sent again, the same bytes. Its fines were closed before and stay so. "
+            f"`bin/bursar batches show {resend['id']}` names the person."
+        )
+    return f"A person asked for {subject} to be sent again; that has not been done."
 
 
 def describe_unfinished_batch(batch: Batch) -> str:
@@ -68,11 +70,20 @@ def describe_unfinished_batch(batch: Batch) -> str:
 
 
 def describe_refused_batch(batch: Batch, request: ApprovalRequest | None) -> Iterable[str]:
-    """Says who refused the batch, if somebody did, and why it needed an approval."""
+    """Says that the batch was refused, if a person did that, and why it needed an approval."""
     if request and request.answer is ApprovalAnswer.REFUSED:
         yield (
-            f"{_describe_batch(batch)} was refused by {request.answered_by}: nothing of it was sent, and its fines are "
-            f"open again. It needed an approval because: {' '.join(request.reasons)}"
+            f"{_describe_batch(batch)} was refused: nothing of it was sent, and its fines are open again. `bin/bursar "
+            f"batches show {batch.id}` names the person. It needed an approval because: {' '.join(request.reasons)}"
+        )
+
+
+def describe_refused_job(request: ApprovalRequest | None) -> Iterable[str]:
+    """Says that the run of a maintenance job was refused, if a person did that, and why it needed an approval."""
+    if request and request.answer is ApprovalAnswer.REFUSED:
+        yield (
+            "A person refused this run: nothing was changed. It needed an approval because: "
+            f"{' '.join(request.reasons)}"
         )
 
 

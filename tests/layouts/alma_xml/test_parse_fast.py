@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bursar.layouts.alma_xml import parse, parse_fast
 from bursar.layouts.alma_xml.parse_fast import parse_records
-from tests.layouts.alma_xml.test_parse import SAMPLE, outcome, read
+from tests.support.payment_xml import SAMPLE, outcome, read
 
 
 def plain_file(fines: int = 40) -> bytes:
