@@ -38,6 +38,10 @@ def test_held_overpayments_are_listed_released_and_rejected_under_the_name_of_a_
     refused = run("--by", "ben", "overpayments", "release", file, "2", exit_code=1)
     assert "was rejected by anna. That is final." in refused
 
+    assert "90.00 USD of it was released as credit 3 by anna" in run("fines", "show", "1")
+    assert "90.00 USD of it was rejected by anna" in run("fines", "show", "2")
+    assert "overpaid, and released by anna" in run("imports", "rejects", file)
+
     assert run_json("overpayments", "list") == []
     decided = run_json("overpayments", "list", "--all", "--profile", "STUDENTS")
     assert [(one["decision"], one["decided_by"], one["amount"]) for one in decided] == [

@@ -100,6 +100,7 @@ def test_a_reversed_payment_is_a_warning_and_lowers_the_totals(inbox: PaymentInb
     assert "1 record in 2.xml reverses an earlier payment, 4.00 USD in all" in message
     assert report.totals["USD"].charges == -4
     assert report.totals["USD"].credits == 0
+    assert (report.fines, report.users) == (0, 0)
 
 
 def test_a_known_file_of_the_same_run_is_named_with_its_command(inbox: PaymentInbox, office: FakeBursar) -> None:
