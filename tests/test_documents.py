@@ -51,7 +51,7 @@ def test_every_link_has_a_target(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
 def test_prose_is_wrapped_at_one_width(document: Path) -> None:
-    # The rows of tables cannot wrap.
+    # Rows of tables can't be wrapped.
     long = [number for number, line in list_prose_lines(document) if len(line) > WIDTH and not line.startswith("|")]
     assert not long
 

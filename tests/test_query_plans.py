@@ -76,7 +76,7 @@ def forbid_full_scans(ledger: Engine, large: set[str] = LARGE) -> Iterator[None]
         plan = driver.execute(f"EXPLAIN (FORMAT JSON) {sql}", values).fetchone()[0]
         for node in walk_nodes(plan[0]["Plan"]):
             whole = "Scan" in node["Node Type"] and not node.get("Index Cond") and node.get("Relation Name") in large
-            # Through an index of open fines alone is fine, without a condition too.
+            # A scan of a whole index of open fines is allowed, because that index is small.
             assert not (whole and node.get("Index Name") not in OPEN_ONLY), f"{sql}\n{json.dumps(plan, indent=1)}"
 
     event.listen(ledger, "before_cursor_execute", explain)
@@ -95,7 +95,7 @@ OPEN_ONLY = {
 
 def walk_nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     inner = plan.get("Plans", [])
-    if plan["Node Type"] == "Bitmap Heap Scan":  # its indexes stand below it, one or, put together, several
+    if plan["Node Type"] == "Bitmap Heap Scan":  # its indexes are its child nodes, one or several in combination
         indexes = [node for node in walk_nodes(inner[0]) if "Index Name" in node]
         narrow = next((node for node in indexes if node["Index Name"] in OPEN_ONLY or "Index Cond" in node), indexes[0])
         yield {**plan, "Index Cond": narrow.get("Index Cond"), "Index Name": narrow["Index Name"]}

@@ -1,4 +1,7 @@
-"""Random histories of a ledger: every cent is accounted for, and no user is charged twice, in any order of events."""
+"""Random histories of a ledger: every cent is accounted for, and no user is charged twice, in any order of events.
+
+The module is long because all events of a history are rules of one state machine.
+"""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime

@@ -1,4 +1,7 @@
-"""Airflow's connections, taken from the environment, to real servers."""
+"""Airflow's connections, taken from the environment, to real servers.
+
+The module is long because one set of servers and logins serves the tests of SFTP, FTP, FTPS and the ledger.
+"""
 
 import json
 import logging

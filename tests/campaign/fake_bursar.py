@@ -1,6 +1,8 @@
 """A bursar: collects exported files at any moment, keeps their bytes, and writes payment files.
 
 It only knows the files, which it reads with a parser of its own.
+
+The module is long because the bursar is independent of Bursar: it has a reader and a writer of its own.
 """
 
 import hashlib

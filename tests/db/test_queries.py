@@ -9,7 +9,7 @@ from bursar.db.queries import FOLDER
 from bursar.sources.csv import reader
 
 PROJECT = Path(__file__).parents[2]
-PACKAGES = (PROJECT / "plugins" / "bursar", PROJECT)  # that of the demo is not in the product
+PACKAGES = (PROJECT / "plugins" / "bursar", PROJECT)  # the demo is not part of the product
 STATEMENTS = {
     path.relative_to(FOLDER).with_suffix("").as_posix(): path.read_text(encoding="utf-8")
     for path in sorted(FOLDER.rglob("*.sql"))

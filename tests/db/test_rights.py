@@ -118,7 +118,7 @@ def connection(library: Library) -> Iterator[Connection]:
         "SELECT lo_create(0)",
         "SELECT lo_creat(-1)",
         "SELECT lo_from_bytea(0, 'mine')",
-        # The journal, and what follows from it
+        # The journal, and the amounts that are its sums
         "UPDATE journal_entries SET balance_change = 0",
         "DELETE FROM journal_entries",
         "TRUNCATE journal_entries",
@@ -142,7 +142,7 @@ def connection(library: Library) -> Iterator[Connection]:
         "LOCK TABLE journal_entries IN SHARE MODE",
         "REINDEX TABLE fines",
         "CLUSTER fines USING fines_user_id",
-        # What was exported and imported, and who answered what
+        # Exported and imported data, and answers
         "UPDATE batch_lines SET amount = 0",
         "UPDATE batch_lines SET fine_id = 7",
         "DELETE FROM batch_lines",
@@ -167,6 +167,12 @@ def connection(library: Library) -> Iterator[Connection]:
         "DELETE FROM file_arrivals",
         "UPDATE approvals SET reasons = '{}'",
         "DELETE FROM approvals",
+        "UPDATE approvals SET requested_by = NULL",
+        "UPDATE rejected_answers SET answered_by = NULL",
+        "DELETE FROM rejected_answers",
+        "UPDATE journal_entries SET posted_by = NULL",
+        "UPDATE batches SET requested_by = NULL",
+        "UPDATE maintenance_jobs SET requested_by = NULL",
         "DELETE FROM sent_notifications",
         "UPDATE maintenance_jobs SET fines = 0",
         "DELETE FROM maintenance_job_results",

@@ -24,8 +24,8 @@ from demo.postgres import LEDGER_OWNER, Postgres
 NOW = datetime(2026, 3, 10, 14, 30, 15, tzinfo=UTC)
 SEED = 7
 
-# A fine with its user and item. `ripe`: exported if user and amount allow, under a profile for MAIN, LAW and the
-# institution that waits 7 days; `debt`: what the user owes in ripe charges of that currency.
+# Fines with their users and items. `ripe`: old enough for an export of MAIN, LAW and the institution after 7 days.
+# `debt`: the sum of the user's ripe charges in that currency.
 FINES = r"""
 WITH around AS (
     SELECT fines.*, last_name, first_name, user_group, expiry_date, purge_date, number.value AS number,

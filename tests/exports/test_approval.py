@@ -1,4 +1,7 @@
-"""Exports beyond their limits: they wait for a person's approval, and its answer decides what follows."""
+"""Exports beyond their limits: they wait for a person's approval, and its answer decides what follows.
+
+The module is long because the cases are tables of limits and reasons.
+"""
 
 import json
 from datetime import timedelta
@@ -10,7 +13,7 @@ from sqlalchemy import text
 
 from bursar.errors import BatchError, BursarError
 from bursar.exports import approval
-from bursar.exports.recover import record_answer, recover_unfinished_batches
+from bursar.exports.recover import record_answer
 from bursar.exports.selection import select_fines
 from bursar.exports.upload import upload_file
 from bursar.ledger.approvals import ApprovalAnswer
@@ -72,7 +75,7 @@ def test_a_batch_beyond_a_limit_needs_an_approval_with_the_reasons(
 @pytest.mark.parametrize(
     ("before", "amounts", "reasons"),
     [
-        ([(1, "10"), (1, "10")], ["1000"] * 3, None),  # two runs make nothing usual
+        ([(1, "10"), (1, "10")], ["1000"] * 3, None),  # two exports are too few for a median
         (
             [(1, "10"), (2, "20"), (99, "9000")],
             ["20", "20", "0.01"],
@@ -80,7 +83,7 @@ def test_a_batch_beyond_a_limit_needs_an_approval_with_the_reasons(
         ),
         ([(1, "10"), (2, "20"), (99, "9000")], ["10", "10", "10", "10"], None),
         ([(1, "10"), (2, "20"), (99, "9000")], ["1"] * 5, ("5 fines: more than 2 times the usual 2.",)),
-        ([(0, "0")] * 9 + [(5, "50")] * 2, ["10"] * 11, None),  # runs without fines are no runs
+        ([(0, "0")] * 9 + [(5, "50")] * 2, ["10"] * 11, None),  # exports without fines do not count
     ],
 )  # fmt: skip
 def test_a_batch_is_compared_with_the_median_of_earlier_exports(
@@ -237,14 +240,7 @@ def test_the_next_run_uploads_no_batch_without_its_approval(
             record_answer(library.ledger, batch.id, answer, by="admin")
 
     def recover() -> list[Batch]:
-        return recover_unfinished_batches(
-            library.ledger,
-            "STUDENTS",
-            run_id="next",
-            is_running=lambda _: False,
-            open_folder=bursar.open(),
-            work_dir=tmp_path,
-        )
+        return bursar.recover_batches(library, tmp_path)
 
     with pytest.raises(BatchError) as refused:
         recover()

@@ -1,4 +1,7 @@
-"""Applying payment files: the outcome of each record, for charges and credits, and simultaneous workers."""
+"""Applying payment files: the outcome of each record, for charges and credits, and simultaneous workers.
+
+The module is long because every outcome is tested for charges and credits, and for simultaneous workers.
+"""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -152,19 +155,19 @@ def test_a_fine_may_have_any_number_of_records(
     office: FakeBursar, amounts: str, sum_: str, total: str, again: dict[str, int]
 ) -> None:
     """The time must not grow with the square of the number of records: then this test would take hours."""
-    fine, transaction = office.export_fine("10.00")
+    fine, transaction = office.export_fine("10.00", currency="KWD")
     for outcomes in ({"PARTLY_PAID": 9_999, "PAID": 1, "ALREADY_SETTLED": 30_000}, again):
         file = office.add_file(amounts=amounts)
         with office.library.ledger.begin() as connection:
             connection.execute(
                 text(
                     "INSERT INTO import_records (file_id, number, line, transaction_id, currency, sum)"
-                    f" SELECT :file, n, n, :transaction, 'USD', {sum_} FROM generate_series(1, 40000) AS n"
+                    f" SELECT :file, n, n, :transaction, 'KWD', {sum_} FROM generate_series(1, 40000) AS n"
                 ),
                 {"file": file, "transaction": transaction},
             )
             totals = text("UPDATE import_files SET records = 40000, totals = CAST(:totals AS jsonb) WHERE id = :file")
-            connection.execute(totals, {"file": file, "totals": f'{{"USD": "{total}"}}'})
+            connection.execute(totals, {"file": file, "totals": f'{{"KWD": "{total}"}}'})
         applied = office.apply(file)
         assert {name: outcome.records for name, outcome in (applied.outcomes or {}).items()} == outcomes
     assert office.library.position(fine) == position("TRANSFERRED", "0", "0")

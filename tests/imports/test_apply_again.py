@@ -62,7 +62,9 @@ def test_a_repeated_file_is_applied_once_more_and_the_person_is_recorded(inbox: 
     assert again(inbox, arrival, by="ben") == file
     assert inbox.library.position(instalment) == ("TRANSFERRED", D(0), D(2))
     (sentence,) = describe(inbox, "run 2")
-    assert sentence.endswith(f"anna had it applied again, as file {file.id}.")
+    assert sentence.endswith(
+        f"A person had it applied again, as file {file.id}; `bin/bursar imports list` names the person."
+    )
 
 
 def test_each_arrival_can_be_applied_once(inbox: PaymentInbox, instalment: int) -> None:

@@ -17,7 +17,7 @@ PAGE = (PROJECT / "docs" / "reference" / "payment-file.md").read_text(encoding="
 def of_transaction(transaction: str) -> str:
     """The example with the id of an exported fine."""
     [id_] = re.findall(r"<xb:bursarTransactionId>(.*?)<", EXAMPLE)
-    return EXAMPLE.replace(f"Id>{id_}<", f"Id>{transaction}<")
+    return str(EXAMPLE).replace(f"Id>{id_}<", f"Id>{transaction}<")
 
 
 def test_the_example_pays_a_fine(inbox: PaymentInbox, office: FakeBursar) -> None:

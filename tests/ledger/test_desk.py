@@ -1,4 +1,7 @@
-"""The circulation desk on a real ledger: the effect of each operation on a fine, and its errors."""
+"""The circulation desk on a real ledger: the effect of each operation on a fine, and its errors.
+
+The module is long because all operations of the desk share the rules for amounts and states.
+"""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -176,7 +179,7 @@ def test_a_credit_that_does_not_fit_its_charge_is_refused(
         ({"fine_fee_type": "CREDIT"}, "type CREDIT is for credits"),
         ({"fine_fee_type": " "}, "fine/fee type is missing"),
         ({"source_id": "F-1"}, "F-1 of the library system is in the ledger already"),
-        ({"created_at": datetime(2026, 5, 1, 12, 0)}, "time zone"),  # noqa: DTZ001 - that is the point
+        ({"created_at": datetime(2026, 5, 1, 12, 0)}, "time zone"),  # noqa: DTZ001
         ({"item_due_date": datetime(2026, 5, 1, 12, 0)}, "time zone"),  # noqa: DTZ001
         ({"vat": D("0.001")}, "EUR, which has 2 decimals"),
     ],
@@ -279,7 +282,7 @@ def test_an_operation_on_a_claimed_fine_is_refused_and_names_the_batch(
 ) -> None:
     fine_id = add_fine(connection)
     connection.execute(text("INSERT INTO batch_claims VALUES (:id, 4)"), {"id": fine_id})
-    with pytest.raises(LedgerError, match="fine 1 is on its way to the bursar in batch 4; it is free again"):
+    with pytest.raises(LedgerError, match="fine 1 is on its way to the bursar in batch 4; it can be changed when that"):
         operation(connection, fine_id)
     assert list_entries(connection, fine_id) == [("CHARGED", D("5.00"), None)]
     connection.exec_driver_sql("DELETE FROM batch_claims")

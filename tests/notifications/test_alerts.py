@@ -1,4 +1,7 @@
-"""Alerts: each one is raised by its cause, and none without a cause."""
+"""Alerts: each one is raised by its cause, and none without a cause.
+
+The module is long because every alert is tested with its cause, without it, and around clock changes.
+"""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -131,8 +134,8 @@ def test_an_alert_keeps_its_key_and_a_new_one_has_another(find: Find) -> None:
 @pytest.mark.parametrize(
     ("schedule", "started"),
     [
-        ("daily at 02:30", datetime(2026, 3, 8, 7, 30, tzinfo=UTC)),  # the clock jumps from 02:00 to 03:00
-        ("daily at 01:30", datetime(2026, 11, 1, 5, 30, tzinfo=UTC)),  # and strikes 01:30 twice
+        ("daily at 02:30", datetime(2026, 3, 8, 7, 30, tzinfo=UTC)),  # the clock is changed from 02:00 to 03:00
+        ("daily at 01:30", datetime(2026, 11, 1, 5, 30, tzinfo=UTC)),  # 01:30 occurs twice
         ("daily at 01:30", datetime(2026, 11, 1, 6, 30, tzinfo=UTC)),
     ],
 )
@@ -179,7 +182,7 @@ def test_too_many_days_without_a_payment_file_are_an_alert(ledger: Engine, find:
 def test_days_count_from_the_start_of_the_monitoring(ledger: Engine, find: Find) -> None:
     profile = make_monitored_profile(max_days_without_export=2)
     find(MONDAY, profile)
-    assert find(MONDAY + timedelta(days=1)) == []  # switched off for a while
+    assert find(MONDAY + timedelta(days=1)) == []  # the profile is inactive for some days
     assert find(MONDAY + timedelta(days=9), profile) == []
     assert len(find(MONDAY + timedelta(days=11, minutes=1), profile)) == 1
 
@@ -227,7 +230,7 @@ def test_alerts_of_a_monthly_job_need_no_old_reports(ledger: Engine, find: Find)
         add_run(ledger, started + timedelta(days=9), profile="OTHER")
         assert find_alerts_between(ledger, find, profile, started + timedelta(minutes=5), ends) == []
 
-    # In July no job runs.
+    # No job runs in July.
     assert find_alerts_between(ledger, find, profile, MONTHS[-1], MONTHS[-1] + timedelta(days=30)) == [
         "the run of 2026-07-01 09:00:00 UTC has not ended by 2026-07-01 10:00:00 UTC",
         "the run of 2026-07-01 09:00:00 UTC has not ended by 2026-07-01 11:00:00 UTC",

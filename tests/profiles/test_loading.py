@@ -13,7 +13,7 @@ from bursar.profiles import INCLUDE, Problem, Profile, Settings, load_profiles, 
 Load = Callable[..., tuple[list[Profile], list[str]]]
 
 MANY_FAULTS = """\
-# Everything that a tired person can do to a profile
+# Every mistake that a person may make in a profile
 code: LAW LIBRARY
 nmae: Law Library
 sftp_connection:

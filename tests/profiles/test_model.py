@@ -1,4 +1,7 @@
-"""The fields of a profile, their defaults, and the rules for several fields."""
+"""The fields of a profile, their defaults, and the rules for several fields.
+
+The module is long because every field and every rule of a profile has a test.
+"""
 
 from collections.abc import Callable
 

@@ -1,4 +1,7 @@
-"""Remote folders on every kind of server: SFTP, FTP and FTPS."""
+"""Remote folders on every kind of server: SFTP, FTP and FTPS.
+
+The module is long because every operation is tested on every kind of server.
+"""
 
 import gc
 import hashlib
@@ -301,7 +304,7 @@ def test_an_upload_with_a_local_error_is_incomplete_for_the_server(
     with suppress(OSError, EOFError), remote.open() as folder:
         with pytest.raises(BrokenError):
             folder.write("new.xml", source)
-        with suppress(TransientError):  # by FTP, the connection has ended
+        with suppress(TransientError):  # an FTP connection has ended
             folder.delete("new.xml")
     gc.collect()
     assert complete == []

@@ -1,4 +1,7 @@
-"""The reports of exports and imports, which are built from the ledger."""
+"""The reports of exports and imports, which are built from the ledger.
+
+The module is long because every outcome of exports and imports has a report.
+"""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -121,7 +124,7 @@ def test_a_killed_task_is_reported(office: FakeBursar) -> None:
     assert report.messages[0].startswith(
         "close_fines failed: it ended without an error: a person marked it as failed, or its worker died"
     )
-    assert report.fines == 1  # it was delivered
+    assert report.fines == 1  # the batch was delivered
 
 
 def test_the_report_names_an_earlier_batch_that_its_run_released(office: FakeBursar) -> None:

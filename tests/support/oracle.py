@@ -23,8 +23,8 @@ class Fine:
     paid_at_the_bursar: Decimal = NOTHING
     credits_made: Decimal = NOTHING
     offset_amount: Decimal = NOTHING
-    settled_at_the_library: Decimal = NOTHING  # of what was outstanding, without a sign
-    held: Decimal = NOTHING  # overpaid beyond the limit, and no person has decided about it
+    settled_at_the_library: Decimal = NOTHING  # the settled part of the outstanding amount, without a sign
+    held: Decimal = NOTHING  # an overpayment beyond the limit, which no person has decided about
     reverses: int | None = None
     is_overpayment: bool = False
     transaction: str = ""

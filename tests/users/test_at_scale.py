@@ -23,7 +23,7 @@ from tests.support.fixtures import NOW, UNLIMITED, Library, make_profile, make_s
 USERS = 100_000
 
 # Ten kinds of users, by the last digit of their number; half of each kind are staff, who are due for a purge. The
-# export takes what belongs to MAIN. References are not checked, which would take longer than all the rest.
+# export selects the fines of MAIN. Foreign keys are not checked, which would take longer than the jobs.
 FILL = """
 SET LOCAL session_replication_role = replica;
 INSERT INTO users (last_name, first_name, user_group, purge_date)
@@ -54,7 +54,7 @@ ANALYZE users, identifiers, fines, journal_entries;
 
 CHECKSUM_QUERIES = {
     "fines": "SELECT id, status, balance, outstanding, comment FROM fines",
-    # Which job was the first, and has the first number, is the one thing that may differ.
+    # The numbers of the jobs depend on their order, so they are removed from the comments.
     "journal_entries": "SELECT fine_id, entry_type, balance_change, outstanding_change, translate(comment, '12', '') "
     "FROM journal_entries",
     "users": "SELECT id, last_name, deleted_at IS NOT NULL AS is_deleted FROM users",

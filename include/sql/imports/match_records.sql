@@ -1,7 +1,8 @@
 -- requires: matches
 -- Matches each record of a file with a line that its own profile exported: by transaction id, else by internal id. Lines of other
--- profiles match nothing, nor do those of released batches, which were not billed. An unusable record gets its outcome and reason here, and so does the confirmation of a reversal,
--- which pays nothing.
+-- profiles match nothing, nor do those of released batches, which were not billed. An unusable record gets its outcome and reason
+-- here, and so does the confirmation of a reversal, which pays nothing. A sum with more decimals than its currency has is unusable,
+-- except for a line that was exported with such an amount.
 INSERT INTO matches (number, partition_number, currency, amount, fine_id, matched_id, batch_id, exported, outcome, reason)
 SELECT record.number,
     CASE WHEN record.outcome IS NULL THEN coalesce(by_transaction.fine_id, by_fine.fine_id, 0) % :partition_count ELSE -1 END,
@@ -15,10 +16,12 @@ SELECT record.number,
         WHEN by_transaction.fine_id IS NULL AND by_fine.fine_id IS NULL THEN 'UNMATCHED'
         WHEN record.currency <> coalesce(by_transaction.currency, by_fine.currency) THEN 'CURRENCY_MISMATCH'
         WHEN by_transaction.reversal THEN 'NO_PAYMENT'
+        WHEN fineness.is_too_fine THEN 'INVALID'
     END,
     CASE
         WHEN record.problem IS NOT NULL THEN record.problem
         WHEN record.sum IS NULL THEN 'there is no sum'
+        WHEN record.sum ~ '^[+-]?[0-9]{1,11}[.][0-9]{4,}$' THEN 'the sum has more decimals than any currency: ask for a rounded sum'
         WHEN record.amount IS NULL THEN 'the sum is no amount of money: write digits and a point, as in 12.50'
         WHEN coalesce(record.transaction_id, record.internal_id) IS NULL
             THEN 'there is neither a transaction id nor an internal id'
@@ -29,6 +32,9 @@ SELECT record.number,
             THEN 'the fine was exported in ' || coalesce(by_transaction.currency, by_fine.currency)
         WHEN by_transaction.reversal
             THEN 'this is the reversal of transaction ' || by_transaction.reversed_transaction_id || ', and pays nothing'
+        WHEN fineness.is_too_fine
+            THEN 'the sum ' || trim_scale(record.amount) || ' has more decimals than ' || coalesce(by_transaction.currency, by_fine.currency)
+                 || ', which has ' || fineness.decimals || ': ask the bursar for a rounded sum'
     END
 FROM (
     SELECT number, transaction_id, internal_id, currency, sum, problem, outcome,
@@ -57,4 +63,10 @@ LEFT JOIN LATERAL (
           AND (batch_lines.transaction_id = record.transaction_id OR batch_lines.fine_id = record.fine_id)
           AND batches.profile <> :profile AND batches.released_at IS NULL
     ORDER BY batch_lines.transaction_id = record.transaction_id DESC NULLS LAST LIMIT 1
-) AS of_another ON true;
+) AS of_another ON true
+LEFT JOIN LATERAL (
+    SELECT decimals, record.amount <> round(record.amount, decimals)
+                     AND round(coalesce(by_transaction.amount, by_fine.amount), decimals) = coalesce(by_transaction.amount, by_fine.amount)
+                     AS is_too_fine
+    FROM (SELECT coalesce(CAST(CAST(:decimals AS jsonb) ->> coalesce(by_transaction.currency, by_fine.currency) AS integer), 2)) AS of_currency (decimals)
+) AS fineness ON true;

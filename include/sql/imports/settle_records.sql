@@ -3,7 +3,8 @@
 -- The records of a fine are settled in the order of the file, each against the amount that the ones before have left. All amounts
 -- are in the direction of the charge: credits have their signs reversed. An overpayment of an amount that had been settled at the
 -- library becomes no credit: a reversal notifies the bursar, who owes it to the student. A sum below 0 reverses payments at the
--- bursar. A total below an earlier one reverses nothing, as the older file may only have come late.
+-- bursar. A total below an earlier one reverses nothing, as the older file may only have come late. A fine that was exported with
+-- more decimals than its currency has, as an earlier version loaded it, is paid by the amounts around it: 3.33 and 3.34 pay 3.335.
 WITH asked AS (
     SELECT DISTINCT fine_id, matched_id FROM matches
     WHERE partition_number = :partition_number AND outcome IS NULL AND :amount_mode = 'cumulative'
@@ -28,7 +29,8 @@ WITH asked AS (
            CASE WHEN :amount_mode = 'incremental' THEN given
                 ELSE given - greatest(coalesce(earlier.total, 0), coalesce(max(given) OVER (
                          PARTITION BY matches.matched_id ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0))
-           END AS paid
+           END AS new_amount,
+           coalesce(CAST(CAST(:decimals AS jsonb) ->> currency AS integer), 2) AS currency_decimals
     FROM (
         SELECT *, coalesce(settlements[1], 0) AS settled_here, coalesce(settlements[2], 0) AS offset_by_credits,
                CASE WHEN is_of_deleted_user OR :amount_mode = 'cumulative' THEN NULL ELSE outstanding + paid_at_bursar END AS payable
@@ -57,13 +59,24 @@ WITH asked AS (
         ) AS looked_up
     ) AS matches
     LEFT JOIN earlier ON earlier.matched_id = matches.matched_id
+), rounded AS (  -- the first payment of a fine takes the decimals with it that the currency does not have; nearly no fine has any
+    SELECT *, counted + CASE WHEN counted > 0 AND total = counted
+                        THEN trunc(counted - outstanding, currency_decimals) - (counted - outstanding) ELSE 0 END AS paid
+    FROM (
+        SELECT *, sum(greatest(counted, 0)) OVER (PARTITION BY fine_id ORDER BY number) AS total
+        FROM (
+            SELECT *, CASE WHEN :amount_mode = 'cumulative' AND abs(new_amount) < power(10.0, -currency_decimals) THEN 0
+                           ELSE new_amount END AS counted
+            FROM payments
+        ) AS without_fractions
+    ) AS added_up
 ), outcomes AS (
     SELECT *, payment_outcome(given, paid, remaining, settled_here, direction, payable, max_credit) AS outcome
     FROM (
         SELECT *, coalesce(remaining_after_payments(outstanding, given, paid, settled_here, direction, payable, max_credit) OVER (
                       PARTITION BY fine_id ORDER BY number ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
                   outstanding) AS remaining
-        FROM payments
+        FROM rounded
     ) AS turns
     OFFSET 0  -- so that the planner computes each outcome once
 ), settled AS (
@@ -80,8 +93,8 @@ WITH asked AS (
     ) AS rests
 ), described AS (
     SELECT *,
-           greatest(coalesce(CAST(CAST(:decimals AS jsonb) ->> currency AS integer), 2), scale(trim_scale(given)),
-                    scale(trim_scale(outstanding)), scale(trim_scale(settled_here)), scale(trim_scale(max_credit))) AS decimals,
+           greatest(currency_decimals, scale(trim_scale(given)), scale(trim_scale(outstanding)), scale(trim_scale(settled_here)),
+                    scale(trim_scale(max_credit))) AS decimals,
            CASE WHEN offset_by_credits = 0 THEN 'settled at the library'
                 WHEN offset_by_credits = settled_here THEN 'cancelled by credits that reverse it'
                 ELSE 'settled at the library or cancelled by credits that reverse it' END AS settled_how

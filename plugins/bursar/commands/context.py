@@ -14,6 +14,7 @@ from sqlalchemy import URL, Engine, ExceptionContext, event
 from bursar.db.engine import ledger_engine
 from bursar.db.open_errors import LedgerUnreachableError
 from bursar.errors import BursarError, NotFoundError
+from bursar.escaping import replace_controls
 from bursar.money import pluralize
 from bursar.profiles import INCLUDE, Profile, Settings, load_profiles, load_settings
 
@@ -109,7 +110,7 @@ def sanitize(text: str) -> str:
 
 def strip_controls(text: str) -> str:
     """Returns text from outside as `click.echo` prints it: without control characters, its direction ended."""
-    shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    shown = replace_controls(text)
     if any(bidirectional(character) in {"R", "AL"} for character in shown):
         shown += "\N{LEFT-TO-RIGHT MARK}"  # else a terminal moves the numbers of the next column
     return shown

@@ -37,9 +37,9 @@ def list_jobs(limit: int, output_format: str) -> None:
     """List the newest maintenance jobs: how many users and fines, and why others were kept. Changes nothing."""
     with get_engine().connect() as connection:
         rows = connection.execute(query("commands/list_jobs"), {"limit": limit}).mappings().all()
-    jobs_ = [MaintenanceJob.from_row(row) for row in rows]
+    jobs_ = [(MaintenanceJob.from_row(row), row["approved_by"]) for row in rows]
     if output_format == "json":
-        print_json([_get_fields(job) for job in jobs_])
+        print_json([_get_fields(job, approved_by) for job, approved_by in jobs_])
         return
     if not jobs_:
         console.print("No maintenance job has run yet.")
@@ -47,7 +47,7 @@ def list_jobs(limit: int, output_format: str) -> None:
     table = make_table(
         ("Job", "Kind", "Ended (UTC)", "Triggered by"), ("Users", "Fines waived", "Net"), ("Kept because",)
     )
-    for job in jobs_:
+    for job, approved_by in jobs_:
         kept = (
             f"{pluralize(left.users, 'user')}: {sanitize(KeepReason.describe(reason))}"
             for reason, left in job.skipped.items()
@@ -56,7 +56,7 @@ def list_jobs(limit: int, output_format: str) -> None:
             str(job.id),
             f"{job.job}{' (dry run)' if job.dry_run else ''}",
             format_moment(job.ended_at),
-            sanitize(job.requested_by or ""),
+            sanitize(job.requested_by or "") + (f"\napproved by {sanitize(approved_by)}" if approved_by else ""),
             f"{job.users:,}",
             f"{job.fines:,}",
             format_totals(job.net).replace(", ", "\n"),
@@ -65,12 +65,13 @@ def list_jobs(limit: int, output_format: str) -> None:
     print_table(table)
 
 
-def _get_fields(job: MaintenanceJob) -> dict[str, Any]:
+def _get_fields(job: MaintenanceJob, approved_by: str | None) -> dict[str, Any]:
     return {
         "job": job.id,
         "kind": job.job,
         "run_id": job.run_id,
         "requested_by": job.requested_by,
+        "approved_by": approved_by,
         "dry_run": job.dry_run,
         "as_of": job.as_of,
         "started_at": job.started_at,
@@ -90,11 +91,11 @@ def write_results(job: int) -> None:
         found = connection.execute(query("commands/get_job"), {"job_id": job}).first()
         if found is None:
             raise NotFoundError(f"There is no job {job}. `bin/bursar jobs list` lists the newest.")
-        by = escape_formula(found.requested_by or "")
+        persons = [escape_formula(name or "") for name in (found.requested_by, found.approved_by)]
         writer = csv.writer(sys.stdout)
-        writer.writerow(("user_id", "fine_id", "outcome", "reason", "requested_by"))
+        writer.writerow(("user_id", "fine_id", "outcome", "reason", "requested_by", "approved_by"))
         results = connection.execute(
             query("commands/list_job_results"), {"job_id": job}, execution_options={"yield_per": 2_000}
         )
         for row in results:
-            writer.writerow((row.user_id, row.fine_id, row.outcome, KeepReason.describe(row.reason or ""), by))
+            writer.writerow((row.user_id, row.fine_id, row.outcome, KeepReason.describe(row.reason or ""), *persons))

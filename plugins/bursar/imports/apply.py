@@ -84,7 +84,7 @@ def apply_partition(
         "profile": file.profile,
         "amount_mode": file.amount_mode,
         "max_overpayment": max_overpayment,
-        "decimals": json.dumps(dict(get_currency_decimals())),
+        "decimals": json.dumps(get_currency_decimals()),
         **partition,
     }
     connection.execute(query("imports/create_matches"))

@@ -101,7 +101,7 @@ def _decide(engine: Engine, file_id: int, record: int, decision: HeldDecision, b
         connection.execute(query("imports/lock_record"), of_record)
         held = _get(connection, file_id, record)
         if held.decision is decision:
-            log.info("Record %s of file %s was %s before, by %s.", record, file_id, decision, held.decided_by)
+            log.info("Record %s of file %s was %s before.", record, file_id, decision)
             return held
         if held.decision:
             raise LedgerError(
@@ -116,7 +116,7 @@ def _decide(engine: Engine, file_id: int, record: int, decision: HeldDecision, b
         decided = {**of_record, "decision": decision, "by": by, "credit": credit}
         connection.execute(query("imports/record_held_decision"), decided)
         held = _get(connection, file_id, record)
-    log.info("Record %s of file %s is %s, by %s.", record, file_id, decision, by)
+    log.info("Record %s of file %s is %s.", record, file_id, decision)
     return held
 
 

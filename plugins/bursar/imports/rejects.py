@@ -22,7 +22,8 @@ COLUMNS = ("file", "line", "record", "outcome", "reason", "transaction_id", "int
 ROWS_AT_ONCE = 2_000
 MAX_NAME_LENGTH = 50  # characters of the name of the file in that of its rejects; file systems allow 255 bytes
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Also marks of the reading direction, which a terminal and a spreadsheet obey.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
 # A spreadsheet may read this as a formula, also after the separators by which some split a line.
 _FORMULA = re.compile(r"(^|[;,|])(\s*)(?=[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])")

@@ -38,8 +38,8 @@ def translate_database_errors(connection: Connection, facts: dict[str, Any]) -> 
         diagnosis = error.orig.diag
         if diagnosis.sqlstate == CLAIMED_BY_AN_EXPORT:
             raise LedgerError(
-                f"Not now: {diagnosis.message_primary}; it is free again when that ends. `bin/bursar batches list` "
-                "shows how far it is."
+                f"Not now: {diagnosis.message_primary}; it can be changed when that batch has been closed or released. "
+                "`bin/bursar batches list` shows its state."
             ) from error
         if diagnosis.sqlstate == OF_A_DELETED_USER:
             raise LedgerError(f"Nothing was changed: {diagnosis.message_primary}.") from error

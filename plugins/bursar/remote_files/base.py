@@ -1,4 +1,7 @@
-"""A folder on the bursar's server: its operations, with checked names and translated errors, for every protocol."""
+"""A folder on the bursar's server: its operations, with checked names and translated errors, for every protocol.
+
+The module is long because the rules for names, errors and folders are the same for every protocol.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator

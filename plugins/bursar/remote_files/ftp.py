@@ -120,9 +120,9 @@ class FtpFolder(RemoteFolder):
         encoding = self._client.encoding
         for line in self._lines(f"MLSD {folder}".rstrip()):
             facts, _, name = line.partition(b" ")
-            told = _parse_facts(facts.decode(encoding, "backslashreplace"))
-            if name not in (b"", b".", b"..") and told.get("type", "").lower() not in ("cdir", "pdir"):
-                yield _to_entry(name, encoding, told)
+            values = _parse_facts(facts.decode(encoding, "backslashreplace"))
+            if name not in (b"", b".", b"..") and values.get("type", "").lower() not in ("cdir", "pdir"):
+                yield _to_entry(name, encoding, values)
 
     def _lines(self, command: str) -> Generator[bytes]:
         """Yields the lines that a server sends on the data connection, without their ends."""

@@ -3,7 +3,6 @@
 import socket
 import stat
 from collections.abc import Callable, Generator
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
@@ -12,7 +11,7 @@ from paramiko.sftp import CMD_DATA, CMD_READ, int64
 
 from bursar.remote_files.base import BLOCK_SIZE, RemoteFile, RemoteFolder
 from bursar.remote_files.entries import base_name, make_entry
-from bursar.remote_files.sftp_client import BoundedSftpClient
+from bursar.remote_files.sftp_client import BoundedSftpClient, break_connection
 
 SHA256_BYTES = 32
 MAX_REQUESTS = 32
@@ -37,8 +36,7 @@ class SftpFolder(RemoteFolder):
         super().__init__(client.deadline, client.limits, server, path, may_create=may_create)
 
     def _break_connection(self) -> None:
-        with suppress(OSError):
-            self._channel.get_transport().sock.close()
+        break_connection(self._channel.get_transport().sock)
 
     def _is_transient(self, error: Exception) -> bool:
         # paramiko reports a closed channel by a bare OSError, like any rejection.

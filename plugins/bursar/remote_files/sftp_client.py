@@ -9,6 +9,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from paramiko import Channel, Message, SFTPAttributes, SFTPClient, SFTPError, SSHException, Transport
@@ -40,16 +41,17 @@ _ERRNO = {SFTP_NO_SUCH_FILE: errno.ENOENT, SFTP_PERMISSION_DENIED: errno.EACCES}
 def watch_connection(limits: ServerLimits, connection: Any) -> Iterator[Deadline]:  # noqa: ANN401
     """Yields the deadline of an SSH connection, a socket or the like, which is broken when a step misses it."""
     deadline = Deadline(limits.timeout_seconds)
-
-    def break_connection() -> None:
-        with suppress(OSError):
-            if isinstance(connection, socket.socket):
-                connection.shutdown(socket.SHUT_RDWR)
-            else:
-                connection.close()
-
-    with watch(deadline, break_connection):
+    with watch(deadline, partial(break_connection, connection)):
         yield deadline
+
+
+def break_connection(connection: Any) -> None:  # noqa: ANN401
+    """Ends an SSH connection, a socket or the like; all that wait for it fail."""
+    with suppress(OSError):
+        if isinstance(connection, socket.socket):
+            connection.shutdown(socket.SHUT_RDWR)
+        else:
+            connection.close()
 
 
 def open_sftp_client(transport: Transport, limits: ServerLimits, deadline: Deadline) -> "BoundedSftpClient":
@@ -96,18 +98,15 @@ class BoundedSftpClient(SFTPClient):
         if kind != CMD_HANDLE:
             raise SFTPError("no handle in the answer to the request for a listing")
         handle = answer.get_binary()
-        try:
-            while True:
-                try:
-                    kind, answer = self._request(CMD_READDIR, handle)
-                except EOFError:
-                    return
-                for name, attributes in _parse_entries(kind, answer):
-                    if name not in (b".", b".."):
-                        yield name, attributes
-        finally:
-            if not self.deadline.is_over and not self.sock.closed:
+        while True:
+            try:
+                kind, answer = self._request(CMD_READDIR, handle)
+            except EOFError:
                 self._request(CMD_CLOSE, handle)
+                return
+            for name, attributes in _parse_entries(kind, answer):
+                if name not in (b".", b".."):
+                    yield name, attributes
 
     def _get_attributes(self, request: int, what: Any) -> SFTPAttributes:  # noqa: ANN401
         kind, answer = self._request(request, what)

@@ -3,6 +3,7 @@
 import random
 import string
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -136,7 +137,8 @@ def test_any_bytes_are_loaded_or_reported_by_line(system: LibrarySystem, layout:
     header = data.draw(st.sampled_from([",".join(columns).encode()] * 6 + [b",".join(rows[0])]))
     path = system.folder / f"{layout.name}.csv"
     path.write_bytes(b"\n".join([header, *(b",".join(row) for row in rows)]))
+    files: dict[str, Any] = {layout.name: path}
     try:
-        system.load(**{layout.name: path})
+        system.load(**files)
     except csv_load.InvalidRowsError as error:
         assert all(line.startswith(f"{path}:") for line in error.lines)  # noqa: PT017

@@ -3,6 +3,8 @@
 A payment file has the structure of the export; only the ids, the currency and the sum are needed. The parser is expat,
 because its memory can be bounded: it builds no tree, accepts no document type and thus no entities, and limits every
 text that it buffers. It also knows the line of each element.
+
+The module is long because the limits of the parser and the reading of records share one state.
 """
 
 from collections.abc import Iterable, Iterator
