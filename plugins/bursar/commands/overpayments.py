@@ -10,9 +10,10 @@ from bursar.money import format_money
 
 @click.group()
 def overpayments() -> None:
-    """Overpayments beyond the limit of a profile, which become credits only if a person says so.
+    """Overpayments that wait for a person.
 
-    FILE is the number of a payment file, RECORD that of a record in it.
+    They are beyond the limit of their profile, and become credits only if a person releases them. FILE is the number
+    of a payment file, RECORD that of a record in it.
     """
 
 
