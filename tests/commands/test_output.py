@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from bursar.commands import airflow, context, profiles
+from bursar.commands import context, profiles
 from bursar.described_enum import DescribedEnum
 from bursar.exports.selection import select_fines
 from bursar.exports.skip_reason import SkipReason
@@ -107,7 +107,7 @@ def test_the_history_is_only_text(library: Library) -> None:
     record_report(library.ledger, report)
     shown("runs", "list")
     shown("runs", "show", "1", times=8)
-    shown("runs", "list", "--profile", f"{HOSTILE}?")
+    shown("runs", "list", "--profile", f"{HOSTILE}?", exit_code=2)
 
 
 def test_the_preview_is_only_text(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,11 +126,11 @@ def test_the_preview_is_only_text(library: Library, monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_an_error_is_only_text(library: Library, arguments: tuple[str, ...]) -> None:
-    shown(*arguments, exit_code=1)
+    shown(*arguments, exit_code=2)
 
 
 def test_the_error_of_an_unknown_fine_is_only_text(library: Library) -> None:
-    shown("fines", "show", HOSTILE, exit_code=1, times=2)
+    shown("fines", "show", HOSTILE, exit_code=2, times=2)
 
 
 def test_json_has_no_control_characters(spoiled: Library) -> None:
@@ -147,7 +147,7 @@ def test_json_has_no_control_characters(spoiled: Library) -> None:
 
 
 def test_problems_of_profiles_are_only_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (airflow, context, profiles):
+    for module in (context, profiles):
         monkeypatch.setattr(module, "INCLUDE", tmp_path)
     key = HOSTILE.replace("\x1b", "\\x1b")
     (tmp_path / "profiles").mkdir()
@@ -224,7 +224,7 @@ def test_one_of_everything_is_singular_in_commands(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG", logger="bursar")
-    for module in (airflow, context, profiles):
+    for module in (context, profiles):
         monkeypatch.setattr(module, "INCLUDE", tmp_path)
     write_include(tmp_path)
     office = FakeBursar(library)
@@ -233,7 +233,7 @@ def test_one_of_everything_is_singular_in_commands(
     output = [
         run("profiles", "check", exit_code=1),
         run("profiles", "preview", "STUDENTS"),
-        run("profiles", "preview", "NOBODY", exit_code=1),
+        run("profiles", "preview", "NOBODY", exit_code=2),
         run("users", "delete", str(user), "--yes", exit_code=1),
     ]
     select_fines(library.ledger, make_profile(), make_settings(), run_id="run 1", as_of=NOW)
