@@ -18,8 +18,8 @@ With `--format json`, a command prints one JSON value, with `--format csv` a tab
 with the decimals of their currency, as `"1234.50"`; moments are ISO 8601 in UTC, as `"2026-03-01T02:00:00Z"`. Tables
 name the time zone, which is UTC, and leave out columns where a screen is too narrow.
 
-Exit status: 0 if the command succeeded, 1 if it failed or found problems, 2 if it was called wrongly, as with an unknown
-id, or if a file can't be read.
+Exit status: 0 if the command succeeded, 1 if it failed or found problems, 2 if it was called wrongly, as with an
+unknown id, or if a file can't be read.
 """
 
 

@@ -88,6 +88,7 @@ def test_ctrl_c_ends_the_command_without_a_traceback(stage: str) -> None:
         else:
             while b"?" not in printed:
                 printed += process.stdout.read(1)
+            time.sleep(1)  # by then it reads the answer
         process.send_signal(signal.SIGINT)
         printed += process.stdout.read()
     assert b"Traceback" not in printed
