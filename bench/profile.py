@@ -10,6 +10,7 @@ SETTINGS_FIELDS: dict[str, Any] = {
     "institution_id": "4321",
     "default_currency": "USD",
     "time_zone": "America/New_York",
+    "approval": {"max_users": 10**9, "max_fines": 10**9, "max_amount": 10**9},
 }
 PROFILE_FIELDS: dict[str, Any] = {
     "code": "BENCH",

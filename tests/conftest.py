@@ -16,7 +16,7 @@ from bursar.db.partitions import PARTITIONS
 from demo.postgres import DAGS_ROLE, LEDGER_OWNER, Postgres, embedded_postgres
 from tests.support.fixtures import Library, clear_ledger
 
-pytest_plugins = ["tests.support.servers", "tests.support.payment_inbox"]
+pytest_plugins = ["tests.support.servers", "tests.support.payment_inbox", "tests.support.read_once"]
 
 PROJECT = Path(__file__).parents[1]
 SYSTEM = PROJECT / "tests" / "system"
@@ -71,7 +71,11 @@ def postgres() -> Iterator[Postgres]:
     """
     with TemporaryDirectory(prefix="bursar-tests-") as folder, embedded_postgres(Path(folder)) as server:
         with server.connect() as connection:
-            for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # its data need not survive a power cut
+            for setting in (
+                "fsync",
+                "synchronous_commit",
+                "full_page_writes",
+            ):  # the data of a test need not survive a power failure
                 connection.execute(f"ALTER SYSTEM SET {setting} = off")
             connection.execute("SELECT pg_reload_conf()")
         yield server

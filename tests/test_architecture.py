@@ -17,7 +17,7 @@ LEVELS = (
     {"exports", "imports", "sources", "users"},
     {"layouts", "remote_files", "ledger"},
     {"db", "profiles"},
-    {"described_enum", "moments", "money", "progress", "work_dir"},
+    {"described_enum", "escaping", "moments", "money", "progress", "work_dir"},
     {"errors"},
 )
 """The parts of bursar from the top down. A part imports itself and those of lower levels."""
@@ -36,12 +36,12 @@ SAME_LEVEL = {
 KNOW_AIRFLOW = ("bursar/airflow/", "bursar/web/", "bursar/plugin.py")
 
 
-def module(path: Path) -> str:
+def get_module_name(path: Path) -> str:
     return path.relative_to(PLUGINS).as_posix().removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def imported(path: Path) -> set[str]:
-    """The modules that a module imports, at its start or in a function; `from a import b` may mean a module `a.b`."""
+def find_imports(path: Path) -> set[str]:
+    """Returns the modules that a module imports, also in functions; `from a import b` may mean a module `a.b`."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -52,21 +52,23 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-IMPORTS = {module(path): imported(path) & {module(other) for other in MODULES} for path in MODULES}
+IMPORTS = {
+    get_module_name(path): find_imports(path) & {get_module_name(other) for other in MODULES} for path in MODULES
+}
 LEVEL_OF = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 
 
-def part_of(name: str) -> str:
-    """The part of a module: `exports` of `bursar.exports.build`; empty for the package `bursar` itself."""
+def get_part(name: str) -> str:
+    """Returns the part of a module: `exports` of `bursar.exports.build`; empty for the package `bursar` itself."""
     return ".".join(name.split(".")[1:2])
 
 
-def names(paths: list[Path]) -> list[str]:
+def get_relative_paths(paths: list[Path]) -> list[str]:
     return [path.relative_to(PLUGINS).as_posix() for path in paths]
 
 
 def test_the_core_imports_without_airflow() -> None:
-    core = [module(path) for path in MODULES if not names([path])[0].startswith(KNOW_AIRFLOW)]
+    core = [get_module_name(path) for path in MODULES if not get_relative_paths([path])[0].startswith(KNOW_AIRFLOW)]
     assert "bursar.exports.upload" in core
     program = (
         "import sys; sys.modules['airflow'] = None\n"
@@ -76,28 +78,28 @@ def test_the_core_imports_without_airflow() -> None:
     subprocess.run([sys.executable, "-W", "ignore", "-c", program], check=True, env={"PYTHONPATH": str(PLUGINS)})  # noqa: S603
 
 
-def test_airflow_executes_nothing_below_plugins_but_the_plugin() -> None:
+def test_airflow_executes_only_the_plugin_below_plugins() -> None:
     ignored = GitIgnoreSpec.from_lines((PLUGINS / ".airflowignore").read_text(encoding="utf-8").splitlines())
-    assert [name for name in names(MODULES) if not ignored.match_file(name)] in ([], ["bursar/plugin.py"])
+    assert [name for name in get_relative_paths(MODULES) if not ignored.match_file(name)] in ([], ["bursar/plugin.py"])
 
 
-@pytest.mark.parametrize("path", MODULES, ids=names(MODULES))
-def test_no_module_is_named_like_one_of_the_standard_library(path: Path) -> None:
+@pytest.mark.parametrize("path", MODULES, ids=get_relative_paths(MODULES))
+def test_no_module_has_a_name_of_the_standard_library(path: Path) -> None:
     assert path.stem not in sys.stdlib_module_names
 
 
 def test_dependencies_point_downward() -> None:
     between = {
-        (part_of(name), part_of(other))
+        (get_part(name), get_part(other))
         for name, others in IMPORTS.items()
         for other in others
-        if part_of(name) != part_of(other) and part_of(other)
+        if get_part(name) != get_part(other) and get_part(other)
     }
-    assert {part_of(name) for name in IMPORTS} - {""} <= LEVEL_OF.keys(), "a new part needs its level"
+    assert {get_part(name) for name in IMPORTS} - {""} <= LEVEL_OF.keys(), "a new part needs its level"
     assert ("exports", "db") in between
     assert {pair for pair in between if LEVEL_OF[pair[0]] > LEVEL_OF[pair[1]]} == set()
     assert {pair for pair in between if LEVEL_OF[pair[0]] == LEVEL_OF[pair[1]]} == SAME_LEVEL.keys()
 
 
-def test_no_module_imports_itself_by_way_of_others() -> None:
-    TopologicalSorter(IMPORTS).prepare()  # raises a CycleError that names them
+def test_there_are_no_import_cycles() -> None:
+    TopologicalSorter(IMPORTS).prepare()  # raises a CycleError that names the modules

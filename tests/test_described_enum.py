@@ -1,4 +1,4 @@
-"""Values with words for people."""
+"""Enumerations whose members have a description."""
 
 import json
 
@@ -6,7 +6,7 @@ from bursar.described_enum import DescribedEnum
 
 
 class Fruit(DescribedEnum):
-    """Two fruits."""
+    """An enumeration with two members."""
 
     PEAR = "pear", "a pear"
     APPLE = "apple", "an apple"
@@ -19,7 +19,7 @@ def test_a_member_is_its_value() -> None:
     assert f"{Fruit.PEAR}" == "pear"
 
 
-def test_an_unknown_value_describes_itself() -> None:
+def test_an_unknown_value_is_its_own_description() -> None:
     assert [Fruit.describe(value) for value in ("pear", "plum")] == ["a pear", "plum"]
 
 

@@ -1,4 +1,4 @@
-"""The documents: links lead somewhere, prose wraps at one width, generated pages are those of the models."""
+"""The documents: their links, line lengths and commands, and the generated pages."""
 
 import re
 from pathlib import Path
@@ -18,8 +18,8 @@ DOCUMENTS = tracked("*.md")
 NAMES = [path.relative_to(PROJECT).as_posix() for path in DOCUMENTS]
 
 
-def prose(document: Path) -> list[tuple[int, str]]:
-    """The numbered lines of a document outside code blocks."""
+def list_prose_lines(document: Path) -> list[tuple[int, str]]:
+    """Returns the numbered lines of a document outside code blocks."""
     lines, in_code = [], False
     for number, line in enumerate(document.read_text(encoding="utf-8").splitlines(), start=1):
         if line.lstrip().startswith("```"):
@@ -29,30 +29,30 @@ def prose(document: Path) -> list[tuple[int, str]]:
     return lines
 
 
-def anchors(document: Path) -> set[str]:
-    """The anchors that a forge gives to the headings of a document."""
-    headings = [line.lstrip("#").strip() for _, line in prose(document) if line.startswith("#")]
+def list_anchors(document: Path) -> set[str]:
+    """Returns the anchors of the headings of a document, as a forge makes them."""
+    headings = [line.lstrip("#").strip() for _, line in list_prose_lines(document) if line.startswith("#")]
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
-def test_every_link_leads_to_a_file_and_a_heading(document: Path) -> None:
-    text = "\n".join(line for _, line in prose(document))
+def test_every_link_has_a_target(document: Path) -> None:
+    text = "\n".join(line for _, line in list_prose_lines(document))
     broken = []
     for target in re.findall(r"(?:\]\(|src=\"|srcset=\")([^)\"\s]+)", text):
         if target.startswith(("http://", "https://", "mailto:")):
             continue
         name, _, anchor = target.partition("#")
         path = (document.parent / name).resolve() if name else document
-        if not path.exists() or (anchor and anchor not in anchors(path)):
+        if not path.exists() or (anchor and anchor not in list_anchors(path)):
             broken.append(target)
     assert not broken
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
-def test_prose_wraps_at_one_width(document: Path) -> None:
-    # The rows of tables cannot wrap.
-    long = [number for number, line in prose(document) if len(line) > WIDTH and not line.startswith("|")]
+def test_prose_is_wrapped_at_one_width(document: Path) -> None:
+    # Rows of tables can't be wrapped.
+    long = [number for number, line in list_prose_lines(document) if len(line) > WIDTH and not line.startswith("|")]
     assert not long
 
 
@@ -67,7 +67,7 @@ def test_every_document_below_docs_is_in_the_index() -> None:
 
 
 @pytest.mark.parametrize("name", generate.pages())
-def test_reference_pages_are_those_of_the_models(name: str) -> None:
+def test_reference_pages_are_up_to_date(name: str) -> None:
     page = (generate.FOLDER / name).read_text(encoding="utf-8")
     assert page == generate.pages()[name], f"out of date: run `{generate.COMMAND}`"
 

@@ -1,4 +1,4 @@
-"""One vocabulary: retired words stay out, and the glossary names what exists."""
+"""The vocabulary: retired words are not used, and names in the glossary exist."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ RETIRED = (
 )
 
 
-def line_of(text: str, position: int) -> int:
+def get_line_number(text: str, position: int) -> int:
     return text.count("\n", 0, position) + 1
 
 
@@ -36,24 +36,24 @@ def test_retired_words_are_not_used(word: str) -> None:
     phrase = r"[\s_#/-]+".join(word.split())
     pattern = re.compile(rf"(?<![a-z]){phrase}(?![a-z])", re.IGNORECASE)
     uses = [
-        f"{path.relative_to(PROJECT)}:{line_of(text, use.start())}: {use[0]}"
+        f"{path.relative_to(PROJECT)}:{get_line_number(text, use.start())}: {use[0]}"
         for path in tracked(*SEARCHED)
         if path not in (GLOSSARY, Path(__file__))
         for text in [path.read_text(encoding="utf-8")]
         for use in pattern.finditer(text)
     ]
-    assert not uses, "say it with a term of docs/glossary.md"
+    assert not uses, "use a term of docs/glossary.md"
 
 
-def glossary_names() -> list[str]:
-    """The names in the last column of the glossary's tables."""
+def list_glossary_names() -> list[str]:
+    """Returns the names in the last column of the glossary's tables."""
     rows = [line for line in GLOSSARY.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
     return [name for row in rows for name in re.findall(r"`([^`]+)`", row.rstrip(" |").rpartition(" | ")[2])]
 
 
-@pytest.mark.parametrize("name", sorted(set(glossary_names())))
+@pytest.mark.parametrize("name", sorted(set(list_glossary_names())))
 def test_names_in_the_glossary_exist(name: str) -> None:
-    """A name of a package is a folder; any other one, or its column, is a word of the code or of the statements."""
+    """The name of a package is a folder; any other name, or its column, is a word in the code or in the statements."""
     if name.startswith("bursar."):
         assert (PROJECT / "plugins" / name.replace(".", "/")).is_dir()
         return

@@ -1,4 +1,4 @@
-"""Moments that people type: which are understood, in which zone, and which are refused."""
+"""Parsing moments that people type: the accepted forms, their time zone, and the errors."""
 
 from datetime import UTC, datetime
 
@@ -24,6 +24,6 @@ def test_a_moment_is_in_the_zone_that_it_names_or_in_the_given_one(text: str, mo
 
 
 @pytest.mark.parametrize("text", ["soon", "", "2026-13-01T02:00", "P1D", "2026-03-01/2026-03-02"])
-def test_other_text_is_refused(text: str) -> None:
+def test_any_other_text_is_an_error(text: str) -> None:
     with pytest.raises(BursarError, match=f"'{text}' is not a moment. Write a date and a time, as in 2026-03-01T02:00"):
         parse_moment(text, "America/New_York")

@@ -43,21 +43,21 @@ def test_money_has_the_decimals_of_its_currency(amount: str, currency: str, expe
         ("123456789012345678901234567890.125", "USD", "123,456,789,012,345,678,901,234,567,890.125 USD"),
     ],
 )
-def test_no_decimal_of_an_amount_is_hidden(amount: str, currency: str, expected: str) -> None:
+def test_all_decimals_of_an_amount_are_shown(amount: str, currency: str, expected: str) -> None:
     assert format_money(amount, currency) == expected
 
 
-def test_amounts_stand_in_the_order_of_their_currencies() -> None:
+def test_amounts_are_sorted_by_currency() -> None:
     assert format_totals({"USD": "1234.5", "JPY": Decimal(500), "KWD": "1"}) == "500 JPY, 1.000 KWD, 1,234.50 USD"
     assert format_totals({}) == "nothing"
 
 
-def test_one_is_singular() -> None:
+def test_one_has_the_singular() -> None:
     assert [pluralize(count, "fine") for count in (0, 1, 2, 1234)] == ["0 fines", "1 fine", "2 fines", "1,234 fines"]
 
 
-def test_the_currencies_are_loaded_with_the_first_amount() -> None:
-    """Every task imports this module; most of them show no money."""
+def test_currencies_are_loaded_with_the_first_amount() -> None:
+    """Every task imports the module; most tasks format no amount."""
     program = (
         "import sys, bursar.money, bursar.notifications.messages, bursar.reporting.build_report\n"
         "assert 'babel' not in sys.modules\n"

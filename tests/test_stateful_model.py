@@ -1,4 +1,7 @@
-"""Random histories of a ledger: every cent is accounted for, and no user is charged twice, in any order of events."""
+"""Random histories of a ledger: every cent is accounted for, and no user is charged twice, in any order of events.
+
+The module is long because all events of a history are rules of one state machine.
+"""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -22,6 +25,7 @@ from sqlalchemy import Engine, text
 from bursar.errors import LedgerError
 from bursar.exports.close import close_fines
 from bursar.exports.recover import release_batch
+from bursar.imports.overpayments import reject_overpayment, release_overpayment
 from bursar.ledger import desk
 from bursar.users.deletion import delete_user
 from bursar.users.purging import PurgeParams, purge_users
@@ -51,6 +55,7 @@ class LedgerHistory(RuleBasedStateMachine):
         self.user = self.library.user(purge=PAST_PURGE_DATE)
         self.oracle = Oracle()
         self.reported: list[tuple[int, Payment]] = []
+        self.held: dict[tuple[int, int], tuple[int, Decimal]] = {}
 
     @initialize(amounts=st.lists(CENTS, min_size=1, max_size=3), credits=st.lists(CENTS, max_size=2))
     def export_some_fines(self, amounts: list[Decimal], credits: list[Decimal]) -> None:  # noqa: A002
@@ -195,7 +200,10 @@ class LedgerHistory(RuleBasedStateMachine):
                 and bool({*self.oracle.batch.fines, *self.oracle.batch.reversals} & {f.id for f in active})
             )
             or (outstanding and not allowed)
-            or any(fine.outstanding < 0 or fine.pending_reversal or fine.status == "DISPUTED" for fine in active)
+            or any(
+                fine.outstanding < 0 or fine.pending_reversal or fine.held or fine.status == "DISPUTED"
+                for fine in active
+            )
             or self.oracle.get_debt(self.user) > threshold
             or self.oracle.get_debt(self.user) < 0
             or any(self.oracle.is_reversed_too_far(fine) for fine in active)
@@ -226,6 +234,7 @@ class LedgerHistory(RuleBasedStateMachine):
             self._add_next_user()
 
     def _add_next_user(self) -> None:
+        self.oracle.deleted_users.add(self.user)
         self.user = self.library.user(purge=PAST_PURGE_DATE)
 
     @rule(
@@ -237,6 +246,8 @@ class LedgerHistory(RuleBasedStateMachine):
                     "full",
                     "partial",
                     "over",
+                    "far over",
+                    "returned",
                     "as sent",
                     "wrong sign",
                     "nothing",
@@ -267,7 +278,10 @@ class LedgerHistory(RuleBasedStateMachine):
             self.office.apply(file)
         if applied:
             self.reported += records
-            expected = [self._expect_outcome(fine, payment) for fine, payment in records]
+            expected = [
+                self._expect_outcome(fine, payment, (file, number))
+                for number, (fine, payment) in enumerate(records, start=1)
+            ]
             assert [outcome.outcome for outcome in self.office.list_outcomes(file)] == expected
             for outcome in expected:
                 event(outcome)
@@ -279,12 +293,30 @@ class LedgerHistory(RuleBasedStateMachine):
         sums = {
             "partial": sign * min(amount, abs(fine.outstanding) / 2).quantize(CENT),
             "over": fine.outstanding + sign * amount,
+            "far over": fine.outstanding + fine.original + sign * amount,
+            "returned": fine.credits_made - fine.paid_at_the_bursar,
             "as sent": fine.outstanding + sign * fine.settled_at_the_library,
             "wrong sign": -sign * amount,
             "nothing": Decimal(),
         }
         sum_ = sums.get(kind, fine.outstanding or fine.original)
         return fine.id, Payment("unknown" if kind == "unknown" else fine.transaction, str(sum_))
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), is_released=st.booleans())
+    def decide_about_an_overpayment(self, data: st.DataObject, is_released: bool) -> None:
+        """Releases or rejects a held overpayment, twice; the fine may have got any other payment meanwhile."""
+        record = data.draw(st.sampled_from(sorted(self.held)))
+        fine_id, rest = self.held.pop(record)
+        fine = self.oracle.fines[fine_id]
+        decide = release_overpayment if is_released else reject_overpayment
+        decided = [decide(self.library.ledger, *record, by="anna") for _ in range(2)]
+        assert decided[0] == decided[1]
+        event(str(decided[0].decision))
+        fine.held -= rest
+        if decided[0].credit_id:
+            self.oracle.give_credit(fine, rest)
+            self.oracle.add_fine(decided[0].credit_id, fine.user, -rest, reverses=fine_id, is_overpayment=True)
 
     def _find_reversal(self, fine: Fine) -> str | None:
         """Returns the transaction id of a reversal of the fine that was exported to the bursar."""
@@ -295,18 +327,20 @@ class LedgerHistory(RuleBasedStateMachine):
         )
         return found
 
-    def _expect_outcome(self, fine_id: int, payment: Payment) -> str:
+    def _expect_outcome(self, fine_id: int, payment: Payment, record: tuple[int, int]) -> str:
         if payment.transaction_id == "unknown":
             return "UNMATCHED"
         fine = self.oracle.fines[fine_id]
         if payment.transaction_id != fine.transaction:
             return "NO_PAYMENT"
-        outcome, credited = self.oracle.apply_record(fine, Decimal(payment.sum or 0))
-        if credited:
+        outcome, rest = self.oracle.apply_record(fine, Decimal(payment.sum or 0))
+        if outcome == "OVERPAID_HELD":
+            self.held[record] = (fine_id, rest)
+        elif rest:
             credit = self.library.one(
                 "SELECT id FROM fines WHERE reverses = :fine ORDER BY id DESC LIMIT 1", fine=fine_id
             )
-            self.oracle.add_fine(int(credit), fine.user, -credited, reverses=fine_id, is_overpayment=True)
+            self.oracle.add_fine(int(credit), fine.user, -rest, reverses=fine_id, is_overpayment=True)
         return outcome
 
     @invariant()

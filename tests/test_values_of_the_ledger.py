@@ -1,4 +1,4 @@
-"""Each enumeration has exactly the values that the ledger's constraints, columns and statements know."""
+"""The values of each enumeration are those of the ledger's constraints, columns and statements."""
 
 import re
 from enum import StrEnum
@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from bursar.db.queries import query
-from bursar.exports.approval import ApprovalAnswer
 from bursar.exports.skip_reason import SkipReason
+from bursar.ledger.approvals import ApprovalAnswer, RejectionReason
 from bursar.ledger.batches import BatchState
 from bursar.ledger.deliveries import DeliveryKind, DeliveryState
 from bursar.ledger.entry_type import EntryType, FineStatus
@@ -23,8 +23,8 @@ _LITERAL = re.compile(r"'([^']+)'::text")
 _REASON = re.compile(r"THEN '([a-z_]+)'")
 
 
-def values_of_column(ledger: Engine, table: str, column: str) -> set[str]:
-    """The values that the check constraint of a column, or the expression of a generated one, can give."""
+def get_column_values(ledger: Engine, table: str, column: str) -> set[str]:
+    """Returns the values in the check constraint of a column, or in the expression of a generated one."""
     definitions = """
         SELECT pg_get_constraintdef(pg_constraint.oid) FROM pg_constraint
         JOIN pg_attribute ON attrelid = conrelid AND conkey = ARRAY[attnum]
@@ -48,6 +48,7 @@ def values_of_column(ledger: Engine, table: str, column: str) -> set[str]:
         ("run_reports", "job", Job),
         ("run_reports", "outcome", RunOutcome),
         ("approvals", "answer", ApprovalAnswer),
+        ("rejected_answers", "reason", RejectionReason),
         ("deliveries", "state", DeliveryState),
         ("import_files", "state", FileState),
     ],
@@ -55,10 +56,10 @@ def values_of_column(ledger: Engine, table: str, column: str) -> set[str]:
 def test_a_column_and_its_enumeration_have_the_same_values(
     ledger: Engine, table: str, column: str, enumeration: type[StrEnum]
 ) -> None:
-    assert values_of_column(ledger, table, column) == set(enumeration)
+    assert get_column_values(ledger, table, column) == set(enumeration)
 
 
-def test_the_states_of_a_batch_are_its_own_and_those_of_a_delivery_that_has_begun(ledger: Engine) -> None:
+def test_the_states_of_a_batch_include_those_of_its_delivery(ledger: Engine) -> None:
     with ledger.connect() as connection:
         view = connection.execute(text("SELECT pg_get_viewdef('batches_with_state'::regclass)")).scalar_one()
     own = {value for value in _LITERAL.findall(view) if value.isupper()}
@@ -66,10 +67,10 @@ def test_the_states_of_a_batch_are_its_own_and_those_of_a_delivery_that_has_begu
 
 
 def test_literal_types_have_the_values_of_their_columns(ledger: Engine) -> None:
-    assert values_of_column(ledger, "maintenance_jobs", "job") == set(get_args(UserJob))
-    assert values_of_column(ledger, "deliveries", "kind") == set(get_args(DeliveryKind))
+    assert get_column_values(ledger, "maintenance_jobs", "job") == set(get_args(UserJob))
+    assert get_column_values(ledger, "deliveries", "kind") == set(get_args(DeliveryKind))
     modes = Import.model_fields["amount_mode"].annotation
-    assert values_of_column(ledger, "import_files", "amount_mode") == set(get_args(modes))
+    assert get_column_values(ledger, "import_files", "amount_mode") == set(get_args(modes))
 
 
 @pytest.mark.parametrize(
@@ -79,13 +80,13 @@ def test_literal_types_have_the_values_of_their_columns(ledger: Engine) -> None:
         (KeepReason, ["users/select_candidate_users", "users/select_candidate_fines"]),
     ],
 )
-def test_reasons_are_those_of_the_statements_that_select(reasons: type[StrEnum], statements: list[str]) -> None:
+def test_reasons_are_those_of_the_selecting_statements(reasons: type[StrEnum], statements: list[str]) -> None:
     assert {reason for name in statements for reason in _REASON.findall(str(query(name)))} == set(reasons)
 
 
-def test_the_rules_of_an_export_are_asked_in_the_order_of_the_reasons() -> None:
-    asked = dict.fromkeys(_REASON.findall(str(query("exports/select_candidates"))))
-    assert list(asked) == list(SkipReason)
+def test_the_rules_of_an_export_are_in_the_order_of_the_reasons() -> None:
+    reasons = dict.fromkeys(_REASON.findall(str(query("exports/select_candidates"))))
+    assert list(reasons) == list(SkipReason)
 
 
 def test_applied_outcomes_are_those_of_the_statements() -> None:

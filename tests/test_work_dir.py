@@ -1,4 +1,4 @@
-"""Working folders: held while a process works in them, removed by the next sweep when it was killed."""
+"""Working folders: a process locks its folder, and the next sweep removes the folders of killed processes."""
 
 import resource
 import signal
@@ -11,7 +11,7 @@ import pytest
 from bursar import work_dir
 from bursar.errors import TransientError
 
-HOLD = """
+LOCKING_PROCESS = """
 import sys, time
 from pathlib import Path
 from bursar import work_dir
@@ -24,33 +24,36 @@ with work_dir.incoming_folder(folder) as incoming, work_dir.hold_folder(folder /
 """
 
 
-def files(folder: Path) -> list[str]:
+def list_files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_sweep_leaves_what_a_process_holds_and_removes_it_once_the_process_is_killed(tmp_path: Path) -> None:
+def test_a_sweep_removes_only_folders_of_ended_processes(tmp_path: Path) -> None:
     with subprocess.Popen(  # noqa: S603
-        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": "plugins"}
+        [sys.executable, "-c", LOCKING_PROCESS, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"PYTHONPATH": "plugins"},
     ) as worker:
         assert worker.stdout
         assert worker.stdout.readline() == "held\n"
         assert work_dir.sweep(tmp_path, set()) == 0
-        assert files(tmp_path) == ["STUDENTS-7.xml", "fetched"]
+        assert list_files(tmp_path) == ["STUDENTS-7.xml", "fetched"]
         worker.send_signal(signal.SIGKILL)
     assert work_dir.sweep(tmp_path, set()) == 2
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_file_of_an_unfinished_batch_stays_and_drafts_beside_it_go(tmp_path: Path) -> None:
+def test_a_sweep_keeps_the_file_of_an_unfinished_batch_without_its_drafts(tmp_path: Path) -> None:
     for batch in (7, 8):
         with work_dir.hold_folder(work_dir.batch_folder(tmp_path, batch)) as folder:
             (folder / "built.xml").touch()
             (folder / ".built.xml.123.draft").touch()
     assert work_dir.sweep(tmp_path, {7}) == 1
-    assert files(tmp_path) == ["built.xml"]
+    assert list_files(tmp_path) == ["built.xml"]
 
 
-def test_a_folder_that_is_removed_while_it_is_waited_for_is_created_anew(tmp_path: Path) -> None:
+def test_a_removed_folder_is_created_again(tmp_path: Path) -> None:
     folder = work_dir.batch_folder(tmp_path, 7)
     with work_dir.hold_folder(folder), work_dir.hold_folder(folder):
         assert work_dir.remove_folder(folder) is False
@@ -59,7 +62,7 @@ def test_a_folder_that_is_removed_while_it_is_waited_for_is_created_anew(tmp_pat
         assert folder.is_dir()
 
 
-def test_a_full_disk_is_named_and_the_old_content_stays(tmp_path: Path) -> None:
+def test_a_full_disk_is_a_transient_error_and_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "built.xml"
     path.write_bytes(b"old")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -75,11 +78,11 @@ def test_a_full_disk_is_named_and_the_old_content_stays(tmp_path: Path) -> None:
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"built.xml": b"old"}
 
 
-def test_a_link_is_not_followed(tmp_path: Path) -> None:
+def test_a_sweep_does_not_follow_links(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "theirs").touch()
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "batch-9").symlink_to(outside)
     work_dir.sweep(tmp_path / "work", set())
-    assert files(outside) == ["theirs"]
+    assert list_files(outside) == ["theirs"]

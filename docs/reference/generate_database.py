@@ -22,7 +22,7 @@ SUBJECTS = {
     "Fines and their journal": ["fines", "journal_entries"],
     "Exports": ["batches", "batch_lines", "batch_claims", "closed_partitions", "transaction_ids"],
     "Deliveries": ["deliveries", "upload_attempts"],
-    "Imports": ["observed_files", "import_files", "file_arrivals", "import_records"],
+    "Imports": ["observed_files", "skipped_entries", "import_files", "file_arrivals", "import_records"],
     "Maintenance jobs": ["maintenance_jobs", "maintenance_job_results"],
     "Reports, notifications, monitoring and approvals": [
         "run_reports",
@@ -30,6 +30,7 @@ SUBJECTS = {
         "sent_notifications",
         "monitored_jobs",
         "approvals",
+        "rejected_answers",
     ],
 }
 """The tables of each subject, as in include/sql/schema/versions/0001_initial/. A new table needs a place here."""

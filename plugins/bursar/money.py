@@ -8,30 +8,62 @@ from bursar.errors import LedgerError
 
 MAX_AMOUNT = Decimal("99999999999.999")
 """The largest amount of numeric(14, 3): eleven digits before the point."""
+MAX_DECIMALS = 3
+"""The decimals of numeric(14, 3)."""
+DEFAULT_DECIMALS = 2
+"""The decimals of a currency that Babel does not know."""
+_DECIMALS_OF_ISO_4217 = {"IQD": 3} | dict.fromkeys(
+    ("AFN", "ALL", "IRR", "KPW", "LAK", "LBP", "MGA", "MMK", "RSD", "SOS", "SYP", "YER"), 2
+)
+"""Currencies for which Babel has fewer decimals: those in customary use, where ISO 4217 has those that are legal."""
 
 
-def validate_amount(amount: Decimal) -> Decimal:
-    """Returns an amount that the ledger can store exactly.
+@cache
+def get_currency_decimals() -> Mapping[str, int]:
+    """Returns the decimals of each currency by ISO 4217, from Babel: 0 of JPY, 2 of EUR, 3 of KWD; 3 at most."""
+    from babel.numbers import get_currency_precision, list_currencies  # noqa: PLC0415  30 ms; most tasks show no money
+
+    return {
+        code: min(_DECIMALS_OF_ISO_4217.get(code, get_currency_precision(code)), MAX_DECIMALS)
+        for code in sorted(list_currencies())
+    }
+
+
+def count_decimals(currency: str) -> int:
+    """Returns the decimals of a currency; 2 for an unknown one."""
+    return get_currency_decimals().get(currency, DEFAULT_DECIMALS)
+
+
+def smallest_unit(currency: str) -> Decimal:
+    """Returns the smallest amount of a currency: 0.01 of EUR, 1 of JPY."""
+    return Decimal(1).scaleb(-count_decimals(currency))
+
+
+def validate_amount(amount: Decimal, currency: str) -> Decimal:
+    """Returns an amount that has no more decimals than its currency and that the ledger can store.
 
     Raises:
         TypeError: it is not a Decimal.
-        LedgerError: it is not a number, is too large, or has more than three decimals.
+        LedgerError: it is not a number, is too large, or has more decimals than its currency.
     """
     if not isinstance(amount, Decimal):
         raise TypeError(f"money is Decimal, never {type(amount).__name__}")
-    if not amount.is_finite() or abs(amount) > MAX_AMOUNT or amount != round(amount, 3):
-        raise LedgerError(f"{amount} is not a sum of money with at most three decimals.")
+    if not amount.is_finite() or abs(amount) > MAX_AMOUNT:
+        raise LedgerError(f"{amount} is not a sum of money of at most {MAX_AMOUNT:,f}.")
+    if amount != amount.quantize(smallest_unit(currency)):
+        decimals = pluralize(count_decimals(currency), "decimal") if count_decimals(currency) else "no decimals"
+        raise LedgerError(f"{amount:f} is not a sum of money in {currency}, which has {decimals}. Round it.")
     return amount
 
 
-def validate_positive_amount(amount: Decimal) -> Decimal:
-    """Returns an amount above 0 that the ledger can store exactly.
+def validate_positive_amount(amount: Decimal, currency: str) -> Decimal:
+    """Returns an amount above 0 that has no more decimals than its currency and that the ledger can store.
 
     Raises:
         TypeError: it is not a Decimal.
         LedgerError: it is 0 or less, or as for `validate_amount`.
     """
-    if validate_amount(amount) <= 0:
+    if validate_amount(amount, currency) <= 0:
         raise LedgerError(f"An amount is given as a sum above 0, not as {amount}.")
     return amount
 
@@ -45,15 +77,7 @@ def format_amount(amount: Decimal | str, currency: str) -> str:
     """Returns an amount without its currency, `1,234.50`; decimals that the currency does not have are shown too."""
     value = Decimal(amount)
     needed = len(f"{value:f}".partition(".")[2].rstrip("0"))
-    return f"{value:,.{max(needed, _decimals(currency))}f}"
-
-
-@cache
-def _decimals(currency: str) -> int:
-    """Returns the number of decimals of a currency by CLDR; 2 for an unknown currency."""
-    from babel.numbers import get_currency_precision  # noqa: PLC0415  it takes 30 ms, and most tasks show no money
-
-    return get_currency_precision(currency)
+    return f"{value:,.{max(needed, count_decimals(currency))}f}"
 
 
 def format_totals(amounts: Mapping[str, Decimal | str]) -> str:

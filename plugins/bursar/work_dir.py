@@ -7,6 +7,7 @@ relies on a file that another step wrote: a missing file is built again, with th
 
 import errno
 import fcntl
+import json
 import logging
 import os
 import re
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 _INCOMING = "incoming-"
 _BATCH = re.compile(r"batch-(\d+)")
+KEPT_FILE, KEPT_NOTE = "fetched", "fetched.json"
+"""The bytes of a download, and the entry of the file in the listing of its folder, by `bursar.imports.download`."""
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -51,6 +54,8 @@ def hold_folder(folder: Path) -> Iterator[Path]:
 def incoming_folder(work_dir: Path) -> Iterator[Path]:
     """Creates a working folder for a file to download, locks it while the block runs, and removes it afterwards.
 
+    It is kept if it has all bytes of a file and their note.
+
     Raises:
         TransientError: the disk is full.
     """
@@ -61,7 +66,28 @@ def incoming_folder(work_dir: Path) -> Iterator[Path]:
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            if not _is_kept(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def find_kept_folders(work_dir: Path) -> list[Path]:
+    """Returns the folders of downloads whose bytes only this machine has, in the order of their downloads."""
+    kept = [folder for folder in work_dir.glob(f"{_INCOMING}*") if _is_kept(folder)]
+    return sorted(kept, key=lambda folder: (folder / KEPT_FILE).stat().st_mtime)
+
+
+@contextmanager
+def lock_folder(folder: Path) -> Iterator[bool]:
+    """Locks the folder of a download, unless a process has locked it, and removes it afterwards unless it is kept.
+
+    Yields whether it is locked.
+    """
+    with _lock_exclusively(folder) as is_locked:
+        try:
+            yield is_locked
+        finally:
+            if is_locked and not _is_kept(folder):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove_folder(folder: Path) -> bool:
@@ -76,10 +102,12 @@ def sweep(work_dir: Path, unfinished: Collection[int]) -> int:
     """Removes the working folders in `work_dir` that no process has locked, and returns their number.
 
     The folders of `unfinished` batches stay, since a later task of their run needs the file; their drafts are removed.
+    Complete downloads stay, too: nobody else may have the file.
     """
     removed = 0
     for folder in work_dir.glob(f"{_INCOMING}*"):
-        removed += remove_folder(folder)
+        if not _is_kept(folder):
+            removed += remove_folder(folder)
     for folder in work_dir.glob("batch-*"):
         batch = _BATCH.fullmatch(folder.name)
         if batch is None or int(batch[1]) not in unfinished:
@@ -146,6 +174,15 @@ def disk_errors(place: Path) -> Iterator[None]:
             f"{place}: the disk of this machine is full, or a quota is reached ({error.strerror}). Nothing was sent or "
             "changed. Free space there, then repeat the step."
         ) from error
+
+
+def _is_kept(folder: Path) -> bool:
+    """Returns whether a download is complete, and has not been discarded."""
+    try:
+        note = json.loads((folder / KEPT_NOTE).read_bytes())
+        return bool((folder / KEPT_FILE).stat().st_size == note["size"])
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
 
 
 def _lock_folder(folder: Path) -> int | None:

@@ -10,15 +10,15 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import TaskAwaitingInput
 
-from bursar.airflow import approval_operator
-from bursar.airflow.approval_operator import ExportApprovalOperator
+from bursar.airflow import export_approval
+from bursar.airflow.export_approval import ExportApprovalOperator
 from bursar.airflow.export_dag import ExportRun, upload_file
 from bursar.airflow.run_params import ExportParams
 from bursar.errors import BatchError
 from bursar.exports import approval
-from bursar.exports.approval import ApprovalAnswer
 from bursar.exports.recover import record_answer
 from bursar.exports.selection import select_fines
+from bursar.ledger.approvals import ApprovalAnswer
 from bursar.profiles import Profile
 from demo.mail import mail_server, mails
 from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
@@ -29,7 +29,7 @@ def requests(library: Library, monkeypatch: pytest.MonkeyPatch) -> list[dict[str
     """The requests that Airflow would show, recorded without an Airflow."""
     requests: list[dict[str, Any]] = []
     url = library.ledger.url.render_as_string(hide_password=False)
-    monkeypatch.setattr(approval_operator, "ledger_url", lambda: url)
+    monkeypatch.setattr(export_approval, "ledger_url", lambda: url)
     monkeypatch.setattr(
         "airflow.providers.standard.operators.hitl.upsert_hitl_detail", lambda **request: requests.append(request)
     )
@@ -51,7 +51,7 @@ def run_task(library: Library, limit: int, batch: int | None = None) -> int:
         library.fine(user)
         batch = select_fines(library.ledger, profile, make_settings(), run_id="today", as_of=NOW).id
     ti = SimpleNamespace(id="x", xcom_pull=lambda **_: {"batch_id": batch})
-    context: Any = {"ti": ti, "task_instance": ti}
+    context: Any = {"ti": ti, "task_instance": ti, "run_id": "today"}
     make_task(profile).execute(context)
     return batch
 

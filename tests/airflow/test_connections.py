@@ -1,4 +1,7 @@
-"""Airflow's connections, taken from the environment, to real servers."""
+"""Airflow's connections, taken from the environment, to real servers.
+
+The module is long because one set of servers and logins serves the tests of SFTP, FTP, FTPS and the ledger.
+"""
 
 import json
 import logging
@@ -13,14 +16,13 @@ import pytest
 from paramiko import SFTPClient
 from sqlalchemy import make_url
 
-from bursar.airflow import server_clients
 from bursar.airflow.connections import ledger_url, open_folder
 from bursar.db.engine import ledger_engine
 from bursar.errors import BatchError, BursarError, RemoteFolderError, TransientError
 from demo.postgres import Postgres
 from demo.servers import HOST, Account, sftp_server
 from tests.airflow.conftest import Connect
-from tests.support.servers import USER, RemoteServer
+from tests.support.servers import USER, RemoteServer, make_limits
 
 pytestmark = pytest.mark.usefixtures("empty_ssh_folder")
 
@@ -355,9 +357,9 @@ def test_a_ledger_that_is_not_postgres_is_rejected(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("greeting", [b"", b"220 ready\r\n"])
 @pytest.mark.parametrize("kind", ["ftp", "ftps", "sftp"])
 def test_a_server_that_hangs_during_the_login_is_a_transient_error(
-    kind: str, greeting: bytes, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    kind: str, greeting: bytes, connect: Connect
 ) -> None:
-    monkeypatch.setattr(server_clients, "TIMEOUT_SECONDS", 0.3)
+    limits = make_limits(timeout_seconds=0.3)
     accepted: list[socket.socket] = []
 
     def accept() -> None:
@@ -372,7 +374,7 @@ def test_a_server_that_hangs_during_the_login_is_a_transient_error(
         fields |= {"login": USER, "password": "x", "extra": {"host_key": create_other_host_key()}}
         begun = time.monotonic()
         with pytest.raises(TransientError, match="the connection to the server failed"):
-            open_folder(connect(fields), "", may_create=False).__enter__()
+            open_folder(connect(fields), "", may_create=False, limits=limits).__enter__()
         assert time.monotonic() - begun < 10
         thread.join()
         accepted[0].close()

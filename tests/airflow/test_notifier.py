@@ -1,4 +1,7 @@
-"""Notifications, through a real mail server and a real chat service."""
+"""Notifications, through a real mail server and a real chat service.
+
+The module is long because the mail and the chat tests share their servers and report.
+"""
 
 import json
 import logging

@@ -1,4 +1,7 @@
-"""The wait for payment files, as the triggerer runs it: on real servers, and with a real ledger that fails."""
+"""The wait for payment files, as the triggerer runs it: on real servers, and with a real ledger that fails.
+
+The module is long because all tests share the fixtures that run a trigger in an event loop.
+"""
 
 import asyncio
 import json

@@ -15,6 +15,7 @@ from bursar.airflow.import_dag import ImportRun
 from bursar.airflow.maintenance_dags import MaintenanceRun
 from bursar.airflow.run_params import ExportParams
 from bursar.errors import BatchError, InputFileError
+from bursar.ledger.jobs import Job
 from bursar.profiles import Profile
 from tests.airflow.conftest import Connect
 from tests.support.fake_bursar import FakeBursar, Payment
@@ -179,6 +180,7 @@ def test_the_tasks_of_the_jobs_over_users(library: Library) -> None:
 
     def run(run_id: str, **form: object) -> MaintenanceRun:
         return MaintenanceRun(
+            job=Job.WAIVE if "threshold" in form else Job.PURGE,
             engine=library.ledger,
             settings=make_settings(),
             run_id=run_id,

@@ -1,6 +1,8 @@
 """A bursar: collects exported files at any moment, keeps their bytes, and writes payment files.
 
 It only knows the files, which it reads with a parser of its own.
+
+The module is long because the bursar is independent of Bursar: it has a reader and a writer of its own.
 """
 
 import hashlib
@@ -18,6 +20,8 @@ from tests.campaign.servers import Server
 NAMESPACE = "{http://com/exlibris/urm/rep/externalsysfinesfees/xmlbeans}"
 FIRST_TIME = 1_767_225_600  # of the payment files; each is two seconds newer than the one before
 FIXED_NAME = "payments.xml"
+RETURNED = 0.05
+"""The chance that a payment is taken back by a file that reports other payments."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,8 @@ def read_bills(data: bytes) -> tuple[Bill, ...]:
 class FakeBursar:
     """The bursar of one profile, with its own server.
 
-    `owed` is the amount that each transaction still owes, `paid` the total that has been reported as paid.
+    `owed` is the amount that each transaction still owes, `paid` the total that has been reported as paid, and
+    `settled` the part of it that was owed: the bursar takes such payments back, as for a returned cheque.
     """
 
     profile: str
@@ -107,6 +112,7 @@ class FakeBursar:
     payments: list[PaymentFile] = field(default_factory=list)
     owed: dict[str, Decimal] = field(default_factory=dict)
     paid: dict[str, Decimal] = field(default_factory=dict)
+    settled: dict[str, Decimal] = field(default_factory=dict)
     bills: dict[str, Bill] = field(default_factory=dict)
     _written: int = 0
 
@@ -151,15 +157,24 @@ class FakeBursar:
         chosen = [one for one in sorted(self.owed) if self.owed[one] and random.random() < 0.5]
         if not self._is_free(name) or not chosen:
             return None
-        records = []
+        records: list[tuple[str, Decimal]] = []
         for transaction in chosen:
-            paid = self._part(random, self.owed[transaction])
-            self.owed[transaction] = (
-                Decimal() if abs(paid) >= abs(self.owed[transaction]) else self.owed[transaction] - paid
-            )
-            self.paid[transaction] = self.paid.get(transaction, Decimal()) + paid
-            records.append((transaction, self.paid[transaction] if self.cumulative else paid))
+            owed = self.owed[transaction]
+            paid = self._part(random, owed)
+            settled = owed if abs(paid) >= abs(owed) else paid
+            self.owed[transaction] = owed - settled
+            self._report(transaction, paid, settled, records)
+        for transaction in sorted(self.settled):
+            settled = self.settled[transaction]
+            if settled and not self.cumulative and random.random() < RETURNED:
+                self.owed[transaction] += settled
+                self._report(transaction, -settled, -settled, records)
         return self._write(name, self._xml(records), tuple(records))
+
+    def _report(self, transaction: str, paid: Decimal, settled: Decimal, records: list[tuple[str, Decimal]]) -> None:
+        self.paid[transaction] = self.paid.get(transaction, Decimal()) + paid
+        self.settled[transaction] = self.settled.get(transaction, Decimal()) + settled
+        records.append((transaction, self.paid[transaction] if self.cumulative else paid))
 
     def repeat(self, random: Random) -> PaymentFile | None:
         """Writes an earlier file again, under its name or another; returns None if it cannot."""

@@ -8,7 +8,19 @@ from tests.campaign.evidence import Evidence
 from tests.campaign.fake_bursar import FakeBursar
 
 LATE_OUTCOMES = ("ALREADY_SETTLED", "INVALID")
-"""Outcomes of payments for a fine that was settled at the library meanwhile."""
+"""Outcomes of payments for a fine that was settled at the library meanwhile, or whose user was deleted."""
+
+
+def _count(row: Any) -> Decimal:
+    """Returns how much of a payment record counts, less what it reverses."""
+    parts = ("applied", "credit_amount", "held_amount", "already_settled")
+    counted = sum((abs(row[part] or 0) for part in parts), Decimal())
+    return -counted if row["outcome"] == "PAYMENT_REVERSED" else counted
+
+
+def _is_refused_reversal(row: Any, billed: Decimal) -> bool:
+    """Whether a record reverses a payment, which the ledger refused, since it had not counted as one."""
+    return row["outcome"] == "INVALID" and row["amount"] * billed < 0
 
 
 class PaymentChecks(Evidence):
@@ -53,19 +65,19 @@ class PaymentChecks(Evidence):
                 by_transaction[row["matched_id"] or row["transaction_id"]].append(row)
         for transaction, paid in bursar.paid.items():
             rows = by_transaction[transaction]
-            counted = sum(
-                (abs(row[part] or 0) for row in rows for part in ("applied", "credit_amount", "already_settled")),
-                Decimal(),
-            )
-            late = any(row["outcome"] in LATE_OUTCOMES for row in rows) and self._was_settled_here(transaction)
+            counted = sum((_count(row) for row in rows), Decimal())
+            billed = bursar.bills[transaction].sum
+            refused = sum((abs(row["amount"]) for row in rows if _is_refused_reversal(row, billed)), Decimal())
+            late = any(row["outcome"] in LATE_OUTCOMES for row in rows) and self._is_settled(transaction)
             what = f"transaction {transaction} of {bursar.profile}: {abs(paid)} paid, {counted} counted"
-            self._require(counted <= abs(paid), "a payment counts more than once", what)
+            self._require(counted <= abs(paid) + refused, "a payment counts more than once", what)
             self._require(
                 late or counted == abs(paid), "a payment is lost", f"{what}: {[row['outcome'] for row in rows]}"
             )
         credited = self._rows(
-            "SELECT file_id, sum(credit_amount) AS sum FROM import_records GROUP BY file_id HAVING "
-            "sum(credit_amount) <> 0"
+            "SELECT file_id, sum(credit_amount) AS sum FROM (SELECT file_id, credit_amount FROM import_records"
+            " UNION ALL SELECT file_id, held_amount FROM import_records WHERE held_decision = 'released') AS overpaid"
+            " GROUP BY file_id HAVING sum(credit_amount) <> 0"
         )
         made = self._rows(
             "SELECT import_file_id AS file_id, -sum(balance_change) AS sum FROM journal_entries"
@@ -74,12 +86,14 @@ class PaymentChecks(Evidence):
         same = sorted(map(str, credited)) == sorted(map(str, made))
         self._require(same, "credits are not what was overpaid", f"{credited}, {made}")
 
-    def _was_settled_here(self, transaction: str) -> bool:
+    def _is_settled(self, transaction: str) -> bool:
+        """Whether the fine was settled at the library, or its user was deleted."""
         return bool(
             self._rows(
-                "SELECT 1 FROM journal_entries JOIN batch_lines ON batch_lines.fine_id = journal_entries.fine_id "
-                "WHERE transaction_id = %s"
-                " AND outstanding_change <> 0 AND entry_type IN ('PAID', 'WAIVED', 'REVERSED')",
+                "SELECT 1 FROM journal_entries JOIN batch_lines ON batch_lines.fine_id = journal_entries.fine_id"
+                " JOIN fines ON fines.id = batch_lines.fine_id JOIN users ON users.id = fines.user_id"
+                " WHERE transaction_id = %s AND (users.deleted_at IS NOT NULL"
+                " OR outstanding_change <> 0 AND entry_type IN ('PAID', 'WAIVED', 'REVERSED'))",
                 transaction,
             )
         )

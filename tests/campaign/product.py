@@ -5,18 +5,15 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-import bursar.airflow.server_clients
 import bursar.db.engine
 import bursar.db.partitions
-import bursar.remote_files.base
-import bursar.remote_files.ftp
-import bursar.remote_files.sftp
 from bursar import work_dir
 from bursar.exports import recover, upload
 from bursar.ledger.batches import get_unfinished_batches
+from bursar.profiles.settings import ServerLimits
 
-SERVER_SECONDS = 2
-"""The time for which a stage waits for a server that does not answer."""
+SERVER_LIMITS = ServerLimits(timeout_seconds=2)
+"""The limits of a stage, which does not wait long for a server that does not answer."""
 
 ONE_TRANSACTION = bursar.db.partitions.PARTITION_THRESHOLD
 
@@ -25,15 +22,7 @@ LEDGER_SECONDS = 3
 
 
 def shorten_waits() -> None:
-    """Shortens the time limits of Bursar, so that a campaign reaches them; waits without a limit stay so."""
-    for module in (
-        bursar.remote_files.base,
-        bursar.remote_files.ftp,
-        bursar.remote_files.sftp,
-        bursar.airflow.server_clients,
-    ):
-        if hasattr(module, "TIMEOUT_SECONDS"):
-            setattr(module, "TIMEOUT_SECONDS", SERVER_SECONDS)  # noqa: B010
+    """Shortens the time limits of the ledger, so that a campaign reaches them; waits without a limit stay so."""
     for name in ("lock_timeout", "idle_in_transaction_session_timeout"):
         bursar.db.engine.SESSION_OPTIONS[name] = f"{LEDGER_SECONDS}s"
 

@@ -1,4 +1,7 @@
-"""The bursars' servers, each a process that can be killed, frozen and ordered to fail."""
+"""The bursars' servers, each a process that can be killed, frozen and ordered to fail.
+
+The module is long because both kinds of servers share the orders and the injected faults.
+"""
 
 import json
 import os

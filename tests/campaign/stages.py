@@ -129,10 +129,13 @@ class Stages:
 
     def _output_folder(self, batch: Batch) -> AbstractContextManager[RemoteFolder]:
         may_create = self.profile.export.create_missing_folder and batch.state is not BatchState.PART_COMPLETE
-        return open_folder(batch.sftp_connection, batch.output_file_path, may_create=may_create)
+        return open_folder(
+            batch.sftp_connection, batch.output_file_path, may_create=may_create, limits=product.SERVER_LIMITS
+        )
 
     def _input_folder(self) -> AbstractContextManager[RemoteFolder]:
-        return open_folder(self.profile.sftp_connection, self.profile.import_.input_file_path, may_create=False)
+        path = self.profile.import_.input_file_path
+        return open_folder(self.profile.sftp_connection, path, may_create=False, limits=product.SERVER_LIMITS)
 
 
 def _engine() -> Engine:

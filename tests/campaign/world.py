@@ -167,5 +167,6 @@ def make_settings(*, allowed: bool) -> Settings:
             "default_currency": "USD",
             "time_zone": "America/New_York",
             "allow_activity_on_transferred_finesfees": allowed,
+            "approval": {"max_users": 10**9, "max_fines": 10**9, "max_amount": 10**9},
         }
     )

@@ -49,9 +49,7 @@ def test_a_credit_without_a_charge_is_given_to_a_user(library: Library, include:
     assert library.one("SELECT count(*) FROM fines") == 2
 
 
-def test_the_desk_keeps_to_the_institutions_parameter_and_names_the_pending_reversal(
-    library: Library, include: Path
-) -> None:
+def test_the_desk_follows_the_parameter_and_names_the_pending_reversal(library: Library, include: Path) -> None:
     fine, _ = FakeBursar(library).export_fine("10.00")
     assert "is outstanding there, and is paid there" in run("desk", "pay", str(fine), exit_code=1)
     allow_activity(include)
@@ -67,7 +65,7 @@ def test_the_desk_keeps_to_the_institutions_parameter_and_names_the_pending_reve
 
 @pytest.mark.parametrize("committed", [False, True])
 @pytest.mark.parametrize("command", ["pay", "credit"])
-def test_the_desk_says_so_when_it_is_unknown_whether_something_was_recorded(
+def test_the_error_of_a_lost_connection_says_that_the_result_is_unknown(
     library: Library, postgres: Postgres, monkeypatch: pytest.MonkeyPatch, *, command: str, committed: bool
 ) -> None:
     """The connection ends before or after PostgreSQL commits: the desk can't tell the two apart."""

@@ -55,7 +55,7 @@ def test_a_fine_is_shown_as_json(library: Library) -> None:
     assert [record["outcome"] for record in found["records_without_effect"]] == ["NO_PAYMENT"]
 
 
-def test_a_number_of_two_fines_shows_both(library: Library) -> None:
+def test_a_number_that_two_fines_have_shows_both(library: Library) -> None:
     paid = library.fine()
     run("desk", "pay", str(paid))
     fine, transaction = FakeBursar(library).export_fine("10.00")

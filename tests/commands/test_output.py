@@ -1,4 +1,7 @@
-"""What commands print: text from outside is only text, unknown names are shown, and one of something is singular."""
+"""The output of commands: hostile text is shown as text, unknown names are shown, and counts have their singular.
+
+The module is long because one set of hostile texts is shown by every command.
+"""
 
 import json
 from datetime import date
@@ -29,12 +32,12 @@ SHOWN = "[red]x[/]:bomb:\N{REPLACEMENT CHARACTER}[2J"  # without the spaces, at 
 
 @pytest.fixture(autouse=True)
 def wide_console(connection: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No table breaks its lines."""
+    """Makes the console so wide that no table wraps its lines."""
     monkeypatch.setattr(context.console, "_width", 400)
 
 
-def shown(*arguments: str, times: int = 1, exit_code: int = 0) -> str:
-    """The output of a command that shows the hostile text so often, and is not moved by it."""
+def show(*arguments: str, times: int = 1, exit_code: int = 0) -> str:
+    """Runs a command that must print the hostile text so often, as text; returns the output."""
     output = run(*arguments, exit_code=exit_code)
     assert "\x1b" not in output
     assert "".join(output.split()).count(SHOWN) == times, output
@@ -42,8 +45,8 @@ def shown(*arguments: str, times: int = 1, exit_code: int = 0) -> str:
 
 
 @pytest.fixture
-def spoiled(library: Library, owned_ledger: Engine) -> Library:
-    """A ledger in which every text from outside is hostile, and some names are unknown."""
+def hostile_library(library: Library, owned_ledger: Engine) -> Library:
+    """Returns a ledger in which every text from outside is hostile, and some names are unknown."""
     office = FakeBursar(library)
     _, transaction = office.export_fine("10.00")
     office.pay(Payment(transaction, "4"), Payment(transaction, "0"))
@@ -67,29 +70,29 @@ def spoiled(library: Library, owned_ledger: Engine) -> Library:
     return library
 
 
-def test_the_life_of_a_fine_is_only_text(spoiled: Library) -> None:
-    shown("fines", "show", "1", times=13)
-    shown("fines", "show", "2", times=6)
+def test_a_fine_is_shown_as_text(hostile_library: Library) -> None:
+    show("fines", "show", "1", times=13)
+    show("fines", "show", "2", times=6)
 
 
-def test_the_desk_prints_only_text(spoiled: Library) -> None:
-    shown("desk", "dispute", "1", "--comment", "no", exit_code=1, times=0)
-    fine = spoiled.fine(kind=HOSTILE)
-    shown("desk", "dispute", str(fine), "--comment", "no")
+def test_the_desk_prints_names_as_text(hostile_library: Library) -> None:
+    show("desk", "dispute", "1", "--comment", "no", exit_code=1, times=0)
+    fine = hostile_library.fine(kind=HOSTILE)
+    show("desk", "dispute", str(fine), "--comment", "no")
 
 
-def test_lists_of_batches_and_files_are_only_text(spoiled: Library, owned_ledger: Engine) -> None:
-    shown("batches", "list", "--all", times=2)
-    assert "1 NEW" in shown("imports", "list", times=2)
+def test_lists_of_batches_and_files_show_names_as_text(hostile_library: Library, owned_ledger: Engine) -> None:
+    show("batches", "list", "--all", times=2)
+    assert "1 NEW" in show("imports", "list", times=2)
     with owned_ledger.begin() as connection:
         connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
         connection.execute(text("UPDATE batches SET closed_at = NULL"))
         connection.execute(text("UPDATE deliveries SET delivered_at = NULL, unclear_at = now()"))
-    shown("batches", "list", times=4)
-    shown("batches", "show", "1", times=8)
+    show("batches", "list", times=4)
+    show("batches", "show", "1", times=8)
 
 
-def test_the_history_is_only_text(library: Library) -> None:
+def test_runs_show_names_as_text(library: Library) -> None:
     left = Skipped(1, 1, {"USD": Decimal(1)})
     report = RunReport(
         job=Job.EXPORT,
@@ -105,16 +108,16 @@ def test_the_history_is_only_text(library: Library) -> None:
         messages=(HOSTILE,),
     )
     record_report(library.ledger, report)
-    shown("runs", "list")
-    shown("runs", "show", "1", times=8)
-    shown("runs", "list", "--profile", f"{HOSTILE}?", exit_code=2)
+    show("runs", "list")
+    show("runs", "show", "1", times=8)
+    show("runs", "list", "--profile", f"{HOSTILE}?", exit_code=2)
 
 
-def test_the_preview_is_only_text(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_preview_shows_names_as_text(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     profile = make_profile(fine_fee_types=["LOST"]).model_copy(update={"name": HOSTILE})
     monkeypatch.setattr(profiles, "get_profile", lambda _code: profile)
     library.fine(library.user(HOSTILE, last=HOSTILE), kind=HOSTILE)
-    shown("profiles", "preview", "STUDENTS", times=4)
+    show("profiles", "preview", "STUDENTS", times=4)
 
 
 @pytest.mark.parametrize(
@@ -125,15 +128,15 @@ def test_the_preview_is_only_text(library: Library, monkeypatch: pytest.MonkeyPa
         ("profiles", "test-connection", HOSTILE),
     ],
 )
-def test_an_error_is_only_text(library: Library, arguments: tuple[str, ...]) -> None:
-    shown(*arguments, exit_code=2)
+def test_an_error_shows_names_as_text(library: Library, arguments: tuple[str, ...]) -> None:
+    show(*arguments, exit_code=2)
 
 
-def test_the_error_of_an_unknown_fine_is_only_text(library: Library) -> None:
-    shown("fines", "show", HOSTILE, exit_code=2, times=2)
+def test_the_error_of_an_unknown_fine_shows_the_id_as_text(library: Library) -> None:
+    show("fines", "show", HOSTILE, exit_code=2, times=2)
 
 
-def test_json_has_no_control_characters(spoiled: Library) -> None:
+def test_json_has_no_control_characters(hostile_library: Library) -> None:
     for command in (
         ("batches", "list", "--all"),
         ("batches", "show", "1"),
@@ -146,7 +149,7 @@ def test_json_has_no_control_characters(spoiled: Library) -> None:
         assert HOSTILE in str(json.loads(output)).replace("\\x1b", "\x1b")
 
 
-def test_problems_of_profiles_are_only_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_problems_of_profiles_show_keys_as_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (context, profiles):
         monkeypatch.setattr(module, "INCLUDE", tmp_path)
     key = HOSTILE.replace("\x1b", "\\x1b")
@@ -155,10 +158,10 @@ def test_problems_of_profiles_are_only_text(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "bursar.yaml").write_text(
         "institution_name: A\ninstitution_id: 1\ndefault_currency: USD\ntime_zone: UTC\n", encoding="utf-8"
     )
-    shown("profiles", "check", exit_code=1)
+    show("profiles", "check", exit_code=1)
 
 
-def test_jobs_over_users_are_only_text_and_unknown_reasons_are_shown(library: Library, owned_ledger: Engine) -> None:
+def test_maintenance_jobs_show_names_as_text_and_unknown_reasons(library: Library, owned_ledger: Engine) -> None:
     library.user(purge=date(2020, 1, 1))
     choices = PurgeParams.of_form({"dry_run": True})
     purge_users(library.ledger, choices, make_settings(), run_id=HOSTILE, as_of=NOW)
@@ -166,11 +169,11 @@ def test_jobs_over_users_are_only_text_and_unknown_reasons_are_shown(library: Li
     with owned_ledger.begin() as connection:
         connection.execute(text("UPDATE maintenance_jobs SET skipped = :left"), {"left": json.dumps(left)})
         connection.execute(text("UPDATE maintenance_job_results SET reason = 'not_yet_known'"))
-    assert "2 users: not_yet_known" in shown("jobs", "list")
-    assert run("jobs", "results", "1", "--format", "csv").splitlines()[1].endswith(",not_yet_known,")
+    assert "2 users: not_yet_known" in show("jobs", "list")
+    assert run("jobs", "results", "1", "--format", "csv").splitlines()[1].endswith(",not_yet_known,,")
 
 
-def test_the_preview_and_the_history_show_unknown_reasons(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_preview_shows_unknown_reasons(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     known = {reason.name: (reason.value, reason.description) for reason in SkipReason if reason != "other_type"}
     monkeypatch.setattr(profiles, "SkipReason", DescribedEnum("SkipReason", known))  # type: ignore[arg-type]
     monkeypatch.setattr(profiles, "get_profile", lambda _code: make_profile(fine_fee_types=["LOST"]))
@@ -179,7 +182,7 @@ def test_the_preview_and_the_history_show_unknown_reasons(library: Library, monk
 
 
 @pytest.mark.parametrize("width", [20, 80])
-def test_no_cell_is_cut_off_on_a_narrow_screen(library: Library, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+def test_no_cell_is_shortened_on_a_narrow_screen(library: Library, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     totals = {"USD": CurrencyTotals(Decimal("1234567.89"), Decimal("-0.10"))}
     report = RunReport(
         job=Job.EXPORT,
@@ -220,7 +223,7 @@ def write_include(folder: Path) -> None:
     (folder / "profiles" / "wrong.yaml").write_text("{code: wrong", encoding="utf-8")
 
 
-def test_one_of_everything_is_singular_in_commands(
+def test_the_output_of_commands_has_the_singular(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG", logger="bursar")

@@ -8,8 +8,13 @@ import pytest
 from sqlalchemy import text
 
 from bursar.commands import context
+from bursar.exports import approval
+from bursar.exports.recover import record_answer
 from bursar.exports.selection import select_fines
-from bursar.users.purging import PurgeParams, purge_users
+from bursar.ledger import approvals
+from bursar.ledger.approvals import ApprovalAnswer, ApprovalSubject
+from bursar.ledger.jobs import Job
+from bursar.users.purging import PurgeParams, purge_users, record_request
 from bursar.users.waiving import WaiveParams, waive_fines
 from tests.support.cli import run, run_json
 from tests.support.fake_bursar import FakeBursar
@@ -118,6 +123,36 @@ def test_maintenance_jobs_show_who_triggered_them_and_the_journal_too(library: L
     assert [job["requested_by"] for job in run_json("jobs", "list")] == ["=anna"]
     (row,) = csv.DictReader(run("jobs", "results", "1").splitlines())
     assert row["requested_by"] == "'=anna"
+
+
+def test_a_batch_and_a_job_show_who_approved_them_and_whose_answer_had_no_effect(library: Library) -> None:
+    library.fine()
+    limits = make_profile(approval={"max_fines": 0}).export.approval
+    facts = {"as_of": NOW, "requested_by": "carl"}
+    batch = select_fines(library.ledger, make_profile(), make_settings(), run_id="run", **facts)  # type: ignore[arg-type]
+    asked = approval.request_approval(library.ledger, batch.id, limits)
+    assert asked
+    with library.ledger.begin() as connection:
+        approvals.reject_answer(connection, asked, limits, ApprovalAnswer.APPROVED, "carl")
+    record_answer(library.ledger, batch.id, ApprovalAnswer.APPROVED, by="ben")
+    output = " ".join(run("batches", "show", str(batch.id)).split())
+    assert "approved carl the person who triggered the run may not approve it" in output
+    answers = run_json("batches", "show", str(batch.id))["answers"]
+    assert [(one["answered_by"], one["rejection"]) for one in answers] == [("carl", "requester"), ("ben", None)]
+
+    library.fine(library.user(purge=NOW.date()), "4.00")
+    params, settings = (
+        PurgeParams.of_form({"dry_run": False, "waive_threshold": "5"}),
+        make_settings(approval={"max_fines": 0}),
+    )
+    record_request(library.ledger, params, settings, run_id="purge", **facts)  # type: ignore[arg-type]
+    subject = ApprovalSubject(job=Job.PURGE, run_id="purge")
+    with library.ledger.begin() as connection:
+        approvals.record_answer(connection, subject, ApprovalAnswer.APPROVED, by="=ben")
+    purge_users(library.ledger, params, settings, run_id="purge", **facts)  # type: ignore[arg-type]
+    assert "approved by =ben" in " ".join(run("jobs", "list").split())
+    assert run_json("jobs", "list")[0]["approved_by"] == "=ben"
+    assert run("jobs", "results", "1").splitlines()[-1].endswith(",carl,'=ben")
 
 
 def test_the_deletion_of_users_keeps_the_names_of_staff(library: Library) -> None:

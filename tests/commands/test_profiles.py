@@ -23,7 +23,7 @@ def check(exit_code: int = 0) -> Result:
     return result
 
 
-def test_good_profiles_pass_the_check(include: Path) -> None:
+def test_valid_profiles_pass_the_check(include: Path) -> None:
     result = check()
     assert all(": warning: " in line for line in result.stdout.splitlines())
     assert result.stderr.startswith(f"5 good profiles in {include}/profiles: CREDITS, MEDICAL, STAFF, STUDENTS")
@@ -71,7 +71,7 @@ def test_without_a_ledger_identifier_patterns_are_not_checked(include: Path, mon
         assert "The ledger was not reached, so patterns, libraries, groups and types were not checked." in result.stderr
 
 
-def test_wrong_settings_are_printed_the_same_way(include: Path) -> None:
+def test_problems_of_the_settings_are_printed_with_file_and_line(include: Path) -> None:
     path = include / "bursar.yaml"
     path.write_text("institution_id: 1\n", encoding="utf-8")
     assert f"{path}:1: institution_name" in check(exit_code=1).stdout

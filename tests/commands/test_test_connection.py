@@ -16,8 +16,8 @@ from tests.support.servers import USER, RemoteServer
 def server(
     remote: RemoteServer, certificate: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> RemoteServer:
-    """The server that the connection of the profile STUDENTS leads to, with its folder for payments."""
-    caplog.set_level("WARNING", logger="asyncssh")  # the server is in this process, and its log where the output is
+    """Returns the server of the connection of the profile STUDENTS, with its folder for payments."""
+    caplog.set_level("WARNING", logger="asyncssh")  # the server runs in this process and would log into the output
     profile = make_profile()
     monkeypatch.setattr(profiles, "get_profile", lambda _code: profile)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
@@ -27,30 +27,30 @@ def server(
     return remote
 
 
-def said(exit_code: int = 0) -> str:
+def run_test(exit_code: int = 0) -> str:
     result = CliRunner().invoke(bursar, ["profiles", "test-connection", "STUDENTS"])
     assert result.exit_code == exit_code, result.output
     return result.output
 
 
-def test_both_folders_are_opened_and_left_as_they_are(server: RemoteServer) -> None:
+def test_both_folders_are_opened_and_not_changed(server: RemoteServer) -> None:
     address = f"{server.connection['conn_type']}://{USER}@127.0.0.1:{server.connection['port']}"
-    assert said() == (
+    assert run_test() == (
         "STUDENTS reaches the server, but the folder out does not exist, or the account may not enter it. If it does "
         "not exist, the first export creates it.\n"
         f"STUDENTS imports from {address}/in: 1 file.\n"
     )
     assert sorted(path.name for path in server.disk.iterdir()) == ["in"]
     (server.disk / "out").mkdir()
-    assert said().startswith(f"STUDENTS exports to {address}/out: 0 files.\n")
+    assert run_test().startswith(f"STUDENTS exports to {address}/out: 0 files.\n")
 
 
 @pytest.mark.usefixtures("server")
-def test_what_is_wrong_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_connection_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(f"AIRFLOW_CONN_{make_profile().sftp_connection.upper()}")
-    assert said(exit_code=1).startswith(f"Error: There is no Airflow connection {make_profile().sftp_connection}.")
+    assert run_test(exit_code=1).startswith(f"Error: There is no Airflow connection {make_profile().sftp_connection}.")
 
 
 def test_a_missing_folder_for_payments_is_an_error(server: RemoteServer) -> None:
     (server.disk / "in").rename(server.disk / "elsewhere")
-    assert "in: there is no such folder" in said(exit_code=1)
+    assert "in: there is no such folder" in run_test(exit_code=1)

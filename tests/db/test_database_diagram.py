@@ -1,13 +1,13 @@
-"""The reference of the ledger's tables shows the schema as it is."""
+"""The reference page of the ledger's tables: it is up to date."""
 
 from sqlalchemy import Engine, text
 
 from docs.reference.generate_database import COMMAND, PAGE, render_page
 
 
-def test_the_page_shows_the_schema(owned_ledger: Engine) -> None:
+def test_the_page_is_up_to_date(owned_ledger: Engine) -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert page == render_page(owned_ledger), f"The schema was changed: `{COMMAND}` writes {PAGE} anew."
+    assert page == render_page(owned_ledger), f"The schema was changed: `{COMMAND}` writes {PAGE} again."
 
 
 def test_every_table_and_view_says_what_a_row_is(owned_ledger: Engine) -> None:

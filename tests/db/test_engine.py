@@ -1,4 +1,4 @@
-"""Sessions with the ledger: every wait ends, and errors of a ledger that is down or restarts can be understood."""
+"""Sessions with the ledger: every wait is limited, and errors of a ledger that is down or restarts are transient."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ from bursar.errors import TransientError
 from demo.postgres import DAGS_ROLE, Postgres
 from tests.support.fixtures import Library
 
-FROZEN = """
+FROZEN_WORKER = """
 import sys, time
 from sqlalchemy import text
 from bursar.db import engine as sessions
@@ -33,19 +33,19 @@ with sessions.ledger_engine(sys.argv[1]).begin() as connection:
 
 
 @pytest.fixture
-def impatient(postgres: Postgres, ledger: Engine, empty_ledger: str, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    """The ledger for a session that waits a fifth of a second for a lock."""
+def impatient_ledger(postgres: Postgres, ledger: Engine, empty_ledger: str, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """Returns an engine of the ledger whose sessions wait 0.2 seconds for a lock."""
     monkeypatch.setitem(sessions.SESSION_OPTIONS, "lock_timeout", "200ms")
     return ledger_engine(postgres.url(empty_ledger, user=DAGS_ROLE))
 
 
-def test_every_session_has_bounds(ledger: Engine) -> None:
-    wanted = {"lock_timeout": "1min", "idle_in_transaction_session_timeout": "1min", "statement_timeout": "30min"}
+def test_every_session_has_time_limits(ledger: Engine) -> None:
+    limits = {"lock_timeout": "1min", "idle_in_transaction_session_timeout": "1min", "statement_timeout": "30min"}
     with ledger.connect() as connection:
-        names = {name: connection.execute(text(f"SHOW {name}")).scalar_one() for name in [*wanted, "TimeZone"]}
-        given = connection.connection.driver_connection.info.get_parameters()  # type: ignore[union-attr]
-    assert names == wanted | {"TimeZone": "UTC"}
-    assert {name: given[name] for name in sessions.CONNECTION_PARAMETERS} == sessions.CONNECTION_PARAMETERS
+        names = {name: connection.execute(text(f"SHOW {name}")).scalar_one() for name in [*limits, "TimeZone"]}
+        parameters = connection.connection.driver_connection.info.get_parameters()  # type: ignore[union-attr]
+    assert names == limits | {"TimeZone": "UTC"}
+    assert {name: parameters[name] for name in sessions.CONNECTION_PARAMETERS} == sessions.CONNECTION_PARAMETERS
 
 
 def test_parameters_of_the_url_take_precedence(postgres: Postgres, empty_ledger: str) -> None:
@@ -57,27 +57,27 @@ def test_parameters_of_the_url_take_precedence(postgres: Postgres, empty_ledger:
         assert connection.connection.driver_connection.info.get_parameters()["connect_timeout"] == "3"  # type: ignore[union-attr]
 
 
-def test_a_wait_for_a_lock_ends_and_names_who_holds_it(ledger: Engine, impatient: Engine) -> None:
+def test_the_error_of_a_lock_timeout_names_the_holder(ledger: Engine, impatient_ledger: Engine) -> None:
     token = session_name.set("bursar export STUDENTS select_fines")
     holder = ledger.connect()
     session_name.reset(token)
     with holder:
         holder.execute(text("LOCK TABLE fines_lock IN EXCLUSIVE MODE"))
-        begun = time.monotonic()
-        with pytest.raises(TransientError) as raised, impatient.begin() as waiting:
+        started = time.monotonic()
+        with pytest.raises(TransientError) as raised, impatient_ledger.begin() as waiting:
             waiting.execute(text("LOCK TABLE fines_lock IN EXCLUSIVE MODE"))
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - started < 2
     assert "lock timeout" in str(raised.value)
     assert "bursar export STUDENTS select_fines (process " in str(raised.value)
     assert "Repeat the step when that has ended" in str(raised.value)
 
 
-def test_a_frozen_worker_holds_nobody_up_for_ever(
+def test_a_frozen_worker_blocks_others_for_a_limited_time(
     postgres: Postgres, ledger: Engine, empty_ledger: str, library: Library
 ) -> None:
     url = postgres.url(empty_ledger, user=DAGS_ROLE)
     with subprocess.Popen(  # noqa: S603
-        [sys.executable, "-c", FROZEN, url], stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": "plugins"}
+        [sys.executable, "-c", FROZEN_WORKER, url], stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": "plugins"}
     ) as worker:
         assert worker.stdout
         assert worker.stdout.readline() == "holds\n"
@@ -89,8 +89,8 @@ def test_a_frozen_worker_holds_nobody_up_for_ever(
     assert library.one("SELECT balance FROM fines WHERE id = :fine", fine=fine) > 0
 
 
-def broken_off(ledger: Engine, how: str) -> None:
-    """Does something in a transaction whose connection PostgreSQL ends."""
+def use_terminated_connection(ledger: Engine, how: str) -> None:
+    """Uses a connection in a transaction after PostgreSQL has terminated it."""
     with ledger.begin() as connection, ledger.connect() as other:
         number = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
         connection.execute(text("CREATE TEMPORARY TABLE few (number integer)"))
@@ -107,16 +107,16 @@ def broken_off(ledger: Engine, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["statement", "commit", "copy out", "copy in"])
-def test_a_connection_that_ends_is_a_passing_error_whatever_was_done(ledger: Engine, how: str) -> None:
+def test_a_terminated_connection_is_a_transient_error(ledger: Engine, how: str) -> None:
     with pytest.raises(TransientError, match="PostgreSQL rolls back what was not committed"):
-        broken_off(ledger, how)
+        use_terminated_connection(ledger, how)
 
 
-def test_a_ledger_that_is_down_is_a_passing_error(tmp_path: Path) -> None:
+def test_a_ledger_that_is_down_is_a_transient_error(tmp_path: Path) -> None:
     with pytest.raises(TransientError, match="can't be reached .*No such file or directory"):
         ledger_engine(f"postgresql://bursar@/ledger?host={tmp_path}").connect()
 
 
-def test_a_statement_that_is_wrong_is_not(ledger: Engine) -> None:
+def test_an_invalid_statement_is_not_a_transient_error(ledger: Engine) -> None:
     with pytest.raises(DBAPIError, match="does not exist"), ledger.connect() as connection:
         connection.execute(text("SELECT * FROM nowhere"))

@@ -1,4 +1,4 @@
-"""Upgrades: a ledger with data in every table comes from the first revision to the newest, and loses nothing."""
+"""Upgrades: a ledger with data in every table is migrated from the first revision to the newest, and keeps its data."""
 
 import subprocess
 from collections.abc import Iterator
@@ -36,8 +36,8 @@ BATCHES = {1: "CLOSED", 2: "DELIVERED", 3: "UPLOADING", 4: "CLOSED", 5: "DRY_RUN
 
 
 @pytest.fixture(scope="module")
-def upgraded(postgres: Postgres) -> Iterator[Engine]:
-    """A ledger with the data of revision 0001 that was upgraded to the newest revision, in the role of its owner."""
+def upgraded_ledger(postgres: Postgres) -> Iterator[Engine]:
+    """Creates a ledger with data of revision 0001, and upgrades it; returns its engine in the role of the owner."""
     postgres.create_ledger("upgraded")
     engine = ledger_engine(postgres.url("upgraded", user=LEDGER_OWNER))
     migrate(engine, "0001")
@@ -54,15 +54,15 @@ def upgraded(postgres: Postgres) -> Iterator[Engine]:
     engine.dispose()
 
 
-def dump(postgres: Postgres) -> list[str]:
-    """Everything in the ledger, as text."""
+def dump_ledger(postgres: Postgres) -> list[str]:
+    """Returns the output of pg_dump for the ledger."""
     command = [str(program_folder() / "pg_dump"), "--host", str(postgres.sockets), "--username", "postgres", "upgraded"]
     text_ = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
     return [line for line in text_.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
 
 
-def test_fines_keep_what_is_owed_and_it_is_the_sum_of_the_journal(upgraded: Engine) -> None:
-    with upgraded.connect() as connection:
+def test_fines_keep_their_amounts_which_are_sums_of_the_journal(upgraded_ledger: Engine) -> None:
+    with upgraded_ledger.connect() as connection:
         fines = connection.execute(text("SELECT id, status, balance, outstanding, pending_reversal FROM fines")).all()
         sums = connection.execute(
             text(
@@ -74,8 +74,8 @@ def test_fines_keep_what_is_owed_and_it_is_the_sum_of_the_journal(upgraded: Engi
     assert {fine: tuple(map(str, of_fine)) for fine, *of_fine in sums} == {id_: fine[1:] for id_, fine in FINES.items()}
 
 
-def test_batches_keep_their_states_and_their_claims(upgraded: Engine) -> None:
-    with upgraded.connect() as connection:
+def test_batches_keep_their_states_and_claims(upgraded_ledger: Engine) -> None:
+    with upgraded_ledger.connect() as connection:
         states = connection.execute(text("SELECT id, state FROM batches_with_state")).all()
         claims = connection.execute(text("SELECT fine_id, batch_id FROM batch_claims")).all()
         resends = connection.execute(text("SELECT batch_id, state FROM deliveries WHERE kind = 'resend'")).all()
@@ -86,23 +86,23 @@ def test_batches_keep_their_states_and_their_claims(upgraded: Engine) -> None:
     assert unfinished == [2, 3, 7]
 
 
-def test_payments_keep_their_effect(upgraded: Engine) -> None:
-    with upgraded.connect() as connection:
+def test_payments_keep_their_outcomes(upgraded_ledger: Engine) -> None:
+    with upgraded_ledger.connect() as connection:
         records = connection.execute(text("SELECT fine_id, outcome, applied FROM import_records ORDER BY number")).all()
         states = connection.execute(text("SELECT state FROM import_files ORDER BY id")).scalars().all()
     assert list(map(tuple, records)) == [(6, "PARTLY_PAID", Decimal(10)), (None, "UNMATCHED", None)]
     assert states == ["APPLIED", "REJECTED"]
 
 
-def test_a_ledger_that_has_the_newest_revision_is_left_alone(postgres: Postgres, upgraded: Engine) -> None:
-    before = dump(postgres)
-    migrate(upgraded)
-    assert dump(postgres) == before
+def test_a_repeated_upgrade_changes_nothing(postgres: Postgres, upgraded_ledger: Engine) -> None:
+    before = dump_ledger(postgres)
+    migrate(upgraded_ledger)
+    assert dump_ledger(postgres) == before
 
 
-def test_the_work_goes_on_after_the_upgrade(postgres: Postgres, upgraded: Engine) -> None:
-    """The last test of this ledger: in the role of the DAGs, one batch is closed and another released."""
-    grant(upgraded, DAGS_ROLE)
+def test_batches_can_be_closed_and_released_after_the_upgrade(postgres: Postgres, upgraded_ledger: Engine) -> None:
+    """The test changes the ledger, so it is the last one of the module."""
+    grant(upgraded_ledger, DAGS_ROLE)
     engine = ledger_engine(postgres.url("upgraded", user=DAGS_ROLE))
     assert close_fines(engine, 2).state is BatchState.CLOSED
     assert release_batch(engine, 7, confirmed_not_received=True).state is BatchState.RELEASED

@@ -1,4 +1,4 @@
-"""Work in partitions: several transactions, none of which rolls another back."""
+"""Partitions: each is a transaction of its own."""
 
 from collections.abc import Mapping
 
@@ -14,19 +14,19 @@ WRITE = text(
 )
 
 
-def run_and_list(library: Library, partition_count: int, fails_in: int | None = None) -> list[str]:
-    """Runs partitions that write a row each, one of which may fail; returns the rows that are committed."""
+def run_and_list(library: Library, partition_count: int, failing_partition: int | None = None) -> list[str]:
+    """Runs partitions that write one row each, and of which one may fail; returns the committed rows."""
 
     def write(connection: Connection, partition: Mapping[str, int]) -> None:
         connection.execute(WRITE, partition)
-        if partition["partition_number"] == fails_in:
-            raise ValueError(fails_in)
+        if partition["partition_number"] == failing_partition:
+            raise ValueError(failing_partition)
 
     try:
         with library.ledger.begin() as connection:
             run_partitioned(connection, partition_count, write)
     except ValueError:
-        assert fails_in is not None
+        assert failing_partition is not None
     with library.ledger.connect() as connection:
         return list(connection.execute(text("SELECT name || ' of ' || size FROM observed_files ORDER BY 1")).scalars())
 
@@ -35,15 +35,15 @@ def test_each_partition_is_run_once(library: Library) -> None:
     assert run_and_list(library, 2) == ["0 of 2", "1 of 2"]
 
 
-def test_a_failing_partition_rolls_back_itself_and_no_other(library: Library) -> None:
-    assert run_and_list(library, 2, fails_in=1) == ["0 of 2"]
+def test_a_failed_partition_rolls_back_no_other(library: Library) -> None:
+    assert run_and_list(library, 2, failing_partition=1) == ["0 of 2"]
 
 
-@pytest.mark.parametrize(("fails_in", "rows"), [(None, ["0 of 1"]), (0, [])])
+@pytest.mark.parametrize(("failing_partition", "rows"), [(None, ["0 of 1"]), (0, [])])
 def test_a_single_partition_runs_in_the_transaction_of_its_caller(
-    library: Library, fails_in: int | None, rows: list[str]
+    library: Library, failing_partition: int | None, rows: list[str]
 ) -> None:
-    assert run_and_list(library, 1, fails_in) == rows
+    assert run_and_list(library, 1, failing_partition) == rows
 
 
 @pytest.mark.parametrize(("fines", "partitions"), [(0, 1), (19_999, 1), (20_000, 2)])

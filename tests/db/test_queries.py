@@ -1,4 +1,4 @@
-"""The statements below include/sql: each names the temporary tables that it requires, in a folder of its package."""
+"""The statements below include/sql: each names its temporary tables, and is in the folder of its package."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from bursar.db.queries import FOLDER
 from bursar.sources.csv import reader
 
 PROJECT = Path(__file__).parents[2]
-PACKAGES = (PROJECT / "plugins" / "bursar", PROJECT)  # that of the demo is not in the product
+PACKAGES = (PROJECT / "plugins" / "bursar", PROJECT)  # the demo is not part of the product
 STATEMENTS = {
     path.relative_to(FOLDER).with_suffix("").as_posix(): path.read_text(encoding="utf-8")
     for path in sorted(FOLDER.rglob("*.sql"))
@@ -19,19 +19,19 @@ CREATES = re.compile(r"CREATE TEMPORARY TABLE (\w+|\{\w+\})")
 STAGING = "plugins/bursar/sources/csv/load.py"  # creates a table for each kind of CSV file
 
 
-def code_of(statement: str) -> str:
-    """A statement without its comments and strings."""
+def strip_comments_and_strings(statement: str) -> str:
+    """Returns a statement without its comments and strings."""
     return re.sub(r"--[^\n]*|'[^']*'", "", statement)
 
 
-TEMPORARY = {table for statement in STATEMENTS.values() for table in CREATES.findall(code_of(statement))} | {
-    f"staged_{table.name}" for table in vars(reader).values() if isinstance(table, reader.CsvTable)
-}
+TEMPORARY = {
+    table for statement in STATEMENTS.values() for table in CREATES.findall(strip_comments_and_strings(statement))
+} | {f"staged_{table.name}" for table in vars(reader).values() if isinstance(table, reader.CsvTable)}
 
 
-def required_by(statement: str) -> list[str]:
-    """The temporary tables that a statement names and does not create."""
-    code = code_of(statement)
+def find_required_tables(statement: str) -> list[str]:
+    """Returns the temporary tables that a statement uses and does not create."""
+    code = strip_comments_and_strings(statement)
     return sorted((set(re.findall(r"\w+", code)) & TEMPORARY) - set(CREATES.findall(code)))
 
 
@@ -43,10 +43,10 @@ def test_the_temporary_tables_are_known() -> None:
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_a_statement_names_the_temporary_tables_that_it_requires_in_its_first_line(name: str) -> None:
-    """One that uses such a name for something else, such as an alias, fails, too: it would mislead its reader."""
+def test_the_first_line_of_a_statement_names_its_temporary_tables(name: str) -> None:
+    """A statement that uses such a name for something else, such as an alias, fails: it would mislead its readers."""
     claimed = re.match(r"-- requires: ([\w, ]+)\n", STATEMENTS[name])
-    assert (claimed[1].split(", ") if claimed else []) == required_by(STATEMENTS[name])
+    assert (claimed[1].split(", ") if claimed else []) == find_required_tables(STATEMENTS[name])
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
@@ -68,4 +68,4 @@ def test_the_statements_of_a_package_are_in_a_folder_of_its_name(folder: str) ->
     ],
 )
 def test_a_required_table_is_found_by_its_name(statement: str, tables: list[str]) -> None:
-    assert required_by(statement) == tables
+    assert find_required_tables(statement) == tables

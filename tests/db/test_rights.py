@@ -1,4 +1,7 @@
-"""The role of the DAGs: it can do what the statements do, which all tests of the ledger show, and nothing else."""
+"""The rights of the DAGs' role: those that the statements need, which all tests of the ledger show, and no others.
+
+The module is long because the list of forbidden statements is.
+"""
 
 import re
 from collections.abc import Iterator
@@ -35,23 +38,23 @@ NEEDED_BY = {
     "USAGE": r"nextval\(pg_get_serial_sequence\('{name}', 'id'\)\)",
     "EXECUTE": r"\b{name}\(",
 }
-"""How the text of a statement shows that it needs a right on a table, a sequence or a function."""
+"""Patterns of statements that need a right on a table, a sequence or a function."""
 NEEDED_FOR_COLUMN = {
     "INSERT": r"INSERT INTO {name}\s*\([^)]*\b{column}\b",
     "UPDATE": r"(UPDATE {name}\b|INSERT INTO {name}\b[^;]*DO UPDATE)[^;]*\bSET\b[^;]*\b{column} =",
 }
-STEPS = {"batches": r"\badvance\((.*?)\)", "deliveries": r"\badvance_delivery\((.*?)\)"}
-"""The calls that write the steps of a batch or of a delivery, whose statements name their columns when they run."""
+STEP_CALLS = {"batches": r"\badvance\((.*?)\)", "deliveries": r"\badvance_delivery\((.*?)\)"}
+"""Patterns of calls that record the steps of a batch or of a delivery; their statements get the columns at run time."""
 
 NEW_FINE = (
     "INSERT INTO fines (user_id, fine_fee_type, currency, amount, created_at, {})"
     " SELECT id, 'X', 'USD', 5, now(), {} FROM users"
 )
-LIKE_THE_JOURNAL = (
+TABLE_LIKE_THE_JOURNAL = (
     "CREATE TEMPORARY TABLE mine (id bigint, fine_id bigint, entry_type text, balance_change {type},"
     " outstanding_change numeric, reversal_change numeric, at timestamptz, batch_id bigint)"
 )
-TRIGGER_OF_MINE = (
+TRIGGER_OF_THE_TABLE = (
     "CREATE TRIGGER mine AFTER INSERT ON mine REFERENCING NEW TABLE AS entries"
     " FOR EACH STATEMENT EXECUTE FUNCTION apply_journal_entries()"
 )
@@ -59,7 +62,7 @@ TRIGGER_OF_MINE = (
 
 @pytest.fixture
 def connection(library: Library) -> Iterator[Connection]:
-    """A transaction of the DAGs' role, in a ledger with a fine of 12.50, that is rolled back."""
+    """Opens a transaction of the DAGs' role in a ledger with a fine of 12.50; rolls it back."""
     library.fine(amount="12.50")
     with library.ledger.connect() as connection:
         yield connection
@@ -115,7 +118,7 @@ def connection(library: Library) -> Iterator[Connection]:
         "SELECT lo_create(0)",
         "SELECT lo_creat(-1)",
         "SELECT lo_from_bytea(0, 'mine')",
-        # The journal, and what follows from it
+        # The journal, and the amounts that are its sums
         "UPDATE journal_entries SET balance_change = 0",
         "DELETE FROM journal_entries",
         "TRUNCATE journal_entries",
@@ -139,7 +142,7 @@ def connection(library: Library) -> Iterator[Connection]:
         "LOCK TABLE journal_entries IN SHARE MODE",
         "REINDEX TABLE fines",
         "CLUSTER fines USING fines_user_id",
-        # What was exported and imported, and who answered what
+        # Exported and imported data, and answers
         "UPDATE batch_lines SET amount = 0",
         "UPDATE batch_lines SET fine_id = 7",
         "DELETE FROM batch_lines",
@@ -164,6 +167,12 @@ def connection(library: Library) -> Iterator[Connection]:
         "DELETE FROM file_arrivals",
         "UPDATE approvals SET reasons = '{}'",
         "DELETE FROM approvals",
+        "UPDATE approvals SET requested_by = NULL",
+        "UPDATE rejected_answers SET answered_by = NULL",
+        "DELETE FROM rejected_answers",
+        "UPDATE journal_entries SET posted_by = NULL",
+        "UPDATE batches SET requested_by = NULL",
+        "UPDATE maintenance_jobs SET requested_by = NULL",
         "DELETE FROM sent_notifications",
         "UPDATE maintenance_jobs SET fines = 0",
         "DELETE FROM maintenance_job_results",
@@ -173,7 +182,7 @@ def connection(library: Library) -> Iterator[Connection]:
         "UPDATE alembic_version SET version_num = '0000'",
     ],
 )
-def test_what_no_statement_needs_is_refused(connection: Connection, sql: str) -> None:
+def test_a_statement_without_a_right_is_refused(connection: Connection, sql: str) -> None:
     with pytest.raises(ProgrammingError) as refused:
         connection.exec_driver_sql(sql)
 
@@ -181,7 +190,7 @@ def test_what_no_statement_needs_is_refused(connection: Connection, sql: str) ->
 
 
 @pytest.mark.parametrize("sql", ["ALTER SYSTEM SET fsync = off", "CREATE DATABASE mine", "DROP DATABASE postgres"])
-def test_what_would_change_the_server_is_refused(library: Library, sql: str) -> None:
+def test_a_statement_that_changes_the_server_is_refused(library: Library, sql: str) -> None:
     engine = library.ledger.execution_options(isolation_level="AUTOCOMMIT")
     with pytest.raises(ProgrammingError) as refused, engine.connect() as connection:
         connection.exec_driver_sql(sql)
@@ -189,8 +198,8 @@ def test_what_would_change_the_server_is_refused(library: Library, sql: str) -> 
     assert isinstance(refused.value.orig, InsufficientPrivilege)
 
 
-def test_it_can_not_give_itself_a_right(connection: Connection) -> None:
-    """PostgreSQL warns and gives nothing."""
+def test_the_role_can_not_grant_itself_a_right(connection: Connection) -> None:
+    """PostgreSQL only issues a warning."""
     before = set(connection.execute(RIGHTS, {"role": DAGS_ROLE}))
     connection.exec_driver_sql(f"GRANT ALL ON journal_entries, fines, batches TO {DAGS_ROLE}, PUBLIC")
     assert set(connection.execute(RIGHTS, {"role": DAGS_ROLE})) == before
@@ -198,7 +207,7 @@ def test_it_can_not_give_itself_a_right(connection: Connection) -> None:
 
 
 @pytest.mark.parametrize("command", ["VACUUM fines", "ANALYZE fines", "VACUUM fines_lock"])
-def test_maintenance_is_skipped(library: Library, command: str) -> None:
+def test_vacuum_and_analyze_are_skipped(library: Library, command: str) -> None:
     notices: list[str | None] = []
     with library.ledger.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         driver = connection.connection.driver_connection
@@ -210,19 +219,19 @@ def test_maintenance_is_skipped(library: Library, command: str) -> None:
     assert re.search(r"permission denied to (vacuum|analyze) .*skipping it|skipping \"fines_lock\"", str(notice))
 
 
-class TestTheJournalsTriggerFunction:
-    """It runs with the rights of the ledger's owner."""
+class TestTriggerFunctionOfTheJournal:
+    """The function runs with the rights of the ledger's owner."""
 
-    def test_it_can_not_be_made_the_trigger_of_another_table(self, connection: Connection) -> None:
-        connection.exec_driver_sql(LIKE_THE_JOURNAL.format(type="numeric"))
+    def test_the_role_can_not_use_it_for_another_table(self, connection: Connection) -> None:
+        connection.exec_driver_sql(TABLE_LIKE_THE_JOURNAL.format(type="numeric"))
         with pytest.raises(ProgrammingError, match="permission denied for function apply_journal_entries"):
-            connection.exec_driver_sql(TRIGGER_OF_MINE)
+            connection.exec_driver_sql(TRIGGER_OF_THE_TABLE)
 
     @pytest.mark.parametrize(("amount", "value"), [("numeric", "-5"), ("pg_temp.amount", "'x'")])
-    def test_it_refuses_any_other_table_even_if_somebody_gave_the_right_to_execute_it(
+    def test_it_refuses_another_table_even_with_the_right_to_execute_it(
         self, connection: Connection, owned_ledger: Engine, amount: str, value: str
     ) -> None:
-        """The implicit cast of the second type runs the caller's code, which the owner would execute."""
+        """The implicit cast of the second type would run code of the caller with the rights of the owner."""
         with owned_ledger.begin() as owner:
             owner.exec_driver_sql(f"GRANT EXECUTE ON FUNCTION apply_journal_entries() TO {DAGS_ROLE}")
         connection.exec_driver_sql("CREATE TYPE pg_temp.amount AS ENUM ('x')")
@@ -231,8 +240,8 @@ class TestTheJournalsTriggerFunction:
             f" BEGIN GRANT ALL ON public.journal_entries TO {DAGS_ROLE}; RETURN -5; END $$"
         )
         connection.exec_driver_sql("CREATE CAST (pg_temp.amount AS numeric) WITH FUNCTION pg_temp.run AS IMPLICIT")
-        connection.exec_driver_sql(LIKE_THE_JOURNAL.format(type=amount))
-        connection.exec_driver_sql(TRIGGER_OF_MINE)
+        connection.exec_driver_sql(TABLE_LIKE_THE_JOURNAL.format(type=amount))
+        connection.exec_driver_sql(TRIGGER_OF_THE_TABLE)
         try:
             with pytest.raises(ProgrammingError, match="the trigger function of public.journal_entries, not of mine"):
                 connection.exec_driver_sql(f"INSERT INTO mine SELECT 1, id, 'PAID', {value}, 0, 0, now() FROM fines")
@@ -240,14 +249,14 @@ class TestTheJournalsTriggerFunction:
             connection.rollback()
             grant(owned_ledger, DAGS_ROLE)
 
-    def test_the_owner_of_the_ledger_can_not_do_so_either(self, owned_ledger: Engine) -> None:
+    def test_it_refuses_another_table_of_the_owner(self, owned_ledger: Engine) -> None:
         with owned_ledger.connect() as connection:
-            connection.exec_driver_sql(LIKE_THE_JOURNAL.format(type="numeric"))
-            connection.exec_driver_sql(TRIGGER_OF_MINE)
+            connection.exec_driver_sql(TABLE_LIKE_THE_JOURNAL.format(type="numeric"))
+            connection.exec_driver_sql(TRIGGER_OF_THE_TABLE)
             with pytest.raises(ProgrammingError, match="the trigger function of public.journal_entries, not of mine"):
                 connection.exec_driver_sql("INSERT INTO mine (fine_id) VALUES (1)")
 
-    def test_temporary_tables_do_not_take_the_place_of_the_ledgers(self, connection: Connection) -> None:
+    def test_temporary_tables_do_not_replace_those_of_the_ledger(self, connection: Connection) -> None:
         connection.exec_driver_sql("INSERT INTO batch_claims (fine_id, batch_id) SELECT id, 7 FROM fines")
         connection.exec_driver_sql("CREATE TEMPORARY TABLE fines AS SELECT * FROM fines")
         connection.exec_driver_sql("CREATE TEMPORARY TABLE batch_claims (LIKE public.batch_claims)")
@@ -258,7 +267,7 @@ class TestTheJournalsTriggerFunction:
                 "fines"
             )
 
-    def test_own_operators_and_functions_do_not_take_the_place_of_postgresqls(self, connection: Connection) -> None:
+    def test_own_operators_and_functions_do_not_replace_those_of_postgresql(self, connection: Connection) -> None:
         connection.exec_driver_sql(
             "CREATE OPERATOR pg_temp.+ (FUNCTION = numeric_sub, LEFTARG = numeric, RIGHTARG = numeric)"
         )
@@ -270,7 +279,7 @@ class TestTheJournalsTriggerFunction:
         assert str(connection.exec_driver_sql("SELECT balance FROM fines").scalar_one()) == "7.500"
 
 
-def test_a_temporary_table_does_not_bring_a_deleted_user_back(connection: Connection) -> None:
+def test_a_temporary_table_does_not_make_a_deleted_user_usable(connection: Connection) -> None:
     connection.exec_driver_sql("UPDATE users SET deleted_at = now()")
     connection.exec_driver_sql("CREATE TEMPORARY TABLE users AS SELECT id, NULL::timestamptz AS deleted_at FROM users")
     connection.exec_driver_sql("SET LOCAL search_path = pg_temp, public")
@@ -280,13 +289,13 @@ def test_a_temporary_table_does_not_bring_a_deleted_user_back(connection: Connec
         )
 
 
-def test_transaction_ids_are_not_taken_twice(connection: Connection) -> None:
+def test_the_next_transaction_id_can_not_decrease(connection: Connection) -> None:
     connection.exec_driver_sql("UPDATE transaction_ids SET next = next + 7")
     with pytest.raises(DBAPIError, match="can only increase"):
         connection.exec_driver_sql("UPDATE transaction_ids SET next = next - 1")
 
 
-def test_no_function_is_open_to_everybody_and_none_runs_as_its_owner_with_the_path_of_the_caller(
+def test_functions_are_not_public_and_have_a_fixed_search_path(
     owned_ledger: Engine,
 ) -> None:
     with owned_ledger.connect() as connection:
@@ -304,8 +313,8 @@ def test_no_function_is_open_to_everybody_and_none_runs_as_its_owner_with_the_pa
     }
     assert [function.proname for function in functions if function.is_open] == []
     assert [function.proname for function in functions if function.rolsuper] == []
-    with_rights_of_the_owner = {function.proname: function.proconfig for function in functions if function.prosecdef}
-    assert with_rights_of_the_owner == {"apply_journal_entries": ["search_path=pg_catalog, public, pg_temp"]}
+    security_definers = {function.proname: function.proconfig for function in functions if function.prosecdef}
+    assert security_definers == {"apply_journal_entries": ["search_path=pg_catalog, public, pg_temp"]}
 
 
 def test_every_right_is_needed_by_a_statement(owned_ledger: Engine) -> None:
@@ -319,22 +328,22 @@ def test_every_right_is_needed_by_a_statement(owned_ledger: Engine) -> None:
         name = name.removesuffix("_id_seq")
         if column is None:
             return privilege != "UPDATE" and bool(re.search(NEEDED_BY[privilege].format(name=name), statements))
-        calls = re.findall(STEPS[name], statements, re.DOTALL) if name in STEPS else []
-        named = {f"{step}_at" for call in calls for step in re.findall(r'"(\w+)"', call)}
-        named |= {fact for call in calls for fact in re.findall(r"(\w+)=", call)}
+        calls = re.findall(STEP_CALLS[name], statements, re.DOTALL) if name in STEP_CALLS else []
+        columns = {f"{step}_at" for call in calls for step in re.findall(r'"(\w+)"', call)}
+        columns |= {fact for call in calls for fact in re.findall(r"(\w+)=", call)}
         pattern = NEEDED_FOR_COLUMN[privilege].format(name=name, column=column)
-        return column in named or bool(re.search(pattern, statements))
+        return column in columns or bool(re.search(pattern, statements))
 
     assert len(rights) > 100
     assert [tuple(right) for right in rights if not is_needed(*right)] == []
 
 
-def test_a_right_that_was_given_by_hand_is_taken_back(owned_ledger: Engine) -> None:
+def test_a_manually_granted_right_is_revoked(owned_ledger: Engine) -> None:
     with owned_ledger.begin() as connection:
         before = set(connection.execute(RIGHTS, {"role": DAGS_ROLE}))
-        for what in ("TABLES", "SEQUENCES", "ROUTINES"):
+        for objects in ("TABLES", "SEQUENCES", "ROUTINES"):
             for role in (DAGS_ROLE, "PUBLIC"):
-                connection.exec_driver_sql(f"GRANT ALL ON ALL {what} IN SCHEMA public TO {role}")
+                connection.exec_driver_sql(f"GRANT ALL ON ALL {objects} IN SCHEMA public TO {role}")
         connection.exec_driver_sql("GRANT CREATE ON SCHEMA public TO PUBLIC")
 
     grant(owned_ledger, DAGS_ROLE)
@@ -344,13 +353,13 @@ def test_a_right_that_was_given_by_hand_is_taken_back(owned_ledger: Engine) -> N
         assert connection.execute(RIGHTS, {"role": "-"}).all() == []
 
 
-def test_a_role_that_does_not_exist_is_refused_by_name(owned_ledger: Engine) -> None:
+def test_an_unknown_role_is_an_error(owned_ledger: Engine) -> None:
     with pytest.raises(LedgerError, match="The rights of \"o'brien\" can't be set"):
         grant(owned_ledger, '"o\'brien"')
 
 
 @pytest.mark.parametrize(
-    ("given", "taken", "why"),
+    ("grant_sql", "revoke_sql", "reason"),
     [
         ("ALTER ROLE other SUPERUSER", "ALTER ROLE other NOSUPERUSER", "it is a superuser. Use a plain role"),
         (f"GRANT {LEDGER_OWNER} TO other WITH INHERIT FALSE", f"REVOKE {LEDGER_OWNER} FROM other", "a member of that"),
@@ -362,24 +371,24 @@ def test_a_role_that_does_not_exist_is_refused_by_name(owned_ledger: Engine) -> 
         ),
     ],
 )
-def test_a_role_that_could_get_around_its_rights_is_refused(
-    postgres: Postgres, owned_ledger: Engine, given: str, taken: str, why: str
+def test_a_role_with_unlimited_rights_is_refused(
+    postgres: Postgres, owned_ledger: Engine, grant_sql: str, revoke_sql: str, reason: str
 ) -> None:
     postgres.create_role("other")
     with postgres.connect(str(owned_ledger.url.database)) as superuser:
-        superuser.execute(given)
+        superuser.execute(grant_sql)
         try:
             with pytest.raises(
-                LedgerError, match=f"The rights of other can't be limited .*{why}.*No right was changed"
+                LedgerError, match=f"The rights of other can't be limited .*{reason}.*No right was changed"
             ):
                 grant(owned_ledger, "other")
         finally:
-            superuser.execute(taken)
+            superuser.execute(revoke_sql)
 
     with owned_ledger.connect() as connection:
         assert connection.execute(RIGHTS, {"role": "other"}).all() == []
 
 
-def test_the_owner_can_not_grant_all_its_rights_away(owned_ledger: Engine) -> None:
+def test_the_owner_of_the_ledger_can_not_be_the_role_of_the_dags(owned_ledger: Engine) -> None:
     with pytest.raises(LedgerError, match="it is the owner of the ledger"):
         grant(owned_ledger, LEDGER_OWNER)

@@ -1,4 +1,7 @@
-"""The demo library: every case that an export distinguishes, and the same rows for the same arguments."""
+"""The demo library: it has every case that an export distinguishes, and the same rows for the same arguments.
+
+The module is long because the list of cases is.
+"""
 
 import json
 from collections.abc import Iterator
@@ -21,8 +24,8 @@ from demo.postgres import LEDGER_OWNER, Postgres
 NOW = datetime(2026, 3, 10, 14, 30, 15, tzinfo=UTC)
 SEED = 7
 
-# A fine with its user and item. `ripe`: exported if user and amount allow, under a profile for MAIN, LAW and the
-# institution that waits 7 days; `debt`: what the user owes in ripe charges of that currency.
+# Fines with their users and items. `ripe`: old enough for an export of MAIN, LAW and the institution after 7 days.
+# `debt`: the sum of the user's ripe charges in that currency.
 FINES = r"""
 WITH around AS (
     SELECT fines.*, last_name, first_name, user_group, expiry_date, purge_date, number.value AS number,
@@ -44,11 +47,11 @@ WITH around AS (
 )
 SELECT count(*) FROM f WHERE
 """
-GOES = r"ripe AND student AND balance > 0 AND debt >= 10 AND number ~ '^\d{8}$' AND "
+EXPORTED = r"ripe AND student AND balance > 0 AND debt >= 10 AND number ~ '^\d{8}$' AND "
 OTHER_FINE = "EXISTS (SELECT FROM f AS other WHERE other.user_id = f.user_id AND "
 
 CASES = {
-    "a student's fine that goes": GOES + "fines_of_user = 1",
+    "a student's fine that is exported": EXPORTED + "fines_of_user = 1",
     "a sum just below the minimum": "ripe AND student AND debt = 9.99",
     "a sum at the minimum": "ripe AND student AND debt = 10",
     "a sum just above the minimum": "ripe AND student AND debt = 10.01",
@@ -58,32 +61,32 @@ CASES = {
     "a minimum reached only with a fine that is too young": "ripe AND student AND debt < 10 AND "
     + OTHER_FINE
     + "other.currency = f.currency AND other.age < interval '7 days' AND f.debt + other.balance >= 10)",
-    "a second currency that goes": GOES + "currency = 'CAD'",
-    "a day older than the wait": GOES + "age = interval '8 days'",
+    "a second currency that is exported": EXPORTED + "currency = 'CAD'",
+    "a day older than the wait": EXPORTED + "age = interval '8 days'",
     "a day too young": "student AND balance > 0 AND debt >= 10 AND age = interval '6 days'",
     "minutes old": "student AND balance > 0 AND age < interval '10 minutes'",
     "more than a year old": "age > interval '366 days'",
-    "an expired user": GOES + "expiry_date < CAST(now AS date)",
-    "a user past the purge date": GOES + "purge_date < CAST(now AS date)",
-    "a user without dates": GOES + "expiry_date IS NULL AND purge_date IS NULL",
+    "an expired user": EXPORTED + "expiry_date < CAST(now AS date)",
+    "a user past the purge date": EXPORTED + "purge_date < CAST(now AS date)",
+    "a user without dates": EXPORTED + "expiry_date IS NULL AND purge_date IS NULL",
     "a student without number": "ripe AND student AND debt >= 10 AND number IS NULL",
     "a number with letters": r"ripe AND student AND debt >= 10 AND number ~ '^[A-Z]\d{7}$'",
     "a number that is too short": r"ripe AND student AND debt >= 10 AND number ~ '^\d{7}$'",
-    "a number with a leading zero": GOES + r"number ~ '^0'",
-    "a user with more than 50 fines": GOES + "fines_of_user > 50",
+    "a number with a leading zero": EXPORTED + r"number ~ '^0'",
+    "a user with more than 50 fines": EXPORTED + "fines_of_user > 50",
     "a user without fines": "EXISTS (SELECT FROM users WHERE id NOT IN (SELECT user_id FROM fines))",
-    "an item moved to a library that is not exported": GOES + "owner_library = 'MAIN' AND item_library = 'SCI'",
+    "an item moved to a library that is not exported": EXPORTED + "owner_library = 'MAIN' AND item_library = 'SCI'",
     "an item moved to a library that is exported": "student AND owner_library = 'SCI' AND item_library = 'MAIN'",
     "an item moved to the medical library": "owner_library = 'MAIN' AND item_library = 'MED'",
     "an item moved away from the medical library": "owner_library = 'MED' AND item_library = 'LAW'",
-    "a partly paid fine": GOES + "kinds = '{CHARGED,PAID}' AND balance < amount",
+    "a partly paid fine": EXPORTED + "kinds = '{CHARGED,PAID}' AND balance < amount",
     "a fine above the minimum of which less is left": "student AND amount >= 10 AND debt < 10 AND balance < amount",
-    "a partly waived fine": GOES + "kinds = '{CHARGED,WAIVED}' AND balance < amount",
+    "a partly waived fine": EXPORTED + "kinds = '{CHARGED,WAIVED}' AND balance < amount",
     "a paid fine": "amount > 0 AND balance = 0 AND status = 'CLOSED' AND kinds = '{CHARGED,PAID,PAID}'",
     "a waived fine": "amount > 0 AND balance = 0 AND status = 'CLOSED' AND kinds = '{CHARGED,WAIVED}'",
     "a disputed fine": "student AND status = 'DISPUTED' AND balance = amount AND amount > 0",
     "a disputed fine that was partly paid": "status = 'DISPUTED' AND balance < amount AND amount > 0",
-    "a dispute that was settled": GOES + "kinds[3] = 'DISPUTE_SETTLED'",
+    "a dispute that was settled": EXPORTED + "kinds[3] = 'DISPUTE_SETTLED'",
     "a lost item found before it was paid": "ripe AND fine_fee_type = 'CREDIT' AND "
     + OTHER_FINE
     + "other.id = f.reverses AND other.item_id = f.item_id AND other.balance = -f.balance)",
@@ -97,58 +100,58 @@ CASES = {
     "a credit that was paid out": "amount < 0 AND balance = 0 AND status = 'CLOSED'",
     "a disputed credit": "balance < 0 AND status = 'DISPUTED'",
     "a credit that is too young": "balance < 0 AND status = 'ACTIVE' AND age < interval '7 days'",
-    "a credit of a student that the minimum keeps back": "ripe AND student AND balance < 0",
-    "a card fee owed to the institution": GOES + "owner_library IS NULL AND item_id IS NULL",
+    "a student's credit that the minimum excludes": "ripe AND student AND balance < 0",
+    "a card fee owed to the institution": EXPORTED + "owner_library IS NULL AND item_id IS NULL",
     "an institution's fee for an item of no library": "owner_library IS NULL AND item_id IS NOT NULL "
     "AND item_library IS NULL AND call_number IS NULL",
-    "a library's fee for no item": GOES + "owner_library IS NOT NULL AND item_id IS NULL",
-    "a fee with value added tax": GOES + "vat > 0",
-    "a fine with a due date": GOES + "item_due_date < created_at",
-    "a fine for an item without due date": GOES + "item_id IS NOT NULL AND item_due_date IS NULL",
+    "a library's fee for no item": EXPORTED + "owner_library IS NOT NULL AND item_id IS NULL",
+    "a fee with value added tax": EXPORTED + "vat > 0",
+    "a fine with a due date": EXPORTED + "item_due_date < created_at",
+    "a fine for an item without due date": EXPORTED + "item_id IS NOT NULL AND item_due_date IS NULL",
     "a visitor who owes enough": "ripe AND user_group = 'VISITOR' AND debt >= 10",
     "a quarter owed by staff": "ripe AND user_group = 'STAFF' AND debt = 0.25",
     "a faculty member's bill of hundreds": "ripe AND user_group = 'FACULTY' AND amount = 300",
     "cents that end in no zero": "status = 'ACTIVE' AND amount = 0.82",
     "a student's fine at the medical library": "student AND owner_library = 'MED' AND balance > 0",
     "a student's fine at the science library": "student AND owner_library = 'SCI' AND balance > 0",
-    "a title in Latin letters with diacritics": GOES + "title ~ '[ąčřżůêéíøüß]'",
-    "a title in Cyrillic": GOES + r"title ~ '[\u0430-\u044f]'",
-    "a title in Greek": GOES + r"title ~ '[\u03b1-\u03c9]'",
-    "a title in Arabic": GOES + r"title ~ '[\u0621-\u064a]'",
-    "a title in Hebrew": GOES + r"title ~ '[\u05d0-\u05ea]'",
-    "a title in Chinese": GOES + r"title ~ '^[\u4e00-\u9fff]'",
-    "a title in Japanese": GOES + r"title ~ '[\u3040-\u309f]'",
-    "a title in Korean": GOES + r"title ~ '[\uac00-\ud7a3]'",
-    "a title beyond the basic plane": GOES + r"title ~ '[\U00010000-\U0010ffff]'",
-    "a title that looks like XML": GOES + "title LIKE '<title>%&amp;%]]>%'",
-    "a title with all markup characters": GOES + "title LIKE '%&%<%>%\"%' AND strpos(title, '''') > 0",
-    "a title with line breaks": GOES + r"title ~ '\n' AND title ~ '\r\n' AND title ~ '\t'",
-    "a title with U+0001": GOES + r"title ~ '\u0001'",
-    "a title with a vertical tab": GOES + r"title ~ '\u000b'",
-    "a title with U+FFFF": GOES + r"title ~ '\uffff'",
-    "a title with a backslash": GOES + r"strpos(title, '\N') > 0",
-    "a title of more than a thousand characters": GOES + "length(title) > 1000",
-    "an empty title": GOES + "title = ''",
-    "a name with markup": GOES + "last_name ~ '&.*<'",
-    "a name with a control character": GOES + r"last_name ~ '\u000b'",
-    "a name with an apostrophe and quotes": GOES + "strpos(last_name, '''') > 0 AND strpos(first_name, '\"') > 0",
-    "a name in one part": GOES + "first_name = ''",
-    "a very long name": GOES + "length(last_name) > 100",
-    "a comment with markup": GOES + "comment ~ '<' ",
-    "a comment with a line break": GOES + r"comment ~ '\n'",
-    "a comment with a control character": GOES + r"comment ~ '\u0002'",
+    "a title in Latin letters with diacritics": EXPORTED + "title ~ '[ąčřżůêéíøüß]'",
+    "a title in Cyrillic": EXPORTED + r"title ~ '[\u0430-\u044f]'",
+    "a title in Greek": EXPORTED + r"title ~ '[\u03b1-\u03c9]'",
+    "a title in Arabic": EXPORTED + r"title ~ '[\u0621-\u064a]'",
+    "a title in Hebrew": EXPORTED + r"title ~ '[\u05d0-\u05ea]'",
+    "a title in Chinese": EXPORTED + r"title ~ '^[\u4e00-\u9fff]'",
+    "a title in Japanese": EXPORTED + r"title ~ '[\u3040-\u309f]'",
+    "a title in Korean": EXPORTED + r"title ~ '[\uac00-\ud7a3]'",
+    "a title beyond the basic plane": EXPORTED + r"title ~ '[\U00010000-\U0010ffff]'",
+    "a title that looks like XML": EXPORTED + "title LIKE '<title>%&amp;%]]>%'",
+    "a title with all markup characters": EXPORTED + "title LIKE '%&%<%>%\"%' AND strpos(title, '''') > 0",
+    "a title with line breaks": EXPORTED + r"title ~ '\n' AND title ~ '\r\n' AND title ~ '\t'",
+    "a title with U+0001": EXPORTED + r"title ~ '\u0001'",
+    "a title with a vertical tab": EXPORTED + r"title ~ '\u000b'",
+    "a title with U+FFFF": EXPORTED + r"title ~ '\uffff'",
+    "a title with a backslash": EXPORTED + r"strpos(title, '\N') > 0",
+    "a title of more than a thousand characters": EXPORTED + "length(title) > 1000",
+    "an empty title": EXPORTED + "title = ''",
+    "a name with markup": EXPORTED + "last_name ~ '&.*<'",
+    "a name with a control character": EXPORTED + r"last_name ~ '\u000b'",
+    "a name with an apostrophe and quotes": EXPORTED + "strpos(last_name, '''') > 0 AND strpos(first_name, '\"') > 0",
+    "a name in one part": EXPORTED + "first_name = ''",
+    "a very long name": EXPORTED + "length(last_name) > 100",
+    "a comment with markup": EXPORTED + "comment ~ '<' ",
+    "a comment with a line break": EXPORTED + r"comment ~ '\n'",
+    "a comment with a control character": EXPORTED + r"comment ~ '\u0002'",
 }
 
 
 @pytest.fixture
 def ledger(ledger: Engine, owned_ledger: Engine) -> Engine:
-    """The empty ledger in the role of its owner, who alone may fill it."""
+    """Returns the empty ledger in the role of its owner; only the owner may fill it."""
     return owned_ledger
 
 
 @pytest.fixture(scope="module")
 def library(postgres: Postgres) -> Iterator[Engine]:
-    """A ledger with the smallest library that has every case."""
+    """Returns a ledger with the smallest library that has every case."""
     postgres.create_ledger("demo_library")
     engine = ledger_engine(postgres.url("demo_library", user=LEDGER_OWNER))
     migrate(engine)
@@ -158,7 +161,7 @@ def library(postgres: Postgres) -> Iterator[Engine]:
 
 
 @pytest.mark.parametrize("condition", CASES.values(), ids=CASES)
-def test_a_library_of_200_fines_holds(library: Engine, condition: str) -> None:
+def test_a_library_of_200_fines_has_every_case(library: Engine, condition: str) -> None:
     with library.connect() as connection:
         assert connection.scalar(text(FINES + condition), {"now": NOW})
 
@@ -191,7 +194,7 @@ def test_every_library_group_and_type_has_fines(library: Engine) -> None:
         ("MEDICAL", {"disputed", "too_young", "other_owner", "no_identifier"}),
     ],
 )
-def test_each_shipped_profile_takes_some_fines_and_has_its_reasons_to_leave_others(
+def test_each_shipped_profile_exports_some_fines_and_skips_others(
     library: Engine, code: str, reasons: set[str]
 ) -> None:
     profiles, _ = load_profiles(INCLUDE / "profiles.examples", load_settings(INCLUDE / "bursar.yaml"))
@@ -212,7 +215,7 @@ def test_barcodes_have_14_digits(library: Engine) -> None:
     assert not _rows(library, r"SELECT value FROM identifiers WHERE type = '01' AND value !~ '^\d{14}$'")
 
 
-def test_the_same_arguments_give_the_same_ledger_whatever_the_portions(
+def test_the_same_arguments_give_the_same_ledger_in_any_portions(
     library: Engine, ledger: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ledger_data, "ROWS_AT_ONCE", 7)
@@ -228,14 +231,14 @@ def test_another_seed_gives_another_library_with_the_same_cases(library: Engine,
 
 
 @pytest.mark.parametrize("fines", [0, 1, 199, 5_000])
-def test_there_are_as_many_fines_as_asked_for(ledger: Engine, fines: int) -> None:
+def test_the_ledger_has_the_requested_number_of_fines(ledger: Engine, fines: int) -> None:
     counts = ledger_data.fill(ledger, fines=fines, seed=SEED, now=NOW)
     assert counts["fines"] == fines
     assert {table: len(rows) for table, rows in _dump(ledger).items() if table in counts} == counts
     assert (counts["libraries"], counts["user_groups"]) == (4, 5)
 
 
-def test_balances_follow_from_the_journal(ledger: Engine) -> None:
+def test_balances_of_the_demo_are_the_sums_of_the_journal(ledger: Engine) -> None:
     ledger_data.fill(ledger, fines=2_000, seed=SEED, now=NOW)
     assert not _rows(
         ledger,
@@ -256,7 +259,7 @@ def test_moments_are_in_order_and_not_in_the_future(ledger: Engine) -> None:
     )
 
 
-def test_a_credit_that_reverses_a_charge_is_the_same_users_and_no_larger(ledger: Engine) -> None:
+def test_a_credit_has_the_user_and_amount_of_its_charge(ledger: Engine) -> None:
     ledger_data.fill(ledger, fines=2_000, seed=SEED, now=NOW)
     reversals = _rows(
         ledger,
@@ -268,7 +271,7 @@ def test_a_credit_that_reverses_a_charge_is_the_same_users_and_no_larger(ledger:
     assert all(row.fits for row in reversals)
 
 
-def test_new_rows_get_the_ids_after_the_demo_data(ledger: Engine) -> None:
+def test_new_rows_get_ids_after_those_of_the_demo(ledger: Engine) -> None:
     counts = ledger_data.fill(ledger, fines=10, seed=SEED, now=NOW)
     with ledger.begin() as connection:
         user = "INSERT INTO users (last_name, user_group) VALUES ('New', 'STAFF') RETURNING id"
@@ -300,7 +303,7 @@ def test_the_foreign_keys_are_restored(ledger: Engine) -> None:
         "INSERT INTO user_groups VALUES ('A', 'A'); INSERT INTO users (last_name, user_group) VALUES ('A', 'A')",
     ],
 )
-def test_a_ledger_with_records_is_not_filled(ledger: Engine, record: str) -> None:
+def test_a_ledger_with_rows_is_not_filled(ledger: Engine, record: str) -> None:
     with ledger.begin() as connection:
         connection.execute(text(record))
     before = _dump(ledger)
@@ -309,7 +312,7 @@ def test_a_ledger_with_records_is_not_filled(ledger: Engine, record: str) -> Non
     assert _dump(ledger) == before
 
 
-def test_a_second_fill_is_refused(ledger: Engine) -> None:
+def test_a_ledger_is_not_filled_twice(ledger: Engine) -> None:
     ledger_data.fill(ledger, fines=1, seed=SEED, now=NOW)
     with pytest.raises(LedgerError):
         ledger_data.fill(ledger, fines=1, seed=SEED, now=NOW)
@@ -332,6 +335,6 @@ def _rows(engine: Engine, query: str) -> list[Row[Any]]:
 
 
 def _dump(engine: Engine) -> dict[str, list[Row[Any]]]:
-    """All rows of all tables, ordered."""
+    """Returns all rows of all tables in order."""
     tables = _rows(engine, "SELECT relname FROM pg_stat_user_tables ORDER BY 1")
     return {str(table): _rows(engine, f"SELECT * FROM {table} ORDER BY CAST({table} AS text)") for (table,) in tables}

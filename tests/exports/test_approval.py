@@ -1,4 +1,7 @@
-"""Exports beyond their limits: they wait for a person's approval, and its answer decides what follows."""
+"""Exports beyond their limits: they wait for a person's approval, and its answer decides what follows.
+
+The module is long because the cases are tables of limits and reasons.
+"""
 
 import json
 from datetime import timedelta
@@ -8,12 +11,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from bursar.errors import BatchError
+from bursar.errors import BatchError, BursarError
 from bursar.exports import approval
-from bursar.exports.approval import ApprovalAnswer
-from bursar.exports.recover import record_answer, recover_unfinished_batches
+from bursar.exports.recover import record_answer
 from bursar.exports.selection import select_fines
 from bursar.exports.upload import upload_file
+from bursar.ledger.approvals import ApprovalAnswer
 from bursar.ledger.batches import Batch, BatchState
 from bursar.profiles.monitoring import Approval
 from tests.support.export_server import ExportServer
@@ -72,7 +75,7 @@ def test_a_batch_beyond_a_limit_needs_an_approval_with_the_reasons(
 @pytest.mark.parametrize(
     ("before", "amounts", "reasons"),
     [
-        ([(1, "10"), (1, "10")], ["1000"] * 3, None),  # two runs make nothing usual
+        ([(1, "10"), (1, "10")], ["1000"] * 3, None),  # two exports are too few for a median
         (
             [(1, "10"), (2, "20"), (99, "9000")],
             ["20", "20", "0.01"],
@@ -80,7 +83,7 @@ def test_a_batch_beyond_a_limit_needs_an_approval_with_the_reasons(
         ),
         ([(1, "10"), (2, "20"), (99, "9000")], ["10", "10", "10", "10"], None),
         ([(1, "10"), (2, "20"), (99, "9000")], ["1"] * 5, ("5 fines: more than 2 times the usual 2.",)),
-        ([(0, "0")] * 9 + [(5, "50")] * 2, ["10"] * 11, None),  # runs without fines are no runs
+        ([(0, "0")] * 9 + [(5, "50")] * 2, ["10"] * 11, None),  # exports without fines do not count
     ],
 )  # fmt: skip
 def test_a_batch_is_compared_with_the_median_of_earlier_exports(
@@ -127,15 +130,19 @@ def test_an_approved_batch_needs_no_other_approval(library: Library) -> None:
 
     approval.require_approved(library.ledger, batch.id, ANY)
     again = approval.request_approval(library.ledger, batch.id, ANY)
-    assert again == approval.ApprovalRequest(
-        ("1 fine: more than the limit of 0.",), ApprovalAnswer.APPROVED, "admin", times_asked=1
+    assert again
+    assert (again.reasons, again.answer, again.answered_by, again.times_asked) == (
+        ("1 fine: more than the limit of 0.",),
+        ApprovalAnswer.APPROVED,
+        "admin",
+        1,
     )
 
 
 @pytest.mark.parametrize(
     ("answer", "by", "reason"),
     [
-        (ApprovalAnswer.REFUSED, "admin", "admin refused it"),
+        (ApprovalAnswer.REFUSED, "admin", "a person refused it"),
         (ApprovalAnswer.UNANSWERED, None, "nobody answered in time"),
     ],
 )
@@ -159,7 +166,7 @@ def test_the_first_answer_counts(library: Library) -> None:
     approval.request_approval(library.ledger, batch.id, ANY)
     record_answer(library.ledger, batch.id, ApprovalAnswer.REFUSED, by="admin")
 
-    with pytest.raises(BatchError, match=f"Batch {batch.id} was refused before"):
+    with pytest.raises(BursarError, match=f"Batch {batch.id} was refused before"):
         record_answer(library.ledger, batch.id, ApprovalAnswer.APPROVED, by="somebody")
 
 
@@ -185,7 +192,8 @@ def test_a_batch_without_a_request_is_not_uploaded_and_the_request_is_recorded(l
         "under Required Actions."
     )
     asked = approval.request_approval(library.ledger, batch.id, Approval(max_fines=1))
-    assert asked == approval.ApprovalRequest(("2 fines: more than the limit of 1.",), None, None, times_asked=1)
+    assert asked
+    assert (asked.reasons, asked.answer, asked.times_asked) == (("2 fines: more than the limit of 1.",), None, 1)
     record_answer(library.ledger, batch.id, ApprovalAnswer.APPROVED, by="admin")
     approval.require_approved(library.ledger, batch.id, Approval(max_fines=1))
 
@@ -232,14 +240,7 @@ def test_the_next_run_uploads_no_batch_without_its_approval(
             record_answer(library.ledger, batch.id, answer, by="admin")
 
     def recover() -> list[Batch]:
-        return recover_unfinished_batches(
-            library.ledger,
-            "STUDENTS",
-            run_id="next",
-            is_running=lambda _: False,
-            open_folder=bursar.open(),
-            work_dir=tmp_path,
-        )
+        return bursar.recover_batches(library, tmp_path)
 
     with pytest.raises(BatchError) as refused:
         recover()

@@ -1,4 +1,7 @@
-"""Closing and releasing a batch: each fine is closed once, after any crash and by any late worker."""
+"""Closing and releasing a batch: each fine is closed once, after any crash and by any late worker.
+
+The module is long because closing and releasing exclude each other, so their tests share the same batches.
+"""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +16,7 @@ from sqlalchemy import Engine, text
 from bursar.errors import BatchError, TransientError
 from bursar.exports import close
 from bursar.exports.close import close_fines
-from bursar.exports.recover import recover_unfinished_batches, release_batch
+from bursar.exports.recover import release_batch
 from bursar.exports.selection import select_fines
 from bursar.exports.upload import upload_file
 from bursar.ledger.batches import Batch, BatchState
@@ -77,14 +80,7 @@ def test_a_partly_closed_batch_is_never_released(
     kill_while_closing(library, found.id, partition_count, 0, after=True)
     with pytest.raises(BatchError, match="closed already"):
         release_batch(library.ledger, found.id, confirmed_not_received=True)
-    recover_unfinished_batches(
-        library.ledger,
-        "STUDENTS",
-        run_id="run 2",
-        is_running=lambda _: False,
-        open_folder=bursar.open(),
-        work_dir=tmp_path,
-    )
+    bursar.recover_batches(library, tmp_path)
     assert is_exported_once(library, found)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from bursar.errors import BatchError
 from bursar.exports.build import build_file
 from bursar.exports.close import close_fines
-from bursar.exports.recover import recover_unfinished_batches, release_batch
+from bursar.exports.recover import release_batch
 from bursar.exports.selection import select_fines
 from bursar.exports.upload import upload_file
 from bursar.ledger.batches import Batch, BatchState
@@ -61,14 +61,7 @@ def test_the_next_run_has_nothing_to_recover(
     library: Library, dry_batch: Batch, bursar: ExportServer, tmp_path: Path
 ) -> None:
     """A dry run makes no claims, so one that is killed at any point leaves none."""
-    ended = recover_unfinished_batches(
-        library.ledger,
-        "STUDENTS",
-        run_id="next",
-        is_running=lambda _: False,
-        open_folder=bursar.open(),
-        work_dir=tmp_path,
-    )
+    ended = bursar.recover_batches(library, tmp_path)
     assert ended == []
     with pytest.raises(BatchError, match="is a dry run"):
         release_batch(library.ledger, dry_batch.id)

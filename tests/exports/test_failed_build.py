@@ -64,7 +64,7 @@ def list_files(folder: Path) -> list[Path]:
 def has_no_other_session(library: Library) -> bool:
     sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     deadline = time.monotonic() + 2
-    while library.one(sessions):  # also sees the session of the question before, until the server has ended it
+    while library.one(sessions):  # the server may not have ended the session of the last query yet
         if time.monotonic() > deadline:
             return False
         time.sleep(0.01)

@@ -1,4 +1,7 @@
-"""Reversals: an export cancels exported charges that were settled at the library, once, by their transactions."""
+"""Reversals: an export cancels exported charges that were settled at the library, once, by their transactions.
+
+The module is long because each way of settling an exported charge has its own case.
+"""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,7 @@
-"""The rules of the selection, each at its limits."""
+"""The rules of the selection, each at its limits.
+
+The module is long because it has all rules, so that their order can be seen.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta

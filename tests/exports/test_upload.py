@@ -10,7 +10,6 @@ from bursar import progress
 from bursar.errors import BatchError, RemoteFolderError, TransientError
 from bursar.exports.build import build_file
 from bursar.exports.close import close_fines
-from bursar.exports.recover import recover_unfinished_batches
 from bursar.exports.selection import select_fines
 from bursar.exports.upload import upload_file
 from bursar.ledger.batches import Batch, BatchState, get_batch
@@ -109,14 +108,7 @@ def test_the_next_run_recovers_the_batch_of_a_killed_one(
     found = select_batch(library)
     with pytest.raises(KilledError):
         upload_file(library.ledger, found.id, bursar.open(dies_at=dies_at, after_the_call=True), tmp_path)
-    (ended,) = recover_unfinished_batches(
-        library.ledger,
-        "STUDENTS",
-        run_id="run 2",
-        is_running=lambda _: False,
-        open_folder=bursar.open(),
-        work_dir=tmp_path,
-    )
+    (ended,) = bursar.recover_batches(library, tmp_path)
     following = select_fines(library.ledger, make_profile(), make_settings(), run_id="run 2", as_of=NOW)
     if ended.state is BatchState.RELEASED:
         assert (dies_at, following.fines) == (0, 3)
@@ -132,35 +124,21 @@ def test_the_next_run_does_not_recover_the_batch_of_an_active_run(
     library: Library, bursar: ExportServer, tmp_path: Path
 ) -> None:
     found = select_batch(library)
-    ended = recover_unfinished_batches(
-        library.ledger,
-        "STUDENTS",
-        run_id="run 2",
-        is_running=lambda run_id: run_id == "run 1",
-        open_folder=bursar.open(),
-        work_dir=tmp_path,
-    )
+    ended = bursar.recover_batches(library, tmp_path, active="run 1")
     assert (ended, get_state(library, found)) == ([], BatchState.SELECTED)
     assert select_fines(library.ledger, make_profile(), make_settings(), run_id="run 2", as_of=NOW).fines == 0
 
 
 def test_the_batch_of_another_profile_is_not_recovered(library: Library, bursar: ExportServer, tmp_path: Path) -> None:
     found = select_batch(library)
-    assert not recover_unfinished_batches(
-        library.ledger,
-        "STAFF",
-        run_id="run 2",
-        is_running=lambda _: False,
-        open_folder=bursar.open(),
-        work_dir=tmp_path,
-    )
+    assert not bursar.recover_batches(library, tmp_path, profile="STAFF")
     assert get_state(library, found) is BatchState.SELECTED
 
 
 def test_a_repeated_task_after_success_sends_nothing(library: Library, bursar: ExportServer, tmp_path: Path) -> None:
     found = select_batch(library)
     upload_file(library.ledger, found.id, bursar.open(), tmp_path)
-    (bursar.folder / "out" / found.file_name).unlink()  # the bursar took it
+    (bursar.folder / "out" / found.file_name).unlink()  # the bursar has collected it
     for _ in range(2):
         upload_file(library.ledger, found.id, bursar.open(), tmp_path)
         close_fines(library.ledger, found.id)
@@ -224,7 +202,7 @@ def test_simultaneous_workers_upload_one_file(library: Library, bursar: ExportSe
         try:
             upload_file(library.ledger, found.id, bursar.open(), tmp_path)
         except TransientError as error:
-            assert "Another worker" in str(error)  # noqa: PT017  either of the two may be late
+            assert "Another worker" in str(error)  # noqa: PT017  any of the workers may be late
             return False
         return True
 

@@ -1,4 +1,7 @@
-"""Archiving payment files: each file is moved once, and never replaces another."""
+"""Archiving payment files: each file is moved once, and never replaces another.
+
+The module is long because a late worker is interrupted at every call of archiving.
+"""
 
 import os
 import time

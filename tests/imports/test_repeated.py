@@ -13,17 +13,17 @@ from tests.support.fault_injection import KilledError, KillSwitch
 from tests.support.payment_inbox import PaymentInbox, xml
 
 LOADING = [
-    *("files", "read", "files"),  # the bytes are fetched
-    "commit",  # the file is registered
-    "commit",  # its records are there
+    *("files", "read", "files"),  # downloads the file
+    "commit",  # registers the file
+    "commit",  # stores its records
 ]
 ARCHIVING = [
-    *("files", "create_folder", "entry"),  # the name in the other folder is free
-    *("entry", "move", "entry", "commit"),  # the file is moved, and that is recorded
+    *("files", "create_folder", "entry"),  # finds a free name in the other folder
+    *("entry", "move", "entry", "commit"),  # moves the file, and records that
 ]
 APPLYING = {
     1: ["commit"],
-    2: ["commit", "commit", "commit"],  # of one partition, of the other, and of the file
+    2: ["commit", "commit", "commit"],  # one partition, the other one, and the file
 }
 KILLS_AT = [
     *((1, act) for act in range(len(LOADING + APPLYING[1] + ARCHIVING))),

@@ -1,4 +1,7 @@
-"""The desk and the bursar: each operation in each state of a fine, with the institution's parameter off and on."""
+"""The desk and the bursar: each operation in each state of a fine, with the institution's parameter off and on.
+
+The module is long because of the table of all operations in all states.
+"""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -15,7 +18,7 @@ from bursar.ledger import desk
 from tests.support.fake_bursar import FakeBursar, Payment
 
 D = Decimal
-CLAIMED = "is on its way to the bursar in batch 1; it is free again when that ends"
+CLAIMED = "is on its way to the bursar in batch 1; it can be changed when that batch has been closed or released"
 NOTHING_OWED = "Nothing is owed on fine 1 any more"
 WITH_THE_BURSAR = r"was exported to the bursar in batch 1 as transaction 1; .* is outstanding there, and is paid there"
 NOT_ALLOWED = "set allow_activity_on_transferred_finesfees to yes"
@@ -95,8 +98,8 @@ ACTIVE, CLOSED, TRANSFERRED, DISPUTED = "ACTIVE", "CLOSED", "TRANSFERRED", "DISP
 NOT_DISPUTED = "Fine 1 is not disputed"
 LATE = "a dispute would only prevent its export"
 
-# The state of the fine, the operation, and what comes of it: status, balance, outstanding, to be reversed; or the
-# refusal. Twice: while the parameter is false, and while it is true.
+# The function that makes the state of the fine, the operation, and two results: with the parameter false, and true.
+# A result is status, balance, outstanding amount and pending reversal, or the error.
 Result = tuple[str, int, int, int] | str
 CASES: list[tuple[Callable[[FakeBursar], int], Operation, Result, Result]] = [
     (open_, desk.pay, (CLOSED, 0, 0, 0), (CLOSED, 0, 0, 0)),

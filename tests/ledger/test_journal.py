@@ -138,7 +138,7 @@ def test_only_the_batch_that_claims_a_fine_can_post_entries(
     connection.execute(text(sql), {"entry_type": kind, "batch": 7})
 
 
-# Arbitrary histories. Each step is asked of one of three fines and may be refused.
+# Random histories. Each step concerns one of three fines and may be rejected.
 
 CENTS = st.integers(1, 600).map(lambda cents: D(cents) / 100)
 STEPS = st.tuples(

@@ -1,4 +1,4 @@
-"""What reports, alerts, mails and the documentation of DAGs say of exactly one thing of each kind."""
+"""The singular in reports, alerts, mails, logs and the documentation of DAGs."""
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -24,33 +24,35 @@ from tests.support.fixtures import NOW, Library, make_profile, make_settings
 from tests.support.plurals import find_wrong_plurals
 
 
-def said(report: RunReport) -> str:
-    letter = report_message(report, profile_name="Students", time_zone="UTC", link=None)
-    assert find_wrong_plurals(render_message(letter).text + render_message(letter).brief) == []
-    return render_message(letter).text
+def render_report(report: RunReport) -> str:
+    message = report_message(report, profile_name="Students", time_zone="UTC", link=None)
+    assert find_wrong_plurals(render_message(message).text + render_message(message).brief) == []
+    return render_message(message).text
 
 
-def export_of(office: FakeBursar, run_id: str, *failed: str) -> RunReport:
+def build_export(office: FakeBursar, run_id: str, *failed: str) -> RunReport:
     return build_export_report(office.library.ledger, "STUDENTS", run_id=run_id, started_at=NOW, failed=failed)
 
 
-def run_of(office: FakeBursar, batch: int) -> str:
+def get_run_id(office: FakeBursar, batch: int) -> str:
     return str(office.library.one("SELECT run_id FROM batches WHERE id = :id", id=batch))
 
 
-def test_an_export(office: FakeBursar) -> None:
+def test_the_report_of_an_export_has_the_singular(office: FakeBursar) -> None:
     office.library.fine(office.library.user(None))
     office.library.fine()
     left = select_fines(office.library.ledger, make_profile(), make_settings(), run_id="left", as_of=NOW)
-    text = said(export_of(office, "left", "upload_file"))
+    text = render_report(build_export(office, "left", "upload_file"))
     assert "1 fine of 1 user (12.50 USD) left open: the user has no identifier" in text
     assert "with 1 fine (12.50 USD) is SELECTED" in text
     batch = office.export()
-    release_batch(office.library.ledger, left.id, closed_by_run_id=run_of(office, batch))
-    assert "with 1 fine, left unfinished by run left" in said(export_of(office, run_of(office, batch)))
+    release_batch(office.library.ledger, left.id, closed_by_run_id=get_run_id(office, batch))
+    assert "with 1 fine, left unfinished by run left" in render_report(build_export(office, get_run_id(office, batch)))
 
 
-def test_an_import(office: FakeBursar, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_report_of_an_import_has_the_singular(
+    office: FakeBursar, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("DEBUG", logger="bursar")
     office.library.fine()
     office.export()
@@ -61,30 +63,34 @@ def test_an_import(office: FakeBursar, tmp_path: Path, caplog: pytest.LogCapture
         " SELECT id, profile, 'run', name, size, modified FROM import_files"
     )
     report = build_import_report(office.library.ledger, "STUDENTS", run_id="run", started_at=NOW, failed=())
-    assert "1 of 1 record in payments" in said(report)
+    assert "1 of 1 record in payments" in render_report(report)
     assert save_rejects(office.library.ledger, file, tmp_path)
     assert "1 of 1 record in payments" in caplog.text
     assert find_wrong_plurals(caplog.text) == []
 
 
-def test_jobs_over_users(library: Library) -> None:
+def test_the_reports_of_maintenance_jobs_have_the_singular(library: Library) -> None:
     library.user()
     library.fine(library.user(purge=date(2020, 1, 1)), "-1.00")
     library.fine(library.user(purge=date(2020, 1, 1)), "1.00")
     purge = PurgeParams.of_form({"waive_threshold": "5", "dry_run": True})
     purge_users(library.ledger, purge, make_settings(), run_id="purge", as_of=NOW)
-    text = said(build_maintenance_report(Job.PURGE, library.ledger, None, run_id="purge", started_at=NOW, failed=()))
+    text = render_report(
+        build_maintenance_report(Job.PURGE, library.ledger, None, run_id="purge", started_at=NOW, failed=())
+    )
     assert "Kept: 1 user without such a date, and never due" in text
     assert "Kept: 1 user with an open credit" in text
     assert "1 user purged, 1 fine waived" in text
     waive = WaiveParams.of_form({"threshold": "5", "reason": "amnesty", "dry_run": True})
     waive_fines(library.ledger, waive, make_settings(), run_id="waive", as_of=NOW)
-    text = said(build_maintenance_report(Job.WAIVE, library.ledger, None, run_id="waive", started_at=NOW, failed=()))
+    text = render_report(
+        build_maintenance_report(Job.WAIVE, library.ledger, None, run_id="waive", started_at=NOW, failed=())
+    )
     assert "1 fine of 1 user waived" in text
 
 
-def profile_of_ones() -> Profile:
-    """A profile in which each number is 1."""
+def make_profile_of_ones() -> Profile:
+    """Makes a profile in which each number is 1."""
     profile = make_profile(time_before_export_days=1, approval={"max_fines": 1, "timeout_hours": 1}).model_dump(
         by_alias=True
     )
@@ -94,39 +100,39 @@ def profile_of_ones() -> Profile:
     return Profile.model_validate(profile)
 
 
-def test_alerts(office: FakeBursar) -> None:
+def test_alerts_have_the_singular(office: FakeBursar) -> None:
     office.library.fine()
     now = datetime.now(UTC)
     select_fines(office.library.ledger, make_profile(), make_settings(), run_id="left", as_of=NOW)
     with office.library.ledger.begin() as connection:
-        assert find_alerts(connection, [profile_of_ones()], now=now) == []
-        found = find_alerts(connection, [profile_of_ones()], now=now + timedelta(days=1, minutes=1))
-    letters = [
+        assert find_alerts(connection, [make_profile_of_ones()], now=now) == []
+        found = find_alerts(connection, [make_profile_of_ones()], now=now + timedelta(days=1, minutes=1))
+    messages = [
         alert_message(job=alert.job, profile_name="Students", summary=alert.summary, advice=alert.advice, link=None)
         for alert in found
     ]
-    texts = "".join(render_message(letter).text for letter in letters)
+    texts = "".join(render_message(message).text for message in messages)
     assert "no export has succeeded for more than 1 day" in texts.lower()
     assert "no file of payments has come for more than 1 day" in texts.lower()
     assert "was selected more than 1 hour ago and is still SELECTED: 1 fine of 1 user" in texts
     assert find_wrong_plurals(texts) == []
 
 
-def test_the_documentation_of_dags() -> None:
-    texts = "".join(document(profile_of_ones(), make_settings()) for document in (export_docs, import_docs))
+def test_the_documentation_of_dags_has_the_singular() -> None:
+    texts = "".join(render(make_profile_of_ones(), make_settings()) for render in (export_docs, import_docs))
     for text in ("| 1 day |", "1 hour, nothing is uploaded", "for 1 second |", "| 1 minute; a run"):
         assert text in texts
     assert find_wrong_plurals(texts) == []
 
 
-def test_a_profile_whose_import_may_wait_for_one_minute() -> None:
-    profile = profile_of_ones().model_dump(by_alias=True)
+def test_the_problem_of_a_deadline_has_the_singular() -> None:
+    profile = make_profile_of_ones().model_dump(by_alias=True)
     profile["alerts"]["import_deadline_minutes"] = 1
     with pytest.raises(ValueError, match="must be more than the 1 minute that an import may wait"):
         Profile.model_validate(profile)
 
 
-def test_progress(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_of_progress_has_the_singular(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="bursar")
     clock = iter([0.0, 20.0, 40.0])
     assert len(list(log_progress(range(1000), "Wrote fines", 1025, clock=lambda: next(clock)))) == 1000

@@ -1,4 +1,4 @@
-"""Letters as people see them, whatever names come from outside."""
+"""The text and the HTML of notifications, also with hostile names."""
 
 from decimal import Decimal
 from html.parser import HTMLParser
@@ -14,18 +14,18 @@ from tests.support.reports import EXPORT, IMPORT, make_report
 HOSTILE = "<script>alert('x')</script> \"quoted\" {{ 7 * 7 }} \u202egnp.exe \x1b[2J & Söhne"
 
 
-def rendered(report: RunReport = EXPORT, name: str = "Student Accounts") -> RenderedMessage:
+def render_report(report: RunReport = EXPORT, name: str = "Student Accounts") -> RenderedMessage:
     message = report_message(report, profile_name=name, time_zone="America/New_York", link="http://a/b?c=1&d=2")
     return render_message(message)
 
 
-class Seen(HTMLParser):
-    """The elements and the words of a page."""
+class ParsedPage(HTMLParser):
+    """The elements, the text and the links of an HTML page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
         self.tags: set[str] = set()
-        self.words = ""
+        self.text = ""
         self.links: list[str | None] = []
         self.feed(page)
 
@@ -34,30 +34,30 @@ class Seen(HTMLParser):
         self.links += [value for name, value in attrs if name == "href"]
 
     def handle_data(self, data: str) -> None:
-        self.words += data
+        self.text += data
 
 
-def test_the_subject_says_the_outcome_first() -> None:
-    assert rendered(make_report(outcome=RunOutcome.FAILED)).subject.startswith(
+def test_the_subject_starts_with_the_outcome() -> None:
+    assert render_report(make_report(outcome=RunOutcome.FAILED)).subject.startswith(
         "Failed: Export to Bursar Using Profile Stud"
     )
 
 
-def test_text_and_page_tell_the_same_figures_once() -> None:
-    letter = rendered()
+def test_text_and_page_have_the_same_figures() -> None:
+    message = render_report()
 
-    page = Seen(letter.html)
+    page = ParsedPage(message.html)
     for figure in ("15,204.50 USD", "-12.00 USD", "15,192.50 USD", "402.10 USD", "STUDENTS-412-20260302020003.xml"):
-        assert figure in letter.text
-        assert figure in page.words
+        assert figure in message.text
+        assert figure in page.text
     assert page.links == ["http://a/b?c=1&d=2"]
-    assert letter.text.count("http") == 1
+    assert message.text.count("http") == 1
 
 
-def test_reasons_stand_in_the_order_of_the_rules_and_tables_have_titles() -> None:
+def test_skip_reasons_are_in_the_order_of_the_rules() -> None:
     left = {reason: Skipped(1, 1, {"USD": Decimal(1)}) for reason in ("below_minimum", "new", "disputed")}
 
-    page = rendered(make_report(skipped=left)).markdown
+    page = render_report(make_report(skipped=left)).markdown
 
     titles = [
         "**Amounts**",
@@ -69,27 +69,27 @@ def test_reasons_stand_in_the_order_of_the_rules_and_tables_have_titles() -> Non
     assert [page.index(title) for title in titles] == sorted(page.index(title) for title in titles)
 
 
-def test_what_is_empty_has_no_heading() -> None:
-    letter = rendered(make_report(totals={}, skipped={}, files=()))
+def test_an_empty_section_has_no_heading() -> None:
+    message = render_report(make_report(totals={}, skipped={}, files=()))
 
     for heading in ("Amounts", "Skipped", "Payments without effect", "What to look at", "Files"):
-        assert heading not in letter.text
-        assert heading not in letter.html
+        assert heading not in message.text
+        assert heading not in message.html
 
 
-def test_hostile_names_are_nothing_but_text() -> None:
-    letter = rendered(make_report(files=(HOSTILE,), messages=(HOSTILE, "line\nbreak")), name=HOSTILE)
+def test_hostile_names_are_shown_as_text() -> None:
+    message = render_report(make_report(files=(HOSTILE,), messages=(HOSTILE, "line\nbreak")), name=HOSTILE)
 
-    page = Seen(letter.html)
+    page = ParsedPage(message.html)
     assert "script" not in page.tags
-    assert "<script>alert('x')</script> \"quoted\" {{ 7 * 7 }}" in page.words
-    for text in (letter.text, page.words, letter.subject, letter.brief):
+    assert "<script>alert('x')</script> \"quoted\" {{ 7 * 7 }}" in page.text
+    for text in (message.text, page.text, message.subject, message.brief):
         assert "\u202e" not in text
         assert "\x1b" not in text
-    assert "\n" not in letter.subject
-    assert "line break" in letter.text
+    assert "\n" not in message.subject
+    assert "line break" in message.text
 
 
 @pytest.mark.parametrize("report", [EXPORT, IMPORT], ids=["export", "import"])
-def test_a_page_needs_nothing_from_outside(report: RunReport) -> None:
-    assert Seen(rendered(report).html).tags.isdisjoint({"img", "script", "style", "link", "iframe", "form"})
+def test_a_page_loads_nothing_from_other_servers(report: RunReport) -> None:
+    assert ParsedPage(render_report(report).html).tags.isdisjoint({"img", "script", "style", "link", "iframe", "form"})

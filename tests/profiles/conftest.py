@@ -1,4 +1,4 @@
-"""A profile that is right, to change line by line, and a folder to load it from."""
+"""A valid profile for the tests of this folder, which change its text and load it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -32,13 +32,13 @@ Loaded: TypeAlias = tuple[list[Profile], list[str]]
 
 @pytest.fixture
 def good() -> str:
-    """A profile's text without a fault."""
+    """Returns the text of a valid profile."""
     return GOOD
 
 
 @pytest.fixture
 def settings() -> Settings:
-    """Settings of an institution in New York."""
+    """Returns the settings of an institution in New York."""
     return Settings(
         institution_name="A Library",
         institution_id="4321",
@@ -49,7 +49,7 @@ def settings() -> Settings:
 
 @pytest.fixture
 def load(tmp_path: Path, settings: Settings) -> Callable[..., Loaded]:
-    """Writes files, by their names without .yaml, and loads them: the good profiles, and what is wrong, as text."""
+    """Returns a function that writes files, by their names without .yaml, and loads the profiles and problems."""
 
     def load(**files: str) -> Loaded:
         for name, text in files.items():
@@ -61,33 +61,33 @@ def load(tmp_path: Path, settings: Settings) -> Callable[..., Loaded]:
 
 
 @pytest.fixture
-def changed(load: Callable[..., Loaded]) -> Callable[[str, str], Profile]:
-    """The good profile with one text replaced; it must still be good."""
+def load_changed(load: Callable[..., Loaded]) -> Callable[[str, str], Profile]:
+    """Returns a function that replaces one text of the valid profile, and loads the profile, which must be valid."""
 
-    def changed(old: str, new: str) -> Profile:
+    def load_changed(old: str, new: str) -> Profile:
         assert old in GOOD
         name = new.removeprefix("code: ").lower() if old == "code: LAW" else "law"
         [profile], problems = load(**{name: GOOD.replace(old, new, 1)})
         assert problems == []
         return profile
 
-    return changed
+    return load_changed
 
 
 @pytest.fixture
-def profile(changed: Callable[[str, str], Profile]) -> Profile:
-    """The good profile."""
-    return changed("", "")
+def profile(load_changed: Callable[[str, str], Profile]) -> Profile:
+    """Returns the valid profile."""
+    return load_changed("", "")
 
 
 @pytest.fixture
-def wrong(load: Callable[..., Loaded]) -> Callable[[str, str], list[str]]:
-    """What is wrong with the good profile once one text is replaced, as `line: field: message`."""
+def find_problems(load: Callable[..., Loaded]) -> Callable[[str, str], list[str]]:
+    """Returns a function that changes one text of the valid profile; it returns problems as `line: field: message`."""
 
-    def wrong(old: str, new: str) -> list[str]:
+    def find_problems(old: str, new: str) -> list[str]:
         assert old in GOOD
         profiles, problems = load(law=GOOD.replace(old, new, 1))
         assert profiles == []
         return [problem.removeprefix("law.yaml:") for problem in problems]
 
-    return wrong
+    return find_problems

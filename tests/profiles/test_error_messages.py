@@ -1,4 +1,4 @@
-"""What pydantic finds wrong is said in plain words."""
+"""The error messages of profiles, which replace those of pydantic."""
 
 from collections.abc import Callable
 
@@ -6,12 +6,12 @@ import pytest
 
 from bursar.profiles import Profile
 
-Changed = Callable[[str, str], Profile]
-Wrong = Callable[[str, str], list[str]]
+LoadChanged = Callable[[str, str], Profile]
+FindProblems = Callable[[str, str], list[str]]
 
 
-def test_a_blank_required_value_is_missing(wrong: Wrong) -> None:
-    assert wrong("name: Law Library", "name:") == [
+def test_a_blank_required_value_is_missing(find_problems: FindProblems) -> None:
+    assert find_problems("name: Law Library", "name:") == [
         "2: name: is blank: The name for people. It is part of the names of the jobs."
     ]
 
@@ -33,8 +33,8 @@ def test_a_blank_required_value_is_missing(wrong: Wrong) -> None:
          "The folder in which the bursar's files arrive, below the `sub_directory` of the S/FTP connection.")),
     ],
 )  # fmt: skip
-def test_what_is_required_has_to_be_there(wrong: Wrong, line: str, problem: str) -> None:
-    assert wrong(line, "") == [problem]
+def test_a_missing_required_key_is_a_problem(find_problems: FindProblems, line: str, problem: str) -> None:
+    assert find_problems(line, "") == [problem]
 
 
 @pytest.mark.parametrize(
@@ -47,20 +47,22 @@ def test_what_is_required_has_to_be_there(wrong: Wrong, line: str, problem: str)
         ("export:\n", "export:\n  time_zone: UTC\n", "belongs to no section: don't indent it"),
         ("import:\n", "import:\n  zzz:\n",
          ("unknown key: the keys here are active, input_file_path, file_patterns, done_file_suffix, "
-         "stable_for_seconds, timeout_minutes, on_timeout, amount_mode, schedule")),
-        ("import:\n", "import:\n  import_: yes\n", "unknown key: the keys here are active, "),
+         "stable_for_seconds, timeout_minutes, on_timeout, after_import, amount_mode, schedule")),
+        ("import:\n", "import:\n  import_: yes\n", "unknown key: did you mean after_import?"),
         ("import:", "import_:", "unknown key: did you mean import?"),
         ("import:\n", "import:\n  <<: x\n", "unknown key: the keys here are active, "),
     ],
 )  # fmt: skip
-def test_an_unknown_key_is_refused_with_the_one_that_was_meant(wrong: Wrong, old: str, new: str, problem: str) -> None:
-    assert any(f": {problem}" in found for found in wrong(old, new))
+def test_an_unknown_key_is_a_problem_with_a_suggestion(
+    find_problems: FindProblems, old: str, new: str, problem: str
+) -> None:
+    assert any(f": {problem}" in found for found in find_problems(old, new))
 
 
-def test_a_section_is_a_section(wrong: Wrong, good: str) -> None:
+def test_a_section_without_fields_is_a_problem(find_problems: FindProblems, good: str) -> None:
     _, _, section = good.partition("import:")
 
-    assert wrong(f"import:{section}", "import: yes\n") == [
+    assert find_problems(f"import:{section}", "import: yes\n") == [
         "13: import: write the fields of this section on the lines below it, each indented by two spaces"
     ]
 
@@ -68,12 +70,14 @@ def test_a_section_is_a_section(wrong: Wrong, good: str) -> None:
 @pytest.mark.parametrize(
     ("written", "hint"), [("banner", "did you mean Banner?"), ("PEOPLSOFT", "did you mean PeopleSoft?")]
 )
-def test_a_system_is_known_or_other(wrong: Wrong, written: str, hint: str) -> None:
-    assert wrong("Banner", written) == [f"4: system: {written!r} is not known here: {hint}"]
+def test_a_misspelled_system_is_a_problem_with_a_suggestion(
+    find_problems: FindProblems, written: str, hint: str
+) -> None:
+    assert find_problems("Banner", written) == [f"4: system: {written!r} is not known here: {hint}"]
 
 
-def test_what_resembles_no_system_gets_the_list(wrong: Wrong) -> None:
-    [problem] = wrong("Banner", "Quicken")
+def test_an_unknown_system_is_a_problem_with_the_list_of_systems(find_problems: FindProblems) -> None:
+    [problem] = find_problems("Banner", "Quicken")
 
     assert problem.startswith("4: system: 'Quicken' is not known here: write one of Anthology, Banner, ")
     assert problem.endswith(", Other")

@@ -1,4 +1,4 @@
-"""What each kind of value takes, what it refuses, and in which words."""
+"""The types of fields: the values that each one accepts, and the messages for others."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from bursar.profiles import Export, Import, Profile
 from bursar.profiles.schedule import Schedule
 
-Changed = Callable[[str, str], Profile]
-Wrong = Callable[[str, str], list[str]]
+LoadChanged = Callable[[str, str], Profile]
+FindProblems = Callable[[str, str], list[str]]
 PATHS = [
     ("/law/out", "write 'law/out', without the leading /"),
     ("/", "write 'bursar', without the leading /"),
@@ -24,31 +24,31 @@ PATHS = [
 
 
 @pytest.mark.parametrize("answer", ["yes", "true", '"yes"'])
-def test_yes_is_yes(changed: Changed, answer: str) -> None:
+def test_yes_and_true_are_true(load_changed: LoadChanged, answer: str) -> None:
     assert (
-        changed("institutional_fine_fee: yes", f"institutional_fine_fee: {answer}").export.institutional_fine_fee
+        load_changed("institutional_fine_fee: yes", f"institutional_fine_fee: {answer}").export.institutional_fine_fee
         is True
     )
 
 
 @pytest.mark.parametrize("answer", ["no", "false"])
-def test_no_is_no(changed: Changed, answer: str) -> None:
+def test_no_and_false_are_false(load_changed: LoadChanged, answer: str) -> None:
     assert (
-        changed("institutional_fine_fee: yes", f"institutional_fine_fee: {answer}").export.institutional_fine_fee
+        load_changed("institutional_fine_fee: yes", f"institutional_fine_fee: {answer}").export.institutional_fine_fee
         is False
     )
 
 
 @pytest.mark.parametrize("answer", ["Yes", "on", "off", "1", "0", "maybe", "y"])
-def test_anything_else_is_neither(wrong: Wrong, answer: str) -> None:
-    assert wrong("active: yes", f"active: {answer}") == [
+def test_other_answers_than_yes_and_no_are_a_problem(find_problems: FindProblems, answer: str) -> None:
+    assert find_problems("active: yes", f"active: {answer}") == [
         f"6: export.active: '{answer}' is neither yes nor no: write yes or no"
     ]
 
 
 @pytest.mark.parametrize("value", ["10.0", "10.50", "1_000", "-1", "ten", "1e3", "0x1F", "$10", "10 days", "+10", "٣"])
-def test_a_number_is_whole_and_written_in_digits(wrong: Wrong, value: str) -> None:
-    assert wrong("export:\n", f"export:\n  minimum_amount_for_user: {value}\n") == [
+def test_a_number_that_is_not_whole_is_a_problem(find_problems: FindProblems, value: str) -> None:
+    assert find_problems("export:\n", f"export:\n  minimum_amount_for_user: {value}\n") == [
         (
             f"6: export.minimum_amount_for_user: '{value}' is not a whole number: "
             "write digits alone, such as 10, without decimal point"
@@ -57,15 +57,15 @@ def test_a_number_is_whole_and_written_in_digits(wrong: Wrong, value: str) -> No
 
 
 @pytest.mark.parametrize(("value", "number"), [("0", 0), ("010", 10), ("10", 10)])
-def test_a_minimum_is_a_number(changed: Changed, value: str, number: int) -> None:
-    profile = changed("export:\n", f"export:\n  minimum_amount_for_user: {value}\n")
+def test_a_number_may_have_leading_zeros(load_changed: LoadChanged, value: str, number: int) -> None:
+    profile = load_changed("export:\n", f"export:\n  minimum_amount_for_user: {value}\n")
 
     assert profile.export.minimum_amount_for_user == number
 
 
-def test_days_have_an_end(changed: Changed, wrong: Wrong) -> None:
-    assert changed("days: 7", "days: 3650").export.time_before_export_days == 3650
-    assert wrong("days: 7", "days: 3651") == [
+def test_days_have_a_maximum(load_changed: LoadChanged, find_problems: FindProblems) -> None:
+    assert load_changed("days: 7", "days: 3650").export.time_before_export_days == 3650
+    assert find_problems("days: 7", "days: 3651") == [
         "7: export.time_before_export_days: 3651 is too large: write 3650 or less"
     ]
 
@@ -73,35 +73,35 @@ def test_days_have_an_end(changed: Changed, wrong: Wrong) -> None:
 @pytest.mark.parametrize(
     ("written", "example"), [("LAW", "[LAW]"), ("LAW, MAIN", "[MAIN, LAW]"), ("{LAW: MAIN}", "[MAIN, LAW]")]
 )
-def test_a_list_is_written_as_a_list(wrong: Wrong, written: str, example: str) -> None:
-    assert wrong("libraries: [LAW]", f"libraries: {written}") == [
+def test_a_value_in_place_of_a_list_is_a_problem(find_problems: FindProblems, written: str, example: str) -> None:
+    assert find_problems("libraries: [LAW]", f"libraries: {written}") == [
         f"10: export.libraries: write a list, in brackets: {example}, or each on a line of its own after a hyphen"
     ]
 
 
-def test_an_entry_of_a_list_has_its_own_line(wrong: Wrong) -> None:
-    assert wrong("libraries: [LAW]", "libraries:\n    - LAW\n    -\n    - [MAIN]") == [
+def test_a_problem_of_a_list_entry_has_the_line_of_the_entry(find_problems: FindProblems) -> None:
+    assert find_problems("libraries: [LAW]", "libraries:\n    - LAW\n    -\n    - [MAIN]") == [
         "12: export.libraries: is blank: write a value, or remove the line",
         "13: export.libraries: write one value here, not a list or a section",
     ]
 
 
-def test_codes_in_lists_stay_text(changed: Changed) -> None:
-    assert changed("libraries: [LAW]", "libraries: [01, no, 1.10]").export.libraries == ("01", "no", "1.10")
+def test_codes_in_lists_are_text(load_changed: LoadChanged) -> None:
+    assert load_changed("libraries: [LAW]", "libraries: [01, no, 1.10]").export.libraries == ("01", "no", "1.10")
 
 
-def test_a_description_may_have_lines_but_a_name_may_not(changed: Changed, wrong: Wrong) -> None:
-    assert changed("system:", "description: |\n  One\n  Two\nsystem:").description == "One\nTwo"
-    assert wrong("name: Law Library", 'name: "Law\\nLibrary"') == [
+def test_only_a_description_may_have_several_lines(load_changed: LoadChanged, find_problems: FindProblems) -> None:
+    assert load_changed("system:", "description: |\n  One\n  Two\nsystem:").description == "One\nTwo"
+    assert find_problems("name: Law Library", 'name: "Law\\nLibrary"') == [
         "2: name: the control character U+000A is not allowed here: remove it"
     ]
-    assert wrong("system:", 'description: "One\\u0002"\nsystem:') == [
+    assert find_problems("system:", 'description: "One\\u0002"\nsystem:') == [
         "4: description: the control character U+0002 is not allowed here: remove it"
     ]
 
 
-def test_half_a_character_is_refused(wrong: Wrong) -> None:
-    assert wrong("name: Law Library", 'name: "Law \\ud800"') == [
+def test_a_surrogate_is_a_problem(find_problems: FindProblems) -> None:
+    assert find_problems("name: Law Library", 'name: "Law \\ud800"') == [
         "2: name: the control character U+D800 is not allowed here: remove it"
     ]
 
@@ -110,8 +110,10 @@ def test_half_a_character_is_refused(wrong: Wrong) -> None:
     ("written", "near"),
     [("America/Newyork", "America/New_York"), ("berlin", "Europe/Berlin"), ("Mars", "America/New_York")],
 )
-def test_a_time_zone_is_known(wrong: Wrong, written: str, near: str) -> None:
-    [problem] = wrong("system:", f"time_zone: {written}\nsystem:")
+def test_an_unknown_time_zone_is_a_problem_with_a_suggestion(
+    find_problems: FindProblems, written: str, near: str
+) -> None:
+    [problem] = find_problems("system:", f"time_zone: {written}\nsystem:")
 
     assert problem.startswith(f"4: time_zone: {written!r} is not a time zone: write one as in ")
     if written != "Mars":
@@ -119,26 +121,32 @@ def test_a_time_zone_is_known(wrong: Wrong, written: str, near: str) -> None:
 
 
 @pytest.mark.parametrize(("path", "problem"), PATHS)
-def test_the_output_folder_stays_below_the_connection(wrong: Wrong, path: str, problem: str) -> None:
-    [found] = wrong("law/out", path)
+def test_the_output_folder_is_below_the_folder_of_the_connection(
+    find_problems: FindProblems, path: str, problem: str
+) -> None:
+    [found] = find_problems("law/out", path)
 
     assert found.startswith(f"11: export.output_file_path: {problem}")
 
 
 @pytest.mark.parametrize(("path", "problem"), PATHS)
-def test_the_input_folder_stays_below_the_connection(wrong: Wrong, path: str, problem: str) -> None:
-    [found] = wrong("law/in", path)
+def test_the_input_folder_is_below_the_folder_of_the_connection(
+    find_problems: FindProblems, path: str, problem: str
+) -> None:
+    [found] = find_problems("law/in", path)
 
     assert found.startswith(f"15: import.input_file_path: {problem}")
 
 
-def test_a_folder_may_have_any_script_in_its_name(changed: Changed) -> None:
-    assert changed("law/out", "Bibliothèque de droit/out.2").export.output_file_path == "Bibliothèque de droit/out.2"
+def test_the_name_of_a_folder_may_have_letters_of_any_script(load_changed: LoadChanged) -> None:
+    assert (
+        load_changed("law/out", "Bibliothèque de droit/out.2").export.output_file_path == "Bibliothèque de droit/out.2"
+    )
 
 
 @pytest.mark.parametrize("blank", ["", "~", '""', "# none"])
-def test_a_blank_value_is_as_good_as_none(changed: Changed, blank: str) -> None:
-    profile = changed(
+def test_a_blank_value_means_the_default(load_changed: LoadChanged, blank: str) -> None:
+    profile = load_changed(
         "  libraries: [LAW]\n",
         f"  libraries: {blank}\n  minimum_amount_for_user: {blank}\n  create_missing_folder: {blank}\n"
         f"  identifier_pattern: {blank}\n  user_groups: {blank}\n",
@@ -150,7 +158,7 @@ def test_a_blank_value_is_as_good_as_none(changed: Changed, blank: str) -> None:
     assert profile.export.create_missing_folder is True
 
 
-def test_values_made_in_python_obey_the_same_rules() -> None:
+def test_values_of_python_types_have_the_same_rules() -> None:
     section: Mapping[str, object] = {
         "active": True,
         "input_file_path": "in",

@@ -1,4 +1,4 @@
-"""The schemas in include/ are those of the models, and know the files that stand beside them."""
+"""The JSON schemas in include/: they are generated from the models, and the shipped files are valid by them."""
 
 import json
 from pathlib import Path
@@ -16,40 +16,43 @@ INCLUDE = Path(__file__).parents[2] / "include"
 PROFILES = sorted((INCLUDE / "profiles.examples").glob("*.yaml"))
 
 
-def faults(schema: str, document: object) -> list[str]:
+def find_errors(schema: str, data: object) -> list[str]:
     validator = jsonschema.Draft202012Validator(json.loads(json_schemas()[schema]))
-    return [error.json_path for error in validator.iter_errors(document)]
+    return [error.json_path for error in validator.iter_errors(data)]
 
 
 @pytest.fixture
 def students() -> Any:
+    """Returns the data of the profile STUDENTS."""
+    """Returns the data of the profile STUDENTS."""
+    """Returns the data of the profile STUDENTS."""
     return yaml.safe_load((INCLUDE / "profiles.examples" / "students.yaml").read_text(encoding="utf-8"))
 
 
 def test_the_schemas_in_include_are_up_to_date() -> None:
     committed = {path.name: path.read_text(encoding="utf-8") for path in INCLUDE.glob("*.schema.json")}
 
-    assert committed == json_schemas(), "run `bin/bursar profiles write-schema` to write them anew"
+    assert committed == json_schemas(), "out of date: run `bin/bursar profiles write-schema`"
 
 
 @pytest.mark.parametrize("name", json_schemas())
-def test_each_is_a_json_schema(name: str) -> None:
+def test_each_schema_is_valid(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(json.loads(json_schemas()[name]))
 
 
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
-def test_an_editor_finds_no_fault_with_the_shipped_profiles(path: Path) -> None:
+def test_the_shipped_profiles_are_valid_by_the_schema(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
 
     assert text.startswith("# yaml-language-server: $schema=../profile.schema.json\n")
-    assert faults("profile.schema.json", yaml.safe_load(text)) == []
+    assert find_errors("profile.schema.json", yaml.safe_load(text)) == []
 
 
-def test_an_editor_finds_no_fault_with_the_shipped_settings() -> None:
+def test_the_shipped_settings_are_valid_by_the_schema() -> None:
     text = (INCLUDE / "bursar.yaml").read_text(encoding="utf-8")
 
     assert text.startswith("# yaml-language-server: $schema=bursar.schema.json\n")
-    assert faults("bursar.schema.json", yaml.safe_load(text)) == []
+    assert find_errors("bursar.schema.json", yaml.safe_load(text)) == []
 
 
 @pytest.mark.parametrize(
@@ -65,7 +68,7 @@ def test_an_editor_finds_no_fault_with_the_shipped_settings() -> None:
         ("import", "amount_mode", "total", "$.import.amount_mode"),
     ],
 )
-def test_an_editor_underlines_what_is_wrong(
+def test_the_schema_rejects_an_invalid_value_at_its_place(
     students: Any,
     section: str | None,
     key: str,
@@ -74,21 +77,21 @@ def test_an_editor_underlines_what_is_wrong(
 ) -> None:
     (students[section] if section else students)[key] = value
 
-    assert faults("profile.schema.json", students) == [place]
+    assert find_errors("profile.schema.json", students) == [place]
 
 
 @pytest.mark.parametrize("active", [True, "yes"])
-def test_an_editor_asks_an_active_section_for_all_of_it(students: Any, active: object) -> None:
+def test_the_schema_requires_all_fields_of_an_active_section(students: Any, active: object) -> None:
     students["export"] = {"active": active}
 
-    assert faults("profile.schema.json", students) == ["$.export"] * 5
+    assert find_errors("profile.schema.json", students) == ["$.export"] * 5
 
 
-def test_an_editor_asks_a_section_that_is_not_active_for_nothing(students: Any) -> None:
+def test_the_schema_requires_no_field_of_an_inactive_section(students: Any) -> None:
     students["export"] = {"active": False}
 
-    assert faults("profile.schema.json", students) == []
+    assert find_errors("profile.schema.json", students) == []
 
 
-def test_no_profile_is_shipped_where_profiles_run() -> None:
+def test_no_profile_is_shipped_as_active() -> None:
     assert [path.name for path in tracked("include/profiles")] == ["README.md"]

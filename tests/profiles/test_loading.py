@@ -1,4 +1,4 @@
-"""Good profiles load, whatever stands beside them; all that is wrong with the others is said at once."""
+"""Loading profiles: valid ones are loaded even if others are invalid, and all problems are listed together."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from bursar.profiles import INCLUDE, Problem, Profile, Settings, load_profiles, 
 Load = Callable[..., tuple[list[Profile], list[str]]]
 
 MANY_FAULTS = """\
-# Everything that a tired person can do to a profile
+# Every mistake that a person may make in a profile
 code: LAW LIBRARY
 nmae: Law Library
 sftp_connection:
@@ -40,7 +40,7 @@ import:
   active: on
   amount_mode: total
 """.replace("PATTERN", "x" * 501)
-WHAT_IS_WRONG = [
+EXPECTED_PROBLEMS = [
     "2: code: 'LAW LIBRARY' is not allowed here: write 1 to 30 letters, digits and underscores",
     "3: nmae: unknown key: did you mean name?",
     "4: sftp_connection: is blank: The id of the Airflow connection to the S/FTP server.",
@@ -72,15 +72,15 @@ WHAT_IS_WRONG = [
 ]
 
 
-def test_all_that_is_wrong_with_a_file_is_said_at_once_each_with_its_line(load: Load) -> None:
+def test_all_problems_of_a_file_are_listed_with_their_lines(load: Load) -> None:
     profiles, problems = load(law=MANY_FAULTS)
 
     assert profiles == []
     name_is_missing = "1: name: is missing: The name for people. It is part of the names of the jobs."
-    assert problems == [f"law.yaml:{problem}" for problem in [name_is_missing, *WHAT_IS_WRONG]]
+    assert problems == [f"law.yaml:{problem}" for problem in [name_is_missing, *EXPECTED_PROBLEMS]]
 
 
-def test_a_wrong_profile_never_takes_the_good_ones_down(load: Load, good: str, tmp_path: Path) -> None:
+def test_valid_profiles_are_loaded_beside_invalid_ones(load: Load, good: str, tmp_path: Path) -> None:
     (tmp_path / "latin1.yaml").write_bytes(b"name: caf\xe9\n")
     (tmp_path / "folder.yaml").mkdir()
 
@@ -99,13 +99,13 @@ def test_a_wrong_profile_never_takes_the_good_ones_down(load: Load, good: str, t
     ]  # fmt: skip
 
 
-def test_a_problem_reads_like_a_compilers(load: Load, tmp_path: Path, settings: Settings) -> None:
+def test_a_problem_has_the_form_of_a_compiler_message(load: Load, tmp_path: Path, settings: Settings) -> None:
     load(law="code: LAW\n- x\n")
 
     _, [problem] = load_profiles(tmp_path, settings)
 
     assert str(problem).startswith(f"{tmp_path}/law.yaml:2: ")
-    assert str(Problem("a.yaml", 3, "export.libraries", "mend it")) == "a.yaml:3: export.libraries: mend it"
+    assert str(Problem("a.yaml", 3, "export.libraries", "correct it")) == "a.yaml:3: export.libraries: correct it"
 
 
 def test_profiles_are_yaml_files_that_are_not_hidden(load: Load, tmp_path: Path, good: str) -> None:
@@ -121,13 +121,13 @@ def test_profiles_are_yaml_files_that_are_not_hidden(load: Load, tmp_path: Path,
 
 def test_a_file_has_the_name_of_its_code(load: Load, tmp_path: Path, good: str) -> None:
     (tmp_path / "law.yml").write_text(good)
-    named = "the file of the profile LAW is law.yaml: give this file that name, or the profile another code"
-    assert load(banner=good) == ([], [f"banner.yaml:1: code: {named}", f"law.yml:1: code: {named}"])
+    problem = "the file of the profile LAW is law.yaml: give this file that name, or the profile another code"
+    assert load(banner=good) == ([], [f"banner.yaml:1: code: {problem}", f"law.yml:1: code: {problem}"])
 
 
 @pytest.mark.parametrize("name", ["a", "law_copy", "law-2", "zebra", "LAW"])
 @pytest.mark.parametrize("code", ["LAW", "Law"])
-def test_of_two_profiles_with_one_code_the_one_that_was_running_stays(
+def test_a_second_profile_with_the_same_code_does_not_affect_the_first(
     load: Load, good: str, name: str, code: str
 ) -> None:
     (running,), _ = load(law=good)
@@ -139,7 +139,7 @@ def test_of_two_profiles_with_one_code_the_one_that_was_running_stays(
     assert problems == [f"{name}.yaml:2: code: {reason}: {advice}"]
 
 
-def test_an_identifier_pattern_that_is_not_valid_is_refused_at_its_line(
+def test_an_invalid_identifier_pattern_is_a_problem_with_its_line(
     load: Load, good: str, tmp_path: Path, settings: Settings
 ) -> None:
     with_pattern = good.replace("export:\n", "export:\n  identifier_pattern: '[A-Z'\n")
@@ -149,7 +149,7 @@ def test_an_identifier_pattern_that_is_not_valid_is_refused_at_its_line(
     assert str(problem) == f"{tmp_path}/law.yaml:6: export.identifier_pattern: '[A-Z' is not valid: no [A-Z"
 
 
-def test_no_profile_is_no_problem_but_no_folder_is(tmp_path: Path, settings: Settings) -> None:
+def test_an_empty_folder_is_no_problem_but_a_missing_one_is(tmp_path: Path, settings: Settings) -> None:
     assert load_profiles(tmp_path, settings) == ([], [])
 
     missing = tmp_path / "missing"
@@ -159,7 +159,7 @@ def test_no_profile_is_no_problem_but_no_folder_is(tmp_path: Path, settings: Set
     )
 
 
-def test_loading_twice_gives_the_same(settings: Settings) -> None:
+def test_loading_twice_gives_the_same_profiles(settings: Settings) -> None:
     once, again = (load_profiles(INCLUDE / "profiles.examples", settings)[0] for _ in range(2))
 
     assert [profile.model_dump_json() for profile in once] == [profile.model_dump_json() for profile in again]
@@ -167,12 +167,15 @@ def test_loading_twice_gives_the_same(settings: Settings) -> None:
 
 @pytest.fixture
 def shipped() -> dict[str, Profile]:
+    """Returns the shipped profiles by their codes."""
+    """Returns the shipped profiles by their codes."""
+    """Returns the shipped profiles by their codes."""
     profiles, problems = load_profiles(INCLUDE / "profiles.examples", load_settings(INCLUDE / "bursar.yaml"))
     assert problems == []
     return {profile.code: profile for profile in profiles}
 
 
-def test_the_shipped_profiles_show_what_a_profile_can_do(shipped: dict[str, Profile]) -> None:
+def test_the_shipped_profiles_are_examples_of_different_settings(shipped: dict[str, Profile]) -> None:
     assert list(shipped) == ["CREDITS", "MEDICAL", "STAFF", "STUDENTS", "SUMMER_SCHOOL"]
     assert [code for code, profile in shipped.items() if not profile.export.active] == ["SUMMER_SCHOOL"]
     assert {profile.sftp_connection for profile in shipped.values()} == {"bursar_banner", "bursar_peoplesoft"}
@@ -182,8 +185,8 @@ def test_the_shipped_profiles_show_what_a_profile_can_do(shipped: dict[str, Prof
     assert schedules == ["daily at 02:00", "weekly on Sunday at 03:00", "monthly on day 1 at 04:00"]
 
 
-def test_an_import_may_not_find_the_exports_of_another_profile(load: Load, good: str) -> None:
-    """Every fine in them would count as paid."""
+def test_an_import_from_the_export_folder_of_another_profile_is_a_problem(load: Load, good: str) -> None:
+    """Every fine in an exported file would count as paid."""
     other = good.replace("code: LAW", "code: MAIN").replace("law/out", "main/out").replace("law/in", "law/out")
     profiles, problems = load(law=good, main=other)
     assert [profile.code for profile in profiles] == ["LAW"]
@@ -201,13 +204,15 @@ def test_an_import_may_not_find_the_exports_of_another_profile(load: Load, good:
         ("import:\n  active: yes", "import:\n  active: no"),
     ],
 )
-def test_a_folder_on_another_server_or_of_no_import_is_no_danger(load: Load, good: str, old: str, new: str) -> None:
+def test_the_same_folder_on_another_server_or_of_an_inactive_import_is_valid(
+    load: Load, good: str, old: str, new: str
+) -> None:
     other = good.replace("code: LAW", "code: MAIN").replace("law/out", "main/out").replace("law/in", "law/out")
     profiles, problems = load(law=good, main=other.replace(old, new))
     assert ([profile.code for profile in profiles], problems) == (["LAW", "MAIN"], [])
 
 
-def test_the_shipped_profiles_meet_in_no_folder(shipped: dict[str, Profile]) -> None:
+def test_the_shipped_profiles_share_no_folder(shipped: dict[str, Profile]) -> None:
     active = [profile for profile in shipped.values() if profile.export.active]
     folders = [(profile.sftp_connection, profile.export.output_file_path) for profile in active] + [
         (profile.sftp_connection, profile.import_.input_file_path) for profile in active if profile.import_.active
@@ -222,14 +227,14 @@ def run_python(code: str, **environment: str) -> str:
     return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout  # noqa: S603
 
 
-def test_another_include_folder_can_stand_in(tmp_path: Path) -> None:
+def test_a_variable_sets_another_include_folder(tmp_path: Path) -> None:
     code = "from bursar.profiles import INCLUDE; print(INCLUDE)"
 
     assert run_python(code, BURSAR_INCLUDE=str(tmp_path)).strip() == str(tmp_path)
     assert Path(run_python(code, BURSAR_INCLUDE="").strip()) == Path(__file__).parents[2] / "include"
 
 
-def test_profiles_load_without_airflow() -> None:
+def test_profiles_are_loaded_without_airflow() -> None:
     code = "import sys, bursar.profiles; print([name for name in sys.modules if name.partition('.')[0] == 'airflow'])"
 
     assert run_python(code).strip() == "[]"

@@ -1,4 +1,4 @@
-"""The rules over several fields give the same problems, in whatever order the fields and the keys stand."""
+"""Rules for several fields give the same problems in any order of the model's fields and the file's keys."""
 
 import ast
 import inspect
@@ -36,7 +36,7 @@ SETTINGS: Mapping[str, Any] = {
     "default_currency": "USD",
     "time_zone": "UTC",
 }
-NEEDED = ("time_before_export_days", "user_identifier_type", "institutional_fine_fee", "output_file_path", "schedule")
+REQUIRED = ("time_before_export_days", "user_identifier_type", "institutional_fine_fee", "output_file_path", "schedule")
 CASES: list[tuple[type[BaseModel], Mapping[str, Any], Mapping[str, Any], set[str]]] = [
     (Profile, PROFILE, {"system_description": "Version 9"}, {"system_description"}),
     (Profile, PROFILE, {"import.input_file_path": "out"}, {"import.input_file_path"}),
@@ -54,7 +54,7 @@ CASES: list[tuple[type[BaseModel], Mapping[str, Any], Mapping[str, Any], set[str
         {"export.fine_fee_types": ["CREDIT"], "export.minimum_amount_for_user": "10"},
         {"export.fine_fee_types"},
     ),
-    (Profile, PROFILE, {"export": {"active": "yes"}}, {f"export.{name}" for name in NEEDED}),
+    (Profile, PROFILE, {"export": {"active": "yes"}}, {f"export.{name}" for name in REQUIRED}),
     (
         Profile,
         PROFILE,
@@ -77,7 +77,7 @@ CASES: list[tuple[type[BaseModel], Mapping[str, Any], Mapping[str, Any], set[str
 ]
 
 
-def changed(good: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def apply_changes(good: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     data = deepcopy(dict(good))
     for place, value in changes.items():
         *sections, key = place.split(".")
@@ -88,17 +88,17 @@ def changed(good: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     return data
 
 
-def backwards(data: Any) -> Any:
-    """The same data with the keys of each section in reverse order."""
-    return {key: backwards(data[key]) for key in reversed(data)} if isinstance(data, dict) else data
+def reverse_keys(data: Any) -> Any:
+    """Returns the data with the keys of each section in reverse order."""
+    return {key: reverse_keys(data[key]) for key in reversed(data)} if isinstance(data, dict) else data
 
 
 def is_field(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.AnnAssign) and "ClassVar" not in ast.unparse(statement.annotation)
 
 
-def with_fields_backwards(module: ModuleType) -> dict[str, Any]:
-    """The names of a module in which each class has its fields in reverse order."""
+def execute_with_reversed_fields(module: ModuleType) -> dict[str, Any]:
+    """Executes a module with the fields of each class in reverse order; returns its names."""
     tree = ast.parse(inspect.getsource(module))
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
@@ -111,38 +111,38 @@ def with_fields_backwards(module: ModuleType) -> dict[str, Any]:
     return names
 
 
-BACKWARDS = {module.__name__: with_fields_backwards(module) for module in (model, settings, waiving)}
+REVERSED_MODULES = {module.__name__: execute_with_reversed_fields(module) for module in (model, settings, waiving)}
 
 
-def problems(model: type[BaseModel], data: Mapping[str, Any]) -> dict[str, str]:
+def find_problems(model: type[BaseModel], data: Mapping[str, Any]) -> dict[str, str]:
     with pytest.raises(ValidationError) as refused:
         model.model_validate(data)
     return {".".join(map(str, error["loc"])): error["msg"] for error in refused.value.errors()}
 
 
-@pytest.mark.parametrize(("checked", "good", "changes", "places"), CASES)
+@pytest.mark.parametrize(("model_class", "good", "changes", "places"), CASES)
 def test_the_order_of_fields_and_keys_is_irrelevant(
-    checked: type[BaseModel], good: Mapping[str, Any], changes: Mapping[str, Any], places: set[str]
+    model_class: type[BaseModel], good: Mapping[str, Any], changes: Mapping[str, Any], places: set[str]
 ) -> None:
-    data = changed(good, changes)
-    found = problems(checked, data)
-    reverse: type[BaseModel] = BACKWARDS[checked.__module__][checked.__name__]
-    assert list(reverse.model_fields) != list(checked.model_fields)
+    data = apply_changes(good, changes)
+    found = find_problems(model_class, data)
+    reversed_model: type[BaseModel] = REVERSED_MODULES[model_class.__module__][model_class.__name__]
+    assert list(reversed_model.model_fields) != list(model_class.model_fields)
     assert set(found) == places
-    assert problems(checked, backwards(data)) == found
-    assert problems(reverse, data) == found
-    assert problems(reverse, backwards(data)) == found
+    assert find_problems(model_class, reverse_keys(data)) == found
+    assert find_problems(reversed_model, data) == found
+    assert find_problems(reversed_model, reverse_keys(data)) == found
 
 
-@pytest.mark.parametrize(("checked", "good"), [(Profile, PROFILE), (Settings, SETTINGS)])
-def test_good_data_is_good_in_any_order(checked: type[BaseModel], good: Mapping[str, Any]) -> None:
-    reverse: type[BaseModel] = BACKWARDS[checked.__module__][checked.__name__]
-    expected = checked.model_validate(good).model_dump(by_alias=True)
-    assert reverse.model_validate(good).model_dump(by_alias=True) == expected
-    assert checked.model_validate(backwards(good)).model_dump(by_alias=True) == expected
+@pytest.mark.parametrize(("model_class", "good"), [(Profile, PROFILE), (Settings, SETTINGS)])
+def test_valid_data_is_valid_in_any_order(model_class: type[BaseModel], good: Mapping[str, Any]) -> None:
+    reversed_model: type[BaseModel] = REVERSED_MODULES[model_class.__module__][model_class.__name__]
+    expected = model_class.model_validate(good).model_dump(by_alias=True)
+    assert reversed_model.model_validate(good).model_dump(by_alias=True) == expected
+    assert model_class.model_validate(reverse_keys(good)).model_dump(by_alias=True) == expected
 
 
-def test_a_rule_is_skipped_where_a_field_that_it_reads_is_wrong() -> None:
-    data = changed(PROFILE, {"export.institutional_fine_fee": "no", "export.libraries": "LAW"})
-    assert list(problems(Profile, data)) == ["export.libraries"]
-    assert "write a list" in problems(Profile, data)["export.libraries"]
+def test_a_rule_is_skipped_if_one_of_its_fields_is_invalid() -> None:
+    data = apply_changes(PROFILE, {"export.institutional_fine_fee": "no", "export.libraries": "LAW"})
+    assert list(find_problems(Profile, data)) == ["export.libraries"]
+    assert "write a list" in find_problems(Profile, data)["export.libraries"]

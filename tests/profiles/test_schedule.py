@@ -1,4 +1,4 @@
-"""Presets and cron expressions, and what is said about all else."""
+"""Schedules: presets, cron expressions, and the messages for invalid ones."""
 
 import pytest
 
@@ -22,7 +22,7 @@ from bursar.profiles.schedule import Schedule
         ("cron 0 2 29 2 *", "cron 0 2 29 2 *", "0 2 29 2 *"),
     ],
 )
-def test_a_schedule_has_a_normal_form_that_reads_back_the_same(text: str, words: str, cron: str) -> None:
+def test_a_schedule_has_a_normal_form_that_can_be_read_back(text: str, words: str, cron: str) -> None:
     schedule = Schedule.parse(text)
 
     assert (schedule.words, schedule.cron) == (words, cron)
@@ -35,18 +35,18 @@ def test_a_schedule_has_a_normal_form_that_reads_back_the_same(text: str, words:
     ["", "daily", "daily at 24:00", "daily at 02:60", "daily at 2", "daily at 2am", "hourly", "0 2 * * *", "@daily",
      "weekly at 03:00", "monthly at 03:00", "cron 0 2 * *", "cron 0 0 2 * * *", "cron @daily", "daily at ١٢:١٢"],
 )  # fmt: skip
-def test_other_forms_are_refused_and_the_right_ones_shown(text: str) -> None:
+def test_the_error_of_an_invalid_schedule_shows_valid_ones(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not a schedule: write `daily at 02:00`, .*`cron 0 2 \* \* 1-5`"):
         Schedule.parse(text)
 
 
 @pytest.mark.parametrize("day", [0, 29, 31])
-def test_a_day_that_some_month_does_not_have_is_refused(day: int) -> None:
+def test_a_day_that_some_months_do_not_have_is_an_error(day: int) -> None:
     with pytest.raises(ValueError, match=f"not every month has a day {day}: write a day from 1 to 28"):
         Schedule.parse(f"monthly on day {day} at 04:00")
 
 
-def test_an_unknown_day_of_the_week_is_refused() -> None:
+def test_an_unknown_day_of_the_week_is_an_error() -> None:
     with pytest.raises(ValueError, match="'Sonntag' is not a day of the week: write one of Sunday, Monday"):
         Schedule.parse("weekly on Sonntag at 04:00")
 
@@ -54,12 +54,12 @@ def test_an_unknown_day_of_the_week_is_refused() -> None:
 @pytest.mark.parametrize(
     "fields", ["0 25 * * *", "61 2 * * *", "0 2 31 2 *", "0 2 * * MOO", "x y z a b", "0-70 2 * * *"]
 )
-def test_a_cron_expression_that_never_comes_up_is_refused(fields: str) -> None:
+def test_a_cron_expression_without_dates_is_an_error(fields: str) -> None:
     with pytest.raises(ValueError, match="is not a cron expression"):
         Schedule.parse(f"cron {fields}")
 
 
 @pytest.mark.parametrize("fields", ["R 2 * * *", "H 2 * * *", "R(0-30) 2 * * *", "r/5 2 * * *", "0 h(0-7) * * *"])
-def test_a_random_moment_is_refused(fields: str) -> None:
+def test_a_random_moment_is_an_error(fields: str) -> None:
     with pytest.raises(ValueError, match="has a random moment in it"):
         Schedule.parse(f"cron {fields}")

@@ -1,4 +1,4 @@
-"""The institution's settings."""
+"""The settings of the institution in bursar.yaml."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def load(file: Path) -> Callable[[str], Settings]:
-    """The settings of a file with the good text and something added."""
+    """Returns a function that adds text to valid settings, and loads them."""
 
     def load(added: str = "", good: str = GOOD) -> Settings:
         file.write_text(good + added)
@@ -32,13 +32,13 @@ def load(file: Path) -> Callable[[str], Settings]:
     return load
 
 
-def refusal(load: Callable[..., Settings], *texts: str) -> list[str]:
+def find_problems(load: Callable[..., Settings], *texts: str) -> list[str]:
     with pytest.raises(ProfileError) as refused:
         load(*texts)
     return [f"{problem.line}: {problem.field}: {problem.message}" for problem in refused.value.problems]
 
 
-def test_settings_hold_what_the_file_says_and_the_defaults_of_the_rules(load: Callable[..., Settings]) -> None:
+def test_settings_have_the_values_of_the_file_and_defaults(load: Callable[..., Settings]) -> None:
     settings = load()
 
     assert settings.institution_id == "0123"
@@ -48,7 +48,7 @@ def test_settings_hold_what_the_file_says_and_the_defaults_of_the_rules(load: Ca
     assert settings.allow_activity_on_transferred_finesfees is False
 
 
-def test_a_relative_staging_folder_starts_beside_the_folder_of_the_file(
+def test_a_relative_work_dir_is_relative_to_the_parent_of_the_include_folder(
     load: Callable[..., Settings], tmp_path: Path
 ) -> None:
     assert load().work_dir == tmp_path / ".local" / "staging"
@@ -86,14 +86,16 @@ def test_transaction_ids_can_be_set(load: Callable[..., Settings]) -> None:
         ("work_dir: [a]\n", ["5: work_dir: write one value here, not a list or a section"]),
     ],
 )  # fmt: skip
-def test_wrong_settings_are_refused(load: Callable[..., Settings], added: str, problems: list[str]) -> None:
-    assert refusal(load, added) == problems
+def test_invalid_settings_are_an_error_with_the_line(
+    load: Callable[..., Settings], added: str, problems: list[str]
+) -> None:
+    assert find_problems(load, added) == problems
 
 
-def test_all_that_is_wrong_is_said_at_once(load: Callable[..., Settings], file: Path) -> None:
+def test_all_problems_of_the_settings_are_listed(load: Callable[..., Settings], file: Path) -> None:
     text = "institution_id:\ndefault_currency: usd\ntime_zone: Moon\ntime_zone: UTC\n"
 
-    assert [problem.partition(": write one")[0] for problem in refusal(load, text, "")] == [
+    assert [problem.partition(": write one")[0] for problem in find_problems(load, text, "")] == [
         "1: institution_id: is blank: `InstitutionId` in the exported files.",
         "1: institution_name: is missing: The name of the library in reports.",
         "2: default_currency: 'usd' is not allowed here: write the three capitals of ISO 4217, as in USD",
@@ -104,6 +106,6 @@ def test_all_that_is_wrong_is_said_at_once(load: Callable[..., Settings], file: 
         load(text, "")
 
 
-def test_a_missing_file_says_so(file: Path) -> None:
+def test_the_error_names_a_missing_file(file: Path) -> None:
     with pytest.raises(ProfileError, match=f"^{file}:1: can't be read: No such file or directory$"):
         load_settings(file)

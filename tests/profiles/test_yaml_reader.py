@@ -1,4 +1,4 @@
-"""Every scalar stays text, and whatever YAML can do to a file is a problem with a line."""
+"""Reading YAML: every scalar is text, and everything that profiles do not use is a problem with its line."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def read(file: Path, text: str) -> Source:
     return read_yaml(file)
 
 
-def problems(source: Source) -> list[str]:
+def list_problems(source: Source) -> list[str]:
     return [str(problem).removeprefix(source.file) for problem in source.problems]
 
 
@@ -41,7 +41,7 @@ def problems(source: Source) -> list[str]:
         "00123456",
     ],
 )
-def test_a_value_stays_the_text_that_was_written(file: Path, written: str) -> None:
+def test_a_value_is_the_text_of_the_file(file: Path, written: str) -> None:
     assert read(file, f"key: {written}\nlist: [{written}]\n").data == {"key": written, "list": [written]}
 
 
@@ -54,24 +54,24 @@ def test_a_blank_value_is_none(file: Path, written: str) -> None:
 
 
 @pytest.mark.parametrize("written", ['"null"', "'~'"])
-def test_a_quoted_null_is_a_text(file: Path, written: str) -> None:
+def test_a_quoted_null_is_text(file: Path, written: str) -> None:
     assert read(file, f"key: {written}\n").data == {"key": written[1:-1]}
 
 
-def test_every_key_and_item_knows_its_line(file: Path) -> None:
+def test_keys_and_list_items_have_their_lines(file: Path) -> None:
     source = read(file, "# top\na: 1\n\nb:\n  c: 2\n  d:\n    - x\n    - y\n")
 
     assert [source.line(place) for place in [("a",), ("b",), ("b", "c"), ("b", "d"), ("b", "d", 1)]] == [2, 4, 5, 6, 8]
 
 
-def test_what_is_not_there_has_the_line_of_what_it_is_missing_from(file: Path) -> None:
+def test_a_missing_key_has_the_line_of_its_section(file: Path) -> None:
     source = read(file, "a: 1\nb:\n  c: 2\n")
 
     assert source.line(("b", "x")) == 2
     assert source.line(("x", "y")) == 1
 
 
-def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(file: Path) -> None:
+def test_a_byte_order_mark_and_windows_line_ends_are_ignored(file: Path) -> None:
     file.write_bytes(b"\xef\xbb\xbfa: 1\r\nb: 2\r\n")
 
     source = read_yaml(file)
@@ -80,18 +80,18 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(file: Path) -> None:
     assert source.line(("b",)) == 2
 
 
-def test_all_duplicate_keys_are_found_and_the_first_values_kept(file: Path) -> None:
+def test_duplicate_keys_are_problems_and_the_first_values_count(file: Path) -> None:
     source = read(file, "a: 1\nb:\n  c: 1\n  c: 2\na: 2\na: 3\n")
 
     assert source.data == {"a": "1", "b": {"c": "1"}}
-    assert problems(source) == [
+    assert list_problems(source) == [
         ":4: b.c: is in line 3 already: keep one of the two",
         ":5: a: is in line 1 already: keep one of the two",
         ":6: a: is in line 1 already: keep one of the two",
     ]
 
 
-def test_aliases_are_refused_before_they_grow(file: Path) -> None:
+def test_aliases_are_problems_and_are_not_expanded(file: Path) -> None:
     bomb = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 30))
 
     source = read(file, bomb)
@@ -100,12 +100,14 @@ def test_aliases_are_refused_before_they_grow(file: Path) -> None:
     assert {problem.message for problem in source.problems} == {"aliases (*) are not allowed: write the value again"}
 
 
-def test_an_alias_of_its_own_section_is_refused(file: Path) -> None:
-    assert problems(read(file, "a: &a\n  b: *a\n")) == [":2: a.b: aliases (*) are not allowed: write the value again"]
+def test_an_alias_of_its_own_section_is_a_problem(file: Path) -> None:
+    assert list_problems(read(file, "a: &a\n  b: *a\n")) == [
+        ":2: a.b: aliases (*) are not allowed: write the value again"
+    ]
 
 
-def test_tags_and_keys_that_are_no_text_are_refused(file: Path) -> None:
-    assert problems(read(file, "a: !include x.yaml\n? [b]\n: 1\n")) == [
+def test_tags_and_keys_that_are_not_text_are_problems(file: Path) -> None:
+    assert list_problems(read(file, "a: !include x.yaml\n? [b]\n: 1\n")) == [
         ":1: a: the tag !include is not allowed here: remove it",
         ":2: a list or section can't be a key",
     ]
@@ -135,17 +137,17 @@ def test_tags_and_keys_that_are_no_text_are_refused(file: Path) -> None:
         (b"a: " + b"[" * 100_000 + b"]" * 100_000, ":1: the brackets are nested too deeply"),
     ],
 )  # fmt: skip
-def test_a_file_that_is_no_mapping_in_yaml_has_one_problem(file: Path, content: bytes, problem: str) -> None:
+def test_a_file_that_is_no_yaml_mapping_has_one_problem(file: Path, content: bytes, problem: str) -> None:
     file.write_bytes(content)
 
     source = read_yaml(file)
 
     assert source.data is None
-    assert problems(source) == [problem]
+    assert list_problems(source) == [problem]
 
 
 def test_a_file_that_cannot_be_read_is_a_problem(file: Path) -> None:
-    assert problems(read_yaml(file)) == [":1: can't be read: No such file or directory"]
+    assert list_problems(read_yaml(file)) == [":1: can't be read: No such file or directory"]
 
     file.mkdir()
-    assert problems(read_yaml(file)) == [":1: can't be read: Is a directory"]
+    assert list_problems(read_yaml(file)) == [":1: can't be read: Is a directory"]

@@ -1,4 +1,7 @@
-"""What every kind of server has to do: SFTP, FTP and FTPS."""
+"""Remote folders on every kind of server: SFTP, FTP and FTPS.
+
+The module is long because every operation is tested on every kind of server.
+"""
 
 import gc
 import hashlib
@@ -19,7 +22,7 @@ from bursar.remote_files.base import RemoteFolder
 from tests.support.ftp_server import FTPHandler
 from tests.support.servers import RemoteServer
 
-ACTS: dict[str, Callable[[RemoteFolder, str], object]] = {
+CALLS: dict[str, Callable[[RemoteFolder, str], object]] = {
     "size": lambda folder, name: folder.size(name),
     "write": lambda folder, name: folder.write(name, BytesIO(b"")),
     "rename": lambda folder, name: folder.rename(name, "new.xml"),
@@ -34,7 +37,7 @@ ACTS: dict[str, Callable[[RemoteFolder, str], object]] = {
 }
 
 
-def test_a_large_file_comes_back_byte_by_byte(remote: RemoteServer) -> None:
+def test_a_large_file_is_written_and_read_unchanged(remote: RemoteServer) -> None:
     content = b"".join(hashlib.sha256(str(n).encode()).digest() for n in range(20 * 1024 * 1024 // 32)) + b"\r\n\x00end"
     with remote.open() as folder:
         folder.write("fines.xml", BytesIO(content))
@@ -44,21 +47,21 @@ def test_a_large_file_comes_back_byte_by_byte(remote: RemoteServer) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 32 * 1024 - 1, 32 * 1024, 32 * 1024 + 1])
-def test_a_file_of_any_size_arrives_whole(remote: RemoteServer, size: int) -> None:
+def test_a_file_of_any_size_is_written_and_read_unchanged(remote: RemoteServer, size: int) -> None:
     with remote.open() as folder:
         folder.write("fines.xml", BytesIO(b"x" * size))
         assert folder.size("fines.xml") == size
         assert b"".join(folder.read("fines.xml")) == b"x" * size
 
 
-def test_a_part_of_ours_is_written_over(remote: RemoteServer) -> None:
+def test_an_existing_part_is_overwritten(remote: RemoteServer) -> None:
     with remote.open() as folder:
         folder.write(".fines.xml.part", BytesIO(b"a longer first attempt"))
         folder.write(".fines.xml.part", BytesIO(b"the second"))
     assert (remote.disk / ".fines.xml.part").read_bytes() == b"the second"
 
 
-def test_only_the_rest_of_a_stream_is_written(remote: RemoteServer) -> None:
+def test_a_stream_is_written_from_its_position(remote: RemoteServer) -> None:
     source = BytesIO(b"head,rest")
     source.seek(5)
     with remote.open() as folder:
@@ -75,14 +78,14 @@ def test_each_block_is_reported(remote: RemoteServer) -> None:
     assert len(written) > 2
 
 
-def test_a_file_that_is_not_there_has_no_size(remote: RemoteServer) -> None:
+def test_a_missing_file_has_no_size(remote: RemoteServer) -> None:
     (remote.disk / "fines.xml.old").write_bytes(b"")
     with remote.open() as folder:
         assert folder.size("fines.xml") is None
         assert folder.size("fines.xml.old") == 0
 
 
-def test_a_folder_that_has_gone_is_no_missing_file(remote: RemoteServer) -> None:
+def test_the_size_of_a_file_in_a_removed_folder_is_an_error(remote: RemoteServer) -> None:
     (remote.disk / "out").mkdir()
     with remote.open("out") as folder:
         (remote.disk / "out").rmdir()
@@ -90,7 +93,7 @@ def test_a_folder_that_has_gone_is_no_missing_file(remote: RemoteServer) -> None
             folder.size("fines.xml")
 
 
-def test_a_renamed_file_has_its_new_name_only(remote: RemoteServer) -> None:
+def test_a_renamed_file_has_only_its_new_name(remote: RemoteServer) -> None:
     (remote.disk / ".fines.xml.part").write_bytes(b"fines")
     with remote.open() as folder:
         folder.rename(".fines.xml.part", "fines.xml")
@@ -99,23 +102,21 @@ def test_a_renamed_file_has_its_new_name_only(remote: RemoteServer) -> None:
 
 def test_a_rename_never_replaces_a_file(remote: RemoteServer) -> None:
     (remote.disk / ".fines.xml.part").write_bytes(b"new")
-    (remote.disk / "fines.xml").write_bytes(b"not taken yet")
+    (remote.disk / "fines.xml").write_bytes(b"not collected yet")
     with (
         remote.open() as folder,
         pytest.raises(RemoteFolderError, match=r"bursar\.example\.edu/fines\.xml: .* there already"),
     ):
         folder.rename(".fines.xml.part", "fines.xml")
-    assert (remote.disk / "fines.xml").read_bytes() == b"not taken yet"
+    assert (remote.disk / "fines.xml").read_bytes() == b"not collected yet"
     assert (remote.disk / ".fines.xml.part").read_bytes() == b"new"
 
 
-@pytest.mark.parametrize("there_already", [False, True])
-def test_a_file_is_moved_into_a_folder_below_which_is_created_if_missing(
-    remote: RemoteServer, there_already: bool
-) -> None:
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_file_is_moved_into_a_subfolder_that_is_created_if_missing(remote: RemoteServer, exists: bool) -> None:
     (remote.disk / "in").mkdir()
     (remote.disk / "in" / "paid.xml").write_bytes(b"paid")
-    if there_already:
+    if exists:
         (remote.disk / "in" / "processed").mkdir()
     with remote.open("in") as folder:
         folder.create_folder("processed")
@@ -126,7 +127,7 @@ def test_a_file_is_moved_into_a_folder_below_which_is_created_if_missing(
     assert (remote.disk / "in" / "back.xml").read_bytes() == b"paid"
 
 
-def test_a_file_is_never_moved_over_another(remote: RemoteServer) -> None:
+def test_a_move_never_replaces_a_file(remote: RemoteServer) -> None:
     (remote.disk / "processed").mkdir()
     (remote.disk / "paid.xml").write_bytes(b"2")
     (remote.disk / "processed" / "paid.xml").write_bytes(b"1")
@@ -150,7 +151,7 @@ def test_a_file_in_place_of_a_folder_is_an_error(remote: RemoteServer) -> None:
 
 
 @pytest.mark.parametrize("path", ["paid.xml", "processed/Gebühren für Ωmega.xml"])
-def test_the_entry_of_a_file_is_that_of_the_listing(remote: RemoteServer, path: str) -> None:
+def test_the_entry_of_a_file_equals_that_of_the_listing(remote: RemoteServer, path: str) -> None:
     (remote.disk / "processed").mkdir()
     (remote.disk / path).write_bytes(b"paid")
     os.utime(remote.disk / path, (1_767_225_601.75,) * 2)
@@ -165,39 +166,41 @@ def test_the_entry_of_a_file_is_that_of_the_listing(remote: RemoteServer, path: 
 
 
 @pytest.mark.parametrize("path", ["missing.xml", "processed/missing.xml", "missing/paid.xml"])
-def test_a_file_that_is_not_there_has_no_entry(remote: RemoteServer, path: str) -> None:
+def test_a_missing_file_has_no_entry(remote: RemoteServer, path: str) -> None:
     (remote.disk / "processed").mkdir()
     with remote.open() as folder:
         assert folder.entry(path) is None
 
 
-def test_a_deleted_file_is_gone(remote: RemoteServer) -> None:
+def test_a_deleted_file_is_missing(remote: RemoteServer) -> None:
     (remote.disk / "fines.xml").write_bytes(b"fines")
     with remote.open() as folder:
         folder.delete("fines.xml")
         assert folder.size("fines.xml") is None
 
 
-@pytest.mark.parametrize("act", ["rename", "move", "delete", "read"])
-def test_what_needs_a_file_fails_without_one(remote: RemoteServer, act: str) -> None:
+@pytest.mark.parametrize("call", ["rename", "move", "delete", "read"])
+def test_a_call_with_a_missing_file_is_an_error(remote: RemoteServer, call: str) -> None:
     with remote.open() as folder, pytest.raises(RemoteFolderError, match=r"bursar\.example\.edu/.*fines\.xml: .*"):
-        ACTS[act](folder, "fines.xml")
+        CALLS[call](folder, "fines.xml")
 
 
-@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "out/fines.xml", "/fines.xml", "..\\fines.xml", "fines\r\nDELE x", "a\0b"]
 )
-def test_only_plain_file_names_are_taken(sftp_remote: RemoteServer, act: str, name: str) -> None:
+def test_a_name_with_path_parts_or_control_characters_is_an_error(
+    sftp_remote: RemoteServer, call: str, name: str
+) -> None:
     (sftp_remote.disk / "old.xml").write_bytes(b"")
     with sftp_remote.open() as folder, pytest.raises(RemoteFolderError, match="no plain file name"):
-        ACTS[act](folder, name)
+        CALLS[call](folder, name)
 
 
 @pytest.mark.parametrize(
     "name", ["BAN-00001-20260105.xml", ".BAN.xml.part", "fines of today.xml", "Gebühren-für-Ωmega.xml", "a..b"]
 )
-def test_any_plain_file_name_is_taken(remote: RemoteServer, name: str) -> None:
+def test_a_file_may_have_any_plain_name(remote: RemoteServer, name: str) -> None:
     with remote.open() as folder:
         folder.write(name, BytesIO(b"fines"))
         assert folder.size(name) == 5
@@ -205,7 +208,7 @@ def test_any_plain_file_name_is_taken(remote: RemoteServer, name: str) -> None:
     assert (remote.disk / name).exists()
 
 
-def test_a_listing_tells_size_time_and_kind(remote: RemoteServer) -> None:
+def test_a_listing_has_size_time_and_kind_of_each_entry(remote: RemoteServer) -> None:
     (remote.disk / "paid.xml").write_bytes(b"12345")
     (remote.disk / "processed").mkdir()
     with remote.open() as folder:
@@ -220,7 +223,7 @@ def test_an_empty_folder_lists_nothing(remote: RemoteServer) -> None:
         assert list(folder.files()) == []
 
 
-def test_reading_may_be_given_up(remote: RemoteServer) -> None:
+def test_reading_can_be_stopped_early(remote: RemoteServer) -> None:
     (remote.disk / "fines.xml").write_bytes(b"x" * 5_000_000)
     with remote.open() as folder:
         blocks = folder.read("fines.xml")
@@ -229,7 +232,7 @@ def test_reading_may_be_given_up(remote: RemoteServer) -> None:
         assert folder.size("fines.xml") == 5_000_000
 
 
-def test_a_missing_folder_is_created_with_those_above(remote: RemoteServer) -> None:
+def test_a_missing_folder_is_created_with_its_parents(remote: RemoteServer) -> None:
     (remote.disk / "alma").mkdir()
     with remote.open("alma/bursar/out", may_create=True) as folder:
         folder.write("fines.xml", BytesIO(b"fines"))
@@ -237,7 +240,7 @@ def test_a_missing_folder_is_created_with_those_above(remote: RemoteServer) -> N
     assert (remote.disk / "alma" / "bursar" / "out" / "fines.xml").exists()
 
 
-def test_a_folder_that_is_there_is_used(remote: RemoteServer) -> None:
+def test_an_existing_folder_is_used(remote: RemoteServer) -> None:
     (remote.disk / "alma").mkdir()
     with remote.open("alma", may_create=True) as folder:
         folder.write("fines.xml", BytesIO(b"fines"))
@@ -270,11 +273,11 @@ def test_a_file_in_place_of_the_folder_is_an_error(remote: RemoteServer) -> None
 
 
 class BrokenError(Exception):
-    """What goes wrong on this machine."""
+    """A local error during an upload."""
 
 
-class Broken(BytesIO):
-    """A file of which some can be read."""
+class BrokenFile(BytesIO):
+    """A file whose first 100,000 bytes can be read."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if self.tell() > 100_000:
@@ -283,25 +286,25 @@ class Broken(BytesIO):
 
 
 @pytest.mark.parametrize("size", [0, 300_000])
-def test_an_upload_that_fails_here_does_not_look_complete_to_the_server(
+def test_an_upload_with_a_local_error_is_incomplete_for_the_server(
     remote: RemoteServer, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     complete: list[str] = []
     monkeypatch.setattr(FTPHandler, "on_file_received", lambda _, file: complete.append(file))
-    usual = SFTPServerHandler._process_close  # noqa: SLF001
+    original = SFTPServerHandler._process_close  # noqa: SLF001
 
-    async def closed(handler: SFTPServerHandler, packet: SSHPacket) -> None:
+    async def record_close(handler: SFTPServerHandler, packet: SSHPacket) -> None:
         complete.append("closed")
-        await usual(handler, packet)
+        await original(handler, packet)
 
-    monkeypatch.setitem(SFTPServerHandler._packet_handlers, FXP_CLOSE, closed)  # noqa: SLF001
-    source = Broken(bytes(size))
+    monkeypatch.setitem(SFTPServerHandler._packet_handlers, FXP_CLOSE, record_close)  # noqa: SLF001
+    source = BrokenFile(bytes(size))
     if not size:
         source.seek(100_001)
     with suppress(OSError, EOFError), remote.open() as folder:
         with pytest.raises(BrokenError):
             folder.write("new.xml", source)
-        with suppress(TransientError):  # by FTP, the connection has ended
+        with suppress(TransientError):  # an FTP connection has ended
             folder.delete("new.xml")
     gc.collect()
     assert complete == []

@@ -1,4 +1,4 @@
-"""What FTP servers do in their own ways."""
+"""Differences between FTP servers: commands, answers and listings."""
 
 import hashlib
 from collections.abc import Iterator
@@ -10,28 +10,29 @@ from typing import Any
 import pytest
 
 from bursar.errors import RemoteFolderError, TransientError
+from bursar.profiles.settings import ServerLimits
 from bursar.remote_files.base import RemoteFolder
 from tests.support.ftp_server import COMMANDS, ftp_server
-from tests.support.servers import PASSWORD, USER, open_ftp_folder
+from tests.support.servers import LIMITS, PASSWORD, USER, make_limits, open_ftp_folder
 
 
 @contextmanager
-def folder_of(home: Path, **handler: Any) -> Iterator[RemoteFolder]:
+def open_folder(home: Path, *, limits: ServerLimits = LIMITS, **handler: Any) -> Iterator[RemoteFolder]:
     with (
         ftp_server(home, user=USER, password=PASSWORD, **handler) as port,
-        open_ftp_folder(port, None) as folder,
+        open_ftp_folder(port, None, limits=limits) as folder,
     ):
         yield folder
 
 
-def answering(line: str) -> object:
-    """What a server does that has one answer to a command."""
+def answer_with(line: str) -> object:
+    """Returns a handler of a command that always gives one answer."""
     return lambda handler, *_: handler.respond(line)
 
 
-def test_a_server_without_mlsd_cannot_be_listed_and_the_error_says_so(tmp_path: Path) -> None:
+def test_listing_a_server_without_mlsd_is_an_error(tmp_path: Path) -> None:
     commands = {name: about for name, about in COMMANDS.items() if name != "MLSD"}
-    with folder_of(tmp_path, proto_cmds=commands) as folder:
+    with open_folder(tmp_path, proto_cmds=commands) as folder:
         folder.write("fines.xml", BytesIO(b"fines"))
         assert folder.size("fines.xml") == 5
         with pytest.raises(RemoteFolderError, match=r"list the folder with the command MLSD \(500 "):
@@ -39,17 +40,17 @@ def test_a_server_without_mlsd_cannot_be_listed_and_the_error_says_so(tmp_path: 
 
 
 @pytest.mark.parametrize("answer", ["550 Permission denied.", "550 Not enough privileges.", "550 Access denied"])
-def test_a_file_that_may_not_be_seen_is_no_missing_file(tmp_path: Path, answer: str) -> None:
+def test_the_size_of_a_forbidden_file_is_an_error(tmp_path: Path, answer: str) -> None:
     with (
-        folder_of(tmp_path, ftp_SIZE=answering(answer)) as folder,
+        open_folder(tmp_path, ftp_SIZE=answer_with(answer)) as folder,
         pytest.raises(RemoteFolderError, match=r"fines\.xml: .*look at the file \(550"),
     ):
         folder.size("fines.xml")
 
 
-def test_the_listing_decides_where_the_answer_may_mean_two_things(tmp_path: Path) -> None:
+def test_the_listing_decides_after_an_ambiguous_answer(tmp_path: Path) -> None:
     (tmp_path / "there.xml").write_bytes(b"fines")
-    with folder_of(tmp_path, ftp_SIZE=answering("550 Could not get file size.")) as folder:
+    with open_folder(tmp_path, ftp_SIZE=answer_with("550 Could not get file size.")) as folder:
         assert folder.size("missing.xml") is None
         with pytest.raises(RemoteFolderError):
             folder.size("there.xml")
@@ -59,34 +60,34 @@ def test_the_listing_decides_where_the_answer_may_mean_two_things(tmp_path: Path
     "mlst",
     [
         {"proto_cmds": {name: about for name, about in COMMANDS.items() if name != "MLST"}},
-        {"ftp_MLST": answering("550 Permission denied.")},
-        {"ftp_MLST": answering("250 Well.")},
+        {"ftp_MLST": answer_with("550 Permission denied.")},
+        {"ftp_MLST": answer_with("250 Well.")},
     ],
     ids=["unknown", "refused", "without facts"],
 )
-def test_without_mlst_the_listing_has_the_entry_of_a_file(tmp_path: Path, mlst: dict[str, Any]) -> None:
+def test_without_mlst_the_entry_of_a_file_is_that_of_the_listing(tmp_path: Path, mlst: dict[str, Any]) -> None:
     (tmp_path / "processed").mkdir()
     for path in ("paid.xml", "processed/paid.xml"):
         (tmp_path / path).write_bytes(b"paid")
-    with folder_of(tmp_path, **mlst) as folder:
+    with open_folder(tmp_path, **mlst) as folder:
         (listed,) = (file for file in folder.files() if file.name == "paid.xml")
         assert folder.entry("paid.xml") == folder.entry("processed/paid.xml") == listed
         for path in ("missing.xml", "processed/missing.xml", "missing/paid.xml"):
             assert folder.entry(path) is None
 
 
-def test_no_listing_means_no_knowledge(tmp_path: Path) -> None:
-    refused = answering("550 Permission denied.")
+def test_an_ambiguous_answer_without_a_listing_is_an_error(tmp_path: Path) -> None:
+    refused = answer_with("550 Permission denied.")
     with (
-        folder_of(tmp_path, ftp_SIZE=answering("550 Could not get file size."), ftp_NLST=refused) as folder,
+        open_folder(tmp_path, ftp_SIZE=answer_with("550 Could not get file size."), ftp_NLST=refused) as folder,
         pytest.raises(RemoteFolderError),
     ):
         folder.size("missing.xml")
 
 
 @pytest.mark.parametrize("answer", ["502 Command not implemented.", "501 Syntax error.", "200 Well."])
-def test_a_server_that_tells_no_size_does_not_say_that_a_file_is_missing(tmp_path: Path, answer: str) -> None:
-    with folder_of(tmp_path, ftp_SIZE=answering(answer)) as folder, pytest.raises(RemoteFolderError):
+def test_a_server_without_sizes_is_an_error(tmp_path: Path, answer: str) -> None:
+    with open_folder(tmp_path, ftp_SIZE=answer_with(answer)) as folder, pytest.raises(RemoteFolderError):
         folder.size("missing.xml")
 
 
@@ -105,50 +106,54 @@ def test_a_server_that_tells_no_size_does_not_say_that_a_file_is_missing(tmp_pat
         ("nonsense", RemoteFolderError),
     ],
 )
-def test_an_answer_tells_whether_waiting_helps(tmp_path: Path, answer: str, error: type[Exception]) -> None:
+def test_the_code_of_an_answer_decides_if_the_error_is_transient(
+    tmp_path: Path, answer: str, error: type[Exception]
+) -> None:
     with (
-        folder_of(tmp_path, ftp_DELE=answering(answer)) as folder,
+        open_folder(tmp_path, ftp_DELE=answer_with(answer)) as folder,
         pytest.raises(error, match=rf"^ftp://bursar\.example\.edu/fines\.xml: .*\({answer}\)"),
     ):
         folder.delete("fines.xml")
 
 
-def test_a_dropped_connection_is_a_passing_error(tmp_path: Path) -> None:
+def test_a_dropped_ftp_connection_is_a_transient_error(tmp_path: Path) -> None:
     with (
-        folder_of(tmp_path, ftp_STOR=lambda handler, *_: handler.close()) as folder,
+        open_folder(tmp_path, ftp_STOR=lambda handler, *_: handler.close()) as folder,
         pytest.raises(TransientError, match=r"fines\.xml: the connection to the server failed"),
     ):
         folder.write("fines.xml", BytesIO(b"fines"))
 
 
-def test_a_listing_without_times_is_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("facts", "missing"), [(["type", "size"], "its time"), (["type", "modify"], "its size")])
+def test_a_file_without_size_or_time_has_a_problem(tmp_path: Path, facts: list[str], missing: str) -> None:
     (tmp_path / "paid.xml").write_bytes(b"paid")
+    with open_folder(tmp_path, on_login=lambda handler, _: setattr(handler, "_current_facts", facts)) as folder:
+        (entry,) = folder.files()
+    assert (entry.name, entry.problem) == ("paid.xml", f"the server does not say {missing}")
+
+
+def test_an_ftp_server_that_stops_answering_times_out(tmp_path: Path) -> None:
+    limits = make_limits(timeout_seconds=0.2)
     with (
-        folder_of(tmp_path, on_login=lambda handler, _: setattr(handler, "_current_facts", ["type", "size"])) as folder,
-        pytest.raises(RemoteFolderError, match=r"neither size nor time of paid\.xml"),
+        open_folder(tmp_path, limits=limits, ftp_DELE=lambda *_: None) as folder,
+        pytest.raises(TransientError, match="timed out"),
     ):
-        list(folder.files())
-
-
-def test_a_server_that_stops_answering_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bursar.remote_files.ftp.TIMEOUT_SECONDS", 0.2)
-    with folder_of(tmp_path, ftp_DELE=lambda *_: None) as folder, pytest.raises(TransientError, match="timed out"):
         folder.delete("fines.xml")
 
 
-def test_a_server_that_computes_checksums_says_the_sha256(tmp_path: Path) -> None:
+def test_an_ftp_server_with_checksums_returns_the_sha256(tmp_path: Path) -> None:
     (tmp_path / "fines.xml").write_bytes(b"fines")
 
     def compute(handler: Any, path: str) -> None:
         handler.respond(f"250 {hashlib.sha256((tmp_path / path).read_bytes()).hexdigest().upper()}")
 
-    def features(handler: Any, _: str) -> None:
+    def list_features(handler: Any, _: str) -> None:
         handler.push("211-Features supported:\r\n MLSD\r\n XSHA256 path\r\n211 End.\r\n")
 
     about = {"perm": "r", "auth": True, "arg": True, "help": "XSHA256 path"}
-    with folder_of(
-        tmp_path, proto_cmds=COMMANDS | {"XSHA256": about}, ftp_XSHA256=compute, ftp_FEAT=features
+    with open_folder(
+        tmp_path, proto_cmds=COMMANDS | {"XSHA256": about}, ftp_XSHA256=compute, ftp_FEAT=list_features
     ) as folder:
         assert folder.sha256("fines.xml") == hashlib.sha256(b"fines").hexdigest()
-    with folder_of(tmp_path) as folder:
+    with open_folder(tmp_path) as folder:
         assert folder.sha256("fines.xml") is None

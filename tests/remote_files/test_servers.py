@@ -17,46 +17,46 @@ PUBLIC_KEY = KEY.export_public_key().decode()
 
 
 @contextmanager
-def client(address: SftpAddress, user: str, **credentials: object) -> Iterator[paramiko.SFTPClient]:
+def connect(address: SftpAddress, user: str, **credentials: object) -> Iterator[paramiko.SFTPClient]:
     transport = paramiko.Transport((address.host, address.port))
     with closing(transport):
         transport.connect(username=user, **credentials)  # type: ignore[arg-type]
-        found = paramiko.SFTPClient.from_transport(transport)
-        assert found
-        yield found
+        client = paramiko.SFTPClient.from_transport(transport)
+        assert client
+        yield client
 
 
-def test_each_account_sees_its_own_folder_only(tmp_path: Path) -> None:
+def test_each_account_can_access_its_own_folder_only(tmp_path: Path) -> None:
     accounts = {name: Account(tmp_path / name, password=name) for name in ("banner", "workday")}
     with sftp_server(accounts, tmp_path / "state") as address:
         for name in accounts:
             (tmp_path / name / f"{name}.xml").write_text(name)
-            with client(address, name, password=name) as sftp:
+            with connect(address, name, password=name) as sftp:
                 assert sftp.listdir("/") == [f"{name}.xml"]
                 assert sftp.listdir("/..") == [f"{name}.xml"]
 
 
-def test_a_key_opens_the_account_that_it_belongs_to(tmp_path: Path) -> None:
+def test_a_key_logs_in_to_its_own_account_only(tmp_path: Path) -> None:
     accounts = {"banner": Account(tmp_path / "a", public_key=PUBLIC_KEY), "workday": Account(tmp_path / "b", "secret")}
-    private = paramiko.Ed25519Key.from_private_key_file(_file(tmp_path))
+    private = paramiko.Ed25519Key.from_private_key_file(_write_key(tmp_path))
     with sftp_server(accounts, tmp_path / "state") as address:
-        with client(address, "banner", pkey=private) as sftp:
+        with connect(address, "banner", pkey=private) as sftp:
             assert sftp.listdir() == []
-        with pytest.raises(paramiko.AuthenticationException), client(address, "workday", pkey=private):
+        with pytest.raises(paramiko.AuthenticationException), connect(address, "workday", pkey=private):
             pass
 
 
 @pytest.mark.parametrize(("user", "password"), [("banner", "wrong"), ("banner", ""), ("nobody", "secret")])
-def test_others_stay_outside(tmp_path: Path, user: str, password: str) -> None:
+def test_a_wrong_login_is_rejected(tmp_path: Path, user: str, password: str) -> None:
     with (
         sftp_server({"banner": Account(tmp_path / "files", "secret")}, tmp_path / "state") as address,
         pytest.raises(paramiko.AuthenticationException),
-        client(address, user, password=password),
+        connect(address, user, password=password),
     ):
         pass
 
 
-def test_the_host_key_stays_the_same_for_the_next_start(tmp_path: Path) -> None:
+def test_the_host_key_is_the_same_after_a_restart(tmp_path: Path) -> None:
     keys = set()
     for _ in range(2):
         with sftp_server({}, tmp_path / "state") as address:
@@ -66,7 +66,7 @@ def test_the_host_key_stays_the_same_for_the_next_start(tmp_path: Path) -> None:
     assert (tmp_path / "state" / "sftp_host_key").stat().st_mode & 0o077 == 0
 
 
-def test_nothing_is_left_running_even_if_a_client_stays(tmp_path: Path) -> None:
+def test_the_server_stops_with_its_open_connections(tmp_path: Path) -> None:
     before = threading.enumerate()
     with sftp_server({"banner": Account(tmp_path / "files", "secret")}, tmp_path / "state") as address:
         transport = paramiko.Transport((HOST, address.port))
@@ -78,7 +78,7 @@ def test_nothing_is_left_running_even_if_a_client_stays(tmp_path: Path) -> None:
         socket.create_connection((HOST, address.port))
 
 
-def _file(folder: Path) -> str:
+def _write_key(folder: Path) -> str:
     file = folder / "key"
     KEY.write_private_key(str(file))
     return str(file)

@@ -1,4 +1,7 @@
-"""What a run reports, from what the ledger knows about it."""
+"""The reports of exports and imports, which are built from the ledger.
+
+The module is long because every outcome of exports and imports has a report.
+"""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -21,16 +24,16 @@ from tests.support.fixtures import NOW, Library, make_profile, make_settings
 STARTED = datetime.now(UTC) - timedelta(minutes=5)
 
 
-def export_of(office: FakeBursar, batch: int, *failed: str) -> RunReport:
+def build_export(office: FakeBursar, batch: int, *failed: str) -> RunReport:
     run_id = office.library.one("SELECT run_id FROM batches WHERE id = :id", id=batch)
     return build_export_report(office.library.ledger, "STUDENTS", run_id=run_id, started_at=STARTED, failed=failed)
 
 
-def import_of(office: FakeBursar, *failed: str) -> RunReport:
+def build_import(office: FakeBursar, *failed: str) -> RunReport:
     return build_import_report(office.library.ledger, "STUDENTS", run_id="run", started_at=STARTED, failed=failed)
 
 
-def arrived(office: FakeBursar, file: int, *, run_id: str = "run") -> None:
+def add_arrival(office: FakeBursar, file: int, *, run_id: str = "run") -> None:
     office._run(  # noqa: SLF001
         "INSERT INTO file_arrivals (file_id, profile, run_id, name, size, modified)"
         " SELECT id, profile, :run_id, name, size, modified FROM import_files WHERE id = :file",
@@ -39,13 +42,13 @@ def arrived(office: FakeBursar, file: int, *, run_id: str = "run") -> None:
     )
 
 
-def test_an_export_that_sends_all_is_completed(office: FakeBursar) -> None:
+def test_an_export_of_all_fines_is_completed(office: FakeBursar) -> None:
     user = office.library.user()
     office.library.fine(user, "12.50")
     office.library.fine(user, "-2.00")
     batch = office.export()
 
-    report = export_of(office, batch)
+    report = build_export(office, batch)
 
     assert report.outcome is RunOutcome.COMPLETED
     assert (report.users, report.fines) == (1, 2)
@@ -55,17 +58,17 @@ def test_an_export_that_sends_all_is_completed(office: FakeBursar) -> None:
     assert not report.messages
 
 
-def test_an_export_without_a_fine_had_nothing_to_do(office: FakeBursar) -> None:
-    report = export_of(office, office.export())
+def test_an_export_without_fines_has_nothing_to_do(office: FakeBursar) -> None:
+    report = build_export(office, office.export())
 
     assert (report.outcome, report.files, report.fines) == (RunOutcome.NOTHING_TO_DO, (), 0)
 
 
-def test_users_whom_the_bursar_cannot_know_are_a_warning(office: FakeBursar) -> None:
+def test_users_without_a_valid_identifier_are_a_warning(office: FakeBursar) -> None:
     office.library.fine(office.library.user(None), "3.00")
     office.library.fine(office.library.user("00\x01"), "4.00")
 
-    report = export_of(office, office.export())
+    report = build_export(office, office.export())
 
     assert report.outcome is RunOutcome.WITH_WARNINGS
     missing, malformed = report.messages
@@ -76,7 +79,7 @@ def test_users_whom_the_bursar_cannot_know_are_a_warning(office: FakeBursar) -> 
     assert set(report.skipped) == {"no_identifier", "malformed_identifier"}
 
 
-def test_what_the_profile_leaves_behind_on_purpose_is_no_warning(office: FakeBursar) -> None:
+def test_fines_that_the_profile_excludes_are_no_warning(office: FakeBursar) -> None:
     office.library.fine()
     select_fines(
         office.library.ledger,
@@ -92,7 +95,7 @@ def test_what_the_profile_leaves_behind_on_purpose_is_no_warning(office: FakeBur
     assert report.skipped["other_user_group"].fines == 1
 
 
-def test_a_failed_export_sent_nothing_and_says_what_waits(office: FakeBursar) -> None:
+def test_the_report_of_a_failed_export_names_its_batch(office: FakeBursar) -> None:
     office.library.fine()
     batch = select_fines(office.library.ledger, make_profile(), make_settings(), run_id="bad", as_of=NOW)
     with (
@@ -101,13 +104,13 @@ def test_a_failed_export_sent_nothing_and_says_what_waits(office: FakeBursar) ->
     ):
         raise RemoteFolderError("The server refuses the login. Ask its administrator.")
 
-    report = export_of(office, batch.id, "upload_file")
+    report = build_export(office, batch.id, "upload_file")
 
     assert report.outcome is RunOutcome.FAILED
     assert (report.fines, report.totals, report.files) == (0, {}, ())
-    failure, waits = report.messages
+    failure, batch_message = report.messages
     assert failure == "upload_file failed: The server refuses the login. Ask its administrator."
-    assert waits.startswith(
+    assert batch_message.startswith(
         f"Batch {batch.id} with 1 fine (12.50 USD) is SELECTED, and no other export takes its fines."
     )
     assert list(report.task_timings) == ["upload_file"]
@@ -116,22 +119,22 @@ def test_a_failed_export_sent_nothing_and_says_what_waits(office: FakeBursar) ->
 def test_a_killed_task_is_reported(office: FakeBursar) -> None:
     office.library.fine()
 
-    report = export_of(office, office.export(close=False), "close_fines")
+    report = build_export(office, office.export(close=False), "close_fines")
 
     assert report.messages[0].startswith(
         "close_fines failed: it ended without an error: a person marked it as failed, or its worker died"
     )
-    assert report.fines == 1  # it was delivered
+    assert report.fines == 1  # the batch was delivered
 
 
-def test_the_run_that_ends_an_earlier_batch_says_so(office: FakeBursar) -> None:
+def test_the_report_names_an_earlier_batch_that_its_run_released(office: FakeBursar) -> None:
     office.library.fine()
     left = select_fines(office.library.ledger, make_profile(), make_settings(), run_id="left", as_of=NOW)
     batch = office.export()
     run_id = office.library.one("SELECT run_id FROM batches WHERE id = :id", id=batch)
     release_batch(office.library.ledger, left.id, closed_by_run_id=run_id)
 
-    report = export_of(office, batch)
+    report = build_export(office, batch)
 
     assert report.outcome is RunOutcome.WITH_WARNINGS
     (message,) = report.messages
@@ -141,12 +144,12 @@ def test_the_run_that_ends_an_earlier_batch_says_so(office: FakeBursar) -> None:
     )
 
 
-def test_tries_of_a_stage_count_together_and_the_last_one_speaks(office: FakeBursar) -> None:
+def test_attempts_of_a_task_are_summed_and_the_last_error_counts(office: FakeBursar) -> None:
     ledger = office.library.ledger
-    for part in ("0", "1"):
+    for key in ("0", "1"):
         with (
             pytest.raises(ZeroDivisionError),
-            record_task(ledger, "load_file", job=Job.IMPORT, profile="STUDENTS", run_id="run", map_key=part),
+            record_task(ledger, "load_file", job=Job.IMPORT, profile="STUDENTS", run_id="run", map_key=key),
         ):
             _ = 1 / 0
     with record_task(ledger, "load_file", job=Job.IMPORT, profile="STUDENTS", run_id="run", map_key="1"):
@@ -154,21 +157,21 @@ def test_tries_of_a_stage_count_together_and_the_last_one_speaks(office: FakeBur
     with record_task(ledger, "apply_payments", job=Job.IMPORT, profile="STUDENTS", run_id="run", map_key="1"):
         pass
 
-    report = import_of(office, "load_file")
+    report = build_import(office, "load_file")
 
     assert list(report.task_timings) == ["load_file", "apply_payments"]
     assert office.library.one("SELECT count(*) FROM task_timings WHERE seconds > 0") == 3
     assert report.messages == ("load_file failed: load_file failed with ZeroDivisionError; its log says more.",)
 
 
-def test_an_import_reports_payments_by_what_they_paid(office: FakeBursar) -> None:
+def test_an_import_reports_paid_charges_and_credits(office: FakeBursar) -> None:
     user = office.library.user()
     (_, charge), (_, credit) = office.export_fine("10.00", user=user), office.export_fine("-4.00", user=user)
     file = office.add_file(Payment(charge, "10.00"), Payment(credit, "-4.00"))
-    arrived(office, file)
+    add_arrival(office, file)
     office.apply(file)
 
-    report = import_of(office)
+    report = build_import(office)
 
     assert report.outcome is RunOutcome.COMPLETED
     assert (report.users, report.fines) == (1, 2)
@@ -181,10 +184,10 @@ def test_records_without_effect_are_a_warning(office: FakeBursar) -> None:
     file = office.add_file(
         Payment(transaction, "10.00"), Payment("77", "5.00"), Payment("78", "1.00", "CAD"), Payment(transaction, "0")
     )
-    arrived(office, file)
+    add_arrival(office, file)
     office.apply(file)
 
-    report = import_of(office)
+    report = build_import(office)
 
     assert report.outcome is RunOutcome.WITH_WARNINGS
     assert {name: one.records for name, one in report.rejects.items()} == {"UNMATCHED": 2, "NO_PAYMENT": 1}
@@ -195,49 +198,49 @@ def test_records_without_effect_are_a_warning(office: FakeBursar) -> None:
 
 
 @pytest.mark.parametrize("paid_here", ["10.00", "4.00"])
-def test_what_students_paid_twice_is_a_warning(office: FakeBursar, paid_here: str) -> None:
+def test_double_payments_are_a_warning(office: FakeBursar, paid_here: str) -> None:
     fine, transaction = office.export_fine("10.00")
     with office.library.ledger.begin() as connection:
         desk.pay(connection, fine, Decimal(paid_here), allow_activity_on_transferred_finesfees=True)
     file = office.add_file(Payment(transaction, "10.00"))
-    arrived(office, file)
+    add_arrival(office, file)
     office.apply(file)
 
-    report = import_of(office)
+    report = build_import(office)
 
     assert report.outcome is RunOutcome.WITH_WARNINGS
     assert report.messages[-1].startswith(f"{paid_here} USD in payments")
-    assert "students have paid twice. The next export reports it to the bursar by reversals" in report.messages[-1]
+    assert "students have paid twice. Reversals and credits report it to the bursar" in report.messages[-1]
 
 
-def test_an_import_counts_only_what_its_own_run_applied(office: FakeBursar) -> None:
+def test_an_import_counts_only_payments_of_its_own_run(office: FakeBursar) -> None:
     _, transaction = office.export_fine("10.00")
     file = office.add_file(Payment(transaction, "10.00"))
-    arrived(office, file, run_id="earlier")
-    arrived(office, file)
+    add_arrival(office, file, run_id="earlier")
+    add_arrival(office, file)
     office.apply(file)
     office._run("UPDATE import_files SET applied_by_run_id = 'earlier'")  # noqa: SLF001
 
-    report = import_of(office)
+    report = build_import(office)
 
     assert (report.fines, report.totals) == (0, {})
     assert report.outcome is RunOutcome.WITH_WARNINGS
     assert "has the same content as a file that was applied before" in report.messages[0]
 
 
-def test_an_import_of_an_empty_list_had_nothing_to_do(office: FakeBursar) -> None:
+def test_an_import_of_a_file_without_records_has_nothing_to_do(office: FakeBursar) -> None:
     file = office.add_file()
-    arrived(office, file)
+    add_arrival(office, file)
     office.apply(file)
-    report = import_of(office)
+    report = build_import(office)
     assert (report.outcome, len(report.files), report.messages) == (RunOutcome.NOTHING_TO_DO, 1, ())
 
 
-def test_an_import_without_a_file_had_nothing_to_do(office: FakeBursar) -> None:
-    assert import_of(office).outcome is RunOutcome.NOTHING_TO_DO
+def test_an_import_without_a_file_has_nothing_to_do(office: FakeBursar) -> None:
+    assert build_import(office).outcome is RunOutcome.NOTHING_TO_DO
 
 
-def test_the_report_of_a_repeated_run_takes_the_place_of_the_first(library: Library) -> None:
+def test_the_report_of_a_repeated_run_replaces_the_first_one(library: Library) -> None:
     ended = STARTED + timedelta(seconds=10)
     first = RunReport(
         job=Job.WAIVE,
@@ -268,30 +271,30 @@ def test_the_report_of_a_repeated_run_takes_the_place_of_the_first(library: Libr
     assert (recorded.outcome, recorded.files, recorded.messages) == (RunOutcome.COMPLETED, again.files, ())
 
 
-def test_old_reports_are_deleted_but_for_those_that_alerts_look_at(library: Library) -> None:
-    """A report is as old as the end of its run: a run that waited for weeks has just been reported."""
+def test_old_reports_are_deleted_except_those_that_alerts_need(library: Library) -> None:
+    """The age of a report is that of the end of its run, because a run may wait for weeks."""
 
-    def report(run_id: str, began: int, ended: int, **more: Any) -> None:
+    def add_report(run_id: str, began: int, ended: int, **changes: Any) -> None:
         """Records a report of a run that began and ended so many days ago."""
         moments = {"started_at": STARTED - timedelta(days=began), "ended_at": STARTED - timedelta(days=ended)}
-        values = {"job": Job.EXPORT, "profile": "STUDENTS", "outcome": RunOutcome.COMPLETED} | moments | more
+        values = {"job": Job.EXPORT, "profile": "STUDENTS", "outcome": RunOutcome.COMPLETED} | moments | changes
         record_report(library.ledger, RunReport(run_id=run_id, **values))
         with record_task(
             library.ledger, "wait_for_approval", job=values["job"], profile=values["profile"], run_id=run_id
         ):
             pass
 
-    report("deleted", 40, 40)
-    report("newest success of the old", 30, 30)
-    report("deleted too", 20, 20, outcome=RunOutcome.FAILED)
-    report("newest of the old", 10, 10, outcome=RunOutcome.FAILED)
-    report("dry", 9, 9, dry_run=True)
-    report("waited", 25, 1)
-    report("new", 1, 1)
-    report("another job", 50, 50, job=Job.IMPORT)
-    report("another profile", 50, 50, profile="STAFF")
-    report("no profile", 50, 50, job=Job.PURGE, profile=None)
-    report("no profile, deleted", 60, 60, job=Job.PURGE, profile=None)
+    add_report("deleted", 40, 40)
+    add_report("newest success of the old", 30, 30)
+    add_report("deleted failure", 20, 20, outcome=RunOutcome.FAILED)
+    add_report("newest of the old", 10, 10, outcome=RunOutcome.FAILED)
+    add_report("dry", 9, 9, dry_run=True)
+    add_report("waited", 25, 1)
+    add_report("new", 1, 1)
+    add_report("another job", 50, 50, job=Job.IMPORT)
+    add_report("another profile", 50, 50, profile="STAFF")
+    add_report("no profile", 50, 50, job=Job.PURGE, profile=None)
+    add_report("no profile, deleted", 60, 60, job=Job.PURGE, profile=None)
     with record_task(
         library.ledger, "wait_for_approval", job=Job.EXPORT, profile="STUDENTS", run_id="not reported yet"
     ):
@@ -302,22 +305,22 @@ def test_old_reports_are_deleted_but_for_those_that_alerts_look_at(library: Libr
     kept = ["newest success of the old", "newest of the old", "waited", "new"]
     kept += ["another job", "another profile", "no profile"]
     assert library.one("SELECT array_agg(run_id ORDER BY id) FROM run_reports") == kept
-    stages = library.one("SELECT array_agg(run_id) FROM task_timings")
-    assert sorted(stages) == sorted([*kept, "not reported yet"])
+    timings = library.one("SELECT array_agg(run_id) FROM task_timings")
+    assert sorted(timings) == sorted([*kept, "not reported yet"])
 
 
-def test_a_dry_run_reports_what_would_go(office: FakeBursar) -> None:
+def test_the_report_of_a_dry_run_has_the_fines_that_would_be_sent(office: FakeBursar) -> None:
     office.library.fine()
     dry = select_fines(office.library.ledger, make_profile(), make_settings(), run_id="dry", as_of=NOW, dry_run=True)
 
-    report = export_of(office, dry.id)
+    report = build_export(office, dry.id)
 
     assert (report.dry_run, report.outcome, report.fines) == (True, RunOutcome.COMPLETED, 1)
     assert f"`bin/bursar batches build-file {dry.id}`" in report.messages[0]
 
 
-def test_a_run_that_a_person_ended_differs_from_one_that_skips_tasks(library: Library) -> None:
-    """Airflow skips what is left of a run that is marked as failed, and forgets the mark."""
+def test_tasks_that_a_person_interrupted_are_distinguished_from_skipped_ones(library: Library) -> None:
+    """Airflow skips the other tasks of a run that is marked as failed, and does not store who marked it."""
     ledger = library.ledger
     with record_task(ledger, "build_file", job=Job.EXPORT, profile="STUDENTS", run_id="run"):
         pass
@@ -327,15 +330,15 @@ def test_a_run_that_a_person_ended_differs_from_one_that_skips_tasks(library: Li
     ):
         _ = 1 / 0
 
-    def ended(*skipped: str) -> list[str]:
+    def get_interrupted(*skipped: str) -> list[str]:
         return get_interrupted_tasks(ledger, Job.EXPORT, "STUDENTS", "run", skipped)
 
-    assert ended() == []
-    assert ended("build_file", "upload_file", "close_fines") == []
-    assert ended("upload_file", "close_fines") == ["upload_file", "close_fines"]
+    assert get_interrupted() == []
+    assert get_interrupted("build_file", "upload_file", "close_fines") == []
+    assert get_interrupted("upload_file", "close_fines") == ["upload_file", "close_fines"]
 
 
-def test_a_refused_batch_explains_why_the_rest_was_skipped(library: Library) -> None:
+def test_the_tasks_after_a_refused_approval_are_not_interrupted(library: Library) -> None:
     library.fine()
     batch = select_fines(library.ledger, make_profile(), make_settings(), run_id="run", as_of=NOW)
     library._run(  # noqa: SLF001

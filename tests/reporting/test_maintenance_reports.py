@@ -1,4 +1,4 @@
-"""The reports of Purge User Records and Bulk Fine Waiving, from what the ledger knows about their runs."""
+"""The reports of Purge User Records and Bulk Fine Waiving, which are built from the ledger."""
 
 from datetime import date
 from decimal import Decimal
@@ -17,7 +17,7 @@ def purge(library: Library, *, dry_run: bool = False) -> None:
     purge_users(library.ledger, PurgeParams.of_form(form), make_settings(), run_id="run", as_of=NOW)
 
 
-def test_a_purge_says_what_it_did_and_what_a_person_has_to_do(library: Library) -> None:
+def test_the_report_of_a_purge_has_its_effects_and_warnings(library: Library) -> None:
     library.fine(library.user(purge=date(2020, 1, 1)), "2.00")
     library.fine(library.user(purge=date(2020, 1, 1)), "-1.00")
     library.fine(library.user(purge=date(2020, 1, 1)), "9.00")
@@ -42,14 +42,14 @@ def test_a_purge_says_what_it_did_and_what_a_person_has_to_do(library: Library) 
     assert "`bin/bursar jobs results 1` lists them" in credit
 
 
-def test_a_dry_run_shows_as_one(library: Library) -> None:
+def test_the_report_of_a_dry_run_is_marked_as_one(library: Library) -> None:
     library.user(purge=date(2020, 1, 1))
     purge(library, dry_run=True)
     report = build_maintenance_report(Job.PURGE, library.ledger, None, run_id="run", started_at=NOW, failed=[])
     assert (report.dry_run, report.users, report.outcome) == (True, 1, RunOutcome.COMPLETED)
 
 
-def test_nobody_due_is_nothing_to_do(library: Library) -> None:
+def test_a_purge_without_due_users_has_nothing_to_do(library: Library) -> None:
     purge(library)
     assert build_maintenance_report(
         Job.PURGE, library.ledger, None, run_id="run", started_at=NOW, failed=[]

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import paramiko
 
+from bursar.exports.recover import recover_unfinished_batches
 from bursar.ledger.batches import Batch
 from bursar.remote_files.base import RemoteFolder
 from bursar.remote_files.sftp import SftpFolder
+from bursar.remote_files.sftp_client import open_sftp_client, watch_connection
 from tests.support.fault_injection import KillableFolder, KillSwitch
+from tests.support.fixtures import Library
+from tests.support.servers import LIMITS
 
 
 @dataclass
@@ -32,14 +36,12 @@ class ExportServer:
             transport = paramiko.Transport((self.host, self.port))
             try:
                 transport.connect(username="library", password="secret")
-                client = paramiko.SFTPClient.from_transport(transport)
-                assert client
-                server = f"sftp://{self.host}"
                 kill_switch = KillSwitch(dies_at, after_the_call)
                 self.kill_switches.append(kill_switch)
-                yield KillableFolder.wrap(
-                    SftpFolder(client, server, batch.output_file_path, may_create=True), kill_switch
-                )
+                with watch_connection(LIMITS, transport.sock) as deadline:
+                    client = open_sftp_client(transport, LIMITS, deadline)
+                    folder = SftpFolder(client, f"sftp://{self.host}", batch.output_file_path, may_create=True)
+                    yield KillableFolder.wrap(folder, kill_switch)
             finally:
                 transport.close()
 
@@ -48,3 +50,16 @@ class ExportServer:
     def files(self) -> dict[str, bytes]:
         """Returns the contents of the files in the folder `out` by their names."""
         return {file.name: file.read_bytes() for file in (self.folder / "out").iterdir()}
+
+    def recover_batches(
+        self, library: Library, work_dir: Path, *, profile: str = "STUDENTS", active: str = ""
+    ) -> list[Batch]:
+        """Recovers the unfinished batches of a profile in the run `run 2`, except that of an active run."""
+        return recover_unfinished_batches(
+            library.ledger,
+            profile,
+            run_id="run 2",
+            is_running=lambda run_id: run_id == active,
+            open_folder=self.open(),
+            work_dir=work_dir,
+        )

@@ -64,7 +64,7 @@ class FakeBursar:
             )
         )
 
-    def add_file(self, *payments: Payment, amounts: str = "incremental") -> int:
+    def add_file(self, *payments: Payment, amounts: str = "incremental", profile: str = "STUDENTS") -> int:
         """Adds a loaded payment file; returns its id."""
         totals: dict[str, Decimal] = {}
         for payment in payments:
@@ -76,7 +76,8 @@ class FakeBursar:
         self._run(
             "INSERT INTO import_files (profile, run_id, name, size, modified, sha256, amount_mode, records, totals, "
             "read_at)"
-            " VALUES ('STUDENTS', 'run', :name, 1, now(), :name, :amounts, :records, CAST(:totals AS jsonb), now())",
+            " VALUES (:profile, 'run', :name, 1, now(), :name, :amounts, :records, CAST(:totals AS jsonb), now())",
+            profile=profile,
             name=f"payments {number}",
             amounts=amounts,
             records=len(payments),
@@ -98,9 +99,9 @@ class FakeBursar:
                 )
         return file
 
-    def pay(self, *payments: Payment, amounts: str = "incremental") -> list[Outcome]:
+    def pay(self, *payments: Payment, amounts: str = "incremental", profile: str = "STUDENTS") -> list[Outcome]:
         """Applies payments as one file; returns the outcome of each."""
-        file = self.add_file(*payments, amounts=amounts)
+        file = self.add_file(*payments, amounts=amounts, profile=profile)
         self.apply(file)
         return self.list_outcomes(file)
 

@@ -20,7 +20,7 @@ LONG_AGO = NOW - timedelta(days=100)
 def clear_ledger(ledger: Engine) -> None:
     """Deletes all rows of a ledger."""
     with ledger.begin() as connection:
-        connection.exec_driver_sql("SET LOCAL lock_timeout = '10s'")  # somebody left something running
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '10s'")  # an earlier test may have left a session
         connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # else the journal refuses
         tables = connection.exec_driver_sql(
             "SELECT string_agg(tablename, ', ') FROM pg_tables"
@@ -190,6 +190,10 @@ def make_profile(
             else {"active": False},
         }
     )
+
+
+UNLIMITED = {"max_users": 10**9, "max_fines": 10**9, "max_amount": 10**9}
+"""Limits beyond which no maintenance job of a test waits for an approval."""
 
 
 def make_settings(**changes: Any) -> Settings:

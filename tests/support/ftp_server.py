@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # of asyncore, on which pyftpdlib stands
+    warnings.simplefilter("ignore", DeprecationWarning)  # pyftpdlib imports asyncore
     from pyftpdlib.authorizers import DummyAuthorizer
     from pyftpdlib.handlers import FTPHandler, TLS_DTPHandler, TLS_FTPHandler
     from pyftpdlib.ioloop import IOLoop
@@ -27,7 +27,7 @@ HOST = "127.0.0.1"
 COMMANDS: dict[str, object] = FTPHandler.proto_cmds
 
 
-class DelayedCloseHandler(TLS_DTPHandler):  # type: ignore[misc]  # pyftpdlib tells no types
+class DelayedCloseHandler(TLS_DTPHandler):  # type: ignore[misc]  # pyftpdlib has no types
     """Closes the connection of an empty transfer after the TLS handshake; pyftpdlib closes it during the handshake."""
 
     _close_is_due = False

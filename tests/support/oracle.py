@@ -23,7 +23,8 @@ class Fine:
     paid_at_the_bursar: Decimal = NOTHING
     credits_made: Decimal = NOTHING
     offset_amount: Decimal = NOTHING
-    settled_at_the_library: Decimal = NOTHING  # of what was outstanding, without a sign
+    settled_at_the_library: Decimal = NOTHING  # the settled part of the outstanding amount, without a sign
+    held: Decimal = NOTHING  # an overpayment beyond the limit, which no person has decided about
     reverses: int | None = None
     is_overpayment: bool = False
     transaction: str = ""
@@ -56,6 +57,7 @@ class Oracle:
 
     fines: dict[int, Fine] = field(default_factory=dict)
     batch: Batch | None = None
+    deleted_users: set[int] = field(default_factory=set)
 
     def add_fine(
         self, fine: int, user: int, amount: Decimal, reverses: int | None = None, *, is_overpayment: bool = False
@@ -100,7 +102,7 @@ class Oracle:
 
     def is_active(self, fine: Fine) -> bool:
         held = self.batch is not None and fine.id in {*self.batch.fines, *self.batch.reversals}
-        return bool(fine.balance or fine.outstanding or fine.pending_reversal or held)
+        return bool(fine.balance or fine.outstanding or fine.pending_reversal or held or fine.held)
 
     def list_active(self, user: int) -> list[Fine]:
         return [fine for fine in self.fines.values() if fine.user == user and self.is_active(fine)]
@@ -162,23 +164,40 @@ class Oracle:
                         fine.status = "CLOSED"
 
     def apply_record(self, fine: Fine, sum_: Decimal) -> tuple[str, Decimal]:
-        """Applies a payment record; returns its outcome and the amount of the credit for an overpayment."""
+        """Applies a payment record; returns its outcome and the rest of an overpayment: a credit, or held."""
         if sum_ == 0:
             return "NO_PAYMENT", NOTHING
         if sum_ * fine.original < 0:
-            return "INVALID", NOTHING
+            return self._reverse_payment(fine, sum_), NOTHING
         if fine.outstanding == 0:
             return "ALREADY_SETTLED", NOTHING
-        rest = abs(sum_) - abs(fine.outstanding)
-        credited = max(rest - fine.settled_at_the_library, NOTHING)
-        if credited and fine.original < 0:
+        excess = abs(sum_) - abs(fine.outstanding)
+        rest = max(excess - fine.settled_at_the_library, NOTHING)
+        if rest and fine.original < 0:
             return "INVALID", NOTHING
         fine.status = "TRANSFERRED"
-        if rest < 0:
+        if excess < 0:
             fine.outstanding -= sum_
             fine.paid_at_the_bursar += sum_
             return "PARTLY_PAID", NOTHING
-        fine.paid_at_the_bursar += fine.outstanding + credited
+        fine.paid_at_the_bursar += fine.outstanding
         fine.outstanding = NOTHING
-        fine.credits_made += credited
-        return ("OVERPAID" if credited else "PAID"), credited
+        is_held = rest > fine.original > 0
+        if is_held:
+            fine.held += rest
+        else:
+            self.give_credit(fine, rest)
+        return ("OVERPAID_HELD" if is_held else "OVERPAID" if rest else "PAID"), rest
+
+    def give_credit(self, fine: Fine, rest: Decimal) -> None:
+        """Counts the rest of an overpayment as paid at the bursar, and given back by a credit."""
+        fine.paid_at_the_bursar += rest
+        fine.credits_made += rest
+
+    def _reverse_payment(self, fine: Fine, sum_: Decimal) -> str:
+        if fine.user in self.deleted_users or abs(sum_) > abs(fine.paid_at_the_bursar - fine.credits_made):
+            return "INVALID"
+        fine.paid_at_the_bursar += sum_
+        fine.outstanding -= sum_
+        fine.status = "TRANSFERRED"
+        return "PAYMENT_REVERSED"

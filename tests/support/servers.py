@@ -1,7 +1,6 @@
 """Real SFTP, FTP and FTPS servers for the tests, each with one account; faults can be injected into the SFTP server."""
 
 import asyncio
-import ftplib
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -16,14 +15,23 @@ import pytest
 from asyncssh import SFTPError, SFTPServer, SSHServerChannel
 from asyncssh.sftp import SFTPConnectionLost
 
+from bursar.profiles.settings import ServerLimits
 from bursar.remote_files.base import RemoteFolder
 from bursar.remote_files.ftp import FtpFolder
+from bursar.remote_files.ftp_client import FtpClient, FtpsClient
 from bursar.remote_files.sftp import SftpFolder
+from bursar.remote_files.sftp_client import open_sftp_client, watch_connection
 from demo.servers import HOST, Account, Files, sftp_server
 from tests.support.ftp_server import create_certificate, ftp_server
 
 USER = "library"
 PASSWORD = "open sesame"
+LIMITS = ServerLimits()
+
+
+def make_limits(**fields: float) -> ServerLimits:
+    """Makes limits without a check, so that a test need not wait for whole seconds."""
+    return LIMITS.model_copy(update=fields)
 
 
 @dataclass(frozen=True)
@@ -126,13 +134,15 @@ def serve_sftp(tmp_path: Path, files: Files) -> Iterator[RemoteServer]:
     with sftp_server({USER: Account(disk, PASSWORD)}, tmp_path / "state", files=files) as address:
 
         @contextmanager
-        def open_folder(path: str = "", *, may_create: bool = False) -> Iterator[RemoteFolder]:
+        def open_folder(
+            path: str = "", *, may_create: bool = False, limits: ServerLimits = LIMITS
+        ) -> Iterator[RemoteFolder]:
             transport = paramiko.Transport((address.host, address.port))
             with closing(transport):
                 transport.connect(username=USER, password=PASSWORD)
-                client = paramiko.SFTPClient.from_transport(transport)
-                assert client
-                yield SftpFolder(client, "sftp://bursar.example.edu", path, may_create=may_create)
+                with watch_connection(limits, transport.sock) as deadline:
+                    client = open_sftp_client(transport, limits, deadline)
+                    yield SftpFolder(client, "sftp://bursar.example.edu", path, may_create=may_create)
 
         extra = {"host_key": address.host_key}
         yield RemoteServer(disk, _connection("sftp", address.port) | {"extra": extra}, open_folder)
@@ -178,14 +188,19 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def open_ftp_folder(
-    port: int, certificate: Path | None, path: str = "", *, may_create: bool = False
+    port: int,
+    certificate: Path | None,
+    path: str = "",
+    *,
+    may_create: bool = False,
+    limits: ServerLimits = LIMITS,
 ) -> Iterator[RemoteFolder]:
     """Opens a folder on an FTP server, with TLS if there is a certificate to trust."""
     trust = ssl.create_default_context(cafile=certificate)
-    with ftplib.FTP_TLS(context=trust) if certificate else ftplib.FTP() as client:  # noqa: S321
+    with FtpsClient(limits, context=trust) if certificate else FtpClient(limits) as client:
         client.connect(HOST, port)
         client.login(USER, PASSWORD)
-        if isinstance(client, ftplib.FTP_TLS):
+        if isinstance(client, FtpsClient):
             client.prot_p()
         yield FtpFolder(client, "ftp://bursar.example.edu", path, may_create=may_create)
 

@@ -89,7 +89,7 @@ def test_a_purge_from_the_form_and_the_same_task_again(library: Library, engine:
         1,
     )
     assert report.skipped == {"above_threshold": {"fines": 1, "users": 1, "net": {"USD": "40.000"}}}
-    assert list(report.task_timings) == ["purge_users"]
+    assert list(report.task_timings) == ["check_limits", "purge_users"]
     names = {
         user: one(engine, "SELECT last_name FROM users WHERE id = :id", id=user).last_name for user in (gone, kept)
     }
@@ -124,7 +124,7 @@ def test_a_wrong_file_of_fine_ids_fails_the_run_with_the_line_of_the_error(libra
     assert client.wait("bursar_waive_fines", run_id) == "failed"
     report = one(engine, "SELECT * FROM run_reports WHERE run_id = :run_id", run_id=run_id)
     assert (report.outcome, report.fines) == ("failed", 0)
-    assert 'waive_fines failed: amnesty.txt:2: "seven" is no fine id' in report.messages[0]
+    assert 'check_limits failed: amnesty.txt:2: "seven" is no fine id' in report.messages[0]
     assert one(engine, "SELECT balance FROM fines WHERE id = :id", id=fine).balance == Decimal(4)
     [(to, subject, body)] = mails_about(library, "Bulk Fine Waiving")
     assert (to, subject) == ("failed@library.example", "Failed: Bulk Fine Waiving, nothing was waived")

@@ -1,4 +1,7 @@
-"""Runs that people start on a real scheduler: their effects, their reports, and their state in Airflow."""
+"""Runs that people start on a real scheduler: their effects, their reports, and their state in Airflow.
+
+The module is long because all tests share one running Airflow and the helpers for its runs.
+"""
 
 import json
 import time
@@ -170,7 +173,7 @@ def test_a_manual_run_follows_its_parameters(library: Library, engine: Engine, d
     again = client.trigger(dag, {"resend_batch": batch})
     assert client.wait(dag, again) == "success"
     assert first.read_bytes() == content
-    assert f"As admin asked, batch {batch} with 1 fine was sent again" in get_report(engine, again).messages[0]
+    assert f"As a person asked, batch {batch} with 1 fine was sent again" in get_report(engine, again).messages[0]
     assert get_exported_fines(engine, "ASKED") == {past: [old], plain: [new]}
     notes = {each["dag_run_id"]: each["note"] for each in client.runs(dag)}
     assert notes[plain] == "Outcome: **completed, 1 fine of 1 user exported, 10.00 USD**"

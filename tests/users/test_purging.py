@@ -1,4 +1,7 @@
-"""Purge User Records on a real ledger: which users are deleted, and which are kept for which reason."""
+"""Purge User Records on a real ledger: which users are deleted, and which are kept for which reason.
+
+The module is long because every keep reason, date and form of a purge has a case.
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime

@@ -2,6 +2,8 @@
 
 Each case is tested four times: with allow_activity_on_transferred_finesfees false and true, with the profile's
 import section active and inactive. The text is that of the vendor's help page on bursar systems.
+
+The module is long because it quotes the whole text.
 """
 
 from collections.abc import Callable

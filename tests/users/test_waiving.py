@@ -1,4 +1,7 @@
-"""Bulk Fine Waiving on a real ledger: which fines are waived, and which are kept for which reason."""
+"""Bulk Fine Waiving on a real ledger: which fines are waived, and which are kept for which reason.
+
+The module is long because every keep reason and every form of a file of fine ids has a case.
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

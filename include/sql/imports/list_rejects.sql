@@ -1,7 +1,9 @@
--- Lists the records of an applied file that had no effect, or that paid an amount that had been settled, in the order of the file.
+-- Lists the records of an applied file that a person has to look at, in the order of the file: without effect, of an amount that
+-- had been settled, overpaid beyond the limit, or a payment that was reversed.
 SELECT import_files.name AS file, records.line, records.number AS record, records.outcome, records.reason,
        records.transaction_id, records.internal_id, records.currency, records.sum
 FROM import_records AS records JOIN import_files ON import_files.id = records.file_id
 WHERE records.file_id = :file_id
-  AND (records.outcome NOT IN ('PAID', 'PARTLY_PAID', 'OVERPAID') OR records.already_settled <> 0)
+  AND (records.outcome NOT IN ('PAID', 'PARTLY_PAID', 'OVERPAID', 'OVERPAID_HELD', 'PAYMENT_REVERSED')
+       OR records.outcome IN ('OVERPAID_HELD', 'PAYMENT_REVERSED') OR records.already_settled <> 0)
 ORDER BY records.number;

@@ -1,7 +1,8 @@
 -- requires: matches
--- Matches each record of a file with an exported line: by transaction id, else by internal id. Lines of released batches were not
--- billed and match nothing. An unusable record gets its outcome and reason here, and so does the confirmation of a reversal,
--- which pays nothing.
+-- Matches each record of a file with a line that its own profile exported: by transaction id, else by internal id. Lines of other
+-- profiles match nothing, nor do those of released batches, which were not billed. An unusable record gets its outcome and reason
+-- here, and so does the confirmation of a reversal, which pays nothing. A sum with more decimals than its currency has is unusable,
+-- except for a line that was exported with such an amount.
 INSERT INTO matches (number, partition_number, currency, amount, fine_id, matched_id, batch_id, exported, outcome, reason)
 SELECT record.number,
     CASE WHEN record.outcome IS NULL THEN coalesce(by_transaction.fine_id, by_fine.fine_id, 0) % :partition_count ELSE -1 END,
@@ -15,18 +16,25 @@ SELECT record.number,
         WHEN by_transaction.fine_id IS NULL AND by_fine.fine_id IS NULL THEN 'UNMATCHED'
         WHEN record.currency <> coalesce(by_transaction.currency, by_fine.currency) THEN 'CURRENCY_MISMATCH'
         WHEN by_transaction.reversal THEN 'NO_PAYMENT'
+        WHEN fineness.is_too_fine THEN 'INVALID'
     END,
     CASE
         WHEN record.problem IS NOT NULL THEN record.problem
         WHEN record.sum IS NULL THEN 'there is no sum'
+        WHEN record.sum ~ '^[+-]?[0-9]{1,11}[.][0-9]{4,}$' THEN 'the sum has more decimals than any currency: ask for a rounded sum'
         WHEN record.amount IS NULL THEN 'the sum is no amount of money: write digits and a point, as in 12.50'
         WHEN coalesce(record.transaction_id, record.internal_id) IS NULL
             THEN 'there is neither a transaction id nor an internal id'
+        WHEN by_transaction.fine_id IS NULL AND by_fine.fine_id IS NULL AND of_another.profile IS NOT NULL
+            THEN 'the profile ' || of_another.profile || ' exported this fine, so a file for ' || CAST(:profile AS text) || ' does not pay it'
         WHEN by_transaction.fine_id IS NULL AND by_fine.fine_id IS NULL THEN 'no exported fine has this id'
         WHEN record.currency <> coalesce(by_transaction.currency, by_fine.currency)
             THEN 'the fine was exported in ' || coalesce(by_transaction.currency, by_fine.currency)
         WHEN by_transaction.reversal
             THEN 'this is the reversal of transaction ' || by_transaction.reversed_transaction_id || ', and pays nothing'
+        WHEN fineness.is_too_fine
+            THEN 'the sum ' || trim_scale(record.amount) || ' has more decimals than ' || coalesce(by_transaction.currency, by_fine.currency)
+                 || ', which has ' || fineness.decimals || ': ask the bursar for a rounded sum'
     END
 FROM (
     SELECT number, transaction_id, internal_id, currency, sum, problem, outcome,
@@ -39,12 +47,26 @@ LEFT JOIN LATERAL (
     SELECT batch_lines.batch_id, batch_lines.fine_id, batch_lines.transaction_id, batch_lines.currency, batch_lines.amount, batch_lines.reversal,
            batch_lines.reversed_transaction_id
     FROM batch_lines JOIN batches ON batches.id = batch_lines.batch_id
-    WHERE batch_lines.transaction_id = record.transaction_id AND batches.released_at IS NULL
+    WHERE batch_lines.transaction_id = record.transaction_id AND batches.profile = :profile AND batches.released_at IS NULL
 ) AS by_transaction ON true
 LEFT JOIN LATERAL (
     SELECT batch_lines.batch_id, batch_lines.fine_id, batch_lines.transaction_id, batch_lines.currency, batch_lines.amount
     FROM batch_lines JOIN batches ON batches.id = batch_lines.batch_id
     WHERE by_transaction.fine_id IS NULL AND batch_lines.fine_id = record.fine_id AND NOT batch_lines.reversal
-          AND batches.released_at IS NULL
+          AND batches.profile = :profile AND batches.released_at IS NULL
     ORDER BY batch_lines.batch_id DESC LIMIT 1
-) AS by_fine ON true;
+) AS by_fine ON true
+LEFT JOIN LATERAL (
+    SELECT batches.profile
+    FROM batch_lines JOIN batches ON batches.id = batch_lines.batch_id
+    WHERE by_transaction.fine_id IS NULL AND by_fine.fine_id IS NULL
+          AND (batch_lines.transaction_id = record.transaction_id OR batch_lines.fine_id = record.fine_id)
+          AND batches.profile <> :profile AND batches.released_at IS NULL
+    ORDER BY batch_lines.transaction_id = record.transaction_id DESC NULLS LAST LIMIT 1
+) AS of_another ON true
+LEFT JOIN LATERAL (
+    SELECT decimals, record.amount <> round(record.amount, decimals)
+                     AND round(coalesce(by_transaction.amount, by_fine.amount), decimals) = coalesce(by_transaction.amount, by_fine.amount)
+                     AS is_too_fine
+    FROM (SELECT coalesce(CAST(CAST(:decimals AS jsonb) ->> coalesce(by_transaction.currency, by_fine.currency) AS integer), 2)) AS of_currency (decimals)
+) AS fineness ON true;

@@ -1,10 +1,10 @@
--- Sums up the payments that a run of a profile applied, by currency: paid on charges and, as sums below 0, reversed on
--- credits. The numbers of fines and users are over all currencies.
+-- Sums up the payments that a run of a profile applied, by currency, less those that the bursar reversed: paid on charges
+-- and, as sums below 0, returned of credits. The numbers of fines and users are over all currencies.
 SELECT currency, charges, credits, sum(fines) OVER () AS fines, users
 FROM (
     SELECT fines.currency, count(DISTINCT fines.id) AS fines,
-           coalesce(sum(records.applied) FILTER (WHERE records.applied > 0), 0) AS charges,
-           coalesce(sum(records.applied) FILTER (WHERE records.applied < 0), 0) AS credits
+           coalesce(sum(records.applied) FILTER (WHERE fines.amount > 0), 0) AS charges,
+           coalesce(sum(records.applied) FILTER (WHERE fines.amount < 0), 0) AS credits
     FROM import_files
     JOIN import_records AS records ON records.file_id = import_files.id AND records.applied IS NOT NULL
     JOIN fines ON fines.id = records.fine_id

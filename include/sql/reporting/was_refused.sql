@@ -1,3 +1,5 @@
--- Returns whether a person refused the export of a run of a profile; Airflow then skips the tasks after it.
-SELECT EXISTS (SELECT FROM approvals JOIN batches ON batches.id = approvals.batch_id
-               WHERE batches.profile = :profile AND batches.run_id = :run_id AND approvals.answer = 'refused');
+-- Returns whether a person refused a run of a job; Airflow then skips the tasks after the request.
+SELECT EXISTS (SELECT FROM approvals LEFT JOIN batches ON batches.id = approvals.batch_id
+               WHERE approvals.answer = 'refused'
+                 AND (batches.profile = :profile AND batches.run_id = :run_id
+                      OR approvals.job = :job AND approvals.run_id = :run_id));

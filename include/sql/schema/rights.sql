@@ -49,11 +49,13 @@ GRANT SELECT, INSERT ON closed_partitions TO {role};
 
 -- Imports.
 GRANT SELECT, INSERT, UPDATE (size, modified, unchanged_since), DELETE ON observed_files TO {role};
+GRANT SELECT, INSERT, UPDATE (reason, is_odd, observed_at, run_id), DELETE ON skipped_entries TO {role};
 GRANT SELECT, INSERT, UPDATE (profile, run_id, name, modified, amount_mode, records, totals, read_at, rejection, rejected_at,
                               applied_at, applied_by_run_id, outcomes) ON import_files TO {role};
 GRANT SELECT, INSERT, UPDATE (file_id, size, modified, archived_at, archived_path, warning) ON file_arrivals TO {role};
-GRANT SELECT, INSERT, UPDATE (amount, fine_id, matched_id, outcome, applied, credit_amount, already_settled, reason), DELETE
-    ON import_records TO {role};
+GRANT SELECT, INSERT, UPDATE (amount, fine_id, matched_id, outcome, applied, credit_amount, held_amount, held_decision, decided_by,
+                              decided_at, released_credit_id, already_settled, reason), DELETE ON import_records TO {role};
+GRANT SELECT ON repeated_arrivals TO {role};
 GRANT EXECUTE ON FUNCTION payment_outcome, remaining_after_payments TO {role};
 
 -- Maintenance jobs.
@@ -69,4 +71,5 @@ GRANT SELECT, INSERT, DELETE, UPDATE (seconds, error) ON task_timings TO {role};
 -- Notifications, monitoring and approvals. A person's answer can't be deleted.
 GRANT SELECT, INSERT ON sent_notifications TO {role};
 GRANT SELECT, INSERT, UPDATE (monitored_since), DELETE ON monitored_jobs TO {role};
-GRANT SELECT, INSERT, UPDATE (answer, answered_by, answered_at, times_asked) ON approvals TO {role};
+GRANT SELECT, INSERT, UPDATE (answer, answered_by, answered_at, times_asked, requester_may_approve) ON approvals TO {role};
+GRANT SELECT, INSERT ON rejected_answers TO {role};

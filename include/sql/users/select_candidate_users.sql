@@ -10,6 +10,7 @@ FROM (
         WHEN user_debts.is_claimed THEN 'in_unfinished_batch'
         WHEN user_debts.is_outstanding AND NOT CAST(:may_waive_outstanding AS boolean) OR user_debts.has_outstanding_credit THEN 'outstanding'
         WHEN user_debts.has_pending_reversal THEN 'reversal_waits'
+        WHEN user_debts.has_held_overpayment THEN 'overpayment_held'
         WHEN user_debts.max_debt > CAST(:threshold AS numeric) THEN 'above_threshold'
         WHEN user_debts.min_debt < 0 THEN 'credit'
         WHEN due_users.id IN (SELECT user_id FROM reversed_charges) THEN 'reversed'

@@ -9,6 +9,7 @@ Without the options, all tasks use Airflow's default pool and queue.
 """
 
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import TypedDict
 
@@ -21,10 +22,11 @@ OPTIONS = ("pool_per_connection", "maintenance_queue")
 
 
 class Placement(TypedDict, total=False):
-    """Arguments of an Airflow task: its pool and its queue."""
+    """Arguments of an Airflow task: its pool, its queue, and how long it may run."""
 
     pool: str
     queue: str
+    execution_timeout: timedelta
 
 
 def server_pool(profile: Profile) -> Placement:
@@ -32,6 +34,14 @@ def server_pool(profile: Profile) -> Placement:
     if conf.getboolean(SECTION, "pool_per_connection", fallback=False):
         return {"pool": profile.sftp_connection}
     return {}
+
+
+def server_placement(profile: Profile, settings: Settings) -> Placement:
+    """Returns the pool of a task that opens the profile's S/FTP connection, and the time after which it is ended."""
+    return {
+        **server_pool(profile),
+        "execution_timeout": timedelta(minutes=settings.server_limits.max_task_minutes),
+    }
 
 
 def maintenance_placement() -> Placement:

@@ -8,6 +8,7 @@ from sqlalchemy import URL
 
 from bursar.airflow.find_connection import find_connection
 from bursar.errors import BursarError, RemoteFolderError
+from bursar.profiles.settings import ServerLimits
 from bursar.remote_files.base import RemoteFolder
 
 LEDGER = "bursar_ledger"
@@ -44,7 +45,9 @@ def ledger_url() -> str:
 
 
 @contextmanager
-def open_folder(connection_id: str, path: str, *, may_create: bool) -> Iterator[RemoteFolder]:
+def open_folder(
+    connection_id: str, path: str, *, may_create: bool, limits: ServerLimits | None = None
+) -> Iterator[RemoteFolder]:
     """Opens a folder on the server of an Airflow connection of type sftp, ftp, or ftps (explicit TLS throughout).
 
     Args:
@@ -52,9 +55,10 @@ def open_folder(connection_id: str, path: str, *, may_create: bool) -> Iterator[
         path: the profile's path, below `sub_directory` in the connection's extra; either may be empty. Both start from
             the folder that the account sees after login, unless `sub_directory` starts with a slash.
         may_create: whether a missing folder is created, with those above it.
+        limits: the limits of time and size in the settings; the defaults without them.
 
     Raises:
-        TransientError: the server can't be reached or is busy.
+        TransientError: the server can't be reached, is busy, or does not answer in time.
         RemoteFolderError: the server rejects the login, its identity is not confirmed, or the folder is missing.
         BursarError: there is no such connection.
     """
@@ -67,9 +71,9 @@ def open_folder(connection_id: str, path: str, *, may_create: bool) -> Iterator[
 
     match connection.conn_type:
         case "sftp":
-            opening = open_sftp_folder(connection, folder, may_create=may_create)
+            opening = open_sftp_folder(connection, folder, limits or ServerLimits(), may_create=may_create)
         case "ftp" | "ftps":
-            opening = open_ftp_folder(connection, folder, may_create=may_create)
+            opening = open_ftp_folder(connection, folder, limits or ServerLimits(), may_create=may_create)
         case other:
             raise RemoteFolderError(
                 f"The Airflow connection {connection_id} is of type {other}, which can't open a folder. "

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
+from bursar.escaping import escape_markdown, escape_sentence
 from bursar.money import pluralize
 from bursar.profiles import Profile, Settings
 
 
 def export_docs(profile: Profile, settings: Settings) -> str:
     """Describes the tasks and the settings of an export DAG, as Markdown."""
-    export = profile.export
+    export, institution = profile.export, escape_markdown(settings.institution_name)
     rows = {
         "Bursar system": profile.system_description or profile.system,
         "Schedule": f"{export.schedule.words} ({profile.time_zone})",
@@ -32,14 +33,15 @@ def export_docs(profile: Profile, settings: Settings) -> str:
         "\n   **wait_for_approval** waits for an answer under *Required Actions* if the batch exceeds the limits of "
         "the profile. After a rejection, or without an answer within "
         f"{pluralize(limits.timeout_hours, 'hour')}, nothing is uploaded and the fines are open again."
+        + ("" if limits.requester_may_approve else " The person who triggered the run may not approve it.")
         if limits.is_limited
         else ""
     )
-    return f"""### {profile.name}
+    return f"""### {escape_markdown(profile.name)}
 
-{profile.description or ""}
+{_paragraph(profile.description or "")}
 
-Exports the fines and fees of {settings.institution_name} that this profile selects, as a file, and closes them:
+Exports the fines and fees of {institution} that this profile selects, as a file, and closes them:
 
 1. **recover_unfinished_batches** completes the batches of failed runs that may have been uploaded, and releases the
    others.
@@ -64,7 +66,7 @@ the unfinished batches.
 
 def import_docs(profile: Profile, settings: Settings) -> str:
     """Describes the tasks and the settings of an import DAG, as Markdown."""
-    section = profile.import_
+    section, institution = profile.import_, escape_markdown(settings.institution_name)
     rows = {
         "Bursar system": profile.system_description or profile.system,
         "Schedule": f"{section.schedule.words} ({profile.time_zone})",
@@ -84,11 +86,11 @@ def import_docs(profile: Profile, settings: Settings) -> str:
             "payments (incremental)" if section.amount_mode == "incremental" else "all payments so far (cumulative)"
         ),
     }
-    return f"""### {profile.name}
+    return f"""### {escape_markdown(profile.name)}
 
-{profile.description or ""}
+{_paragraph(profile.description or "")}
 
-Imports the payments that the bursar reports to {settings.institution_name}, and marks the fines as transferred:
+Imports the payments that the bursar reports to {institution}, and marks the fines as transferred:
 
 1. **wait_for_files** waits in Airflow's triggerer until payment files are ready. Each file is then imported on its own:
 2. **load_file** checks the file and loads its records into the ledger. A file that is not a payment file, or has no
@@ -107,8 +109,11 @@ the files with their states, and `bin/bursar imports rejects <file>` prints the 
 
 
 def _table(rows: Mapping[str, object]) -> str:
-    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {_cell(value)} |" for name, value in rows.items())])
+    return "\n".join(
+        ["| | |", "|---|---|", *(f"| {name} | {escape_sentence(str(value))} |" for name, value in rows.items())]
+    )
 
 
-def _cell(value: object) -> str:
-    return str(value).replace("|", "\\|").replace("\n", " ")
+def _paragraph(text: str) -> str:
+    """Returns lines as they are, and their markup as text."""
+    return "\n".join(map(escape_markdown, text.splitlines()))

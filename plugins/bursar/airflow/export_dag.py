@@ -74,7 +74,9 @@ class ExportRun:
         # Once the part is complete, a missing part means that the bursar has taken the file. In a folder that was
         # created anew it would be missing as well.
         may_create = self.profile.export.create_missing_folder and batch.state is not BatchState.PART_COMPLETE
-        return connections.open_folder(batch.sftp_connection, batch.output_file_path, may_create=may_create)
+        return connections.open_folder(
+            batch.sftp_connection, batch.output_file_path, may_create=may_create, limits=self.settings.server_limits
+        )
 
 
 def export_dag(profile: Profile, settings: Settings) -> DAG:
@@ -83,19 +85,20 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
         profile, Job.EXPORT, profile.export.schedule, doc_md=export_docs(profile, settings), params=export_params()
     ) as dag:
         task = partial(task_of_run, Job.EXPORT, profile, partial(ExportRun.from_context, profile, settings))
-        pool, ledger, files = config.server_pool(profile), assets.ledger_asset(), assets.exported_files_asset(profile)
+        server = config.server_placement(profile, settings)
+        ledger, files = assets.ledger_asset(), assets.exported_files_asset(profile)
 
-        recover = task(recover_unfinished_batches, **pool)()
+        recover = task(recover_unfinished_batches, **server)()
         select = task(select_fines)()
         build = task(build_file)(select)
-        upload = task(upload_file, **pool, inlets=[ledger], outlets=[files])(build)
+        upload = task(upload_file, **server, inlets=[ledger], outlets=[files])(build)
         close = task(close_fines, outlets=[ledger])(upload)
         report = report_task(Job.EXPORT, profile)
 
         recover >> select >> build >> upload >> close >> report
         if profile.export.approval.is_limited:
             # Imported here: few profiles have limits, and the operator brings Airflow's human in the loop along.
-            from bursar.airflow.approval_operator import ExportApprovalOperator  # noqa: PLC0415
+            from bursar.airflow.export_approval import ExportApprovalOperator  # noqa: PLC0415
 
             build >> ExportApprovalOperator(task_id="wait_for_approval", profile=profile) >> upload
     return dag

@@ -1,5 +1,6 @@
 """The import DAG of a profile: wait for payment files; load, apply and archive each; report."""
 
+import logging
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -17,10 +18,14 @@ from bursar.airflow.task_summaries import AppliedFile, ArchivedFile, LoadedFile
 from bursar.db.engine import ledger_engine
 from bursar.errors import InputFileError
 from bursar.imports import apply, archive, load, rejects
+from bursar.imports.apply_again import list_repeated_arrivals
 from bursar.ledger.jobs import Job
 from bursar.ledger.totals import to_json
 from bursar.profiles import Profile, Settings
 from bursar.remote_files.base import RemoteFolder
+from bursar.reporting.report_sentences import describe_repeated_file
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +55,10 @@ class ImportRun:
     def open_folder(self) -> AbstractContextManager[RemoteFolder]:
         """Opens the remote folder that the bursar writes payment files to."""
         return connections.open_folder(
-            self.profile.sftp_connection, self.profile.import_.input_file_path, may_create=False
+            self.profile.sftp_connection,
+            self.profile.import_.input_file_path,
+            may_create=False,
+            limits=self.settings.server_limits,
         )
 
 
@@ -69,16 +77,17 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
         allowed_run_types=["scheduled", "manual", "operator_triggered", "asset_triggered"],
     ) as dag:
         task = partial(task_of_run, Job.IMPORT, profile, partial(ImportRun.from_context, profile, settings))
-        pool, ledger, files = config.server_pool(profile), assets.ledger_asset(), assets.payment_files_asset(profile)
+        server = config.server_placement(profile, settings)
+        ledger, files = assets.ledger_asset(), assets.payment_files_asset(profile)
         # Airflow shows these labels in the place of the numbers of mapped tasks.
         one_by_one = partial(task, max_active_tis_per_dagrun=1, map_index_template="{{ task.op_args[0].file_name }}")
 
         @task_group
         def import_file(name: str) -> None:
             """Imports one file. An error in it does not stop the import of the others."""
-            load = one_by_one(load_file, **pool, inlets=[files], map_index_template="{{ task.op_args[0] }}")(name)
+            load = one_by_one(load_file, **server, inlets=[files], map_index_template="{{ task.op_args[0] }}")(name)
             apply = one_by_one(apply_payments, outlets=[ledger])(load)
-            archive = one_by_one(archive_file, **pool)(apply)
+            archive = one_by_one(archive_file, **server)(apply)
             load >> apply >> archive
 
         wait = PaymentFileSensor(task_id="wait_for_files", profile=profile)
@@ -114,7 +123,12 @@ def load_file(run: ImportRun, name: str) -> LoadedFile:
 
 def apply_payments(run: ImportRun, loaded: LoadedFile) -> AppliedFile:
     """Applies the payments of the file to the fines, once."""
-    file = apply.apply_payments(run.engine, loaded["file_id"], run_id=run.run_id)
+    limit = run.profile.import_.max_overpayment
+    file = apply.apply_payments(run.engine, loaded["file_id"], run_id=run.run_id, max_overpayment=limit)
+    with run.engine.connect() as connection:
+        for arrival in list_repeated_arrivals(connection, run.profile.code, run.run_id):
+            if arrival.name == loaded["file_name"]:
+                log.warning("%s", describe_repeated_file(arrival))
     return {"file_id": file.id, "file_name": loaded["file_name"], "outcomes": to_json(file.outcomes or {})}
 
 

@@ -1,8 +1,10 @@
 """The maintenance DAGs, which a person starts from a form: Purge User Records and Bulk Fine Waiving."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from airflow.sdk import DAG, Context, Param
@@ -11,6 +13,8 @@ from sqlalchemy import Engine
 from bursar.airflow.base_dag import DEFAULT_ARGS, task_of_run
 from bursar.airflow.config import maintenance_placement
 from bursar.airflow.connections import ledger_url
+from bursar.airflow.maintenance_approval import MaintenanceApprovalOperator
+from bursar.airflow.maintenance_forms import PURGE_DOCUMENTATION, PURGE_FORM, WAIVE_DOCUMENTATION, WAIVE_FORM
 from bursar.airflow.report_task import report_task
 from bursar.airflow.task_summaries import MaintenanceResult
 from bursar.db.engine import ledger_engine
@@ -20,128 +24,7 @@ from bursar.profiles import INCLUDE, Settings, load_settings
 from bursar.users import purging, waiving
 from bursar.users.maintenance_job import MaintenanceJob
 
-AMOUNT_PATTERN = "^[0-9]{1,11}([.][0-9]{1,3})?$"
-
-DRY_RUN = Param(
-    default=True,
-    type="boolean",
-    title="Dry run",
-    description="Count and report only. Switch it off to change the ledger.",
-)
-USER_GROUPS = Param(
-    default=[],
-    type=["null", "array"],
-    items={"type": "string"},
-    title="User groups",
-    description="Codes, one per line. Blank: all groups.",
-)
-
-PURGE_FORM = {
-    "date": Param(
-        default="purge_date",
-        type="string",
-        enum=["purge_date", "expiry_date"],
-        values_display={"purge_date": "Purge date", "expiry_date": "Expiry date"},
-        title="Date",
-        description="Users without this date are never due. The report counts them.",
-    ),
-    "days": Param(
-        default=0,
-        type="integer",
-        minimum=0,
-        maximum=36_500,
-        title="Days",
-        description="Number of days after that date on which a user is due.",
-    ),
-    "user_groups": USER_GROUPS,
-    "waive_threshold": Param(
-        default="0",
-        type="string",
-        pattern=AMOUNT_PATTERN,
-        title="Waive threshold",
-        description="For example 5 or 12.50. Users who owe at most this amount in each currency, at the library and at "
-        "bursars together, are purged, and their fines are waived. Users who owe more are kept, and their fines stay.",
-    ),
-    "dry_run": DRY_RUN,
-}
-
-WAIVE_FORM = {
-    "threshold": Param(
-        type="string",
-        pattern=AMOUNT_PATTERN,
-        title="Threshold",
-        description="For example 5 or 12.50. Only fines of users who owe at most this amount in each currency, at the "
-        "library and at bursars together.",
-    ),
-    "user_groups": USER_GROUPS,
-    "fine_fee_types": Param(
-        default=[],
-        type=["null", "array"],
-        items={"type": "string"},
-        title="Fine/fee types",
-        description="One per line. Blank: all types.",
-    ),
-    "libraries": Param(
-        default=[],
-        type=["null", "array"],
-        items={"type": "string"},
-        title="Libraries",
-        description="Codes of the owning libraries, one per line. Blank: all owners, including the institution.",
-    ),
-    "created_from": Param(
-        default=None,
-        type=["null", "string"],
-        format="date",
-        title="Created from",
-        description="The first day. Blank: no limit.",
-    ),
-    "created_to": Param(
-        default=None,
-        type=["null", "string"],
-        format="date",
-        title="Created to",
-        description="The last day, inclusive. Blank: no limit.",
-    ),
-    "fine_ids": Param(
-        default=None,
-        type=["null", "string"],
-        title="File of fine ids",
-        description="The name of a file in the folder `fine_ids` of the work directory, with one internal id per line. "
-        "Only fines that are listed there and fit the other fields. Blank: no file.",
-    ),
-    "reason": Param(
-        type="string", minLength=1, maxLength=200, title="Reason", description="Is shown in the history of each fine."
-    ),
-    "comment": Param(
-        default=None,
-        type=["null", "string"],
-        maxLength=2_000,
-        title="Comment",
-        description="Is shown after the reason.",
-    ),
-    "dry_run": DRY_RUN,
-}
-
-PURGE_DOCUMENTATION = """
-Deletes the personal data of users whose purge date, or expiry date, has passed. Fines and journal stay.
-
-A user is kept if a fine is outstanding at a bursar, is in an unfinished export, or is disputed, or if the library owes
-the user money. The report counts the users who were kept, by reason. `bin/bursar jobs list` lists the runs, and
-`bin/bursar jobs results <job>` lists each user by internal id.
-
-The run is one transaction. A repeated task does not repeat the purge. Exports and imports wait until it has ended.
-"""
-
-WAIVE_DOCUMENTATION = """
-Waives the fines that fit all fields of the form. Their users owe at most the threshold in all.
-
-Amounts outstanding at a bursar count as debt. They are waived only if the institution allows it
-(`allow_activity_on_transferred_finesfees` in bursar.yaml); the next export reports it to the bursar. Credits, disputed
-fines and fines in an unfinished export are not waived. The report counts the fines that stay, by reason. `bin/bursar
-jobs list` lists the runs, and `bin/bursar jobs results <job>` lists each fine.
-
-The run is one transaction. A repeated task does not repeat the waiving. Exports and imports wait until it has ended.
-"""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +34,7 @@ class MaintenanceRun:
     `requested_by` is the person who triggered it, `form` holds the fields that the person filled in.
     """
 
+    job: UserJob
     engine: Engine
     settings: Settings
     run_id: str
@@ -159,7 +43,7 @@ class MaintenanceRun:
     form: Mapping[str, Any]
 
     @classmethod
-    def from_context(cls, context: Context) -> "MaintenanceRun":
+    def from_context(cls, job: UserJob, context: Context) -> "MaintenanceRun":
         """Makes the run that a task belongs to. Settings are read by the task, so the DAG exists without them.
 
         Raises:
@@ -167,6 +51,7 @@ class MaintenanceRun:
             BursarError: there is no connection to the ledger.
         """
         return cls(
+            job=job,
             engine=ledger_engine(ledger_url()),
             settings=load_settings(INCLUDE / "bursar.yaml"),
             run_id=context["run_id"],
@@ -179,21 +64,30 @@ class MaintenanceRun:
 def purge_dag() -> DAG:
     """Builds the DAG of Purge User Records."""
     with _maintenance_dag("bursar_purge_users", Job.PURGE, PURGE_FORM, PURGE_DOCUMENTATION) as dag:
-        purge = task_of_run(Job.PURGE, None, MaintenanceRun.from_context, purge_users)()
-        report = report_task(Job.PURGE, None)
-
-        purge >> report
+        _add_tasks(Job.PURGE, purge_users)
     return dag
 
 
 def waive_dag() -> DAG:
     """Builds the DAG of Bulk Fine Waiving."""
     with _maintenance_dag("bursar_waive_fines", Job.WAIVE, WAIVE_FORM, WAIVE_DOCUMENTATION) as dag:
-        waive = task_of_run(Job.WAIVE, None, MaintenanceRun.from_context, waive_fines)()
-        report = report_task(Job.WAIVE, None)
-
-        waive >> report
+        _add_tasks(Job.WAIVE, waive_fines)
     return dag
+
+
+def check_limits(run: MaintenanceRun) -> None:
+    """Records a request for approval if the run would purge or waive more than the limits. A dry run needs none."""
+    run_id, by = run.run_id, run.requested_by
+    if run.job is Job.PURGE:
+        purge = purging.PurgeParams.of_form(run.form)
+        request = purging.record_request(
+            run.engine, purge, run.settings, run_id=run_id, as_of=run.as_of, requested_by=by
+        )
+    else:
+        waive = waiving.WaiveParams.of_form(run.form)
+        request = waiving.record_request(run.engine, waive, run.settings, run_id=run_id, requested_by=by)
+    for reason in request.reasons if request else ():
+        log.warning("This run needs an approval. %s", reason)
 
 
 def purge_users(run: MaintenanceRun) -> MaintenanceResult:
@@ -228,6 +122,13 @@ def _maintenance_dag(dag_id: str, job: UserJob, form: dict[str, Param], document
         tags=["bursar", "users"],
         default_args=DEFAULT_ARGS | maintenance_placement(),
     )
+
+
+def _add_tasks(job: UserJob, function: Callable[[MaintenanceRun], MaintenanceResult]) -> None:
+    task = partial(task_of_run, job, None, partial(MaintenanceRun.from_context, job))
+    check = task(check_limits)()
+    wait = MaintenanceApprovalOperator(task_id="wait_for_approval", job=job)
+    check >> wait >> task(function)() >> report_task(job, None)
 
 
 def _result(job: MaintenanceJob) -> MaintenanceResult:

@@ -18,6 +18,9 @@ from bursar.profiles.monitoring import Alerts
 
 DAG_ID = "bursar_monitoring"
 
+TASK_ARGS = {"retries": 0, "execution_timeout": timedelta(minutes=10)}
+"""The next run, 15 minutes later, repeats a failed task. A task that hangs must not prevent that run."""
+
 DOCUMENTATION = """### Bursar Monitoring
 
 Looks every 15 minutes for things that no run reports:
@@ -48,6 +51,7 @@ def monitoring_dag() -> DAG:
         max_active_runs=1,
         is_paused_upon_creation=False,
         tags=["bursar"],
+        default_args=TASK_ARGS,
     ) as dag:
         task(send_alerts)()
     return dag

@@ -145,8 +145,10 @@ def _chat(rendered: RenderedMessage, severity: Severity, room: str) -> dict[str,
     hook, services = AppriseHook(connection), apprise.Apprise()
     hook.set_config_from_conn(hook.get_connection(connection), services)
     notify_type = apprise.NotifyType(_CHAT_TYPES[severity])
-    # The hook's own method does not return whether the message was sent.
-    if services.notify(title=rendered.subject, body=rendered.brief, notify_type=notify_type):
+    # The hook's own method does not return whether the message was sent. As text, markup in it has no effect.
+    if services.notify(
+        title=rendered.subject, body=rendered.brief, notify_type=notify_type, body_format=apprise.NotifyFormat.TEXT
+    ):
         return {}
     return {room: "the service rejected it, or the connection's config has no service; the log above says more"}
 

@@ -22,7 +22,7 @@ from bursar.airflow.connections import ledger_url, open_folder
 from bursar.db.engine import ledger_engine, session_name
 from bursar.errors import BursarError, TransientError
 from bursar.imports.detect import select_ready_files
-from bursar.profiles import INCLUDE, Profile, load_profiles, load_settings
+from bursar.profiles import INCLUDE, Profile, Settings, load_profiles, load_settings
 
 log = logging.getLogger(__name__)
 
@@ -111,15 +111,17 @@ def find_ready_files(profile_code: str) -> list[str]:
         BursarError: there is no such connection.
     """
     session_name.set(f"bursar import {profile_code} wait_for_files")
-    profile = _load_profile(profile_code)
-    with open_folder(profile.sftp_connection, profile.import_.input_file_path, may_create=False) as folder:
+    settings = load_settings(INCLUDE / "bursar.yaml")
+    profile = _load_profile(profile_code, settings)
+    path, limits = profile.import_.input_file_path, settings.server_limits
+    with open_folder(profile.sftp_connection, path, may_create=False, limits=limits) as folder:
         return select_ready_files(
             ledger_engine(ledger_url()), profile, folder.files(), limit=conf.getint("core", "max_map_length")
         )
 
 
-def _load_profile(code: str) -> Profile:
-    profiles, _ = load_profiles(INCLUDE / "profiles", load_settings(INCLUDE / "bursar.yaml"), code=code)
+def _load_profile(code: str, settings: Settings) -> Profile:
+    profiles, _ = load_profiles(INCLUDE / "profiles", settings, code=code)
     for profile in profiles:
         if profile.code == code and profile.import_.active:
             return profile

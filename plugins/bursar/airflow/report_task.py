@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import (
     AirflowRescheduleException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    AirflowTaskTimeout,
 )
 
 from bursar.airflow import run_listener
@@ -21,7 +22,7 @@ from bursar.airflow.metrics import send_metrics
 from bursar.airflow.notifier import notify, run_url
 from bursar.airflow.task_summaries import ReportedRun
 from bursar.db.engine import ledger_engine, session_name
-from bursar.errors import BursarError
+from bursar.errors import BursarError, TransientError
 from bursar.ledger.jobs import Job
 from bursar.profiles import INCLUDE, Profile, load_settings
 from bursar.reporting.build_report import build_export_report, build_import_report, build_maintenance_report
@@ -74,6 +75,11 @@ def record_task_of_run(
             yield
         except (AirflowSkipException, AirflowRescheduleException) as signal:
             no_failure = signal
+        except AirflowTaskTimeout as error:
+            raise TransientError(
+                f"{task_name} was ended after the time that a task with a server may take. It is repeated. If the "
+                "server is slow and not broken, raise server_limits.max_task_minutes in include/bursar.yaml."
+            ) from error
     if no_failure:
         raise no_failure
 

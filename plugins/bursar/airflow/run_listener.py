@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from airflow.listeners import hookimpl
 from sqlalchemy.orm import object_session
 
+from bursar.escaping import escape_sentence
+
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
 
@@ -32,8 +34,13 @@ def on_dag_run_failed(dag_run: "DagRun", msg: str) -> None:  # noqa: ARG001
 
 
 def format_note(outcome: str, sentences: list[str]) -> str:
-    """Formats the note of a run: its outcome, then sentences as a list."""
-    return "\n".join([f"{_PREFIX}**{outcome}**", *(f"- {sentence}" for sentence in sentences)])
+    """Formats the note of a run as Markdown: its outcome, then sentences as a list.
+
+    Markup in the sentences, as in the names of files and the answers of servers, has no effect.
+    """
+    return "\n".join(
+        [f"{_PREFIX}**{escape_sentence(outcome)}**", *(f"- {escape_sentence(one)}" for one in sentences if one)]
+    )
 
 
 def merge_notes(ours: str, existing: str | None) -> str:

@@ -26,6 +26,7 @@ from bursar.exports import recover, upload
 from bursar.exports.build import build_file
 from bursar.exports.skip_reason import SkipReason
 from bursar.exports.upload_protocol import unclear_delivery
+from bursar.ledger.approvals import RejectionReason
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.money import format_totals, pluralize
 
@@ -81,8 +82,11 @@ def show_batch(batch: int, output_format: str) -> None:
         get_batch(connection, batch)  # or the error that there is none
         row = connection.execute(query("commands/get_batch"), {"batch_id": batch}).mappings().one()
         resends = connection.execute(query("commands/list_resends_of_batch"), {"batch_id": batch}).mappings().all()
+        answers = connection.execute(query("commands/list_answers"), {"batch_id": batch}).mappings().all()
     if output_format != "table":
-        print_data(output_format, _get_fields(row) | {"resends": [dict(resend) for resend in resends]})
+        print_data(
+            output_format, _get_fields(row) | {"answers": list(map(dict, answers)), "resends": list(map(dict, resends))}
+        )
         return
     found = Batch.from_row(row)
     console.print(f"[bold]Batch {found.id}[/] of {sanitize(found.profile)}: [bold]{found.state}[/]")
@@ -115,6 +119,19 @@ def show_batch(batch: int, output_format: str) -> None:
                 format_totals(left.net),
             )
             for reason, left in SkipReason.sort(found.skipped).items()
+        ],
+    )
+    print_section(
+        ("Answered (UTC)", "Approval", "By", "Without effect because"),
+        (),
+        [
+            (
+                format_moment(answer["answered_at"]),
+                answer["answer"],
+                answer["answered_by"] or "",
+                RejectionReason.describe(answer["rejection"] or ""),
+            )
+            for answer in answers
         ],
     )
     print_section(

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from bursar.db.engine import ledger_engine
 from bursar.db.open_errors import schema_error
 from bursar.errors import BursarError, NotFoundError
+from bursar.escaping import replace_controls
 from bursar.money import pluralize
 from bursar.profiles import INCLUDE, Problem, Profile, ProfileError, Settings, load_profiles, load_settings
 
@@ -134,7 +135,7 @@ def sanitize(text: str) -> str:
 
 def strip_controls(text: str) -> str:
     """Returns text from outside as `click.echo` prints it: without control characters, its direction ended."""
-    shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    shown = replace_controls(text)
     if any(bidirectional(character) in {"R", "AL"} for character in shown):
         shown += "\N{LEFT-TO-RIGHT MARK}"  # else a terminal moves the numbers of the next column
     return shown

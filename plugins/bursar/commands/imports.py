@@ -1,4 +1,4 @@
-"""`bin/bursar imports`: the files of payments from bursars, and the records in them that had no effect."""
+"""`bin/bursar imports`: the files of payments from bursars, the records to look at, and files applied again."""
 
 import sys
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import click
 from sqlalchemy import Row
 
-from bursar.commands.context import ID, console, get_engine, get_profile, sanitize
+from bursar.commands.context import ID, console, get_engine, get_person, get_profile, sanitize
 from bursar.commands.output import (
     format_moment,
     format_option,
@@ -18,6 +18,8 @@ from bursar.commands.output import (
     print_table,
 )
 from bursar.db.queries import query
+from bursar.imports.apply_again import apply_again as apply_file_again
+from bursar.imports.apply_again import get_repeated_arrival
 from bursar.imports.rejects import COLUMNS, write_rejects
 from bursar.ledger.import_files import PaymentOutcome, get_import_file
 from bursar.ledger.totals import OutcomeTotals, read_outcomes
@@ -61,7 +63,7 @@ def list_imports(profile: str | None, limit: int, output_format: str) -> None:
             format_moment(file.registered_at),
             "" if file.records is None else f"{file.records:,}",
             sanitize(file.rejection) if file.rejection else "\n".join(map(sanitize, outcomes)),
-            sanitize(file.archived_path or ""),
+            sanitize(f"applied again by {file.requested_by}" if file.requested_by else file.archived_path or ""),
         )
     print_table(table, ("Archived as", "Registered (UTC)", "Records"))
 
@@ -81,6 +83,7 @@ def _get_fields(file: Row[Any]) -> dict[str, Any]:
         "outcomes": plain_counts(_get_outcomes(file)),
         "rejection": file.rejection,
         "archived_path": file.archived_path,
+        "requested_by": file.requested_by,
     }
 
 
@@ -92,7 +95,7 @@ def _get_outcomes(file: Row[Any]) -> dict[str, OutcomeTotals]:
 @click.argument("file", type=ID)
 @format_option
 def list_rejects(file: int, output_format: str) -> None:
-    """List the records of a file that had no effect, with lines and reasons. Changes nothing."""
+    """List the records of a file that a person has to look at, with lines and reasons. Changes nothing."""
     with get_engine().connect() as connection:
         name = get_import_file(connection, file).name  # or the error that there is none
         if output_format == "csv":
@@ -103,7 +106,7 @@ def list_rejects(file: int, output_format: str) -> None:
         print_json([dict(zip(COLUMNS, row, strict=True)) for row in rows])
         return
     if not rows:
-        console.print(f"Each record of {sanitize(name)} had an effect.")
+        console.print(f"No record of {sanitize(name)} has to be looked at.")
         return
     table = make_table(("Line", "Outcome", "Transaction", "Fine"), ("Sum", ""), ("Reason",))
     for row in rows:
@@ -111,3 +114,27 @@ def list_rejects(file: int, output_format: str) -> None:
         names = ("line", "outcome", "transaction_id", "internal_id", "sum", "currency", "reason")
         table.add_row(*(sanitize(reject[name]) for name in names))
     print_table(table, ("Fine",))
+
+
+@imports.command("apply-again")
+@click.argument("arrival", type=ID)
+@click.option("--yes", is_flag=True, help="Apply without being asked.")
+def apply_again(arrival: int, yes: bool) -> None:  # noqa: FBT001  click passes flags by name
+    """Apply a file whose bytes had been applied before, once, because it reports other payments.
+
+    ARRIVAL is the number in the message about the file. Records your name.
+    """
+    engine = get_engine()
+    with engine.connect() as connection:
+        repeated = get_repeated_arrival(connection, arrival)
+    section = get_profile(repeated.profile).import_
+    if not yes:
+        click.confirm("Has the bursar confirmed that the file reports other payments than before?", abort=True)
+    file = apply_file_again(engine, arrival, section, by=get_person())
+    outcomes = PaymentOutcome.sort(file.outcomes or {})
+    counts = ", ".join(f"{one.records:,} {name}" for name, one in outcomes.items()) or "no records"
+    console.print(
+        f"{sanitize(file.name)} has been applied again as file {file.id}, at the request of "
+        f"{sanitize(file.requested_by or '')}: {sanitize(counts)}. `bin/bursar imports rejects {file.id}` lists the "
+        "records to look at."
+    )

@@ -24,7 +24,7 @@ from bursar.money import format_totals, pluralize
 from bursar.users.keep_reason import KeepReason
 from bursar.users.maintenance_job import MaintenanceJob
 
-RESULT_COLUMNS = ("user_id", "fine_id", "outcome", "reason", "requested_by")
+RESULT_COLUMNS = ("user_id", "fine_id", "outcome", "reason", "requested_by", "approved_by")
 
 
 @click.group()
@@ -39,9 +39,9 @@ def list_jobs(limit: int, output_format: str) -> None:
     """List the newest maintenance jobs: how many users and fines, and why others were kept. Changes nothing."""
     with get_engine().connect() as connection:
         rows = connection.execute(query("commands/list_jobs"), {"limit": limit}).mappings().all()
-    jobs_ = [MaintenanceJob.from_row(row) for row in rows]
+    jobs_ = [(MaintenanceJob.from_row(row), row["approved_by"]) for row in rows]
     if output_format != "table":
-        print_data(output_format, [_get_fields(job) for job in jobs_])
+        print_data(output_format, [_get_fields(job, approved_by) for job, approved_by in jobs_])
         return
     if not jobs_:
         console.print("No maintenance job has run yet.")
@@ -49,7 +49,7 @@ def list_jobs(limit: int, output_format: str) -> None:
     table = make_table(
         ("Job", "Kind", "Ended (UTC)", "Triggered by"), ("Users", "Fines waived", "Net"), ("Kept because",)
     )
-    for job in jobs_:
+    for job, approved_by in jobs_:
         kept = (
             f"{pluralize(left.users, 'user')}: {sanitize(KeepReason.describe(reason))}"
             for reason, left in job.skipped.items()
@@ -58,7 +58,7 @@ def list_jobs(limit: int, output_format: str) -> None:
             str(job.id),
             f"{job.job}{' (dry run)' if job.dry_run else ''}",
             format_moment(job.ended_at),
-            sanitize(job.requested_by or ""),
+            sanitize(job.requested_by or "") + (f"\napproved by {sanitize(approved_by)}" if approved_by else ""),
             f"{job.users:,}",
             f"{job.fines:,}",
             format_totals(job.net).replace(", ", "\n"),
@@ -67,12 +67,13 @@ def list_jobs(limit: int, output_format: str) -> None:
     print_table(table, ("Triggered by", "Users"))
 
 
-def _get_fields(job: MaintenanceJob) -> dict[str, Any]:
+def _get_fields(job: MaintenanceJob, approved_by: str | None) -> dict[str, Any]:
     return {
         "job": job.id,
         "kind": job.job,
         "run_id": job.run_id,
         "requested_by": job.requested_by,
+        "approved_by": approved_by,
         "dry_run": job.dry_run,
         "as_of": job.as_of,
         "started_at": job.started_at,
@@ -97,7 +98,14 @@ def list_results(job: int, output_format: str) -> None:
             query("commands/list_job_results"), {"job_id": job}, execution_options={"yield_per": 2_000}
         )
         rows = (
-            (row.user_id, row.fine_id, row.outcome, KeepReason.describe(row.reason or ""), found.requested_by)
+            (
+                row.user_id,
+                row.fine_id,
+                row.outcome,
+                KeepReason.describe(row.reason or ""),
+                found.requested_by,
+                found.approved_by,
+            )
             for row in results
         )
         if output_format == "csv":
@@ -109,10 +117,10 @@ def list_results(job: int, output_format: str) -> None:
 
 
 def _print_results(rows: Iterator[tuple[object, ...]]) -> None:
-    table = make_table(("User", "Fine", "Outcome"), (), ("Reason", "Triggered by"))
+    table = make_table(("User", "Fine", "Outcome"), (), ("Reason", "Triggered by", "Approved by"))
     for row in rows:
         table.add_row(*("" if value is None else sanitize(str(value)) for value in row))
     if table.row_count:
-        print_table(table, ("Triggered by",))
+        print_table(table, ("Triggered by", "Approved by"))
     else:
         console.print("The job decided about nobody.")

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from bursar.commands.context import get_engine, get_settings
+from bursar.money import pluralize
 from bursar.sources.csv import load
 
 CSV_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -40,3 +41,7 @@ def load_files(groups: Path | None, libraries: Path | None, users: Path | None, 
         f"{result.fines_unchanged:,} unchanged, {result.fines_settled:,} skipped because they are closed or with the "
         "bursar."
     )
+    if result.fines_rounded:
+        click.echo(
+            f"The amounts of {pluralize(result.fines_rounded, 'fine')} were rounded to the decimals of their currency."
+        )

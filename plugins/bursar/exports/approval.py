@@ -1,39 +1,24 @@
 """Approval: a batch beyond the limits of its profile waits for a person before anything of it is uploaded."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 
 from sqlalchemy import Connection, Engine
 
 from bursar.db.queries import query
 from bursar.errors import BatchError
+from bursar.ledger.approvals import (
+    ApprovalAnswer,
+    ApprovalRequest,
+    ApprovalSubject,
+    count_request,
+    get_request,
+    insert_request,
+)
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.ledger.totals import read_amounts
 from bursar.money import format_money, pluralize
 from bursar.profiles.monitoring import Approval
-
-
-class ApprovalAnswer(StrEnum):
-    """The recorded answer to a request for approval."""
-
-    APPROVED = "approved"
-    REFUSED = "refused"
-    UNANSWERED = "unanswered"
-
-
-@dataclass(frozen=True)
-class ApprovalRequest:
-    """The reasons why a batch has to wait, in sentences, and the recorded answer, None while there is none.
-
-    `times_asked` counts the requests to people: 0 if only the upload detected that an approval is needed.
-    """
-
-    reasons: tuple[str, ...]
-    answer: ApprovalAnswer | None
-    answered_by: str | None
-    times_asked: int
 
 
 def request_approval(engine: Engine, batch_id: int, limits: Approval) -> ApprovalRequest | None:
@@ -46,8 +31,8 @@ def request_approval(engine: Engine, batch_id: int, limits: Approval) -> Approva
         request = _get_or_create_request(connection, get_batch(connection, batch_id, lock=True), limits)
         if request is None or request.answer:
             return request
-        connection.execute(query("exports/count_approval_request"), {"batch_id": batch_id})
-        return get_request(connection, batch_id)
+        count_request(connection, request, limits)
+        return get_request(connection, ApprovalSubject(batch_id=batch_id))
 
 
 def require_approved(engine: Engine, batch_id: int, limits: Approval) -> None:
@@ -67,7 +52,7 @@ def require_approved(engine: Engine, batch_id: int, limits: Approval) -> None:
 
 def _reason(request: ApprovalRequest) -> str:
     if request.answer is ApprovalAnswer.REFUSED:
-        return f"{request.answered_by} refused it"
+        return "a person refused it"
     if request.answer:
         return "nobody answered in time whether it may go"
     missing = "no answer is recorded" if request.times_asked else "nobody was asked to approve it"
@@ -87,15 +72,6 @@ def _advice(batch: Batch, request: ApprovalRequest) -> str:
     )
 
 
-def get_request(connection: Connection, batch_id: int) -> ApprovalRequest | None:
-    """Returns the approval request of a batch; None if it has none."""
-    row = connection.execute(query("exports/get_approval"), {"batch_id": batch_id}).one_or_none()
-    if row is None:
-        return None
-    answer = ApprovalAnswer(row.answer) if row.answer else None
-    return ApprovalRequest(tuple(row.reasons), answer, row.answered_by, row.times_asked)
-
-
 def _get_or_create_request(connection: Connection, batch: Batch, limits: Approval) -> ApprovalRequest | None:
     """Returns the approval request of a batch, recorded now if it is new; None if the batch needs no approval.
 
@@ -103,12 +79,13 @@ def _get_or_create_request(connection: Connection, batch: Batch, limits: Approva
     """
     if batch.dry_run or batch.state in (BatchState.DELIVERED, BatchState.CLOSED):
         return None
-    request = get_request(connection, batch.id)
+    subject = ApprovalSubject(batch_id=batch.id)
+    request = get_request(connection, subject)
     if request or batch.state not in (BatchState.SELECTED, BatchState.BUILT):
         return request
     if reasons := list(_exceeded_limits(connection, batch, limits)):
-        connection.execute(query("exports/insert_approval_request"), {"batch_id": batch.id, "reasons": reasons})
-    return get_request(connection, batch.id)
+        insert_request(connection, subject, reasons, limits, requested_by=batch.requested_by)
+    return get_request(connection, subject)
 
 
 def _exceeded_limits(connection: Connection, batch: Batch, limits: Approval) -> Iterable[str]:

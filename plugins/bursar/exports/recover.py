@@ -9,11 +9,12 @@ from sqlalchemy import Engine
 from bursar.db.queries import query
 from bursar.errors import BatchError, UnclearDeliveryError
 from bursar.exports import approval
-from bursar.exports.approval import ApprovalAnswer
 from bursar.exports.close import close_fines
 from bursar.exports.upload import OpenFolder, upload_file
 from bursar.exports.upload_lock import upload_lock
 from bursar.exports.upload_protocol import unclear_delivery
+from bursar.ledger import approvals
+from bursar.ledger.approvals import ApprovalAnswer, ApprovalSubject
 from bursar.ledger.batches import Batch, BatchState, advance, get_batch, get_unfinished_batches
 from bursar.money import pluralize
 from bursar.profiles.monitoring import Approval
@@ -78,15 +79,10 @@ def record_answer(engine: Engine, batch_id: int, answer: ApprovalAnswer, *, by: 
     The first answer counts. A repeated call completes one that was killed.
 
     Raises:
-        BatchError: the batch has another answer, or nobody was asked about it, or the bursar may have its file.
+        BursarError: the batch has another answer, or nobody was asked about it, or the bursar may have its file.
     """
     with engine.begin() as connection:
-        connection.execute(
-            query("exports/record_approval_answer"), {"batch_id": batch_id, "answer": answer, "answered_by": by}
-        )
-        request = approval.get_request(connection, batch_id)
-        if request is None or request.answer != answer:
-            raise BatchError(f"Batch {batch_id} was {request.answer if request else 'not asked about'} before.")
+        approvals.record_answer(connection, ApprovalSubject(batch_id=batch_id), answer, by=by)
         batch = get_batch(connection, batch_id)
     log.info("The recorded answer for batch %s: %s.", batch_id, answer)  # people are named in the ledger only
     return batch if answer is ApprovalAnswer.APPROVED else release_batch(engine, batch_id, by=by)

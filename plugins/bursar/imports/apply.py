@@ -18,17 +18,26 @@ from bursar.db.queries import query
 from bursar.errors import BatchError, InputFileError, TransientError
 from bursar.ledger.import_files import FileState, ImportFile, get_import_file
 from bursar.ledger.totals import Amounts, OutcomeTotals, sum_by_currency, to_json
-from bursar.money import pluralize
+from bursar.money import get_currency_decimals, pluralize
 
 log = logging.getLogger(__name__)
 
 
-def apply_payments(engine: Engine, file_id: int, *, run_id: str) -> ImportFile:
+def apply_payments(
+    engine: Engine, file_id: int, *, run_id: str | None, max_overpayment: int | None = None
+) -> ImportFile:
     """Applies all records of a loaded file; does nothing if the file has been applied.
 
     Few records are applied in one transaction, many in partitions; a repeated call applies those that have no outcome
-    yet. `run_id` is the run that applies the file; another run may have loaded it. The fines of a partition are locked
-    while it is applied, so that their outstanding amounts do not change meanwhile.
+    yet. The fines of a partition are locked while it is applied, so that their outstanding amounts do not change
+    meanwhile.
+
+    Args:
+        engine: the ledger.
+        file_id: the file.
+        run_id: the run that applies the file; another run may have loaded it. None if a person applies it.
+        max_overpayment: the largest rest of an overpayment that becomes a credit by itself; None: the amount of the
+            fine. A larger rest waits for a person.
 
     Raises:
         TransientError: a fine of the file is in an export that has not been closed yet, or another worker applies the
@@ -46,10 +55,11 @@ def apply_payments(engine: Engine, file_id: int, *, run_id: str) -> ImportFile:
                 f"{file.name} is {file.state} and can't be applied. Repeat the task that loads it first."
             )
         log.info("Applying the %s of %s.", pluralize(file.records or 0, "record"), file.name)
-        run_partitioned(connection, count_partitions(file.records or 0), partial(apply_partition, file))
+        apply = partial(apply_partition, file, max_overpayment=max_overpayment)
+        run_partitioned(connection, count_partitions(file.records or 0), apply)
         # The partition of a record follows from its match. A record may find its fine after that partition was applied.
         if connection.execute(query("imports/count_unsettled_records"), {"file_id": file_id}).scalar_one():
-            run_partitioned(connection, 1, partial(apply_partition, file))
+            run_partitioned(connection, 1, apply)
         outcomes = _get_outcomes(connection, file)
         connection.execute(
             query("imports/mark_applied"),
@@ -60,14 +70,23 @@ def apply_payments(engine: Engine, file_id: int, *, run_id: str) -> ImportFile:
     return applied
 
 
-def apply_partition(file: ImportFile, connection: Connection, partition: Mapping[str, int]) -> None:
+def apply_partition(
+    file: ImportFile, connection: Connection, partition: Mapping[str, int], *, max_overpayment: int | None = None
+) -> None:
     """Applies the records of a partition (see `run_partitioned`) that have no outcome.
 
     Raises:
         TransientError: a record has got its outcome from another worker, after Airflow gave up on this one. Nothing was
             changed.
     """
-    parameters = {"file_id": file.id, "amount_mode": file.amount_mode, **partition}
+    parameters = {
+        "file_id": file.id,
+        "profile": file.profile,
+        "amount_mode": file.amount_mode,
+        "max_overpayment": max_overpayment,
+        "decimals": json.dumps(get_currency_decimals()),
+        **partition,
+    }
     connection.execute(query("imports/create_matches"))
     connection.execute(query("imports/match_records"), parameters)
     connection.execute(query("imports/analyze_matches"))
@@ -131,6 +150,7 @@ def _outcome_totals(rows: Sequence[Row[Any]]) -> OutcomeTotals:
         applied={row.currency: row.applied for row in rows},
         credited={row.currency: row.credit_amount for row in rows},
         paid_twice={row.currency: row.paid_twice for row in rows if row.paid_twice},
+        held={row.currency: row.held_amount for row in rows if row.held_amount},
     )
 
 

@@ -21,7 +21,6 @@ import logging
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 
 from sqlalchemy import Engine
@@ -31,18 +30,18 @@ from bursar.errors import BursarError, InputFileError, RemoteFolderError
 from bursar.ledger.import_files import FileArrival, FileState, get_arrival, get_import_file
 from bursar.profiles import Profile
 from bursar.remote_files.base import RemoteFile, RemoteFolder
+from bursar.remote_files.entries import UNKNOWN_TIME
 
 log = logging.getLogger(__name__)
 
 FOLDERS = {FileState.APPLIED: "processed", FileState.REJECTED: "failed"}
-UNKNOWN_TIME = datetime.fromtimestamp(0, UTC)
-"""The time of a file on a server that does not list times."""
 
 
 def archive_file(engine: Engine, profile: Profile, name: str, *, run_id: str, folder: RemoteFolder) -> str | None:
     """Moves an applied or rejected file, and its done file, to its archive folder, and records that.
 
-    Returns its new path below the folder; None if it was removed or replaced, or if it stays. A repeated call changes
+    Returns its new path below the folder; None if it was removed or replaced, or if it stays, as it always does with
+    `after_import: leave`. A repeated call changes
     nothing.
 
     Raises:
@@ -59,6 +58,10 @@ def archive_file(engine: Engine, profile: Profile, name: str, *, run_id: str, fo
     if arrival.archived_at:
         log.info("%s has already been archived: %s.", name, arrival.archived_path)
         return arrival.archived_path
+    if profile.import_.after_import == "leave":
+        _mark_archived(engine, arrival, None, None)
+        log.info("%s stays in %s, as the profile says.", name, folder.address)
+        return None
     archive = _Archive(engine, profile, folder, arrival, file.sha256, FOLDERS[file.state])
     done_file = f"{name}{profile.import_.done_file_suffix or ''}"
     entries = {entry.name: entry for entry in folder.files() if entry.name in {name, done_file}}
@@ -67,12 +70,16 @@ def archive_file(engine: Engine, profile: Profile, name: str, *, run_id: str, fo
         archive.move_done_file(entries[done_file], of=name)
     if archive.warning:
         log.warning("%s", archive.warning)
+    _mark_archived(engine, arrival, path, archive.warning)
+    return path
+
+
+def _mark_archived(engine: Engine, arrival: FileArrival, path: str | None, warning: str | None) -> None:
+    outcome = {"archived_path": path, "warning": warning}
     with engine.begin() as connection:
-        outcome = {"archived_path": path, "warning": archive.warning}
         connection.execute(
             query("imports/mark_archived"), {"arrival_id": arrival.id, "file_id": arrival.file_id, **outcome}
         )
-    return path
 
 
 @dataclass

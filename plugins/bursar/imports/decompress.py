@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 import stat
 import struct
 import zipfile
@@ -12,6 +13,7 @@ from pathlib import Path, PurePath, PureWindowsPath
 from typing import IO, BinaryIO
 
 from bursar.errors import InputFileError
+from bursar.layouts.file_kind import HEAD_SIZE, find_office_kind, find_other_kind
 from bursar.money import pluralize
 
 MAX_RATIO = 250  # real files decompress to some 30 times their size
@@ -23,6 +25,9 @@ _ONE_FILE = "Ask the bursar for an .xml file, or for a .gz or .zip with one such
 _GZIP, _ZIP = b"\x1f\x8b", b"PK"
 _ENCRYPTED = 0x1
 _DOS_DIRECTORY = 0x10
+_IGNORED_MEMBER = re.compile(r"^__MACOSX/|^\.DS_Store$")
+"""What macOS adds to an archive."""
+_MEMBER_NAME_LENGTH = struct.Struct("<H")  # at byte 26 of the header of a member, whose name begins at byte 30
 _Compressed = IO[bytes] | gzip.GzipFile
 _DAMAGES = (
     EOFError,
@@ -51,14 +56,18 @@ def open_decompressed(path: Path, name: str) -> Iterator[BinaryIO]:
         if start not in {_GZIP, _ZIP}:
             ending = PurePath(name).suffix.lower()
             if ending in {".gz", ".zip"}:
-                raise InputFileError(f"{name}: the file ends in {ending} but is no such archive. {_ONE_FILE}")
+                kind = find_other_kind(file.read(HEAD_SIZE))
+                what = f" but {kind}" if kind else ""
+                raise InputFileError(f"{name}: the file ends in {ending} and is no such archive{what}. {_ONE_FILE}")
             yield io.BufferedReader(file)
             return
         limit = MAX_RATIO * path.stat().st_size + MIN_LIMIT
         compressed: _Compressed = _only_member(file, name) if start == _ZIP else gzip.GzipFile(fileobj=file)
         with compressed, io.BufferedReader(_Decompressed(compressed, name, limit)) as decompressed:
-            if decompressed.peek(2)[:2] in {_GZIP, _ZIP}:
-                raise InputFileError(f"{name}: an archive within an archive. {_ONE_FILE}")
+            head = decompressed.peek(HEAD_SIZE)
+            if head[:2] in {_GZIP, _ZIP}:
+                kind = find_office_kind(_find_member_names(head)) or "an archive within an archive"
+                raise InputFileError(f"{name}: {kind}. {_ONE_FILE}")
             yield decompressed
 
 
@@ -100,7 +109,9 @@ class _Decompressed(io.RawIOBase):
 def _only_member(file: BinaryIO, name: str) -> IO[bytes]:
     try:
         archive = zipfile.ZipFile(file)
-        members = archive.infolist()
+        if kind := find_office_kind(archive.namelist()):
+            raise InputFileError(f"{name}: the file is {kind} and no XML file of payments. {_ONE_FILE}")
+        members = [member for member in archive.infolist() if not _IGNORED_MEMBER.search(member.orig_filename)]
         if len(members) != 1:
             raise InputFileError(f"{name}: the archive has {pluralize(len(members), 'file')} in it. {_ONE_FILE}")
         if reason := _rejection_reason(members[0]):
@@ -110,6 +121,14 @@ def _only_member(file: BinaryIO, name: str) -> IO[bytes]:
         return archive.open(members[0])
     except _DAMAGES as error:
         raise _damaged_error(name) from error
+
+
+def _find_member_names(start: bytes) -> list[str]:
+    """Returns the names of the files at the start of a zip archive, as far as their headers are in its first bytes."""
+    headers = [match.start() for match in re.finditer(b"PK\3\4", start) if match.start() + 30 <= len(start)]
+    lengths = [_MEMBER_NAME_LENGTH.unpack_from(start, at + 26)[0] for at in headers]
+    names = zip(headers, lengths, strict=True)
+    return [start[at + 30 : at + 30 + length].decode(errors="replace") for at, length in names]
 
 
 def _rejection_reason(member: zipfile.ZipInfo) -> str | None:

@@ -8,6 +8,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from sqlalchemy import Engine
 
@@ -32,7 +33,7 @@ def select_ready_files(
 
     A file is ready when its done file has arrived or, without a done file suffix in the profile, when its size and time
     have not changed for `stable_for_seconds`. A file that has been applied and archived, and is there again with the
-    same size and time, is not ready.
+    same size and time, is not ready. Other entries are recorded with the reason why they are not taken.
 
     Args:
         engine: the ledger.
@@ -47,19 +48,28 @@ def select_ready_files(
         with copy_into(connection, "listing") as copy:
             for entry in listing:
                 entries += 1
-                is_payment = _is_payment_file(entry, section)
+                is_payment, reason, is_odd = _classify(entry, section)
                 files += is_payment
-                if is_payment or _is_done_file(entry, section):
-                    copy.write_row((entry.name, entry.size, entry.modified, is_payment))
+                if reason or is_payment or _is_done_file(entry, section):
+                    name = _printable(entry.name) if reason else entry.name
+                    copy.write_row((name, entry.size, entry.modified, is_payment, reason, is_odd))
+        of_profile = {"profile": profile.code, "done_file_suffix": section.done_file_suffix}
+        skipped = connection.execute(query("imports/record_skipped_entries"), of_profile).all()
         rows = connection.execute(
             query("imports/detect_ready_files"),
             {
-                "profile": profile.code,
-                "done_file_suffix": section.done_file_suffix,
+                **of_profile,
                 "stable_for_seconds": 0 if section.done_file_suffix else section.stable_for_seconds,
+                "files_stay": section.after_import == "leave",
                 "limit": limit,
             },
         ).all()
+    for row in skipped[:MAX_NAMES_SHOWN]:
+        log.warning("%s is not taken: %s.", row.name, row.reason)
+    if len(skipped) > MAX_NAMES_SHOWN:
+        log.warning(
+            "%s more new entries are not taken; the report of the run has them.", len(skipped) - MAX_NAMES_SHOWN
+        )
     count = defaultdict(int, {row.state: row.files for row in rows})
     names: dict[str, list[str]] = {row.state: row.names for row in rows}
     log.info(
@@ -71,7 +81,7 @@ def select_ready_files(
         count["known"],
         entries - files,
     )
-    if count["known"]:
+    if count["known"] and section.after_import == "archive":
         log.warning(
             "Applied and archived before, and in the folder again with the same size and time: %s. They are not "
             "imported again. Have them removed; a new file needs another name or a newer time.",
@@ -85,23 +95,38 @@ def select_ready_files(
     return ready
 
 
-def _is_payment_file(entry: RemoteFile, section: Import) -> bool:
+class _Class(NamedTuple):
+    """Whether an entry is a payment file, else why not, and whether it might be one; no reason for ordinary entries."""
+
+    is_payment: bool = False
+    reason: str | None = None
+    is_odd: bool = False
+
+
+def _classify(entry: RemoteFile, section: Import) -> _Class:
     name = entry.name.casefold()
-    if (
-        name.startswith(".")
-        or name.endswith(UPLOAD_SUFFIXES)
-        or (section.done_file_suffix and entry.name.endswith(section.done_file_suffix))
-    ):
-        return False
-    if not any(fnmatchcase(name, pattern.casefold()) for pattern in section.file_patterns):
-        return False
+    if _is_in_transit(entry) or _is_done_file(entry, section):
+        return _Class()
+    matches = any(fnmatchcase(name, pattern.casefold()) for pattern in section.file_patterns)
+    if entry.problem and (matches or entry.is_unnameable):
+        return _Class(reason=entry.problem, is_odd=True)
+    if not matches:
+        return _Class(reason="its name matches no pattern of the profile" if entry.is_regular else None)
     if not (is_safe_file_name(entry.name) and entry.name.isprintable()):
-        log.warning("%a is no plain file name and is ignored. Ask the bursar to rename the file.", entry.name)
-        return False
+        return _Class(reason="its name is no plain file name", is_odd=True)
     if not entry.is_regular:
-        log.warning("%s is a folder, a link or the like and no file; it is ignored.", entry.name)
-        return False
-    return True
+        return _Class(reason="it is a folder, a link or the like, and no file", is_odd=True)
+    return _Class(is_payment=True)
+
+
+def _is_in_transit(entry: RemoteFile) -> bool:
+    """Returns whether an entry is hidden, or still being uploaded; it is not a payment file yet."""
+    return entry.name.startswith(".") or entry.name.casefold().endswith(UPLOAD_SUFFIXES)
+
+
+def _printable(name: str) -> str:
+    """Returns a name with all characters that no terminal can show in hexadecimal digits."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def _is_done_file(entry: RemoteFile, section: Import) -> bool:

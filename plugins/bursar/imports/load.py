@@ -3,16 +3,15 @@
 A file is identified by its bytes, not by its name. Its row is locked while its records are copied, in one transaction.
 """
 
-import hashlib
 import json
 import logging
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import closing
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from sqlalchemy import Connection, Engine
 
@@ -20,15 +19,15 @@ from bursar.db.bulk_copy import copy_into
 from bursar.db.queries import query
 from bursar.errors import InputFileError, RemoteFolderError, TransientError
 from bursar.imports.decompress import open_decompressed
+from bursar.imports.download import Download, download, find_entry, open_kept_download
 from bursar.layouts.alma_xml.parse_fast import parse_records
 from bursar.layouts.alma_xml.records import Record
 from bursar.ledger.import_files import FileState, ImportFile, get_arrival, get_import_file
 from bursar.ledger.totals import to_json
 from bursar.money import pluralize
 from bursar.profiles import Profile
-from bursar.progress import log_progress, transfer_progress
-from bursar.remote_files.base import RemoteFile, RemoteFolder
-from bursar.work_dir import disk_errors, incoming_folder
+from bursar.progress import log_progress
+from bursar.remote_files.base import RemoteFolder
 
 log = logging.getLogger(__name__)
 
@@ -67,35 +66,44 @@ def load_file(
         log.info("%s has already been loaded by this run, as file %s.", name, earlier.id)
         return earlier
     entry = find_entry(folder, name)
+    arrived = {"profile": profile.code, "run_id": run_id, "name": name, "amount_mode": profile.import_.amount_mode}
+    with open_kept_download(work_dir, name, entry, partial(_is_in_ledger, engine)) as (kept, warnings):
+        if kept:
+            return _load_download(engine, kept, arrived)
     if entry is None:
         return _get_loaded_by_another(engine, profile, name, run_id, folder)
-    with incoming_folder(work_dir) as own_folder:
-        path = own_folder / "fetched"
-        try:
-            with disk_errors(path), path.open("wb") as fetched:
-                sha256 = _fetch(folder, entry, fetched)
-        except RemoteFolderError:
-            if find_entry(folder, name) is not None:
-                raise
-            return _get_loaded_by_another(engine, profile, name, run_id, folder)
-        arrived = {"profile": profile.code, "run_id": run_id, "name": name, "modified": entry.modified}
-        arrived["amount_mode"] = profile.import_.amount_mode
-        file_id = _register(engine, arrived | {"size": entry.size, "sha256": sha256})
-        return _load(engine, file_id, path, arrived)
+    try:
+        with download(folder, entry, work_dir) as fetched:
+            file = _load_download(engine, fetched, arrived)
+    except RemoteFolderError:
+        if find_entry(folder, name) is not None:
+            raise
+        return _get_loaded_by_another(engine, profile, name, run_id, folder)
+    for warning in warnings:
+        log.warning("%s", warning)
+        with engine.begin() as connection:
+            connection.execute(query("imports/record_warning"), arrived | {"warning": warning})
+    return file
 
 
-def find_entry(folder: RemoteFolder, name: str) -> RemoteFile | None:
-    """Returns the entry of a file in the listing of its folder; None if it is not there.
+def _load_download(engine: Engine, fetched: Download, arrived: dict[str, Any]) -> ImportFile:
+    """Registers and loads a file; its bytes are discarded when the ledger has it, or has rejected it."""
+    entry = fetched.entry
+    arrived |= {"modified": entry.modified}
+    file_id = _register(engine, arrived | {"size": entry.size, "sha256": fetched.sha256})
+    try:
+        file = _load(engine, file_id, fetched.path, arrived)
+    except InputFileError:
+        fetched.discard()
+        raise
+    fetched.discard()
+    return file
 
-    Raises:
-        RemoteFolderError: the entry is no file.
-    """
-    entry = {entry.name: entry for entry in folder.files() if entry.name == name}.get(name)
-    if entry and not entry.is_regular:
-        raise RemoteFolderError(
-            f"{folder.address}/{name}: there is a folder, a link or the like in place of the file. Ask the bursar."
-        )
-    return entry
+
+def _is_in_ledger(engine: Engine, sha256: str) -> bool:
+    """Returns whether a file has been loaded or rejected."""
+    with engine.connect() as connection:
+        return bool(connection.execute(query("imports/is_loaded"), {"sha256": sha256}).scalar_one())
 
 
 def _get_loaded_by_another(
@@ -127,8 +135,9 @@ def _get_loaded_by_another(
         raise InputFileError(file.rejection)
     raise RemoteFolderError(
         f"{name} (file {file.id}, {pluralize(file.size, 'byte')}) is not in {folder.address} any more. An earlier "
-        "try fetched it and ended before its payments were in the ledger, so none of them has been applied. Ask the "
-        "bursar to send the file again. If it has the same name, repeat the step; otherwise the next run imports it."
+        "try fetched it and ended before its payments were in the ledger, so none of them has been applied. If another "
+        "machine fetched it, its bytes may be there: repeat the step on that machine. Otherwise ask the bursar to send "
+        "the file again. If it has the same name, repeat the step; if not, the next run imports it."
     )
 
 
@@ -137,40 +146,6 @@ def _register_same(connection: Connection, profile: str, run_id: str, name: str)
     of_run = {"profile": profile, "run_id": run_id, "name": name}
     file_id: int | None = connection.execute(query("imports/insert_repeated_arrival"), of_run).scalar_one_or_none()
     return file_id
-
-
-def _fetch(folder: RemoteFolder, entry: RemoteFile, into: IO[bytes]) -> str:
-    """Copies a file that does not change meanwhile; returns its SHA-256.
-
-    A file that has left the folder since is used if it is complete: some servers give each file once.
-    """
-    log.info("Fetching %s (%s) from %s.", entry.name, pluralize(entry.size, "byte"), folder.address)
-    digest = hashlib.sha256()
-    size = 0
-    log_block = transfer_progress(f"Fetched {entry.name}", entry.size)
-    with closing(folder.read(entry.name)) as blocks:
-        for block in blocks:
-            size += len(block)
-            if size > entry.size:
-                break
-            digest.update(block)
-            into.write(block)
-            log_block(block)
-    after = find_entry(folder, entry.name)
-    if after is None and size == entry.size:
-        log.warning("%s is not in %s any more since it was fetched. It is complete.", entry.name, folder.address)
-    elif after is None:
-        raise TransientError(
-            f"{entry.name} was removed from {folder.address} while it was fetched: {size:,} of {entry.size:,} bytes "
-            "arrived. Nothing was loaded. If it does not come back, ask the bursar to send it again."
-        )
-    elif size != entry.size or after != entry:
-        raise TransientError(
-            f"{entry.name} in {folder.address} changed while it was fetched: it is still being written. Nothing was "
-            "loaded. If this repeats, raise stable_for_seconds in the profile or agree on a done file with the bursar."
-        )
-    into.flush()
-    return digest.hexdigest()
 
 
 def _register(engine: Engine, facts: dict[str, Any]) -> int:
@@ -218,14 +193,18 @@ def _load(engine: Engine, file_id: int, path: Path, arrived: dict[str, Any]) -> 
 def _copy(connection: Connection, file_id: int, name: str, found: Iterator[Record]) -> tuple[int, dict[str, Decimal]]:
     """Copies records into the ledger; returns their number, and the total of the valid sums for each currency."""
     totals: dict[str, Decimal] = defaultdict(Decimal)
-    count = 0
-    has_ids = False
+    count = with_id = with_sum = 0
+    is_recognised, first_problem = False, ""
     columns = f"file_id, {', '.join(Record._fields)}"
     with copy_into(connection, f"import_records ({columns})") as copy:
         for record in log_progress(found, f"Loaded records of {name}"):
             copy.write_row((file_id, *record))
             count += 1
-            has_ids = has_ids or bool(record.transaction_id or record.internal_id)
+            has_id, has_sum = bool(record.transaction_id or record.internal_id), bool(record.sum)
+            with_id, with_sum = with_id + has_id, with_sum + has_sum
+            is_recognised = is_recognised or (has_id and has_sum)
+            if record.problem and not first_problem:
+                first_problem = f" Line {record.line}: {record.problem}."
             if record.sum and _MONEY.fullmatch(record.sum):
                 totals[record.currency or ""] += Decimal(record.sum)
                 if len(totals) > MAX_CURRENCIES:
@@ -233,9 +212,10 @@ def _copy(connection: Connection, file_id: int, name: str, found: Iterator[Recor
                         f"{name}:{record.line}: more than {MAX_CURRENCIES} different currencies. Ask the bursar for a "
                         "file with the structure of the export."
                     )
-    if count and not has_ids:
+    if count and not is_recognised:
         raise InputFileError(
-            f"{name}: no payment is recognised: {pluralize(count, 'record')} with neither a bursarTransactionId nor an "
-            "internalId, of which each record needs one. Ask the bursar for a file with the structure of the export."
+            f"{name}: no payment is recognised. Expected: records with a sum and with a bursarTransactionId or an "
+            f"internalId. Found: {pluralize(count, 'record')}, {with_id:,} with an id, {with_sum:,} with a sum."
+            f"{first_problem} Ask the bursar for a file with the structure of the export."
         )
     return count, {currency: total.quantize(_MONEY_SCALE) for currency, total in totals.items()}

@@ -1,4 +1,7 @@
-"""Writes the rejects of a file as CSV: the records that had no effect, or paid an amount that had been settled."""
+"""Writes the rejects of a file as CSV: the records that a person has to look at.
+
+They had no effect, paid an amount that had been settled, overpaid beyond the limit, or reversed a payment.
+"""
 
 import csv
 import logging
@@ -19,7 +22,8 @@ COLUMNS = ("file", "line", "record", "outcome", "reason", "transaction_id", "int
 ROWS_AT_ONCE = 2_000
 MAX_NAME_LENGTH = 50  # characters of the name of the file in that of its rejects; file systems allow 255 bytes
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Also marks of the reading direction, which a terminal and a spreadsheet obey.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
 # A spreadsheet may read this as a formula, also after the separators by which some split a line.
 _FORMULA = re.compile(r"(^|[;,|])(\s*)(?=[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])")
@@ -57,7 +61,7 @@ def save_rejects(engine: Engine, file_id: int, folder: Path) -> Path | None:
     ):
         count = write_rejects(connection, file.id, out)
     log.warning(
-        "%s of %s in %s had no effect. They are listed in %s.",
+        "To look at: %s of %s in %s. They are listed in %s.",
         count,
         pluralize(file.records or 0, "record"),
         file.name,

@@ -24,7 +24,13 @@ from bursar.db.queries import query
 from bursar.errors import LedgerError, LedgerNotFoundError
 from bursar.ledger import error_messages
 from bursar.ledger.entry_type import EntryType, FineStatus
-from bursar.money import format_money, validate_amount, validate_positive_amount
+from bursar.money import (
+    format_money,
+    get_currency_decimals,
+    smallest_unit,
+    validate_amount,
+    validate_positive_amount,
+)
 
 
 def add_fine(  # noqa: PLR0913 - a fine has that many attributes
@@ -49,21 +55,21 @@ def add_fine(  # noqa: PLR0913 - a fine has that many attributes
     `created_at` is now, unless given; datetimes are aware. `source_id` is the fine's id in the library system.
 
     Raises:
-        LedgerError: the amount is not a sum of money above 0, a datetime has no time zone, or the user, item or
-            library does not exist.
+        LedgerError: the amount is not a sum of money above 0, or has more decimals than its currency; the currency is
+            unknown, a datetime has no time zone, or the user, item or library does not exist.
     """
     return _add(
         connection,
         {
             "user_id": user_id,
             "fine_fee_type": fine_fee_type,
-            "amount": validate_positive_amount(amount),
+            "amount": validate_positive_amount(amount, currency),
             "currency": currency,
             "created_at": _aware(created_at),
             "owner_library": owner_library,
             "item_id": item_id,
             "comment": comment,
-            "vat": validate_amount(vat) if vat is not None else None,
+            "vat": validate_amount(vat, currency) if vat is not None else None,
             "item_due_date": _aware(item_due_date),
             "source_id": source_id,
             "reverses": None,
@@ -96,12 +102,13 @@ def credit(  # noqa: PLR0913 - a credit has that many attributes
         LedgerError: as for `add_fine`; or the charge is another user's, in another currency, itself a credit, or less
             than `amount` of it can still be reversed: parts that were waived, refunded or reversed can't.
     """
-    amount = validate_positive_amount(amount)
-    if reverses is not None:
+    if reverses is None:
+        validate_positive_amount(amount, currency)
+    else:
         if owner_library is not None or item_id is not None:
             raise LedgerError(f"A credit for fine {reverses} has that fine's owner and item: give neither.")
         charge = _lock(connection, reverses)
-        _check_reversal(connection, charge, user_id, amount, currency)
+        amount = _check_reversal(connection, charge, user_id, amount, currency)
         owner_library, item_id = charge.owner_library, charge.item_id
     return _add(
         connection,
@@ -217,7 +224,7 @@ def refund(
         raise error_messages.nothing_to_refund_error(connection, fine)
     if fine.outstanding != 0 and not allow_activity_on_transferred_finesfees:
         raise error_messages.held_by_bursar_error(connection, fine)
-    refunded: Decimal = totals.paid_here if amount is None else validate_positive_amount(amount)
+    refunded = _amount_or_all(amount, totals.paid_here, fine.currency)
     if refunded > totals.paid_here:
         raise LedgerError(
             f"Only {format_money(totals.paid_here, fine.currency)} was paid for fine {fine_id} at the library; "
@@ -262,6 +269,10 @@ def resolve_dispute(connection: Connection, fine_id: int, comment: str, *, by: s
 def _add(connection: Connection, fine: dict[str, Any]) -> int:
     if not fine["fine_fee_type"].strip():
         raise LedgerError("The fine was not added: its fine/fee type is missing.")
+    if fine["reverses"] is None and fine["currency"] not in get_currency_decimals():
+        raise LedgerError(
+            f"The fine was not added: {fine['currency']} is no currency; write its code of ISO 4217, such as EUR."
+        )
     with error_messages.translate_database_errors(connection, fine):
         fine_id: int = connection.execute(query("ledger/insert_fine"), fine).scalar_one()
     return fine_id
@@ -283,7 +294,7 @@ def _post_settlement(
         open_ = fine.outstanding
     if open_ == 0:
         raise error_messages.nothing_to_settle_error(connection, fine)
-    settled = abs(open_) if amount is None else validate_positive_amount(amount)
+    settled = _amount_or_all(amount, abs(open_), fine.currency)
     if settled > abs(open_):
         available, asked = format_money(abs(open_), fine.currency), format_money(settled, fine.currency)
         raise LedgerError(f"Only {available} of fine {fine_id} is open; {asked} is more.")
@@ -330,15 +341,28 @@ def _reversible_charge(connection: Connection, charge: Row[Any]) -> Row[Any]:
     return _charge_totals(connection, charge.id)
 
 
-def _check_reversal(connection: Connection, charge: Row[Any], user_id: int, amount: Decimal, currency: str) -> None:
+def _check_reversal(connection: Connection, charge: Row[Any], user_id: int, amount: Decimal, currency: str) -> Decimal:
     totals = _reversible_charge(connection, charge)
     if (charge.user_id, charge.currency) != (user_id, currency):
         raise LedgerError(
             f"Fine {charge.id} was charged to user {charge.user_id} in {charge.currency}: a credit for it must be "
             "for the same user, in the same currency."
         )
-    if amount > totals.reversible:
+    reversed_ = _amount_or_all(amount, totals.reversible, currency)
+    if reversed_ > totals.reversible:
         raise error_messages.reversal_too_large_error(charge, totals, amount)
+    return reversed_
+
+
+def _amount_or_all(amount: Decimal | None, available: Decimal, currency: str) -> Decimal:
+    """Returns a valid amount; all that is available if the amount is None, or differs by less than the smallest unit.
+
+    Only fines that were loaded with more decimals than their currency has can differ by less: 3.34 settles 3.335.
+    """
+    if amount is None or (isinstance(amount, Decimal) and amount == available > 0):
+        return available
+    validate_positive_amount(amount, currency)
+    return available if abs(amount - available) < smallest_unit(currency) else amount
 
 
 def _aware(moment: datetime | None) -> datetime | None:

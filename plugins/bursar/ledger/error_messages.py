@@ -21,7 +21,6 @@ CONSTRAINTS = {
     "fines_item_id_fkey": "there is no item {item_id}.",
     "fines_owner_library_fkey": "there is no library {owner_library}. Leave it out if the institution owns the fine.",
     "fines_source_id_key": "the fine {source_id} of the library system is in the ledger already.",
-    "currency_is_a_code": "{currency} is no currency; write its three capital letters, such as EUR.",
     "credits_are_negative": "type CREDIT is for credits, which reverse a charge or give money; add it as one.",
 }
 """Messages for the ledger's constraints on new fines."""
@@ -39,8 +38,8 @@ def translate_database_errors(connection: Connection, facts: dict[str, Any]) -> 
         diagnosis = error.orig.diag
         if diagnosis.sqlstate == CLAIMED_BY_AN_EXPORT:
             raise LedgerError(
-                f"Not now: {diagnosis.message_primary}; it is free again when that ends. `bin/bursar batches list` "
-                "shows how far it is."
+                f"Not now: {diagnosis.message_primary}; it can be changed when that batch has been closed or released. "
+                "`bin/bursar batches list` shows its state."
             ) from error
         if diagnosis.sqlstate == OF_A_DELETED_USER:
             raise LedgerError(f"Nothing was changed: {diagnosis.message_primary}.") from error

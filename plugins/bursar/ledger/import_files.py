@@ -19,6 +19,8 @@ class PaymentOutcome(DescribedEnum):
     PAID = "PAID", "all that was outstanding"
     PARTLY_PAID = "PARTLY_PAID", "a part of what was outstanding"
     OVERPAID = "OVERPAID", "more than was outstanding; the rest became a credit"
+    OVERPAID_HELD = "OVERPAID_HELD", "more than was outstanding; the rest is beyond the limit and waits for a person"
+    PAYMENT_REVERSED = "PAYMENT_REVERSED", "the bursar took a payment back; it is outstanding again"
     ALREADY_SETTLED = "ALREADY_SETTLED", "nothing was outstanding any more"
     NO_PAYMENT = "NO_PAYMENT", "the sum is 0"
     UNMATCHED = "UNMATCHED", "no exported fine has this transaction id or internal id"
@@ -26,8 +28,16 @@ class PaymentOutcome(DescribedEnum):
     INVALID = "INVALID", "not a payment that can be applied"
 
 
-APPLIED_OUTCOMES = frozenset((PaymentOutcome.PAID, PaymentOutcome.PARTLY_PAID, PaymentOutcome.OVERPAID))
-"""The outcomes that change amounts; the report of rejects lists the records with other outcomes."""
+APPLIED_OUTCOMES = frozenset(
+    (
+        PaymentOutcome.PAID,
+        PaymentOutcome.PARTLY_PAID,
+        PaymentOutcome.OVERPAID,
+        PaymentOutcome.OVERPAID_HELD,
+        PaymentOutcome.PAYMENT_REVERSED,
+    )
+)
+"""The outcomes that change amounts; records with other outcomes have no effect."""
 
 
 class FileState(StrEnum):
@@ -41,7 +51,7 @@ class FileState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ImportFile:
-    """One file of payments, identified by its bytes.
+    """One file of payments, identified by its bytes, or by the arrival of known bytes that a person applied again.
 
     `totals` has the sums of its records by the currency in the file, or "" where a record has none. `outcomes` has the
     totals of its records by outcome, once the file is applied. All moments are aware, in UTC.
@@ -62,6 +72,8 @@ class ImportFile:
     read_at: datetime | None
     applied_at: datetime | None
     rejected_at: datetime | None
+    repeated_arrival_id: int | None
+    requested_by: str | None
     state: FileState
 
     @classmethod

@@ -55,8 +55,8 @@ class Skipped:
 class OutcomeTotals:
     """The payment records with one outcome, by the currency in the file.
 
-    `sums` are the amounts in the records. `applied` reduced the outstanding amounts, `credited` became credits, and
-    `paid_twice` had been settled at the library before.
+    `sums` are the amounts in the records. `applied` reduced the outstanding amounts, `credited` became credits, `held`
+    waits for a person, and `paid_twice` had been settled before.
     """
 
     records: int
@@ -64,10 +64,16 @@ class OutcomeTotals:
     applied: Amounts = field(default_factory=dict)
     credited: Amounts = field(default_factory=dict)
     paid_twice: Amounts = field(default_factory=dict)
+    held: Amounts = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Returns the stored form, without empty amounts."""
-        optional = {"applied": self.applied, "credited": self.credited, "paid_twice": self.paid_twice}
+        optional = {
+            "applied": self.applied,
+            "credited": self.credited,
+            "paid_twice": self.paid_twice,
+            "held": self.held,
+        }
         amounts = {"sums": self.sums} | {name: amounts for name, amounts in optional.items() if amounts}
         return {"records": self.records} | {name: _amounts_to_json(value) for name, value in amounts.items()}
 

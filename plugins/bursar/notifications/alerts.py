@@ -9,9 +9,10 @@ from croniter import croniter  # type: ignore[import-untyped]
 from sqlalchemy import Connection
 
 from bursar.db.queries import query
+from bursar.imports.overpayments import describe_decisions, list_held_overpayments
 from bursar.ledger.batches import get_unfinished_batches
 from bursar.ledger.jobs import Job, ProfileJob
-from bursar.money import format_totals, pluralize
+from bursar.money import format_money, format_totals, pluralize
 from bursar.profiles import Profile
 from bursar.profiles.schedule import Schedule
 from bursar.reporting.run_description import count_fines, format_moment
@@ -45,7 +46,10 @@ def find_alerts(
         since: datetime = connection.execute(query("notifications/start_monitoring"), facts | {"now": now}).scalar_one()
         found += _find_late_run(connection, profile, job, since, now)
         found += _find_silence(connection, profile, job, since, now)
-    return found + [alert for profile in profiles for alert in _find_unsent_batches(connection, profile, now)]
+    for profile in profiles:
+        found += _find_unsent_batches(connection, profile, now)
+        found += _find_held_overpayments(connection, profile, now)
+    return found
 
 
 def _monitored_jobs(profile: Profile) -> Iterable[ProfileJob]:
@@ -135,4 +139,20 @@ def _find_unsent_batches(connection: Connection, profile: Profile, now: datetime
                 f"{count_fines(batch.fines, batch.users)}, {format_totals(batch.net)}",
                 f"Clear the failed task of run {batch.run_id}, or trigger the DAG: its first task completes or "
                 "releases the batch. `bin/bursar batches list` lists the unfinished batches.",
+            )
+
+
+def _find_held_overpayments(connection: Connection, profile: Profile, now: datetime) -> Iterable[Alert]:
+    days = profile.alerts.max_days_overpayment_held
+    if not days:
+        return
+    for held in list_held_overpayments(connection, profile=profile.code):
+        if now - held.held_since > timedelta(days=days):
+            yield Alert(
+                f"held overpayment {held.file_id} {held.record}",
+                Job.IMPORT,
+                profile,
+                f"an overpayment of {format_money(held.amount, held.currency)} (transaction {held.transaction_id}) has "
+                f"waited for a person for more than {pluralize(days, 'day')}",
+                f"Ask the bursar whether the student paid that much. {describe_decisions(held.file_id, held.record)}",
             )

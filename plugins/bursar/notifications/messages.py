@@ -1,4 +1,4 @@
-"""The messages that people receive: about runs, alerts, and exports that wait for approval. They name no user."""
+"""The messages that people receive: about runs, alerts, and runs that wait for approval. They name no person."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from bursar.ledger.approvals import Figures
 from bursar.ledger.batches import Batch
-from bursar.ledger.jobs import Job
-from bursar.money import format_totals
+from bursar.ledger.jobs import Job, UserJob
+from bursar.ledger.totals import net_by_currency
+from bursar.money import format_totals, pluralize
 from bursar.reporting.run_description import (
     Table,
     count_fines,
@@ -99,6 +101,53 @@ def approval_message(
         messages=(*reasons, request),
         facts={"Profile": f"{profile_name} ({batch.profile})", "Batch": str(batch.id), "Run": batch.run_id},
         tables=make_tables(batch.totals, batch.skipped, {}),
+        link=link,
+        link_text="Approve or reject in Airflow",
+    )
+
+
+def job_approval_message(
+    job: UserJob,
+    figures: Figures,
+    reasons: Sequence[str],
+    *,
+    run_id: str,
+    until: datetime,
+    time_zone: str,
+    link: str | None,
+) -> Message:
+    """Returns the request for the approval of a maintenance job; `until` is as in `approval_message`."""
+    request = (
+        "Approve or reject it under Required Actions of the run; nothing is changed before that. No more than these "
+        "users, fines and amounts is purged and waived. If it is rejected, or not answered by "
+        f"{format_moment(until, ZoneInfo(time_zone))}, nothing is changed."
+    )
+    purged = f"{pluralize(figures.users, 'user')} to purge, " if job is Job.PURGE else ""
+    fines = pluralize(figures.fines, "fine") if purged else count_fines(figures.fines, figures.users)
+    amounts = f", {format_totals(net_by_currency(figures.totals))}" if figures.totals else ""
+    return Message(
+        outcome="Waiting for approval",
+        about=job.display_name(),
+        summary=f"{purged}{fines} to waive{amounts}",
+        severity="warning",
+        messages=(*reasons, request),
+        facts={"Run": run_id},
+        tables=make_tables(figures.totals, {}, {}),
+        link=link,
+        link_text="Approve or reject in Airflow",
+    )
+
+
+def rejected_answer_message(*, job: Job, profile_name: str | None, reason: str, link: str | None) -> Message:
+    """Returns the message that an approval had no effect, and why."""
+    advice = "Another person who may approve has to answer under Required Actions."
+    return Message(
+        outcome="Still waiting for approval",
+        about=job.display_name(profile_name),
+        summary="an approval had no effect",
+        severity="warning",
+        messages=(f"The approval had no effect: {reason}. The run waits on. {advice}",),
+        facts={"Profile": profile_name} if profile_name else {},
         link=link,
         link_text="Approve or reject in Airflow",
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from bursar.escaping import escape_markdown, escape_sentence, replace_controls
 from bursar.notifications.messages import Message
 from bursar.reporting.run_description import Table
 
@@ -32,11 +33,11 @@ def render_message(message: Message) -> RenderedMessage:
     """Renders a message in each form. Markup and control characters in it, as in names of files, have no effect."""
     brief = (message.summary, *message.messages, message.link)
     return RenderedMessage(
-        subject=_replace_control_characters(message.subject),
+        subject=replace_controls(message.subject),
         text=_environment().get_template("message.txt.jinja").render(message=message),
         html=_environment().get_template("message.html.jinja").render(message=message),
         markdown=_environment().get_template("message.md.jinja").render(message=message),
-        brief="\n".join(_replace_control_characters(line) for line in brief if line),
+        brief="\n".join(replace_controls(line) for line in brief if line),
     )
 
 
@@ -45,22 +46,17 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=select_autoescape(("html.jinja",)),
-        finalize=_replace_control_characters,
+        finalize=_finalize,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["aligned"] = _aligned
+    environment.filters |= {"aligned": _aligned, "markdown": escape_markdown, "sentence": escape_sentence}
     return environment
 
 
-def _replace_control_characters(value: object) -> str:
-    if isinstance(value, Markup):
-        return value
-    return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}"
-        for character in " ".join(str(value).splitlines())
-    )
+def _finalize(value: object) -> str:
+    return value if isinstance(value, Markup) else replace_controls(str(value))
 
 
 def _aligned(table: Table) -> list[str]:

@@ -159,10 +159,21 @@ class Import(Job):
         "skip",
         description="Whether a run that timed out without a file is skipped, or fails because a file has to come.",
     )
+    after_import: Literal["archive", "leave"] = Field(
+        "archive",
+        description="Whether an imported file is moved to `processed` or `failed` (`archive`), or stays where it is "
+        "(`leave`), for a folder in which the account may only read. A file that has been imported is not fetched "
+        "again unless its size or time changes.",
+    )
     amount_mode: Literal["incremental", "cumulative"] = Field(
         "incremental",
         description="The meaning of a sum in the bursar's file: a payment (`incremental`), or all payments so far "
         "(`cumulative`).",
+    )
+    max_overpayment: WholeNumber | None = Field(
+        None,
+        description="An overpayment of more than this, in any currency, becomes no credit before a person releases "
+        "it. 0 holds each overpayment. Blank: more than the amount of its fine.",
     )
     schedule: RequiredIfActive[ScheduleLine] = Field(description="When the import runs, in the profile's time zone.")
 

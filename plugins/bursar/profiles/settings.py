@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic_core import InitErrorDetails
 
 from bursar.profiles.field_types import AbsolutePath, Matches, StrictModel, Text, TimeZone, WholeNumber, YesNo
-from bursar.profiles.monitoring import Notifications
+from bursar.profiles.monitoring import JobApproval, Notifications
 from bursar.profiles.rules import wrong
 
 MAX_TRANSACTION_ID = 9_223_372_036_854_775_807  # of PostgreSQL's bigint
@@ -32,6 +32,38 @@ class TransactionIds(StrictModel):
     rules = (_check_maximum,)
 
 
+class ServerLimits(StrictModel):
+    """Limits of time and size for the bursars' servers, which can be slow, broken or hostile."""
+
+    timeout_seconds: Annotated[WholeNumber, Field(ge=1, le=3600)] = Field(
+        60,
+        description="How long a server may be silent, or send only a trickle, before a step fails and is repeated "
+        "later.",
+    )
+    max_task_minutes: Annotated[WholeNumber, Field(ge=1, le=10_000)] = Field(
+        360, description="How long a task that uses a server may run in all, its largest file included."
+    )
+    max_listing_entries: Annotated[WholeNumber, Field(ge=1)] = Field(
+        100_000, description="How many entries a folder may have."
+    )
+    max_answer_kilobytes: Annotated[WholeNumber, Field(ge=64, le=16_000)] = Field(
+        1_000, description="How large a single answer of a server may be."
+    )
+    max_file_megabytes: Annotated[WholeNumber, Field(ge=1)] = Field(
+        1_000, description="How large a payment file may be, as it is on the server. A larger one is not imported."
+    )
+
+    @property
+    def max_answer_bytes(self) -> int:
+        """The largest answer, in bytes."""
+        return self.max_answer_kilobytes * 1_000
+
+    @property
+    def max_file_bytes(self) -> int:
+        """The largest payment file, in bytes."""
+        return self.max_file_megabytes * 1_000_000
+
+
 class Settings(StrictModel):
     """The institution's settings. `work_dir` is absolute when they come from `load_settings`."""
 
@@ -53,8 +85,15 @@ class Settings(StrictModel):
         Notifications(),
         description="Recipients of the outcomes of maintenance jobs, which belong to no profile.",
     )
+    approval: JobApproval = Field(
+        JobApproval(),
+        description="Limits beyond which Purge User Records and Bulk Fine Waiving wait for a person's approval.",
+    )
     report_retention_days: Annotated[WholeNumber, Field(ge=1)] | None = Field(
         None, description="How long the reports of runs are kept, in days. Blank: forever."
+    )
+    server_limits: ServerLimits = Field(
+        ServerLimits(), description="Limits of time and size for the bursars' servers. Blank: the defaults."
     )
     work_dir: AbsolutePath = Field(
         Path(".local/staging"),

@@ -1,33 +1,32 @@
-"""A folder on the bursar's server: its operations, with checked names and translated errors, for every protocol."""
+"""A folder on the bursar's server: its operations, with checked names and translated errors, for every protocol.
+
+The module is long because the rules for names, errors and folders are the same for every protocol.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from contextlib import closing, contextmanager
 from pathlib import PurePosixPath
-from typing import BinaryIO, ClassVar
+from typing import BinaryIO, ClassVar, cast
 
 from bursar.errors import MissingFolderError, RemoteFolderError, TransientError
+from bursar.profiles.settings import ServerLimits
+from bursar.remote_files.deadline import Deadline
+from bursar.remote_files.entries import RemoteFile, check_size
 from bursar.remote_files.file_names import validate_file_name, validate_path
 
-TIMEOUT_SECONDS = 60
-"""Seconds without an answer from a server after which a step fails, to be repeated later."""
+__all__ = ["BLOCK_SIZE", "RemoteFile", "RemoteFolder"]
+
+STEP_TIMEOUTS, LISTING_TIMEOUTS = 2, 5
+"""How many times the seconds without an answer a step of several answers, and a whole listing, may take."""
 
 BLOCK_SIZE = 32 * 1024
 """Bytes of one block: the most that every SFTP server accepts."""
 
+MAX_REASON_LENGTH = 500
+"""Characters of a server's answer that a message repeats."""
+
 Errors = type[Exception] | tuple[type[Exception], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """An entry of a folder, as the server lists it. `size` is in bytes, `modified` is in UTC."""
-
-    name: str
-    size: int
-    modified: datetime
-    is_regular: bool
 
 
 class RemoteFolder(ABC):
@@ -38,7 +37,12 @@ class RemoteFolder(ABC):
     RemoteFolderError where a person has to act (rights, an existing name, a missing folder). The methods of a protocol
     begin with an underscore and raise its own errors.
 
+    Each step has a deadline, and ends with a TransientError if the server is silent or answers in trickles. Its
+    connection is of no more use then.
+
     Args:
+        deadline: that of the connection.
+        limits: of time and size.
         server: the server in messages, such as `sftp://bursar.example.edu`.
         path: starts from the folder that the account sees after login, unless it starts with a slash.
         may_create: whether a missing folder is created, with those above it.
@@ -55,7 +59,10 @@ class RemoteFolder(ABC):
     """Its errors for a folder that cannot be created."""
     _listing: ClassVar[str] = "list the folder"
 
-    def __init__(self, server: str, path: str, *, may_create: bool) -> None:
+    def __init__(self, deadline: Deadline, limits: ServerLimits, server: str, path: str, *, may_create: bool) -> None:
+        self._deadline = deadline
+        self.limits = limits
+        """The limits of time and size, as in `server_limits` of the settings."""
         self.address = f"{server}/{path.lstrip('/')}"
         """Where the folder is, in messages: `sftp://bursar.example.edu/alma/bursar`."""
         with self._translate_errors("enter the folder"):
@@ -84,8 +91,16 @@ class RemoteFolder(ABC):
         `sent` is called with each block that has been sent. If it or the stream raises an error, the file is left
         incomplete, and the server is not made to believe that it is complete.
         """
-        with self._translate_errors("write the file", validate_file_name(name)):
-            self._write(name, source, sent or (lambda _block: None))
+
+        def report(block: bytes) -> None:
+            self._deadline.renew()
+            if sent:
+                with self._deadline.paused():
+                    sent(block)
+
+        paused_source = cast("BinaryIO", _PausedSource(source, self._deadline))
+        with self._translate_errors("write the file", validate_file_name(name), is_transfer=True):
+            self._write(name, paused_source, report)
 
     def rename(self, name: str, new: str) -> None:
         """Renames a file; `new` must be free.
@@ -122,21 +137,43 @@ class RemoteFolder(ABC):
         with self._translate_errors("delete the file", validate_file_name(name)):
             self._delete(name)
 
-    def read(self, path: str) -> Generator[bytes]:
+    def read(self, path: str) -> Generator[bytes, None, RemoteFile | None]:
         """Yields the bytes of a file, in blocks.
 
-        No other method may be called before the generator has ended or is closed.
+        Returns the entry of the open file after its last block, whatever has its name by then; None where the server
+        does not tell it. No other method may be called before the generator has ended or is closed.
         """
-        with self._translate_errors("read the file", validate_path(path)):
-            yield from self._read(path)
+        with (
+            self._translate_errors("read the file", validate_path(path), is_transfer=True),
+            closing(self._read(path)) as blocks,
+        ):
+            while True:
+                try:
+                    block = next(blocks)
+                except StopIteration as end:
+                    return cast("RemoteFile | None", end.value)
+                with self._deadline.paused():
+                    yield block
 
     def files(self) -> Generator[RemoteFile]:
         """Yields all entries of the folder by one listing, also those that are no files (`is_regular` is False).
 
-        No other method may be called before the generator has ended.
+        An entry that cannot be used has a `problem`. No other method may be called before the generator has ended.
+
+        Raises:
+            RemoteFolderError: there are more entries than `limits` allow.
         """
-        with self._translate_errors(self._listing):
-            yield from self._list()
+        with self._translate_errors(self._listing, timeouts=LISTING_TIMEOUTS), closing(self._list()) as entries:
+            for number, entry in enumerate(entries):
+                if number == self.limits.max_listing_entries:
+                    self._break_connection()
+                    raise RemoteFolderError(
+                        f"{self.address}: the folder has more than {number:,} entries, the limit of "
+                        "server_limits.max_listing_entries in include/bursar.yaml. Have old files removed, or raise "
+                        "the limit."
+                    )
+                with self._deadline.paused():
+                    yield check_size(entry, self.limits.max_file_bytes)
 
     def _create_and_enter(self, folder: str) -> None:
         rejection: Exception | None = None
@@ -150,16 +187,28 @@ class RemoteFolder(ABC):
             raise access_denied_error(self.address, f"create {folder}", rejection or error) from error
 
     @contextmanager
-    def _translate_errors(self, act: str, path: str = "") -> Iterator[None]:
+    def _translate_errors(
+        self, act: str, path: str = "", *, timeouts: int = STEP_TIMEOUTS, is_transfer: bool = False
+    ) -> Iterator[None]:
         place = f"{self.address}/{path}" if path else self.address
+        self._deadline.start(timeouts=1 if is_transfer else timeouts, is_renewable=is_transfer)
         try:
             yield
         except self._errors as error:
+            if self._deadline.is_over or isinstance(error, TimeoutError):
+                self._break_connection()  # a late answer could be taken for that to the next request
+                raise connection_lost_error(place, TimeoutError(self._deadline.reason)) from error
             raise (
                 connection_lost_error(place, error)
                 if self._is_transient(error)
                 else access_denied_error(place, act, error)
             ) from error
+        finally:
+            self._deadline.stop()
+
+    @abstractmethod
+    def _break_connection(self) -> None:
+        """Ends the connection; further steps fail with a TransientError."""
 
     @abstractmethod
     def _is_transient(self, error: Exception) -> bool:
@@ -195,15 +244,28 @@ class RemoteFolder(ABC):
     def _delete(self, name: str) -> None: ...
 
     @abstractmethod
-    def _read(self, path: str) -> Generator[bytes]: ...
+    def _read(self, path: str) -> Generator[bytes, None, RemoteFile | None]: ...
 
     @abstractmethod
-    def _list(self) -> Iterator[RemoteFile]: ...
+    def _list(self) -> Generator[RemoteFile]: ...
+
+
+class _PausedSource:
+    """A stream to be sent; the deadline of the server is paused while it is read."""
+
+    def __init__(self, source: BinaryIO, deadline: Deadline) -> None:
+        self._source = source
+        self._deadline = deadline
+
+    def read(self, size: int) -> bytes:
+        with self._deadline.paused():
+            return self._source.read(size)
 
 
 def error_reason(error: Exception) -> str:
-    """Returns the text of an error, in the server's or the network's own words."""
-    return str(error.args[-1]) if error.args and error.args[-1] else type(error).__name__
+    """Returns the text of an error, in the server's or the network's own words, shortened if it is long."""
+    text = str(error.args[-1]) if error.args and error.args[-1] else type(error).__name__
+    return text if len(text) <= MAX_REASON_LENGTH else f"{text[:MAX_REASON_LENGTH]}…"
 
 
 def connection_lost_error(place: str, error: Exception) -> TransientError:

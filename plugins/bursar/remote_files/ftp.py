@@ -1,18 +1,24 @@
 """A folder on an FTP server, with or without TLS."""
 
+import re
 import socket
 import ssl
-from collections.abc import Callable, Generator, Iterator
+import struct
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from datetime import UTC, datetime
-from ftplib import FTP, all_errors, error_perm, error_temp
+from ftplib import Error as FtpError
+from ftplib import all_errors, error_perm, error_temp
 from typing import BinaryIO
 
-from bursar.remote_files.base import BLOCK_SIZE, TIMEOUT_SECONDS, RemoteFile, RemoteFolder, error_reason
+from bursar.remote_files.base import BLOCK_SIZE, RemoteFile, RemoteFolder, error_reason
+from bursar.remote_files.entries import base_name, make_entry
+from bursar.remote_files.ftp_client import FtpClient
 
 ABORT_SECONDS = 5
 """Seconds to wait for the second answer to an abort, which some servers do not send."""
 _TRANSIENT = ("421", "425", "426", "450", "451")  # RFC 959: closing, no data connection, broken off, busy, local error
+_RESET = struct.pack("ii", 1, 0)  # a closed connection is reset, and not ended as after the last byte
 _ACCESS_DENIED = ("permission", "privilege", "denied", "not allowed", "not authorized", "forbidden")
 
 
@@ -34,13 +40,13 @@ class FtpFolder(RemoteFolder):
     _rejections = error_perm
     _listing = "list the folder with the command MLSD"
 
-    def __init__(self, client: FTP, server: str, path: str, *, may_create: bool) -> None:
+    def __init__(self, client: FtpClient, server: str, path: str, *, may_create: bool) -> None:
         self._client = client
         self._features: set[str] | None = None
-        client.timeout = TIMEOUT_SECONDS
-        if client.sock:
-            client.sock.settimeout(TIMEOUT_SECONDS)
-        super().__init__(server, path, may_create=may_create)
+        super().__init__(client.deadline, client.limits, server, path, may_create=may_create)
+
+    def _break_connection(self) -> None:
+        self._client.break_connection()
 
     def _is_transient(self, error: Exception) -> bool:
         return is_transient(error)
@@ -96,7 +102,7 @@ class FtpFolder(RemoteFolder):
         """Asks for it by MLST (RFC 3659). If the server does not know MLST or answers 550, the listing decides."""
         folder, _, name = path.rpartition("/")
         try:
-            return _to_entry(name, _facts(self._client.sendcmd(f"MLST {path}")))
+            return _to_entry(base_name(path), "utf-8", _facts(self._client.sendcmd(f"MLST {path}")))
         except (error_perm, LookupError):  # the latter: an answer without facts
             if folder and not [entry for entry in self._list() if entry.name == folder]:
                 return None
@@ -105,34 +111,61 @@ class FtpFolder(RemoteFolder):
     def _delete(self, name: str) -> None:
         self._client.delete(name)
 
-    def _read(self, path: str) -> Generator[bytes]:
+    def _read(self, path: str) -> Generator[bytes, None, RemoteFile | None]:
         self._client.voidcmd("TYPE I")
+        yield from self._receive(f"RETR {path}")
+        return None
+
+    def _list(self, folder: str = "") -> Generator[RemoteFile]:
+        encoding = self._client.encoding
+        for line in self._lines(f"MLSD {folder}".rstrip()):
+            facts, _, name = line.partition(b" ")
+            values = _parse_facts(facts.decode(encoding, "backslashreplace"))
+            if name not in (b"", b".", b"..") and values.get("type", "").lower() not in ("cdir", "pdir"):
+                yield _to_entry(name, encoding, values)
+
+    def _lines(self, command: str) -> Generator[bytes]:
+        """Yields the lines that a server sends on the data connection, without their ends."""
+        self._client.voidcmd("TYPE A")
+        rest = b""
+        for block in self._receive(command, is_tls_closed=True):
+            *lines, rest = (rest + block).split(b"\n")
+            yield from (line.rstrip(b"\r") for line in lines)
+            if len(rest) > self.limits.max_answer_bytes:
+                self._client.break_connection()
+                raise FtpError(f"a line has more than {self.limits.max_answer_bytes:,} bytes")  # noqa: S321
+        if rest:
+            yield rest.rstrip(b"\r")
+
+    def _receive(self, command: str, *, is_tls_closed: bool = False) -> Generator[bytes]:
+        """Yields the bytes that a command transfers; each block of them renews the deadline of a transfer."""
+        received = 0
         try:
-            with self._client.transfercmd(f"RETR {path}") as connection:
-                while block := connection.recv(BLOCK_SIZE):
+            with self._client.transfercmd(command) as connection:
+                for block in self._client.receive(connection):
+                    received += len(block)
+                    if received >= BLOCK_SIZE:
+                        received = 0
+                        self._deadline.renew()
                     yield block
+                if is_tls_closed and isinstance(connection, ssl.SSLSocket):
+                    connection.unwrap()
         except GeneratorExit:
             with suppress(*all_errors):
                 self._client.voidresp()  # the server reports that the transfer is incomplete
             raise
         self._client.voidresp()
 
-    def _list(self, folder: str = "") -> Iterator[RemoteFile]:
-        for name, facts in self._client.mlsd(folder):
-            if facts["type"] not in ("cdir", "pdir"):
-                yield _to_entry(name, facts)
-
     def _abort(self, connection: socket.socket) -> None:
         """Aborts a transfer; a data connection that just ends would mean a complete file to the server."""
         with suppress(*all_errors):
+            self._client.deadline.renew()
             self._client.abort()
         with suppress(*all_errors):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             connection.close()
-        if control := self._client.sock:
-            control.settimeout(ABORT_SECONDS)
-            with suppress(*all_errors):
-                self._client.voidresp()
-            control.settimeout(TIMEOUT_SECONDS)
+        with suppress(*all_errors), self._client.deadline.shortened(ABORT_SECONDS):
+            self._client.voidresp()
 
     def _has_feature(self, command: str) -> bool:
         if self._features is None:
@@ -145,19 +178,38 @@ class FtpFolder(RemoteFolder):
 
     def _may_exist(self, name: str, answer: str) -> bool:
         is_denied = any(word in answer.lower() for word in _ACCESS_DENIED)
-        return not answer.startswith("550") or is_denied or name in self._client.nlst()
+        return not answer.startswith("550") or is_denied or self._is_listed(name)
+
+    def _is_listed(self, name: str) -> bool:
+        wanted = name.encode(self._client.encoding)
+        return sum(line == wanted for line in self._lines("NLST")) > 0  # reads the listing to its end
 
 
 def _facts(answer: str) -> dict[str, str]:
-    """Returns the facts in an answer to MLST, whose second line has the form of a line of MLSD."""
-    facts = answer.splitlines()[1].strip().partition(" ")[0]
-    pairs = (fact.partition("=") for fact in facts.split(";") if fact)
+    """Returns the facts in an answer to MLST, whose second line has the form of a line of MLSD.
+
+    Raises:
+        LookupError: there are none.
+    """
+    facts = _parse_facts(answer.splitlines()[1].strip().partition(" ")[0])
+    if "type" not in facts:
+        raise LookupError("type")
+    return facts
+
+
+def _parse_facts(text: str) -> dict[str, str]:
+    pairs = (fact.partition("=") for fact in text.split(";") if fact)
     return {name.lower(): value for name, _, value in pairs}
 
 
-def _to_entry(name: str, facts: dict[str, str]) -> RemoteFile:
-    is_regular = facts["type"].lower() == "file"
-    if is_regular and not {"size", "modify"} <= facts.keys():
-        raise ValueError(f"the server tells neither size nor time of {name}")
-    modified = datetime.strptime(facts.get("modify", "19700101000000")[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
-    return RemoteFile(name=name, size=int(facts.get("size", 0)), modified=modified, is_regular=is_regular)
+def _to_entry(name: bytes, encoding: str, facts: dict[str, str]) -> RemoteFile:
+    size, modified = facts.get("size", ""), None
+    with suppress(ValueError):
+        modified = datetime.strptime(facts.get("modify", "")[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    return make_entry(
+        name,
+        encoding,
+        size=int(size) if re.fullmatch(r"[0-9]{1,40}", size, re.ASCII) else None,
+        modified=modified,
+        is_regular=facts["type"].lower() == "file" if facts.get("type") else None,
+    )

@@ -2,15 +2,16 @@
 
 import socket
 import stat
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
 from paramiko import Message, SFTPAttributes, SFTPClient, SFTPError, SFTPFile, SSHException
 from paramiko.sftp import CMD_DATA, CMD_READ, int64
 
-from bursar.remote_files.base import BLOCK_SIZE, TIMEOUT_SECONDS, RemoteFile, RemoteFolder
+from bursar.remote_files.base import BLOCK_SIZE, RemoteFile, RemoteFolder
+from bursar.remote_files.entries import base_name, make_entry
+from bursar.remote_files.sftp_client import BoundedSftpClient, break_connection
 
 SHA256_BYTES = 32
 MAX_REQUESTS = 32
@@ -26,14 +27,16 @@ class SftpFolder(RemoteFolder):
     _missing_errors = FileNotFoundError
     _rejections = OSError
 
-    def __init__(self, client: SFTPClient, server: str, path: str, *, may_create: bool) -> None:
+    def __init__(self, client: BoundedSftpClient, server: str, path: str, *, may_create: bool) -> None:
         self._client = client
         self._channel = client.sock
-        self._channel.settimeout(TIMEOUT_SECONDS)
         if isinstance(connection := self._channel.get_transport().sock, socket.socket):
             # Otherwise each small message, such as the request of a block, waits for the confirmation of the last one.
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        super().__init__(server, path, may_create=may_create)
+        super().__init__(client.deadline, client.limits, server, path, may_create=may_create)
+
+    def _break_connection(self) -> None:
+        break_connection(self._channel.get_transport().sock)
 
     def _is_transient(self, error: Exception) -> bool:
         # paramiko reports a closed channel by a bare OSError, like any rejection.
@@ -95,12 +98,12 @@ class SftpFolder(RemoteFolder):
         except FileNotFoundError:
             self._client.stat(".")  # raises if this folder has been deleted
             return None
-        return _to_entry(PurePosixPath(path).name, found)
+        return _to_entry(base_name(path), found)
 
     def _delete(self, name: str) -> None:
         self._client.remove(name)
 
-    def _read(self, path: str) -> Generator[bytes]:
+    def _read(self, path: str) -> Generator[bytes, None, RemoteFile | None]:
         with self._client.open(path, "rb") as remote:
             at, ahead = 0, 1
             while True:
@@ -110,7 +113,7 @@ class SftpFolder(RemoteFolder):
                 for number in requests:
                     block = answers.wait_for(number)
                     if not block:
-                        return
+                        return self._open_entry(path, remote)
                     yield block
                     at += len(block)
                     if (
@@ -119,17 +122,28 @@ class SftpFolder(RemoteFolder):
                         ahead = 1
                         break
 
-    def _list(self) -> Iterator[RemoteFile]:
-        for entry in self._client.listdir_iter(read_aheads=1):  # one request at a time; the listing is not kept
-            yield _to_entry(entry.filename, entry)
+    def _open_entry(self, path: str, remote: SFTPFile) -> RemoteFile | None:
+        """Returns the entry of an open file; None if the server does not tell it."""
+        try:
+            return _to_entry(base_name(path), self._client.fstat(remote.handle))
+        except (OSError, SFTPError) as error:
+            if self._is_transient(error):
+                raise
+            return None
+
+    def _list(self) -> Generator[RemoteFile]:
+        for name, attributes in self._client.list_entries():
+            yield _to_entry(name, attributes)
 
 
-def _to_entry(name: str, attributes: SFTPAttributes) -> RemoteFile:
-    return RemoteFile(
-        name=name,
-        size=attributes.st_size or 0,
+def _to_entry(name: bytes, attributes: SFTPAttributes) -> RemoteFile:
+    mode = attributes.st_mode
+    return make_entry(
+        name,
+        "utf-8",
+        size=attributes.st_size,
         modified=datetime.fromtimestamp(attributes.st_mtime or 0, UTC),
-        is_regular=stat.S_ISREG(attributes.st_mode or 0),
+        is_regular=None if mode is None else stat.S_ISREG(mode),
     )
 
 

@@ -7,21 +7,30 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine
 
 from bursar.db.queries import query
-from bursar.exports.approval import get_request
 from bursar.exports.upload_protocol import unclear_delivery
+from bursar.imports.apply_again import list_repeated_arrivals
+from bursar.imports.overpayments import list_held_overpayments
+from bursar.ledger.approvals import ApprovalSubject, get_request
 from bursar.ledger.batches import Batch, BatchState, get_unfinished_batches
 from bursar.ledger.import_files import APPLIED_OUTCOMES
 from bursar.ledger.jobs import Job, UserJob
 from bursar.ledger.totals import CurrencyTotals, OutcomeTotals, read_outcomes, sum_by_currency
 from bursar.reporting.report_sentences import (
+    MAX_NAMES_SHOWN,
     describe_double_payments,
     describe_dry_run,
     describe_failures,
+    describe_growing_sums,
+    describe_held_overpayments,
     describe_kept_users,
     describe_recovered_batch,
     describe_refused_batch,
+    describe_refused_job,
     describe_rejects,
+    describe_repeated_file,
     describe_resend,
+    describe_reversed_payments,
+    describe_skipped_entries,
     describe_skipped_fines,
     describe_unfinished_batch,
 )
@@ -51,7 +60,7 @@ def build_export_report(
             if found.state is BatchState.UNCLEAR and found.run_id != run_id
         ]
         if batch:
-            messages += describe_refused_batch(batch, get_request(connection, batch.id))
+            messages += describe_refused_batch(batch, get_request(connection, ApprovalSubject(batch_id=batch.id)))
     if resend and not batch:
         return replace(
             report,
@@ -92,10 +101,22 @@ def build_import_report(
 
     Its totals are the payments of charges and, as sums below 0, of credits.
     """
-    with engine.connect() as connection:
+    with engine.begin() as connection:
         parameters = {"profile": profile, "run_id": run_id}
+        connection.execute(query("reporting/claim_skipped_entries"), parameters)
+        skipped = connection.execute(
+            query("reporting/list_skipped_entries"), parameters | {"limit": MAX_NAMES_SHOWN}
+        ).all()
         arrived = connection.execute(query("reporting/list_arrivals"), parameters).all()
         paid = connection.execute(query("reporting/sum_payments"), parameters).all()
+        repeated = {one.id: one for one in list_repeated_arrivals(connection, profile, run_id)}
+        applied_here = [file.id for file in arrived if file.applied_here]
+        held = {id_: list_held_overpayments(connection, file_id=id_) for id_ in applied_here}
+        growing = {
+            file.id: _count_growing_sums(connection, file.id)
+            for file in arrived
+            if file.applied_here and file.amount_mode == "incremental"
+        }
         report = _start_report(Job.IMPORT, profile, run_id, started_at)
         timings, errors = _get_tasks(connection, report)
         messages = describe_failures(failed, errors)
@@ -108,11 +129,21 @@ def build_import_report(
             _add_outcomes(rejects, without_effect)
             messages += describe_rejects(file.id, file.name, file.records, without_effect)
             messages += describe_double_payments(file.id, file.name, outcomes)
-        elif file.applied_at:
-            messages.append(f"{file.name} has the same content as a file that was applied before; it changed nothing.")
+            messages += describe_reversed_payments(file.id, file.name, outcomes)
+            messages += describe_held_overpayments(file.name, held[file.id])
+            messages += describe_growing_sums(file.name, profile, growing.get(file.id, 0))
+        elif file.arrival_id in repeated:
+            messages.append(describe_repeated_file(repeated[file.arrival_id]))
+    messages += [describe_skipped_entries(row) for row in skipped if row.is_odd]
+    others = [describe_skipped_entries(row) for row in skipped if not row.is_odd]
+    # Several profiles may share a folder; a run without a file may lack one because the bursar has changed its name.
+    outcome = _get_outcome(
+        failed, messages if arrived else messages + others, something=any(file.records for file in arrived)
+    )
+    messages += others
     return replace(
         report,
-        outcome=_get_outcome(failed, messages, something=any(file.records for file in arrived)),
+        outcome=outcome,
         files=tuple(file.name for file in arrived),
         users=paid[0].users if paid else 0,
         fines=paid[0].fines if paid else 0,
@@ -142,6 +173,7 @@ def build_maintenance_report(
         timings, errors = _get_tasks(connection, report)
         done = get_job_of_run(connection, job, run_id)
         messages = describe_failures(failed, errors)
+        messages += describe_refused_job(get_request(connection, ApprovalSubject(job=job, run_id=run_id)))
     if done is None:
         return replace(
             report,
@@ -188,6 +220,12 @@ def _get_tasks(connection: Connection, report: RunReport) -> tuple[dict[str, flo
     of_run = {"job": report.job, "profile": report.profile, "run_id": report.run_id}
     rows = connection.execute(query("reporting/list_task_timings"), of_run).all()
     return {row.task: round(row.seconds, 3) for row in rows}, {row.task: row.errors for row in rows}
+
+
+def _count_growing_sums(connection: Connection, file_id: int) -> int:
+    """Returns for how many fines an incremental file seems to report totals."""
+    fines: int = connection.execute(query("reporting/find_growing_sums"), {"file_id": file_id}).scalar_one()
+    return fines
 
 
 def _add_outcomes(rejects: dict[str, OutcomeTotals], outcomes: Mapping[str, OutcomeTotals]) -> None:

@@ -1,24 +1,33 @@
 """The sentences of a report: what a librarian has to look at, and what to do. They name no user."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import RowMapping
+from sqlalchemy import Row, RowMapping
 
-from bursar.exports.approval import ApprovalAnswer, ApprovalRequest
 from bursar.exports.skip_reason import SkipReason
+from bursar.imports.apply_again import RepeatedArrival
+from bursar.imports.overpayments import HeldOverpayment, describe_decisions
+from bursar.ledger.approvals import ApprovalAnswer, ApprovalRequest
 from bursar.ledger.batches import Batch, BatchState
 from bursar.ledger.import_files import PaymentOutcome
 from bursar.ledger.totals import OutcomeTotals, Skipped, sum_by_currency
-from bursar.money import format_totals, pluralize
+from bursar.money import format_money, format_totals, pluralize
 from bursar.users.keep_reason import KeepReason
 from bursar.users.maintenance_job import MaintenanceJob
 
+MAX_NAMES_SHOWN = 10
+"""Names of files in one sentence."""
+
 ADVICE = {
     KeepReason.NO_DATE: "without such a date, and never due: add the date in the library system",
+    KeepReason.OVERPAYMENT_HELD: "with an overpayment that waits for a person: `bin/bursar overpayments list` lists it",
     KeepReason.CREDIT: "with an open credit: pay it out, or settle fines with it",
     KeepReason.DISPUTED: "with a disputed fine: resolve the dispute",
 }
 """Advice about users who are kept, or whose fines stay, until somebody acts; it follows their number."""
+
+MAX_OVERPAYMENTS_SHOWN = 5
 
 EXPECTED_OUTCOMES = (PaymentOutcome.NO_PAYMENT,)
 """Outcomes without effect that no person has to look at."""
@@ -39,12 +48,14 @@ def describe_recovered_batch(batch: Batch) -> str:
 
 
 def describe_resend(resend: RowMapping) -> str:
-    """Says whether a run has sent a batch again, and at whose request."""
-    user = resend["requested_by"] or "an unknown user"
+    """Says whether a run has sent a batch again."""
     subject = f"batch {resend['id']} with {pluralize(resend['fines'], 'fine')}"
     if resend["sent_again_at"]:
-        return f"As {user} asked, {subject} was sent again, the same bytes. Its fines were closed before and stay so."
-    return f"{user} asked for {subject} to be sent again; that has not been done."
+        return (
+            f"As a person asked, {subject} was sent again, the same bytes. Its fines were closed before and stay so. "
+            f"`bin/bursar batches show {resend['id']}` names the person."
+        )
+    return f"A person asked for {subject} to be sent again; that has not been done."
 
 
 def describe_unfinished_batch(batch: Batch) -> str:
@@ -59,11 +70,20 @@ def describe_unfinished_batch(batch: Batch) -> str:
 
 
 def describe_refused_batch(batch: Batch, request: ApprovalRequest | None) -> Iterable[str]:
-    """Says who refused the batch, if somebody did, and why it needed an approval."""
+    """Says that the batch was refused, if a person did that, and why it needed an approval."""
     if request and request.answer is ApprovalAnswer.REFUSED:
         yield (
-            f"{_describe_batch(batch)} was refused by {request.answered_by}: nothing of it was sent, and its fines are "
-            f"open again. It needed an approval because: {' '.join(request.reasons)}"
+            f"{_describe_batch(batch)} was refused: nothing of it was sent, and its fines are open again. `bin/bursar "
+            f"batches show {batch.id}` names the person. It needed an approval because: {' '.join(request.reasons)}"
+        )
+
+
+def describe_refused_job(request: ApprovalRequest | None) -> Iterable[str]:
+    """Says that the run of a maintenance job was refused, if a person did that, and why it needed an approval."""
+    if request and request.answer is ApprovalAnswer.REFUSED:
+        yield (
+            "A person refused this run: nothing was changed. It needed an approval because: "
+            f"{' '.join(request.reasons)}"
         )
 
 
@@ -102,14 +122,90 @@ def describe_rejects(file_id: int, name: str, records: int, outcomes: Mapping[st
         )
 
 
+def describe_skipped_entries(skipped: Row[Any]) -> str:
+    """Says which entries of the bursar's folder are not taken, and why; `skipped` has one reason."""
+    more = skipped.entries - len(skipped.names)
+    names = ", ".join(skipped.names) + (f" and {more:,} more" if more else "")
+    advice = (
+        "Ask the bursar to rename, replace or remove it."
+        if skipped.is_odd
+        else "If it is a payment file, correct the import section of the profile, or ask the bursar."
+    )
+    return f"Not imported, because {skipped.reason}: {names}. {advice} It is not named again."
+
+
 def describe_double_payments(file_id: int, name: str, outcomes: Mapping[str, OutcomeTotals]) -> Iterable[str]:
-    """Says how much a file pays that had been settled at the library."""
+    """Says how much a file pays that had been settled at the library, or cancelled by credits."""
     if twice := sum_by_currency(one.paid_twice for one in outcomes.values()):
         yield (
-            f"{format_totals(twice)} in {name} pays fines that had been settled at the library. Unless it repeats an "
-            "earlier report, students have paid twice. The next export reports it to the bursar by reversals, and the "
-            f"bursar owes it to the students. `bin/bursar imports rejects {file_id}` lists the payments."
+            f"{format_totals(twice)} in {name} pays fines that had been settled at the library, or cancelled by "
+            "credits. Unless it repeats an earlier report, students have paid twice. Reversals and credits report it "
+            "to the bursar, who owes it to the students. "
+            f"`bin/bursar imports rejects {file_id}` lists the payments."
         )
+
+
+def describe_reversed_payments(file_id: int, name: str, outcomes: Mapping[str, OutcomeTotals]) -> Iterable[str]:
+    """Says how much of earlier payments a file reverses."""
+    if reversed_ := outcomes.get(PaymentOutcome.PAYMENT_REVERSED):
+        verb = "reverses" if reversed_.records == 1 else "reverse"
+        amounts = {currency: abs(amount) for currency, amount in reversed_.applied.items()}
+        yield (
+            f"{pluralize(reversed_.records, 'record')} in {name} {verb} an earlier payment, {format_totals(amounts)} "
+            "in all: the bursar took it back, as for a returned cheque. The fines are outstanding at the bursar again. "
+            f"`bin/bursar imports rejects {file_id}` lists them."
+        )
+
+
+def describe_held_overpayments(name: str, held: Sequence[HeldOverpayment]) -> Iterable[str]:
+    """Says which overpayments of a file wait for a person, and how to decide about them."""
+    for one in held[:MAX_OVERPAYMENTS_SHOWN]:
+        yield (
+            f"Record {one.record} in {name} (transaction {one.transaction_id}) overpays fine {one.fine_id} by "
+            f"{format_money(one.amount, one.currency)}, which is beyond the limit of the profile. It becomes no credit "
+            "by itself. Ask the bursar whether the student paid that much. "
+            f"{describe_decisions(one.file_id, one.record)}"
+        )
+    if len(held) > MAX_OVERPAYMENTS_SHOWN:
+        yield (
+            f"{pluralize(len(held), 'overpayment')} in {name} are beyond the limit. `bin/bursar overpayments list` "
+            "lists all that wait for a person."
+        )
+
+
+def describe_growing_sums(name: str, profile: str, fines: int) -> Iterable[str]:
+    """Says that the sums of a file look like totals, for so many fines."""
+    if fines:
+        yield (
+            f"The sums in {name} look like totals of all payments so far: {pluralize(fines, 'fine')} got sums that "
+            "only grow, or more than was owed twice in a row. If the bursar repeats earlier payments in each file, set "
+            f"amount_mode to cumulative in the import section of the profile {profile}. Credits for overpayments may "
+            "then be wrong: `bin/bursar fines show` shows where they come from, and `bin/bursar desk waive` takes them "
+            "back."
+        )
+
+
+def describe_repeated_file(arrival: RepeatedArrival) -> str:
+    """Says that a file had no effect since its bytes are known, and how to apply it after all."""
+    if arrival.is_same_file:
+        return (
+            f"{arrival.name} has the same content as a file that was applied before, and the same name, size and time: "
+            "it is that file. It changed nothing."
+        )
+    applied = (
+        f"{arrival.name} has the same content as {arrival.applied_name}, which was applied before"
+        if arrival.applied_name != arrival.name
+        else f"{arrival.name} has the same content as a file of that name that was applied before"
+    )
+    if arrival.again_file_id:
+        return (
+            f"{applied}. A person had it applied again, as file {arrival.again_file_id}; `bin/bursar imports list` "
+            "names the person."
+        )
+    return (
+        f"{applied}; it changed nothing. Ask the bursar whether it repeats a report, or reports another payment of the "
+        f"same amounts. In that case `bin/bursar imports apply-again {arrival.id}` applies it, once."
+    )
 
 
 def _describe_batch(batch: Batch) -> str:

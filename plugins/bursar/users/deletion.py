@@ -102,6 +102,9 @@ def _describe_fine(fine: Row) -> str:  # type: ignore[type-arg]
             f"the bursar {fine.sent_to} has not been notified yet that "
             f"{format_money(fine.pending_reversal, fine.currency)} was settled"
         )
+    if fine.held_overpayment:
+        amount = format_money(fine.held_overpayment, fine.currency)
+        parts.append(f"{amount} overpaid at the bursar waits for a person, see `bin/bursar overpayments list`")
     if fine.going_in:
         parts.append(f"on its way to the bursar {fine.going_to} in batch {fine.going_in}")
     return ", ".join(parts)

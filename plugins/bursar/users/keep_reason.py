@@ -12,6 +12,7 @@ class KeepReason(DescribedEnum):
     IN_UNFINISHED_BATCH = "in_unfinished_batch", "an export that has not ended holds the fine"
     OUTSTANDING = "outstanding", "outstanding at the bursar"
     REVERSAL_WAITS = "reversal_waits", "the next export has to report to the bursar that a fine was settled here"
+    OVERPAYMENT_HELD = "overpayment_held", "an overpayment of the user waits for the decision of a person"
     ABOVE_THRESHOLD = "above_threshold", "the user owes more than the threshold"
     CREDIT = "credit", "a credit of the user is open"
     REVERSED = "reversed", "credits for the fine have given its amount back already; it can only be paid"

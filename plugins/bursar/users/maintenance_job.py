@@ -2,20 +2,21 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection, Engine, RowMapping
 
 from bursar.db.queries import query
 from bursar.errors import BursarError
 from bursar.ledger.entry_type import EntryType
 from bursar.ledger.jobs import Job, UserJob
 from bursar.ledger.totals import (
+    SelectionSummary,
     Skipped,
     Totals,
     net_by_currency,
@@ -122,6 +123,17 @@ def validate_codes(connection: Connection, user_groups: tuple[str, ...], librari
         raise BursarError(f"The ledger does not know {', '.join(unknown)}. Nothing was changed.")
 
 
+def summarize(connection: Connection, users: Mapping[str | None, int]) -> SelectionSummary:
+    """Returns the totals of `candidate_fines`; `users` counts those of each reason (None: purged or waived)."""
+    return summarize_candidates(connection.execute(query("users/summarize_candidates")), users)
+
+
+def preview(engine: Engine, evaluate: Callable[[Connection], Mapping[str | None, int]]) -> SelectionSummary:
+    """Returns the totals of an evaluation in a transaction that is rolled back."""
+    with engine.connect() as connection:
+        return summarize(connection, evaluate(connection))
+
+
 def next_job(connection: Connection) -> int:
     """Reserves the id of a job and returns it."""
     return int(connection.execute(query("users/reserve_job_id")).scalar_one())
@@ -152,7 +164,7 @@ def record(  # noqa: PLR0913 - a job has that many facts
     users: Mapping[str | None, int],
 ) -> MaintenanceJob:
     """Records the result of a job, from `candidate_fines` and the users of each reason (None: purged or waived)."""
-    summary = summarize_candidates(connection.execute(query("users/summarize_candidates")), users)
+    summary = summarize(connection, users)
     recorded = connection.execute(
         query("users/insert_job"),
         {

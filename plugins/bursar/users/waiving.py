@@ -8,13 +8,15 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 from pydantic_core import InitErrorDetails
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from bursar.db.queries import query
+from bursar.ledger.approvals import ApprovalRequest
 from bursar.ledger.jobs import Job
 from bursar.money import pluralize
 from bursar.profiles import Settings
 from bursar.profiles.rules import wrong
+from bursar.users import approval
 from bursar.users.fine_ids import fine_ids_path, stage_fine_ids
 from bursar.users.maintenance_job import (
     Amount,
@@ -23,7 +25,9 @@ from bursar.users.maintenance_job import (
     MaintenanceJob,
     get_job_of_run,
     next_job,
+    preview,
     record,
+    summarize,
     validate_codes,
     waive,
 )
@@ -71,7 +75,7 @@ def waive_fines(
     Raises:
         InvalidRowsError: lines of the file of fine ids are invalid; nothing was changed.
         InputFileError: there is no such file.
-        BursarError: a user group or a library is unknown; nothing was changed.
+        BursarError: a user group or a library is unknown, or the job needs an approval; nothing was changed.
     """
     log.info("Looking for the fines that were chosen, once no other job changes balances.")
     with engine.begin() as connection:
@@ -79,17 +83,14 @@ def waive_fines(
         if job := get_job_of_run(connection, Job.WAIVE, run_id):
             log.info("This run has waived before, as job %s; nothing is done twice.", job.id)
             return job
-        validate_codes(connection, choices.user_groups, choices.libraries)
-        connection.execute(query("users/create_listed_fines"))
-        if choices.fine_ids:
-            stage_fine_ids(connection, fine_ids_path(settings, choices.fine_ids))
-        connection.execute(query("users/analyze_listed_fines"))
-        connection.execute(query("users/create_candidate_fines"))
-        connection.execute(query("users/select_candidate_fines"), _get_parameters(choices, settings))
-        users = {row.reason: row.users for row in connection.execute(query("users/count_users_of_fines"))}
+        users = _evaluate(connection, choices, settings)
         job_id = next_job(connection)
         connection.execute(query("users/insert_fine_results"), {"job_id": job_id})
         if not choices.dry_run:
+            summary = summarize(connection, users)
+            approval.require_approved(
+                connection, Job.WAIVE, summary, settings.approval, run_id=run_id, requested_by=requested_by
+            )
             log.info("Waiving fines of %s.", pluralize(users.get(None, 0), "user"))
             waive(
                 connection, f"Bulk Fine Waiving {job_id}: {choices.reason}. {choices.comment}".rstrip(), by=requested_by
@@ -112,6 +113,37 @@ def waive_fines(
         "; a dry run, which changed nothing" if job.dry_run else "",
     )
     return job
+
+
+def record_request(
+    engine: Engine, choices: WaiveParams, settings: Settings, *, run_id: str, requested_by: str | None
+) -> ApprovalRequest | None:
+    """Records a request for approval if a waiving now would be beyond the limits; returns None if it needs none.
+
+    Blocks no other job, and changes no fine. A dry run needs no approval.
+
+    Raises:
+        BursarError: as for `waive_fines`.
+    """
+    if choices.dry_run:
+        return None
+    summary = preview(engine, lambda connection: _evaluate(connection, choices, settings))
+    with engine.begin() as connection:
+        return approval.record_request(
+            connection, Job.WAIVE, summary, settings.approval, run_id=run_id, requested_by=requested_by
+        )
+
+
+def _evaluate(connection: Connection, choices: WaiveParams, settings: Settings) -> dict[str | None, int]:
+    """Decides on each fine, in a temporary table; returns the users by reason (None: with waived fines)."""
+    validate_codes(connection, choices.user_groups, choices.libraries)
+    connection.execute(query("users/create_listed_fines"))
+    if choices.fine_ids:
+        stage_fine_ids(connection, fine_ids_path(settings, choices.fine_ids))
+    connection.execute(query("users/analyze_listed_fines"))
+    connection.execute(query("users/create_candidate_fines"))
+    connection.execute(query("users/select_candidate_fines"), _get_parameters(choices, settings))
+    return {row.reason: row.users for row in connection.execute(query("users/count_users_of_fines"))}
 
 
 def _get_parameters(choices: WaiveParams, settings: Settings) -> dict[str, Any]:

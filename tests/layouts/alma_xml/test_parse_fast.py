@@ -1,4 +1,4 @@
-"""Plain files of payments: read by themselves, they give what any reading of them would."""
+"""The fast path of the reader: it gives the same records and errors as the general reader."""
 
 import io
 from unittest.mock import patch
@@ -9,18 +9,20 @@ from hypothesis import strategies as st
 
 from bursar.layouts.alma_xml import parse, parse_fast
 from bursar.layouts.alma_xml.parse_fast import parse_records
-from tests.layouts.alma_xml.test_parse import SAMPLE, outcome, read
+from tests.support.payment_xml import SAMPLE, outcome, read
 
 
-def plain_file(fines: int = 40) -> bytes:
-    """What an export of the sample's fines would be, with more of them."""
+def make_plain_file(fines: int = 40) -> bytes:
+    """Returns a file like the sample, with more fines."""
     before, fine, rest = SAMPLE.partition(b"\t\t\t\t\t<xb:userFineFee>")
     one, end, behind = (fine + rest).partition(b"</xb:userFineFee>\n")
     return before + (one + end) * fines + behind
 
 
-@pytest.mark.parametrize("content", [SAMPLE, plain_file(), plain_file().replace(b"\n", b"").replace(b"\t", b"")])
-def test_a_plain_file_needs_no_other_reading(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "content", [SAMPLE, make_plain_file(), make_plain_file().replace(b"\n", b"").replace(b"\t", b"")]
+)
+def test_a_plain_file_is_read_by_the_fast_path_alone(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = outcome(parse.parse_records([content], "paid.xml"))
     monkeypatch.setattr(parse, "parse_records", None)
     assert (read(content), "") == expected
@@ -34,7 +36,7 @@ ODD = (
     *("Größe".encode(), b"\xef\xbf\xbe", b"\xed\xa0\x80", b"<\0", b"\0<", b"\0", b"\xff\xfe", b"\xfe\xff"),
     *(b"\r\n", b"\n \n", b"\n" * 18_000, b"x" * 20_000),
 )
-"""What a plain file has not, or not there."""
+"""Bytes that do not occur in a plain file, or not everywhere."""
 
 
 @settings(max_examples=300, deadline=None)
@@ -47,14 +49,14 @@ ODD = (
     ),
     block=st.sampled_from([700, 5_000, 64 * 1024]),
 )
-def test_from_what_is_not_plain_on_a_file_is_read_as_any_other(
+def test_any_changed_file_gives_the_result_of_the_general_reader(
     place: float, length: int, put: bytes, block: int
 ) -> None:
-    """Whatever stands wherever, the same records on the same lines, or a refusal with the same line.
+    """The records and their lines are the same, and so is the line of an error.
 
-    Its reason may be another where a character lies across two blocks.
+    The reason of an error may differ if a character is divided between two blocks.
     """
-    content = bytearray(plain_file())
+    content = bytearray(make_plain_file())
     at = int(place * len(content))
     content[at : at + length] = put
     with patch.object(parse_fast, "BLOCK_SIZE", block):

@@ -1,4 +1,4 @@
-"""A credit for a charge that went to a bursar: the library's system has applied it; the bursar receives all of it."""
+"""Credits for exported charges: the library's system has applied them, and the bursar receives them in full."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from bursar.errors import LedgerError
 from bursar.exports.close import close_fines
 from bursar.exports.recover import release_batch
 from bursar.ledger import desk
-from bursar.sources.csv.load import LoadResult, load
+from bursar.sources.csv.load import InvalidRowsError, LoadResult, load
 from tests.support.fake_bursar import FakeBursar, Payment
 from tests.support.fixtures import Library
 
@@ -20,7 +20,7 @@ RETURNED = "K8,user1,CREDIT,-42.00,2025-04-02,{balance},LAW,K7\n"
 
 
 class Source:
-    """A library's system that writes files of fines, and a bursar."""
+    """A library's system, which writes files of fines, and a bursar."""
 
     def __init__(self, library: Library, folder: Path) -> None:
         self.library, self.folder = library, folder
@@ -40,8 +40,8 @@ class Source:
         fine = self.fine(source_id)
         return fine.status, f"{fine.balance:.2f}", f"{fine.outstanding:.2f}"
 
-    def sent(self, **export: Any) -> list[tuple[str, str | None]]:
-        """Exports, and returns amount and reversed transaction of each line."""
+    def export(self, **export: Any) -> list[tuple[str, str | None]]:
+        """Exports all open fines; returns amount and reversed transaction of each line."""
         batch = self.office.export(**export)
         with self.library.ledger.connect() as connection:
             lines = connection.execute(
@@ -65,24 +65,24 @@ def row(template: str, balance: str) -> str:
 
 @pytest.fixture
 def exported(source: Source) -> Source:
-    """The lost item has gone to a bursar who reports payments."""
+    """Returns a source whose lost item was exported to a bursar with payment files."""
     source.load(row(LOST, "42.00"))
-    assert source.sent() == [("42.00", None)]
+    assert source.export() == [("42.00", None)]
     return source
 
 
 @pytest.mark.parametrize("balance", ["0.00", "-12.50", "-42.00", ""])
-def test_a_returned_item_is_taken_back_from_the_bursar(exported: Source, balance: str) -> None:
+def test_a_returned_item_is_reversed_at_the_bursar(exported: Source, balance: str) -> None:
     result = exported.load(row(LOST, "0.00"), row(RETURNED, balance))
     assert result == LoadResult(0, 0, 1, 0, 0, 1)
     assert exported.position("K8") == ("ACTIVE", "-42.00", "0.00")
-    assert exported.sent() == [("-42.00", "1")]
+    assert exported.export() == [("-42.00", "1")]
     assert exported.position("K7") == ("CLOSED", "0.00", "0.00")
     assert exported.position("K8") == ("CLOSED", "0.00", "0.00")
-    assert exported.sent() == []
+    assert exported.export() == []
 
 
-def test_the_same_rows_change_nothing_before_and_after_the_credit_has_gone_out(exported: Source) -> None:
+def test_the_same_rows_change_nothing_before_and_after_the_export(exported: Source) -> None:
     rows = (row(LOST, "0.00"), row(RETURNED, "0.00"))
     exported.load(*rows)
     entries = exported.entries()
@@ -101,41 +101,41 @@ def test_a_credit_that_the_source_applies_later_counts_in_full(exported: Source)
     exported.load(row(RETURNED, "-42.00"))
     for balance in ("-20.00", "0.00"):
         assert exported.load(row(RETURNED, balance)) == LoadResult(0, 0, 0, 0, 1, 0)
-    assert exported.sent() == [("-42.00", "1")]
+    assert exported.export() == [("-42.00", "1")]
 
 
 def test_a_credit_for_a_charge_that_was_paid_at_the_bursar_counts_in_full(exported: Source) -> None:
     exported.office.pay(Payment("1", "42"))
     exported.load(row(LOST, "0.00"), row(RETURNED, "0.00"))
     assert exported.position("K8") == ("ACTIVE", "-42.00", "0.00")
-    assert exported.sent() == [("-42.00", "1")]
+    assert exported.export() == [("-42.00", "1")]
     assert exported.position("K8") == ("CLOSED", "0.00", "-42.00")
 
 
-def test_a_payment_between_two_loads_does_not_swallow_the_credit(exported: Source) -> None:
+def test_a_payment_between_two_loads_does_not_settle_the_credit(exported: Source) -> None:
     exported.load(row(RETURNED, "0.00"))
     exported.office.pay(Payment("1", "42"))
     assert exported.load(row(RETURNED, "0.00")) == LoadResult(0, 0, 0, 0, 1, 0)
     assert exported.position("K8") == ("ACTIVE", "-42.00", "0.00")
 
 
-def test_a_credit_for_a_bursar_who_does_not_report_counts_in_full(source: Source) -> None:
+def test_a_credit_for_a_bursar_without_payment_files_counts_in_full(source: Source) -> None:
     source.load(row(LOST, "42.00"))
-    source.sent(import_active=False)
+    source.export(import_active=False)
     source.load(row(LOST, "0.00"), row(RETURNED, "0.00"))
     assert source.position("K8") == ("ACTIVE", "-42.00", "0.00")
-    assert source.sent(import_active=False) == [("-42.00", "1")]
+    assert source.export(import_active=False) == [("-42.00", "1")]
 
 
-def test_a_credit_for_a_charge_that_a_batch_holds_counts_in_full(source: Source) -> None:
+def test_a_credit_for_a_claimed_charge_counts_in_full(source: Source) -> None:
     source.load(row(LOST, "42.00"))
     batch = source.office.export(close=False)
     source.load(row(RETURNED, "0.00"))
     assert source.position("K8") == ("ACTIVE", "-42.00", "0.00")
     assert source.load(row(RETURNED, "0.00")) == LoadResult(0, 0, 0, 0, 1, 0)
-    assert source.sent() == []
+    assert source.export() == []
     close_fines(source.library.ledger, batch)
-    assert source.sent() == [("-42.00", "1")]
+    assert source.export() == [("-42.00", "1")]
     assert [source.position(fine) for fine in ("K7", "K8")] == [("CLOSED", "0.00", "0.00")] * 2
 
 
@@ -146,7 +146,7 @@ def test_after_a_release_the_balances_of_the_file_count_again(source: Source) ->
     release_batch(source.library.ledger, batch, confirmed_not_received=True)
     assert source.load(row(LOST, "0.00"), row(RETURNED, "0.00")) == LoadResult(0, 0, 0, 2, 0, 0)
     assert [source.position(fine) for fine in ("K7", "K8")] == [("CLOSED", "0.00", "0.00")] * 2
-    assert source.sent() == []
+    assert source.export() == []
 
 
 @pytest.mark.parametrize("together", [True, False])
@@ -154,23 +154,28 @@ def test_a_credit_for_a_charge_that_was_never_exported_counts_by_its_balance(sou
     source.load(row(LOST, "0.00" if together else "42.00"), *([row(RETURNED, "0.00")] if together else []))
     source.load(row(LOST, "0.00"), row(RETURNED, "0.00"))
     assert [source.position(fine) for fine in ("K7", "K8")] == [("CLOSED", "0.00", "0.00")] * 2
-    assert source.sent() == []
+    assert source.export() == []
 
 
-def test_what_was_waived_meanwhile_is_not_reversed_too(exported: Source) -> None:
+def test_a_credit_for_a_charge_that_was_waived_meanwhile_is_rejected(exported: Source) -> None:
     with exported.library.ledger.begin() as connection:
         desk.waive(connection, exported.fine("K7").id, allow_activity_on_transferred_finesfees=True)
-    exported.load(row(RETURNED, "0.00"))
-    assert exported.position("K8") == ("CLOSED", "0.00", "0.00")
-    assert exported.sent() == [("-42.00", "1")]
-    assert exported.sent() == []
+    with pytest.raises(InvalidRowsError, match='nothing is left of the charge "K7" to take back'):
+        exported.load(row(RETURNED, "0.00"))
+    assert exported.export() == [("-42.00", "1")]
+    assert exported.export() == []
 
 
 def test_two_credits_reverse_no_more_than_the_charge(exported: Source) -> None:
-    exported.load(*(f"K{n},user1,CREDIT,-30.00,2025-04-02,0.00,LAW,K7\n" for n in (8, 9)))
+    def credits_(*amounts: str) -> list[str]:
+        return [f"K{n},user1,CREDIT,-{amount},2025-04-02,0.00,LAW,K7\n" for n, amount in enumerate(amounts, 8)]
+
+    with pytest.raises(InvalidRowsError, match=r"fines\.csv:3: amount -30\.00 takes back more than the 12\.00"):
+        exported.load(*credits_("30.00", "30.00"))
+    exported.load(*credits_("30.00", "12.00"))
     assert exported.position("K8") == ("ACTIVE", "-30.00", "0.00")
     assert exported.position("K9") == ("ACTIVE", "-12.00", "0.00")
-    exported.sent()
+    exported.export()
     assert exported.position("K7") == ("CLOSED", "0.00", "0.00")
 
 

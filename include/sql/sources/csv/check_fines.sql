@@ -18,6 +18,9 @@ SELECT :file, given.line, unnest(array_remove(ARRAY[
     CASE WHEN given.amount IS NULL THEN 'amount is missing'
          WHEN incoming.amount IS NULL
          THEN format('amount %s is not a sum such as 12.50', to_json(left(given.amount, 60)))
+         WHEN incoming.amount = 0 AND given.amount ~ '[1-9]'
+         THEN format('amount %s is rounded to 0, since %s has %s decimals; leave the line out', given.amount,
+                      incoming.currency, incoming.decimals)
          WHEN incoming.amount = 0 THEN 'amount is 0'
          WHEN incoming.amount > 0 AND given.fine_fee_type = 'CREDIT'
          THEN format('amount %s of a CREDIT has to be negative', given.amount)
@@ -30,7 +33,9 @@ SELECT :file, given.line, unnest(array_remove(ARRAY[
          THEN format('balance %s does not lie between 0 and the amount %s', given.balance, given.amount) END,
     CASE WHEN incoming.currency !~ '^[A-Z]{3}$'
          THEN format('currency %s is not written in three capital letters, such as EUR',
-                      to_json(left(given.currency, 60))) END,
+                      to_json(left(given.currency, 60)))
+         WHEN incoming.decimals IS NULL AND incoming.known_id IS NULL
+         THEN format('currency %s is unknown; write its code of ISO 4217, such as EUR', incoming.currency) END,
     CASE WHEN given.created_at IS NULL THEN 'created_at is missing'
          WHEN incoming.created_at IS NULL
          THEN format('created_at %s is not a moment such as 2026-09-30T16:45:00', to_json(left(given.created_at, 60)))

@@ -1,9 +1,7 @@
 -- requires: incoming_fines, staged_fines
 -- Counts a credit in full if the charge that it reverses has been exported to a bursar or is held by a batch. The
 -- library system has applied such a credit to the charge already, as its balance shows; the bursar has to receive all
--- of it. A known credit keeps its balance for the same reason. A new credit counts up to the amount of its charge that
--- can still be reversed after the credits above it in the file. Beyond that, and for every other credit, the balance in
--- the file counts.
+-- of it. A known credit keeps its balance for the same reason. For every other credit, the balance in the file counts.
 WITH credits AS MATERIALIZED (
     SELECT incoming.line, incoming.known_id, incoming.amount, incoming.balance, known.balance AS known_balance,
            coalesce(known.reverses, charges.id) AS charge_id
@@ -13,17 +11,13 @@ WITH credits AS MATERIALIZED (
     LEFT JOIN fines AS charges ON charges.source_id = given.reverses AND incoming.known_id IS NULL
     WHERE incoming.outcome IN ('added', 'paid_down') AND incoming.amount < 0
       AND incoming.balance BETWEEN incoming.amount AND 0    -- any other balance is an error of its own
-), at_bursar AS MATERIALIZED (
-    SELECT credits.*, coalesce(sum(-amount) OVER (PARTITION BY charge_id, known_id IS NULL ORDER BY line
-                                                  ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS reversed_above
-    FROM credits
-    WHERE EXISTS (SELECT FROM batch_claims WHERE batch_claims.fine_id = charge_id AND NOT batch_claims.reversal)
-       OR EXISTS (SELECT FROM journal_entries WHERE journal_entries.fine_id = charge_id AND journal_entries.entry_type IN ('EXPORTED', 'EXPORTED_AND_PAID'))
 ), counted AS (
     SELECT line, CASE WHEN known_id IS NULL THEN 'added' ELSE 'unchanged' END AS outcome,
-           CASE WHEN known_id IS NULL THEN greatest(at_bursar.amount, least(at_bursar.balance, reversed_above - reversible))
-                ELSE known_balance END AS balance
-    FROM at_bursar JOIN charge_totals ON charge_totals.fine_id = charge_id
+           coalesce(known_balance, amount) AS balance
+    FROM credits
+    WHERE EXISTS (SELECT FROM batch_claims WHERE batch_claims.fine_id = charge_id AND NOT batch_claims.reversal)
+       OR EXISTS (SELECT FROM journal_entries WHERE journal_entries.fine_id = charge_id
+                  AND journal_entries.entry_type IN ('EXPORTED', 'EXPORTED_AND_PAID'))
 )
 UPDATE incoming_fines AS incoming SET balance = counted.balance, outcome = counted.outcome
 FROM counted WHERE counted.line = incoming.line AND counted.balance <> incoming.balance;

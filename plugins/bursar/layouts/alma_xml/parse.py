@@ -3,17 +3,19 @@
 A payment file has the structure of the export; only the ids, the currency and the sum are needed. The parser is expat,
 because its memory can be bounded: it builds no tree, accepts no document type and thus no entities, and limits every
 text that it buffers. It also knows the line of each element.
+
+The module is long because the limits of the parser and the reading of records share one state.
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from typing import Any
 from xml.parsers import expat
 
 from bursar.errors import InputFileError
-from bursar.layouts.alma_xml.encoding import CUT_OFF, ENCODINGS, SEND_AGAIN, syntax_error_reason, utf16_decoder
+from bursar.layouts.alma_xml.encoding import CUT_OFF, SEND_AGAIN, get_declared_encoding, quote, syntax_error_reason
 from bursar.layouts.alma_xml.namespace import NAMESPACE
 from bursar.layouts.alma_xml.records import Record, ResumePoint
+from bursar.layouts.alma_xml.start_of_file import Text, drop_padding, open_text
 from bursar.layouts.alma_xml.structure import (
     FIELDS,
     FINES,
@@ -38,7 +40,6 @@ MAX_ATTRIBUTES = 64
 _MAX_KNOWN_CHILDREN = 64  # unknown elements that are added to a place; further ones are looked up each time
 _NIL = "http://www.w3.org/2001/XMLSchema-instance nil"
 _TRUE = {"true", "1"}
-_MAX_QUOTED = 60
 _MAX_UNEXPECTED, _MAX_UNEXPECTED_QUOTED = 2, 24
 _FORMAT = "Ask the bursar for a file with the structure of the export."
 _EXPECTED = f"Expected: {RECORD} in {LIST}/{USERS}/{FINES}"
@@ -48,9 +49,10 @@ _START_OF_FILE = ResumePoint()
 def parse_records(pieces: Iterable[bytes], name: str, start: ResumePoint = _START_OF_FILE) -> Iterator[Record]:
     """Yields the records of a file in the order of the file, in memory that does not grow with the file.
 
-    Unknown elements are ignored anywhere; a needed element counts at its own place only. A record that is ambiguous
-    has a `problem`, and None for each ambiguous value. A file whose list is empty yields nothing. A file without
-    records that has other elements in their place, or no list, is rejected.
+    Unknown elements within a record are ignored; a needed element counts at its own place only. A record that is
+    ambiguous has a `problem`, and None for each ambiguous value. Anything else in the lists around the records, which
+    might be a payment of another form, is yielded as a record without values that has a `problem`. A file whose list is
+    empty yields nothing. A file without a true record whose list is not empty, or that has no list, is rejected.
 
     Args:
         pieces: the bytes of the file from `start` on, in pieces of any size.
@@ -61,12 +63,14 @@ def parse_records(pieces: Iterable[bytes], name: str, start: ResumePoint = _STAR
         InputFileError: with `name:line: reason`, at the first fault. The records that were yielded before are void.
     """
     blocks = (piece[at : at + BLOCK_SIZE] for piece in pieces for at in range(0, len(piece), BLOCK_SIZE))
-    first = next(blocks, b"")
-    decoder = None if start.opening else utf16_decoder(first[:2])
-    reader = _Reader(name, start, utf16=decoder is not None)
-    for block in chain([first], blocks):
-        yield from reader.feed(decoder.decode(block).encode("utf-8", "surrogatepass") if decoder else block)
-    if decoder and decoder.getstate()[0]:
+    if start.opening:
+        text = Text("UTF-8", get_declared_encoding(start.opening), start.lines, blocks, None)
+    else:
+        text = open_text(blocks, name)
+    reader = _Reader(name, start, text)
+    for block in drop_padding(text.blocks):
+        yield from reader.feed(block)
+    if text.ends_within_character():
         raise reader.error(CUT_OFF)
     yield from reader.feed(b"", final=True)
 
@@ -74,10 +78,10 @@ def parse_records(pieces: Iterable[bytes], name: str, start: ResumePoint = _STAR
 class _Reader:
     """The state of a reading between two blocks. expat calls `_start` and `_end` for each element: keep them short."""
 
-    def __init__(self, name: str, start: ResumePoint, *, utf16: bool) -> None:
+    def __init__(self, name: str, start: ResumePoint, text: Text) -> None:
         self._name = name
-        self._utf16 = utf16
-        self._encoding = "UTF-16" if utf16 else "UTF-8"
+        self._encoding = text.encoding
+        self._declared = text.declared
         self._fed = 0
         self._without_start = 0  # bytes of the blocks after the last one in which an element started
         self._path = [build_structure()]
@@ -86,8 +90,8 @@ class _Reader:
         self._collect = self._text.append
         self._nil = False
         self._seen: set[str] = set()  # names of the lists and records that have occurred
-        self._unexpected: dict[str, int] = {}  # anything else in the lists before the first record, with its first line
-        self._number = start.records
+        self._unexpected: dict[str, int] = {}  # the first other things in the lists, each with its first line
+        self._number = self._true_records = start.records
         self._lines = 0
         self._line = 0
         self._values: dict[str, str | None] = {}
@@ -95,15 +99,15 @@ class _Reader:
         self._records: list[Record] = []
         self._names: dict[Any, str] = {}  # all names that expat has interned; a default namespace has the prefix None
         self._names_counted = 0
-        self._parser = expat.ParserCreate("UTF-8" if utf16 else None, " ", self._names)
-        self._parser.buffer_text = True
+        recoded = "UTF-8" if text.encoding == "UTF-16" else text.encoding
+        self._parser = expat.ParserCreate(recoded, " ", self._names)
         self._parser.XmlDeclHandler = self._declaration
         self._parser.StartDoctypeDeclHandler = self._doctype
         self._parser.StartNamespaceDeclHandler = lambda _prefix, _uri: None  # so that expat interns the prefix
         self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._text_in_list  # up to the first field
+        self._parser.CharacterDataHandler = self._text_in_list
         self.feed(start.opening)
-        self._lines = start.lines
+        self._lines = text.lines
 
     def feed(self, block: bytes, *, final: bool = False) -> list[Record]:
         """Parses a block; returns the records that end in it."""
@@ -115,9 +119,10 @@ class _Reader:
             if not self._fed + len(block):
                 raise self.error(f"the file is empty. {SEND_AGAIN}") from error
             at = max(self._parser.ErrorByteIndex - self._fed, 0)
-            raise self.error(syntax_error_reason(error, block[at : at + 4], self._encoding)) from error
+            reason = syntax_error_reason(error, block[at : at + 4], self._encoding, self._declared)
+            raise self.error(reason) from error
         self._fed += len(block)
-        if final and not self._number:
+        if final and not self._true_records:
             self._check_list_is_empty()
         if self._without_start > MAX_FIELD_LENGTH - 2 * BLOCK_SIZE:
             raise self.error(f"a text, a tag or a comment is far too long. {_FORMAT}")
@@ -133,14 +138,8 @@ class _Reader:
         return InputFileError(f"{self._name}:{self._lines + self._parser.CurrentLineNumber}: {reason}")
 
     def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
-        if encoding is None:
-            return
-        if encoding.upper() not in ENCODINGS:
-            known = ", ".join(ENCODINGS)
-            raise self.error(f"the encoding {_quote(encoding)} is not known. Ask the bursar for one of {known}.")
-        if self._utf16 != (encoding.upper() == "UTF-16"):
-            raise self.error(f"the file is not in {encoding}, although it says so. {SEND_AGAIN}")
-        self._encoding = encoding
+        if encoding != self._declared:  # it is longer than the bytes that were looked at
+            raise self.error(f"the XML declaration is far too long. {_FORMAT}")
 
     def _doctype(self, *_: object) -> None:
         raise self.error("a document type (<!DOCTYPE) is not accepted. Ask the bursar for a file without it.")
@@ -163,6 +162,7 @@ class _Reader:
                 self._parser.CharacterDataHandler = self._collect
             elif element.name == RECORD:
                 self._line = self._lines + self._parser.CurrentLineNumber
+                self._parser.CharacterDataHandler = None
 
     def _end(self, _name: str) -> None:
         element = self._path.pop()
@@ -183,6 +183,8 @@ class _Reader:
 
     def _add_record(self) -> None:
         self._number += 1
+        self._true_records += 1
+        self._parser.CharacterDataHandler = self._text_in_list
         values, problem = self._values, None
         if self._problems:
             values.update(dict.fromkeys(self._problems))
@@ -194,26 +196,20 @@ class _Reader:
     def _text_in_list(self, text: str) -> None:
         parent = self._path[-1]
         if parent.expected is not None and not text.isspace():
-            self._note_unexpected(f"text in {parent.name}")
+            self._parser.CharacterDataHandler = None  # one record is enough; the next true record sets it again
+            self._add_unexpected(f"text in {parent.name}")
 
-    def _note_unexpected(self, description: str) -> None:
-        if not self._number and len(self._unexpected) < _MAX_UNEXPECTED:
-            self._unexpected.setdefault(description, self._lines + self._parser.CurrentLineNumber)
-
-    def _find_in_list(self, parent: Element, name: str) -> Element | None:
-        """Finds an expected child of a list, which becomes a known one; returns None for any other, and notes it."""
-        if (element := (parent.expected or {}).get(name)) is not None:
-            parent[name] = element
-            self._seen.add(element.name)
-            return element
-        namespace, _, local = name.rpartition(" ")
-        if namespace != NAMESPACE or local not in IGNORABLE:
-            other = "" if namespace == NAMESPACE else " of another namespace"
-            self._note_unexpected(f"{_quote(local, _MAX_UNEXPECTED_QUOTED)}{other} in {parent.name}")
-        return None
+    def _add_unexpected(self, description: str) -> None:
+        """Adds a record without values for something else in a list."""
+        self._number += 1
+        line = self._lines + self._parser.CurrentLineNumber
+        if len(self._unexpected) < _MAX_UNEXPECTED:
+            self._unexpected.setdefault(description, line)
+        problem = f"not recognised as a payment: {description}. {_EXPECTED}"
+        self._records.append(Record(self._number, line, None, None, None, None, problem))
 
     def _check_list_is_empty(self) -> None:
-        """Raises an error if a file without records has anything else in their place, or no list."""
+        """Raises an error if a file without true records has anything else in their place, or no list."""
         if not self._unexpected and LIST in self._seen and (FINES in self._seen or USERS not in self._seen):
             return
         found = ", ".join(self._unexpected) or f"no {FINES if LIST in self._seen else LIST}"
@@ -227,26 +223,26 @@ class _Reader:
             InputFileError: the element must not be ignored.
         """
         parent, depth = self._path[-1], len(self._path)
-        if parent.expected is not None and (element := self._find_in_list(parent, name)) is not None:
+        if (element := (parent.expected or {}).get(name)) is not None:
+            parent[name] = element
+            self._seen.add(element.name)
             return element
         namespace, _, local = name.rpartition(" ")
         if depth == 1:
             if local != ROOT:
-                raise self.error(f"the outermost element is {_quote(local)} and not {ROOT}. {_FORMAT}")
-            raise self.error(f"the namespace is {_quote(namespace)} and not {NAMESPACE}. {_FORMAT}")
+                raise self.error(f"the outermost element is {quote(local)} and not {ROOT}. {_FORMAT}")
+            raise self.error(f"the namespace is {quote(namespace)} and not {NAMESPACE}. {_FORMAT}")
         if depth > MAX_DEPTH:
             raise self.error(f"elements are nested more than {MAX_DEPTH} deep. {_FORMAT}")
         if name.endswith(RECORD):  # a payment must not be ignored
             raise self.error(f"a {RECORD} is in a place where none is expected, or in another namespace. {_FORMAT}")
         if local.lower() == RECORD.lower():
-            raise self.error(f"a payment is not recognised. {_EXPECTED}. Found: {_quote(local)}. {_FORMAT}")
-        if parent.is_needed and not parent:
+            raise self.error(f"a payment is not recognised. {_EXPECTED}. Found: {quote(local)}. {_FORMAT}")
+        if parent.expected is not None and (namespace != NAMESPACE or local not in IGNORABLE):
+            other = "" if namespace == NAMESPACE else " of another namespace"
+            self._add_unexpected(f"{quote(local, _MAX_UNEXPECTED_QUOTED)}{other} in {parent.name}")
+        elif parent.is_needed and not parent:
             self._problems[parent.name] = "has elements in it"
         elif len(parent) < _MAX_KNOWN_CHILDREN:
             parent[name] = self._ignored[depth]
         return self._ignored[depth]
-
-
-def _quote(text: str, length: int = _MAX_QUOTED) -> str:
-    """Quotes a text of the file for a message: short, and without control characters."""
-    return repr(text if len(text) <= length else f"{text[: length - 1]}…")

@@ -4,7 +4,9 @@ The files are copied unchanged into staging tables, which SQL statements check a
 (include/sql/sources/csv). docs/reference/csv.md describes the files for librarians.
 """
 
+import json
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +16,7 @@ from sqlalchemy import Connection, CursorResult, Engine
 from bursar.db.bulk_copy import copy_into
 from bursar.db.queries import query
 from bursar.errors import InputFileError
-from bursar.money import pluralize
+from bursar.money import get_currency_decimals, pluralize
 from bursar.sources.csv.reader import FINES, GROUPS, LIBRARIES, USERS, CsvTable, records
 
 log = logging.getLogger(__name__)
@@ -36,10 +38,11 @@ class InvalidRowsError(InputFileError):
 
 @dataclass(frozen=True)
 class LoadResult:
-    """The result of a load. The four counts of fines add up to the fines in the file.
+    """The result of a load. The four counts of fines, without `fines_rounded`, add up to the fines in the file.
 
     `users_updated` were known to the ledger before. Of the known fines, `fines_paid_down` owe less than before,
-    `fines_settled` are closed or with the bursar and are not changed, `fines_unchanged` are the others.
+    `fines_settled` are closed or with the bursar and are not changed, `fines_unchanged` are the others. The amount,
+    balance or VAT of `fines_rounded`, which were added or owe less, had more decimals than their currency.
     """
 
     users_added: int
@@ -48,6 +51,7 @@ class LoadResult:
     fines_paid_down: int
     fines_unchanged: int
     fines_settled: int
+    fines_rounded: int = 0
 
 
 def load(
@@ -64,7 +68,8 @@ def load(
 
     Users that the ledger knows by their primary id are updated. A fine that it knows by its `fine_id` is never added
     again; if it owes less than before, the difference is posted as paid. A credit counts in full, whatever its balance,
-    if the charge that it reverses has been exported to a bursar. `currency` and `time_zone` (its IANA name) are the
+    if the charge that it reverses has been exported to a bursar. Amounts are rounded half up to the decimals of their
+    currency. `currency` and `time_zone` (its IANA name) are the
     defaults for values without one. Payments and exports block during the transfer.
 
     Raises:
@@ -73,30 +78,36 @@ def load(
     """
     with engine.begin() as connection:
         _run(connection, "create_row_errors", "create_incoming_fines", "parse_day", "parse_money", "parse_moment")
+        _run(connection, "create_currencies", currency_decimals=json.dumps(get_currency_decimals()))
         _stage(connection, GROUPS, groups)
         _stage(connection, LIBRARIES, libraries)
         user_count = _stage(connection, USERS, users)
         _stage(connection, FINES, fines)
         connection.execute(query("ledger/lock_fines_table"))
 
-        _run(connection, "check_groups", file=str(groups))
-        _run(connection, "check_libraries", file=str(libraries))
+        _run(connection, "check_groups", file=_printable(groups))
+        _run(connection, "check_libraries", file=_printable(libraries))
         raise_row_errors(connection)
         _run(connection, "upsert_groups", "upsert_libraries")
 
-        _run(connection, "check_users", "check_identifiers", file=str(users))
+        _run(connection, "check_users", "check_identifiers", file=_printable(users))
         _run(connection, "resolve_fines", currency=currency, time_zone=time_zone)
         _run(connection, "analyze_incoming_fines")
         if credit_count := _run(connection, "count_credits_in_full"):
             log.info("Credits that count in full, because their charge has been exported to a bursar: %s", credit_count)
-        _run(connection, "check_fines", file=str(fines), time_zone=time_zone)
+        _run(connection, "check_fines", file=_printable(fines), time_zone=time_zone)
+        _run(connection, "check_reversals", file=_printable(fines))
         raise_row_errors(connection)
 
         _run(connection, "update_users")
         users_added = _run(connection, "insert_users")
         _run(connection, "delete_identifiers", "insert_identifiers")
         _run(connection, "upsert_items", "insert_fines", "link_reversals", "post_entries")
-        outcomes = {row.outcome: row.fines for row in connection.execute(query("sources/csv/count_fine_outcomes"))}
+        rows = connection.execute(query("sources/csv/count_fine_outcomes")).all()
+    outcomes = {row.outcome: row.fines for row in rows}
+    rounded = sum(row.rounded for row in rows)
+    if rounded:
+        log.info("The amounts of %s were rounded to the decimals of their currency.", pluralize(rounded, "fine"))
     return LoadResult(
         users_added=users_added,
         users_updated=user_count - users_added,
@@ -104,7 +115,13 @@ def load(
         fines_paid_down=outcomes.get("paid_down", 0),
         fines_unchanged=outcomes.get("unchanged", 0),
         fines_settled=outcomes.get("settled", 0),
+        fines_rounded=rounded,
     )
+
+
+def _printable(path: Path | None) -> str:
+    """Returns a path as text that the ledger accepts, whatever the bytes of its name are."""
+    return os.fsencode(path).decode(errors="replace") if path else ""
 
 
 def _stage(connection: Connection, layout: CsvTable, path: Path | None) -> int:

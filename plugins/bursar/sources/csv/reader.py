@@ -2,15 +2,28 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from bursar.errors import InputFileError
 from bursar.money import pluralize
 
 IDENTIFIER = "identifier:"
 PRIMARY_ID_TYPE = "userName"
+MAX_ID_LENGTH = 500
+"""Characters of an id, which the ledger keeps in indexes of at most 2,704 bytes an entry."""
+MAX_TYPE_LENGTH = 100
+"""Characters of an identifier's type, which shares an index entry with the identifier."""
+MAX_VALUE_LENGTH = 8_000
+"""Characters of any other value; a payment file in which the bursar returns a longer one is not read."""
+MAX_RECORD_LENGTH = 1_000_000
+"""Characters of a record: memory is bounded even if a file has no line feed."""
+MAX_NAME_LENGTH_SHOWN = 60
+IDS = {"code", "id", "primary_id", "fine_id", "item_barcode", "reverses"}
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
 @dataclass(frozen=True)
@@ -75,9 +88,12 @@ def records(path: Path, layout: CsvTable) -> Iterator[Record]:
     no_values = (None,) * len(layout.columns)
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            rows = _read_rows(file)
+            lines = _Lines(file)
+            rows = _read_rows(lines)
             line, header = next(rows, (1, f"the header is missing; the columns are {_list_columns(layout)}"))
             faults = [header] if isinstance(header, str) else list(_find_header_faults(header, layout))
+            if faults and (separator := _find_other_separator(lines.first, layout)):
+                faults = [f"the columns are separated by {separator}; save the file with commas between the values"]
             yield from ((line, fault, *no_values) for fault in faults)
             if faults:
                 return
@@ -95,25 +111,61 @@ def records(path: Path, layout: CsvTable) -> Iterator[Record]:
         raise InputFileError(f"{path}: the file can't be read: {error.strerror}.") from error
 
 
-def _read_rows(file: Iterable[str]) -> Iterator[tuple[int, list[str] | str]]:
+class _Lines:
+    """The lines of a file, one by one; `first` is the first that is not blank.
+
+    Raises:
+        csv.Error: a record is too long: more than MAX_RECORD_LENGTH characters since `length` was set to 0.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self.first = ""
+        self.length = 0
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self._file.readline(MAX_RECORD_LENGTH + 1):
+            self.first = self.first or line.strip()
+            self.length += len(line)
+            if self.length > MAX_RECORD_LENGTH:
+                raise csv.Error(f"a record has more than {MAX_RECORD_LENGTH:,} characters")
+            yield line
+
+
+def _read_rows(lines: _Lines) -> Iterator[tuple[int, list[str] | str]]:
     """Yields each row that is not blank, with its first line, and at the end a fault if the rest is not CSV."""
-    reader = csv.reader(file, strict=True)
+    reader = csv.reader(lines, strict=True)
     line = 1
     try:
         for row in reader:
+            lines.length = 0
             values = [value.strip(" ") for value in row]
             if any(values):
                 yield line, values
             line = reader.line_num + 1
     except csv.Error as error:
         # After a misplaced quotation mark, values can't be separated any more.
-        yield line, f"not readable as CSV from here on: {error}"
+        yield line, f"not readable as CSV from here on: {_explain(error)}"
+
+
+def _explain(error: csv.Error) -> str:
+    """Returns the reason of an error of the CSV parser, and a remedy, in words for a librarian."""
+    reason = str(error)
+    if "unexpected end of data" in reason:
+        return "a quotation mark is opened and never closed; close it, or double it if it is part of the value"
+    if "expected after" in reason:
+        return "text follows a closing quotation mark; double each quotation mark that is part of a value"
+    if "field larger than field limit" in reason:
+        reason = f"a value has more than {csv.field_size_limit():,} characters"
+    return f"{reason}; most likely a quotation mark is not closed, or the file is not CSV"
 
 
 def _find_row_fault(row: Sequence[str], header: Sequence[str]) -> str | None:
     if len(row) != len(header):
         counts = f"{pluralize(len(row), 'value')} for {pluralize(len(header), 'column')}"
         return f"{counts}; a value with a comma in it needs quotation marks"
+    if max(map(len, row)) > MAX_ID_LENGTH and (fault := _find_long_value(row, header)):
+        return fault
     content = "".join(row)
     try:
         content.encode()
@@ -124,18 +176,44 @@ def _find_row_fault(row: Sequence[str], header: Sequence[str]) -> str | None:
     return None
 
 
+def _find_long_value(row: Sequence[str], header: Sequence[str]) -> str | None:
+    for name, value in zip(header, row, strict=True):
+        limit = MAX_ID_LENGTH if name in IDS or name.startswith(IDENTIFIER) else MAX_VALUE_LENGTH
+        if len(value) > limit:
+            return (
+                f"{_quote(name)} has {len(value):,} characters, of which the ledger keeps at most {limit:,}; shorten it"
+            )
+    return None
+
+
+def _find_other_separator(header: str, layout: CsvTable) -> str | None:
+    """Returns the name of another separator than commas between the columns of a header; None if there is none."""
+    for separator, name in SEPARATORS.items():
+        columns = {column.strip(' "') for column in header.split(separator)}
+        if len(columns) > 1 and columns & {*layout.required, *layout.optional}:
+            return name
+    return None
+
+
+def _quote(name: str) -> str:
+    """Quotes the name of a column for a message: short, and without control characters."""
+    return json.dumps(name[:MAX_NAME_LENGTH_SHOWN], ensure_ascii=False)
+
+
 def _find_header_faults(header: Sequence[str], layout: CsvTable) -> Iterator[str]:
     if fault := _find_row_fault(header, header):
         yield fault
         return
-    for name in dict.fromkeys(header):
-        if header.count(name) > 1:
-            yield f"column {json.dumps(name)} is in the header {header.count(name)} times"
+    for name, count in Counter(header).items():
+        if count > 1:
+            yield f"column {_quote(name)} is in the header {count} times"
         type_ = name.removeprefix(IDENTIFIER) if layout.identifiers and name.startswith(IDENTIFIER) else None
         if type_ == PRIMARY_ID_TYPE:
             yield f"column {name} is primary_id by another name; leave it out"
+        elif type_ and len(type_) > MAX_TYPE_LENGTH:
+            yield f"column {_quote(name)} is an identifier whose type has more than {MAX_TYPE_LENGTH} characters"
         elif not type_ and name not in layout.required + layout.optional:
-            yield f"unknown column {json.dumps(name, ensure_ascii=False)}; the columns are {_list_columns(layout)}"
+            yield f"unknown column {_quote(name)}; the columns are {_list_columns(layout)}"
     for name in layout.required:
         if name not in header:
             yield f"column {name} is missing"

@@ -1,3 +1,3 @@
 -- Records the answer to an approval request; the first answer counts.
 UPDATE approvals SET answer = :answer, answered_by = :answered_by, answered_at = clock_timestamp()
-WHERE batch_id = :batch_id AND answer IS NULL;
+WHERE id = :approval_id AND answer IS NULL;

@@ -1,0 +1,14 @@
+-- Lists the overpayments beyond the limit, oldest first: of a profile, a file or a record, or (NULL) of all. With :waiting_only,
+-- only those about which no person has decided.
+SELECT records.file_id, records.number AS record, import_files.name AS file_name, import_files.profile,
+       records.matched_id AS transaction_id, records.fine_id, fines.currency, records.held_amount AS amount,
+       coalesce(import_files.applied_at, now()) AS held_since, records.held_decision AS decision, records.decided_by,
+       records.decided_at, records.released_credit_id AS credit_id
+FROM import_records AS records
+JOIN import_files ON import_files.id = records.file_id
+JOIN fines ON fines.id = records.fine_id
+WHERE records.held_amount > 0 AND (records.decided_at IS NULL OR NOT :waiting_only)
+  AND (CAST(:profile AS text) IS NULL OR import_files.profile = :profile)
+  AND (CAST(:file_id AS bigint) IS NULL OR records.file_id = :file_id)
+  AND (CAST(:record AS integer) IS NULL OR records.number = :record)
+ORDER BY records.file_id, records.number;

@@ -1,0 +1,29 @@
+-- requires: incoming_fines, row_errors, staged_fines
+-- Finds the new credits that take back more of a charge than is left of it after waivers, refunds, the credits in the
+-- ledger, and the credits above them in the file that are not too large by themselves.
+INSERT INTO row_errors (file, line, message)
+SELECT :file, line, CASE
+        WHEN reversible > reversed_above
+        THEN format('amount %s takes back more than the %s that is left of the charge %s; lower it, or leave the line out',
+                    given_amount, to_char(reversible - reversed_above, 'FM99999999990.009'), to_json(left(source_id, 60)))
+        ELSE format('amount %s: nothing is left of the charge %s to take back, since it has been waived, refunded or '
+                    'reversed; leave the line out', given_amount, to_json(left(source_id, 60))) END
+FROM (
+    SELECT *, coalesce(sum(amount) FILTER (WHERE amount <= reversible) OVER (
+                  PARTITION BY source_id ORDER BY line ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS reversed_above
+    FROM (
+        SELECT incoming.line, given.amount AS given_amount, -incoming.amount AS amount, given.reverses AS source_id,
+               coalesce(old_charge.reversible, new_charge.amount) AS reversible
+        FROM incoming_fines AS incoming
+        JOIN staged_fines AS given ON given.line = incoming.line
+        LEFT JOIN incoming_fines AS new_charge
+               ON new_charge.source_id = given.reverses AND new_charge.line = new_charge.first_line AND new_charge.amount > 0
+        LEFT JOIN fines ON fines.source_id = given.reverses
+        LEFT JOIN LATERAL (
+            SELECT reversible FROM charge_totals WHERE fine_id = fines.id
+            OFFSET 0  -- so that the planner sums up charge by charge
+        ) AS old_charge ON true
+        WHERE incoming.outcome = 'added' AND incoming.amount < 0 AND given.reverses IS NOT NULL
+    ) AS credits
+) AS credits
+WHERE amount > reversible - reversed_above;

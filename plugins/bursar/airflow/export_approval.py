@@ -1,0 +1,93 @@
+"""The task of an export that waits for an approval if the batch exceeds the limits of its profile."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Context
+
+from bursar.airflow.approval_operator import ApprovalCase, LedgerApprovalOperator
+from bursar.airflow.connections import ledger_url
+from bursar.db.engine import ledger_engine
+from bursar.errors import BatchError
+from bursar.exports import approval, recover
+from bursar.ledger.approvals import ApprovalAnswer, ApprovalRequest, ApprovalSubject
+from bursar.ledger.batches import Batch, BatchState, get_batch
+from bursar.ledger.jobs import Job
+from bursar.money import pluralize
+from bursar.notifications.messages import Message, approval_message
+from bursar.notifications.render import render_message
+from bursar.profiles import Profile
+
+if TYPE_CHECKING:
+    from bursar.airflow.task_summaries import BuiltFile
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchCase(ApprovalCase):
+    """A batch that may need an approval."""
+
+    batch: Batch
+
+
+class ExportApprovalOperator(LedgerApprovalOperator[BatchCase]):
+    """Waits for the approval of a batch beyond the limits of its profile; without one the batch is released."""
+
+    profile: Profile
+
+    def __init__(self, *, profile: Profile, **arguments: Any) -> None:  # noqa: ANN401
+        super().__init__(job=Job.EXPORT, profile=profile, **arguments)
+
+    def get_case(self, context: Context) -> BatchCase:
+        """Returns the batch of the run.
+
+        Raises:
+            BatchError: the batch has been released.
+        """
+        built: BuiltFile = context["ti"].xcom_pull(task_ids="build_file")
+        engine = ledger_engine(ledger_url())
+        with engine.connect() as connection:
+            batch = get_batch(connection, built["batch_id"])
+        return BatchCase(
+            engine=engine,
+            subject=ApprovalSubject(batch_id=batch.id),
+            rules=self.profile.export.approval,
+            name=f"Batch {batch.id}",
+            recipients=self.profile.notifications.completed_with_warnings,
+            batch=batch,
+        )
+
+    def request(self, case: BatchCase) -> ApprovalRequest | None:
+        """Counts a request to people, if the batch needs an approval."""
+        if case.batch.state is BatchState.RELEASED:
+            raise BatchError(f"Batch {case.batch.id} has been released, and its fines are open. Trigger the DAG again.")
+        return approval.request_approval(case.engine, case.batch.id, self.profile.export.approval)
+
+    def make_message(self, case: BatchCase, context: Context, reasons: Sequence[str], link: str | None) -> Message:  # noqa: ARG002
+        """Returns the message with the amounts of the batch."""
+        return approval_message(
+            case.batch,
+            reasons,
+            profile_name=self.profile.name,
+            until=datetime.now(UTC) + timedelta(hours=case.rules.timeout_hours),
+            time_zone=self.profile.time_zone,
+            link=link,
+        )
+
+    def make_preview(self, case: BatchCase, message: Message) -> tuple[str, str]:
+        """Returns the message, and the command that builds the file."""
+        command = f"bin/bursar batches build-file {case.batch.id}"
+        return (
+            f"Approve this export of {pluralize(case.batch.fines, 'fine')}?",
+            f"{render_message(message).markdown}\n- To look at the file, build it with `{command}`\n",
+        )
+
+    def record_answer(self, case: BatchCase, answer: ApprovalAnswer, by: str | None) -> None:
+        """Records the answer, and releases the batch unless it is an approval."""
+        recover.record_answer(case.engine, case.batch.id, answer, by=by)
+
+    def describe_end(self, case: BatchCase) -> str:
+        """Says that the fines are open again."""
+        fines = pluralize(case.batch.fines, "fine")
+        return f"Nothing was uploaded. The batch was released ({fines}), and the next run selects its fines."

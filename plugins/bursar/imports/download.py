@@ -1,0 +1,195 @@
+"""Downloads payment files, and keeps the bytes of a file that the server gives only once until they are in the ledger.
+
+Each download has a working folder of its own, with the bytes and the entry of the listing. The folder is kept if it has
+as many bytes as the entry says and the server has no such file any more: nobody else has them. A repeated task on the
+same machine finds it.
+
+| the kept bytes                       | the server has             | action                                          |
+| ------------------------------------ | -------------------------- | ----------------------------------------------- |
+| in the ledger already                | not asked                  | they are removed                                |
+| any                                  | no file of the name        | they are loaded                                 |
+| of the listed file for certain       | any file of the name       | they are loaded; the next run loads that file   |
+| of the listed file, or partly others | the listed file            | they are removed, and it is fetched again       |
+| of the listed file, or partly others | another file of the name   | a person is asked; the other file is loaded     |
+
+They are those of the listed file for certain if the open file had its size and time after the last byte, or if the
+server had no file of the name then. By FTP there is no open file to ask about: if the next file of the same name
+arrives while the last block of the first is on its way, a person decides about the first.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import socket
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+from bursar.errors import RemoteFolderError, TransientError
+from bursar.money import pluralize
+from bursar.progress import transfer_progress
+from bursar.remote_files.base import RemoteFile, RemoteFolder
+from bursar.work_dir import KEPT_FILE, KEPT_NOTE, disk_errors, find_kept_folders, incoming_folder, lock_folder
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Download:
+    """The bytes of a file on this machine, and its entry in the listing before they were fetched."""
+
+    path: Path
+    entry: RemoteFile
+    sha256: str
+
+    def discard(self) -> None:
+        """Has the working folder removed when it is closed: the ledger has the file, or the server still does."""
+        (self.path.parent / KEPT_NOTE).unlink(missing_ok=True)
+
+
+def find_entry(folder: RemoteFolder, name: str) -> RemoteFile | None:
+    """Returns the entry of a file in the listing of its folder; None if it is not there.
+
+    Raises:
+        RemoteFolderError: the entry is no file, or can't be used.
+    """
+    entry = {entry.name: entry for entry in folder.files() if entry.name == name}.get(name)
+    if entry and entry.problem:
+        raise RemoteFolderError(f"{folder.address}/{name} can't be imported: {entry.problem}. Ask the bursar.")
+    if entry and not entry.is_regular:
+        raise RemoteFolderError(
+            f"{folder.address}/{name}: there is a folder, a link or the like in place of the file. Ask the bursar."
+        )
+    return entry
+
+
+@contextmanager
+def download(folder: RemoteFolder, entry: RemoteFile, work_dir: Path) -> Iterator[Download]:
+    """Fetches a file into a working folder, which is kept after an error if nobody else has the bytes.
+
+    Raises:
+        TransientError: the file changes, or is removed before all of it has arrived.
+        RemoteFolderError: the server does not give it.
+    """
+    with incoming_folder(work_dir) as own_folder:
+        path = own_folder / KEPT_FILE
+        _write_note(own_folder, entry, is_certain=False)
+        with disk_errors(path), path.open("wb") as into:
+            sha256, opened = _fetch(folder, entry, into)
+        size = path.stat().st_size
+        fetched = Download(path=path, entry=entry, sha256=sha256)
+        after = find_entry(folder, entry.name)
+        if size != entry.size or after not in (None, entry):
+            _check_certain(fetched, folder, size, after, is_certain=size == entry.size and opened == entry)
+        if after == entry:
+            fetched.discard()
+        else:
+            log.warning("%s is not in %s any more since it was fetched. It is complete.", entry.name, folder.address)
+            _write_note(own_folder, entry, is_certain=True)
+        yield fetched
+
+
+@contextmanager
+def open_kept_download(
+    work_dir: Path, name: str, entry: RemoteFile | None, is_in_ledger: Callable[[str], bool]
+) -> Iterator[tuple[Download | None, list[str]]]:
+    """Yields the kept bytes that are to be loaded now, if there are any, and warnings about those of no certain file.
+
+    Args:
+        work_dir: the working directory of the profile.
+        name: the name of the file.
+        entry: its entry on the server; None if it has no such file.
+        is_in_ledger: returns whether the file with a SHA-256 has been loaded or rejected.
+    """
+    warnings: list[str] = []
+    for own_folder in find_kept_folders(work_dir):
+        with lock_folder(own_folder) as is_locked:
+            if not is_locked:
+                continue  # another worker loads it
+            kept, is_certain = _read_note(own_folder)
+            if is_in_ledger(kept.sha256):
+                kept.discard()
+            elif kept.entry.name != name:
+                log.warning("%s Clear the task that imports it.", _describe(kept))
+            elif entry is None or is_certain:
+                log.warning("%s is loaded from %s: an earlier try fetched it.", name, kept.path)
+                yield kept, warnings
+                return
+            elif kept.entry == entry:
+                kept.discard()
+            else:
+                warnings.append(
+                    f"{_describe(kept)} It was replaced on the server as soon as it had been fetched, so it may be a "
+                    "whole file, or one with parts of the next one. Compare it with the bursar. If it is whole, put it "
+                    "into the bursar's folder under another name. Then remove it from this machine."
+                )
+    yield None, warnings
+
+
+def _fetch(folder: RemoteFolder, entry: RemoteFile, into: IO[bytes]) -> tuple[str, RemoteFile | None]:
+    """Copies a file; returns its SHA-256, and its entry by the open file if the server tells it."""
+    log.info("Fetching %s (%s) from %s.", entry.name, pluralize(entry.size, "byte"), folder.address)
+    digest, size = hashlib.sha256(), 0
+    log_block = transfer_progress(f"Fetched {entry.name}", entry.size)
+    blocks: Generator[bytes, None, RemoteFile | None]
+    with closing(folder.read(entry.name)) as blocks:
+        while size <= entry.size:
+            try:
+                block = next(blocks)
+            except StopIteration as end:
+                return digest.hexdigest(), end.value
+            size += len(block)
+            digest.update(block)
+            into.write(block)
+            if size >= entry.size:
+                into.flush()  # before the server hears that all of it has been read
+                os.fsync(into.fileno())
+            log_block(block)
+    return digest.hexdigest(), None
+
+
+def _check_certain(
+    fetched: Download, folder: RemoteFolder, size: int, after: RemoteFile | None, *, is_certain: bool
+) -> None:
+    """Raises a TransientError unless the bytes are those of the listed file for certain."""
+    name, expected = fetched.entry.name, fetched.entry.size
+    if is_certain:
+        return
+    if after is None:
+        raise TransientError(
+            f"{name} was removed from {folder.address} while it was fetched: {size:,} of {expected:,} bytes arrived. "
+            "Nothing was loaded. If it does not come back, ask the bursar to send it again."
+        )
+    raise TransientError(
+        f"{name} in {folder.address} changed while it was fetched: it is still being written. Nothing was loaded. If "
+        "this repeats, raise stable_for_seconds in the profile or agree on a done file with the bursar."
+    )
+
+
+def _write_note(own_folder: Path, entry: RemoteFile, *, is_certain: bool) -> None:
+    facts = {"name": entry.name, "size": entry.size, "modified": entry.modified.isoformat(), "is_certain": is_certain}
+    draft = own_folder / f"{KEPT_NOTE}.draft"
+    with disk_errors(own_folder):
+        draft.write_text(json.dumps(facts), encoding="utf-8")
+        draft.replace(own_folder / KEPT_NOTE)
+
+
+def _read_note(own_folder: Path) -> tuple[Download, bool]:
+    """Returns the kept bytes of a folder, and whether they are those of the listed file for certain."""
+    facts = json.loads((own_folder / KEPT_NOTE).read_text(encoding="utf-8"))
+    entry = RemoteFile(facts["name"], facts["size"], datetime.fromisoformat(facts["modified"]), is_regular=True)
+    path = own_folder / KEPT_FILE
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return Download(path=path, entry=entry, sha256=sha256), facts["is_certain"]
+
+
+def _describe(kept: Download) -> str:
+    return (
+        f"{kept.path} on {socket.gethostname()} has the bytes of {kept.entry.name} "
+        f"({pluralize(kept.entry.size, 'byte')}), which are not in the ledger."
+    )

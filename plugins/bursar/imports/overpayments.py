@@ -1,0 +1,131 @@
+"""Overpayments beyond the limit of a profile: they wait until a person releases or rejects them, once each.
+
+A released overpayment becomes a credit, as a smaller one does by itself. A rejected one becomes nothing: the bursar
+corrects it on its side. The fine is considered active meanwhile, so that its user cannot be deleted.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from sqlalchemy import Connection, Engine, Row
+
+from bursar.db.queries import query
+from bursar.errors import LedgerError
+from bursar.ledger import error_messages
+from bursar.money import format_money
+
+log = logging.getLogger(__name__)
+
+
+class HeldDecision(StrEnum):
+    """The decision of a person about an overpayment beyond the limit."""
+
+    RELEASED = "released"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOverpayment:
+    """The rest of an overpayment beyond the limit, and the decision about it; `amount` is above 0.
+
+    `file_id` and `record` identify it, `fine_id` is the fine that was overpaid, and `credit_id` the credit that was
+    made of it, if it was released. Moments are aware, in UTC.
+    """
+
+    file_id: int
+    record: int
+    file_name: str
+    profile: str
+    transaction_id: str
+    fine_id: int
+    currency: str
+    amount: Decimal
+    held_since: datetime
+    decision: HeldDecision | None
+    decided_by: str | None
+    decided_at: datetime | None
+    credit_id: int | None
+
+    @classmethod
+    def from_row(cls, row: Row) -> "HeldOverpayment":  # type: ignore[type-arg]
+        """Makes an overpayment of a row of `imports/list_held_overpayments`."""
+        values = {field.name: getattr(row, field.name) for field in fields(cls)}
+        return cls(**values | {"decision": HeldDecision(row.decision) if row.decision else None})
+
+
+def list_held_overpayments(
+    connection: Connection, *, profile: str | None = None, file_id: int | None = None, waiting_only: bool = True
+) -> Sequence[HeldOverpayment]:
+    """Returns the overpayments that wait for a person, oldest first, of one profile or file or (None) of all.
+
+    With `waiting_only=False`, also those that were released or rejected.
+    """
+    parameters = {"profile": profile, "file_id": file_id, "record": None, "waiting_only": waiting_only}
+    rows = connection.execute(query("imports/list_held_overpayments"), parameters)
+    return [HeldOverpayment.from_row(row) for row in rows]
+
+
+def describe_decisions(file_id: int, record: int) -> str:
+    """Returns the commands by which a person decides about a held overpayment."""
+    return (
+        f"`bin/bursar overpayments release {file_id} {record}` makes a credit of it, `bin/bursar overpayments reject "
+        f"{file_id} {record}` makes none."
+    )
+
+
+def release_overpayment(engine: Engine, file_id: int, record: int, *, by: str) -> HeldOverpayment:
+    """Makes a credit of a held overpayment, once, and records the person `by`; a repeated call changes nothing.
+
+    Raises:
+        LedgerError: the record is no held overpayment, or was rejected.
+    """
+    return _decide(engine, file_id, record, HeldDecision.RELEASED, by)
+
+
+def reject_overpayment(engine: Engine, file_id: int, record: int, *, by: str) -> HeldOverpayment:
+    """Records that a held overpayment becomes no credit, with the person `by`; a repeated call changes nothing.
+
+    Raises:
+        LedgerError: the record is no held overpayment, or was released.
+    """
+    return _decide(engine, file_id, record, HeldDecision.REJECTED, by)
+
+
+def _decide(engine: Engine, file_id: int, record: int, decision: HeldDecision, by: str) -> HeldOverpayment:
+    of_record = {"file_id": file_id, "record": record}
+    with engine.begin() as connection:
+        connection.execute(query("imports/lock_record"), of_record)
+        held = _get(connection, file_id, record)
+        if held.decision is decision:
+            log.info("Record %s of file %s was %s before.", record, file_id, decision)
+            return held
+        if held.decision:
+            raise LedgerError(
+                f"Record {record} of file {file_id}, overpaid by {format_money(held.amount, held.currency)}, was "
+                f"{held.decision} by {held.decided_by}. That is final. To give the student money all the same, add a "
+                "credit with `bin/bursar desk credit`; to take a credit back, waive it with `bin/bursar desk waive`."
+            )
+        credit = None
+        if decision is HeldDecision.RELEASED:
+            with error_messages.translate_database_errors(connection, of_record):
+                credit = connection.execute(query("imports/post_released_credit"), {**of_record, "by": by}).scalar_one()
+        decided = {**of_record, "decision": decision, "by": by, "credit": credit}
+        connection.execute(query("imports/record_held_decision"), decided)
+        held = _get(connection, file_id, record)
+    log.info("Record %s of file %s is %s.", record, file_id, decision)
+    return held
+
+
+def _get(connection: Connection, file_id: int, record: int) -> HeldOverpayment:
+    of_record = {"profile": None, "file_id": file_id, "record": record, "waiting_only": False}
+    row = connection.execute(query("imports/list_held_overpayments"), of_record).first()
+    if row is None:
+        raise LedgerError(
+            f"Record {record} of file {file_id} is no overpayment beyond the limit. `bin/bursar overpayments list` "
+            "lists those that wait for a person."
+        )
+    return HeldOverpayment.from_row(row)

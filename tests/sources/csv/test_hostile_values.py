@@ -1,0 +1,144 @@
+"""A wrong row of a CSV file is reported with its line, whatever is in it; the database raises no error."""
+
+import random
+import string
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bursar.sources.csv import load as csv_load
+from bursar.sources.csv.reader import FINES, GROUPS, LIBRARIES, USERS, CsvTable
+from tests.support.library_system import FINE, USER, LibrarySystem
+
+LONG = "".join(random.Random(1).choices(string.ascii_letters + string.digits, k=9_000))  # noqa: S311  does not compress
+
+
+def test_an_id_that_the_ledger_cannot_index_is_an_error_of_its_row(system: LibrarySystem) -> None:
+    length = "has 9,000 characters, of which the ledger keeps at most 500; shorten it"
+    new_group = {"code": LONG, "name": "A"}
+    assert system.refusals(groups=[new_group], libraries=[{"code": LONG, "id": "1", "name": "A"}]) == [
+        f'groups.csv:2: "code" {length}',
+        f'libraries.csv:2: "code" {length}',
+    ]
+    assert system.refusals(libraries=[{"code": "X", "id": LONG, "name": "A"}]) == [f'libraries.csv:2: "id" {length}']
+    assert system.refusals(
+        users=[{"primary_id": LONG, "identifier:02": ""}, {"primary_id": "u3", "identifier:02": LONG}],
+        fines=[{"fine_id": LONG, "item_barcode": ""}, {"item_barcode": LONG}],
+    ) == [
+        f'fines.csv:2: "fine_id" {length}',
+        f'fines.csv:3: "item_barcode" {length}',
+        f'users.csv:2: "primary_id" {length}',
+        f'users.csv:3: "identifier:02" {length}',
+    ]
+
+
+def random_text(length: int) -> str:
+    """Characters of four bytes each, which do not compress."""
+    return "".join(map(chr, random.Random(length).choices(range(0x20000, 0x2A000), k=length)))  # noqa: S311
+
+
+def test_the_longest_ids_and_values_are_kept(system: LibrarySystem) -> None:
+    id_, text, type_ = random_text(500), random_text(8_000), random_text(100)
+    system.load(
+        groups=[{"code": id_, "name": text}],
+        libraries=[{"code": id_, "id": id_, "name": text}],
+        users=[{"primary_id": id_, "last_name": text, "user_group": id_, f"identifier:{type_}": id_}],
+        fines=[{"fine_id": id_, "primary_id": id_, "item_barcode": id_, "item_title": text, "owner_library": id_}],
+    )
+    assert system.rows("SELECT length(source_id), length(barcode), length(title) FROM fines JOIN items ON true") == [
+        (500, 500, 8_000)
+    ]
+
+
+def test_a_longer_value_or_identifier_type_is_an_error(system: LibrarySystem) -> None:
+    assert system.refusals(fines=[{"comment": LONG}, {"fine_id": "F2"}]) == [
+        'fines.csv:2: "comment" has 9,000 characters, of which the ledger keeps at most 8,000; shorten it'
+    ]
+    [refusal] = system.refusals(users=[{f"identifier:{LONG[:101]}": "1"}])
+    assert refusal == (
+        f'users.csv:1: column "{f"identifier:{LONG}"[:60]}" is an identifier whose type has more than 100 characters'
+    )
+
+
+MOMENT = "is not a moment such as 2026-09-30T16:45:00"
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("amount", "99999999999.9999", "is not a sum such as 12.50"),
+        ("amount", "9" * 400, "is not a sum such as 12.50"),
+        ("amount", "1e400", "is not a sum such as 12.50"),
+        ("amount", "0." + "3" * 20_000, "has 20,002 characters, of which the ledger keeps at most 8,000; shorten it"),
+        ("amount", "\u0663.\u0665", "is not a sum such as 12.50"),  # digits of another script
+        ("balance", "-99999999999999999999", "is not a sum such as 12.50"),
+        ("vat", "123456789012.00", "is not a sum such as 12.50"),
+        ("created_at", "0000-01-01", MOMENT),
+        ("created_at", "0001-01-01T00:00:00+14", MOMENT),
+        ("created_at", "-4713-01-01", MOMENT),
+        ("created_at", "294277-01-01", MOMENT),
+        ("created_at", "infinity", MOMENT),
+        ("created_at", "2024-02-30T10:00:00Z", MOMENT),
+        ("created_at", "2024-02-20T10:00:00+99:99", MOMENT),
+        ("created_at", "\u0662\u0660\u0662\u0664-05-01", MOMENT),
+    ],
+)
+def test_a_number_or_moment_out_of_range_is_an_error_of_its_row(
+    system: LibrarySystem, column: str, value: str, reason: str
+) -> None:
+    [refusal] = system.refusals(fines=[{column: value}])
+    assert refusal.startswith("fines.csv:2: ")
+    assert column in refusal
+    assert refusal.endswith(reason)
+
+
+def test_due_dates_out_of_range_are_errors_and_the_others_can_be_read(system: LibrarySystem) -> None:
+    item = {"item_barcode": "1"}
+    [refusal] = system.refusals(fines=[item | {"item_due_date": "9999-12-31T23:59:59-14"}])
+    assert refusal == f'fines.csv:2: item_due_date "9999-12-31T23:59:59-14" {MOMENT}'
+    system.load(fines=[item | {"item_due_date": "9998-12-31T23:59:59-12", "created_at": "0002-01-01"}])
+    assert system.fine("F1").item_due_date == datetime(9999, 1, 1, 11, 59, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("day", ["0000-01-01", "10000-01-01", "2026-13-01", "infinity", "\u0662026-01-01"])
+def test_a_day_out_of_range_is_an_error_of_its_row(system: LibrarySystem, day: str) -> None:
+    [refusal] = system.refusals(users=[{"primary_id": "u9", "expiry_date": day}])
+    assert refusal.endswith("is not a day such as 2026-09-30")
+
+
+def test_a_file_whose_name_is_not_utf_8_is_loaded(system: LibrarySystem) -> None:
+    path = system.folder / b"f\xe9.csv".decode(errors="surrogateescape")
+    system.write("fines", [FINE | {"amount": "x"}]).rename(path)
+    with pytest.raises(csv_load.InvalidRowsError, match='f\ufffd.csv:2: amount "x" is not a sum'):
+        system.load(fines=path)
+
+
+ODD = st.sampled_from(
+    [b"", b"0", b"-1", b"1e9", b"9" * 30, b"0.005", b"\0", b"\xed\xa0\x80", b"\xff", b'"', b'""', b";", b"\t", b"\r",
+     b"\n", b",", b"9999-12-31", b"0001-01-01", b"CREDIT", b"F1", b"u1", b"UG", b"MAIN", b"\\", b"\\N", b"\\.", b"EUR",
+     b"XXX", b"\xef\xbb\xbf", LONG.encode(), b"x" * 140_000, "\u0663".encode(), "\u202e\x85".encode()]
+)  # fmt: skip
+BYTES = st.one_of(ODD, st.binary(max_size=8))
+
+
+@pytest.mark.parametrize("layout", [GROUPS, LIBRARIES, USERS, FINES], ids=lambda layout: layout.name)
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_bytes_are_loaded_or_reported_by_line(system: LibrarySystem, layout: CsvTable, data: st.DataObject) -> None:
+    columns = [*layout.required, *layout.optional, *(["identifier:02"] if layout.identifiers else [])]
+    good = USER | FINE | {"code": "UG", "id": "9", "name": "N", "identifier:02": "7"}
+    rows = [[good.get(column, "").encode() for column in columns] for _ in range(3)]
+    for _ in range(data.draw(st.integers(1, 3))):
+        row = data.draw(st.integers(0, 2))
+        rows[row][data.draw(st.integers(0, len(columns) - 1))] = data.draw(BYTES)
+    header = data.draw(st.sampled_from([",".join(columns).encode()] * 6 + [b",".join(rows[0])]))
+    path = system.folder / f"{layout.name}.csv"
+    path.write_bytes(b"\n".join([header, *(b",".join(row) for row in rows)]))
+    files: dict[str, Any] = {layout.name: path}
+    try:
+        system.load(**files)
+    except csv_load.InvalidRowsError as error:
+        assert all(line.startswith(f"{path}:") for line in error.lines)  # noqa: PT017
