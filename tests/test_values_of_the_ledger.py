@@ -9,6 +9,7 @@ from sqlalchemy import Engine, text
 
 from bursar.db.queries import query
 from bursar.exports.skip_reason import SkipReason
+from bursar.imports.overpayments import HeldDecision
 from bursar.ledger.approvals import ApprovalAnswer, RejectionReason
 from bursar.ledger.batches import BatchState
 from bursar.ledger.deliveries import DeliveryKind, DeliveryState, UnclearReason
@@ -52,6 +53,7 @@ def get_column_values(ledger: Engine, table: str, column: str) -> set[str]:
         ("deliveries", "state", DeliveryState),
         ("deliveries", "unclear_reason", UnclearReason),
         ("import_files", "state", FileState),
+        ("import_records", "held_decision", HeldDecision),
     ],
 )
 def test_a_column_and_its_enumeration_have_the_same_values(

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0005"
-down_revision = "0006"
+down_revision = "0004"
 
 SQL = """
 ALTER TABLE upload_attempts
