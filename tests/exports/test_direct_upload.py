@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from asyncssh import SFTPServer
+from paramiko import SFTPFile
 
 from bursar.errors import BursarError, RemoteFolderError, TransientError, UnclearDeliveryError
 from bursar.exports.build import build_file
@@ -141,6 +142,8 @@ def counted(server: ExportServer, kill_switch: KillSwitch) -> OpenFolder:
 def breaking(monkeypatch: pytest.MonkeyPatch) -> type[BreaksOff]:
     for name, value in {"writes": 0, "drops_at": 2, "keeps": True}.items():
         monkeypatch.setattr(BreaksOff, name, value)
+    # Each block waits for its answer, so that the upload breaks off at the block that the server drops.
+    monkeypatch.setattr(SFTPFile, "set_pipelined", lambda *_: None)
     return BreaksOff
 
 

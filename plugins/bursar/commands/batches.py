@@ -1,6 +1,5 @@
 """`bin/bursar batches`: exports as the ledger records them, and what a person decides about them."""
 
-from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import click
 from sqlalchemy import RowMapping
 
+from bursar.commands.connections import open_batch_folder, print_remark
 from bursar.commands.context import ID, console, get_engine, get_person, sanitize, strip_controls
 from bursar.commands.output import (
     format_moment,
@@ -31,7 +31,6 @@ from bursar.exports.unclear import describe_unclear_batch
 from bursar.ledger.approvals import RejectionReason
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.money import format_totals, pluralize
-from bursar.remote_files.base import RemoteFolder
 
 
 @click.group()
@@ -187,30 +186,18 @@ def build_file_of_batch(batch: int, into: Path) -> None:
     help="Release although the file is still on the server: the bursar has confirmed not to use it.",
 )
 def release_batch(batch: int, confirm_not_received: bool, despite_file: bool) -> None:  # noqa: FBT001  click passes flags by name
-    """Release a batch that was not delivered. Its fines are open again, and the next export selects them.
-
-    With --confirm-not-received the server is looked at first. While the file is still there, nothing is released.
-    """
+    """Release a batch that was not delivered, unless its file is on the server. The next export selects its fines."""
     engine = get_engine()
     with engine.connect() as connection:
         get_batch(connection, batch)  # or the error that there is none
 
-    def open_folder(found: Batch) -> AbstractContextManager[RemoteFolder]:
-        from bursar.airflow import connections  # noqa: PLC0415  Airflow is slow to load
-
-        return connections.open_folder(found.sftp_connection, found.output_file_path, may_create=False)
-
     def look(found: Batch) -> None:
-        check_not_on_server(engine, found, open_folder, despite_file=despite_file, say=_print_finding)
+        check_not_on_server(engine, found, open_batch_folder, despite_file=despite_file, say=print_remark)
 
     released = recover.release_batch(
         engine, batch, confirmed_not_received=confirm_not_received, look=look, by=get_person()
     )
     click.echo(f"Batch {released.id} has been released. Open again: {pluralize(released.fines, 'fine')}.")
-
-
-def _print_finding(sentence: str) -> None:
-    click.echo(strip_controls(sentence), err=True)
 
 
 @batches.command("confirm-delivered")

@@ -1,13 +1,15 @@
-"""`bin/bursar profiles test-connection`: whether a profile's server can be reached, and how it treats uploads."""
+"""The bursars' servers, as commands open them, and `bin/bursar profiles test-connection`, which tries one out."""
 
 import logging
 import sys
+from contextlib import AbstractContextManager
 
 import click
 
 from bursar.commands.context import get_profile, get_settings, strip_controls
 from bursar.errors import MissingFolderError
 from bursar.exports.probe_server import CONTENT, TEST_NAME, probe_looks, probe_upload, propose_settings
+from bursar.ledger.batches import Batch
 from bursar.money import pluralize
 from bursar.profiles import Profile
 from bursar.remote_files.base import RemoteFolder
@@ -53,6 +55,19 @@ def check_connection(code: str, test_file: bool | None) -> None:  # noqa: FBT001
         path = profile.import_.input_file_path
         with open_folder(profile.sftp_connection, path, may_create=False, limits=limits) as folder:
             click.echo(f"{code} imports from {_describe_folder(folder)}")
+
+
+def open_batch_folder(batch: Batch) -> AbstractContextManager[RemoteFolder]:
+    """Opens the folder on the bursar's server to which a batch is uploaded; it is not created."""
+    from bursar.airflow.connections import open_folder  # noqa: PLC0415  Airflow is slow to load
+
+    limits = get_settings().server_limits
+    return open_folder(batch.sftp_connection, batch.output_file_path, may_create=False, limits=limits)
+
+
+def print_remark(sentence: str) -> None:
+    """Prints a sentence beside the output of a command."""
+    click.echo(strip_controls(sentence), err=True)
 
 
 def _describe_folder(folder: RemoteFolder) -> str:

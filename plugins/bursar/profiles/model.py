@@ -1,4 +1,7 @@
-"""The model of an integration profile: the fields of the wizard's two pages, and additions."""
+"""The model of an integration profile: the fields of the wizard's two pages, and additions.
+
+The module is long because it has the description of every key.
+"""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
@@ -133,7 +136,7 @@ class Export(Job):
             yield wrong("nothing would be exported: list a library, or write institutional_fine_fee: yes", "libraries")
 
     def _check_upload_folder(self) -> Iterator[InitErrorDetails]:
-        if self.upload.folder is not None and self.upload.folder == self.output_file_path:
+        if self.upload.folder and self.upload.folder == self.output_file_path:
             yield wrong("is the output folder itself: choose another one for temporary names", "upload", "folder")
 
     rules = (*Job.rules, _check_minimum, _check_owners, _check_upload_folder)
