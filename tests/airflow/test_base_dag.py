@@ -104,6 +104,12 @@ def test_a_ledger_that_is_not_migrated_is_not_retried(postgres: Postgres) -> Non
     assert not is_retried(missing.value)
 
 
+def test_a_value_that_does_not_fit_the_ledger_is_not_tried_again(ledger: Engine) -> None:
+    with ledger.connect() as connection, pytest.raises(sqlalchemy.exc.DataError) as raised:
+        connection.execute(text("SELECT CAST(:number AS bigint)"), {"number": 10**30})
+    assert not is_retried(raised.value)
+
+
 def test_every_task_has_the_policy_and_exponential_backoff() -> None:
     limited = make_profile(approval={"max_fines": 1})
     for task in export_dag(limited, make_settings(work_dir=Path("staging"))).tasks:

@@ -1,5 +1,6 @@
 """`bin/bursar batches`: exports as the ledger records them, and what a person decides about them."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,11 +25,13 @@ from bursar.commands.output import (
 from bursar.db.queries import query
 from bursar.exports import recover, upload
 from bursar.exports.build import build_file
+from bursar.exports.release_check import check_not_on_server
 from bursar.exports.skip_reason import SkipReason
-from bursar.exports.upload_protocol import unclear_delivery
+from bursar.exports.unclear import describe_unclear_batch
 from bursar.ledger.approvals import RejectionReason
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.money import format_totals, pluralize
+from bursar.remote_files.base import RemoteFolder
 
 
 @click.group()
@@ -178,13 +181,36 @@ def build_file_of_batch(batch: int, into: Path) -> None:
     is_flag=True,
     help="Needed once the upload has begun: you have asked the bursar, who has not received the file.",
 )
-def release_batch(batch: int, confirm_not_received: bool) -> None:  # noqa: FBT001  click passes flags by name
-    """Release a batch that was not delivered. Its fines are open again, and the next export selects them."""
+@click.option(
+    "--despite-file",
+    is_flag=True,
+    help="Release although the file is still on the server: the bursar has confirmed not to use it.",
+)
+def release_batch(batch: int, confirm_not_received: bool, despite_file: bool) -> None:  # noqa: FBT001  click passes flags by name
+    """Release a batch that was not delivered. Its fines are open again, and the next export selects them.
+
+    With --confirm-not-received the server is looked at first. While the file is still there, nothing is released.
+    """
     engine = get_engine()
     with engine.connect() as connection:
         get_batch(connection, batch)  # or the error that there is none
-    released = recover.release_batch(engine, batch, confirmed_not_received=confirm_not_received, by=get_person())
+
+    def open_folder(found: Batch) -> AbstractContextManager[RemoteFolder]:
+        from bursar.airflow import connections  # noqa: PLC0415  Airflow is slow to load
+
+        return connections.open_folder(found.sftp_connection, found.output_file_path, may_create=False)
+
+    def look(found: Batch) -> None:
+        check_not_on_server(engine, found, open_folder, despite_file=despite_file, say=_print_finding)
+
+    released = recover.release_batch(
+        engine, batch, confirmed_not_received=confirm_not_received, look=look, by=get_person()
+    )
     click.echo(f"Batch {released.id} has been released. Open again: {pluralize(released.fines, 'fine')}.")
+
+
+def _print_finding(sentence: str) -> None:
+    click.echo(strip_controls(sentence), err=True)
 
 
 @batches.command("confirm-delivered")
@@ -234,4 +260,5 @@ def _get_fields(row: RowMapping) -> dict[str, Any]:
 
 def _print_question(batch: Batch) -> None:
     if batch.state is BatchState.UNCLEAR:
-        console.print(f"\n[bold]{sanitize(str(unclear_delivery(batch)))}[/]")
+        with get_engine().connect() as connection:
+            console.print(f"\n[bold]{sanitize(describe_unclear_batch(connection, batch))}[/]")

@@ -12,9 +12,8 @@ from bursar.money import format_money
 def overpayments() -> None:
     """Overpayments that wait for a person.
 
-    Those beyond the limit of a profile become credits only if a person releases them.
-
-    FILE is the number of a payment file, RECORD that of a record in it.
+    They are beyond the limit of their profile, and become credits only if a person releases them. FILE is the number
+    of a payment file, RECORD that of a record in it.
     """
 
 

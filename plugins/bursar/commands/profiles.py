@@ -1,6 +1,5 @@
 """`bin/bursar profiles`: integration profiles, what they would export, and whether their servers can be reached."""
 
-import logging
 import sys
 from dataclasses import asdict
 from itertools import groupby
@@ -11,6 +10,7 @@ import click
 import pendulum
 from sqlalchemy.exc import DBAPIError
 
+from bursar.commands.connections import check_connection
 from bursar.commands.context import (
     console,
     describe_database_error,
@@ -31,7 +31,7 @@ from bursar.commands.output import (
     print_table,
 )
 from bursar.commands.profile_check import compare_with_airflow, compare_with_ledger
-from bursar.errors import BursarError, MissingFolderError
+from bursar.errors import BursarError
 from bursar.exports import selection
 from bursar.exports.identifier_pattern import pattern_error
 from bursar.exports.skip_reason import SkipReason
@@ -40,12 +40,14 @@ from bursar.moments import parse_moment
 from bursar.money import format_money, format_totals, pluralize
 from bursar.profiles import INCLUDE, Problem, Profile, ProfileError, load_profiles
 from bursar.profiles.json_schema import json_schemas
-from bursar.remote_files.base import RemoteFolder
 
 
 @click.group()
 def profiles() -> None:
     """Integration profiles: include/profiles/*.yaml."""
+
+
+profiles.add_command(check_connection)
 
 
 @profiles.command("check")
@@ -197,33 +199,6 @@ def _print_fines(decisions: list[selection.FineDecision], of: int) -> None:
         print_table(table, ("Created (UTC)", "Type", "User"))
         if len(decisions) < of:
             console.print(f"  ... and {of - len(decisions):,} more; a higher --limit shows them")
-
-
-@profiles.command("test-connection")
-@click.argument("code")
-def check_connection(code: str) -> None:
-    """Open the folders of a profile on the bursar's server, and count the files there. Changes nothing."""
-    from bursar.airflow.connections import open_folder  # noqa: PLC0415  Airflow is slow to load
-
-    logging.getLogger("paramiko").setLevel(logging.WARNING)  # its steps are of no use here
-    profile = get_profile(code)
-    if profile.export.active:
-        try:
-            with open_folder(profile.sftp_connection, profile.export.output_file_path, may_create=False) as folder:
-                click.echo(f"{code} exports to {_describe_folder(folder)}")
-        except MissingFolderError:
-            path = profile.export.output_file_path
-            click.echo(
-                f"{code} reaches the server, but the folder {path} does not exist, or the account may not enter it. "
-                "If it does not exist, the first export creates it."
-            )
-    if profile.import_.active:
-        with open_folder(profile.sftp_connection, profile.import_.input_file_path, may_create=False) as folder:
-            click.echo(f"{code} imports from {_describe_folder(folder)}")
-
-
-def _describe_folder(folder: RemoteFolder) -> str:
-    return f"{strip_controls(folder.address)}: {pluralize(sum(entry.is_regular for entry in folder.files()), 'file')}."
 
 
 @profiles.command("write-schema")
