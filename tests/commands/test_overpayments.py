@@ -68,4 +68,4 @@ def test_a_repeated_file_is_applied_again_under_the_name_of_a_person(library: Li
     assert library.position(fine)[2] == 2
     assert "applied again by anna" in run("imports", "list")
     assert [one["requested_by"] for one in run_json("imports", "list")] == ["anna", None]
-    assert "There is no repeated file 4711" in run("imports", "apply-again", "4711", "--yes", exit_code=1)
+    assert "There is no repeated file 4711" in run("imports", "apply-again", "4711", "--yes", exit_code=2)
