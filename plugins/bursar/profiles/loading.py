@@ -47,8 +47,8 @@ def load_profiles(
     running, on each machine and whichever file is newer.
 
     `managed` are the profiles that are managed in the pages, from the ledger. A code exists once: the pages reject the
-    code of a file, and a file that gets the name of such a profile replaces it. So the tasks of a profile in a file need
-    no ledger to know that it is theirs. Unless the replaced profile is inactive, it is reported.
+    code of a file, and a file that gets the name of such a profile replaces it. So the tasks of a profile in a file
+    need no ledger to know that it is theirs. Unless the replaced profile is inactive, it is reported.
 
     With a `code`, only the file of that profile is read, so the number of profiles does not matter; shared folders of
     different profiles are not detected then.

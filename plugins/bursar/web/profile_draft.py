@@ -33,7 +33,7 @@ class Difference:
 
 
 def check_draft(connection: Connection, settings: Settings, draft: Draft, *, code: str | None) -> CheckedDraft:
-    """Checks a draft with the profiles of both places; `code` is that of the profile that is edited, None for a new one.
+    """Checks a draft with the profiles of both places; `code` is that of the profile that is edited, None for a new.
 
     A draft that would make another profile invalid is not valid itself.
     """
