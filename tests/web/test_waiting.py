@@ -1,5 +1,7 @@
 """What waits for a person, and a batch that a person releases or confirms."""
 
+import json
+
 import pytest
 from sqlalchemy import text
 
@@ -10,6 +12,7 @@ from bursar.profiles.monitoring import Approval
 from bursar.web.pages import batches
 from tests.support.fake_bursar import FakeBursar, Payment
 from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
+from tests.support.servers import RemoteServer
 from tests.web.conftest import ROLES, Login
 from tests.web.profiles import set_profile
 
@@ -72,7 +75,7 @@ def test_all_that_waits_is_listed_and_the_actions_are_for_those_who_may(library:
         assert "&lt;i&gt;too many" in page
         assert "<script>." not in page
         assert ("The bursar has it not" in page) is acts
-        assert (f"/overpayments/1/1/release" in page) is edits
+        assert ("/overpayments/1/1/release" in page) is edits
 
 
 def test_a_batch_is_released_under_the_name_of_the_person_once(
@@ -169,3 +172,25 @@ def test_the_look_at_the_server_says_why_it_could_not_look(library: Library, log
     batch = add_unclear_batch(library)
     assert login("viewer").get(f"/batches/{batch}/server").status_code == 403
     assert "could not be looked at, so only your word counts" in login("user").get(f"/batches/{batch}/server").text
+
+
+def test_a_file_on_the_server_prevents_a_release_until_the_person_insists(
+    library: Library, login: Login, sftp_remote: RemoteServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_BURSAR_BANNER", json.dumps(sftp_remote.connection))
+    library.fine()
+    batch = select_fines(library.ledger, make_profile(), make_settings(), run_id="run 1", as_of=NOW)
+    (sftp_remote.disk / "out").mkdir()
+    (sftp_remote.disk / "out" / batch.file_name).write_text("<a/>")
+    with sftp_remote.open("out", may_create=False) as folder:
+        record_delivery(library.ledger, batch.id, "unclear", remote_folder=folder.address)
+    user, path = login("user"), f"/batches/{batch.id}/release"
+    assert "is still in" in user.get(f"/batches/{batch.id}/server").text
+    form = {"state": "UNCLEAR", "confirm_not_received": "yes"}
+    refused = user.post(path, data=form)
+    assert refused.status_code == 409
+    assert "is still in" in refused.text
+    assert 'name="despite_file"' in refused.text
+    assert state(library, batch.id) == "UNCLEAR"
+    assert user.post(path, data={**form, "despite_file": "yes"}, follow_redirects=False).status_code == 303
+    assert state(library, batch.id) == "RELEASED"
