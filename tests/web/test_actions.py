@@ -1,4 +1,4 @@
-"""The actions of a profile: preview, forms that start runs, the files in the bursar's folder, and the progress of a run."""
+"""The actions of a profile: preview, forms that start runs, files in the folder, and the progress of a run."""
 
 import csv
 import json
@@ -120,6 +120,8 @@ def test_the_files_in_the_folder_are_listed_with_reasons(
     assert library.one("SELECT (SELECT count(*) FROM observed_files) + (SELECT count(*) FROM skipped_entries)") == 0
 
 
-def test_a_server_that_can_not_be_reached_is_said(library: Library, login: Login, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_can_not_be_reached_is_said(
+    library: Library, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_BURSAR_BANNER", "sftp://nobody@127.0.0.1:1")
     assert "127.0.0.1" in login("user").get("/profiles/STUDENTS/folder").text

@@ -91,7 +91,10 @@ def test_a_repeated_file_is_applied_again_once_under_the_name_of_the_person(libr
     for role in ("user", "op"):
         assert login(role).post(path, data=form, follow_redirects=False).status_code == 303
     assert library.position(1)[2] == 2
-    assert library.one("SELECT requested_by FROM import_files WHERE repeated_arrival_id = :id", id=arrival) == "user_person"
+    assert (
+        library.one("SELECT requested_by FROM import_files WHERE repeated_arrival_id = :id", id=arrival)
+        == "user_person"
+    )
     assert "user_person" in user.get(path).text
     assert "second.xml" not in user.get("/waiting").text
     assert login("user").get("/repeated-files/99").status_code == 404

@@ -59,7 +59,7 @@ def test_all_that_waits_is_listed_and_the_actions_are_for_those_who_may(library:
         connection.execute(
             text(
                 "INSERT INTO import_files (profile, run_id, name, size, modified, sha256, amount_mode, rejection,"
-                " rejected_at) VALUES ('STUDENTS', 'run', '<script>.xml', 1, now(), 'x', 'incremental', 'broken', now())"
+                " rejected_at) VALUES ('STUDENTS', 'run', '<script>.xml', 1, now(), 'x', 'incremental', 'bad', now())"
             )
         )
     for role, acts, edits in (
@@ -135,9 +135,7 @@ def test_the_state_is_checked_once_more_when_nobody_can_change_it(
         return found
 
     monkeypatch.setattr(batches, "_get_actable_batch", read_and_confirm)
-    answer = login("user").post(
-        f"/batches/{batch}/release", data={"state": "UNCLEAR", "confirm_not_received": "yes"}
-    )
+    answer = login("user").post(f"/batches/{batch}/release", data={"state": "UNCLEAR", "confirm_not_received": "yes"})
     assert answer.status_code == 409
     assert state(library, batch) == "DELIVERED"
 
