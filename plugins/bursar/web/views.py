@@ -59,6 +59,7 @@ def code_spans(value: str) -> Markup:
 
 
 templates = Jinja2Templates(directory=FOLDER / "templates")
+templates.env.autoescape = True  # by default only in files that end in .html
 templates.env.trim_blocks = templates.env.lstrip_blocks = True
 templates.env.filters |= {
     "money": format_money,
