@@ -23,6 +23,9 @@ from bursar.profiles import Profile, Settings
 
 log = logging.getLogger(__name__)
 
+MAX_ID = 2**63 - 1
+"""The largest id in the ledger."""
+
 
 @dataclass(frozen=True)
 class FineDecision:
@@ -112,6 +115,19 @@ def evaluate_fines(connection: Connection, profile: Profile, as_of: datetime) ->
     Raises:
         BursarError: the identifier pattern is not valid; the transaction has failed.
     """
+    fill_candidates(connection, profile, as_of)
+    users = {row.reason: row.users for row in connection.execute(query("exports/count_candidate_users"))}
+    return summarize_candidates(connection.execute(query("exports/summarize_candidates")), users)
+
+
+def fill_candidates(
+    connection: Connection, profile: Profile, as_of: datetime, *, first_user: int = 0, last_user: int = MAX_ID
+) -> None:
+    """Decides as `evaluate_fines` on the fines of the users from `first_user` to `last_user`, by their ids.
+
+    Raises:
+        BursarError: the identifier pattern is not valid; the transaction has failed.
+    """
     export = profile.export
     connection.execute(query("exports/create_candidates"))
     with translate_pattern_errors(connection, profile):
@@ -127,11 +143,11 @@ def evaluate_fines(connection: Connection, profile: Profile, as_of: datetime) ->
                 "minimum": export.minimum_amount_for_user or 0,
                 "user_identifier_type": export.user_identifier_type,
                 "identifier_pattern": export.identifier_pattern or ".*",
+                "first_user": first_user,
+                "last_user": last_user,
             },
         )
     connection.execute(query("exports/analyze_candidates"))
-    users = {row.reason: row.users for row in connection.execute(query("exports/count_candidate_users"))}
-    return summarize_candidates(connection.execute(query("exports/summarize_candidates")), users)
 
 
 def created_before(as_of: datetime, days: int, time_zone: str) -> datetime:

@@ -7,8 +7,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from bursar.errors import BursarError, TransientError
-from bursar.web.pages import fines, history, profiles, revisions, wizard
+from bursar.errors import BursarError, NotFoundError, TransientError
+from bursar.web.pages import batches, fines, history, payment_files, profiles, reports, revisions, skipped, wizard
 from bursar.web.rights import get_person, require_same_origin
 from bursar.web.views import FOLDER, render
 
@@ -34,7 +34,7 @@ def create_app() -> FastAPI:
     )
     app.middleware("http")(_add_headers)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
-    for page in (profiles, history, fines, wizard, revisions):
+    for page in (profiles, history, reports, batches, skipped, payment_files, fines, wizard, revisions):
         app.include_router(page.router)
     app.add_exception_handler(HTTPException, _show_http_error)
     app.add_exception_handler(RequestValidationError, _show_invalid_request)
@@ -78,7 +78,7 @@ async def _show_error(request: Request, error: Exception) -> Response:
     return render(
         request,
         "error",
-        status_code=503 if transient else 409,
+        status_code=503 if transient else 404 if isinstance(error, NotFoundError) else 409,
         title="The ledger can't be reached" if transient else "This did not work",
         detail=str(error),
         advice="Try again in a minute." if transient else "",
