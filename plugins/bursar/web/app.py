@@ -7,16 +7,20 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from bursar.errors import BursarError, TransientError
+from bursar.errors import BursarError, NotFoundError, TransientError
 from bursar.web.pages import (
     actions,
     approvals,
+    batch_decisions,
     batches,
     fines,
     history,
-    payments,
+    payment_decisions,
+    payment_files,
     profiles,
+    reports,
     revisions,
+    skipped,
     users_jobs,
     waiting,
     wizard,
@@ -49,12 +53,16 @@ def create_app() -> FastAPI:
     for page in (
         profiles,
         history,
+        reports,
+        batches,
+        skipped,
+        payment_files,
         fines,
         wizard,
         revisions,
         waiting,
-        batches,
-        payments,
+        batch_decisions,
+        payment_decisions,
         approvals,
         actions,
         users_jobs,
@@ -102,7 +110,7 @@ async def _show_error(request: Request, error: Exception) -> Response:
     return render(
         request,
         "error",
-        status_code=503 if transient else 409,
+        status_code=503 if transient else 404 if isinstance(error, NotFoundError) else 409,
         title="The ledger can't be reached" if transient else "This did not work",
         detail=str(error),
         advice="Try again in a minute." if transient else "",
