@@ -13,6 +13,7 @@ from starlette.background import BackgroundTask
 
 from bursar.db.queries import query
 from bursar.exports.build import build_file
+from bursar.ledger.approvals import RejectionReason
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.money import format_money, pluralize
 from bursar.reporting.run_description import format_moment, make_tables

@@ -173,7 +173,7 @@ def _make_field(name: str, param: Param, offered: list[tuple[str, str]]) -> JobF
         name=name,
         kind=kind,
         title=schema["title"],
-        help=schema["description"],
+        help=param.description or "",
         default="" if default in (None, []) else str(default),
         required="null" not in types and kind != "list",
         choices=[(value, words.get(value, value)) for value in schema["enum"]] if "enum" in schema else offered,
