@@ -1,6 +1,9 @@
 """The app of the pages in this process, with Airflow's own auth manager and database, and one client for each role."""
 
+import json
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from secrets import token_urlsafe
 
 import pytest
@@ -12,7 +15,9 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from bursar.web import views
+from bursar.airflow import profile_store
+from bursar.profiles import INCLUDE
+from bursar.web import profile_draft, views
 from bursar.web.app import create_app
 
 PREFIX = "/bursar"
@@ -52,3 +57,29 @@ def login(pages: FastAPI, ledger: Engine, monkeypatch: pytest.MonkeyPatch) -> It
     yield login
     for client in clients:
         client.close()
+
+
+@pytest.fixture
+def profiles_folder(tmp_path: Path, ledger: Engine, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Returns an empty folder of profiles beside settings of its own; the pages read it, and the test's ledger."""
+    include = tmp_path / "include"
+    folder = include / "profiles"
+    folder.mkdir(parents=True)
+    shutil.copy(INCLUDE / "bursar.yaml", include)
+    for module in (views, profile_store, profile_draft):
+        monkeypatch.setattr(module, "INCLUDE", include)
+    url = ledger.url
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_BURSAR_LEDGER",
+        json.dumps(
+            {
+                "conn_type": "postgres",
+                "host": url.host or url.query.get("host"),
+                "port": url.port,
+                "login": url.username,
+                "password": url.password,
+                "schema": url.database,
+            }
+        ),
+    )
+    return folder
