@@ -12,8 +12,8 @@ from bursar.commands.output import (
     format_option,
     make_table,
     plain_amount,
+    print_data,
     print_facts,
-    print_json,
     print_table,
 )
 from bursar.db.queries import query
@@ -48,8 +48,9 @@ def show_fine(fine: str, output_format: str) -> None:
         found = connection.execute(query("commands/find_fine"), {"wanted": fine}).scalars().all()
         if not found:
             raise NotFoundError(f"There is no fine with the internal id {fine} or the bursar transaction id {fine}.")
-        if output_format == "json":
-            print_json([_get_fields(connection, fine_id) for fine_id in found])
+        if output_format != "table":
+            fines = [_get_fields(connection, fine_id) for fine_id in found]
+            print_data(output_format, fines if output_format == "json" else _make_rows(fines))
             return
         if len(found) > 1:
             console.print(
@@ -82,6 +83,17 @@ def _get_fields(connection: Connection, fine_id: int) -> dict[str, Any]:
             for resend in _fetch(connection, "list_resends_of_fine", fine_id)
         ],
     }
+
+
+def _make_rows(fines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns a row for each journal entry, ineffective record and resend of fines, with the facts of its fine."""
+    kinds = ("journal", "records_without_effect", "resends")
+    return [
+        {name: value for name, value in fine.items() if name not in kinds} | {"kind": kind, "entry": entry}
+        for fine in fines
+        for kind in kinds
+        for entry in fine[kind]
+    ]
 
 
 def _plain(row: Row[Any], names: tuple[str, ...], currency: str) -> dict[str, Any]:

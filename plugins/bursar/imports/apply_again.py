@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine
 
 from bursar.db.queries import query
-from bursar.errors import InputFileError
+from bursar.errors import ImportFileNotFoundError
 from bursar.imports.apply import apply_payments
 from bursar.ledger.import_files import ImportFile
 from bursar.profiles import Import
@@ -59,7 +59,7 @@ def get_repeated_arrival(connection: Connection, arrival_id: int) -> RepeatedArr
     of_arrival = {"profile": None, "run_id": None, "arrival_id": arrival_id}
     row = connection.execute(query("imports/list_repeated_arrivals"), of_arrival).first()
     if row is None:
-        raise InputFileError(
+        raise ImportFileNotFoundError(
             f"There is no repeated file {arrival_id} that could be applied again. The report of the run in which a "
             "file came again gives its number: see `bin/bursar runs list`."
         )

@@ -14,7 +14,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, Engine, Row
 
 from bursar.db.queries import query
-from bursar.errors import LedgerError
+from bursar.errors import LedgerError, LedgerNotFoundError
 from bursar.ledger import error_messages
 from bursar.money import format_money
 
@@ -124,7 +124,7 @@ def _get(connection: Connection, file_id: int, record: int) -> HeldOverpayment:
     of_record = {"profile": None, "file_id": file_id, "record": record, "waiting_only": False}
     row = connection.execute(query("imports/list_held_overpayments"), of_record).first()
     if row is None:
-        raise LedgerError(
+        raise LedgerNotFoundError(
             f"Record {record} of file {file_id} is no overpayment beyond the limit. `bin/bursar overpayments list` "
             "lists those that wait for a person."
         )

@@ -83,13 +83,22 @@ def _journal_events(connection: Connection, fine: Row[Any]) -> Iterator[Event]:
         )
 
 
+def _describe_decision(entry: Row[Any], fine: Row[Any]) -> str:
+    """Returns what a person decided about an overpayment beyond the limit; an empty text if nobody has."""
+    if not entry.held_decision:
+        return ""
+    credit = f" as credit {entry.released_credit_id}" if entry.released_credit_id else ""
+    amount = format_money(entry.held_amount, fine.currency)
+    return f"{amount} of it was {entry.held_decision}{credit} by {entry.decided_by}"
+
+
 def _describe_entry(entry: Row[Any], fine: Row[Any]) -> str:
     if entry.payment_file:
         credit = (
             f", {format_money(entry.credit_amount, fine.currency)} of it became a credit" if entry.credit_amount else ""
         )
         line = f", line {entry.payment_line}: {entry.outcome}{credit}" if entry.payment_line else ""
-        reason = f": {entry.reason}" if entry.reason else ""
+        reason = f": {_describe_decision(entry, fine) or entry.reason}" if entry.reason else ""
         return f"{entry.payment_file}{line}{reason}"
     if entry.entry_type == EntryType.REVERSED and not entry.transaction_id:
         other = f"fine {fine.reverses}, which it reverses" if fine.reverses else "the credit that reverses it"
