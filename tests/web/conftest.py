@@ -1,6 +1,5 @@
 """The app of the pages in this process, with Airflow's own auth manager and database, and one client for each role."""
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from bursar.airflow import profile_store
 from bursar.profiles import INCLUDE
 from bursar.web import profile_draft, views
 from bursar.web.app import create_app
+from tests.support.managed_profiles import ledger_variable
 
 PREFIX = "/bursar"
 ROLES = ("viewer", "user", "op", "admin")
@@ -68,18 +68,5 @@ def profiles_folder(tmp_path: Path, ledger: Engine, monkeypatch: pytest.MonkeyPa
     shutil.copy(INCLUDE / "bursar.yaml", include)
     for module in (views, profile_store, profile_draft):
         monkeypatch.setattr(module, "INCLUDE", include)
-    url = ledger.url
-    monkeypatch.setenv(
-        "AIRFLOW_CONN_BURSAR_LEDGER",
-        json.dumps(
-            {
-                "conn_type": "postgres",
-                "host": url.host or url.query.get("host"),
-                "port": url.port,
-                "login": url.username,
-                "password": url.password,
-                "schema": url.database,
-            }
-        ),
-    )
+    monkeypatch.setenv("AIRFLOW_CONN_BURSAR_LEDGER", ledger_variable(ledger))
     return folder
