@@ -15,10 +15,10 @@ from bursar.airflow import dag_factory, profile_store
 from bursar.airflow.dag_factory import build_dags
 from bursar.airflow.profile_store import SNAPSHOT, keep_revision, load_all_profiles
 from bursar.ledger.jobs import Job
-from bursar.ledger.profile_revisions import pin_revision
+from bursar.ledger.profile_revisions import pin_revision, save_revision
 from bursar.profiles import INCLUDE, Profile, ProfileError, Settings, load_settings
 from tests.profiles.conftest import GOOD
-from tests.support.managed_profiles import ledger_variable, save_profile
+from tests.support.managed_profiles import ledger_variable, make_fields, save_profile
 
 LEDGER = "AIRFLOW_CONN_BURSAR_LEDGER"
 
@@ -180,8 +180,9 @@ def test_a_file_with_the_code_of_a_profile_of_the_pages_replaces_it_for_dags_and
     assert problem.message.startswith("the file law.yaml has the code of this profile, and replaces it")
     assert load_one(settings).name == "In a file"
 
-    inactive = {"export": {"active": "no"}, "import": {"active": "no"}}
-    save_profile(ledger, based_on=1, **inactive)
+    with ledger.begin() as connection:
+        inactive = make_fields() | {"export": {"active": "no"}, "import": {"active": "no"}}
+        save_revision(connection, "LAW", inactive, based_on=1, change="deactivated", by="anna")
     profiles, problems = load_all_profiles(settings)
     assert ([one.name for one in profiles], problems) == (["In a file"], [])
 

@@ -34,7 +34,7 @@ def try_connection(connection_id: str, paths: dict[Section, str], *, may_create:
     Without a path, the folder after login is opened. `may_create`: the first export creates a missing output folder.
 
     Raises:
-        BursarError: the server can't be reached, gives no answer in time, or rejects the login or a folder.
+        BursarError: the server can't be reached, gives no answer in time, or rejects the login.
     """
     limits = ServerLimits(timeout_seconds=STEP_SECONDS)
 
@@ -64,9 +64,9 @@ def _describe(connection_id: str, section: Section | None, path: str, limits: Se
     try:
         with open_folder(connection_id, path, may_create=False, limits=limits) as folder:
             return f"{act} {folder.address}: the folder is there, with {_count_files(folder)}."
-    except MissingFolderError:
+    except MissingFolderError as error:
         if section != "export" or not may_create:
-            raise
+            return f"{act} {error}"
         return (
             f"{act} {path}: the server is reached, but the folder does not exist, or the account may not enter it. If "
             "it does not exist, the first export creates it."
