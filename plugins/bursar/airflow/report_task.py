@@ -179,5 +179,6 @@ def _write_note(context: Context, report: RunReport) -> None:
 
 def _log(report: RunReport) -> None:
     log.info("Outcome: %s.", report.outcome)
+    needs_attention = report.outcome in (RunOutcome.FAILED, RunOutcome.WITH_WARNINGS)
     for message in report.messages:
-        log.warning("%s", message)
+        log.log(logging.WARNING if needs_attention else logging.INFO, "%s", message)
