@@ -41,7 +41,7 @@ class PaymentWriter:
         if self._number % 20 == 3:  # noqa: PLR2004
             paid = (owed / 2).quantize(Decimal("0.01"))
         elif self._number % 20 == 7 and owed > 0:  # noqa: PLR2004
-            paid = owed + 5
+            paid = owed + min(owed, Decimal(5))
         self.outcomes["PAID" if paid == owed else "PARTLY_PAID" if abs(paid) < abs(owed) else "OVERPAID"] += 1
         shown = f"{paid.normalize():f}".encode()
         self._paid = (currency, shown)

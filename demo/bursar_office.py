@@ -45,7 +45,7 @@ def payments(owed: list[Bill]) -> list[Bill]:
             case 3:
                 paid.append(Bill(bill.transaction_id, bill.currency, (bill.sum / 2).quantize(Decimal("0.01"))))
             case 7 if bill.sum > 0:
-                paid.append(Bill(bill.transaction_id, bill.currency, bill.sum + 5))
+                paid.append(Bill(bill.transaction_id, bill.currency, bill.sum + min(bill.sum, Decimal(5))))
             case 11 | 15:
                 continue
             case _:

@@ -9,9 +9,10 @@ from sqlalchemy import Engine, text
 
 from bursar.db.queries import query
 from bursar.exports.skip_reason import SkipReason
+from bursar.imports.overpayments import HeldDecision
 from bursar.ledger.approvals import ApprovalAnswer, RejectionReason
 from bursar.ledger.batches import BatchState
-from bursar.ledger.deliveries import DeliveryKind, DeliveryState
+from bursar.ledger.deliveries import DeliveryKind, DeliveryState, UnclearReason
 from bursar.ledger.entry_type import EntryType, FineStatus
 from bursar.ledger.import_files import APPLIED_OUTCOMES, FileState, PaymentOutcome
 from bursar.ledger.jobs import Job, UserJob
@@ -50,7 +51,9 @@ def get_column_values(ledger: Engine, table: str, column: str) -> set[str]:
         ("approvals", "answer", ApprovalAnswer),
         ("rejected_answers", "reason", RejectionReason),
         ("deliveries", "state", DeliveryState),
+        ("deliveries", "unclear_reason", UnclearReason),
         ("import_files", "state", FileState),
+        ("import_records", "held_decision", HeldDecision),
     ],
 )
 def test_a_column_and_its_enumeration_have_the_same_values(

@@ -29,6 +29,14 @@ class MissingFolderError(RemoteFolderError):
     """The folder is not there, or the account may not enter it."""
 
 
+class PermissionDeniedError(RemoteFolderError):
+    """The server denies the account an operation. Some servers say so of missing files, too."""
+
+
+class PreviousFileError(RemoteFolderError):
+    """A file of an earlier export is still in the output folder, and the profile says that no other may join it."""
+
+
 class BatchError(BursarError):
     """A batch is not in the state that the step needs."""
 

@@ -9,7 +9,7 @@ import re
 _CODE = r"(?<!`)`[^`|\\]+`(?!`)"
 _ADDRESS = r"(?:https?://|www\.)[^\s\\`'\"<>|]*"
 _MARKUP = r"[\\`*\[\]<>|~]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)"
-_MARKUP_AT_START = r"^[#+=-]|(?<=^\d)[.)]|(?<=^\d\d)[.)]|(?<=^\d\d\d)[.)]"
+_MARKUP_AT_START = r"^[#+=-]|(?:(?<=^\d)|(?<=^\d\d)|(?<=^\d\d\d))[.)](?=\s|$)"
 _TEXT = re.compile(rf"({_ADDRESS})|{_MARKUP}|{_MARKUP_AT_START}", re.IGNORECASE)
 _SENTENCE = re.compile(rf"({_CODE})|({_ADDRESS})|{_MARKUP}|{_MARKUP_AT_START}", re.IGNORECASE)
 

@@ -47,7 +47,7 @@ def test_a_transient_error_is_retried(error: Exception) -> None:
 
 
 def test_a_ledger_that_is_down_is_retried() -> None:
-    with pytest.raises(TransientError, match="The ledger failed") as down:
+    with pytest.raises(TransientError, match="can't be reached") as down:
         ledger_engine(DOWN).connect()
     with pytest.raises(psycopg.OperationalError) as driver:
         psycopg.connect(DOWN)
@@ -102,6 +102,12 @@ def test_a_ledger_that_is_not_migrated_is_not_retried(postgres: Postgres) -> Non
         connection.execute(text("SELECT * FROM batches"))
 
     assert not is_retried(missing.value)
+
+
+def test_a_value_that_does_not_fit_the_ledger_is_not_tried_again(ledger: Engine) -> None:
+    with ledger.connect() as connection, pytest.raises(sqlalchemy.exc.DataError) as raised:
+        connection.execute(text("SELECT CAST(:number AS bigint)"), {"number": 10**30})
+    assert not is_retried(raised.value)
 
 
 def test_every_task_has_the_policy_and_exponential_backoff() -> None:

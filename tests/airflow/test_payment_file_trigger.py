@@ -243,7 +243,7 @@ def test_it_waits_for_a_ledger_that_is_down(
         finally:
             connection.execute(allow)
     assert result == {"files": ["a.xml"]}
-    assert "The ledger failed" in caplog.text
+    assert "accepts no session now" in caplog.text
 
 
 def test_the_last_error_is_named_if_the_server_is_still_down_at_the_deadline(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,31 @@ def test_the_tasks_of_an_import(
     assert len(list((import_run.work_dir / "rejects").glob("payments.xml.*.csv"))) == 1
     assert {summary["file_id"] for summary in (loaded, applied, archived)} == {1}
     assert all(is_plain_json(summary) for summary in (loaded, applied, archived))
+
+
+def test_a_repeated_file_is_a_warning_with_the_command_that_applies_it(
+    office: FakeBursar, import_run: ImportRun, sftp_remote: RemoteServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, transaction = office.export_fine("10.00")
+    for name in ("a.xml", "b.xml"):
+        (sftp_remote.disk / "in" / name).write_bytes(xml(Payment(transaction, "4.00")))
+        import_dag.apply_payments(import_run, import_dag.load_file(import_run, name))
+    (warning,) = (record.getMessage() for record in caplog.records if "same content" in record.getMessage())
+    assert warning.startswith("b.xml has the same content as a.xml, which was applied before; it changed nothing.")
+    assert "`bin/bursar imports apply-again 2` applies it, once." in warning
+
+
+def test_the_limit_for_overpayments_is_that_of_the_profile(
+    library: Library, office: FakeBursar, import_run: ImportRun, sftp_remote: RemoteServer
+) -> None:
+    _, transaction = office.export_fine("10.00")
+    section = import_run.profile.import_.model_copy(update={"max_overpayment": 3})
+    run = replace(import_run, profile=import_run.profile.model_copy(update={"import_": section}))
+    (sftp_remote.disk / "in" / "a.xml").write_bytes(xml(Payment(transaction, "14.00")))
+    applied = import_dag.apply_payments(run, import_dag.load_file(run, "a.xml"))
+    assert _records(applied["outcomes"]) == {"OVERPAID_HELD": 1}
+    assert applied["outcomes"]["OVERPAID_HELD"]["held"] == {"USD": "4.000"}
+    assert library.one("SELECT count(*) FROM fines") == 1
 
 
 def _records(outcomes: Mapping[str, Mapping[str, object]] | None) -> dict[str, object]:

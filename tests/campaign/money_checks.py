@@ -20,7 +20,7 @@ def _count(row: Any) -> Decimal:
 
 def _is_refused_reversal(row: Any, billed: Decimal) -> bool:
     """Whether a record reverses a payment, which the ledger refused, since it had not counted as one."""
-    return row["outcome"] == "INVALID" and row["amount"] * billed < 0
+    return bool(row["outcome"] == "INVALID" and row["amount"] * billed < 0)
 
 
 class PaymentChecks(Evidence):

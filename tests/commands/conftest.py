@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bursar.commands import airflow, context, profiles
+from bursar.commands import context, profiles
 from demo.postgres import Postgres
 from demo.profiles import write_include
 
@@ -23,6 +23,6 @@ def connection(postgres: Postgres, empty_ledger: str, monkeypatch: pytest.Monkey
 def include(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder include of all commands, with the example profiles; a test may change it."""
     copy = write_include(tmp_path_factory.mktemp("commands") / "include")
-    for module in (airflow, context, profiles):
+    for module in (context, profiles):
         monkeypatch.setattr(module, "INCLUDE", copy)
     return copy

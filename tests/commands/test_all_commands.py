@@ -42,14 +42,18 @@ def test_the_help_of_a_group_is_not_cut_off_in_the_list_of_groups() -> None:
     assert re.findall(r"^  .*\.\.\.$", run("--help"), re.MULTILINE) == []
 
 
-@pytest.mark.parametrize("name", [name for name, _ in LEAVES if name.endswith((" list", " show"))])
-def test_every_list_and_every_show_takes_a_format(name: str) -> None:
-    assert "--format [table|json]" in run(*name.split(), "--help")
+LISTS = (" list", " show", " rejects", " results", " check", " preview")
+
+
+@pytest.mark.parametrize("name", [name for name, _ in LEAVES if name.endswith(LISTS)])
+def test_every_list_and_every_record_takes_a_format(name: str) -> None:
+    assert "--format [table|json|csv]" in run(*name.split(), "--help")
 
 
 @pytest.mark.parametrize("name", [name for name, _ in LEAVES if name.endswith(" list")])
 def test_every_list_of_an_empty_ledger_is_a_sentence_or_an_empty_array(library: Library, name: str) -> None:
     assert json.loads(run(*name.split(), "--format", "json")) == []
+    assert run(*name.split(), "--format", "csv") == ""
     assert run(*name.split()).endswith(".\n")
 
 
@@ -89,6 +93,6 @@ def test_a_ledger_is_migrated_by_its_owner(
     ],
 )
 def test_an_error_is_a_sentence(library: Library, arguments: tuple[str, ...], message: str) -> None:
-    output = run(*arguments, exit_code=1)
+    output = run(*arguments, exit_code=1 if message.startswith("not ") else 2)
     assert message in output
     assert "Traceback" not in output

@@ -53,7 +53,7 @@ def test_a_batch_that_can_not_be_confirmed_is_refused_before_the_question(librar
     library.fine()
     batch = select(library)
     assert "its upload has not begun" in run("batches", "confirm-delivered", str(batch.id), exit_code=1)
-    assert "There is no batch 99." in run("batches", "confirm-delivered", "99", exit_code=1)
+    assert "There is no batch 99." in run("batches", "confirm-delivered", "99", exit_code=2)
     closed = FakeBursar(library).export()
     assert "nothing left to confirm" in run("batches", "confirm-delivered", str(closed), exit_code=1)
 

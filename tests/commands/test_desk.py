@@ -45,7 +45,7 @@ def test_a_credit_without_a_charge_is_given_to_a_user(library: Library, include:
         library.one(f"SELECT user_id || ' ' || {name} FROM fines WHERE id = 1") for name in ("owner_library", "comment")
     ]
     assert rows == [f"{user} LAW", f"{user} amends"]
-    assert "No user has" in run("desk", "credit", "nobody", "5", exit_code=1)
+    assert "No user has" in run("desk", "credit", "nobody", "5", exit_code=2)
     assert library.one("SELECT count(*) FROM fines") == 2
 
 

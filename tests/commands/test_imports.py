@@ -17,4 +17,4 @@ def test_files_of_payments_are_listed_with_their_outcomes_in_the_order_of_the_ru
     assert file["outcomes"]["PARTLY_PAID"]["applied"] == {"USD": "4.00"}
     assert run_json("imports", "list", "--profile", "STAFF") == []
     assert "No file has come for profile STAFF." in run("imports", "list", "--profile", "STAFF")
-    assert run("imports", "rejects", str(file["file"])).splitlines()[1].startswith("payments")
+    assert run("imports", "rejects", str(file["file"]), "--format", "csv").splitlines()[1].startswith("payments")

@@ -21,7 +21,7 @@ def test_jobs_and_their_results_list_the_kept_users_and_reasons(library: Library
     assert (found["kind"], found["dry_run"], found["users"], found["fines_waived"]) == ("purge", True, 1, 1)
     assert found["totals"]["USD"]["net"] == "2.00"
     assert found["skipped"]["above_threshold"]["net"] == {"USD": "20.00"}
-    assert run("jobs", "results", str(job.id)).splitlines() == [
+    assert run("jobs", "results", str(job.id), "--format", "csv").splitlines() == [
         "user_id,fine_id,outcome,reason,requested_by,approved_by",
         f"{rich},,kept,the user owes more than the threshold,,",
         f"{poor},,would be purged,,,",

@@ -25,8 +25,8 @@ def check(exit_code: int = 0) -> Result:
 
 def test_valid_profiles_pass_the_check(include: Path) -> None:
     result = check()
-    assert result.stdout == ""
-    assert result.stderr.startswith("5 good profiles: CREDITS, MEDICAL, STAFF, STUDENTS")
+    assert all(": warning: " in line for line in result.stdout.splitlines())
+    assert result.stderr.startswith(f"5 good profiles in {include}/profiles: CREDITS, MEDICAL, STAFF, STUDENTS")
 
 
 def test_every_problem_is_printed_with_file_and_line(include: Path) -> None:
@@ -34,7 +34,7 @@ def test_every_problem_is_printed_with_file_and_line(include: Path) -> None:
     path.write_text("code: MEDICAL\nnam: x\n", encoding="utf-8")
     result = check(exit_code=1)
     assert f"{path}:2: nam: unknown key" in result.stdout
-    assert all(line.startswith(f"{path}:") for line in result.stdout.splitlines())
+    assert all(line.startswith(f"{path}:") or ": warning: " in line for line in result.stdout.splitlines())
     assert "4 good profiles" in result.stderr
 
 
@@ -51,11 +51,11 @@ def test_the_ledger_checks_identifier_patterns(include: Path) -> None:
     path = set_pattern(include, "[A-Z")
     line = path.read_text(encoding="utf-8").splitlines().index("  identifier_pattern: '[A-Z'") + 1
     result = check(exit_code=1)
-    assert result.stdout == (
+    assert result.stdout.splitlines()[0] == (
         f"{path}:{line}: export.identifier_pattern: '[A-Z' is not valid: PostgreSQL reports 'invalid regular "
-        "expression: brackets [] not balanced'\n"
+        "expression: brackets [] not balanced'"
     )
-    assert result.stderr.startswith("4 good profiles: CREDITS, STAFF, STUDENTS, SUMMER_SCHOOL\n")
+    assert "profiles: CREDITS, STAFF, STUDENTS, SUMMER_SCHOOL\n" in result.stderr
 
 
 def test_without_a_ledger_identifier_patterns_are_not_checked(include: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,9 +66,9 @@ def test_without_a_ledger_identifier_patterns_are_not_checked(include: Path, mon
         else:
             monkeypatch.delenv("AIRFLOW_CONN_BURSAR_LEDGER")
         result = check()
-        assert result.stdout == ""
+        assert "the ledger has no" not in result.stdout
         assert result.stderr.startswith("5 good profiles")
-        assert "No identifier_pattern was checked, because that needs the ledger: " in result.stderr
+        assert "The ledger was not reached, so patterns, libraries, groups and types were not checked." in result.stderr
 
 
 def test_problems_of_the_settings_are_printed_with_file_and_line(include: Path) -> None:

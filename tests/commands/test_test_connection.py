@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from bursar.__main__ import bursar
-from bursar.commands import profiles
+from bursar.commands import connections
+from bursar.exports import probe_server
 from tests.support.fixtures import make_profile
 from tests.support.servers import USER, RemoteServer
 
@@ -19,7 +20,7 @@ def server(
     """Returns the server of the connection of the profile STUDENTS, with its folder for payments."""
     caplog.set_level("WARNING", logger="asyncssh")  # the server runs in this process and would log into the output
     profile = make_profile()
-    monkeypatch.setattr(profiles, "get_profile", lambda _code: profile)
+    monkeypatch.setattr(connections, "get_profile", lambda _code: profile)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     monkeypatch.setenv(f"AIRFLOW_CONN_{profile.sftp_connection.upper()}", json.dumps(remote.connection))
     (remote.disk / "in" / "a folder").mkdir(parents=True)
@@ -27,8 +28,8 @@ def server(
     return remote
 
 
-def run_test(exit_code: int = 0) -> str:
-    result = CliRunner().invoke(bursar, ["profiles", "test-connection", "STUDENTS"])
+def run_test(*options: str, exit_code: int = 0) -> str:
+    result = CliRunner().invoke(bursar, ["profiles", "test-connection", "STUDENTS", *options])
     assert result.exit_code == exit_code, result.output
     return result.output
 
@@ -42,7 +43,36 @@ def test_both_folders_are_opened_and_not_changed(server: RemoteServer) -> None:
     )
     assert sorted(path.name for path in server.disk.iterdir()) == ["in"]
     (server.disk / "out").mkdir()
-    assert run_test().startswith(f"STUDENTS exports to {address}/out: 0 files.\n")
+    assert run_test().startswith(
+        f"STUDENTS exports to {address}/out: 0 files.\n"
+        "  Asked for a missing file, the server answers that there is none.\n"
+        "  How it treats uploads was not tested; --test-file does, by a small file.\nSTUDENTS imports"
+    )
+    assert not any((server.disk / "out").iterdir())
+
+
+def test_a_test_file_shows_that_the_defaults_suit_the_server_and_is_removed(
+    server: RemoteServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (server.disk / "out").mkdir()
+    monkeypatch.setattr(probe_server, "COLLECT_SECONDS", 0)
+    output = run_test("--test-file")
+    assert "The server renames files." in output
+    assert "The profile's settings suit the server." in output
+    assert not any((server.disk / "out").iterdir())
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_a_terminal_asks_before_it_writes_the_test_file(
+    server: RemoteServer, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    (server.disk / "out").mkdir()
+    monkeypatch.setattr(probe_server, "COLLECT_SECONDS", 0)
+    monkeypatch.setattr(connections, "_is_terminal", lambda: True)
+    result = CliRunner().invoke(bursar, ["profiles", "test-connection", "STUDENTS"], input=f"{answer}\n")
+    assert "Its name is bursar-connection-test-<random>.tmp" in result.output
+    assert ("The server renames files." in result.output) == (answer == "y")
+    assert not any((server.disk / "out").iterdir())
 
 
 @pytest.mark.usefixtures("server")

@@ -95,7 +95,7 @@ def connection(library: Library) -> Iterator[Connection]:
         "ALTER FUNCTION reject_changes_of_journal() RENAME TO mine",
         "ALTER FUNCTION apply_journal_entries() RESET search_path",
         "CREATE OR REPLACE FUNCTION xml_text(value text) RETURNS text LANGUAGE sql AS 'SELECT value'",
-        "SELECT subtract_payment(0, 0, 0, 0, 0, 0)",
+        "SELECT subtract_payment(0, 0, 0, 0, 0, 0, 0, 0)",
         # Rights and roles
         "GRANT EXECUTE ON FUNCTION apply_journal_entries() TO bursar",
         f"ALTER DEFAULT PRIVILEGES FOR ROLE {LEDGER_OWNER} GRANT ALL ON TABLES TO bursar",

@@ -11,7 +11,7 @@ import pytest
 from asyncssh import SFTPServer
 
 from bursar.errors import BatchError, BursarError, TransientError, UnclearDeliveryError
-from bursar.exports import upload, upload_lock, upload_protocol
+from bursar.exports import upload, upload_attempts, upload_lock
 from bursar.exports.build import ExportFile, build_file
 from bursar.exports.close import close_fines
 from bursar.exports.recover import recover_unfinished_batches, release_batch
@@ -163,7 +163,7 @@ def test_a_long_upload_notices_that_its_lock_is_lost(
     blocks = 0
 
     class Counted(Stalled):
-        def write(self, name: str, source: Any, sent: Callable[[bytes], None]) -> None:
+        def write(self, name: str, source: Any, sent: Callable[[bytes], None], *, new: bool) -> None:
             def count(block: bytes) -> None:
                 nonlocal blocks
                 blocks += 1
@@ -171,7 +171,7 @@ def test_a_long_upload_notices_that_its_lock_is_lost(
                     end_sessions(postgres)
                 sent(block)
 
-            self.folder.write(name, source, count)
+            self.folder.write(name, source, count, new=new)
 
     @contextmanager
     def open_folder(found: Batch) -> Iterator[RemoteFolder]:
@@ -226,7 +226,7 @@ def taken_by(bursar: ExportServer) -> list[bytes]:
 
 @pytest.fixture
 def unclear(library: Library, mailbox: ExportServer, selected: Batch, tmp_path: Path) -> Batch:
-    with pytest.raises(UnclearDeliveryError, match="the server acknowledged all of"):
+    with pytest.raises(UnclearDeliveryError, match="The server acknowledged the whole file, and then had no such file"):
         upload_file(library.ledger, selected.id, mailbox.open(), tmp_path)
     return selected
 
@@ -364,17 +364,17 @@ def test_a_part_is_never_recorded_as_complete_once_another_worker_may_remove_it(
     after_the_call: bool,
 ) -> None:
     """The first worker stalls before that record; the second one is killed at each of its calls."""
-    usual = upload_protocol._check_newest  # noqa: SLF001
+    usual = upload_attempts.check_newest
 
     def stall(*arguments: Any) -> None:
-        monkeypatch.setattr(upload_protocol, "_check_newest", usual)
+        monkeypatch.setattr(upload_attempts, "check_newest", usual)
         end_delivery_lock(postgres)
         with suppress(KilledError):
             second = bursar.open(dies_at=dies_at, after_the_call=after_the_call)
             upload_file(library.ledger, selected.id, second, tmp_path / "second")
         usual(*arguments)
 
-    monkeypatch.setattr(upload_protocol, "_check_newest", stall)
+    monkeypatch.setattr(upload_attempts, "check_newest", stall)
     with suppress(BursarError):
         upload_file(library.ledger, selected.id, bursar.open(), tmp_path / "first")
     if (dies_at, after_the_call) == (2, True):  # it removed the part, and could not say so any more

@@ -62,7 +62,9 @@ def test_a_repeated_file_is_applied_once_more_and_the_person_is_recorded(inbox: 
     assert again(inbox, arrival, by="ben") == file
     assert inbox.library.position(instalment) == ("TRANSFERRED", D(0), D(2))
     (sentence,) = describe(inbox, "run 2")
-    assert sentence.endswith(f"anna had it applied again, as file {file.id}.")
+    assert sentence.endswith(
+        f"A person had it applied again, as file {file.id}; `bin/bursar imports list` names the person."
+    )
 
 
 def test_each_arrival_can_be_applied_once(inbox: PaymentInbox, instalment: int) -> None:
@@ -130,7 +132,7 @@ def test_a_file_that_was_not_moved_away_is_no_second_one(inbox: PaymentInbox, of
         office.apply(inbox.load_file("first.xml", run).id)
     office._run("UPDATE import_files SET applied_by_run_id = 'run 1'")  # noqa: SLF001
     (sentence,) = describe(inbox, "run 2")
-    assert "with the same size and time; it changed nothing" in sentence
+    assert sentence.endswith("and the same name, size and time: it is that file. It changed nothing.")
     assert "apply-again" not in sentence
 
 

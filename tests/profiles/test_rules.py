@@ -54,6 +54,15 @@ CASES: list[tuple[type[BaseModel], Mapping[str, Any], Mapping[str, Any], set[str
         {"export.fine_fee_types": ["CREDIT"], "export.minimum_amount_for_user": "10"},
         {"export.fine_fee_types"},
     ),
+    (Profile, PROFILE, {"export.upload": {"method": "folder"}}, {"export.upload.folder"}),
+    (Profile, PROFILE, {"export.upload": {"folder": "incoming"}}, {"export.upload.folder"}),
+    (Profile, PROFILE, {"export.upload": {"method": "folder", "folder": "out"}}, {"export.upload.folder"}),
+    (
+        Profile,
+        PROFILE,
+        {"export.upload": {"collected_immediately": "yes"}},
+        {"export.upload.collected_immediately"},
+    ),
     (Profile, PROFILE, {"export": {"active": "yes"}}, {f"export.{name}" for name in REQUIRED}),
     (
         Profile,

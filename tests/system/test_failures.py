@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
+from bursar.airflow.run_listener import format_note
 from bursar.db.engine import ledger_engine
 from demo.library import Library
 from demo.mail import mail_server
@@ -51,7 +52,7 @@ def test_a_mail_that_is_not_sent_does_not_fail_the_run_and_is_sent_later(library
     assert (report.outcome, report.fines) == ("completed", 2)
     [message] = report.messages
     assert message.startswith("The notification to completed@library.example was not sent (connection smtp_default")
-    assert note(library, dag, run_id) == f"Outcome: **completed, 2 fines of 1 user exported, 20.00 USD**\n- {message}"
+    assert note(library, dag, run_id) == format_note("completed, 2 fines of 1 user exported, 20.00 USD", [message])
     assert mails_about(library, "NOMAIL") == []
     closed = get_exported_fines(engine, "NOMAIL")
     assert [len(fines) for fines in closed.values()] == [2]

@@ -1,4 +1,4 @@
-"""`make up` in a checkout of its own: its history, the commands of README.md beside it, and the files that it writes."""
+"""`make up` in a checkout of its own: its history, the commands of README.md beside it, and where it writes."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Queue
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -78,6 +78,11 @@ def checkout(state: Path) -> Checkout:
     return Checkout(folder, elsewhere, env | {name: str(path) for name, path in watched.items()})
 
 
+def _read(output: IO[str], lines: "Queue[str]") -> None:
+    for line in output:
+        lines.put(line)
+
+
 @contextmanager
 def run_up(checkout: Checkout) -> Iterator[str]:
     """Runs `make up`; yields its output once it has started, and ends it with Ctrl-C."""
@@ -93,7 +98,7 @@ def run_up(checkout: Checkout) -> Iterator[str]:
         assert process.stdout
         lines: Queue[str] = Queue()
         output = process.stdout
-        reader = threading.Thread(target=lambda: [lines.put(line) for line in output], daemon=True)
+        reader = threading.Thread(target=_read, args=(output, lines), daemon=True)
         reader.start()
         printed, deadline = "", time.monotonic() + START_SECONDS
         try:

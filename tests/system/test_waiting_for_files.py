@@ -63,7 +63,7 @@ def test_a_wait_survives_restarts_of_the_ledger_and_of_the_triggerer_and_needs_n
     wait_until(lambda: client.task_states(dag, run_id)[TASK] == "deferred")
     wait_until(lambda: any("ready 0" in line for line in log(library, dag, run_id, TASK)))
     with no_ledger(library):
-        wait_until(lambda: any("The ledger failed" in line for line in log(library, dag, run_id, TASK)))
+        wait_until(lambda: any("accepts no session now" in line for line in log(library, dag, run_id, TASK)))
         [waiting] = [task for task in client.tasks(dag, run_id) if task["task_id"] == TASK]
         logs = [path.name for path in (library.state / "airflow" / "logs").rglob(f"*run_id={run_id}/*{TASK}/*")]
         airflow.kill("triggerer")

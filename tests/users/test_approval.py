@@ -157,6 +157,23 @@ def test_an_answer_of_the_person_who_triggered_the_job_has_no_effect(library: Li
         purge(library, settings)
 
 
+def test_several_small_jobs_of_one_person_count_together(library: Library) -> None:
+    settings = limited(max_fines=3)
+
+    def waive_as(run_id: str, by: str | None, *, dry_run: bool = False) -> MaintenanceJob:
+        params = WaiveParams.of_form({"dry_run": dry_run, "threshold": "100", "reason": "Amnesty"})
+        return waiving.waive_fines(library.ledger, params, settings, run_id=run_id, as_of=NOW, requested_by=by)
+
+    add_leavers(library, 2)
+    assert waive_as("dry", "anna", dry_run=True).fines == 2
+    assert waive_as("first", "anna").fines == 2
+    add_leavers(library, 2)
+    with pytest.raises(BursarError, match=r"4 fines waived, with 1 earlier run of the same person in 24 hours: more"):
+        waive_as("second", "anna")
+    assert waive_as("other", "ben").fines == 2
+    assert waive_as("nothing", "anna").fines == 0
+
+
 def test_the_limits_of_an_institution_that_sets_none_are_small() -> None:
     limits = make_settings().approval
     assert (limits.max_users, limits.max_fines, limits.max_amount) == (500, 500, 5_000)

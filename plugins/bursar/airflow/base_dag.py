@@ -37,6 +37,11 @@ RETRY_POLICY = ExceptionRetryPolicy(
             action=RetryAction.FAIL,
             reason="The ledger is not migrated, or its login lacks a right.",
         ),
+        RetryRule(
+            exception=[sqlalchemy.exc.DataError, psycopg.DataError],
+            action=RetryAction.FAIL,
+            reason="A value does not fit the ledger, now and later.",
+        ),
     ]
 )
 

@@ -37,6 +37,14 @@ def export_docs(profile: Profile, settings: Settings) -> str:
         if limits.is_limited
         else ""
     )
+    server = profile.export.upload
+    previous = (
+        "\n   **wait_for_previous_file** waits until the bursar has collected the file of the previous export, for at "
+        f"most {pluralize(server.previous_file_timeout_minutes, 'minute')}. Then it fails, and nothing is uploaded."
+        if server.previous_file == "wait"
+        else ""
+    )
+    name = "under its final name, once" if server.method == "direct" else "under a temporary name, once, and renames it"
     return f"""### {escape_markdown(profile.name)}
 
 {_paragraph(profile.description or "")}
@@ -48,8 +56,8 @@ Exports the fines and fees of {institution} that this profile selects, as a file
 2. **select_fines** selects the fines that are due, and claims them for a batch. Other fines stay open; the XCom of
    the task counts them by reason.
 3. **build_file** builds the XML file and compares it with the batch. Without fines the next tasks are
-   skipped.{approval}
-4. **upload_file** uploads the file into the bursar's folder under a temporary name, once, and renames it.
+   skipped.{approval}{previous}
+4. **upload_file** uploads the file into the bursar's folder {name}.
 5. **close_fines** closes the fines of the delivered batch.
 6. **report_run** records the report of the run, for `bin/bursar runs list` and the note of the run. It fails if the run
    has failed.
@@ -85,6 +93,9 @@ def import_docs(profile: Profile, settings: Settings) -> str:
         "Amounts in the file": (
             "payments (incremental)" if section.amount_mode == "incremental" else "all payments so far (cumulative)"
         ),
+        "An overpayment waits for a person": (
+            "beyond the amount of its fine" if section.max_overpayment is None else f"beyond {section.max_overpayment}"
+        ),
     }
     return f"""### {escape_markdown(profile.name)}
 
@@ -96,13 +107,13 @@ Imports the payments that the bursar reports to {institution}, and marks the fin
 2. **load_file** checks the file and loads its records into the ledger. A file that is not a payment file, or has no
    payment that is recognised, is moved to `failed`.
 3. **apply_payments** applies the payments to the fines, each record once. A file that comes again, even under another
-   name, is not applied again.
-4. **archive_file** moves the file to `processed`, and writes a report of the records without effect.
+   name, is not applied again, unless a person asks for it.
+4. **archive_file** moves the file to `processed`, and writes a report of the records that a person has to look at.
 5. **report_run** records the report of the run, for `bin/bursar runs list` and the note of the run. It fails if the run
    has failed.
 
 A failed task can be repeated at any time (*Clear*); work that is done is not repeated. `bin/bursar imports list` lists
-the files with their states, and `bin/bursar imports rejects <file>` prints the records without effect.
+the files with their states, and `bin/bursar imports rejects <file>` prints the records to look at.
 
 {_table(rows)}
 """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from airflow.sdk import DAG, Context
+from airflow.sdk import DAG, BaseOperator, Context, chain
 from airflow.sdk.exceptions import AirflowSkipException
 from sqlalchemy import Engine
 
@@ -96,11 +96,17 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
         report = report_task(Job.EXPORT, profile)
 
         recover >> select >> build >> upload >> close >> report
+        waits: list[BaseOperator] = []
         if profile.export.approval.is_limited:
             # Imported here: few profiles have limits, and the operator brings Airflow's human in the loop along.
             from bursar.airflow.export_approval import ExportApprovalOperator  # noqa: PLC0415
 
-            build >> ExportApprovalOperator(task_id="wait_for_approval", profile=profile) >> upload
+            waits.append(ExportApprovalOperator(task_id="wait_for_approval", profile=profile))
+        if profile.export.upload.previous_file == "wait":
+            from bursar.airflow.previous_file_sensor import PreviousFileSensor  # noqa: PLC0415  few profiles wait
+
+            waits.append(PreviousFileSensor(task_id="wait_for_previous_file", profile=profile, **server))
+        chain(build, *waits, upload)
     return dag
 
 
@@ -124,6 +130,7 @@ def recover_unfinished_batches(run: ExportRun) -> list[RecoveredBatch]:
         is_running=run.is_running,
         open_folder=run.open_folder,
         work_dir=run.work_dir,
+        settings=run.profile.export.upload,
     )
     return [{"batch_id": batch.id, "state": batch.state, "fines": batch.fines} for batch in recovered]
 
@@ -188,10 +195,11 @@ def upload_file(run: ExportRun, built: BuiltFile) -> UploadedFile:
             requested_by=run.requested_by,
             open_folder=run.open_folder,
             work_dir=run.work_dir,
+            settings=run.profile.export.upload,
         )
     else:
         approval.require_approved(run.engine, batch_id, run.profile.export.approval)
-        batch = upload.upload_file(run.engine, batch_id, run.open_folder, run.work_dir)
+        batch = upload.upload_file(run.engine, batch_id, run.open_folder, run.work_dir, run.profile.export.upload)
     return {"batch_id": batch.id, "file_name": batch.file_name, "remote_folder": batch.remote_folder}
 
 

@@ -5,8 +5,17 @@ import os
 
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.execution_time import task_runner
 
 from bursar.errors import BursarError
+
+
+class MissingConnectionError(BursarError):
+    """Airflow has no connection of this id."""
+
+
+class AirflowUnreachableError(BursarError):
+    """Airflow's own database can't be read."""
 
 
 def find_connection(connection_id: str) -> Connection:
@@ -16,30 +25,34 @@ def find_connection(connection_id: str) -> Connection:
     has _AIRFLOW_PROCESS_CONTEXT=server.
 
     Raises:
-        BursarError: there is no such connection, it is malformed, or Airflow's database can't be read.
+        MissingConnectionError: there is no such connection.
+        AirflowUnreachableError: Airflow's database can't be read.
+        BursarError: the connection is malformed.
     """
     try:
         connection = BaseHook.get_connection(connection_id)
         dict(json.loads(connection.extra or "{}"))  # Airflow ignores a malformed extra
     except AirflowNotFoundException as error:
-        raise BursarError(_explain_missing(connection_id)) from error
+        raise _missing_error(connection_id) from error
     except (ValueError, TypeError) as error:
         raise BursarError(_malformed(f"The Airflow connection {connection_id}")) from error
     return connection
 
 
-def _explain_missing(connection_id: str) -> str:
-    """Returns the reason why Airflow does not give a connection; Airflow itself only logs it."""
+def _missing_error(connection_id: str) -> BursarError:
+    """Returns the error for a connection that Airflow does not give; Airflow itself only logs the cause."""
     variable = f"AIRFLOW_CONN_{connection_id.upper()}"
     if os.environ.get(variable):
-        return _malformed(f"The variable {variable}")
-    missing = (
+        return BursarError(_malformed(f"The variable {variable}"))
+    missing = MissingConnectionError(
         f"There is no Airflow connection {connection_id}. Create it in Airflow (Admin, Connections) or as the variable "
         f"{variable}, or correct the id in the profile."
     )
-    if os.environ.get("_AIRFLOW_PROCESS_CONTEXT") != "server":
+    # A task has no access to the database. Under LocalExecutor it inherits the variable from the scheduler.
+    is_task = getattr(task_runner, "SUPERVISOR_COMMS", None) is not None
+    if is_task or os.environ.get("_AIRFLOW_PROCESS_CONTEXT") != "server":
         return missing
-    # Tasks have no access to the database, and its model is slow to load.
+    # Imported here: the model is slow to load.
     from airflow.models.connection import Connection as StoredConnection  # noqa: PLC0415
     from airflow.utils.session import create_session  # noqa: PLC0415
     from sqlalchemy import select  # noqa: PLC0415
@@ -49,18 +62,25 @@ def _explain_missing(connection_id: str) -> str:
         with create_session() as session:
             is_stored = session.scalar(select(StoredConnection.id).where(StoredConnection.conn_id == connection_id))
     except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
-        return (
-            f"The Airflow connection {connection_id} is not found: the variable {variable} is not set, and Airflow's "
-            f"database can't be read ({reason}). Set the variable, or run the command with Airflow's own settings "
-            "(AIRFLOW_HOME, AIRFLOW__DATABASE__SQL_ALCHEMY_CONN, AIRFLOW__CORE__FERNET_KEY), while its database runs."
+        return AirflowUnreachableError(
+            f"The Airflow connection {connection_id} is not found, because the variable {variable} is not set. "
+            f"{airflow_database_error(error)} Or set the variable."
         )
     if is_stored is not None:
-        return (
+        return BursarError(
             f"The Airflow connection {connection_id} is in Airflow's database, but can't be read. Run the command with "
             "the AIRFLOW__CORE__FERNET_KEY of Airflow, or enter the connection again."
         )
     return missing
+
+
+def airflow_database_error(error: Exception) -> str:
+    """Returns a sentence about an error of Airflow's own database, and one with its remedy."""
+    reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
+    return (
+        f"Airflow's database can't be read ({reason}). Run the command with Airflow's own settings (AIRFLOW_HOME, "
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN, AIRFLOW__CORE__FERNET_KEY), while that database runs and is migrated."
+    )
 
 
 def _malformed(subject: str) -> str:

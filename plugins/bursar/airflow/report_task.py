@@ -170,9 +170,9 @@ def _stage(task_id: str) -> str:
 
 
 def _write_note(context: Context, report: RunReport) -> None:
-    reason, sentences = None, report.messages
-    if report.outcome is RunOutcome.FAILED and sentences:
-        reason, *sentences = sentences
+    begins_with_reason = report.outcome is RunOutcome.FAILED and report.messages
+    reason = report.messages[0] if begins_with_reason else None
+    sentences = report.messages[1:] if begins_with_reason else report.messages
     note = run_listener.format_note(describe_run(report), sentences, reason=reason)
     context["ti"].xcom_push(key=run_listener.NOTE, value=note)
 

@@ -9,6 +9,8 @@ from bursar.errors import BursarError
 from bursar.moments import parse_moment
 from bursar.profiles import Profile
 
+MAX_BATCH = 2**31 - 1
+"""The largest number of a batch: the upload lock is a 4-byte number."""
 _MOMENT_PATTERN = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$"
 
 
@@ -34,6 +36,7 @@ def export_params() -> dict[str, Param]:
             None,
             type=["null", "integer"],
             minimum=1,
+            maximum=MAX_BATCH,
             title="Resend batch",
             description="The number of a batch whose file is to be sent again, byte for byte. Nothing else is done. "
             "bin/bursar batches list --all lists them.",

@@ -1,10 +1,11 @@
 """`bin/bursar airflow`: what Bursar needs in Airflow's own database."""
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
-from bursar.commands.context import get_settings, strip_controls
+from bursar.commands.context import get_profiles, strip_controls
+from bursar.errors import BursarError
 from bursar.money import pluralize
-from bursar.profiles import INCLUDE, load_profiles
 
 
 @click.group()
@@ -24,9 +25,13 @@ def airflow() -> None:
 def create_missing_pools(slots: int) -> None:
     """Create an Airflow pool for each bursar's server that has none. Existing pools keep their slots."""
     from bursar.airflow.config import create_pools  # noqa: PLC0415  Airflow is slow to load
+    from bursar.airflow.find_connection import airflow_database_error  # noqa: PLC0415
 
-    good, _ = load_profiles(INCLUDE / "profiles", get_settings())
-    created = create_pools(good, slots)
+    good, _ = get_profiles()
+    try:
+        created = create_pools(good, slots)
+    except SQLAlchemyError as error:
+        raise BursarError(airflow_database_error(error)) from error
     names = strip_controls(", ".join(created))
     click.echo(
         f"Created {pluralize(len(created), 'pool')} with {pluralize(slots, 'slot')} each: {names}."

@@ -7,7 +7,8 @@ from typing import Any
 import click
 from sqlalchemy import RowMapping
 
-from bursar.commands.context import console, get_engine, get_person, sanitize, strip_controls
+from bursar.commands.connections import open_batch_folder, print_remark
+from bursar.commands.context import ID, console, get_engine, get_person, sanitize, strip_controls
 from bursar.commands.output import (
     format_moment,
     format_option,
@@ -15,8 +16,8 @@ from bursar.commands.output import (
     make_table,
     plain_counts,
     plain_totals,
+    print_data,
     print_facts,
-    print_json,
     print_section,
     print_table,
     print_totals,
@@ -24,8 +25,9 @@ from bursar.commands.output import (
 from bursar.db.queries import query
 from bursar.exports import recover, upload
 from bursar.exports.build import build_file
+from bursar.exports.release_check import check_not_on_server
 from bursar.exports.skip_reason import SkipReason
-from bursar.exports.upload_protocol import unclear_delivery
+from bursar.exports.unclear import describe_unclear_batch
 from bursar.ledger.approvals import RejectionReason
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.money import format_totals, pluralize
@@ -45,8 +47,8 @@ def list_batches(all_: bool, limit: int, output_format: str) -> None:  # noqa: F
     with get_engine().connect() as connection:
         parameters = {"unfinished_only": not all_, "limit": limit}
         rows = connection.execute(query("commands/list_batches"), parameters).mappings().all()
-    if output_format == "json":
-        print_json([_get_fields(row) for row in rows])
+    if output_format != "table":
+        print_data(output_format, [_get_fields(row) for row in rows])
         return
     if not rows:
         console.print("No batch has been selected yet." if all_ else "Every batch has been completed or released.")
@@ -64,7 +66,7 @@ def list_batches(all_: bool, limit: int, output_format: str) -> None:  # noqa: F
             format_totals(batch.net).replace(", ", "\n") if batch.net else "",
             str(row["resends"] or ""),
         )
-    print_table(table)
+    print_table(table, ("Resends", "Selected (UTC)", "Net"))
     if not all_:
         console.print(
             "\nThe next export run of a profile completes its batches. So does clearing the failed task in Airflow."
@@ -74,7 +76,7 @@ def list_batches(all_: bool, limit: int, output_format: str) -> None:  # noqa: F
 
 
 @batches.command("show")
-@click.argument("batch", type=int)
+@click.argument("batch", type=ID)
 @format_option
 def show_batch(batch: int, output_format: str) -> None:
     """Show all that is known about a batch: state, file, amounts, skipped fines and why. Changes nothing."""
@@ -83,8 +85,10 @@ def show_batch(batch: int, output_format: str) -> None:
         row = connection.execute(query("commands/get_batch"), {"batch_id": batch}).mappings().one()
         resends = connection.execute(query("commands/list_resends_of_batch"), {"batch_id": batch}).mappings().all()
         answers = connection.execute(query("commands/list_answers"), {"batch_id": batch}).mappings().all()
-    if output_format == "json":
-        print_json(_get_fields(row) | {"answers": list(map(dict, answers)), "resends": list(map(dict, resends))})
+    if output_format != "table":
+        print_data(
+            output_format, _get_fields(row) | {"answers": list(map(dict, answers)), "resends": list(map(dict, resends))}
+        )
         return
     found = Batch.from_row(row)
     console.print(f"[bold]Batch {found.id}[/] of {sanitize(found.profile)}: [bold]{found.state}[/]")
@@ -149,10 +153,10 @@ def show_batch(batch: int, output_format: str) -> None:
 
 
 @batches.command("build-file")
-@click.argument("batch", type=int)
+@click.argument("batch", type=ID)
 @click.option(
     "--into",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(exists=True, file_okay=False, writable=True, path_type=Path),
     default=Path(),
     help="The folder to write it to; the current one if not given.",
 )
@@ -162,7 +166,6 @@ def build_file_of_batch(batch: int, into: Path) -> None:
     with engine.connect() as connection:
         found = get_batch(connection, batch)
     folder = into.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix=".bursar-") as work_dir:
         built = build_file(engine, batch, Path(work_dir))
         path = built.path.replace(folder / built.path.name)
@@ -171,20 +174,34 @@ def build_file_of_batch(batch: int, into: Path) -> None:
 
 
 @batches.command("release")
-@click.argument("batch", type=int)
+@click.argument("batch", type=ID)
 @click.option(
     "--confirm-not-received",
     is_flag=True,
     help="Needed once the upload has begun: you have asked the bursar, who has not received the file.",
 )
-def release_batch(batch: int, confirm_not_received: bool) -> None:  # noqa: FBT001  click passes flags by name
-    """Release a batch that was not delivered. Its fines are open again, and the next export selects them."""
-    released = recover.release_batch(get_engine(), batch, confirmed_not_received=confirm_not_received, by=get_person())
+@click.option(
+    "--despite-file",
+    is_flag=True,
+    help="Release although the file is still on the server: the bursar has confirmed not to use it.",
+)
+def release_batch(batch: int, confirm_not_received: bool, despite_file: bool) -> None:  # noqa: FBT001  click passes flags by name
+    """Release a batch that was not delivered, unless its file is on the server. The next export selects its fines."""
+    engine = get_engine()
+    with engine.connect() as connection:
+        get_batch(connection, batch)  # or the error that there is none
+
+    def look(found: Batch) -> None:
+        check_not_on_server(engine, found, open_batch_folder, despite_file=despite_file, say=print_remark)
+
+    released = recover.release_batch(
+        engine, batch, confirmed_not_received=confirm_not_received, look=look, by=get_person()
+    )
     click.echo(f"Batch {released.id} has been released. Open again: {pluralize(released.fines, 'fine')}.")
 
 
 @batches.command("confirm-delivered")
-@click.argument("batch", type=int)
+@click.argument("batch", type=ID)
 @click.option("--yes", is_flag=True, help="Confirm without being asked.")
 def confirm_delivered(batch: int, yes: bool) -> None:  # noqa: FBT001  click passes flags by name
     """Record, with your name, that the bursar has received the file of an unclear batch."""
@@ -230,4 +247,5 @@ def _get_fields(row: RowMapping) -> dict[str, Any]:
 
 def _print_question(batch: Batch) -> None:
     if batch.state is BatchState.UNCLEAR:
-        console.print(f"\n[bold]{sanitize(str(unclear_delivery(batch)))}[/]")
+        with get_engine().connect() as connection:
+            console.print(f"\n[bold]{sanitize(describe_unclear_batch(connection, batch))}[/]")

@@ -1,26 +1,35 @@
 """The context of a command: the ledger, the institution's settings, the profiles and the console."""
 
 import os
+import sys
 from contextvars import ContextVar
 from getpass import getuser
 from pathlib import Path
 from unicodedata import bidirectional
 
 import click
+import psycopg
 from rich.console import Console
 from rich.markup import escape
-from sqlalchemy import URL, Engine, ExceptionContext, event
+from sqlalchemy import URL, Engine
+from sqlalchemy.exc import DBAPIError
 
 from bursar.db.engine import ledger_engine
-from bursar.db.open_errors import LedgerUnreachableError
+from bursar.db.open_errors import schema_error
 from bursar.errors import BursarError, NotFoundError
 from bursar.escaping import replace_controls
 from bursar.money import pluralize
-from bursar.profiles import INCLUDE, Profile, Settings, load_profiles, load_settings
+from bursar.profiles import INCLUDE, Problem, Profile, ProfileError, Settings, load_profiles, load_settings
 
-console = Console(highlight=False, emoji=False)
+MAX_WIDTH = 10_000
+# A pipe and a file have no width, at which lines would break.
+console = Console(
+    highlight=False, emoji=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else MAX_WIDTH
+)
 
 MAX_NAME_LENGTH = 100
+ID = click.IntRange(1, 2**63 - 1)
+"""An id of the ledger, as an argument."""
 MAKE_UP = Path(__file__).parents[3] / ".local" / "up"
 """The folder of the library of `make up`."""
 
@@ -38,15 +47,16 @@ def get_engine() -> Engine:
     try:
         engine = ledger_engine(ledger_url())
     except BursarError as error:
-        raise BursarError(f"{error}{_advise_make_up()}") from error
+        raise BursarError(f"{error}{advise_make_up()}") from error
     _ledger.set(engine.url)
-
-    def advise(context: ExceptionContext) -> None:
-        if isinstance(context.chained_exception, LedgerUnreachableError):
-            raise LedgerUnreachableError(f"{context.chained_exception}{_advise_make_up()}")
-
-    event.listen(engine, "handle_error", advise)
     return engine
+
+
+def describe_database_error(error: Exception) -> str:
+    """Returns a sentence about an error of the ledger; for one without a known remedy, the message of PostgreSQL."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    known = schema_error(ledger_address(), cause) if isinstance(cause, psycopg.Error) else None
+    return str(known or cause).strip().partition("\n")[0]
 
 
 def ledger_address() -> URL:
@@ -54,7 +64,8 @@ def ledger_address() -> URL:
     return _ledger.get()
 
 
-def _advise_make_up() -> str:
+def advise_make_up() -> str:
+    """Returns a sentence on how the ledger of `make up` is started; an empty text if it was never started here."""
     return " If it is the library of `make up`, start that in another terminal." if MAKE_UP.exists() else ""
 
 
@@ -63,13 +74,27 @@ def get_settings() -> Settings:
     return load_settings(INCLUDE / "bursar.yaml")
 
 
+def get_profiles() -> tuple[list[Profile], list[Problem]]:
+    """Returns the valid profiles in include/profiles, and the problems of the others.
+
+    Raises:
+        ProfileError: the settings are wrong, or the folder can't be read.
+    """
+    folder = INCLUDE / "profiles"
+    good, problems = load_profiles(folder, get_settings())
+    if not folder.is_dir():
+        raise ProfileError(problems)
+    return good, problems
+
+
 def get_profile(code: str) -> Profile:
     """Returns the valid profile with this code.
 
     Raises:
-        BursarError: there is none; the message names the valid profiles.
+        NotFoundError: there is none; the message names the valid profiles.
+        ProfileError: the settings are wrong, or the folder of profiles can't be read.
     """
-    good, problems = load_profiles(INCLUDE / "profiles", get_settings())
+    good, problems = get_profiles()
     for profile in good:
         if profile.code == code:
             return profile

@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 import click
 from sqlalchemy import Connection
 
-from bursar.commands.context import console, get_engine, get_person, get_settings, sanitize
+from bursar.commands.context import ID, console, get_engine, get_person, get_settings, sanitize
 from bursar.commands.fines import describe_pending_reversal
 from bursar.db.queries import query
 from bursar.errors import LedgerError, TransientError
@@ -23,9 +23,12 @@ class Amount(click.ParamType[Decimal]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
         """Reads an amount. The desk checks that the ledger can hold it."""
         try:
-            return Decimal(value)
+            amount = Decimal(value)
         except InvalidOperation:
             self.fail(f"{value!r} is not an amount; write it as in 12.50", param, ctx)
+        if not amount.is_finite() or amount <= 0:
+            self.fail(f"{value!r} is not above zero; write an amount as in 12.50", param, ctx)
+        return amount
 
 
 @click.group()
@@ -37,7 +40,7 @@ def desk() -> None:
     """
 
 
-fine_argument = click.argument("fine", type=int)
+fine_argument = click.argument("fine", type=ID)
 amount_argument = click.argument("amount", type=Amount(), required=False)
 optional_comment = click.option("--comment", help="Recorded in the journal of the fine.")
 required_comment = click.option("--comment", required=True, help="Recorded in the journal of the fine.")

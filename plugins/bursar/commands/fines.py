@@ -12,8 +12,8 @@ from bursar.commands.output import (
     format_option,
     make_table,
     plain_amount,
+    print_data,
     print_facts,
-    print_json,
     print_table,
 )
 from bursar.db.queries import query
@@ -48,8 +48,9 @@ def show_fine(fine: str, output_format: str) -> None:
         found = connection.execute(query("commands/find_fine"), {"wanted": fine}).scalars().all()
         if not found:
             raise NotFoundError(f"There is no fine with the internal id {fine} or the bursar transaction id {fine}.")
-        if output_format == "json":
-            print_json([_get_fields(connection, fine_id) for fine_id in found])
+        if output_format != "table":
+            fines = [_get_fields(connection, fine_id) for fine_id in found]
+            print_data(output_format, fines if output_format == "json" else _make_rows(fines))
             return
         if len(found) > 1:
             console.print(
@@ -82,6 +83,17 @@ def _get_fields(connection: Connection, fine_id: int) -> dict[str, Any]:
             for resend in _fetch(connection, "list_resends_of_fine", fine_id)
         ],
     }
+
+
+def _make_rows(fines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns a row for each journal entry, ineffective record and resend of fines, with the facts of its fine."""
+    kinds = ("journal", "records_without_effect", "resends")
+    return [
+        {name: value for name, value in fine.items() if name not in kinds} | {"kind": kind, "entry": entry}
+        for fine in fines
+        for kind in kinds
+        for entry in fine[kind]
+    ]
 
 
 def _plain(row: Row[Any], names: tuple[str, ...], currency: str) -> dict[str, Any]:
@@ -154,13 +166,22 @@ def describe_pending_reversal(fine: Row[Any]) -> str:
     return ""
 
 
+def _describe_decision(entry: Row[Any], fine: Row[Any]) -> str:
+    """Returns what a person decided about an overpayment beyond the limit; an empty text if nobody has."""
+    if not entry.held_decision:
+        return ""
+    credit = f" as credit {entry.released_credit_id}" if entry.released_credit_id else ""
+    amount = format_money(entry.held_amount, fine.currency)
+    return f"{amount} of it was {entry.held_decision}{credit} by {entry.decided_by}"
+
+
 def _describe_entry(entry: Row[Any], fine: Row[Any]) -> str:
     if entry.payment_file:
         credit = (
             f", {format_money(entry.credit_amount, fine.currency)} of it became a credit" if entry.credit_amount else ""
         )
         line = f", line {entry.payment_line}: {entry.outcome}{credit}" if entry.payment_line else ""
-        reason = f": {entry.reason}" if entry.reason else ""
+        reason = f": {_describe_decision(entry, fine) or entry.reason}" if entry.reason else ""
         return f"{entry.payment_file}{line}{reason}"
     if entry.entry_type == EntryType.REVERSED and not entry.transaction_id:
         other = f"fine {fine.reverses}, which it reverses" if fine.reverses else "the credit that reverses it"

@@ -6,20 +6,21 @@ from typing import Any
 import click
 from sqlalchemy import Row
 
-from bursar.commands.context import console, get_engine, get_person, get_profile, sanitize
+from bursar.commands.context import ID, console, get_engine, get_person, get_profile, sanitize
 from bursar.commands.output import (
     format_moment,
     format_option,
     limit_option,
     make_table,
     plain_counts,
+    print_data,
     print_json,
     print_table,
 )
 from bursar.db.queries import query
 from bursar.imports.apply_again import apply_again as apply_file_again
 from bursar.imports.apply_again import get_repeated_arrival
-from bursar.imports.rejects import write_rejects
+from bursar.imports.rejects import COLUMNS, write_rejects
 from bursar.ledger.import_files import PaymentOutcome, get_import_file
 from bursar.ledger.totals import OutcomeTotals, read_outcomes
 
@@ -37,8 +38,10 @@ def list_imports(profile: str | None, limit: int, output_format: str) -> None:
     """List the newest files from the bursars, and the outcomes of their records. Changes nothing."""
     with get_engine().connect() as connection:
         files = connection.execute(query("commands/list_imports"), {"profile": profile, "limit": limit}).all()
-    if output_format == "json":
-        print_json([_get_fields(file) for file in files])
+    if profile and not files:
+        get_profile(profile)  # or the error that there is none
+    if output_format != "table":
+        print_data(output_format, [_get_fields(file) for file in files])
         return
     if not files:
         console.print(
@@ -62,7 +65,7 @@ def list_imports(profile: str | None, limit: int, output_format: str) -> None:
             sanitize(file.rejection) if file.rejection else "\n".join(map(sanitize, outcomes)),
             sanitize(f"applied again by {file.requested_by}" if file.requested_by else file.archived_path or ""),
         )
-    print_table(table)
+    print_table(table, ("Archived as", "Registered (UTC)", "Records"))
 
 
 def _get_fields(file: Row[Any]) -> dict[str, Any]:
@@ -89,19 +92,32 @@ def _get_outcomes(file: Row[Any]) -> dict[str, OutcomeTotals]:
 
 
 @imports.command("rejects")
-@click.argument("file", type=int)
-def write_rejects_of_file(file: int) -> None:
-    """Write the records of a file that a person has to look at to standard output, as CSV with lines and reasons.
-
-    Changes nothing.
-    """
+@click.argument("file", type=ID)
+@format_option
+def list_rejects(file: int, output_format: str) -> None:
+    """List the records of a file that a person has to look at, with lines and reasons. Changes nothing."""
     with get_engine().connect() as connection:
-        get_import_file(connection, file)  # or the error that there is none
-        write_rejects(connection, file, sys.stdout)
+        name = get_import_file(connection, file).name  # or the error that there is none
+        if output_format == "csv":
+            write_rejects(connection, file, sys.stdout)
+            return
+        rows = connection.execute(query("imports/list_rejects"), {"file_id": file}).all()
+    if output_format == "json":
+        print_json([dict(zip(COLUMNS, row, strict=True)) for row in rows])
+        return
+    if not rows:
+        console.print(f"No record of {sanitize(name)} has to be looked at.")
+        return
+    table = make_table(("Line", "Outcome", "Transaction", "Fine"), ("Sum", ""), ("Reason",))
+    for row in rows:
+        reject = dict(zip(COLUMNS, ("" if value is None else str(value) for value in row), strict=True))
+        names = ("line", "outcome", "transaction_id", "internal_id", "sum", "currency", "reason")
+        table.add_row(*(sanitize(reject[name]) for name in names))
+    print_table(table, ("Fine",))
 
 
 @imports.command("apply-again")
-@click.argument("arrival", type=int)
+@click.argument("arrival", type=ID)
 @click.option("--yes", is_flag=True, help="Apply without being asked.")
 def apply_again(arrival: int, yes: bool) -> None:  # noqa: FBT001  click passes flags by name
     """Apply a file whose bytes had been applied before, once, because it reports other payments.

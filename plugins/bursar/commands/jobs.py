@@ -1,12 +1,11 @@
 """`bin/bursar jobs`: what the maintenance jobs decided about users and fines."""
 
-import csv
-import sys
+from collections.abc import Iterator
 from typing import Any
 
 import click
 
-from bursar.commands.context import console, get_engine, sanitize
+from bursar.commands.context import ID, console, get_engine, sanitize
 from bursar.commands.output import (
     format_moment,
     format_option,
@@ -14,15 +13,18 @@ from bursar.commands.output import (
     make_table,
     plain_counts,
     plain_totals,
+    print_csv_rows,
+    print_data,
     print_json,
     print_table,
 )
 from bursar.db.queries import query
 from bursar.errors import NotFoundError
-from bursar.imports.rejects import escape_formula
 from bursar.money import format_totals, pluralize
 from bursar.users.keep_reason import KeepReason
 from bursar.users.maintenance_job import MaintenanceJob
+
+RESULT_COLUMNS = ("user_id", "fine_id", "outcome", "reason", "requested_by", "approved_by")
 
 
 @click.group()
@@ -38,8 +40,8 @@ def list_jobs(limit: int, output_format: str) -> None:
     with get_engine().connect() as connection:
         rows = connection.execute(query("commands/list_jobs"), {"limit": limit}).mappings().all()
     jobs_ = [(MaintenanceJob.from_row(row), row["approved_by"]) for row in rows]
-    if output_format == "json":
-        print_json([_get_fields(job, approved_by) for job, approved_by in jobs_])
+    if output_format != "table":
+        print_data(output_format, [_get_fields(job, approved_by) for job, approved_by in jobs_])
         return
     if not jobs_:
         console.print("No maintenance job has run yet.")
@@ -62,7 +64,7 @@ def list_jobs(limit: int, output_format: str) -> None:
             format_totals(job.net).replace(", ", "\n"),
             "\n".join(kept),
         )
-    print_table(table)
+    print_table(table, ("Triggered by", "Users"))
 
 
 def _get_fields(job: MaintenanceJob, approved_by: str | None) -> dict[str, Any]:
@@ -84,18 +86,41 @@ def _get_fields(job: MaintenanceJob, approved_by: str | None) -> dict[str, Any]:
 
 
 @jobs.command("results")
-@click.argument("job", type=int)
-def write_results(job: int) -> None:
-    """Write what a job decided about each user or fine to standard output, as CSV. Changes nothing."""
+@click.argument("job", type=ID)
+@format_option
+def list_results(job: int, output_format: str) -> None:
+    """List what a job decided about each user or fine, and why. Changes nothing."""
     with get_engine().connect() as connection:
         found = connection.execute(query("commands/get_job"), {"job_id": job}).first()
         if found is None:
             raise NotFoundError(f"There is no job {job}. `bin/bursar jobs list` lists the newest.")
-        persons = [escape_formula(name or "") for name in (found.requested_by, found.approved_by)]
-        writer = csv.writer(sys.stdout)
-        writer.writerow(("user_id", "fine_id", "outcome", "reason", "requested_by", "approved_by"))
         results = connection.execute(
             query("commands/list_job_results"), {"job_id": job}, execution_options={"yield_per": 2_000}
         )
-        for row in results:
-            writer.writerow((row.user_id, row.fine_id, row.outcome, KeepReason.describe(row.reason or ""), *persons))
+        rows = (
+            (
+                row.user_id,
+                row.fine_id,
+                row.outcome,
+                KeepReason.describe(row.reason or ""),
+                found.requested_by,
+                found.approved_by,
+            )
+            for row in results
+        )
+        if output_format == "csv":
+            print_csv_rows(RESULT_COLUMNS, rows)
+        elif output_format == "json":
+            print_json([dict(zip(RESULT_COLUMNS, row, strict=True)) for row in rows])
+        else:
+            _print_results(rows)
+
+
+def _print_results(rows: Iterator[tuple[object, ...]]) -> None:
+    table = make_table(("User", "Fine", "Outcome"), (), ("Reason", "Triggered by", "Approved by"))
+    for row in rows:
+        table.add_row(*("" if value is None else sanitize(str(value)) for value in row))
+    if table.row_count:
+        print_table(table, ("Triggered by", "Approved by"))
+    else:
+        console.print("The job decided about nobody.")

@@ -1,7 +1,9 @@
-"""The two forms in which commands print: tables for people, JSON for programs."""
+"""The forms in which commands print: tables for people, JSON for programs, CSV for spreadsheets."""
 
+import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,21 +12,21 @@ import click
 from rich.measure import Measurement
 from rich.table import Table
 
-from bursar.commands.context import console, sanitize
+from bursar.commands.context import MAX_WIDTH, console, sanitize
+from bursar.imports.rejects import escape_formula
 from bursar.ledger.totals import OutcomeTotals, Skipped, Totals, read_amounts, to_json
 from bursar.money import format_amount, format_money
 
 GAP = 2
-MAX_WIDTH = 10_000
-MIN_WRAPPED_WIDTH = 24
+MIN_WRAPPED_WIDTH = 20
 
 format_option = click.option(
     "--format",
     "output_format",
-    type=click.Choice(["table", "json"]),
+    type=click.Choice(["table", "json", "csv"]),
     default="table",
     show_default=True,
-    help="A table for people, or JSON for programs: amounts are text, moments are ISO 8601 in UTC.",
+    help="A table for people, JSON for programs, or CSV for spreadsheets.",
 )
 
 limit_option = click.option(
@@ -37,9 +39,58 @@ limit_option = click.option(
 )
 
 
+def print_data(output_format: str, records: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
+    """Prints a record, or a list of records, as JSON or CSV."""
+    if output_format == "json":
+        print_json(records)
+    else:
+        print_csv([records] if isinstance(records, Mapping) else records)
+
+
 def print_json(value: object) -> None:
     """Prints a value as JSON. Characters beyond ASCII are escaped, so that no terminal obeys them."""
     click.echo(json.dumps(value, indent=2, default=_encode))
+
+
+def print_csv(records: Sequence[Mapping[str, Any]]) -> None:
+    """Prints records as CSV, one a line below a heading; no record, no heading.
+
+    A record inside a record has a column for each of its values, as `totals.USD.net`. The values of a list are in one
+    cell. A cell that a spreadsheet would run as a formula gets an apostrophe in front.
+    """
+    rows = [dict(_flatten(record)) for record in records]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    if rows:
+        print_csv_rows(columns, ([row.get(name, "") for name in columns] for row in rows))
+
+
+def print_csv_rows(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Prints a heading and rows as CSV, row by row; cells are escaped as by `print_csv`."""
+    writer = csv.writer(sys.stdout)
+    writer.writerow(map(escape_formula, columns))
+    writer.writerows(map(escape_formula, row) for row in rows)
+
+
+def _flatten(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in record.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", _format_cell(value)
+
+
+def _format_cell(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case str() | int():
+            return json.dumps(value) if isinstance(value, bool) else str(value)
+        case list() | tuple():
+            return "; ".join(map(_format_cell, value))
+        case Mapping():
+            return ", ".join(f"{name} {cell}" for name, cell in _flatten(value) if cell)
+        case _:
+            return str(_encode(value)) if isinstance(value, datetime | Decimal) else str(value)
 
 
 def _encode(value: object) -> str:
@@ -95,16 +146,41 @@ def make_table(left: Sequence[str], right: Sequence[str] = (), wrapped: Sequence
     return table
 
 
-def print_table(table: Table) -> None:
-    """Prints a table without cutting off any cell. A screen that is too narrow shows long lines instead."""
+def print_table(table: Table, optional: Sequence[str] = ()) -> None:
+    """Prints a table without cutting off any cell.
+
+    On a screen that is too narrow, columns with the headings `optional` are left out, the first of them first, and a
+    line names them. If that is not enough, lines are longer than the screen.
+    """
+    hidden: list[str] = []
+    while _set_widths(table) and len(hidden) < len(optional):
+        hidden.append(optional[len(hidden)])
+        table = _without(table, hidden[-1])
+    console.print(table, crop=False)
+    if hidden:
+        names = ", ".join(hidden)
+        console.print(f"[dim]Left out, for lack of room: {names}. --format csv has all columns.[/]", soft_wrap=True)
+
+
+def _without(table: Table, heading: str) -> Table:
+    kept = [column for column in table.columns if column.header != heading]
+    copy = make_table(())
+    for column in kept:
+        copy.add_column(column.header, justify=column.justify, no_wrap=column.no_wrap, overflow=column.overflow)
+    for cells in zip(*(column.cells for column in kept), strict=True):
+        copy.add_row(*cells)
+    return copy
+
+
+def _set_widths(table: Table) -> bool:
+    """Sets the widths of columns so that no cell is cut off; returns whether the table is wider than the screen."""
     options = console.options.update(width=MAX_WIDTH)
     for column in table.columns:
         widths = [Measurement.get(console, options, cell).maximum for cell in (column.header, *column.cells)]
         column.min_width = max(widths) if column.no_wrap else min(max(widths), MIN_WRAPPED_WIDTH)
     width = sum(column.min_width or 0 for column in table.columns) + GAP * (len(table.columns) - 1)
-    if width > console.width:
-        table.width = width
-    console.print(table, crop=False)
+    table.width = width if width > console.width else None
+    return width > console.width
 
 
 def print_section(left: Sequence[str], right: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

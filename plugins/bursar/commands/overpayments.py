@@ -2,17 +2,18 @@
 
 import click
 
-from bursar.commands.context import console, get_engine, get_person, sanitize
-from bursar.commands.output import format_moment, format_option, make_table, plain_amount, print_json, print_table
+from bursar.commands.context import ID, console, get_engine, get_person, sanitize
+from bursar.commands.output import format_moment, format_option, make_table, plain_amount, print_data, print_table
 from bursar.imports import overpayments as held_overpayments
 from bursar.money import format_money
 
 
 @click.group()
 def overpayments() -> None:
-    """Overpayments beyond the limit of a profile, which become credits only if a person says so.
+    """Overpayments that wait for a person.
 
-    FILE is the number of a payment file, RECORD that of a record in it.
+    They are beyond the limit of their profile, and become credits only if a person releases them. FILE is the number
+    of a payment file, RECORD that of a record in it.
     """
 
 
@@ -24,8 +25,8 @@ def list_overpayments(profile: str | None, all_: bool, output_format: str) -> No
     """List the overpayments that wait for a person, oldest first. Changes nothing."""
     with get_engine().connect() as connection:
         found = held_overpayments.list_held_overpayments(connection, profile=profile, waiting_only=not all_)
-    if output_format == "json":
-        print_json([vars(one) | {"amount": plain_amount(one.amount, one.currency)} for one in found])
+    if output_format != "table":
+        print_data(output_format, [vars(one) | {"amount": plain_amount(one.amount, one.currency)} for one in found])
         return
     if not found:
         console.print("No overpayment has been held." if all_ else "No overpayment waits for a person.")
@@ -37,11 +38,11 @@ def list_overpayments(profile: str | None, all_: bool, output_format: str) -> No
             *(str(one.file_id), str(one.record), format_moment(one.held_since), format_money(one.amount, one.currency)),
             *(str(one.fine_id), sanitize(one.transaction_id), sanitize(one.file_name), sanitize(decision)),
         )
-    print_table(table)
+    print_table(table, ("Name", "Since (UTC)", "Transaction"))
 
 
-file_argument = click.argument("file", type=int)
-record_argument = click.argument("record", type=int)
+file_argument = click.argument("file", type=ID)
+record_argument = click.argument("record", type=ID)
 
 
 @overpayments.command("release")

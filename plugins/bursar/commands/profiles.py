@@ -1,23 +1,45 @@
 """`bin/bursar profiles`: integration profiles, what they would export, and whether their servers can be reached."""
 
-import logging
 import sys
+from dataclasses import asdict
 from itertools import groupby
+from pathlib import Path
+from typing import Any
 
 import click
 import pendulum
+from sqlalchemy.exc import DBAPIError
 
-from bursar.commands.context import console, get_engine, get_profile, get_settings, sanitize, strip_controls
-from bursar.commands.output import format_moment, make_table, print_table
-from bursar.errors import BursarError, MissingFolderError
+from bursar.commands.connections import check_connection
+from bursar.commands.context import (
+    console,
+    describe_database_error,
+    get_engine,
+    get_profile,
+    get_settings,
+    sanitize,
+    strip_controls,
+)
+from bursar.commands.output import (
+    format_moment,
+    format_option,
+    make_table,
+    plain_amount,
+    plain_counts,
+    plain_totals,
+    print_data,
+    print_table,
+)
+from bursar.commands.profile_check import compare_with_airflow, compare_with_ledger
+from bursar.errors import BursarError
 from bursar.exports import selection
 from bursar.exports.identifier_pattern import pattern_error
 from bursar.exports.skip_reason import SkipReason
+from bursar.ledger.totals import SelectionSummary
 from bursar.moments import parse_moment
 from bursar.money import format_money, format_totals, pluralize
-from bursar.profiles import INCLUDE, ProfileError, load_profiles
+from bursar.profiles import INCLUDE, Problem, Profile, ProfileError, load_profiles
 from bursar.profiles.json_schema import json_schemas
-from bursar.remote_files.base import RemoteFolder
 
 
 @click.group()
@@ -25,25 +47,55 @@ def profiles() -> None:
     """Integration profiles: include/profiles/*.yaml."""
 
 
+profiles.add_command(check_connection)
+
+
 @profiles.command("check")
-def check_profiles() -> None:
-    """Print each problem of a profile as file:line: message, and exit with 1 if there is one. Changes nothing."""
+@format_option
+def check_profiles(output_format: str) -> None:
+    """Print each problem of a profile as file:line: message, and exit with 1 if there is one. Changes nothing.
+
+    Warnings name libraries, user groups and types that the ledger does not have, and connections that Airflow does not
+    have. They do not change the exit status.
+    """
+    folder = INCLUDE / "profiles"
     patterns = _PatternCheck()
     try:
-        good, problems = load_profiles(INCLUDE / "profiles", get_settings(), pattern_error=patterns.error)
+        good, problems = load_profiles(folder, get_settings(), pattern_error=patterns.error)
     except ProfileError as error:  # in bursar.yaml, without which no profile can be checked
         good, problems = [], list(error.problems)
-    for problem in problems:
-        click.echo(strip_controls(str(problem)))
-    click.echo(
-        f"{pluralize(len(good), 'good profile')}: {', '.join(profile.code for profile in good) or 'none'}", err=True
-    )
-    if patterns.no_ledger:
-        click.echo(
-            f"No identifier_pattern was checked, because that needs the ledger: {strip_controls(patterns.no_ledger)}",
-            err=True,
-        )
+    warnings, notes = _compare(folder, good, patterns.no_ledger)
+    found = [("problem", problem) for problem in problems] + [("warning", warning) for warning in warnings]
+    if output_format == "table":
+        for kind, problem in found:
+            click.echo(strip_controls(problem.render("warning: " if kind == "warning" else "")))
+    else:
+        print_data(output_format, [{"kind": kind, **asdict(problem)} for kind, problem in found])
+    codes = ", ".join(profile.code for profile in good) or "none"
+    click.echo(f"{pluralize(len(good), 'good profile')} in {strip_controls(str(folder))}: {codes}", err=True)
+    for note in notes:
+        click.echo(strip_controls(note), err=True)
     sys.exit(1 if problems else 0)
+
+
+def _compare(folder: Path, good: list[Profile], no_ledger: str | None) -> tuple[list[Problem], list[str]]:
+    """Returns the warnings from the ledger and from Airflow, and which of the two was not reached."""
+    warnings: list[Problem] = []
+    notes: list[str] = []
+    try:
+        if not no_ledger:
+            warnings += compare_with_ledger(folder, good, get_engine())
+    except (BursarError, DBAPIError) as error:
+        no_ledger = describe_database_error(error)
+    if no_ledger:
+        notes.append(
+            f"The ledger was not reached, so patterns, libraries, groups and types were not checked. {no_ledger}"
+        )
+    try:
+        warnings += compare_with_airflow(folder, good)
+    except BursarError as error:
+        notes.append(f"Airflow was not reached, so connections were not checked. {error}")
+    return sorted(warnings), notes
 
 
 class _PatternCheck:
@@ -57,8 +109,8 @@ class _PatternCheck:
             try:
                 with get_engine().connect() as connection:
                     return pattern_error(connection, pattern)
-            except BursarError as error:
-                self.no_ledger = str(error)
+            except (BursarError, DBAPIError) as error:
+                self.no_ledger = describe_database_error(error)
         return None
 
 
@@ -77,15 +129,20 @@ class _PatternCheck:
     type=click.IntRange(min=0),
     help="Fines to list for each reason. The totals are of all fines.",
 )
-def preview_export(code: str, as_of: str | None, limit: int) -> None:
+@format_option
+def preview_export(code: str, as_of: str | None, limit: int, output_format: str) -> None:
     """Show the fines that an export would take now, and why it would skip others. Changes nothing."""
     profile = get_profile(code)
     if not profile.export.active:
         raise BursarError(f"The export section of profile {profile.code} is not active; it has nothing to preview.")
     moment = parse_moment(as_of, profile.time_zone) if as_of else pendulum.now("UTC")
     taken, decisions = selection.preview(get_engine(), profile, as_of=moment, limit=limit)
-    shown = moment.astimezone(pendulum.timezone(profile.time_zone))
-    console.print(f"[bold]{sanitize(profile.name)}[/] ({profile.code}), as of {shown:%Y-%m-%d %H:%M %Z}")
+    if output_format != "table":
+        fines = [_get_fields(decision) for decision in decisions]
+        summary = {"profile": code, "as_of": moment, **_summarize(taken), "fines_listed": fines}
+        print_data(output_format, summary if output_format == "json" else fines)
+        return
+    console.print(f"[bold]{sanitize(profile.name)}[/] ({profile.code}), as of {format_moment(moment)} UTC")
     groups = {reason: list(fines) for reason, fines in groupby(decisions, lambda decision: decision.reason)}
     console.print(
         f"\n[bold green]Would be exported:[/] {pluralize(taken.fines, 'fine')} of {pluralize(taken.users, 'user')}"
@@ -104,6 +161,29 @@ def preview_export(code: str, as_of: str | None, limit: int) -> None:
         _print_fines(groups.get(reason, []), left.fines)
 
 
+def _summarize(taken: SelectionSummary) -> dict[str, Any]:
+    return {
+        "users": taken.users,
+        "fines": taken.fines,
+        "totals": plain_totals(taken.totals),
+        "skipped": plain_counts(SkipReason.sort(taken.skipped)),
+    }
+
+
+def _get_fields(decision: selection.FineDecision) -> dict[str, Any]:
+    return {
+        "skipped_because": decision.reason,
+        "fine": decision.fine_id,
+        "patron_name": decision.patron_name,
+        "identifier": decision.identifier,
+        "fine_fee_type": decision.fine_fee_type,
+        "is_reversal": decision.is_reversal,
+        "created_at": decision.created_at,
+        "amount": plain_amount(decision.amount, decision.currency),
+        "currency": decision.currency,
+    }
+
+
 def _print_fines(decisions: list[selection.FineDecision], of: int) -> None:
     if decisions:
         table = make_table(("  Fine", "User", "Identifier", "Type", "Created (UTC)"), ("Amount",))
@@ -116,36 +196,9 @@ def _print_fines(decisions: list[selection.FineDecision], of: int) -> None:
                 format_moment(decision.created_at),
                 format_money(decision.amount, decision.currency),
             )
-        print_table(table)
+        print_table(table, ("Created (UTC)", "Type", "User"))
         if len(decisions) < of:
             console.print(f"  ... and {of - len(decisions):,} more; a higher --limit shows them")
-
-
-@profiles.command("test-connection")
-@click.argument("code")
-def check_connection(code: str) -> None:
-    """Open the folders of a profile on the bursar's server, and count the files there. Changes nothing."""
-    from bursar.airflow.connections import open_folder  # noqa: PLC0415  Airflow is slow to load
-
-    logging.getLogger("paramiko").setLevel(logging.WARNING)  # its steps are of no use here
-    profile = get_profile(code)
-    if profile.export.active:
-        try:
-            with open_folder(profile.sftp_connection, profile.export.output_file_path, may_create=False) as folder:
-                click.echo(f"{code} exports to {_describe_folder(folder)}")
-        except MissingFolderError:
-            path = profile.export.output_file_path
-            click.echo(
-                f"{code} reaches the server, but the folder {path} does not exist, or the account may not enter it. "
-                "If it does not exist, the first export creates it."
-            )
-    if profile.import_.active:
-        with open_folder(profile.sftp_connection, profile.import_.input_file_path, may_create=False) as folder:
-            click.echo(f"{code} imports from {_describe_folder(folder)}")
-
-
-def _describe_folder(folder: RemoteFolder) -> str:
-    return f"{strip_controls(folder.address)}: {pluralize(sum(entry.is_regular for entry in folder.files()), 'file')}."
 
 
 @profiles.command("write-schema")

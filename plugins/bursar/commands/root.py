@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from bursar import VERSION
 from bursar.commands.airflow import airflow
 from bursar.commands.batches import batches
-from bursar.commands.context import ledger_address, strip_controls
+from bursar.commands.context import advise_make_up, ledger_address, strip_controls
 from bursar.commands.desk import desk
 from bursar.commands.fines import fines
 from bursar.commands.imports import imports
@@ -21,7 +21,7 @@ from bursar.commands.runs import runs
 from bursar.commands.sources import sources
 from bursar.commands.users import users
 from bursar.db.engine import session_name
-from bursar.db.open_errors import schema_error
+from bursar.db.open_errors import LedgerUnreachableError, schema_error
 from bursar.errors import BursarError, NotFoundError
 from bursar.profiles import ProfileError
 
@@ -60,18 +60,16 @@ def describe_error(error: Exception) -> tuple[str, int]:
     match error:
         case NotFoundError() | ProfileError():
             return str(error), WRONG_CALL
+        case LedgerUnreachableError():
+            return f"{error}{advise_make_up()}", FAILED
         case BursarError():
             return str(error), FAILED
         case OSError():
-            reason = error.strerror or type(error).__name__
-            return (f"{error.filename}: {reason}." if error.filename else f"{reason}."), WRONG_CALL
-        case DBAPIError() | psycopg.Error():
-            cause = error.orig if isinstance(error, DBAPIError) else error
-            if isinstance(cause, psycopg.Error) and (known := schema_error(ledger_address(), cause)):
-                return str(known), FAILED
-            return _describe_unexpected(cause or error), FAILED
-        case _:
-            return _describe_unexpected(error), FAILED
+            place = f"{error.filename}: " if error.filename else ""
+            return f"{place}{error.strerror or type(error).__name__}.", WRONG_CALL
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    known = schema_error(ledger_address(), cause) if isinstance(cause, psycopg.Error) else None
+    return str(known or _describe_unexpected(cause or error)), FAILED
 
 
 def _describe_unexpected(error: BaseException) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 from sqlalchemy import RowMapping
 
-from bursar.commands.context import console, get_engine, sanitize
+from bursar.commands.context import ID, console, get_engine, get_profile, sanitize
 from bursar.commands.output import (
     format_duration,
     format_moment,
@@ -15,8 +15,8 @@ from bursar.commands.output import (
     make_table,
     plain_counts,
     plain_totals,
+    print_data,
     print_facts,
-    print_json,
     print_section,
     print_table,
     print_totals,
@@ -49,8 +49,10 @@ def list_runs(profile: str | None, limit: int, output_format: str) -> None:
     """List what the newest runs did: outcome, users, fines and amounts. Changes nothing."""
     with get_engine().connect() as connection:
         rows = connection.execute(query("commands/list_runs"), {"profile": profile, "limit": limit}).mappings().all()
-    if output_format == "json":
-        print_json([_get_fields(row) for row in rows])
+    if profile and not rows:
+        get_profile(profile)  # or the error that there is none
+    if output_format != "table":
+        print_data(output_format, [_get_fields(row) for row in rows])
         return
     if not rows:
         console.print(
@@ -66,12 +68,12 @@ def list_runs(profile: str | None, limit: int, output_format: str) -> None:
     )
     for row in rows:
         table.add_row(str(row["id"]), *_get_cells(RunReport.from_row(row)))
-    print_table(table)
+    print_table(table, ("Duration", "Users", "Charges", "Credits", "Fines", "Job"))
     console.print(f"\n[dim]`bin/bursar runs show {rows[0]['id']}` shows a run in full.[/]")
 
 
 @runs.command("show")
-@click.argument("run", type=int)
+@click.argument("run", type=ID)
 @format_option
 def show_run(run: int, output_format: str) -> None:
     """Show all that is known about a run: files, skipped fines and why, durations, warnings. Changes nothing."""
@@ -79,8 +81,8 @@ def show_run(run: int, output_format: str) -> None:
         row = connection.execute(query("commands/get_run"), {"id": run}).mappings().first()
     if row is None:
         raise NotFoundError(f"There is no run {run}. `bin/bursar runs list` lists the newest.")
-    if output_format == "json":
-        print_json(_get_fields(row))
+    if output_format != "table":
+        print_data(output_format, _get_fields(row))
     else:
         _print_run(RunReport.from_row(row))
 

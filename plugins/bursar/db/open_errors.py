@@ -10,7 +10,14 @@ MIN_POSTGRES = 17
 
 _LOGIN = ("authentication failed", "no password supplied", "role ", "pg_hba.conf", "permission denied for database")
 _MALFORMED = ("invalid connection option", "invalid integer value", "invalid port number", "invalid sslmode value")
-_NOT_READY = ("starting up", "shutting down", "too many clients", "remaining connection slots", "recovery mode")
+_NOT_READY = (
+    "starting up",
+    "shutting down",
+    "not currently accepting connections",
+    "too many clients",
+    "remaining connection slots",
+    "recovery mode",
+)
 _SCHEMA = (
     errors.UndefinedTable,
     errors.UndefinedColumn,

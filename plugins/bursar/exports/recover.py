@@ -10,14 +10,15 @@ from bursar.db.queries import query
 from bursar.errors import BatchError, UnclearDeliveryError
 from bursar.exports import approval
 from bursar.exports.close import close_fines
+from bursar.exports.unclear import describe_unclear_batch
 from bursar.exports.upload import OpenFolder, upload_file
 from bursar.exports.upload_lock import upload_lock
-from bursar.exports.upload_protocol import unclear_delivery
 from bursar.ledger import approvals
 from bursar.ledger.approvals import ApprovalAnswer, ApprovalSubject
 from bursar.ledger.batches import Batch, BatchState, advance, get_batch, get_unfinished_batches
 from bursar.money import pluralize
 from bursar.profiles.monitoring import Approval
+from bursar.profiles.upload import DEFAULT_UPLOAD, UploadSettings
 from bursar.work_dir import sweep
 
 log = logging.getLogger(__name__)
@@ -28,19 +29,36 @@ def release_batch(
     batch_id: int,
     *,
     confirmed_not_received: bool = False,
+    look: Callable[[Batch], None] = lambda _batch: None,
     by: str | None = None,
     closed_by_run_id: str | None = None,
 ) -> Batch:
     """Releases a batch, so that the next export selects its fines again; a released batch is not changed.
 
     `confirmed_not_received` says that a person has asked the bursar. Without it, a batch that may be on the server is
-    not released. `by` is the person who releases it, None for a run. `closed_by_run_id` is as in `close_fines`.
+    not released. With it, `look` may look at the server and raise a BatchError, as `release_check` does. `by` is the
+    person who releases the batch, None for a run. `closed_by_run_id` is as in `close_fines`.
 
     Raises:
         BatchError: the batch is closed, some of its fines are, or the bursar may have its file.
         TransientError: another worker is delivering it.
     """
-    with upload_lock(engine, batch_id), engine.begin() as connection:
+    with upload_lock(engine, batch_id):
+        if confirmed_not_received:
+            with engine.connect() as connection:
+                batch = get_batch(connection, batch_id)
+            look(batch)  # nobody can change the delivery meanwhile
+        return _release(engine, batch_id, confirmed_not_received, by, closed_by_run_id)
+
+
+def _release(
+    engine: Engine,
+    batch_id: int,
+    confirmed_not_received: bool,  # noqa: FBT001
+    by: str | None,
+    closed_by_run_id: str | None,
+) -> Batch:
+    with engine.begin() as connection:
         connection.execute(query("ledger/lock_batch_exclusively"), {"batch_id": batch_id})
         batch = get_batch(connection, batch_id)
         if batch.state is BatchState.RELEASED:
@@ -96,6 +114,7 @@ def recover_unfinished_batches(
     is_running: Callable[[str], bool],
     open_folder: OpenFolder,
     work_dir: Path,
+    settings: UploadSettings = DEFAULT_UPLOAD,
 ) -> list[Batch]:
     """Completes the unfinished batches of earlier runs of a profile, and returns the completed ones.
 
@@ -113,14 +132,15 @@ def recover_unfinished_batches(
         if is_running(batch.run_id):
             log.info("Batch %s belongs to %s, which is still running; it is not changed.", batch.id, batch.run_id)
         elif batch.state is BatchState.UNCLEAR:
-            log.warning("%s", unclear_delivery(batch))
+            with engine.connect() as connection:
+                log.warning("%s", describe_unclear_batch(connection, batch))
         elif batch.state.may_be_delivered:
             log.warning(
                 "Batch %s of %s was left in the state %s; it is completed now.", batch.id, batch.run_id, batch.state
             )
             approval.require_approved(engine, batch.id, Approval())  # the limits were compared before its upload began
             try:
-                upload_file(engine, batch.id, open_folder, work_dir)
+                upload_file(engine, batch.id, open_folder, work_dir, settings)
             except UnclearDeliveryError as error:
                 log.warning("%s", error)  # a person has to decide; the other batches are completed
                 continue

@@ -12,13 +12,16 @@ from sqlalchemy import Engine
 
 from bursar.errors import BatchError, RemoteFolderError
 from bursar.exports.build import build_file
+from bursar.exports.bursar_folder import BursarFolder
+from bursar.exports.unclear import check_not_unclear
 from bursar.exports.upload import OpenFolder
+from bursar.exports.upload_attempts import Upload
 from bursar.exports.upload_lock import upload_lock
-from bursar.exports.upload_protocol import Upload, check_not_unclear, resume_upload
+from bursar.exports.upload_protocol import resume_upload
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.ledger.deliveries import DeliveryState, request_delivery
 from bursar.money import pluralize
-from bursar.remote_files.base import RemoteFolder
+from bursar.profiles.upload import DEFAULT_UPLOAD, UploadSettings
 from bursar.work_dir import batch_folder, hold_folder, remove_folder
 
 log = logging.getLogger(__name__)
@@ -43,7 +46,7 @@ def get_resendable_batch(engine: Engine, profile: str, batch_id: int) -> Batch:
     return found
 
 
-def resend_batch(
+def resend_batch(  # noqa: PLR0913 - the request, and what a worker has at hand
     engine: Engine,
     profile: str,
     batch_id: int,
@@ -52,6 +55,7 @@ def resend_batch(
     requested_by: str | None,
     open_folder: OpenFolder,
     work_dir: Path,
+    settings: UploadSettings = DEFAULT_UPLOAD,
 ) -> Batch:
     """Delivers the file of a closed batch once more and records who asked for it; once in a run.
 
@@ -59,7 +63,8 @@ def resend_batch(
         TransientError: the server can't be reached, or another worker is sending this batch: try again.
         RemoteFolderError: the server rejects it, or the file is still there.
         UnclearDeliveryError: the server acknowledged the file of this run and then had no such file.
-        BatchError: the batch can't be sent again, its file can't be built as it was, or the connection leads elsewhere.
+        BatchError: the batch can't be sent again, its file can't be built as it was, the connection leads elsewhere, or
+            this run has begun too many uploads.
     """
     found = get_resendable_batch(engine, profile, batch_id)
     with hold_folder(batch_folder(work_dir, batch_id)):
@@ -72,24 +77,28 @@ def resend_batch(
                 return found
             check_not_unclear(found, delivery)
             with open_folder(found) as folder:
-                _check_folder(found, folder, is_new=delivery.state is DeliveryState.REQUESTED)
+                server = BursarFolder(
+                    folder=folder, settings=settings, document=document, output_path=found.output_file_path
+                )
+                _check_folder(found, server, is_new=delivery.state is DeliveryState.REQUESTED)
                 resume_upload(
-                    Upload(engine=engine, batch=found, delivery=delivery, document=document, folder=folder, lock=lock)
+                    Upload(engine=engine, batch=found, delivery=delivery, document=document, server=server, lock=lock)
                 )
     remove_folder(batch_folder(work_dir, batch_id))
     log.info("Sent batch %s again: %s, the same %s.", batch_id, found.file_name, pluralize(document.size, "byte"))
     return found
 
 
-def _check_folder(found: Batch, folder: RemoteFolder, *, is_new: bool) -> None:
-    if folder.address != found.remote_folder:
+def _check_folder(found: Batch, server: BursarFolder, *, is_new: bool) -> None:
+    address = server.folder.address
+    if address != found.remote_folder:
         raise BatchError(
             f"Batch {found.id} was uploaded to {found.remote_folder}, but connection {found.sftp_connection} now leads "
-            f"to {folder.address}. It is only sent again to the same folder: point the connection back, or give "
+            f"to {address}. It is only sent again to the same folder: point the connection back, or give "
             f"the bursar the file by hand; `bin/bursar batches build-file {found.id}` builds it."
         )
-    if is_new and folder.size(found.file_name) is not None:
+    if is_new and server.is_there(found.file_name):
         raise RemoteFolderError(
-            f"{found.file_name} is still in {folder.address}: the bursar has not collected it yet. It was not "
+            f"{found.file_name} is still in {address}: the bursar has not collected it yet. It was not "
             "sent again. Ask the bursar to collect it, or have it moved away first."
         )

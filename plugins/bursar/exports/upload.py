@@ -12,10 +12,14 @@ from sqlalchemy import Engine
 
 from bursar.errors import BatchError, BursarError
 from bursar.exports.build import ExportFile, build_file
+from bursar.exports.bursar_folder import BursarFolder
+from bursar.exports.unclear import check_not_unclear
+from bursar.exports.upload_attempts import Upload
 from bursar.exports.upload_lock import UploadLock, upload_lock
-from bursar.exports.upload_protocol import Upload, check_not_unclear, resume_upload
+from bursar.exports.upload_protocol import resume_upload
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.ledger.deliveries import advance_delivery, request_delivery
+from bursar.profiles.upload import DEFAULT_UPLOAD, UploadSettings
 from bursar.remote_files.base import RemoteFolder
 from bursar.work_dir import batch_folder, hold_folder, remove_folder
 
@@ -25,15 +29,23 @@ OpenFolder = Callable[[Batch], AbstractContextManager[RemoteFolder]]
 """Opens the remote folder to which a batch is uploaded."""
 
 
-def upload_file(engine: Engine, batch_id: int, open_folder: OpenFolder, work_dir: Path) -> Batch:
+def upload_file(
+    engine: Engine,
+    batch_id: int,
+    open_folder: OpenFolder,
+    work_dir: Path,
+    settings: UploadSettings = DEFAULT_UPLOAD,
+) -> Batch:
     """Uploads a batch's file into the bursar's folder under its final name, once, and records it as delivered.
 
     A delivered batch is not changed. A file that is missing on this machine is built again. Finally, the working folder
-    of the batch is removed.
+    of the batch is removed. `settings` say how the bursar's server treats uploads.
 
     Raises:
-        TransientError: the server or the ledger can't be reached, or another worker uploads this batch: try again.
+        TransientError: the server or the ledger can't be reached, another worker uploads this batch, or a file of an
+            earlier export is still there and the profile waits for it: try again.
         RemoteFolderError: the server rejects it, or has another file of that name; nothing was overwritten.
+        PreviousFileError: a file of an earlier export is still there, and the profile does not allow two.
         UnclearDeliveryError: the server acknowledged the file, but does not have it: a person has to look for it.
         BatchError: the batch was released, or the connection opens another folder than when its upload began.
     """
@@ -55,7 +67,7 @@ def upload_file(engine: Engine, batch_id: int, open_folder: OpenFolder, work_dir
                 )
             if not batch.was_delivered:
                 try:
-                    _upload(engine, batch, document, open_folder, lock)
+                    _upload(engine, batch, document, open_folder, lock, settings)
                 except BursarError:
                     if not _read_batch(engine, batch_id).was_delivered:
                         raise
@@ -96,13 +108,21 @@ def check_confirmable(batch: Batch) -> None:
         raise BatchError(f"Batch {batch.id} is {batch.state}: its upload has not begun, so the bursar can't have it.")
 
 
-def _upload(engine: Engine, batch: Batch, document: ExportFile, open_folder: OpenFolder, lock: UploadLock) -> None:
+def _upload(
+    engine: Engine,
+    batch: Batch,
+    document: ExportFile,
+    open_folder: OpenFolder,
+    lock: UploadLock,
+    settings: UploadSettings,
+) -> None:
     with engine.begin() as connection:
         delivery = request_delivery(connection, batch.id, "first", batch.run_id)
     check_not_unclear(batch, delivery)
     with open_folder(batch) as folder:
+        server = BursarFolder(folder=folder, settings=settings, document=document, output_path=batch.output_file_path)
         resume_upload(
-            Upload(engine=engine, batch=batch, delivery=delivery, document=document, folder=folder, lock=lock)
+            Upload(engine=engine, batch=batch, delivery=delivery, document=document, server=server, lock=lock)
         )
 
 

@@ -12,9 +12,9 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine
 
 from bursar.db.queries import query
-from bursar.errors import InputFileError
+from bursar.errors import ImportFileNotFoundError
 from bursar.imports.apply import apply_payments
-from bursar.ledger.import_files import ImportFile, get_import_file
+from bursar.ledger.import_files import ImportFile
 from bursar.profiles import Import
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def get_repeated_arrival(connection: Connection, arrival_id: int) -> RepeatedArr
     of_arrival = {"profile": None, "run_id": None, "arrival_id": arrival_id}
     row = connection.execute(query("imports/list_repeated_arrivals"), of_arrival).first()
     if row is None:
-        raise InputFileError(
+        raise ImportFileNotFoundError(
             f"There is no repeated file {arrival_id} that could be applied again. The report of the run in which a "
             "file came again gives its number: see `bin/bursar runs list`."
         )
@@ -89,6 +89,5 @@ def apply_again(engine: Engine, arrival_id: int, section: Import, *, by: str) ->
             facts = {"arrival_id": arrival_id, "requested_by": by, "amount_mode": section.amount_mode}
             file_id = int(connection.execute(query("imports/insert_repeated_file"), facts).scalar_one())
             connection.execute(query("imports/copy_records"), {"from_file_id": arrival.file_id, "to_file_id": file_id})
-        file = get_import_file(connection, file_id)
-    log.info("%s is applied again as file %s, at the request of %s.", arrival.name, file_id, file.requested_by)
+    log.info("%s is applied again as file %s, at the request of a person.", arrival.name, file_id)
     return apply_payments(engine, file_id, run_id=None, max_overpayment=section.max_overpayment)

@@ -83,8 +83,8 @@ def download(folder: RemoteFolder, entry: RemoteFile, work_dir: Path) -> Iterato
         size = path.stat().st_size
         fetched = Download(path=path, entry=entry, sha256=sha256)
         after = find_entry(folder, entry.name)
-        if size != entry.size or after not in (None, entry):
-            _check_certain(fetched, folder, size, after, is_certain=size == entry.size and opened == entry)
+        if size != entry.size or (after not in (None, entry) and opened != entry):
+            raise _changed_error(folder, entry, size, is_gone=after is None)
         if after == entry:
             fetched.discard()
         else:
@@ -152,21 +152,16 @@ def _fetch(folder: RemoteFolder, entry: RemoteFile, into: IO[bytes]) -> tuple[st
     return digest.hexdigest(), None
 
 
-def _check_certain(
-    fetched: Download, folder: RemoteFolder, size: int, after: RemoteFile | None, *, is_certain: bool
-) -> None:
-    """Raises a TransientError unless the bytes are those of the listed file for certain."""
-    name, expected = fetched.entry.name, fetched.entry.size
-    if is_certain:
-        return
-    if after is None:
-        raise TransientError(
-            f"{name} was removed from {folder.address} while it was fetched: {size:,} of {expected:,} bytes arrived. "
-            "Nothing was loaded. If it does not come back, ask the bursar to send it again."
+def _changed_error(folder: RemoteFolder, entry: RemoteFile, size: int, *, is_gone: bool) -> TransientError:
+    """Returns the error for a file whose bytes may not be those of the listed one; so many bytes have arrived."""
+    if is_gone:
+        return TransientError(
+            f"{entry.name} was removed from {folder.address} while it was fetched: {size:,} of {entry.size:,} bytes "
+            "arrived. Nothing was loaded. If it does not come back, ask the bursar to send it again."
         )
-    raise TransientError(
-        f"{name} in {folder.address} changed while it was fetched: it is still being written. Nothing was loaded. If "
-        "this repeats, raise stable_for_seconds in the profile or agree on a done file with the bursar."
+    return TransientError(
+        f"{entry.name} in {folder.address} changed while it was fetched: it is still being written. Nothing was "
+        "loaded. If this repeats, raise stable_for_seconds in the profile or agree on a done file with the bursar."
     )
 
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 from sqlalchemy import Connection, Engine, Row
 
 from bursar.db.queries import query
-from bursar.errors import LedgerError
+from bursar.errors import LedgerError, LedgerNotFoundError
 from bursar.ledger import error_messages
 from bursar.money import format_money
 
@@ -101,7 +101,7 @@ def _decide(engine: Engine, file_id: int, record: int, decision: HeldDecision, b
         connection.execute(query("imports/lock_record"), of_record)
         held = _get(connection, file_id, record)
         if held.decision is decision:
-            log.info("Record %s of file %s was %s before, by %s.", record, file_id, decision, held.decided_by)
+            log.info("Record %s of file %s was %s before.", record, file_id, decision)
             return held
         if held.decision:
             raise LedgerError(
@@ -116,7 +116,7 @@ def _decide(engine: Engine, file_id: int, record: int, decision: HeldDecision, b
         decided = {**of_record, "decision": decision, "by": by, "credit": credit}
         connection.execute(query("imports/record_held_decision"), decided)
         held = _get(connection, file_id, record)
-    log.info("Record %s of file %s is %s, by %s.", record, file_id, decision, by)
+    log.info("Record %s of file %s is %s.", record, file_id, decision)
     return held
 
 
@@ -124,7 +124,7 @@ def _get(connection: Connection, file_id: int, record: int) -> HeldOverpayment:
     of_record = {"profile": None, "file_id": file_id, "record": record, "waiting_only": False}
     row = connection.execute(query("imports/list_held_overpayments"), of_record).first()
     if row is None:
-        raise LedgerError(
+        raise LedgerNotFoundError(
             f"Record {record} of file {file_id} is no overpayment beyond the limit. `bin/bursar overpayments list` "
             "lists those that wait for a person."
         )

@@ -26,7 +26,7 @@ _BEFORE_ELEMENT = rb"\s*+(?:<\?xml[^>]*+>\s*+)?+(?:<!--(?:(?!-->).)*+-->\s*+)*+"
 _WEB_PAGE = re.compile(
     _BEFORE_ELEMENT + rb"<(?:!doctype\s+html|(?:html|head|body|script|br|b)[\s/>])", re.IGNORECASE | re.DOTALL
 )
-_EXCEL_XML = re.compile(rb"<\?mso-application|urn:schemas-microsoft-com:office:spreadsheet")
+_EXCEL_XML = re.compile(rb"\s*+(?:<\?[^>]*+>\s*+)*+<(?:\w+:)?Workbook[\s/>]")
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _BLANKS = b" \t\r\n"
 
@@ -45,7 +45,7 @@ def find_other_kind(head: bytes) -> str | None:
         return kind
     if _WEB_PAGE.match(head):
         return "a web page (HTML), such as an error or a login page"
-    if _EXCEL_XML.search(head):
+    if _EXCEL_XML.match(head):
         return "a spreadsheet (Excel)"
     text = head.lstrip(_BLANKS)
     return _find_kind_of_text(text) if text and not text.startswith(b"<") else None

@@ -8,6 +8,7 @@ from typing import Literal
 from sqlalchemy import Connection, text
 
 from bursar.db.queries import query
+from bursar.described_enum import DescribedEnum
 from bursar.errors import BatchError
 
 DeliveryKind = Literal["first", "resend"]
@@ -24,12 +25,28 @@ class DeliveryState(StrEnum):
     DELIVERED = "DELIVERED"
 
 
+class UnclearReason(DescribedEnum):
+    """What is known about the end of an upload of which nobody knows whether it has reached the bursar."""
+
+    GONE = "GONE", "The server acknowledged the whole file, and then had no such file."
+    UNCONFIRMED = (
+        "UNCONFIRMED",
+        "The last bytes were sent, the server's answer to them is not recorded, and it does not show the whole file.",
+    )
+    BROKEN_OFF = (
+        "BROKEN_OFF",
+        "The upload broke off, and the server has no such file: the bursar may have collected the beginning of it.",
+    )
+    CHANGED = "CHANGED", "The server acknowledged the whole file, and has another size or other bytes under its name."
+
+
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
     """One delivery of the file of a batch.
 
     `run_id` is the Airflow run that selected the batch or that resends it, `requested_by` the person who asked for a
-    resend, if known. `part_name` is the complete part that waits for its renaming. Moments are aware, in UTC.
+    resend, if known. `part_name` is the complete part that waits for its renaming; it is the final name if the file was
+    uploaded directly. `unclear_reason` is what is known about an unclear delivery. Moments are aware, in UTC.
     """
 
     id: int
@@ -38,6 +55,7 @@ class Delivery:
     run_id: str
     requested_by: str | None
     part_name: str | None
+    unclear_reason: UnclearReason | None
     delivered_at: datetime | None
     state: DeliveryState
 
@@ -56,7 +74,8 @@ def get_delivery(connection: Connection, batch_id: int, kind: DeliveryKind, run_
     facts = {"batch_id": batch_id, "kind": kind, "run_id": run_id}
     row = connection.execute(query("ledger/get_delivery"), facts).mappings().one()
     values = {field.name: row[field.name] for field in fields(Delivery)}
-    return Delivery(**values | {"state": DeliveryState(row["state"])})
+    reason = row["unclear_reason"] and UnclearReason(row["unclear_reason"])
+    return Delivery(**values | {"state": DeliveryState(row["state"]), "unclear_reason": reason})
 
 
 def advance_delivery(

@@ -1,4 +1,7 @@
-"""The model of an integration profile: the fields of the wizard's two pages, and additions."""
+"""The model of an integration profile: the fields of the wizard's two pages, and additions.
+
+The module is long because it has the description of every key.
+"""
 
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
@@ -24,6 +27,7 @@ from bursar.profiles.field_types import (
 )
 from bursar.profiles.monitoring import MAX_DAYS, MAX_MINUTES, Alerts, Approval, Notifications
 from bursar.profiles.rules import Rules, missing, wrong
+from bursar.profiles.upload import UploadSettings
 
 System = Literal[
     "Anthology",
@@ -104,6 +108,9 @@ class Export(Job):
         default=True,
         description="Whether a missing output folder is created. If not, it is an error.",
     )
+    upload: UploadSettings = Field(
+        UploadSettings(), description="How the bursar's server treats uploads. Blank: as most servers do."
+    )
     append_time_zone_abbreviation: YesNo = Field(
         default=False,
         description="Whether dates in the file end with the time zone's abbreviation, as in `01/31/2026 14:05:00 EST`.",
@@ -128,7 +135,11 @@ class Export(Job):
         if self.active and self.institutional_fine_fee is False and not self.libraries:
             yield wrong("nothing would be exported: list a library, or write institutional_fine_fee: yes", "libraries")
 
-    rules = (*Job.rules, _check_minimum, _check_owners)
+    def _check_upload_folder(self) -> Iterator[InitErrorDetails]:
+        if self.upload.folder and self.upload.folder == self.output_file_path:
+            yield wrong("is the output folder itself: choose another one for temporary names", "upload", "folder")
+
+    rules = (*Job.rules, _check_minimum, _check_owners, _check_upload_folder)
 
 
 class Import(Job):

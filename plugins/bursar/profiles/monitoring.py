@@ -147,7 +147,10 @@ class Approval(ApprovalRules):
 
 
 class JobApproval(ApprovalRules):
-    """Limits beyond which a purge or a bulk waiving waits for a person in Airflow before anything is changed."""
+    """Limits beyond which a purge or a bulk waiving waits for a person in Airflow before anything is changed.
+
+    The runs of the same person in the last 24 hours count together.
+    """
 
     max_users: WholeNumber = Field(
         500, description="A job that purges more users than this, or waives fines of more users, waits for approval."

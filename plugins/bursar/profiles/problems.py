@@ -17,7 +17,11 @@ class Problem:
 
     def __str__(self) -> str:
         """Returns `file:line: field: message`, which editors show as a link."""
-        return f"{self.file}:{self.line}: " + (f"{self.field}: " if self.field else "") + self.message
+        return self.render()
+
+    def render(self, prefix: str = "") -> str:
+        """Returns `file:line: field: message` with a prefix before the field."""
+        return f"{self.file}:{self.line}: {prefix}" + (f"{self.field}: " if self.field else "") + self.message
 
 
 class ProfileError(BursarError):

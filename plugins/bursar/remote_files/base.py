@@ -9,11 +9,11 @@ from contextlib import closing, contextmanager
 from pathlib import PurePosixPath
 from typing import BinaryIO, ClassVar, cast
 
-from bursar.errors import MissingFolderError, RemoteFolderError, TransientError
+from bursar.errors import MissingFolderError, PermissionDeniedError, RemoteFolderError, TransientError
 from bursar.profiles.settings import ServerLimits
 from bursar.remote_files.deadline import Deadline
 from bursar.remote_files.entries import RemoteFile, check_size
-from bursar.remote_files.file_names import validate_file_name, validate_path
+from bursar.remote_files.file_names import validate_file_name, validate_path, validate_upload_path
 
 __all__ = ["BLOCK_SIZE", "RemoteFile", "RemoteFolder"]
 
@@ -32,10 +32,11 @@ Errors = type[Exception] | tuple[type[Exception], ...]
 class RemoteFolder(ABC):
     """One folder on a server, for as long as its connection lasts.
 
-    Names are plain file names; a path is a name in this folder, or `folder/name` for a file of a folder in it. Every
-    method raises TransientError where repeating the step may help (network, timeout, a busy server), and
-    RemoteFolderError where a person has to act (rights, an existing name, a missing folder). The methods of a protocol
-    begin with an underscore and raise its own errors.
+    Names are plain file names; a path is a name in this folder, or `folder/name` for a file of a folder in it. An
+    upload path may also lead to another folder of the server, as in `../incoming/name`. Every method raises
+    TransientError where repeating the step may help (network, timeout, a busy server), PermissionDeniedError where the
+    server says so, and RemoteFolderError where a person has to act for another reason (an existing name, a missing
+    folder). The methods of a protocol begin with an underscore and raise its own errors.
 
     Each step has a deadline, and ends with a TransientError if the server is silent or answers in trickles. Its
     connection is of no more use then.
@@ -75,21 +76,29 @@ class RemoteFolder(ABC):
                     self._create_and_enter(part)
             self.address = f"{server}{self._current_path()}".rstrip("/")
 
-    def size(self, name: str) -> int | None:
+    def size(self, path: str) -> int | None:
         """Returns the size of a file in bytes; None only if the server says that there is no such file."""
-        with self._translate_errors("look at the file", validate_file_name(name)):
-            return self._size(name)
+        with self._translate_errors("look at the file", validate_upload_path(path)):
+            return self._size(path)
 
-    def sha256(self, name: str) -> str | None:
+    def exists(self, path: str) -> bool:
+        """Returns whether there is such a file, without a look at its size."""
+        with self._translate_errors("look at the file", validate_upload_path(path)):
+            return self._exists(path)
+
+    def sha256(self, path: str) -> str | None:
         """Returns the SHA-256 of a file in hexadecimal digits, as the server computes it; None if it does not."""
-        with self._translate_errors("look at the file", validate_file_name(name)):
-            return self._sha256(name)
+        with self._translate_errors("look at the file", validate_upload_path(path)):
+            return self._sha256(path)
 
-    def write(self, name: str, source: BinaryIO, sent: Callable[[bytes], None] | None = None) -> None:
+    def write(
+        self, path: str, source: BinaryIO, sent: Callable[[bytes], None] | None = None, *, new: bool = False
+    ) -> None:
         """Writes the rest of a stream to a file, whose content it replaces; memory stays flat.
 
         `sent` is called with each block that has been sent. If it or the stream raises an error, the file is left
-        incomplete, and the server is not made to believe that it is complete.
+        incomplete, and the server is not made to believe that it is complete. With `new`, an SFTP server rejects a name
+        that is not free; FTP has no such request.
         """
 
         def report(block: bytes) -> None:
@@ -99,19 +108,19 @@ class RemoteFolder(ABC):
                     sent(block)
 
         paused_source = cast("BinaryIO", _PausedSource(source, self._deadline))
-        with self._translate_errors("write the file", validate_file_name(name), is_transfer=True):
-            self._write(name, paused_source, report)
+        with self._translate_errors("write the file", validate_upload_path(path), is_transfer=True):
+            self._write(path, paused_source, report, new=new)
 
-    def rename(self, name: str, new: str) -> None:
-        """Renames a file; `new` must be free.
+    def rename(self, path: str, new: str, *, look: bool = True) -> None:
+        """Renames a file; the name `new` in this folder must be free.
 
-        The name is looked up just before. By SFTP, the rename itself is rejected, too, if the name is not free; by FTP,
-        a file that appears between the two is replaced.
+        The name is looked up just before, unless the server shows no files. By SFTP, the rename itself is rejected,
+        too, if the name is not free; by FTP, a file that appears between the two is replaced.
         """
-        if self.size(new) is not None:
+        if look and self.size(validate_file_name(new)) is not None:
             raise file_exists_error(f"{self.address}/{new}")
-        with self._translate_errors(f"rename the file to {new}", validate_file_name(name)):
-            self._rename(name, new)
+        with self._translate_errors(f"rename the file to {new}", validate_upload_path(path)):
+            self._rename(path, new)
 
     def move(self, path: str, new_path: str) -> None:
         """Moves a file to another path, which must be free, as in `rename`."""
@@ -132,10 +141,10 @@ class RemoteFolder(ABC):
             self._create_and_enter(name)
             self._enter(path)
 
-    def delete(self, name: str) -> None:
+    def delete(self, path: str) -> None:
         """Deletes a file, which must exist."""
-        with self._translate_errors("delete the file", validate_file_name(name)):
-            self._delete(name)
+        with self._translate_errors("delete the file", validate_upload_path(path)):
+            self._delete(path)
 
     def read(self, path: str) -> Generator[bytes, None, RemoteFile | None]:
         """Yields the bytes of a file, in blocks.
@@ -201,7 +210,7 @@ class RemoteFolder(ABC):
             raise (
                 connection_lost_error(place, error)
                 if self._is_transient(error)
-                else access_denied_error(place, act, error)
+                else access_denied_error(place, act, error, is_denied=self._is_denied(error))
             ) from error
         finally:
             self._deadline.stop()
@@ -215,6 +224,10 @@ class RemoteFolder(ABC):
         """Returns whether the same step may succeed later."""
 
     @abstractmethod
+    def _is_denied(self, error: Exception) -> bool:
+        """Returns whether the server says that the account may not do this."""
+
+    @abstractmethod
     def _enter(self, path: str) -> None:
         """Makes a folder the current one; an empty path is that after login."""
 
@@ -226,13 +239,16 @@ class RemoteFolder(ABC):
     def _create(self, folder: str) -> None: ...
 
     @abstractmethod
-    def _size(self, name: str) -> int | None: ...
+    def _size(self, path: str) -> int | None: ...
 
     @abstractmethod
-    def _sha256(self, name: str) -> str | None: ...
+    def _exists(self, path: str) -> bool: ...
 
     @abstractmethod
-    def _write(self, name: str, source: BinaryIO, sent: Callable[[bytes], None]) -> None: ...
+    def _sha256(self, path: str) -> str | None: ...
+
+    @abstractmethod
+    def _write(self, path: str, source: BinaryIO, sent: Callable[[bytes], None], *, new: bool) -> None: ...
 
     @abstractmethod
     def _rename(self, path: str, new_path: str) -> None: ...
@@ -241,7 +257,7 @@ class RemoteFolder(ABC):
     def _entry(self, path: str) -> RemoteFile | None: ...
 
     @abstractmethod
-    def _delete(self, name: str) -> None: ...
+    def _delete(self, path: str) -> None: ...
 
     @abstractmethod
     def _read(self, path: str) -> Generator[bytes, None, RemoteFile | None]: ...
@@ -276,9 +292,9 @@ def connection_lost_error(place: str, error: Exception) -> TransientError:
     )
 
 
-def access_denied_error(place: str, act: str, error: Exception) -> RemoteFolderError:
+def access_denied_error(place: str, act: str, error: Exception, *, is_denied: bool = False) -> RemoteFolderError:
     """Returns the error for a server that answers, but rejects an operation."""
-    return RemoteFolderError(
+    return (PermissionDeniedError if is_denied else RemoteFolderError)(
         f"{place}: the server does not let us {act} ({error_reason(error)}). Ask its administrator to check the rights "
         "of the account, the folder and the space on the disk."
     )

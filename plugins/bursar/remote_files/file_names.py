@@ -32,3 +32,17 @@ def validate_path(path: str) -> str:
     for name in path.split("/", 1):
         validate_file_name(name)
     return path
+
+
+def validate_upload_path(path: str) -> str:
+    """Returns the path if it is a plain file name, or one in another folder, as in `../incoming/name`.
+
+    Raises:
+        RemoteFolderError: it is neither.
+    """
+    parts = path.split("/")
+    while len(parts) > 1 and parts[0] == "..":
+        parts.pop(0)
+    for name in parts:
+        validate_file_name(name)
+    return path

@@ -61,28 +61,31 @@ class FtpFolder(RemoteFolder):
     def _create(self, folder: str) -> None:
         self._client.mkd(folder)
 
-    def _size(self, name: str) -> int | None:
+    def _is_denied(self, error: Exception) -> bool:
+        return isinstance(error, error_perm) and _says_denied(str(error))
+
+    def _size(self, path: str) -> int | None:
         """FTP has one answer, 550, for a missing file and for one without access: the listing has to agree."""
         self._client.voidcmd("TYPE I")
         try:
-            size = self._client.size(name)
+            size = self._client.size(path)
         except error_perm as error:
-            if self._may_exist(name, str(error)):
+            if not str(error).startswith("550") or _says_denied(str(error)) or self._exists(path):
                 raise
             return None
         if size is None:
             raise ValueError("no size in the answer to SIZE")
         return size
 
-    def _sha256(self, name: str) -> str | None:
+    def _sha256(self, path: str) -> str | None:
         """Asks for it by the command XSHA256; None if the server does not list it among its features."""
         if not self._has_feature("XSHA256"):
             return None
-        return self._client.sendcmd(f"XSHA256 {name}").split()[-1].lower()
+        return self._client.sendcmd(f"XSHA256 {path}").split()[-1].lower()
 
-    def _write(self, name: str, source: BinaryIO, sent: Callable[[bytes], None]) -> None:
+    def _write(self, path: str, source: BinaryIO, sent: Callable[[bytes], None], *, new: bool) -> None:  # noqa: ARG002
         self._client.voidcmd("TYPE I")
-        connection = self._client.transfercmd(f"STOR {name}")
+        connection = self._client.transfercmd(f"STOR {path}")
         try:
             while block := source.read(BLOCK_SIZE):
                 connection.sendall(block)
@@ -108,8 +111,8 @@ class FtpFolder(RemoteFolder):
                 return None
         return next(iter([entry for entry in self._list(folder) if entry.name == name]), None)
 
-    def _delete(self, name: str) -> None:
-        self._client.delete(name)
+    def _delete(self, path: str) -> None:
+        self._client.delete(path)
 
     def _read(self, path: str) -> Generator[bytes, None, RemoteFile | None]:
         self._client.voidcmd("TYPE I")
@@ -176,13 +179,16 @@ class FtpFolder(RemoteFolder):
             self._features = {words[0] for line in lines if (words := line.split())}
         return command in self._features
 
-    def _may_exist(self, name: str, answer: str) -> bool:
-        is_denied = any(word in answer.lower() for word in _ACCESS_DENIED)
-        return not answer.startswith("550") or is_denied or self._is_listed(name)
-
-    def _is_listed(self, name: str) -> bool:
+    def _exists(self, path: str) -> bool:
+        """Asks for the names in the folder, because some servers do not know the command SIZE."""
+        folder, _, name = path.rpartition("/")
         wanted = name.encode(self._client.encoding)
-        return sum(line == wanted for line in self._lines("NLST")) > 0  # reads the listing to its end
+        lines = self._lines(f"NLST {folder}".rstrip())
+        return sum(line.rpartition(b"/")[2] == wanted for line in lines) > 0  # reads the listing to its end
+
+
+def _says_denied(answer: str) -> bool:
+    return any(word in answer.lower() for word in _ACCESS_DENIED)
 
 
 def _facts(answer: str) -> dict[str, str]:

@@ -51,20 +51,31 @@ class SftpFolder(RemoteFolder):
     def _create(self, folder: str) -> None:
         self._client.mkdir(folder)
 
-    def _size(self, name: str) -> int | None:
+    def _is_denied(self, error: Exception) -> bool:
+        return isinstance(error, PermissionError)
+
+    def _size(self, path: str) -> int | None:
+        found = self._stat(path)
+        if found is None:
+            return None
+        if found.st_size is None:
+            raise SFTPError("the server tells no sizes")
+        return found.st_size
+
+    def _exists(self, path: str) -> bool:
+        return self._stat(path) is not None
+
+    def _stat(self, path: str) -> SFTPAttributes | None:
         try:
-            size = self._client.stat(name).st_size
+            return self._client.stat(path)
         except FileNotFoundError:
             self._client.stat(".")  # raises if the folder has been deleted
             return None
-        if size is None:
-            raise SFTPError("the server tells no sizes")
-        return size
 
-    def _sha256(self, name: str) -> str | None:
+    def _sha256(self, path: str) -> str | None:
         """Asks for it by the protocol's extension `check-file`; None if the server does not have it."""
         try:
-            with self._client.open(name, "rb") as remote:
+            with self._client.open(path, "rb") as remote:
                 digest = bytes(remote.check("sha256") or b"")
         except (OSError, SFTPError) as error:
             if self._channel.closed or isinstance(error, TimeoutError | ConnectionError):
@@ -72,8 +83,8 @@ class SftpFolder(RemoteFolder):
             return None
         return digest.hex() if len(digest) == SHA256_BYTES else None
 
-    def _write(self, name: str, source: BinaryIO, sent: Callable[[bytes], None]) -> None:
-        remote = self._client.open(name, "wb")
+    def _write(self, path: str, source: BinaryIO, sent: Callable[[bytes], None], *, new: bool) -> None:
+        remote = self._client.open(path, "wbx" if new else "wb")
         try:
             block = source.read(BLOCK_SIZE)
             while block:
@@ -100,8 +111,8 @@ class SftpFolder(RemoteFolder):
             return None
         return _to_entry(base_name(path), found)
 
-    def _delete(self, name: str) -> None:
-        self._client.remove(name)
+    def _delete(self, path: str) -> None:
+        self._client.remove(path)
 
     def _read(self, path: str) -> Generator[bytes, None, RemoteFile | None]:
         with self._client.open(path, "rb") as remote:

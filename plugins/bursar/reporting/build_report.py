@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine
 
 from bursar.db.queries import query
-from bursar.exports.upload_protocol import unclear_delivery
+from bursar.exports.unclear import describe_unclear_batch
 from bursar.imports.apply_again import list_repeated_arrivals
 from bursar.imports.overpayments import list_held_overpayments
 from bursar.ledger.approvals import ApprovalSubject, get_request
@@ -56,7 +56,7 @@ def build_export_report(
         timings, errors = _get_tasks(connection, report)
         messages = [*describe_failures(failed, errors), *map(describe_recovered_batch, recovered)]
         messages += [
-            str(unclear_delivery(found))
+            describe_unclear_batch(connection, found)
             for found in get_unfinished_batches(connection, profile)
             if found.state is BatchState.UNCLEAR and found.run_id != run_id
         ]

@@ -212,7 +212,10 @@ def describe_repeated_file(arrival: RepeatedArrival) -> str:
         else f"{arrival.name} has the same content as a file of that name that was applied before"
     )
     if arrival.again_file_id:
-        return f"{applied}. {arrival.requested_by} had it applied again, as file {arrival.again_file_id}."
+        return (
+            f"{applied}. A person had it applied again, as file {arrival.again_file_id}; `bin/bursar imports list` "
+            "names the person."
+        )
     return (
         f"{applied}; it changed nothing. Ask the bursar whether it repeats a report, or reports another payment of the "
         f"same amounts. In that case `bin/bursar imports apply-again {arrival.id}` applies it, once."

@@ -1,6 +1,7 @@
 """Approval: a purge or a bulk waiving beyond the limits waits for a person before anything is changed.
 
-An approval is for one run, with its form, and for no more users, fines and money than were shown.
+An approval is for one run, with its form, and for no more users, fines and money than were shown. The runs of the same
+person in the last 24 hours count too, unless they were approved: several small runs are no way around the limits.
 """
 
 from collections.abc import Iterable
@@ -8,11 +9,12 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, Engine
 
+from bursar.db.queries import query
 from bursar.errors import BursarError
 from bursar.ledger import approvals
 from bursar.ledger.approvals import ApprovalAnswer, ApprovalRequest, ApprovalSubject, Figures
 from bursar.ledger.jobs import Job, UserJob
-from bursar.ledger.totals import SelectionSummary, Totals
+from bursar.ledger.totals import SelectionSummary, Totals, read_totals, sum_by_currency
 from bursar.money import format_money, pluralize
 from bursar.profiles.monitoring import JobApproval
 
@@ -34,7 +36,7 @@ def record_request(
     """
     subject = ApprovalSubject(job=job, run_id=run_id)
     request = approvals.get_request(connection, subject)
-    if request is None and (reasons := list(_exceeded_limits(job, summary, limits))):
+    if request is None and (reasons := list(_exceeded_limits(connection, summary, limits, requested_by))):
         figures = Figures(summary.users, summary.fines, summary.totals)
         approvals.insert_request(connection, subject, reasons, limits, requested_by=requested_by, figures=figures)
         request = approvals.get_request(connection, subject)
@@ -53,7 +55,13 @@ def request_approval(engine: Engine, job: UserJob, run_id: str, limits: JobAppro
 
 
 def require_approved(
-    connection: Connection, job: UserJob, summary: SelectionSummary, limits: JobApproval, *, run_id: str
+    connection: Connection,
+    job: UserJob,
+    summary: SelectionSummary,
+    limits: JobApproval,
+    *,
+    run_id: str,
+    requested_by: str | None,
 ) -> None:
     """Raises an error if a job needs an approval that is not recorded, whatever the state of Airflow's tasks.
 
@@ -62,7 +70,7 @@ def require_approved(
     """
     request = approvals.get_request(connection, ApprovalSubject(job=job, run_id=run_id))
     if request is None:
-        if reasons := list(_exceeded_limits(job, summary, limits)):
+        if reasons := list(_exceeded_limits(connection, summary, limits, requested_by)):
             raise BursarError(
                 f"{_DONE[job]} The run is beyond the limits, and nobody was asked to approve it. {' '.join(reasons)} "
                 f"Clear the task check_limits of run {run_id}, and answer under Required Actions."
@@ -81,16 +89,26 @@ def require_approved(
         )
 
 
-def _exceeded_limits(job: UserJob, summary: SelectionSummary, limits: JobApproval) -> Iterable[str]:
-    if summary.users > limits.max_users:
-        done = "purged" if job is Job.PURGE else "with waived fines"
-        yield f"{pluralize(summary.users, 'user')} {done}: more than the limit of {limits.max_users:,}."
-    if summary.fines > limits.max_fines:
-        yield f"{pluralize(summary.fines, 'fine')} waived: more than the limit of {limits.max_fines:,}."
-    for currency, amount in _amounts(summary.totals):
+def _exceeded_limits(
+    connection: Connection, summary: SelectionSummary, limits: JobApproval, requested_by: str | None
+) -> Iterable[str]:
+    if not summary.users and not summary.fines:
+        return
+    recent = connection.execute(query("users/list_recent_jobs"), {"requested_by": requested_by}).all()
+    users = summary.users + sum(row.users for row in recent)
+    fines = summary.fines + sum(row.fines for row in recent)
+    amounts = sum_by_currency(
+        dict(_amounts(totals)) for totals in (summary.totals, *(read_totals(row.totals) for row in recent))
+    )
+    added = f", with {pluralize(len(recent), 'earlier run')} of the same person in 24 hours" if recent else ""
+    if users > limits.max_users:
+        yield f"{pluralize(users, 'user')}{added}: more than the limit of {limits.max_users:,}."
+    if fines > limits.max_fines:
+        yield f"{pluralize(fines, 'fine')} waived{added}: more than the limit of {limits.max_fines:,}."
+    for currency, amount in amounts.items():
         if amount > limits.max_amount:
             limit = format_money(Decimal(limits.max_amount), currency)
-            yield f"{format_money(amount, currency)} waived: more than the limit of {limit}."
+            yield f"{format_money(amount, currency)} waived{added}: more than the limit of {limit}."
 
 
 def _exceeded_figures(summary: SelectionSummary, approved: Figures) -> Iterable[str]:

@@ -74,7 +74,9 @@ def purge_users(
             connection.execute(query("users/insert_user_results"), {"job_id": job_id})
             if not choices.dry_run:
                 summary = summarize(connection, users)
-                approval.require_approved(connection, Job.PURGE, summary, settings.approval, run_id=run_id)
+                approval.require_approved(
+                    connection, Job.PURGE, summary, settings.approval, run_id=run_id, requested_by=requested_by
+                )
                 log.info("Purging %s.", pluralize(users.get(None, 0), "user"))
                 waive(connection, f"Purge User Records {job_id}", by=requested_by)
                 connection.execute(query("users/create_users_to_delete"))

@@ -88,7 +88,9 @@ def waive_fines(
         connection.execute(query("users/insert_fine_results"), {"job_id": job_id})
         if not choices.dry_run:
             summary = summarize(connection, users)
-            approval.require_approved(connection, Job.WAIVE, summary, settings.approval, run_id=run_id)
+            approval.require_approved(
+                connection, Job.WAIVE, summary, settings.approval, run_id=run_id, requested_by=requested_by
+            )
             log.info("Waiving fines of %s.", pluralize(users.get(None, 0), "user"))
             waive(
                 connection, f"Bulk Fine Waiving {job_id}: {choices.reason}. {choices.comment}".rstrip(), by=requested_by

@@ -82,5 +82,11 @@ def test_a_file_of_another_kind_is_named(content: bytes, kind: str) -> None:
     assert message.endswith("and no XML file of payments. Ask the bursar for the XML file, and where it was put.")
 
 
+def test_payments_that_excel_wrote_are_read() -> None:
+    office = "urn:schemas-microsoft-com:office:spreadsheet"
+    content = GOOD.replace(" xmlns:xb", f" xmlns:ss='{office}' xmlns:xb", 1)
+    assert read(f"{DECLARATION}<?mso-application progid='Excel.Sheet'?>{content}") == [PAYMENT]
+
+
 def test_no_text_of_a_file_of_another_kind_is_quoted() -> None:
     assert "00451237" not in refusal(b"00451237;Ada Lovelace;5.00\n")

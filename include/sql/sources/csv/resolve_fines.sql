@@ -1,4 +1,4 @@
--- requires: currencies, incoming_fines, staged_fines
+-- requires: incoming_fines, known_currencies, staged_fines
 -- Parses the values of a file of fines, finds the known fines and users, and determines the outcome of each line. Amounts
 -- are rounded to the decimals of their currency. A known fine that has more decimals, from an earlier version, keeps
 -- them. A blank balance is the whole amount of a new fine, and leaves a known one unchanged.
@@ -20,7 +20,7 @@ FROM (
            END AS outcome
     FROM (
         SELECT given.line, given.fine_id AS source_id, min(line) OVER (PARTITION BY given.fine_id) AS first_line,
-               identifiers.user_id, known.id AS known_id, known.balance AS known_balance, currencies.decimals,
+               identifiers.user_id, known.id AS known_id, known.balance AS known_balance, known_currencies.decimals,
                pg_temp.as_money(given.amount, accepted.decimals) AS amount,
                CASE WHEN given.balance IS NOT NULL THEN pg_temp.as_money(given.balance, accepted.decimals)
                     WHEN known.id IS NOT NULL THEN known.balance
@@ -35,11 +35,11 @@ FROM (
         FROM staged_fines AS given
         LEFT JOIN identifiers ON identifiers.type = 'userName' AND identifiers.value = given.primary_id
         LEFT JOIN fines AS known ON known.source_id = given.fine_id
-        LEFT JOIN currencies ON currencies.code = coalesce(given.currency, CAST(:currency AS text))
+        LEFT JOIN known_currencies ON known_currencies.code = coalesce(given.currency, CAST(:currency AS text))
         CROSS JOIN LATERAL (VALUES (CASE
-            WHEN known.amount <> round(known.amount, currencies.decimals)
-                 OR known.balance <> round(known.balance, currencies.decimals) THEN 3
-            ELSE coalesce(currencies.decimals, 3) END)) AS accepted (decimals)
+            WHEN known.amount <> round(known.amount, known_currencies.decimals)
+                 OR known.balance <> round(known.balance, known_currencies.decimals) THEN 3
+            ELSE coalesce(known_currencies.decimals, 3) END)) AS accepted (decimals)
         WHERE given.fault IS NULL
     ) AS parsed
 ) AS parsed;

@@ -78,7 +78,7 @@ def load(
     """
     with engine.begin() as connection:
         _run(connection, "create_row_errors", "create_incoming_fines", "parse_day", "parse_money", "parse_moment")
-        _run(connection, "create_currencies", currency_decimals=json.dumps(get_currency_decimals()))
+        _run(connection, "create_known_currencies", currency_decimals=json.dumps(get_currency_decimals()))
         _stage(connection, GROUPS, groups)
         _stage(connection, LIBRARIES, libraries)
         user_count = _stage(connection, USERS, users)

@@ -1,0 +1,97 @@
+"""Compares profiles with the ledger and with Airflow: names that neither knows are most likely typing errors."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from bursar.db.queries import query
+from bursar.errors import BursarError
+from bursar.profiles import Problem, Profile
+from bursar.profiles.monitoring import CHAT, Notifications
+from bursar.profiles.yaml_reader import Place, dotted, read_yaml
+
+PLACES: dict[str, Place] = {
+    "library": ("export", "libraries"),
+    "user group": ("export", "user_groups"),
+    "fine of the type": ("export", "fine_fee_types"),
+    "identifier of the type": ("export", "user_identifier_type"),
+}
+"""The fields of a profile that hold names of the ledger."""
+
+
+def compare_with_ledger(folder: Path, profiles: Iterable[Profile], engine: Engine) -> list[Problem]:
+    """Returns a warning for each name in an active export that the ledger does not have."""
+    exporting = [profile for profile in profiles if profile.export.active]
+    wanted = {profile.code: _get_names(profile) for profile in exporting}
+    parameters = {
+        "libraries": _all_of("library", wanted),
+        "user_groups": _all_of("user group", wanted),
+        "fine_fee_types": _all_of("fine of the type", wanted),
+        "identifier_types": _all_of("identifier of the type", wanted),
+    }
+    with engine.connect() as connection:
+        rows = connection.execute(query("commands/list_unknown_values"), parameters)
+        unknown = {(row.kind, row.value) for row in rows}
+    return [
+        _warning(folder, profile, PLACES[kind], f"the ledger has no {kind} {value}")
+        for profile in exporting
+        for kind, values in wanted[profile.code].items()
+        for value in values
+        if (kind, value) in unknown
+    ]
+
+
+def compare_with_airflow(folder: Path, profiles: Iterable[Profile]) -> list[Problem]:
+    """Returns a warning for each connection of an active profile that Airflow does not have, or can't use.
+
+    Raises:
+        AirflowUnreachableError: Airflow's database can't be read, so a missing connection may be there.
+    """
+    from bursar.airflow.find_connection import (  # noqa: PLC0415  slow to load
+        AirflowUnreachableError,
+        MissingConnectionError,
+        find_connection,
+    )
+
+    warnings = []
+    for profile in profiles:
+        if not (profile.export.active or profile.import_.active):
+            continue
+        for place, connection_id in _get_connections(profile):
+            try:
+                find_connection(connection_id)
+            except AirflowUnreachableError:
+                raise
+            except MissingConnectionError:
+                warnings.append(_warning(folder, profile, place, f"Airflow has no connection {connection_id}"))
+            except BursarError as error:
+                warnings.append(_warning(folder, profile, place, str(error)))
+    return warnings
+
+
+def _get_names(profile: Profile) -> dict[str, tuple[str, ...]]:
+    export = profile.export
+    return {
+        "library": tuple(export.libraries or ()),
+        "user group": tuple(export.user_groups or ()),
+        "fine of the type": tuple(export.fine_fee_types or ()),
+        "identifier of the type": (export.user_identifier_type,) if export.user_identifier_type else (),
+    }
+
+
+def _all_of(kind: str, wanted: dict[str, dict[str, tuple[str, ...]]]) -> list[str]:
+    return sorted({value for names in wanted.values() for value in names[kind]})
+
+
+def _get_connections(profile: Profile) -> Iterator[tuple[Place, str]]:
+    yield ("sftp_connection",), profile.sftp_connection
+    for outcome in Notifications.model_fields:
+        for recipient in getattr(profile.notifications, outcome):
+            if recipient.startswith(CHAT):
+                yield ("notifications", outcome), recipient.removeprefix(CHAT)
+
+
+def _warning(folder: Path, profile: Profile, place: Place, message: str) -> Problem:
+    path = folder / f"{profile.code.lower()}.yaml"
+    return Problem(str(path), read_yaml(path).line(place), dotted(place), message)
