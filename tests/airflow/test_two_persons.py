@@ -13,6 +13,7 @@ from bursar.airflow import export_approval, maintenance_approval, report_task
 from bursar.airflow.export_approval import ExportApprovalOperator
 from bursar.airflow.maintenance_approval import MaintenanceApprovalOperator
 from bursar.airflow.task_failure import TaskFailure
+from bursar.errors import BursarError
 from bursar.exports import approval
 from bursar.exports.selection import select_fines
 from bursar.ledger.jobs import Job
@@ -88,7 +89,7 @@ def test_an_approval_of_the_wrong_person_is_recorded_and_the_run_waits_on(
     assert len(requests) == 2
     assert library.one("SELECT count(*) FROM rejected_answers") == 1
     assert "has no effect" in caplog.text
-    with pytest.raises(TaskFailure, match="no answer is recorded"):
+    with pytest.raises(BursarError, match="no answer is recorded"):
         approval.require_approved(library.ledger, export.batch, export.profile.export.approval)
 
     assert export.answer({"id": "12", "name": "ben"}) is None, "an XCom would name the person"
@@ -151,6 +152,6 @@ def test_a_purge_that_nobody_answers_is_not_done(
     context: Any = {"ti": ti, "task_instance": ti, "run_id": "run", "task": task}
     with pytest.raises(TaskFailure, match=r"Nobody answered the request to approve this run within 24 hours\. Nothing"):
         task.execute_complete(context, {"error": "x", "error_type": "timeout"})
-    with pytest.raises(TaskFailure, match="nobody answered in time"):
+    with pytest.raises(BursarError, match="nobody answered in time"):
         purge_users(library.ledger, params, settings, **facts)
     assert requests == []
