@@ -76,6 +76,7 @@ def test_all_that_waits_is_listed_and_the_actions_are_for_those_who_may(library:
         assert "<script>." not in page
         assert ("The bursar has it not" in page) is acts
         assert ("/overpayments/1/1/release" in page) is edits
+        assert ("/fines/1" in page) is acts
 
 
 def test_a_batch_is_released_under_the_name_of_the_person_once(
@@ -163,7 +164,7 @@ def test_names_of_a_batch_are_for_those_who_may_see_them(library: Library, login
     assert "&lt;b&gt;Özdemir" in page
     assert "<b>" not in page
     assert login("user").get("/batches/99").status_code == 404
-    assert login("user").get("/batches/99999999999").status_code == 422
+    assert login("user").get("/batches/99999999999/release").status_code == 422
 
 
 def test_the_look_at_the_server_says_why_it_could_not_look(library: Library, login: Login, unreachable: None) -> None:

@@ -90,7 +90,7 @@ def _get_overpayment(person: Person, file: int, record: int) -> HeldOverpayment:
             held = get_held_overpayment(connection, file, record)
     except NotFoundError as error:
         raise HTTPException(404) from error
-    require(person.may_see(held.profile), f"read the DAGs of profile {held.profile}")
+    require(person.may_see_names(held.profile), f"trigger a DAG of profile {held.profile}")
     return held
 
 
