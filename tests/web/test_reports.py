@@ -20,7 +20,7 @@ from bursar.profiles import Profile
 from bursar.reporting.build_report import build_export_report, build_import_report, build_maintenance_report
 from bursar.reporting.run_report import RunReport, record_report
 from bursar.users.waiving import WaiveParams, waive_fines
-from bursar.web import skipped_fines
+from bursar.web import skipped_fines, views
 from bursar.web.pages import reports
 from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
 from tests.web.conftest import Login
@@ -32,7 +32,7 @@ STARTED = NOW
 def profile(monkeypatch: pytest.MonkeyPatch) -> Profile:
     """Returns the profile STUDENTS, with an identifier pattern; the pages find it, too."""
     made = make_profile(identifier_pattern="[0-9]{8}")
-    for module in ("reports", "skipped", "batches", "payment_files"):
+    for module in ("reports", "skipped", "batch_report", "payment_files"):
         monkeypatch.setattr(f"bursar.web.pages.{module}.find_profile", lambda _code: made)
     return made
 
@@ -94,7 +94,7 @@ def test_the_file_is_downloaded_with_the_same_bytes_and_the_download_is_recorded
     library.fine()
     batch, _ = export(library, profile, tmp_path)
     work_dir = tmp_path / "pages"
-    monkeypatch.setattr("bursar.web.pages.batches.settings", lambda: make_settings(work_dir=work_dir))
+    monkeypatch.setattr("bursar.web.pages.batch_report.settings", lambda: make_settings(work_dir=work_dir))
     answer = login("user").get(f"/batches/{batch.id}/file")
     assert answer.status_code == 200, answer.text
     assert batch.file_name in answer.headers["content-disposition"]
@@ -156,7 +156,7 @@ def test_skipped_fines_are_listed_down_to_the_fine(
 def test_skipped_fines_of_one_user_fill_pages_without_gap(
     library: Library, profile: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(skipped_fines.views, "engine", lambda: library.ledger)
+    monkeypatch.setattr(views, "engine", lambda: library.ledger)
     monkeypatch.setattr(skipped_fines, "FINES_AT_ONCE", 3)
     user, after = library.user("bad"), library.user("worse")
     fines = [library.fine(user) for _ in range(10)] + [library.fine(after)]
@@ -193,7 +193,7 @@ def test_rejects_are_a_table_and_csv(login: Login, library: Library, profile: Pr
                 "INSERT INTO import_files (profile, run_id, name, size, modified, sha256, amount_mode, records, totals,"
                 " read_at, applied_at, applied_by_run_id, outcomes) VALUES ('STUDENTS', 'run', '<i>paid.xml', 1, now(),"
                 " 'x', 'incremental', 200, '{}', now(), now(), 'run',"
-                " '{\"UNMATCHED\": {\"records\": 100, \"sums\": {}}}')"
+                ' \'{"UNMATCHED": {"records": 100, "sums": {}}}\')'
             )
         )
         connection.execute(

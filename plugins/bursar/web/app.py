@@ -8,7 +8,23 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from bursar.errors import BursarError, NotFoundError, TransientError
-from bursar.web.pages import batches, fines, history, payment_files, profiles, reports, revisions, skipped, wizard
+from bursar.web.pages import (
+    actions,
+    approvals,
+    batch_report,
+    batches,
+    fines,
+    history,
+    payment_files,
+    payments,
+    profiles,
+    reports,
+    revisions,
+    skipped,
+    users_jobs,
+    waiting,
+    wizard,
+)
 from bursar.web.rights import get_person, require_same_origin
 from bursar.web.views import FOLDER, render
 
@@ -34,7 +50,23 @@ def create_app() -> FastAPI:
     )
     app.middleware("http")(_add_headers)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
-    for page in (profiles, history, reports, batches, skipped, payment_files, fines, wizard, revisions):
+    for page in (
+        profiles,
+        history,
+        reports,
+        batch_report,
+        skipped,
+        payment_files,
+        fines,
+        wizard,
+        revisions,
+        waiting,
+        batches,
+        payments,
+        approvals,
+        actions,
+        users_jobs,
+    ):
         app.include_router(page.router)
     app.add_exception_handler(HTTPException, _show_http_error)
     app.add_exception_handler(RequestValidationError, _show_invalid_request)
@@ -43,9 +75,10 @@ def create_app() -> FastAPI:
 
 
 async def _add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    is_static = request.scope["path"].startswith(f"{request.scope['root_path']}/static/")  # before a mount changes it
     response = await call_next(request)
     response.headers.update(HEADERS)
-    if request.scope["path"].startswith(f"{request.scope['root_path']}/static/"):
+    if is_static:
         response.headers["Cache-Control"] = STATIC_CACHE
     return response
 

@@ -6,7 +6,7 @@ The download of the file of a batch is recorded by batch, as it may have very ma
 from alembic import op
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 
 SQL = """
 ALTER TABLE run_reports ADD COLUMN trigger text, ADD COLUMN requested_by text;
