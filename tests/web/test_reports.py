@@ -32,7 +32,7 @@ STARTED = NOW
 def profile(monkeypatch: pytest.MonkeyPatch) -> Profile:
     """Returns the profile STUDENTS, with an identifier pattern; the pages find it, too."""
     made = make_profile(identifier_pattern="[0-9]{8}")
-    for module in ("reports", "skipped", "batch_report", "payment_files"):
+    for module in ("reports", "skipped", "batches", "payment_files"):
         monkeypatch.setattr(f"bursar.web.pages.{module}.find_profile", lambda _code: made)
     return made
 
@@ -94,7 +94,7 @@ def test_the_file_is_downloaded_with_the_same_bytes_and_the_download_is_recorded
     library.fine()
     batch, _ = export(library, profile, tmp_path)
     work_dir = tmp_path / "pages"
-    monkeypatch.setattr("bursar.web.pages.batch_report.settings", lambda: make_settings(work_dir=work_dir))
+    monkeypatch.setattr("bursar.web.pages.batches.settings", lambda: make_settings(work_dir=work_dir))
     answer = login("user").get(f"/batches/{batch.id}/file")
     assert answer.status_code == 200, answer.text
     assert batch.file_name in answer.headers["content-disposition"]

@@ -124,9 +124,9 @@ CHANGES = sorted(name for name, route in ROUTES.items() if route.methods != {"GE
 def filled(library: Library, owned_ledger: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
     """Returns a ledger in which each address of the table has something to show."""
     profile = make_profile()
-    for module in ("profiles", "reports", "payments", "approvals"):
+    for module in ("profiles", "reports", "payment_decisions", "approvals"):
         monkeypatch.setattr(f"bursar.web.pages.{module}.load_all_profiles", lambda *_, **__: ([profile], []))
-    monkeypatch.setattr("bursar.web.pages.batch_report.settings", lambda: make_settings(work_dir=tmp_path))
+    monkeypatch.setattr("bursar.web.pages.batches.settings", lambda: make_settings(work_dir=tmp_path))
     library.fine()
     batch = select_fines(library.ledger, profile, make_settings(), run_id="run", as_of=NOW)
     build_file(library.ledger, batch.id, tmp_path)

@@ -35,14 +35,15 @@ def try_connection(connection_id: str, paths: dict[Section, str], *, may_create:
     Without a path, the folder after login is opened. `may_create`: the first export creates a missing output folder.
 
     Raises:
-        BursarError: the server can't be reached, gives no answer in time, or rejects the login or a folder.
+        BursarError: the server can't be reached, gives no answer in time, or rejects the login.
     """
     limits = ServerLimits(timeout_seconds=STEP_SECONDS)
 
     def look() -> list[str]:
+        if not paths:
+            return [_describe(connection_id, None, "", limits, may_create=False)]
         return [
-            _describe(connection_id, section, path, limits, may_create=may_create)
-            for section, path in (paths or {"": ""}).items()
+            _describe(connection_id, section, path, limits, may_create=may_create) for section, path in paths.items()
         ]
 
     return within(TRIAL_SECONDS, look)
@@ -59,14 +60,14 @@ def preview_export(engine: Engine, profile: Profile) -> SelectionSummary:
         return evaluate_fines(connection, profile, pendulum.now("UTC"))
 
 
-def _describe(connection_id: str, section: str, path: str, limits: ServerLimits, *, may_create: bool) -> str:
-    act = {"export": "Export to", "import": "Import from"}.get(section, "Folder after login,")
+def _describe(connection_id: str, section: Section | None, path: str, limits: ServerLimits, *, may_create: bool) -> str:
+    act = {"export": "Export to", "import": "Import from", None: "After the login,"}[section]
     try:
         with open_folder(connection_id, path, may_create=False, limits=limits) as folder:
             return f"{act} {folder.address}: the folder is there, with {_count_files(folder)}."
-    except MissingFolderError:
+    except MissingFolderError as error:
         if section != "export" or not may_create:
-            raise
+            return f"{act} {error}"
         return (
             f"{act} {path}: the server is reached, but the folder does not exist, or the account may not enter it. If "
             "it does not exist, the first export creates it."

@@ -96,7 +96,7 @@ def _get_skipping_export(person: Person, batch: int) -> tuple[Batch, Profile]:
         HTTPException: 403 if the person may not see names, 404 if there is no such profile any more.
     """
     with read_ledger() as connection:
-        _, found = get_visible_batch(connection, person, batch)
+        found = get_visible_batch(connection, person, batch)
         require(person.may_see_names(found.profile), f"trigger the DAGs of profile {found.profile}")
         of_run = {"job": Job.EXPORT, "code": found.profile, "run_id": found.run_id}
         pinned = connection.execute(query("ledger/get_pinned_revision"), of_run).mappings().first()
