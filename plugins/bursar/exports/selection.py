@@ -24,16 +24,9 @@ from bursar.profiles import Profile, Settings
 
 log = logging.getLogger(__name__)
 
-<<<<<<< HEAD
-MAX_ID = 2**63 - 1
-"""The largest id in the ledger."""
-MAX_LIMIT = 2**62
-ROWS_AT_ONCE = 2_000
-=======
 ROWS_AT_ONCE = 2_000
 MAX_ID = 2**63 - 1
 """The largest id in the ledger."""
->>>>>>> actions
 
 
 @dataclass(frozen=True)
