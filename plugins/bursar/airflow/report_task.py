@@ -119,8 +119,8 @@ def report_run(job: Job, profile: Profile | None, context: Context) -> ReportedR
     failed = _failed(states) or get_interrupted_tasks(engine, job, code, run_id, _in_state(states, "skipped"))
     started_at = dag_run.start_date or dag_run.run_after
     built = _BUILDERS[job](engine, code, run_id=run_id, started_at=started_at, failed=failed)
-    started_by = {"trigger": dag_run.run_type.value, "requested_by": dag_run.triggering_user_name}
-    report = record_report(engine, replace(built, **started_by))
+    built = replace(built, trigger=dag_run.run_type.value, requested_by=dag_run.triggering_user_name)
+    report = record_report(engine, built)
     send_metrics(engine, report)
     if days := load_settings(INCLUDE / "bursar.yaml").report_retention_days:
         delete_reports_before(engine, before=datetime.now(UTC) - timedelta(days=days))

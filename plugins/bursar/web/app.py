@@ -75,9 +75,10 @@ def create_app() -> FastAPI:
 
 
 async def _add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    is_static = request.scope["path"].startswith(f"{request.scope['root_path']}/static/")  # before a mount changes it
     response = await call_next(request)
     response.headers.update(HEADERS)
-    if request.scope["path"].startswith(f"{request.scope['root_path']}/static/"):
+    if is_static:
         response.headers["Cache-Control"] = STATIC_CACHE
     return response
 
