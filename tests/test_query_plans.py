@@ -161,3 +161,13 @@ def test_the_maintenance_jobs_scan_no_large_table(large_ledger: Engine, owned_le
         assert waive_fines(large_ledger, WaiveParams.of_form(form), make_settings(), run_id="run", as_of=NOW).fines
         delete_user(large_ledger, 1)
         purge_users(large_ledger, PurgeParams.of_form({"dry_run": False}), make_settings(), run_id="run", as_of=NOW)
+
+
+@pytest.mark.parametrize("name", ["list_fine_fee_types", "list_identifier_types"])
+def test_a_list_of_types_reads_one_row_for_each_type(large_ledger: Engine, name: str) -> None:
+    with large_ledger.connect() as connection:
+        types = connection.execute(query(f"web/{name}")).scalars().all()
+        [[plan]] = connection.execute(text(f"EXPLAIN (ANALYZE, FORMAT JSON) {query(f'web/{name}').text}")).scalars()
+    scans = [node for node in walk_nodes(plan["Plan"]) if node.get("Relation Name") in LARGE]
+    assert types
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in scans) <= len(types) + 1

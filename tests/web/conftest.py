@@ -1,6 +1,8 @@
 """The app of the pages in this process, with Airflow's own auth manager and database, and one client for each role."""
 
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from secrets import token_urlsafe
 
 import pytest
@@ -12,8 +14,11 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from bursar.web import views
+from bursar.airflow import profile_store
+from bursar.profiles import INCLUDE
+from bursar.web import profile_draft, views
 from bursar.web.app import create_app
+from tests.support.managed_profiles import ledger_variable
 
 PREFIX = "/bursar"
 ROLES = ("viewer", "user", "op", "admin")
@@ -52,3 +57,16 @@ def login(pages: FastAPI, ledger: Engine, monkeypatch: pytest.MonkeyPatch) -> It
     yield login
     for client in clients:
         client.close()
+
+
+@pytest.fixture
+def profiles_folder(tmp_path: Path, ledger: Engine, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Returns an empty folder of profiles beside settings of its own; the pages read it, and the test's ledger."""
+    include = tmp_path / "include"
+    folder = include / "profiles"
+    folder.mkdir(parents=True)
+    shutil.copy(INCLUDE / "bursar.yaml", include)
+    for module in (views, profile_store, profile_draft):
+        monkeypatch.setattr(module, "INCLUDE", include)
+    monkeypatch.setenv("AIRFLOW_CONN_BURSAR_LEDGER", ledger_variable(ledger))
+    return folder

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bursar.web.views import templates
 from tests.web.conftest import ROLES, Login
 
 
@@ -15,3 +16,9 @@ def test_an_anonymous_caller_gets_a_page_that_leads_to_the_login(login: Login) -
 def test_every_role_sees_the_profiles(login: Login, role: str) -> None:
     answer = login(role).get("/")
     assert answer.status_code == 200, answer.text
+
+
+def test_every_template_escapes_text() -> None:
+    for name in templates.env.list_templates():
+        assert templates.env.get_template(name).environment.autoescape is True
+    assert templates.env.from_string("{{ text }}").render(text="<b>") == "&lt;b&gt;"

@@ -38,32 +38,43 @@ OUTSTANDING = """
 UPDATE fines SET outstanding = amount WHERE id % 1000 = 0 AND :closed > 0;
 INSERT INTO user_accesses (person, user_id) SELECT 'x', id FROM users WHERE :closed > 0
 """
-FIRST_ROWS = frozenset({"run_reports_started_at", "fines_fine_fee_type", "identifiers_type_value_key", "identifiers_pkey"})
+FIRST_ROWS = frozenset(
     {"run_reports_started_at", "fines_fine_fee_type", "identifiers_type_value_key", "identifiers_pkey"}
 )
 """Indexes of which a page reads the first or last rows, up to a LIMIT."""
-LARGE_TABLES = LARGE | {"run_reports", "batches", "import_files", "file_arrivals", "user_accesses"}
+LARGE_TABLES = LARGE | {"run_reports", "user_accesses"}
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 PAGE: dict[str, Any] = {"limit": 51}
 NO_FILTER: dict[str, Any] = {"profiles": ["P1", "P2"], "institution": True, "job": None, "outcome": None}
 FIRST: dict[str, Any] = {"started_before": None, "id_before": None}
 PARAMETERS: Mapping[str, list[Mapping[str, Any]]] = {
     "find_users": [{"wanted": wanted} | PAGE for wanted in ("00000077", "Okonkwo7", "O%")],
+    "get_approval": [{"id": 1}],
     "get_last_run": [{"job": Job.EXPORT, "profile": "P2"}, {"job": Job.IMPORT, "profile": "unknown"}],
+    "get_open_approval": [{"profile": "P2", "job": None, "run_id": "run2"}],
     "get_run": [{"job": Job.EXPORT, "profile": "P2", "run_id": "run2"}],
     "get_user": [{"user_id": 77}],
+    "list_batch_lines": [{"batch_id": 1, "after": after} | PAGE for after in (None, 500)],
     "list_fine_fee_types": [{}],
+    "list_fine_lists": [{}],
     "list_fines_of_user": [{"user_id": 77, "below": below} | PAGE for below in (None, 500)],
     "list_groups": [{}],
     "list_identifier_types": [{}],
     "list_last_exports": [{"profiles": [f"P{number}" for number in range(50)] + ["unknown"]}],
     "list_libraries": [{}],
     "list_outstanding": [{"profiles": profiles, "since": LONG_AGO.date()} for profiles in (None, ["P1"])],
+    "list_profiles_of_ledger": [{}],
+    "list_rejected_files": [{"profiles": ["P1"]} | PAGE],
+    "list_repeated_files": [{"profiles": ["P1"]} | PAGE],
+    "list_resendable_batches": [{"profile": "P1"}],
     "list_runs": [
         NO_FILTER | FIRST | PAGE,
         NO_FILTER | {"started_before": datetime.now(UTC), "id_before": 7} | PAGE,
         NO_FILTER | FIRST | PAGE | {"job": Job.EXPORT, "outcome": "failed", "institution": False},
     ],
+    "list_waiting_approvals": [{"profiles": ["P1"], "jobs": ["purge"]} | PAGE],
+    "list_waiting_batches": [{"profiles": ["P1"]} | PAGE],
+    "list_waiting_overpayments": [{"profiles": ["P1"]} | PAGE],
     "list_weekly_sums": [
         {"profiles": profiles, "zone": "America/New_York", "since": datetime.now(UTC)} for profiles in (None, ["P1"])
     ],

@@ -63,6 +63,7 @@ GRANT EXECUTE ON FUNCTION payment_outcome, remaining_after_payments TO {role};
 GRANT SELECT ON active_fines, user_debts TO {role};
 GRANT SELECT, INSERT ON maintenance_jobs, maintenance_job_results TO {role};
 GRANT USAGE ON SEQUENCE maintenance_jobs_id_seq TO {role};
+GRANT SELECT, INSERT (name, fine_ids, uploaded_by), DELETE ON fine_lists TO {role};
 
 -- Reports of runs. Old ones are deleted.
 GRANT SELECT, INSERT, DELETE, UPDATE (dry_run, as_of, started_at, ended_at, outcome, files, users, fines, totals,

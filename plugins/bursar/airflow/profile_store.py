@@ -8,8 +8,9 @@ gives a DAG file 30 seconds.
 import json
 import logging
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 from sqlalchemy import Engine
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 READ_TIMEOUT_SECONDS = 8
 SNAPSHOT = "profiles.json"
+_snapshot_lock = Lock()
 
 
 def load_all_profiles(
@@ -72,9 +74,7 @@ def _read_revisions(settings: Settings, code: str | None) -> list[Source]:
         log.warning("The profiles that are managed in the pages are those of the last snapshot: %s", error)
         revisions = [one for one in _read_snapshot(snapshot) if code in (None, one["code"])]
     else:
-        if code is None and revisions != _read_snapshot(snapshot):
-            with atomic_write(snapshot) as path:
-                path.write_text(json.dumps(revisions), encoding="utf-8")
+        _write_snapshot(snapshot, revisions, code)
     return [to_source(revision) for revision in revisions]
 
 
@@ -111,6 +111,20 @@ def _within(seconds: float, function: Callable[[], list[dict[str, Any]]]) -> lis
     if results:
         return results[0]
     raise BursarError(str(errors[0]) if errors else f"the ledger gave no answer within {seconds} seconds")
+
+
+def _write_snapshot(snapshot: Path, revisions: list[dict[str, Any]], code: str | None) -> None:
+    """Replaces the snapshot, or only its entry of a code: a worker reads only the profiles of its own tasks."""
+    with _snapshot_lock:
+        before = _read_snapshot(snapshot)
+        after = revisions if code is None else [*(one for one in before if one["code"] != code), *revisions]
+        if sorted(after, key=itemgetter("code")) == sorted(before, key=itemgetter("code")):
+            return
+        try:
+            with atomic_write(snapshot) as path:
+                path.write_text(json.dumps(after), encoding="utf-8")
+        except (OSError, BursarError) as error:  # no DAG may disappear because of it
+            log.warning("The snapshot of the profiles that are managed in the pages is not written: %s", error)
 
 
 def _read_snapshot(path: Path) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ The rules are one statement, include/sql/exports/select_candidates.sql; the expo
 
 import json
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -23,6 +24,9 @@ from bursar.profiles import Profile, Settings
 
 log = logging.getLogger(__name__)
 
+MAX_LIMIT = 2**62
+ROWS_AT_ONCE = 2_000
+
 
 @dataclass(frozen=True)
 class FineDecision:
@@ -32,6 +36,7 @@ class FineDecision:
     """
 
     fine_id: int
+    user_id: int
     patron_name: str
     identifier: str | None
     fine_fee_type: str
@@ -102,8 +107,16 @@ def preview(
     """
     with engine.begin() as connection:
         selection = evaluate_fines(connection, profile, as_of)
-        candidates = connection.execute(query("exports/list_candidates"), {"limit": limit}).mappings()
-        return selection, [FineDecision(**row) for row in candidates]
+        return selection, list(list_decisions(connection, limit=limit))
+
+
+def list_decisions(connection: Connection, *, limit: int = MAX_LIMIT) -> Iterator[FineDecision]:
+    """Yields the decisions of `evaluate_fines` in the order of the batch, at most `limit` a reason, in flat memory."""
+    candidates = connection.execute(
+        query("exports/list_candidates"), {"limit": limit}, execution_options={"yield_per": ROWS_AT_ONCE}
+    )
+    for row in candidates.mappings():
+        yield FineDecision(**row)
 
 
 def evaluate_fines(connection: Connection, profile: Profile, as_of: datetime) -> SelectionSummary:

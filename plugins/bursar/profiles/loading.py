@@ -47,8 +47,8 @@ def load_profiles(
     running, on each machine and whichever file is newer.
 
     `managed` are the profiles that are managed in the pages, from the ledger. A code exists once: the pages reject the
-    code of a file, and a file that gets the name of such a profile replaces it. So the tasks of a profile in a file
-    need no ledger to know that it is theirs. Unless the replaced profile is inactive, it is reported.
+    code of a file, and a file that gets the name of such a profile replaces it. So a task whose profile is in a file
+    needs no ledger to find it. A profile that was replaced is reported, unless it is inactive.
 
     With a `code`, only the file of that profile is read, so the number of profiles does not matter; shared folders of
     different profiles are not detected then.
@@ -93,10 +93,8 @@ def _report_replaced(source: Source, file: str) -> list[Problem]:
     sections = [(source.data or {}).get(key) for key in ("export", "import")]
     if not any(isinstance(section, dict) and section.get("active") in {"yes", "true"} for section in sections):
         return []
-    message = (
-        f"the file {file} has the code of this profile, and replaces it: deactivate this profile in the pages, or "
-    )
-    message += "remove the file"
+    message = f"the file {file} has the code of this profile, and replaces it: deactivate this profile in the pages, "
+    message += "or remove the file"
     return [Problem(source.file, 1, "code", message)]
 
 

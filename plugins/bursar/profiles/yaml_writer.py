@@ -20,7 +20,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    plain = dumper.resolve(yaml.ScalarNode, value, (True, False))
+    plain = dumper.resolve(yaml.ScalarNode, value, (True, False))  # type: ignore[no-untyped-call]
     tag = plain if plain in _READ_AS_TEXT else f"{_YAML}str"
     return dumper.represent_scalar(tag, value, style="|" if "\n" in value else None)
 

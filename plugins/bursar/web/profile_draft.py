@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
@@ -33,7 +34,7 @@ class Difference:
 
 
 def check_draft(connection: Connection, settings: Settings, draft: Draft, *, code: str | None) -> CheckedDraft:
-    """Checks a draft with the profiles of both places; `code` is that of the profile that is edited, None for a new.
+    """Checks a draft with the profiles of both places. `code` is that of the edited profile, None for a new one.
 
     A draft that would make another profile invalid is not valid itself.
     """
@@ -59,15 +60,16 @@ def check_draft(connection: Connection, settings: Settings, draft: Draft, *, cod
     if message := _describe_existing_code(own, existing):
         errors.setdefault("code", []).append(message)
     profile = next((one for one in profiles if one.code.casefold() == own), None)
-    return CheckedDraft(None if errors else profile, errors)
+    in_order = sorted(errors, key=lambda name: (list(form_fields()).index(name) if name in form_fields() else -1, name))
+    return CheckedDraft(None if errors else profile, {name: errors[name] for name in in_order})
 
 
-def find_file(code: str) -> str | None:
-    """Returns the name of the file in include/profiles that belongs to a code, whatever its case, or None."""
+def find_file(code: str) -> Path | None:
+    """Returns the file in include/profiles that belongs to a code, whatever its case, or None."""
     folder = INCLUDE / "profiles"
     names = {f"{code}.yaml".casefold(), f"{code}.yml".casefold()}
     try:
-        return next((path.name for path in folder.iterdir() if path.name.casefold() in names), None)
+        return next((path for path in folder.iterdir() if path.name.casefold() in names), None)
     except OSError:
         return None
 
@@ -82,7 +84,7 @@ def compare(*drafts: Mapping[str, Any]) -> list[Difference]:
     return differences
 
 
-def merge(base: Mapping[str, Any], theirs: Mapping[str, Any], mine: Draft) -> tuple[Draft, dict[str, str]]:
+def merge(base: Mapping[str, Any], theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> tuple[Draft, dict[str, str]]:
     """Merges two edits of a profile. Where both changed a field, `mine` is kept.
 
     Returns the merged draft, and the values of `theirs` that are not in it, by the name of the field.
@@ -97,7 +99,7 @@ def merge(base: Mapping[str, Any], theirs: Mapping[str, Any], mine: Draft) -> tu
             _put_value(merged, one.name.split("."), value)
         else:
             replaced[one.name] = ", ".join(now) or "blank"
-    return merged, replaced
+    return clean(merged), replaced
 
 
 def _put_value(draft: Draft, place: list[str], value: Value) -> None:
@@ -126,5 +128,5 @@ def _describe_existing_code(code: str, managed: str | None) -> str | None:
     if managed:
         return f"there is a profile {managed} already: choose another code"
     if code and (file := find_file(code)):
-        return f"it is the code of the file include/profiles/{file}: choose another"
+        return f"it is the code of the file include/profiles/{file.name}: choose another"
     return None

@@ -50,13 +50,13 @@ _SEVERAL_LINES = {"description"}
 
 @dataclass(frozen=True)
 class FormField:
-    """A field of the form. `default` is the value of a blank field, in words."""
+    """A field of the form. `required` and `default`, the value of a blank field, are words; either may be empty."""
 
     place: Place
     label: str
     help: str
     kind: Kind
-    required: bool
+    required: str
     choices: tuple[str, ...] = ()
     default: str = ""
 
@@ -195,7 +195,9 @@ def _make_field(place: Place, info: FieldInfo) -> FormField:
     else:
         kind = "lines" if name in _SEVERAL_LINES else "text"
     label = REFERENCE_LABELS.get(name) or _make_label(str(place[-1]))
-    required = (info.is_required() and name != "time_zone") or REQUIRED_IF_ACTIVE in info.metadata
+    required = "required" if info.is_required() and name != "time_zone" else ""
+    if REQUIRED_IF_ACTIVE in info.metadata:
+        required = "required if active"
     return FormField(place, label, info.description or "", kind, required, choices, _describe_default(info))
 
 

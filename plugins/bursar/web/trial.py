@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from threading import BoundedSemaphore, Thread
-from typing import Literal
+from typing import Literal, TypeVar
 
 import pendulum
 from sqlalchemy import Engine, text
@@ -26,6 +26,7 @@ _trials = BoundedSemaphore(4)
 """A trial that has been given up keeps its thread until the server answers; these are all."""
 
 Section = Literal["export", "import"]
+T = TypeVar("T")
 
 
 def try_connection(connection_id: str, paths: dict[Section, str], *, may_create: bool) -> list[str]:
@@ -34,17 +35,18 @@ def try_connection(connection_id: str, paths: dict[Section, str], *, may_create:
     Without a path, the folder after login is opened. `may_create`: the first export creates a missing output folder.
 
     Raises:
-        BursarError: the server can't be reached, gives no answer in time, or rejects the login or a folder.
+        BursarError: the server can't be reached, gives no answer in time, or rejects the login.
     """
     limits = ServerLimits(timeout_seconds=STEP_SECONDS)
 
     def look() -> list[str]:
+        if not paths:
+            return [_describe(connection_id, None, "", limits, may_create=False)]
         return [
-            _describe(connection_id, section, path, limits, may_create=may_create)
-            for section, path in (paths or {"": ""}).items()
+            _describe(connection_id, section, path, limits, may_create=may_create) for section, path in paths.items()
         ]
 
-    return _within(TRIAL_SECONDS, look)
+    return within(TRIAL_SECONDS, look)
 
 
 def preview_export(engine: Engine, profile: Profile) -> SelectionSummary:
@@ -58,14 +60,14 @@ def preview_export(engine: Engine, profile: Profile) -> SelectionSummary:
         return evaluate_fines(connection, profile, pendulum.now("UTC"))
 
 
-def _describe(connection_id: str, section: str, path: str, limits: ServerLimits, *, may_create: bool) -> str:
-    act = {"export": "Export to", "import": "Import from"}.get(section, "Folder after login,")
+def _describe(connection_id: str, section: Section | None, path: str, limits: ServerLimits, *, may_create: bool) -> str:
+    act = {"export": "Export to", "import": "Import from", None: "After the login,"}[section]
     try:
         with open_folder(connection_id, path, may_create=False, limits=limits) as folder:
             return f"{act} {folder.address}: the folder is there, with {_count_files(folder)}."
-    except MissingFolderError:
+    except MissingFolderError as error:
         if section != "export" or not may_create:
-            raise
+            return f"{act} {error}"
         return (
             f"{act} {path}: the server is reached, but the folder does not exist, or the account may not enter it. If "
             "it does not exist, the first export creates it."
@@ -76,13 +78,13 @@ def _count_files(folder: RemoteFolder) -> str:
     return pluralize(sum(entry.is_regular for entry in folder.files()), "file")
 
 
-def _within(seconds: float, function: Callable[[], list[str]]) -> list[str]:
+def within(seconds: float, function: Callable[[], T]) -> T:
     """Returns the result of a function.
 
     Raises:
         BursarError: it raised an error, gave no result within the time, or too many trials are under way.
     """
-    results: list[list[str]] = []
+    results: list[T] = []
     errors: list[Exception] = []
 
     def run() -> None:

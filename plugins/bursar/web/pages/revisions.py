@@ -3,11 +3,10 @@
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Form, HTTPException, Request, Response
+from fastapi import APIRouter, Form, HTTPException, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from bursar.ledger.profile_revisions import Revision, list_revisions, save_revision
-from bursar.profiles import INCLUDE
 from bursar.profiles.yaml_writer import write_yaml
 from bursar.reporting.run_description import format_moment
 from bursar.web.pages.wizard import PARTS, Code, get_managed_revision, require_edit
@@ -17,7 +16,10 @@ from bursar.web.rights import CurrentPerson, require
 from bursar.web.views import PAGE_LENGTH, read_ledger, render, settings, write_ledger
 
 router = APIRouter()
-BasedOn = Annotated[int, Form(ge=1, le=2**31 - 2)]
+MAX_REVISION = 2**31 - 2
+BasedOn = Annotated[int, Form(ge=1, le=MAX_REVISION)]
+Number = Annotated[int, Path(ge=1, le=MAX_REVISION)]
+Chosen = Annotated[int | None, Query(ge=1, le=MAX_REVISION)]
 
 
 @router.get("/profiles/{code}/revisions", name="show_revisions")
@@ -26,9 +28,9 @@ def show_revisions(  # one argument for each filter
     person: CurrentPerson,
     code: Code,
     *,
-    old: int | None = None,
-    new: int | None = None,
-    below: int | None = None,
+    old: Chosen = None,
+    new: Chosen = None,
+    below: Chosen = None,
 ) -> Response:
     """Shows the revisions, newest first, and the fields in which two of them differ: by default the last change."""
     require(person.may_see(code), f"read the DAGs of profile {code}")
@@ -58,7 +60,7 @@ def show_revisions(  # one argument for each filter
 
 
 @router.get("/profiles/{code}/revisions/{revision}/restore", name="confirm_restore")
-def confirm_restore(request: Request, person: CurrentPerson, code: Code, revision: int) -> Response:
+def confirm_restore(request: Request, person: CurrentPerson, code: Code, revision: Number) -> Response:
     """Shows the changes that restoring an earlier revision makes, and asks for a confirmation."""
     require_edit(person)
     with read_ledger() as connection:
@@ -76,7 +78,9 @@ def confirm_restore(request: Request, person: CurrentPerson, code: Code, revisio
 
 
 @router.post("/profiles/{code}/revisions/{revision}/restore", name="restore_revision")
-def restore_revision(request: Request, person: CurrentPerson, code: Code, revision: int, based_on: BasedOn) -> Response:
+def restore_revision(
+    request: Request, person: CurrentPerson, code: Code, revision: Number, based_on: BasedOn
+) -> Response:
     """Saves an earlier revision as the newest."""
     require_edit(person)
     with write_ledger() as connection:
@@ -122,10 +126,8 @@ def deactivate_profile(request: Request, person: CurrentPerson, code: Code, base
 def download_yaml(person: CurrentPerson, code: Code) -> Response:
     """Returns a profile as a YAML file; a profile in a file as it is there."""
     require(person.may_see(code), f"read the DAGs of profile {code}")
-    if file := find_file(code):
-        content = (INCLUDE / "profiles" / file).read_bytes()
-    else:
-        content = _write_yaml(code).encode()
+    file = find_file(code)
+    content = file.read_bytes() if file else _write_yaml(code).encode()
     headers = {"Content-Disposition": f'attachment; filename="{code.lower()}.yaml"'}
     return Response(content, media_type="application/yaml", headers=headers)
 

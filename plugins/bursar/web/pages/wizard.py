@@ -11,7 +11,6 @@ from starlette.datastructures import FormData
 
 from bursar.errors import BursarError
 from bursar.ledger.profile_revisions import EditConflictError, Revision, get_revision, save_revision
-from bursar.profiles import INCLUDE
 from bursar.profiles.yaml_reader import read_yaml
 from bursar.reporting.run_description import Table, count_fines, make_tables
 from bursar.web import views
@@ -116,9 +115,9 @@ def read_profile_data(code: str) -> Draft:
         HTTPException: 404, if there is none.
     """
     if file := find_file(code):
-        data = read_yaml(INCLUDE / "profiles" / file).data
+        data = read_yaml(file).data
         if data is None:
-            raise BursarError(f"include/profiles/{file} can't be read. Correct the file first.")
+            raise BursarError(f"include/profiles/{file.name} can't be read. Correct the file first.")
         return clean(data) | {"code": code}
     with read_ledger() as connection:
         return clean(get_managed_revision(connection, code).profile)
