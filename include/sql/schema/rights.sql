@@ -71,6 +71,7 @@ GRANT SELECT, INSERT, DELETE, UPDATE (dry_run, as_of, started_at, ended_at, outc
                                       skipped, rejects, task_timings, messages, trigger, requested_by)
     ON run_reports TO {role};
 GRANT SELECT, INSERT, DELETE, UPDATE (seconds, error) ON task_timings TO {role};
+GRANT SELECT, INSERT, UPDATE (counted_at, sums) ON outstanding_by_week TO {role};
 
 -- Notifications, monitoring and approvals. A person's answer can't be deleted.
 GRANT SELECT, INSERT ON sent_notifications TO {role};
