@@ -57,7 +57,7 @@ def hostile_library(library: Library, owned_ledger: Engine) -> Library:
         UPDATE users SET last_name = :hostile;
         UPDATE identifiers SET value = :hostile || user_id WHERE type = 'userName';
         UPDATE batches SET profile = :hostile, run_id = :hostile, file_name = :hostile;
-        UPDATE deliveries SET remote_folder = :hostile;
+        UPDATE deliveries SET run_id = :hostile, remote_folder = :hostile;
         UPDATE import_files SET profile = :hostile, name = :hostile, outcomes = outcomes || '{"NEW": {"records": 1}}';
         UPDATE import_records SET sum = :hostile WHERE outcome = 'NO_PAYMENT';
         INSERT INTO deliveries (batch_id, kind, run_id, requested_by, remote_folder, delivered_at)

@@ -47,6 +47,7 @@ GRANT USAGE ON SEQUENCE upload_attempts_id_seq TO {role};
 GRANT SELECT, INSERT, DELETE ON batch_claims TO {role};
 GRANT SELECT, UPDATE (next) ON transaction_ids TO {role};
 GRANT SELECT, INSERT ON closed_partitions TO {role};
+GRANT SELECT, INSERT, DELETE ON reported_users TO {role};
 
 -- Imports.
 GRANT SELECT, INSERT, UPDATE (size, modified, unchanged_since), DELETE ON observed_files TO {role};
@@ -63,6 +64,7 @@ GRANT EXECUTE ON FUNCTION payment_outcome, remaining_after_payments TO {role};
 GRANT SELECT ON active_fines, user_debts TO {role};
 GRANT SELECT, INSERT ON maintenance_jobs, maintenance_job_results TO {role};
 GRANT USAGE ON SEQUENCE maintenance_jobs_id_seq TO {role};
+GRANT SELECT, INSERT (name, fine_ids, uploaded_by), DELETE ON fine_lists TO {role};
 
 -- Reports of runs. Old ones are deleted.
 GRANT SELECT, INSERT, DELETE, UPDATE (dry_run, as_of, started_at, ended_at, outcome, files, users, fines, totals,

@@ -11,6 +11,11 @@ from bursar.profiles.upload import UploadSettings
 from bursar.remote_files.base import RemoteFolder, file_exists_error
 
 
+def get_temporary_folder(settings: UploadSettings, output_path: str) -> str | None:
+    """Returns the folder for temporary names as a path from the output folder; None for another method."""
+    return None if settings.folder is None else posixpath.relpath(settings.folder, output_path)
+
+
 class Finding(Enum):
     """What the server shows of a file, compared with the file that Bursar has built."""
 
@@ -66,7 +71,7 @@ class BursarFolder:
             case "suffix":
                 return temporary
             case "folder":
-                return posixpath.join(posixpath.relpath(settings.folder or "", self.output_path), temporary)
+                return posixpath.join(get_temporary_folder(settings, self.output_path) or "", temporary)
             case "direct":
                 return file_name
 

@@ -5,6 +5,7 @@ The rules are one statement, include/sql/exports/select_candidates.sql; the expo
 
 import json
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -23,6 +24,9 @@ from bursar.profiles import Profile, Settings
 
 log = logging.getLogger(__name__)
 
+MAX_LIMIT = 2**62
+ROWS_AT_ONCE = 2_000
+
 
 @dataclass(frozen=True)
 class FineDecision:
@@ -32,6 +36,7 @@ class FineDecision:
     """
 
     fine_id: int
+    user_id: int
     patron_name: str
     identifier: str | None
     fine_fee_type: str
@@ -80,6 +85,8 @@ def select_fines(
             )
             if not dry_run:
                 connection.execute(query("exports/claim_fines"), {"batch_id": batch.id})
+        if not dry_run:
+            _record_reported_users(connection, batch)
     log.info(
         "As of %s, %s of %s are exported as batch %s%s.",
         f"{as_of:%Y-%m-%d %H:%M %Z}",
@@ -102,8 +109,16 @@ def preview(
     """
     with engine.begin() as connection:
         selection = evaluate_fines(connection, profile, as_of)
-        candidates = connection.execute(query("exports/list_candidates"), {"limit": limit}).mappings()
-        return selection, [FineDecision(**row) for row in candidates]
+        return selection, list(list_decisions(connection, limit=limit))
+
+
+def list_decisions(connection: Connection, *, limit: int = MAX_LIMIT) -> Iterator[FineDecision]:
+    """Yields the decisions of `evaluate_fines` in the order of the batch, at most `limit` a reason, in flat memory."""
+    candidates = connection.execute(
+        query("exports/list_candidates"), {"limit": limit}, execution_options={"yield_per": ROWS_AT_ONCE}
+    )
+    for row in candidates.mappings():
+        yield FineDecision(**row)
 
 
 def evaluate_fines(connection: Connection, profile: Profile, as_of: datetime) -> SelectionSummary:
@@ -140,6 +155,17 @@ def created_before(as_of: datetime, days: int, time_zone: str) -> datetime:
     Days are days of the profile's time zone, so that one with a clock change has 23 or 25 hours.
     """
     return pendulum.instance(as_of).in_timezone(time_zone).subtract(days=days)
+
+
+def _record_reported_users(connection: Connection, batch: Batch) -> None:
+    """Records the users whom the report of this batch warns about, because no report has done so before."""
+    values = {
+        "profile": batch.profile,
+        "batch_id": batch.id,
+        "reasons": [reason for reason in SkipReason if reason.needs_correction],
+    }
+    connection.execute(query("exports/delete_reported_users"), values)
+    connection.execute(query("exports/insert_reported_users"), values)
 
 
 def _reserve_transaction_ids(connection: Connection, settings: Settings, wanted: int) -> int:

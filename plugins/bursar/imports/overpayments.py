@@ -99,7 +99,7 @@ def _decide(engine: Engine, file_id: int, record: int, decision: HeldDecision, b
     of_record = {"file_id": file_id, "record": record}
     with engine.begin() as connection:
         connection.execute(query("imports/lock_record"), of_record)
-        held = _get(connection, file_id, record)
+        held = get_held_overpayment(connection, file_id, record)
         if held.decision is decision:
             log.info("Record %s of file %s was %s before.", record, file_id, decision)
             return held
@@ -115,12 +115,17 @@ def _decide(engine: Engine, file_id: int, record: int, decision: HeldDecision, b
                 credit = connection.execute(query("imports/post_released_credit"), {**of_record, "by": by}).scalar_one()
         decided = {**of_record, "decision": decision, "by": by, "credit": credit}
         connection.execute(query("imports/record_held_decision"), decided)
-        held = _get(connection, file_id, record)
+        held = get_held_overpayment(connection, file_id, record)
     log.info("Record %s of file %s is %s.", record, file_id, decision)
     return held
 
 
-def _get(connection: Connection, file_id: int, record: int) -> HeldOverpayment:
+def get_held_overpayment(connection: Connection, file_id: int, record: int) -> HeldOverpayment:
+    """Returns an overpayment beyond the limit, and the decision about it.
+
+    Raises:
+        LedgerError: the record is no such overpayment.
+    """
     of_record = {"profile": None, "file_id": file_id, "record": record, "waiting_only": False}
     row = connection.execute(query("imports/list_held_overpayments"), of_record).first()
     if row is None:

@@ -8,7 +8,19 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from bursar.errors import BursarError, TransientError
-from bursar.web.pages import fines, history, profiles, revisions, wizard
+from bursar.web.pages import (
+    actions,
+    approvals,
+    batches,
+    fines,
+    history,
+    payments,
+    profiles,
+    revisions,
+    users_jobs,
+    waiting,
+    wizard,
+)
 from bursar.web.rights import get_person, require_same_origin
 from bursar.web.views import FOLDER, render
 
@@ -34,7 +46,19 @@ def create_app() -> FastAPI:
     )
     app.middleware("http")(_add_headers)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
-    for page in (profiles, history, fines, wizard, revisions):
+    for page in (
+        profiles,
+        history,
+        fines,
+        wizard,
+        revisions,
+        waiting,
+        batches,
+        payments,
+        approvals,
+        actions,
+        users_jobs,
+    ):
         app.include_router(page.router)
     app.add_exception_handler(HTTPException, _show_http_error)
     app.add_exception_handler(RequestValidationError, _show_invalid_request)

@@ -30,7 +30,7 @@ from airflow.models.dag import DagModel
 from fastapi import Depends, HTTPException, Request
 
 from bursar.airflow.dag_ids import dag_id
-from bursar.ledger.jobs import Job, ProfileJob
+from bursar.ledger.jobs import Job
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 
@@ -50,8 +50,8 @@ class Person:
         """Returns whether the person may see a profile, by its code: its runs and sums, no names."""
         return any(self._may_read(dag_id(job, profile)) for job in (Job.EXPORT, Job.IMPORT))
 
-    def may_act(self, profile: str, job: ProfileJob) -> bool:
-        """Returns whether the person may start the export or the import of a profile."""
+    def may_act(self, profile: str | None, job: Job) -> bool:
+        """Returns whether the person may start a job: the export or import of a profile, or (None) one over users."""
         return self._may_trigger(dag_id(job, profile))
 
     def may_see_names(self, profile: str) -> bool:

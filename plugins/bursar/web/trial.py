@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from threading import BoundedSemaphore, Thread
-from typing import Literal
+from typing import Literal, TypeVar
 
 import pendulum
 from sqlalchemy import Engine, text
@@ -26,6 +26,7 @@ _trials = BoundedSemaphore(4)
 """A trial that has been given up keeps its thread until the server answers; these are all."""
 
 Section = Literal["export", "import"]
+T = TypeVar("T")
 
 
 def try_connection(connection_id: str, paths: dict[Section, str], *, may_create: bool) -> list[str]:
@@ -45,7 +46,7 @@ def try_connection(connection_id: str, paths: dict[Section, str], *, may_create:
             _describe(connection_id, section, path, limits, may_create=may_create) for section, path in paths.items()
         ]
 
-    return _within(TRIAL_SECONDS, look)
+    return within(TRIAL_SECONDS, look)
 
 
 def preview_export(engine: Engine, profile: Profile) -> SelectionSummary:
@@ -77,13 +78,13 @@ def _count_files(folder: RemoteFolder) -> str:
     return pluralize(sum(entry.is_regular for entry in folder.files()), "file")
 
 
-def _within(seconds: float, function: Callable[[], list[str]]) -> list[str]:
+def within(seconds: float, function: Callable[[], T]) -> T:
     """Returns the result of a function.
 
     Raises:
         BursarError: it raised an error, gave no result within the time, or too many trials are under way.
     """
-    results: list[list[str]] = []
+    results: list[T] = []
     errors: list[Exception] = []
 
     def run() -> None:

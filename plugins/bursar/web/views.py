@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -52,6 +53,16 @@ def settings() -> Settings:
     return load_settings(INCLUDE / "bursar.yaml")
 
 
+def new_run_id() -> str:
+    """Returns an id for a run that a form starts, like those that Airflow makes; a form sent twice starts one run."""
+    return f"manual__{datetime.now(UTC).isoformat()}_{token_hex(4)}"
+
+
+def zone() -> ZoneInfo:
+    """Returns the time zone of the institution."""
+    return ZoneInfo(settings().time_zone)
+
+
 def code_spans(value: str) -> Markup:
     """Returns text as HTML; what it has between backticks is shown as code."""
     parts = str(escape(value)).split("`")
@@ -72,7 +83,10 @@ templates.env.filters |= {
 
 
 def render(request: Request, template: str, *, status_code: int = 200, **values: Any) -> Response:  # noqa: ANN401
-    """Renders a template to a response. `path` gives addresses of pages, `moment` shows a moment for people."""
+    """Renders a template to a response. `path` gives addresses of pages, `moment` shows a moment for people.
+
+    `api` gives addresses of Airflow's REST API, for the page's script.
+    """
     zone = ZoneInfo(values.pop("time_zone", None) or "UTC")
 
     def path(name: str, **parameters: object) -> str:
@@ -81,5 +95,8 @@ def render(request: Request, template: str, *, status_code: int = 200, **values:
     def moment(value: datetime | None) -> str:
         return format_moment(value, zone) if value else ""
 
-    context: Mapping[str, Any] = {"path": path, "moment": moment, **values}
+    def api(path: str) -> str:
+        return f"{request.scope['root_path']}/../api/v2/{path}"
+
+    context: Mapping[str, Any] = {"path": path, "moment": moment, "api": api, "new_run_id": new_run_id, **values}
     return templates.TemplateResponse(request, f"{template}.html.jinja", dict(context), status_code=status_code)

@@ -29,6 +29,68 @@ document.addEventListener("click", (event) => {
   else leave(link.dataset.airflow);
 });
 
+// Reads the fields of a form into the values of a run: blank fields are left out.
+function readFields(form) {
+  const lists = form.dataset.lists.split(" "), numbers = form.dataset.numbers.split(" ");
+  const values = {};
+  for (const [name, given] of new FormData(form)) {
+    const text = given.trim();
+    if (!text) continue;
+    if (lists.includes(name)) {
+      values[name] = [...(values[name] ?? []), ...text.split("\n").map((line) => line.trim()).filter(Boolean)];
+    } else values[name] = numbers.includes(name) ? Number(text) : text;
+  }
+  return values;
+}
+
+function explain(status, detail, form) {
+  if (status === 401) return "Your login has expired. Load this page again.";
+  if (status === 403) return "You do not have the right to do this in Airflow. " + (typeof detail === "string" ? detail : "");
+  if (status === 404) return "Airflow does not know this job or run any more. Load this page again.";
+  if (status === 409) return form.dataset.conflict;
+  const words = typeof detail === "string" ? detail : (detail ?? []).map?.((one) => one.msg).join("; ");
+  return "Airflow has refused it. " + (words ?? "");
+}
+
+// Sends a form to Airflow's API, with the person's own rights; shows a refusal in words, or opens the next page.
+async function send(form, button) {
+  const body = JSON.parse(button?.dataset.body ?? form.dataset.body);
+  if (body.conf) {
+    body.conf = { ...readFields(form), ...body.conf };
+    body.dag_run_id = form.dataset.runId; // Airflow refuses a second run of this id: a form sent twice starts one run
+  }
+  const answer = form.querySelector(".answer");
+  const buttons = form.querySelectorAll("button");
+  for (const one of buttons) one.disabled = true;
+  answer.hidden = true;
+  let text;
+  try {
+    const response = await fetch(new URL(form.dataset.send, location), {
+      method: form.dataset.method,
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    if (response.ok) {
+      location.assign(form.dataset.then);
+      return;
+    }
+    const result = await response.json().catch(() => ({}));
+    text = explain(response.status, result.detail, form);
+  } catch {
+    text = "Airflow has not answered. Try again: what was done already is not done twice.";
+  }
+  answer.textContent = text;
+  answer.hidden = false;
+  for (const one of buttons) one.disabled = false;
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target.closest("form[data-send]");
+  if (!form) return;
+  event.preventDefault();
+  send(form, event.submitter);
+});
+
 // Asks Airflow, with the person's own rights, to read the profiles again, and waits until their DAGs are there.
 async function awaitDags(element) {
   const api = new URL(element.dataset.api, location);
