@@ -32,6 +32,7 @@ SUBJECTS = {
         "approvals",
         "rejected_answers",
     ],
+    "Pages": ["user_accesses", "profile_revisions", "run_revisions", "fine_lists"],
 }
 """The tables of each subject, as in include/sql/schema/versions/0001_initial/. A new table needs a place here."""
 INTRODUCTION = f"""\
