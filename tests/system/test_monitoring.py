@@ -102,15 +102,15 @@ def log_in(library: Library, user: str) -> AirflowClient:
 
 def answer(library: Library, code: str, run_id: str, option: str) -> None:
     """Answers a request as a second person, and again if Airflow repeats it because a try of the task was lost."""
-    client = log_in(library, APPROVER)
     path = f"dags/bursar_export__{code}/dagRuns/{run_id}/taskInstances/wait_for_approval/-1/hitlDetails"
+    with log_in(library, APPROVER) as client:
 
-    def has_succeeded() -> bool:
-        reply = client.patch(path, json={"chosen_options": [option]})
-        assert reply.is_success or reply.status_code == httpx.codes.CONFLICT  # answered already
-        return client.task_states(f"bursar_export__{code}", run_id)["wait_for_approval"] == "success"
+        def has_succeeded() -> bool:
+            reply = client.patch(path, json={"chosen_options": [option]})
+            assert reply.is_success or reply.status_code == httpx.codes.CONFLICT  # answered already
+            return client.task_states(f"bursar_export__{code}", run_id)["wait_for_approval"] == "success"
 
-    wait_until(has_succeeded, within=180)
+        wait_until(has_succeeded, within=180)
 
 
 def let_a_day_pass(library: Library, run_id: str) -> None:

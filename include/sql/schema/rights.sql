@@ -47,6 +47,7 @@ GRANT USAGE ON SEQUENCE upload_attempts_id_seq TO {role};
 GRANT SELECT, INSERT, DELETE ON batch_claims TO {role};
 GRANT SELECT, UPDATE (next) ON transaction_ids TO {role};
 GRANT SELECT, INSERT ON closed_partitions TO {role};
+GRANT SELECT, INSERT, DELETE ON reported_users TO {role};
 
 -- Imports.
 GRANT SELECT, INSERT, UPDATE (size, modified, unchanged_since), DELETE ON observed_files TO {role};

@@ -80,6 +80,8 @@ def select_fines(
             )
             if not dry_run:
                 connection.execute(query("exports/claim_fines"), {"batch_id": batch.id})
+        if not dry_run:
+            _record_reported_users(connection, batch)
     log.info(
         "As of %s, %s of %s are exported as batch %s%s.",
         f"{as_of:%Y-%m-%d %H:%M %Z}",
@@ -140,6 +142,17 @@ def created_before(as_of: datetime, days: int, time_zone: str) -> datetime:
     Days are days of the profile's time zone, so that one with a clock change has 23 or 25 hours.
     """
     return pendulum.instance(as_of).in_timezone(time_zone).subtract(days=days)
+
+
+def _record_reported_users(connection: Connection, batch: Batch) -> None:
+    """Records the users whom the report of this batch warns about, because no report has done so before."""
+    values = {
+        "profile": batch.profile,
+        "batch_id": batch.id,
+        "reasons": [reason for reason in SkipReason if reason.needs_correction],
+    }
+    connection.execute(query("exports/delete_reported_users"), values)
+    connection.execute(query("exports/insert_reported_users"), values)
 
 
 def _reserve_transaction_ids(connection: Connection, settings: Settings, wanted: int) -> int:
