@@ -132,7 +132,7 @@ def test_a_file_that_was_not_moved_away_is_no_second_one(inbox: PaymentInbox, of
         office.apply(inbox.load_file("first.xml", run).id)
     office._run("UPDATE import_files SET applied_by_run_id = 'run 1'")  # noqa: SLF001
     (sentence,) = describe(inbox, "run 2")
-    assert sentence.endswith("and the same name, size and time: it is that file. It changed nothing.")
+    assert sentence.endswith("it is that file, which was not moved away. It changed nothing.")
     assert "apply-again" not in sentence
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 from sqlalchemy import Row
 
-from bursar.commands.context import ID, console, get_engine, get_person, get_profile, sanitize
+from bursar.commands.context import ID, console, get_engine, get_person, get_profile, sanitize, strip_controls
 from bursar.commands.output import (
     format_moment,
     format_option,
@@ -20,7 +20,7 @@ from bursar.commands.output import (
 )
 from bursar.db.queries import query
 from bursar.imports.apply_again import apply_again as apply_file_again
-from bursar.imports.apply_again import get_repeated_arrival
+from bursar.imports.apply_again import describe_arrival, get_repeated_arrival, require_second_file
 from bursar.imports.rejects import COLUMNS, write_rejects
 from bursar.ledger.import_files import PaymentOutcome, get_import_file
 from bursar.ledger.totals import OutcomeTotals, read_outcomes
@@ -66,9 +66,15 @@ def list_imports(profile: str | None, limit: int, output_format: str) -> None:
             format_moment(file.registered_at),
             "" if file.records is None else f"{file.records:,}",
             sanitize(file.rejection) if file.rejection else "\n".join(map(sanitize, outcomes)),
-            sanitize(f"applied again by {file.requested_by}" if file.requested_by else file.archived_path or ""),
+            sanitize(_describe_request(file) if file.requested_by else file.archived_path or ""),
         )
     print_table(table, ("Archived as", "Registered (UTC)", "Records"))
+
+
+def _describe_request(file: Row[Any]) -> str:
+    if file.applied_at:
+        return f"applied again by {file.requested_by}"
+    return f"begun by {file.requested_by}: repeat `imports apply-again {file.repeated_arrival_id}`"
 
 
 def _get_fields(file: Row[Any]) -> dict[str, Any]:
@@ -87,6 +93,7 @@ def _get_fields(file: Row[Any]) -> dict[str, Any]:
         "rejection": file.rejection,
         "archived_path": file.archived_path,
         "requested_by": file.requested_by,
+        "repeated_arrival": file.repeated_arrival_id,
     }
 
 
@@ -132,7 +139,10 @@ def apply_again(arrival: int, yes: bool, output_format: str) -> None:  # noqa: F
     with engine.connect() as connection:
         repeated = get_repeated_arrival(connection, arrival)
     section = get_profile(repeated.profile).import_
+    if repeated.again_file_id is None:
+        require_second_file(repeated)
     if not yes:
+        click.echo(strip_controls(describe_arrival(repeated)), err=True)
         click.confirm(
             "Has the bursar confirmed that the file reports other payments than before?", abort=True, err=True
         )

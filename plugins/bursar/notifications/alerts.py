@@ -17,6 +17,9 @@ from bursar.profiles import Profile
 from bursar.profiles.schedule import Schedule
 from bursar.reporting.run_description import count_fines, format_moment
 
+MAX_REPETITION_HOURS = 1
+"""Hours after which an application that a person began, and that no run repeats, is an alert."""
+
 
 @dataclass(frozen=True)
 class Alert:
@@ -49,6 +52,7 @@ def find_alerts(
     for profile in profiles:
         found += _find_unsent_batches(connection, profile, now)
         found += _find_held_overpayments(connection, profile, now)
+        found += _find_unfinished_repetitions(connection, profile, now)
     return found
 
 
@@ -156,3 +160,18 @@ def _find_held_overpayments(connection: Connection, profile: Profile, now: datet
                 f"waited for a person for more than {pluralize(days, 'day')}",
                 f"Ask the bursar whether the student paid that much. {describe_decisions(held.file_id, held.record)}",
             )
+
+
+def _find_unfinished_repetitions(connection: Connection, profile: Profile, now: datetime) -> Iterable[Alert]:
+    begun_before = now - timedelta(hours=MAX_REPETITION_HOURS)
+    parameters = {"profile": profile.code, "begun_before": begun_before}
+    for file in connection.execute(query("notifications/list_unfinished_repetitions"), parameters):
+        yield Alert(
+            f"unfinished repetition {file.id}",
+            Job.IMPORT,
+            profile,
+            f"{file.name} was to be applied again, as file {file.id}, and that has not been completed for more than "
+            f"{pluralize(MAX_REPETITION_HOURS, 'hour')}: not all of its payments are applied",
+            f"No run completes it. Repeat `bin/bursar imports apply-again {file.repeated_arrival_id}`, which changes "
+            "nothing twice.",
+        )

@@ -201,25 +201,30 @@ def describe_growing_sums(name: str, profile: str, fines: int) -> Iterable[str]:
 
 def describe_repeated_file(arrival: RepeatedArrival) -> str:
     """Says that a file had no effect since its bytes are known, and how to apply it after all."""
-    if arrival.is_same_file:
-        return (
-            f"{arrival.name} has the same content as a file that was applied before, and the same name, size and time: "
-            "it is that file. It changed nothing."
+    if arrival.again_file_id and arrival.applied_again_at:
+        change = (
+            f". A person had it applied again, as file {arrival.again_file_id}; `bin/bursar imports list` names the "
+            "person."
         )
-    applied = (
-        f"{arrival.name} has the same content as {arrival.applied_name}, which was applied before"
-        if arrival.applied_name != arrival.name
-        else f"{arrival.name} has the same content as a file of that name that was applied before"
-    )
-    if arrival.again_file_id:
-        return (
-            f"{applied}. A person had it applied again, as file {arrival.again_file_id}; `bin/bursar imports list` "
-            "names the person."
+    elif arrival.again_file_id:
+        change = (
+            f". A person began to apply it again, as file {arrival.again_file_id}; that has not been completed, "
+            f"and not all of its payments are applied. Repeat `bin/bursar imports apply-again {arrival.id}`, which "
+            "completes it."
         )
-    return (
-        f"{applied}; it changed nothing. Ask the bursar whether it repeats a report, or reports another payment of the "
-        f"same amounts. In that case `bin/bursar imports apply-again {arrival.id}` applies it, once."
-    )
+    elif arrival.is_same_file:
+        return (
+            f"{arrival.name} has arrived before (number {arrival.same_arrival_id}), with the same name, size, time and "
+            "content: it is that file, which was not moved away. It changed nothing."
+        )
+    else:
+        change = (
+            "; it changed nothing. Ask the bursar whether it repeats a report, or reports another payment of the same "
+            f"amounts. In that case `bin/bursar imports apply-again {arrival.id}` applies it, once."
+        )
+    if arrival.applied_name == arrival.name:
+        return f"{arrival.name} has the same content as a file of that name that was applied before{change}"
+    return f"{arrival.name} has the same content as {arrival.applied_name}, which was applied before{change}"
 
 
 def _describe_batch(batch: Batch) -> str:
