@@ -24,8 +24,9 @@ from bursar.profiles import Profile, Settings
 
 log = logging.getLogger(__name__)
 
-MAX_LIMIT = 2**62
 ROWS_AT_ONCE = 2_000
+MAX_ID = 2**63 - 1
+"""The largest id in the ledger."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def preview(
         return selection, list(list_decisions(connection, limit=limit))
 
 
-def list_decisions(connection: Connection, *, limit: int = MAX_LIMIT) -> Iterator[FineDecision]:
+def list_decisions(connection: Connection, *, limit: int = MAX_ID) -> Iterator[FineDecision]:
     """Yields the decisions of `evaluate_fines` in the order of the batch, at most `limit` a reason, in flat memory."""
     candidates = connection.execute(
         query("exports/list_candidates"), {"limit": limit}, execution_options={"yield_per": ROWS_AT_ONCE}
@@ -123,6 +124,19 @@ def list_decisions(connection: Connection, *, limit: int = MAX_LIMIT) -> Iterato
 
 def evaluate_fines(connection: Connection, profile: Profile, as_of: datetime) -> SelectionSummary:
     """Decides on every fine with a balance and every reversal, in the temporary table `candidates`; returns the totals.
+
+    Raises:
+        BursarError: the identifier pattern is not valid; the transaction has failed.
+    """
+    fill_candidates(connection, profile, as_of)
+    users = {row.reason: row.users for row in connection.execute(query("exports/count_candidate_users"))}
+    return summarize_candidates(connection.execute(query("exports/summarize_candidates")), users)
+
+
+def fill_candidates(
+    connection: Connection, profile: Profile, as_of: datetime, *, first_user: int = 0, last_user: int = MAX_ID
+) -> None:
+    """Decides as `evaluate_fines` on the fines of the users from `first_user` to `last_user`, by their ids.
 
     Raises:
         BursarError: the identifier pattern is not valid; the transaction has failed.
@@ -142,11 +156,11 @@ def evaluate_fines(connection: Connection, profile: Profile, as_of: datetime) ->
                 "minimum": export.minimum_amount_for_user or 0,
                 "user_identifier_type": export.user_identifier_type,
                 "identifier_pattern": export.identifier_pattern or ".*",
+                "first_user": first_user,
+                "last_user": last_user,
             },
         )
     connection.execute(query("exports/analyze_candidates"))
-    users = {row.reason: row.users for row in connection.execute(query("exports/count_candidate_users"))}
-    return summarize_candidates(connection.execute(query("exports/summarize_candidates")), users)
 
 
 def created_before(as_of: datetime, days: int, time_zone: str) -> datetime:
