@@ -145,9 +145,10 @@ def call(client: TestClient, name: str, **options: Any) -> Response:
     """Calls a route by its name, with the values of the table."""
     access, route = TABLE[name], ROUTES[name]
     address = route.url_path_for(name, **{key: str(value) for key, value in access.parameters.items()})
-    form = {"data": access.form, "files": access.files} if route.methods == {"POST"} else {}
+    form: dict[str, Any] = {"data": access.form, "files": access.files} if route.methods == {"POST"} else {}
     [method] = route.methods
-    return client.request(method, str(address), follow_redirects=False, **form, **options)
+    answer: Response = client.request(method, str(address), follow_redirects=False, **form, **options)
+    return answer
 
 
 def test_every_route_is_in_the_table_and_takes_get_or_post() -> None:
