@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from io import StringIO
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine
@@ -18,7 +19,7 @@ from tests.web.conftest import Login
 PURGE = replace(EXPORT, job=Job.PURGE, profile=None, run_id="purge", files=(), skipped={})
 
 
-def record(ledger: Engine, report: RunReport, **changes: object) -> int:
+def record(ledger: Engine, report: RunReport, **changes: Any) -> int:
     """Records a report with changes, and returns its number."""
     recorded = record_report(ledger, replace(report, **changes))
     assert recorded.id

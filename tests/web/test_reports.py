@@ -20,7 +20,7 @@ from bursar.profiles import Profile
 from bursar.reporting.build_report import build_export_report, build_import_report, build_maintenance_report
 from bursar.reporting.run_report import RunReport, record_report
 from bursar.users.waiving import WaiveParams, waive_fines
-from bursar.web import skipped_fines
+from bursar.web import skipped_fines, views
 from bursar.web.pages import reports
 from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
 from tests.web.conftest import Login
@@ -156,7 +156,7 @@ def test_skipped_fines_are_listed_down_to_the_fine(
 def test_skipped_fines_of_one_user_fill_pages_without_gap(
     library: Library, profile: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(skipped_fines.views, "engine", lambda: library.ledger)
+    monkeypatch.setattr(views, "engine", lambda: library.ledger)
     monkeypatch.setattr(skipped_fines, "FINES_AT_ONCE", 3)
     user, after = library.user("bad"), library.user("worse")
     fines = [library.fine(user) for _ in range(10)] + [library.fine(after)]

@@ -71,6 +71,7 @@ GRANT SELECT, INSERT, DELETE, UPDATE (dry_run, as_of, started_at, ended_at, outc
                                       skipped, rejects, task_timings, messages, trigger, requested_by)
     ON run_reports TO {role};
 GRANT SELECT, INSERT, DELETE, UPDATE (seconds, error) ON task_timings TO {role};
+GRANT SELECT, INSERT, UPDATE (counted_at, sums) ON outstanding_by_week TO {role};
 
 -- Notifications, monitoring and approvals. A person's answer can't be deleted.
 GRANT SELECT, INSERT ON sent_notifications TO {role};
@@ -81,4 +82,4 @@ GRANT SELECT, INSERT ON rejected_answers TO {role};
 -- Pages. The record of accesses can only grow.
 GRANT SELECT, INSERT (person, user_id, batch_id) ON user_accesses TO {role};
 GRANT SELECT, INSERT (code, revision, profile, change, changed_by) ON profile_revisions TO {role};
-GRANT SELECT, INSERT, DELETE ON run_revisions TO {role};
+GRANT SELECT, INSERT ON run_revisions TO {role};

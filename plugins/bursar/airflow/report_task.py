@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
     AirflowTaskTimeout,
 )
+from sqlalchemy import Engine
 
 from bursar.airflow import run_listener
 from bursar.airflow.connections import ledger_url
@@ -27,6 +28,7 @@ from bursar.errors import BursarError, TransientError
 from bursar.ledger.jobs import Job
 from bursar.profiles import INCLUDE, Profile, load_settings
 from bursar.reporting.build_report import build_export_report, build_import_report, build_maintenance_report
+from bursar.reporting.outstanding import count_outstanding
 from bursar.reporting.run_description import describe_run
 from bursar.reporting.run_report import RunOutcome, RunReport, delete_reports_before, record_report
 from bursar.reporting.task_timings import get_interrupted_tasks, record_task
@@ -119,20 +121,30 @@ def report_run(job: Job, profile: Profile | None, context: Context) -> ReportedR
     failed = _failed(states) or get_interrupted_tasks(engine, job, code, run_id, _in_state(states, "skipped"))
     started_at = dag_run.start_date or dag_run.run_after
     built = _BUILDERS[job](engine, code, run_id=run_id, started_at=started_at, failed=failed)
-    started_by = {"trigger": dag_run.run_type.value, "requested_by": dag_run.triggering_user_name}
-    report = record_report(engine, replace(built, **started_by))
+    built = replace(built, trigger=dag_run.run_type.value, requested_by=dag_run.triggering_user_name)
+    report = record_report(engine, built)
     send_metrics(engine, report)
-    if days := load_settings(INCLUDE / "bursar.yaml").report_retention_days:
+    settings = load_settings(INCLUDE / "bursar.yaml")
+    if days := settings.report_retention_days:
         delete_reports_before(engine, before=datetime.now(UTC) - timedelta(days=days))
     _log(report)
     _write_note(context, report)  # before the task waits for a mail server
     report = notify(report, profile, run_url(ti.dag_id, run_id))
     _write_note(context, report)  # with the notifications that were not sent
+    _count_outstanding(engine, settings.time_zone)
     if report.outcome is RunOutcome.FAILED:
         reason = "The run failed, and its report is recorded. See the tasks before this one."
         log.error(reason)
         raise ReportedFailure(reason)
     return {"outcome": report.outcome}
+
+
+def _count_outstanding(engine: Engine, time_zone: str) -> None:
+    """Counts what is outstanding, for the overview; a run does not fail if it can't be counted."""
+    try:
+        count_outstanding(engine, time_zone)
+    except BursarError as error:
+        log.warning("What is outstanding was not counted, so the overview shows the count of an earlier run. %s", error)
 
 
 def notify_of_missing_report(job: Job, profile: Profile | None, context: Context) -> None:

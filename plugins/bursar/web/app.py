@@ -15,6 +15,7 @@ from bursar.web.pages import (
     batches,
     fines,
     history,
+    overview,
     payment_decisions,
     payment_files,
     profiles,
@@ -58,6 +59,7 @@ def create_app() -> FastAPI:
         skipped,
         payment_files,
         fines,
+        overview,
         wizard,
         revisions,
         waiting,
@@ -75,9 +77,10 @@ def create_app() -> FastAPI:
 
 
 async def _add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    is_static = request.scope["path"].startswith(f"{request.scope['root_path']}/static/")  # before a mount changes it
     response = await call_next(request)
     response.headers.update(HEADERS)
-    if request.scope["path"].startswith(f"{request.scope['root_path']}/static/"):
+    if is_static:
         response.headers["Cache-Control"] = STATIC_CACHE
     return response
 

@@ -1,6 +1,7 @@
 """The DAGs of profiles that the pages have changed, so that a page can ask Airflow to read them again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from airflow.models.dag import DagModel
@@ -32,3 +33,11 @@ def find_integration_dag() -> str | None:
         return session.scalar(
             select(DagModel.dag_id).where(or_(*starts)).order_by(DagModel.is_stale, DagModel.dag_id).limit(1)
         )
+
+
+def list_next_runs(ids: Sequence[str]) -> dict[str, datetime]:
+    """Returns when Airflow starts the next runs of DAGs, by their ids; paused and unknown DAGs are left out."""
+    due = DagModel.next_dagrun_create_after
+    chosen = select(DagModel.dag_id, due).where(DagModel.dag_id.in_(ids), DagModel.is_paused.is_(False))
+    with create_session() as session:
+        return {row.dag_id: row.next_dagrun_create_after for row in session.execute(chosen.where(due.is_not(None)))}
