@@ -173,12 +173,18 @@ def _make_field(name: str, param: Param, offered: list[tuple[str, str]]) -> JobF
         name=name,
         kind=kind,
         title=schema["title"],
-        help=param.description or "",
+        help=_describe_field(param, is_chosen=bool(offered)),
         default="" if default in (None, []) else str(default),
         required="null" not in types and kind != "list",
         choices=[(value, words.get(value, value)) for value in schema["enum"]] if "enum" in schema else offered,
         pattern=str(schema.get("pattern", "")).removeprefix("^").removesuffix("$"),
     )
+
+
+def _describe_field(param: Param, *, is_chosen: bool) -> str:
+    """Returns the description of a field; Airflow's form asks for codes, one per line, where the page offers them."""
+    text = param.description or ""
+    return text[text.index("Blank:") :] if is_chosen and "Blank:" in text else text
 
 
 def _describe_result(found: MaintenanceJob) -> str:
