@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0013"
-down_revision = "0006"
+down_revision = "0012"
 
 SQL = """
 -- An arrival of a file that another arrival has applied. `same_arrival_id`: the first arrival with the same name, size
