@@ -63,7 +63,8 @@ def test_a_repeated_file_is_applied_once_more_and_the_person_is_recorded(inbox: 
     assert inbox.library.position(instalment) == ("TRANSFERRED", D(0), D(2))
     (sentence,) = describe(inbox, "run 2")
     assert sentence.endswith(
-        f"A person had it applied again, as file {file.id}; `bin/bursar imports list` names the person."
+        f"A person had it applied again, as file {file.id}. The page of that file names the person "
+        "(`bin/bursar imports list`)."
     )
 
 

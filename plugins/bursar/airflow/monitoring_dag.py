@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import DAG, CronTriggerTimetable, task
 
 from bursar.airflow.connections import ledger_url
-from bursar.airflow.dag_ids import dag_id
-from bursar.airflow.notifier import run_url, send
+from bursar.airflow.notifier import page_url, send
 from bursar.airflow.profile_store import load_all_profiles
 from bursar.airflow.task_failure import log_known_errors
 from bursar.airflow.task_summaries import ActiveAlert
@@ -80,7 +79,7 @@ def send_alerts() -> list[ActiveAlert]:
             profile_name=alert.profile.name,
             summary=alert.summary,
             advice=alert.advice,
-            link=run_url(dag_id(alert.job, alert.profile.code)),
+            link=page_url(f"profiles/{alert.profile.code}"),
         )
         unsent += send(engine, message, alert.profile.notifications.failed, dedup_key=alert.dedup_key)
     if unsent:

@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from bursar.airflow import run_listener
 from bursar.airflow.connections import ledger_url
 from bursar.airflow.metrics import send_metrics
-from bursar.airflow.notifier import notify, run_url
+from bursar.airflow.notifier import notify, report_url, run_url
 from bursar.airflow.task_failure import ReportedFailure, TaskFailure, log_known_errors
 from bursar.airflow.task_summaries import ReportedRun
 from bursar.db.engine import ledger_engine, session_name
@@ -187,7 +187,7 @@ def _write_note(context: Context, report: RunReport) -> None:
     begins_with_reason = report.outcome is RunOutcome.FAILED and report.messages
     reason = report.messages[0] if begins_with_reason else None
     sentences = report.messages[1:] if begins_with_reason else report.messages
-    note = run_listener.format_note(describe_run(report), sentences, reason=reason)
+    note = run_listener.format_note(describe_run(report), sentences, reason=reason, report=report_url(report))
     context["ti"].xcom_push(key=run_listener.NOTE, value=note)
 
 

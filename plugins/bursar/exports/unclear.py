@@ -22,8 +22,9 @@ def describe_unclear_batch(connection: Connection, found: Batch) -> str:
 def unclear_delivery(found: Batch, delivery: Delivery) -> UnclearDeliveryError:
     """Returns the error that says what is known, and asks a person whether the bursar has the file of a batch."""
     remedy = {
-        "first": f"If it has: `bin/bursar batches confirm-delivered {found.id}`. If it has not: "
-        f"`bin/bursar batches release {found.id} --confirm-not-received`.",
+        "first": f"If it has, confirm that on the page of the batch (`bin/bursar batches confirm-delivered "
+        f"{found.id}`). If it has not, release it there (`bin/bursar batches release {found.id} "
+        "--confirm-not-received`).",
         "resend": "If it has not: start another resend.",
     }
     return UnclearDeliveryError(

@@ -70,10 +70,10 @@ def list_held_overpayments(
 
 
 def describe_decisions(file_id: int, record: int) -> str:
-    """Returns the commands by which a person decides about a held overpayment."""
+    """Returns how a person decides about a held overpayment."""
     return (
-        f"`bin/bursar overpayments release {file_id} {record}` makes a credit of it, `bin/bursar overpayments reject "
-        f"{file_id} {record}` makes none."
+        f"Decide on the page Waiting for a person: released (`bin/bursar overpayments release {file_id} {record}`), it "
+        f"becomes a credit; rejected (`bin/bursar overpayments reject {file_id} {record}`), it becomes none."
     )
 
 

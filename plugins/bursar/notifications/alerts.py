@@ -122,7 +122,7 @@ def _find_silence(
         job,
         profile,
         f"{lack} for more than {pluralize(days, 'day')}{newest}",
-        "`bin/bursar runs list` shows why the exports failed. Correct the cause, and trigger the DAG."
+        "The job history shows why the exports failed (`bin/bursar runs list`). Correct the cause, and trigger the DAG."
         if job is Job.EXPORT
         else f"Ask the bursar whether files were sent, and to which folder; they are expected in "
         f"{profile.import_.input_file_path} of the connection {profile.sftp_connection}.",
@@ -142,7 +142,8 @@ def _find_unsent_batches(connection: Connection, profile: Profile, now: datetime
                 f"batch {batch.id} was selected more than {pluralize(hours, 'hour')} ago and is still {batch.state}: "
                 f"{count_fines(batch.fines, batch.users)}, {format_totals(batch.net)}",
                 f"Clear the failed task of run {batch.run_id}, or trigger the DAG: its first task completes or "
-                "releases the batch. `bin/bursar batches list` lists the unfinished batches.",
+                "releases the batch. The page Waiting for a person lists all that are unfinished (`bin/bursar batches "
+                "list`).",
             )
 
 

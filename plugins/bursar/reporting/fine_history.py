@@ -30,8 +30,8 @@ class Event:
 
 
 def list_events(connection: Connection, fine: Row[Any]) -> list[Event]:
-    """Returns the events of a fine, a row of `commands/get_fine.sql`: journal entries first, in their order."""
-    return [
+    """Returns the events of a fine, a row of `commands/get_fine.sql`, in the order of time."""
+    events = [
         *_journal_events(connection, fine),
         *(
             Event(
@@ -55,6 +55,7 @@ def list_events(connection: Connection, fine: Row[Any]) -> list[Event]:
             for resend in _fetch(connection, "list_resends_of_fine", fine)
         ),
     ]
+    return sorted(events, key=lambda event: event.moment)  # entries of one moment stay in the order of the journal
 
 
 def describe_pending_reversal(fine: Row[Any]) -> str:

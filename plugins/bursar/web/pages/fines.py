@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form, HTTPException, Request, Response
 from sqlalchemy import Connection, Row
 
 from bursar.db.queries import query
-from bursar.money import format_money
+from bursar.money import format_money, pluralize
 from bursar.reporting.fine_history import describe_pending_reversal, list_events
 from bursar.web.accesses import record_access
 from bursar.web.rights import CurrentPerson, Person, require
@@ -27,16 +27,19 @@ def search(request: Request, person: CurrentPerson) -> Response:
 def find(
     request: Request, person: CurrentPerson, wanted: Annotated[str, Form(max_length=MAX_SEARCH_LENGTH)] = ""
 ) -> Response:
-    """Shows the users and fines that a text finds: an identifier, a name, a fine's internal id, a transaction id.
+    """Shows the users and fines that a text finds.
 
-    The text names a person, so it is posted: addresses are kept in logs and histories.
+    The text is an identifier, the beginning of a last name, the id of a fine here or in the library system, or that of
+    a transaction. It names a person, so it is posted: addresses are kept in logs and histories. The accesses to the
+    names are recorded.
     """
     _require_all_users(person)
     wanted = " ".join(wanted.replace("\0", "").split())
     with read_ledger() as connection:
-        fines = connection.execute(query("commands/find_fine"), {"wanted": wanted}).scalars().all()
+        fines = connection.execute(query("web/find_fines"), {"wanted": wanted}).all() if wanted else []
         parameters = {"wanted": wanted, "limit": PAGE_LENGTH + 1}
         users = connection.execute(query("web/find_users"), parameters).all() if wanted else []
+    record_access(person, [*(row.user_id for row in fines), *(row.id for row in users[:PAGE_LENGTH])])
     return render(
         request,
         "search",
@@ -59,12 +62,24 @@ def show_user(request: Request, person: CurrentPerson, user: int, below: int | N
             raise HTTPException(404)
         parameters = {"user_id": user, "below": below, "limit": PAGE_LENGTH + 1}
         fines = connection.execute(query("web/list_fines_of_user"), parameters).all()
+        owed = connection.execute(query("web/sum_debts"), {"user_id": user}).all()
+        held = connection.execute(query("web/list_held_of_user"), {"user_id": user, "fine_id": None}).all()
     return render(
         request,
         "user",
         section="search",
         time_zone=settings().time_zone,
         user=found,
+        owed=[
+            (
+                one.place,
+                ", ".join(filter(None, (pluralize(one.fines, "fine"), one.note))),
+                format_money(one.amount, one.currency),
+            )
+            for one in owed
+        ],
+        held=held,
+        may_edit=person.may_edit(),
         fines=fines[:PAGE_LENGTH],
         next=fines[PAGE_LENGTH - 1].id if len(fines) > PAGE_LENGTH else None,
     )
@@ -77,6 +92,7 @@ def show_fine(request: Request, person: CurrentPerson, fine: int) -> Response:
         found = _get_fine(connection, fine)
         _require_fine(person, found)
         events = list_events(connection, found)
+        held = connection.execute(query("web/list_held_of_user"), {"user_id": found.user_id, "fine_id": fine}).all()
     record_access(person, [found.user_id])
     return render(
         request,
@@ -86,6 +102,8 @@ def show_fine(request: Request, person: CurrentPerson, fine: int) -> Response:
         fine=found,
         facts=_describe(found),
         events=events,
+        held=held,
+        may_edit=person.may_edit(),
         pending=describe_pending_reversal(found),
         see_user=person.may_see_all_users(),
     )
