@@ -42,7 +42,8 @@ GRANT SELECT ON exported_fines TO {role};
 GRANT SELECT, INSERT, UPDATE (upload_started_at, remote_folder, uploaded_at, part_name, unclear_at, unclear_reason, confirmed_by,
                               delivered_at)
     ON deliveries TO {role};
-GRANT SELECT, INSERT, UPDATE (first_block_at, last_block_at, removed_at) ON upload_attempts TO {role};
+GRANT SELECT, INSERT, UPDATE (first_block_at, last_block_at, removed_at, rename_requested_at, rename_accepted, conflict_at)
+    ON upload_attempts TO {role};
 GRANT USAGE ON SEQUENCE upload_attempts_id_seq TO {role};
 GRANT SELECT, INSERT, DELETE ON batch_claims TO {role};
 GRANT SELECT, UPDATE (next) ON transaction_ids TO {role};

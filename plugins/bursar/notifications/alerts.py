@@ -9,6 +9,7 @@ from croniter import croniter  # type: ignore[import-untyped]
 from sqlalchemy import Connection
 
 from bursar.db.queries import query
+from bursar.exports.upload_conflict import CONFLICT_ADVICE, describe_conflict
 from bursar.imports.overpayments import describe_decisions, list_held_overpayments
 from bursar.ledger.batches import get_unfinished_batches
 from bursar.ledger.jobs import Job, ProfileJob
@@ -16,6 +17,9 @@ from bursar.money import format_money, format_totals, pluralize
 from bursar.profiles import Profile
 from bursar.profiles.schedule import Schedule
 from bursar.reporting.run_description import count_fines, format_moment
+
+MAX_CONFLICT_DAYS = 30
+"""An older conflict of two uploads is not reported any more."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ def find_alerts(
     for profile in profiles:
         found += _find_unsent_batches(connection, profile, now)
         found += _find_held_overpayments(connection, profile, now)
+        found += _find_upload_conflicts(connection, profile, now)
     return found
 
 
@@ -156,3 +161,18 @@ def _find_held_overpayments(connection: Connection, profile: Profile, now: datet
                 f"waited for a person for more than {pluralize(days, 'day')}",
                 f"Ask the bursar whether the student paid that much. {describe_decisions(held.file_id, held.record)}",
             )
+
+
+def _find_upload_conflicts(connection: Connection, profile: Profile, now: datetime) -> Iterable[Alert]:
+    facts = {"profile": profile.code, "since": now - timedelta(days=MAX_CONFLICT_DAYS)}
+    for conflict in connection.execute(query("notifications/list_upload_conflicts"), facts):
+        what = describe_conflict(
+            conflict.batch_id, conflict.file_name, conflict.remote_folder, is_released=conflict.is_released
+        )
+        yield Alert(
+            f"upload conflict {conflict.id}",
+            Job.EXPORT,
+            profile,
+            what[0].lower() + what[1:].rstrip("."),
+            CONFLICT_ADVICE,
+        )
