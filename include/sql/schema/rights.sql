@@ -74,5 +74,6 @@ GRANT SELECT, INSERT, DELETE, UPDATE (seconds, error) ON task_timings TO {role};
 -- Notifications, monitoring and approvals. A person's answer can't be deleted.
 GRANT SELECT, INSERT ON sent_notifications TO {role};
 GRANT SELECT, INSERT, UPDATE (monitored_since), DELETE ON monitored_jobs TO {role};
-GRANT SELECT, INSERT, UPDATE (answer, answered_by, answered_at, times_asked, requester_may_approve) ON approvals TO {role};
+GRANT SELECT, INSERT, UPDATE (answer, answered_by, answered_at, times_asked, requested_at, requester_may_approve)
+    ON approvals TO {role};
 GRANT SELECT, INSERT ON rejected_answers TO {role};
