@@ -80,7 +80,7 @@ def _make_environment(folder: Path, postgres: Postgres) -> dict[str, str]:
 
 
 def _measure(environment: dict[str, str]) -> dict[str, float]:
-    """Returns the seconds of each page, and of the count of what is outstanding, as a process of their own takes them."""
+    """Returns the seconds of each page, and of the count of what is outstanding, measured in a process of their own."""
     command = [sys.executable, "-m", "bench.page_times"]
     found = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout  # noqa: S603
     return dict(json.loads(found.splitlines()[-1]))

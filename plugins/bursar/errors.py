@@ -63,3 +63,7 @@ class ImportFileNotFoundError(NotFoundError, InputFileError):
 
 class UnclearDeliveryError(BatchError):
     """The server acknowledged a file and has it no more; a person finds out whether the bursar has it."""
+
+
+class UploadConflictError(BatchError):
+    """A worker that had lost its lock may have damaged the file that another worker delivered; a person looks."""

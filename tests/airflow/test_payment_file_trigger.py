@@ -281,10 +281,12 @@ def test_an_error_that_needs_a_person_ends_the_wait_at_the_first_check(
     assert len(checks) == 1
 
 
-def test_a_missing_folder_ends_the_wait_and_is_not_created(inbox: Path) -> None:
+def test_a_missing_folder_ends_the_wait_and_is_not_created(inbox: Path, caplog: pytest.LogCaptureFixture) -> None:
     inbox.rmdir()
     assert "there is no such folder" in wait()["failure"]
     assert not inbox.exists()
+    (record,) = [found for found in caplog.records if "the wait ends" in found.getMessage()]
+    assert record.exc_info is None, "a known error is one sentence"
 
 
 def test_a_missing_connection_ends_the_wait(inbox: Path, include: Path) -> None:

@@ -7,17 +7,19 @@ from typing import Any, cast
 
 import pytest
 from airflow.sdk import Context
-from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSensorTimeout
+from airflow.sdk.exceptions import AirflowRescheduleException
 
 from bursar.airflow import connections, report_task
 from bursar.airflow.export_dag import export_dag
 from bursar.airflow.previous_file_sensor import PreviousFileSensor
+from bursar.airflow.task_failure import TaskFailure
 from bursar.exports.selection import select_fines
 from bursar.exports.upload import upload_file
 from bursar.profiles import Profile
+from bursar.profiles.settings import ServerLimits
 from tests.airflow.conftest import Connect
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
-from tests.support.servers import RemoteServer
+from tests.support.servers import LIMITS, RemoteServer, make_limits
 
 
 @pytest.fixture
@@ -58,8 +60,8 @@ def waiting(library: Library, profile: Profile, tmp_path: Path) -> int:
     return select_fines(library.ledger, profile, make_settings(), run_id="run 2", as_of=NOW).id
 
 
-def sensor(profile: Profile) -> PreviousFileSensor:
-    return PreviousFileSensor(task_id="wait_for_previous_file", profile=profile)
+def sensor(profile: Profile, limits: ServerLimits = LIMITS) -> PreviousFileSensor:
+    return PreviousFileSensor(task_id="wait_for_previous_file", profile=profile, limits=limits)
 
 
 def test_it_is_rescheduled_until_the_file_is_collected(
@@ -79,9 +81,19 @@ def test_it_fails_after_the_time_in_the_profile_and_says_what_it_waited_for(
     library: Library, profile: Profile, waiting: int
 ) -> None:
     since = datetime.now(UTC) - timedelta(minutes=31)
-    with pytest.raises(AirflowSensorTimeout, match="Within 30 minutes the bursar has not collected the file of an"):
+    with pytest.raises(TaskFailure, match="Within 30 minutes the bursar has not collected the file of an"):
         sensor(profile).execute(context(waiting, waiting_since=since))
     assert "has not collected the file" in library.one("SELECT error FROM task_timings")
+
+
+def test_it_respects_the_limits_of_the_settings_and_logs_a_known_error_in_a_sentence(
+    profile: Profile, waiting: int, sftp_remote: RemoteServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    (sftp_remote.disk / "out" / "other.txt").write_bytes(b"")
+    with pytest.raises(TaskFailure, match="more than 1 entries"):
+        sensor(profile, make_limits(max_listing_entries=1)).execute(context(waiting))
+    (record,) = [found for found in caplog.records if "the folder has more than" in found.getMessage()]
+    assert record.exc_info is None
 
 
 def test_a_dry_run_does_not_wait(profile: Profile, waiting: int) -> None:

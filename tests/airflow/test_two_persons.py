@@ -1,13 +1,14 @@
 """The tasks that wait for an approval: who may answer, and what an answer of the wrong person does."""
 
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import TaskAwaitingInput
+from sqlalchemy import text
 
 from bursar.airflow import export_approval, maintenance_approval, report_task
 from bursar.airflow.export_approval import ExportApprovalOperator
@@ -97,6 +98,21 @@ def test_an_approval_of_the_wrong_person_is_recorded_and_the_run_waits_on(
     assert library.one("SELECT answered_by FROM approvals") == "ben"
     assert "anna" not in caplog.text.casefold()
     assert "ben" not in caplog.text.split()
+
+
+def test_a_rejected_answer_does_not_extend_the_time_for_an_answer(library: Library, requests: Requests) -> None:
+    export = Export(library, timeout_hours=2)
+    export.ask()
+    with library.ledger.begin() as connection:
+        connection.execute(text("UPDATE approvals SET requested_at = requested_at - interval '90 minutes'"))
+    with pytest.raises(TaskAwaitingInput) as raised:
+        export.answer({"id": "anna", "name": "anna"})
+    assert timedelta(minutes=29) < raised.value.timeout <= timedelta(minutes=30)
+    export.ask()  # the task was repeated: people are asked again, with a new deadline
+    with pytest.raises(TaskAwaitingInput) as raised:
+        export.answer({"id": "anna", "name": "anna"})
+    assert raised.value.timeout > timedelta(minutes=119)
+    assert len(requests) == 4
 
 
 def test_an_answer_of_a_person_who_is_no_approver_has_no_effect(library: Library, requests: Requests) -> None:

@@ -42,7 +42,8 @@ GRANT SELECT ON exported_fines TO {role};
 GRANT SELECT, INSERT, UPDATE (upload_started_at, remote_folder, uploaded_at, part_name, unclear_at, unclear_reason, confirmed_by,
                               delivered_at)
     ON deliveries TO {role};
-GRANT SELECT, INSERT, UPDATE (first_block_at, last_block_at, removed_at) ON upload_attempts TO {role};
+GRANT SELECT, INSERT, UPDATE (first_block_at, last_block_at, removed_at, rename_requested_at, rename_accepted, conflict_at)
+    ON upload_attempts TO {role};
 GRANT USAGE ON SEQUENCE upload_attempts_id_seq TO {role};
 GRANT SELECT, INSERT, DELETE ON batch_claims TO {role};
 GRANT SELECT, UPDATE (next) ON transaction_ids TO {role};
@@ -76,7 +77,8 @@ GRANT SELECT, INSERT, UPDATE (counted_at, sums) ON outstanding_by_week TO {role}
 -- Notifications, monitoring and approvals. A person's answer can't be deleted.
 GRANT SELECT, INSERT ON sent_notifications TO {role};
 GRANT SELECT, INSERT, UPDATE (monitored_since), DELETE ON monitored_jobs TO {role};
-GRANT SELECT, INSERT, UPDATE (answer, answered_by, answered_at, times_asked, requester_may_approve) ON approvals TO {role};
+GRANT SELECT, INSERT, UPDATE (answer, answered_by, answered_at, times_asked, requested_at, requester_may_approve)
+    ON approvals TO {role};
 GRANT SELECT, INSERT ON rejected_answers TO {role};
 
 -- Pages. The record of accesses can only grow.

@@ -8,7 +8,7 @@ import logging
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
@@ -111,7 +111,7 @@ class LedgerApprovalOperator(ApprovalOperator, Generic[CaseT]):
         self.subject, self.body = self.make_preview(case, message)
         dedup_key = f"approval {found.id} request {found.times_asked}"
         send(case.engine, message, case.recipients, dedup_key=dedup_key)
-        self._wait(context, case, found)
+        self._wait(context, case, found, timedelta(hours=case.rules.timeout_hours))
 
     @log_known_errors()
     def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
@@ -146,7 +146,7 @@ class LedgerApprovalOperator(ApprovalOperator, Generic[CaseT]):
     def _reject(
         self, context: Context, case: CaseT, request: ApprovalRequest, reason: RejectionReason, count: int
     ) -> None:
-        """Notifies people of the reason why an approval has no effect, and waits for another answer."""
+        """Notifies people why an approval has no effect, and waits for another answer by the same deadline."""
         log.warning("An approval of %s has no effect: %s. The run waits on.", case.name, reason.description)
         message = rejected_answer_message(
             job=self.job,
@@ -155,10 +155,11 @@ class LedgerApprovalOperator(ApprovalOperator, Generic[CaseT]):
             link=self._link(request),
         )
         send(case.engine, message, case.recipients, dedup_key=f"approval {request.id} rejected {count}")
-        self._wait(context, case, request)
+        deadline = request.requested_at + timedelta(hours=case.rules.timeout_hours)  # as the request has announced it
+        self._wait(context, case, request, max(deadline - datetime.now(UTC), timedelta(seconds=1)))
 
-    def _wait(self, context: Context, case: CaseT, request: ApprovalRequest) -> None:
-        self.response_timeout = timedelta(hours=case.rules.timeout_hours)
+    def _wait(self, context: Context, case: CaseT, request: ApprovalRequest, timeout: timedelta) -> None:
+        self.response_timeout = timeout
         self.assigned_users = [
             {"id": user.id, "name": user.name}
             for user in case.rules.approver_users

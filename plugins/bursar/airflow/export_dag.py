@@ -108,7 +108,8 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
         if profile.export.upload.previous_file == "wait":
             from bursar.airflow.previous_file_sensor import PreviousFileSensor  # noqa: PLC0415  few profiles wait
 
-            waits.append(PreviousFileSensor(task_id="wait_for_previous_file", profile=profile, **server))
+            limits = settings.server_limits
+            waits.append(PreviousFileSensor(task_id="wait_for_previous_file", profile=profile, limits=limits, **server))
         chain(build, *waits, upload)
     return dag
 

@@ -97,9 +97,12 @@ class PaymentFileTrigger(BaseTrigger):
                 log.warning("This check failed. It is repeated until the deadline. The error was: %s", error)
                 return {"last_error": str(error)}
             if decision.action is RetryAction.FAIL:
+                if isinstance(error, BursarError):
+                    log.error("This check failed, and the wait ends. The error was: %s", error)  # noqa: TRY400
+                    log.debug("The stack of this error", exc_info=True)
+                    return {"failure": str(error)}
                 log.exception("This check failed, and the wait ends.")
-                is_own = isinstance(error, BursarError)
-                return {"failure": str(error) if is_own else f"{type(error).__name__}: {decision.reason}"}
+                return {"failure": f"{type(error).__name__}: {decision.reason}"}
             raise
 
 

@@ -61,6 +61,11 @@ class BursarFolder:
         """Whether files are uploaded under their final names."""
         return self.settings.method == "direct"
 
+    @property
+    def can_look(self) -> bool:
+        """Whether the server lets us look at files, though it may deny missing ones."""
+        return self.settings.look_before or self.settings.confirm_size
+
     def name_part(self, file_name: str) -> str:
         """Returns the path under which an attempt uploads a file; `{attempt}` in it is the number of the attempt."""
         settings = self.settings

@@ -7,14 +7,18 @@ of the earlier attempts and the file on the server decide:
 | ------------------------ | ------------------------------------- | ----------------------------------------------- |
 | nothing was sent         | no file, or an empty one              | a new attempt begins                            |
 | nothing was sent         | another file                          | an error: it is not ours                        |
+| nothing was sent         | nobody can look                       | a new attempt begins, and nothing is removed    |
 | first block, not last    | a shorter file, or one without a size | it is removed, and a new attempt begins         |
 | first block, not last    | the whole file, or a larger one       | an error: it is not ours                        |
 | first block, not last    | no file, or nobody can look           | removed if the server confirms it; else unclear |
 | last block               | the whole file                        | it is delivered                                 |
 | last block               | anything else, or nobody can look     | unclear: the bursar may have it                 |
 | acknowledged             | the whole file, or not compared       | it is delivered                                 |
-| acknowledged             | no file                               | delivered, if the server collects immediately   |
-| acknowledged             | no file, or other bytes               | else unclear                                    |
+| acknowledged             | no file, or the look is denied        | delivered, if the server collects immediately   |
+| acknowledged             | no file, denied, or other bytes       | else unclear                                    |
+
+The first block is recorded before the file is opened, and taken back if the server does not open it. A worker that
+notices its lost lock later looks whether it may have damaged the file of another: see `upload_conflict`.
 """
 
 import logging
@@ -32,6 +36,8 @@ from bursar.exports.upload_attempts import (
     record_step,
     send_blocks,
 )
+from bursar.exports.upload_conflict import check_no_conflict
+from bursar.exports.upload_lock import LockLostError
 from bursar.ledger.deliveries import UnclearReason
 from bursar.money import pluralize
 from bursar.remote_files.base import file_exists_error
@@ -67,15 +73,22 @@ def is_recovered(upload: Upload, earlier: Sequence[Attempt]) -> bool:
         if has_sent:
             raise mark_unclear(upload, UnclearReason.BROKEN_OFF)
         return False
-    is_left_over = found.finding in (Finding.SHORTER, Finding.PRESENT) if has_sent else found.size == 0
-    if found.finding is Finding.UNKNOWN or is_left_over:
-        _remove(upload, earlier, may_be_missing=found.finding is Finding.UNKNOWN and not has_sent)
+    if found.finding is Finding.UNKNOWN and not has_sent:
+        return False  # a file of that name would be another's, and is never removed
+    is_beginning = found.finding in (Finding.SHORTER, Finding.PRESENT, Finding.UNKNOWN)
+    if is_beginning if has_sent else found.size == 0:
+        _remove(upload, earlier)
         return False
     raise file_exists_error(f"{upload.address}/{upload.file_name}")
 
 
 def send_directly(upload: Upload) -> None:
-    """Sends the file under its final name, and records the server's acknowledgement."""
+    """Sends the file under its final name, and records the server's acknowledgement.
+
+    Raises:
+        LockLostError: another worker has continued the delivery, and this one has not changed its file.
+        UploadConflictError: this worker may have changed the file of another.
+    """
     attempt = begin_attempt(upload)
     log.info(
         "Sending %s (%s) to %s, directly under its final name.",
@@ -83,8 +96,12 @@ def send_directly(upload: Upload) -> None:
         pluralize(upload.file.size, "byte"),
         upload.address,
     )
-    send_blocks(upload, attempt, is_direct=True)
-    record_complete(upload, attempt)
+    try:
+        send_blocks(upload, attempt, is_direct=True)
+        record_complete(upload, attempt)
+    except LockLostError:
+        check_no_conflict(upload, attempt)
+        raise
 
 
 def check_acknowledged(upload: Upload) -> None:
@@ -94,7 +111,7 @@ def check_acknowledged(upload: Upload) -> None:
         UnclearDeliveryError: the file is gone or has other bytes, and the profile does not say that this is delivered.
     """
     settings, found = upload.server.settings, upload.server.look(upload.file_name)
-    is_denied = found.finding is Finding.UNKNOWN and settings.confirm_size
+    is_denied = found.finding is Finding.UNKNOWN and upload.server.can_look
     if found.finding is Finding.MISSING or is_denied:
         if not settings.collected_immediately:
             raise mark_unclear(upload, UnclearReason.GONE)
@@ -104,7 +121,7 @@ def check_acknowledged(upload: Upload) -> None:
         raise mark_unclear(upload, UnclearReason.CHANGED)
 
 
-def _remove(upload: Upload, earlier: Sequence[Attempt], *, may_be_missing: bool) -> None:
+def _remove(upload: Upload, earlier: Sequence[Attempt]) -> None:
     """Removes the beginning of a file; only a removal that the server confirms is recorded as one.
 
     Raises:
@@ -115,8 +132,6 @@ def _remove(upload: Upload, earlier: Sequence[Attempt], *, may_be_missing: bool)
     try:
         upload.server.folder.delete(upload.file_name)
     except RemoteFolderError as error:
-        if may_be_missing:  # nothing was sent, and nobody can look
-            return
         if upload.server.is_there(upload.file_name):
             raise RemoteFolderError(
                 f"{upload.address}/{upload.file_name}, the beginning of a file whose upload broke off, can't be "

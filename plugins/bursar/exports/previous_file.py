@@ -10,8 +10,11 @@ from bursar.remote_files.base import RemoteFolder
 
 
 def find_previous_files(engine: Engine, batch: Batch, folder: RemoteFolder) -> list[str]:
-    """Returns the names of the files in the output folder that are of other batches of the profile, oldest first."""
-    names = [entry.name for entry in folder.files() if entry.is_regular]
+    """Returns the names of the files in the output folder that are of other batches of the profile, oldest first.
+
+    Every entry of such a name counts, because some servers do not say whether an entry is a file.
+    """
+    names = [entry.name for entry in folder.files()]
     with engine.connect() as connection:
         facts = {"profile": batch.profile, "batch_id": batch.id, "names": names}
         return list(connection.scalars(query("exports/list_previous_files"), facts))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from bursar.errors import BatchError, BursarError
+from bursar.errors import BatchError, BursarError, UploadConflictError
 from bursar.exports.build import ExportFile, build_file
 from bursar.exports.bursar_folder import BursarFolder
 from bursar.exports.unclear import check_not_unclear
@@ -47,6 +47,7 @@ def upload_file(
         RemoteFolderError: the server rejects it, or has another file of that name; nothing was overwritten.
         PreviousFileError: a file of an earlier export is still there, and the profile does not allow two.
         UnclearDeliveryError: the server acknowledged the file, but does not have it: a person has to look for it.
+        UploadConflictError: another worker delivered the file, and this one may have damaged it: a person has to look.
         BatchError: the batch was released, or the connection opens another folder than when its upload began.
     """
     batch = _read_batch(engine, batch_id)
@@ -68,6 +69,8 @@ def upload_file(
             if not batch.was_delivered:
                 try:
                     _upload(engine, batch, file, open_folder, lock, settings)
+                except UploadConflictError:
+                    raise  # the other worker has delivered the file, and this one may have damaged it
                 except BursarError:
                     if not _read_batch(engine, batch_id).was_delivered:
                         raise

@@ -1,13 +1,14 @@
 """Upload attempts: what the ledger records of an upload, before and after each step that can't be undone."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO, Literal, cast
 
 from sqlalchemy import Connection, Engine, Row
 
 from bursar.db.queries import query
-from bursar.errors import BatchError, UnclearDeliveryError
+from bursar.errors import BatchError, BursarError, TransientError, UnclearDeliveryError
 from bursar.exports.build import ExportFile
 from bursar.exports.bursar_folder import BursarFolder
 from bursar.exports.unclear import unclear_delivery
@@ -22,7 +23,7 @@ MAX_RESEND_ATTEMPTS = 5
 
 Attempt = Row[Any]
 """A row of the table upload_attempts."""
-AttemptStep = Literal["first_block", "last_block", "removal"]
+AttemptStep = Literal["last_block", "unsent", "removal", "conflict"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,14 +84,14 @@ def list_attempts(upload: Upload, connection: Connection | None = None) -> Seque
 def send_blocks(upload: Upload, attempt: Attempt, *, is_direct: bool) -> None:
     """Sends the file to the path of an attempt, and records its last block before it is sent.
 
-    A direct upload also records its first block, because others may see the file from then on.
+    A direct upload also records its first block, because others may see the file from then on. That is before it is
+    opened, because FTP empties an existing file at that moment: a worker that has lost its lock opens nothing.
+
+    Raises:
+        LockLostError: another worker has begun an attempt since, or continued the delivery.
     """
     file = upload.file
     progress = transfer_progress(f"Sent {upload.file_name}", file.size)
-
-    def before_first_block() -> None:
-        upload.lock.confirm()
-        record_step(upload.engine, "first_block", attempt.id)
 
     def before_last_block() -> None:
         upload.lock.confirm()
@@ -101,8 +102,24 @@ def send_blocks(upload: Upload, attempt: Attempt, *, is_direct: bool) -> None:
         upload.lock.confirm_regularly()
 
     with file.path.open("rb") as content:
-        source = _AnnouncedFile(content, file.size, before_first_block if is_direct else None, before_last_block)
-        upload.server.folder.write(attempt.part_name, cast("BinaryIO", source), sent, new=is_direct)
+        source = _AnnouncedFile(content, file.size, upload.lock.confirm, before_last_block)
+        try:
+            if is_direct:
+                _record_first_block(upload, attempt)
+                upload.lock.confirm()
+            upload.server.folder.write(attempt.part_name, cast("BinaryIO", source), sent, new=is_direct)
+        except BursarError:
+            if is_direct and not source.was_read:  # the server did not open the file
+                with suppress(TransientError):
+                    record_step(upload.engine, "unsent", attempt.id)
+            raise
+
+
+def _record_first_block(upload: Upload, attempt: Attempt) -> None:
+    upload.lock.confirm()
+    with upload.engine.begin() as connection:
+        check_newest(connection, upload, attempt.id)
+        connection.execute(query("exports/record_first_block"), {"id": attempt.id})
 
 
 def record_complete(upload: Upload, attempt: Attempt) -> None:
@@ -162,19 +179,21 @@ class _AnnouncedFile:
         self,
         file: IO[bytes],
         size: int,
-        before_first_block: Callable[[], None] | None,
+        before_first_block: Callable[[], None],
         before_last_block: Callable[[], None],
     ) -> None:
         self._file = file
         self._left = size
         self._before_first_block = before_first_block
         self._before_last_block = before_last_block
+        self.was_read = False
+        """Whether a block has been asked for, so that the server has opened the file."""
 
     def read(self, size: int) -> bytes:
-        block = self._file.read(size)
-        if self._before_first_block:
+        if not self.was_read:
+            self.was_read = True
             self._before_first_block()
-            self._before_first_block = None
+        block = self._file.read(size)
         if block and len(block) >= self._left:
             self._before_last_block()
         self._left -= len(block)

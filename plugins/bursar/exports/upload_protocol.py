@@ -7,13 +7,37 @@ delivery and the names on the server decide about the next step:
 | recorded      | on the server                     | then                                                         |
 | ------------- | --------------------------------- | ------------------------------------------------------------ |
 | not started   | the final name                    | an error: it is not ours                                     |
+| uploading     | the final name                    | an error: no part was complete, so it is not ours            |
 | uploading     | parts of earlier attempts or none | they are removed, and a new attempt begins                   |
 | uploading     | no part; its last block was sent  | unclear: the bursar may have it                              |
-| part complete | the part                          | it is verified again and renamed                             |
-| part complete | the final name                    | it is delivered, if its size is ours; else an error          |
-| part complete | neither                           | the bursar took it already: delivered, and never sent again  |
-| part complete | nobody can look                   | it is renamed; unclear, if the server rejects that           |
+| part complete | see below                         | see below                                                    |
 | unclear       | not asked                         | a person confirms the delivery or releases the batch         |
+
+A rename of a complete part is recorded before its request, and again with the server's answer. It is `none` if it was
+not requested, or was rejected and the part was still there. It is `unknown` if it was requested and no answer is
+recorded. A part that vanishes without a rename is not delivered: an administrator or a cleanup may have removed it.
+
+| rename   | under the final name  | the part       | then                                                        |
+| -------- | --------------------- | -------------- | ----------------------------------------------------------- |
+| any      | the whole file        | any            | delivered                                                   |
+| none     | none                  | there          | verified again and renamed                                  |
+| none     | another file          | there          | an error: it is not ours                                    |
+| none     | any but the whole one | gone           | unclear: the part was taken or removed                      |
+| unknown  | none                  | there          | verified again and renamed                                  |
+| unknown  | a file without a size | there          | unclear                                                     |
+| unknown  | another size or bytes | there          | an error: it is not ours                                    |
+| unknown  | a file without a size | gone           | delivered                                                   |
+| unknown  | another size or bytes | gone           | unclear: changed                                            |
+| unknown  | none                  | gone           | unclear; delivered if the server collects immediately       |
+| accepted | none                  | gone           | delivered: the bursar was quick                             |
+| accepted | none                  | there          | unclear: the server contradicts itself                      |
+| accepted | a file without a size | any            | delivered                                                   |
+| accepted | another size or bytes | any            | unclear: changed                                            |
+| accepted | nobody can look       | nobody can look | delivered                                                  |
+| others   | nobody can look       | nobody can look | renamed; unclear if the server rejects that                |
+
+A verified part that has changed is sent again. After a rename that the server rejects, the same table decides with the
+names that it then has.
 
 The profile may say that the server has no use for parts: see `direct_upload`.
 """
@@ -27,6 +51,7 @@ from bursar.errors import BatchError, RemoteFolderError, TransientError
 from bursar.exports.bursar_folder import Finding
 from bursar.exports.direct_upload import check_acknowledged, is_recovered, list_direct_attempts, send_directly
 from bursar.exports.previous_file import check_no_previous_file
+from bursar.exports.renames import get_rename, is_renamed, rename_part
 from bursar.exports.upload_attempts import (
     Attempt,
     Upload,
@@ -72,14 +97,8 @@ def _resume_complete_part(upload: Upload, part: str) -> str:
     if part == upload.file_name:
         check_acknowledged(upload)
         return part
-    final = upload.server.look(upload.file_name)
-    if final.finding in (Finding.WHOLE, Finding.PRESENT):
-        return part
-    if final.size is not None:
-        raise file_exists_error(f"{upload.address}/{upload.file_name}")
-    there = upload.server.look(part)
-    if there.finding is Finding.MISSING and final.finding is Finding.MISSING:
-        log.warning("%s is gone from %s: the bursar took it.", upload.file_name, upload.address)
+    final, there = upload.server.look(upload.file_name), upload.server.look(part)
+    if is_renamed(upload, get_rename(upload, part), final, there):
         return part
     if there.finding in (Finding.SHORTER, Finding.DIFFERENT):
         log.warning("%s in %s was changed after its upload (%s).", part, upload.address, there)
@@ -88,7 +107,7 @@ def _resume_complete_part(upload: Upload, part: str) -> str:
         log.info("%s is removed, because the profile now says to upload directly.", part)
         return _send_again(upload)
     check_no_previous_file(upload)
-    _rename(upload, part)
+    rename_part(upload, part)
     return part
 
 
@@ -108,7 +127,7 @@ def _send(upload: Upload) -> str:
         check_acknowledged(upload)
         return upload.file_name
     part = _send_part(upload, earlier)
-    _rename(upload, part)
+    rename_part(upload, part)
     return part
 
 
@@ -140,7 +159,7 @@ def _check_part(upload: Upload, part: str) -> None:
         TransientError: it has another size, or other bytes.
     """
     there = upload.server.look(part)
-    if there.finding is Finding.MISSING or (there.finding is Finding.UNKNOWN and upload.server.settings.confirm_size):
+    if there.finding is Finding.MISSING or (there.finding is Finding.UNKNOWN and upload.server.can_look):
         raise mark_unclear(upload, UnclearReason.GONE)
     if there.finding in (Finding.SHORTER, Finding.DIFFERENT):
         raise TransientError(
@@ -208,26 +227,3 @@ def _remove_parts(upload: Upload, attempts: Sequence[Attempt]) -> None:
                 raise mark_unclear(upload, UnclearReason.UNCONFIRMED) from error
         else:
             record_step(upload.engine, "removal", attempt.id)
-
-
-def _rename(upload: Upload, part: str) -> None:
-    upload.lock.confirm()
-    server, name = upload.server, upload.file_name
-    try:
-        server.rename(part, name)
-    except RemoteFolderError:
-        # A worker that lost its lock may have renamed the same part a moment before.
-        final = server.look(name)
-        if server.is_there(part):
-            raise
-        if final.finding is Finding.UNKNOWN and upload.delivery.state is not DeliveryState.PART_COMPLETE:
-            raise  # the part was written a moment ago, and nobody can look
-        if final.finding in (Finding.MISSING, Finding.UNKNOWN):
-            raise mark_unclear(upload, UnclearReason.UNCONFIRMED) from None
-        log.info("%s has its name already.", name)
-    final = server.look(name)
-    if final.finding in (Finding.SHORTER, Finding.DIFFERENT):  # missing: the bursar was quick
-        raise RemoteFolderError(
-            f"{name} in {upload.address} has {final} after its renaming, not "
-            f"{upload.file.size:,}, or other bytes. Look at it with the bursar before this task is repeated."
-        )

@@ -8,6 +8,7 @@ table rejects such an answer too.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import Connection
@@ -59,7 +60,8 @@ class ApprovalRequest:
     """The reasons why a batch or a job has to wait, in sentences, and the recorded answer, None while there is none.
 
     `times_asked` counts the requests to people: 0 if only the step that needs the approval detected it. `requested_by`
-    is the person who triggered the run, None for the schedule. `figures` are those of a maintenance job.
+    is the person who triggered the run, None for the schedule. `requested_at` is the moment of the last request, from
+    which the time limit counts. `figures` are those of a maintenance job.
     """
 
     id: int
@@ -69,6 +71,7 @@ class ApprovalRequest:
     times_asked: int
     requested_by: str | None
     requester_may_approve: bool
+    requested_at: datetime
     figures: Figures | None = None
 
 
@@ -85,6 +88,7 @@ def get_request(connection: Connection, subject: ApprovalSubject) -> ApprovalReq
         times_asked=row.times_asked,
         requested_by=row.requested_by,
         requester_may_approve=row.requester_may_approve,
+        requested_at=row.requested_at,
         figures=None if row.totals is None else Figures(row.users, row.fines, read_totals(row.totals)),
     )
 

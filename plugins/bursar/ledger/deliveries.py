@@ -38,6 +38,14 @@ class UnclearReason(DescribedEnum):
         "The upload broke off, and the server has no such file: the bursar may have collected the beginning of it.",
     )
     CHANGED = "CHANGED", "The server acknowledged the whole file, and has another size or other bytes under its name."
+    PART_GONE = (
+        "PART_GONE",
+        "The server had the whole file under its temporary name, and has it no more: it was removed or collected.",
+    )
+    RENAME_UNKNOWN = (
+        "RENAME_UNKNOWN",
+        "The whole file was to get its final name, and nobody knows whether the server renamed it before it was gone.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from croniter import croniter  # type: ignore[import-untyped]
 from sqlalchemy import Connection
 
 from bursar.db.queries import query
+from bursar.exports.upload_conflict import CONFLICT_ADVICE, describe_conflict
 from bursar.imports.overpayments import describe_decisions, list_held_overpayments
 from bursar.ledger.batches import get_unfinished_batches
 from bursar.ledger.jobs import Job, ProfileJob
@@ -19,6 +20,8 @@ from bursar.reporting.run_description import count_fines, format_moment
 
 MAX_REPETITION_HOURS = 1
 """Hours after which an application that a person began, and that no run repeats, is an alert."""
+MAX_CONFLICT_DAYS = 30
+"""An older conflict of two uploads is not reported any more."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ def find_alerts(
         found += _find_unsent_batches(connection, profile, now)
         found += _find_held_overpayments(connection, profile, now)
         found += _find_unfinished_repetitions(connection, profile, now)
+        found += _find_upload_conflicts(connection, profile, now)
     return found
 
 
@@ -175,4 +179,19 @@ def _find_unfinished_repetitions(connection: Connection, profile: Profile, now: 
             f"{pluralize(MAX_REPETITION_HOURS, 'hour')}: not all of its payments are applied",
             f"No run completes it. Repeat `bin/bursar imports apply-again {file.repeated_arrival_id}`, which changes "
             "nothing twice.",
+        )
+
+
+def _find_upload_conflicts(connection: Connection, profile: Profile, now: datetime) -> Iterable[Alert]:
+    facts = {"profile": profile.code, "since": now - timedelta(days=MAX_CONFLICT_DAYS)}
+    for conflict in connection.execute(query("notifications/list_upload_conflicts"), facts):
+        what = describe_conflict(
+            conflict.batch_id, conflict.file_name, conflict.remote_folder, is_released=conflict.is_released
+        )
+        yield Alert(
+            f"upload conflict {conflict.id}",
+            Job.EXPORT,
+            profile,
+            what[0].lower() + what[1:].rstrip("."),
+            CONFLICT_ADVICE,
         )

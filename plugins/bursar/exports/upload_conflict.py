@@ -1,0 +1,59 @@
+"""Upload conflicts: two workers wrote under one final name, because one of them had lost its lock without notice."""
+
+import logging
+
+from bursar.errors import BursarError, UploadConflictError
+from bursar.exports.bursar_folder import Finding, Look
+from bursar.exports.upload_attempts import Attempt, Upload, list_attempts, record_step
+from bursar.ledger.batches import BatchState, get_batch
+from bursar.ledger.deliveries import DeliveryState, get_delivery
+from bursar.money import pluralize
+
+log = logging.getLogger(__name__)
+
+
+def check_no_conflict(upload: Upload, attempt: Attempt) -> None:
+    """Checks the file on the server after a worker has lost its lock during a direct upload.
+
+    The next check of `bursar_monitoring` alerts people to a conflict, too, because nobody may wait for this worker.
+
+    Raises:
+        UploadConflictError: the batch was delivered by another worker or released meanwhile, and this worker may have
+            changed the file.
+    """
+    if not any(earlier.id == attempt.id and earlier.first_block_at for earlier in list_attempts(upload)):
+        return  # this worker did not open the file
+    try:
+        found = upload.server.look(upload.file_name)
+    except BursarError as error:  # the connection may have ended with the upload
+        log.warning("%s", error)
+        found = Look(Finding.UNKNOWN)
+    with upload.engine.connect() as connection:  # after the look: an upload that ends later is compared by its worker
+        batch = get_batch(connection, upload.batch.id)
+        delivery = get_delivery(connection, batch.id, upload.delivery.kind, upload.delivery.run_id)
+    is_released = batch.state is BatchState.RELEASED
+    is_complete = delivery.state in (DeliveryState.PART_COMPLETE, DeliveryState.DELIVERED)
+    if not is_released and (not is_complete or found.finding is Finding.WHOLE):
+        return
+    record_step(upload.engine, "conflict", attempt.id)
+    raise UploadConflictError(
+        describe_conflict(batch.id, upload.file_name, upload.address, is_released=is_released)
+        + f" Now the server shows under that name: {found}. The whole file has "
+        f"{pluralize(upload.file.size, 'byte')}. {CONFLICT_ADVICE}"
+    )
+
+
+CONFLICT_ADVICE = (
+    "Ask the bursar which file has arrived, and compare its SHA-256 with that in `bin/bursar batches show`. If it is "
+    "not the whole one, have it removed, and send the batch again."
+)
+
+
+def describe_conflict(batch_id: int, file_name: str, address: str | None, *, is_released: bool) -> str:
+    """Returns the sentences that say what happened."""
+    by_others = "a person released the batch" if is_released else "another worker delivered it"
+    billed = " Its fines may be in another file, too." if is_released else ""
+    return (
+        f"A worker that had lost its lock wrote {file_name} of batch {batch_id} into {address} directly, though "
+        f"{by_others} meanwhile. The file may be empty or incomplete.{billed}"
+    )
