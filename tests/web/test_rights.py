@@ -69,6 +69,7 @@ TABLE = {
     "show_dag_run": Access("viewer", EXPORT_DAG | RUN),
     "show_progress": Access("viewer", EXPORT_DAG | RUN),
     "show_batch": Access("viewer", BATCH),
+    "show_decisions": Access("viewer", BATCH),
     "show_answers": Access("viewer", BATCH),
     "show_payment_file": Access("viewer", {"file": 1}),
     "show_approval": Access("viewer", {"approval": 1}),

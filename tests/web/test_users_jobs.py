@@ -70,7 +70,7 @@ def test_a_list_of_fines_is_uploaded_once_checked_and_waived_from_the_ledger(lib
         (b"", "has no fine"),
         (b"x\n", "is no fine id"),
         (b"99\n", "there is no fine 99"),
-        (b"1\n1\n", "stands on line 1 already"),
+        (b"1\n1\n", "line 1 already"),
         (b"\xff\n", "not UTF-8"),
         (b"<script>\n", "&lt;script&gt;"),
     ],
