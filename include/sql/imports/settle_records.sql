@@ -137,6 +137,16 @@ FROM (
                    THEN 'nothing was owed any more, and the user has been deleted: agree with the bursar on this payment'
                WHEN given < 0 AND payable > remaining
                    THEN 'only ' || round(payable - remaining, decimals) || ' of it counts as paid at the bursar, and more cannot be reversed'
+                        || coalesce((
+                            SELECT '. An overpayment became ' || CASE count(*) WHEN 1 THEN 'the open credit ' ELSE 'the open credits ' END
+                                   || string_agg(CAST(credits.id AS text), ', ' ORDER BY credits.id)
+                                   || ': if the bursar takes it back, waive that with `bin/bursar desk waive`'
+                            FROM fines AS credits
+                            WHERE credits.reverses = described.fine_id AND credits.balance < 0 HAVING count(*) > 0), '')
+                        || CASE WHEN EXISTS (
+                            SELECT FROM import_records AS held
+                            WHERE held.fine_id = described.fine_id AND held.held_amount > 0 AND held.decided_at IS NULL)
+                           THEN '. An overpayment waits for a person: reject it with `bin/bursar overpayments reject`' ELSE '' END
                WHEN given < 0 AND direction > 0
                    THEN 'a charge is paid by a sum above 0, and nothing of it was paid at the bursar that could be reversed'
                WHEN given < 0

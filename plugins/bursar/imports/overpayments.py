@@ -33,7 +33,8 @@ class HeldOverpayment:
     """The rest of an overpayment beyond the limit, and the decision about it; `amount` is above 0.
 
     `file_id` and `record` identify it, `fine_id` is the fine that was overpaid, and `credit_id` the credit that was
-    made of it, if it was released. Moments are aware, in UTC.
+    made of it, if it was released. `is_taken_back`: the bursar has taken the payment back since. Moments are aware, in
+    UTC.
     """
 
     file_id: int
@@ -49,6 +50,7 @@ class HeldOverpayment:
     decided_by: str | None
     decided_at: datetime | None
     credit_id: int | None
+    is_taken_back: bool
 
     @classmethod
     def from_row(cls, row: Row) -> "HeldOverpayment":  # type: ignore[type-arg]
@@ -81,7 +83,7 @@ def release_overpayment(engine: Engine, file_id: int, record: int, *, by: str) -
     """Makes a credit of a held overpayment, once, and records the person `by`; a repeated call changes nothing.
 
     Raises:
-        LedgerError: the record is no held overpayment, or was rejected.
+        LedgerError: the record is no held overpayment, or was rejected, or its payment has been taken back.
     """
     return _decide(engine, file_id, record, HeldDecision.RELEASED, by)
 
@@ -110,6 +112,13 @@ def _decide(engine: Engine, file_id: int, record: int, decision: HeldDecision, b
                 "credit with `bin/bursar desk credit`; to take a credit back, waive it with `bin/bursar desk waive`."
             )
         credit = None
+        if decision is HeldDecision.RELEASED and held.is_taken_back:
+            raise LedgerError(
+                f"Record {record} of file {file_id}, overpaid by {format_money(held.amount, held.currency)}, can't be "
+                f"released: the bursar has sent a sum of the opposite sign for fine {held.fine_id} since, which takes "
+                f"the payment back. `bin/bursar overpayments reject {file_id} {record}` makes no credit. If the "
+                "student is owed money all the same, add a credit with `bin/bursar desk credit`."
+            )
         if decision is HeldDecision.RELEASED:
             with error_messages.translate_database_errors(connection, of_record):
                 credit = connection.execute(query("imports/post_released_credit"), {**of_record, "by": by}).scalar_one()

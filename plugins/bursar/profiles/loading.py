@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from bursar.profiles.error_messages import describe_errors
 from bursar.profiles.field_types import StrictModel
 from bursar.profiles.model import Profile
+from bursar.profiles.patterns import do_patterns_overlap
 from bursar.profiles.problems import Problem, ProfileError
 from bursar.profiles.settings import Settings
 from bursar.profiles.yaml_reader import Source, dotted, read_yaml
@@ -79,7 +80,9 @@ def load_profiles(
         if profile and not wrong:
             good.append((source, profile.with_revision(source.revision)))
     conflicts = {
-        profile.code: problem for source, profile in good for problem in _find_shared_folders(source, profile, good)
+        profile.code: problem
+        for source, profile in good
+        for problem in [*_find_shared_folders(source, profile, good), *_find_shared_files(source, profile, good)]
     }
     profiles = [profile for _, profile in good if profile.code not in conflicts]
     return sorted(profiles, key=lambda profile: profile.code), sorted([*problems, *conflicts.values()])
@@ -140,4 +143,28 @@ def _find_shared_folders(source: Source, profile: Profile, all_: list[tuple[Sour
         )
         for _, other in all_
         if other.export.active and (other.sftp_connection, other.export.output_file_path) == inbox
+    ]
+
+
+def _find_shared_files(source: Source, profile: Profile, all_: list[tuple[Source, Profile]]) -> list[Problem]:
+    """Returns a problem if another profile may import the same file, and apply it to its own fines."""
+    if not profile.import_.active:
+        return []
+    inbox = (profile.sftp_connection, profile.import_.input_file_path)
+    place = ("import", "file_patterns")
+    return [
+        Problem(
+            source.file,
+            source.line(place),
+            dotted(place),
+            f"{one!r} and {another!r} of {other.code} match the same names in the same folder, and each file is for "
+            "one profile: choose patterns of which only one matches, or another folder",
+        )
+        for _, other in all_
+        if other is not profile
+        and other.import_.active
+        and (other.sftp_connection, other.import_.input_file_path) == inbox
+        for one in profile.import_.file_patterns
+        for another in other.import_.file_patterns
+        if do_patterns_overlap(one, another)
     ]
