@@ -7,23 +7,27 @@ FINES ?= 100000
 ROUNDS ?= 3
 SEED ?= 1
 FAULTS ?= 1000
+RUNS ?= 100000
 SECONDS ?= 0
 
-.PHONY: help demo up test test-slow campaign bench check cluster-test reference image lock installed install
+.PHONY: browser help demo up test test-slow test-browser screenshots bench-pages campaign bench check cluster-test reference image lock installed install
 
 help:
 	@echo 'make demo          an invented library exports fines and imports payments, with real servers; about two minutes'
 	@echo 'make up            the same library, running until Ctrl-C: Airflow with its user interface, ledger, SFTP server'
 	@echo 'make test          the tests, except the slow ones'
 	@echo 'make test-slow     the tests that take minutes on a real Airflow'
+	@echo 'make test-browser  the tests of the pages in Chromium on a real Airflow; about four minutes'
 	@echo 'make campaign      random faults in exports and imports; FAULTS=1000, SECONDS=0 (no limit), SEED=1'
 	@echo 'make bench         measures speed beside plain C tools; FINES="100000 1000000" ROUNDS=3 JSON=file'
+	@echo 'make bench-pages   measures the pages in a large ledger; FINES=1000000 RUNS=100000'
 	@echo 'make check         linters and types'
 	@echo 'make reference     writes the reference pages from the models, the help texts and the schema'
+	@echo 'make screenshots   pictures of the pages for docs/pictures, from an invented library'
 	@echo 'make cluster-test  kills the services of docker-compose.yaml while they work, as native processes; seven minutes'
 	@echo 'make lock          writes the lock files again, after a change of requirements*.txt'
 
-demo up campaign bench cluster-test reference: export PYTHONPATH = $(CURDIR)/plugins
+demo up campaign bench bench-pages screenshots cluster-test reference: export PYTHONPATH = $(CURDIR)/plugins
 
 demo: installed
 	@.venv/bin/python -m demo
@@ -32,10 +36,26 @@ up: installed
 	@.venv/bin/python -m demo.up
 
 test: installed
-	@.venv/bin/python -m pytest -m 'not slow' --numprocesses 2 --dist loadscope --no-loadscope-reorder
+	@.venv/bin/python -m pytest -m 'not slow and not browser' --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 test-slow: installed
 	@.venv/bin/python -m pytest -m slow
+
+test-browser: installed browser
+	@.venv/bin/python -m pytest -m browser tests/browser
+
+screenshots: installed browser
+	@.venv/bin/python -m docs.screenshots
+
+# Debian's Chromium, and axe-core, which finds faults of accessibility. A test that lacks one is skipped, and says so.
+browser: AXE = axe-core@4.14.1
+browser:
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium >/dev/null; } || \
+		echo 'The browser tests need Chromium; on Debian and Ubuntu: sudo apt install chromium' >&2
+	@[ -e .local/browser/axe.min.js ] || { mkdir -p .local/browser && cd .local/browser && \
+		tar xzf "$$(npm pack --silent $(AXE))" --strip-components=1 package/axe.min.js; } || \
+		echo 'The tests of accessibility need npm, which fetches $(AXE).' >&2
 
 campaign: installed
 	@.venv/bin/python -m tests.campaign --seed $(SEED) --faults $(FAULTS) --seconds $(SECONDS)
@@ -58,6 +78,9 @@ cluster-test: installed
 
 image:
 	@docker build --tag bursar:$$(sed -n 's/^version = "\(.*\)"$$/\1/p' pyproject.toml) .
+
+bench-pages: installed
+	@.venv/bin/python -m bench.pages --fines $(FINES) --runs $(RUNS)
 
 check: installed
 	@.venv/bin/python -m ruff check

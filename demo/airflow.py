@@ -24,6 +24,8 @@ PROJECT = Path(__file__).resolve().parents[1]
 USER = "admin"
 APPROVER = "approver"
 """A second user with the same password: the one who triggers a run may not approve it."""
+ROLES = {USER: "admin", APPROVER: "user", "operator": "op", "viewer": "viewer"}
+"""The users of the user interface, with their roles; all have the same password."""
 START_TIMEOUT_SECONDS = 180  # 15 to 20 are usual
 TASK_TIMEOUT_SECONDS = 60
 COMPONENTS = {
@@ -47,7 +49,7 @@ class Airflow:
     Attributes:
         address: of its user interface and its REST API, on this machine alone.
         env: variables that commands of an operator need, such as `airflow` and `bin/bursar`.
-        user, password: the login of its administrator; the user `approver` has the same password.
+        user, password: the login of its administrator; the other users of ROLES have the same password.
         client: the REST API, logged in.
     """
 
@@ -173,7 +175,7 @@ def _keys(folder: Path) -> dict[str, str]:
         keys = {name: token_urlsafe(64) for name in ("jwt", "session")}
         keys["fernet"] = urlsafe_b64encode(token_bytes(32)).decode()
         keys["password"] = token_urlsafe(9)
-        private_file(folder / "passwords.json", json.dumps(dict.fromkeys((USER, APPROVER), keys["password"])))
+        private_file(folder / "passwords.json", json.dumps(dict.fromkeys(ROLES, keys["password"])))
         private_file(file, json.dumps(keys))
     return dict(json.loads(file.read_text()))
 
@@ -192,7 +194,7 @@ def _settings(folder: Path, database: str, port: int, keys: dict[str, str]) -> d
             "executor": "LocalExecutor",
             "parallelism": 4,
             "fernet_key": keys["fernet"],
-            "simple_auth_manager_users": f"{USER}:admin,{APPROVER}:user",
+            "simple_auth_manager_users": ",".join(f"{user}:{role}" for user, role in ROLES.items()),
             "simple_auth_manager_passwords_file": folder / "passwords.json",
             "execution_api_server_url": f"http://127.0.0.1:{port}/execution/",
             "min_serialized_dag_update_interval": 5,

@@ -11,7 +11,8 @@ from bursar.errors import BursarError
 
 END_STATES = ("success", "failed")
 POLL_SECONDS = 0.5
-TIMEOUT_SECONDS = 30
+TIMEOUT_SECONDS = 60
+MAX_ATTEMPTS = 5
 APPROVAL_TASK = "wait_for_approval"
 PARKED_SECONDS = 6  # an answer in the first seconds of the wait fails the try
 
@@ -117,7 +118,14 @@ class AirflowClient(httpx.Client):
         return list(self._ask("GET", path, params={"limit": 100, **params})[items])
 
     def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:  # noqa: ANN401  passed on to httpx
-        return _content(self.request(method, path, **request))
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                return _content(self.request(method, path, **request))
+            except httpx.TransportError as error:
+                # A busy machine may answer late. A repeated question is harmless, a repeated order is not.
+                if method != "GET" or attempt == MAX_ATTEMPTS:
+                    raise BursarError(f"Airflow does not answer {method} {path}: {error}.") from error
+        raise AssertionError
 
 
 def _content(reply: httpx.Response) -> dict[str, Any]:

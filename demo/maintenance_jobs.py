@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine, text
 
+from bursar.airflow.dag_ids import MAINTENANCE
 from bursar.errors import BursarError
 from bursar.ledger.jobs import Job, UserJob
 from bursar.money import format_totals, pluralize
@@ -20,7 +21,6 @@ FORMS: dict[UserJob, dict[str, object]] = {
     Job.PURGE: {"date": "expiry_date", "waive_threshold": "5", "dry_run": False},
     Job.WAIVE: {"fine_fee_types": ["OVERDUEFINE"], "threshold": "10", "reason": "End of term", "dry_run": False},
 }
-DAGS: dict[UserJob, str] = {Job.PURGE: "bursar_purge_users", Job.WAIVE: "bursar_waive_fines"}
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ def find_debtor(engine: Engine) -> str:
 def run_jobs(library: Library, engine: Engine) -> list[JobRun]:
     """Runs one job after the other, with the parameters of their forms, and returns the results."""
     client = library.airflow.client
-    client.wait_for_dags(DAGS.values())
+    client.wait_for_dags(MAINTENANCE.values())
     done = []
-    for job, dag in DAGS.items():
+    for job, dag in MAINTENANCE.items():
         run = client.trigger(dag, FORMS[job])
         done.append(_get_job_run(engine, job, run, client.wait(dag, run)))
     return done

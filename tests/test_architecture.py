@@ -24,6 +24,8 @@ LEVELS = (
 SAME_LEVEL = {
     ("__main__", "commands"): "the command line has all commands",
     ("plugin", "airflow"): "Airflow loads the listener by the plugin",
+    ("plugin", "web"): "Airflow loads the pages by the plugin",
+    ("web", "airflow"): "a page shows the DAGs, and uses the connections of Airflow",
     ("commands", "airflow"): "an operator uses the connections and the settings of Airflow",
     ("notifications", "reporting"): "a message describes the report of a run",
     ("users", "exports"): "a purge removes the files that name the users",

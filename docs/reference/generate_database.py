@@ -31,7 +31,9 @@ SUBJECTS = {
         "monitored_jobs",
         "approvals",
         "rejected_answers",
+        "outstanding_by_week",
     ],
+    "Pages": ["fine_lists", "profile_revisions", "run_revisions", "user_accesses"],
 }
 """The tables of each subject, as in include/sql/schema/versions/0001_initial/. A new table needs a place here."""
 INTRODUCTION = f"""\

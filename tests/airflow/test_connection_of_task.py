@@ -1,11 +1,12 @@
 """A task that asks for a connection which Airflow does not have."""
 
 import pytest
+from airflow.sdk import RetryAction
 from airflow.sdk.exceptions import ErrorType
 from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import ErrorResponse
 
-from bursar.airflow.base_dag import RETRY_POLICY, RetryAction
+from bursar.airflow.base_dag import RETRY_POLICY
 from bursar.airflow.find_connection import MissingConnectionError, find_connection
 
 

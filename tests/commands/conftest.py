@@ -25,4 +25,5 @@ def include(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
     copy = write_include(tmp_path_factory.mktemp("commands") / "include")
     for module in (context, profiles):
         monkeypatch.setattr(module, "INCLUDE", copy)
+    monkeypatch.setattr("bursar.airflow.profile_store.INCLUDE", copy)  # which a test of the pages may have loaded
     return copy

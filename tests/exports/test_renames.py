@@ -153,7 +153,7 @@ def test_an_accepted_renaming_is_delivered_though_the_bursar_was_quick(
     library: Library, bursar: ExportServer, selected: Batch, tmp_path: Path
 ) -> None:
     with pytest.raises(KilledError):  # when it looks at the renamed file
-        upload_file(library.ledger, selected.id, bursar.open(dies_at=5), tmp_path)
+        upload_file(library.ledger, selected.id, bursar.open(kill_at=5), tmp_path)
     assert library.one("SELECT rename_accepted FROM upload_attempts") is True
     empty(bursar)
     assert upload(library, selected, bursar, tmp_path).was_delivered

@@ -63,7 +63,8 @@ def test_a_repeated_file_is_applied_once_more_and_the_person_is_recorded(inbox: 
     assert inbox.library.position(instalment) == ("TRANSFERRED", D(0), D(2))
     (sentence,) = describe(inbox, "run 2")
     assert sentence.endswith(
-        f"A person had it applied again, as file {file.id}; `bin/bursar imports list` names the person."
+        f"A person had it applied again, as file {file.id}. The page of that file names the person "
+        "(`bin/bursar imports list`)."
     )
 
 
@@ -90,12 +91,12 @@ def test_two_files_of_the_same_bytes_in_one_run(inbox: PaymentInbox, office: Fak
 
 @pytest.mark.usefixtures("partition_count")
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("dies_at", [0, 1])
+@pytest.mark.parametrize("kill_at", [0, 1])
 def test_killed_and_repeated_it_has_its_effect_once(
-    inbox: PaymentInbox, instalment: int, dies_at: int, after: bool
+    inbox: PaymentInbox, instalment: int, kill_at: int, after: bool
 ) -> None:
     (arrival,) = get_arrivals(inbox)
-    kill_switch = KillSwitch(dies_at, after)
+    kill_switch = KillSwitch(kill_at, after)
     with pytest.raises(KilledError), kill_switch.watch_commits(inbox.library.ledger):
         again(inbox, arrival)
     assert again(inbox, arrival, by="ben").state is FileState.APPLIED
@@ -132,7 +133,7 @@ def test_a_file_that_was_not_moved_away_is_no_second_one(inbox: PaymentInbox, of
         office.apply(inbox.load_file("first.xml", run).id)
     office._run("UPDATE import_files SET applied_by_run_id = 'run 1'")  # noqa: SLF001
     (sentence,) = describe(inbox, "run 2")
-    assert sentence.endswith("and the same name, size and time: it is that file. It changed nothing.")
+    assert sentence.endswith("it is that file, which was not moved away. It changed nothing.")
     assert "apply-again" not in sentence
 
 

@@ -100,11 +100,3 @@ def test_kept_bytes_of_another_file_are_named(mailbox: PaymentInbox, caplog: pyt
     mailbox.put("d.xml", xml(Payment("3", "1")))
     mailbox.load_file("d.xml")
     assert list(mailbox.staging.iterdir()) == []
-
-
-def test_a_file_that_the_server_still_has_is_not_kept(inbox: PaymentInbox) -> None:
-    inbox.put("a.xml", FIRST)
-    kill_switch = KillSwitch(3)
-    with pytest.raises(KilledError), kill_switch.watch_commits(inbox.library.ledger):
-        inbox.load_file("a.xml", kill_switch=kill_switch)
-    assert list(inbox.staging.iterdir()) == []

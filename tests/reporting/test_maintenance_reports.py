@@ -39,7 +39,7 @@ def test_the_report_of_a_purge_has_its_effects_and_warnings(library: Library) ->
     assert list(report.task_timings) == ["purge_users"]
     no_date, credit = report.messages
     assert no_date.startswith("Kept: 1 user without such a date, and never due: add the date")
-    assert "`bin/bursar jobs results 1` lists them" in credit
+    assert "The job report lists them (`bin/bursar jobs results 1`)" in credit
 
 
 def test_the_report_of_a_dry_run_is_marked_as_one(library: Library) -> None:

@@ -80,7 +80,7 @@ def test_a_held_overpayment_is_named_with_its_commands(inbox: PaymentInbox, offi
     (report,) = import_files(inbox, {transaction: "100.00"})
     (message,) = report.messages
     assert f"Record 1 in 1.xml (transaction {transaction}) overpays fine {fine} by 90.00 USD" in message
-    assert "`bin/bursar overpayments release 1 1` makes a credit of it" in message
+    assert "released (`bin/bursar overpayments release 1 1`), it becomes a credit" in message
     assert report.outcome is RunOutcome.WITH_WARNINGS
     assert report.fines == 1
     assert report.totals["USD"].charges == 10
@@ -111,4 +111,4 @@ def test_a_known_file_of_the_same_run_is_named_with_its_command(inbox: PaymentIn
     report = report_of(inbox, "run 1")
     (message,) = report.messages
     assert message.startswith("b.xml has the same content as a.xml, which was applied before; it changed nothing.")
-    assert "`bin/bursar imports apply-again 2` applies it, once." in message
+    assert "apply it, once, on the page Waiting for a person (`bin/bursar imports apply-again 2`)." in message

@@ -65,11 +65,14 @@ GRANT EXECUTE ON FUNCTION payment_outcome, remaining_after_payments TO {role};
 GRANT SELECT ON active_fines, user_debts TO {role};
 GRANT SELECT, INSERT ON maintenance_jobs, maintenance_job_results TO {role};
 GRANT USAGE ON SEQUENCE maintenance_jobs_id_seq TO {role};
+GRANT SELECT, INSERT (name, fine_ids, uploaded_by), DELETE ON fine_lists TO {role};
 
 -- Reports of runs. Old ones are deleted.
 GRANT SELECT, INSERT, DELETE, UPDATE (dry_run, as_of, started_at, ended_at, outcome, files, users, fines, totals,
-                                      skipped, rejects, task_timings, messages) ON run_reports TO {role};
+                                      skipped, rejects, task_timings, messages, trigger, requested_by)
+    ON run_reports TO {role};
 GRANT SELECT, INSERT, DELETE, UPDATE (seconds, error) ON task_timings TO {role};
+GRANT SELECT, INSERT, UPDATE (counted_at, sums) ON outstanding_by_week TO {role};
 
 -- Notifications, monitoring and approvals. A person's answer can't be deleted.
 GRANT SELECT, INSERT ON sent_notifications TO {role};
@@ -77,3 +80,8 @@ GRANT SELECT, INSERT, UPDATE (monitored_since), DELETE ON monitored_jobs TO {rol
 GRANT SELECT, INSERT, UPDATE (answer, answered_by, answered_at, times_asked, requested_at, requester_may_approve)
     ON approvals TO {role};
 GRANT SELECT, INSERT ON rejected_answers TO {role};
+
+-- Pages. The record of accesses can only grow.
+GRANT SELECT, INSERT (person, user_id, batch_id) ON user_accesses TO {role};
+GRANT SELECT, INSERT (code, revision, profile, change, changed_by) ON profile_revisions TO {role};
+GRANT SELECT, INSERT ON run_revisions TO {role};

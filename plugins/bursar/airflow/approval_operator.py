@@ -15,7 +15,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Context
 from sqlalchemy import Engine
 
-from bursar.airflow.notifier import run_url, send
+from bursar.airflow.notifier import page_url, send
 from bursar.airflow.report_task import record_task_of_run
 from bursar.airflow.task_failure import log_known_errors
 from bursar.errors import BursarError
@@ -107,7 +107,7 @@ class LedgerApprovalOperator(ApprovalOperator, Generic[CaseT]):
             self.record_answer(case, found.answer, found.answered_by)
             raise BursarError(f"{case.name} has been {found.answer}. {self.describe_end(case)}")
         reasons = (*found.reasons, *([_REQUESTED_AGAIN] if found.times_asked > 1 else []))
-        message = self.make_message(case, context, (*reasons, *_describe_rules(found)), self._link(context))
+        message = self.make_message(case, context, (*reasons, *_describe_rules(found)), self._link(found))
         self.subject, self.body = self.make_preview(case, message)
         dedup_key = f"approval {found.id} request {found.times_asked}"
         send(case.engine, message, case.recipients, dedup_key=dedup_key)
@@ -152,7 +152,7 @@ class LedgerApprovalOperator(ApprovalOperator, Generic[CaseT]):
             job=self.job,
             profile_name=self.profile.name if self.profile else None,
             reason=reason.description,
-            link=self._link(context),
+            link=self._link(request),
         )
         send(case.engine, message, case.recipients, dedup_key=f"approval {request.id} rejected {count}")
         deadline = request.requested_at + timedelta(hours=case.rules.timeout_hours)  # as the request has announced it
@@ -167,9 +167,8 @@ class LedgerApprovalOperator(ApprovalOperator, Generic[CaseT]):
         ]
         super().execute(context)
 
-    def _link(self, context: Context) -> str | None:
-        url = run_url(self.dag_id, context["run_id"])
-        return url and f"{url}/tasks/{self.task_id}/required_actions"
+    def _link(self, request: ApprovalRequest) -> str | None:
+        return page_url(f"approvals/{request.id}")
 
 
 def _describe_rules(request: ApprovalRequest) -> list[str]:

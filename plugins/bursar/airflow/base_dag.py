@@ -18,6 +18,7 @@ from airflow.sdk import (
     task,
 )
 
+from bursar.airflow.dag_ids import dag_id
 from bursar.airflow.report_task import record_task_of_run
 from bursar.airflow.task_failure import TaskFailure, TransientTaskFailure, log_known_errors
 from bursar.errors import BursarError, TransientError
@@ -55,20 +56,10 @@ DEFAULT_ARGS: dict[str, Any] = {
 """Arguments of the tasks of all DAGs that report their runs."""
 
 
-def dag_id(profile: Profile, job: ProfileJob) -> str:
-    """Returns the id of a profile's export or import DAG."""
-    return f"bursar_{job}__{profile.code}"
-
-
-def get_profile_code(dag_id: str) -> str:
-    """Returns the code of the profile that an export or import DAG belongs to."""
-    return dag_id.partition("__")[2]
-
-
 def base_dag(profile: Profile, job: ProfileJob, schedule: Schedule, **arguments: Any) -> DAG:  # noqa: ANN401
     """Creates the DAG of a section of a profile, without tasks; `arguments` are passed on to Airflow."""
     return DAG(
-        dag_id=dag_id(profile, job),
+        dag_id=dag_id(job, profile.code),
         dag_display_name=job.display_name(profile.name),
         description=profile.description,
         # Without start_date and with run_immediately=0 the first run is at the next date of the schedule. Otherwise

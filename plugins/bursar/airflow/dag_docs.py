@@ -9,25 +9,7 @@ from bursar.profiles import Profile, Settings
 
 def export_docs(profile: Profile, settings: Settings) -> str:
     """Describes the tasks and the settings of an export DAG, as Markdown."""
-    export, institution = profile.export, escape_markdown(settings.institution_name)
-    rows = {
-        "Bursar system": profile.system_description or profile.system,
-        "Schedule": f"{export.schedule.words} ({profile.time_zone})",
-        "Time before export": pluralize(export.time_before_export_days, "day"),
-        "Minimum amount for user": export.minimum_amount_for_user or "none; credits are included",
-        "User identifier type": export.user_identifier_type,
-        "User groups": ", ".join(export.user_groups) or "all",
-        "Fine/fee types": ", ".join(export.fine_fee_types) or "all",
-        "Institutional fine/fee": "yes" if export.institutional_fine_fee else "no",
-        "Libraries": ", ".join(export.libraries) or "none",
-        "S/FTP connection": f"`{profile.sftp_connection}`",
-        "Output file path": f"`{export.output_file_path}`",
-        "After export": (
-            "fines stay active until the bursar reports them as paid (import section active)"
-            if profile.import_.active
-            else "fines count as paid (import section not active)"
-        ),
-    }
+    institution = escape_markdown(settings.institution_name)
     limits = profile.export.approval
     approval = (
         "\n   **wait_for_approval** waits for an answer under *Required Actions* if the batch exceeds the limits of "
@@ -68,14 +50,62 @@ file but uploads, closes and claims nothing; or send the file of a batch again.
 A failed task can be repeated at any time (*Clear*); work that is done is not repeated. `bin/bursar batches list` lists
 the unfinished batches.
 
-{_table(rows)}
+{_table(describe_export(profile))}
 """
 
 
 def import_docs(profile: Profile, settings: Settings) -> str:
     """Describes the tasks and the settings of an import DAG, as Markdown."""
-    section, institution = profile.import_, escape_markdown(settings.institution_name)
-    rows = {
+    institution = escape_markdown(settings.institution_name)
+    return f"""### {escape_markdown(profile.name)}
+
+{_paragraph(profile.description or "")}
+
+Imports the payments that the bursar reports to {institution}, and marks the fines as transferred:
+
+1. **wait_for_files** waits in Airflow's triggerer until payment files are ready. Each file is then imported on its own:
+2. **load_file** checks the file and loads its records into the ledger. A file that is not a payment file, or has no
+   payment that is recognised, is moved to `failed`.
+3. **apply_payments** applies the payments to the fines, each record once. A file that comes again, even under another
+   name, is not applied again, unless a person asks for it.
+4. **archive_file** moves the file to `processed`, and writes a report of the records that a person has to look at.
+5. **report_run** records the report of the run, for `bin/bursar runs list` and the note of the run. It fails if the run
+   has failed.
+
+A failed task can be repeated at any time (*Clear*); work that is done is not repeated. `bin/bursar imports list` lists
+the files with their states, and `bin/bursar imports rejects <file>` prints the records to look at.
+
+{_table(describe_import(profile))}
+"""
+
+
+def describe_export(profile: Profile) -> dict[str, object]:
+    """Returns the settings of the export section by their names, in words."""
+    export = profile.export
+    return {
+        "Bursar system": profile.system_description or profile.system,
+        "Schedule": f"{export.schedule.words} ({profile.time_zone})",
+        "Time before export": pluralize(export.time_before_export_days, "day"),
+        "Minimum amount for user": export.minimum_amount_for_user or "none; credits are included",
+        "User identifier type": export.user_identifier_type,
+        "User groups": ", ".join(export.user_groups) or "all",
+        "Fine/fee types": ", ".join(export.fine_fee_types) or "all",
+        "Institutional fine/fee": "yes" if export.institutional_fine_fee else "no",
+        "Libraries": ", ".join(export.libraries) or "none",
+        "S/FTP connection": f"`{profile.sftp_connection}`",
+        "Output file path": f"`{export.output_file_path}`",
+        "After export": (
+            "fines stay active until the bursar reports them as paid (import section active)"
+            if profile.import_.active
+            else "fines count as paid (import section not active)"
+        ),
+    }
+
+
+def describe_import(profile: Profile) -> dict[str, object]:
+    """Returns the settings of the import section by their names, in words."""
+    section = profile.import_
+    return {
         "Bursar system": profile.system_description or profile.system,
         "Schedule": f"{section.schedule.words} ({profile.time_zone})",
         "S/FTP connection": f"`{profile.sftp_connection}`",
@@ -97,26 +127,6 @@ def import_docs(profile: Profile, settings: Settings) -> str:
             "beyond the amount of its fine" if section.max_overpayment is None else f"beyond {section.max_overpayment}"
         ),
     }
-    return f"""### {escape_markdown(profile.name)}
-
-{_paragraph(profile.description or "")}
-
-Imports the payments that the bursar reports to {institution}, and marks the fines as transferred:
-
-1. **wait_for_files** waits in Airflow's triggerer until payment files are ready. Each file is then imported on its own:
-2. **load_file** checks the file and loads its records into the ledger. A file that is not a payment file, or has no
-   payment that is recognised, is moved to `failed`.
-3. **apply_payments** applies the payments to the fines, each record once. A file that comes again, even under another
-   name, is not applied again, unless a person asks for it.
-4. **archive_file** moves the file to `processed`, and writes a report of the records that a person has to look at.
-5. **report_run** records the report of the run, for `bin/bursar runs list` and the note of the run. It fails if the run
-   has failed.
-
-A failed task can be repeated at any time (*Clear*); work that is done is not repeated. `bin/bursar imports list` lists
-the files with their states, and `bin/bursar imports rejects <file>` prints the records to look at.
-
-{_table(rows)}
-"""
 
 
 def _table(rows: Mapping[str, object]) -> str:

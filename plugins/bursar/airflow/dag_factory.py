@@ -1,10 +1,11 @@
-"""Builds the export and import DAGs of the profiles in a folder, one for each active section."""
+"""Builds the export and import DAGs of the profiles, one for each active section."""
 
 from airflow.sdk import DAG, get_parsing_context
 
-from bursar.airflow.base_dag import dag_id, get_profile_code
+from bursar.airflow.dag_ids import dag_id, parse_dag_id
+from bursar.airflow.profile_store import load_all_profiles
 from bursar.ledger.jobs import Job, ProfileJob
-from bursar.profiles import INCLUDE, Profile, ProfileError, Settings, load_profiles, load_settings
+from bursar.profiles import INCLUDE, Profile, ProfileError, Settings, load_settings
 
 
 def build_dags() -> dict[str, DAG]:
@@ -14,10 +15,11 @@ def build_dags() -> dict[str, DAG]:
     """
     settings = load_settings(INCLUDE / "bursar.yaml")
     only = get_parsing_context().dag_id
-    profiles, _ = load_profiles(INCLUDE / "profiles", settings, code=get_profile_code(only) if only else None)
+    owner = parse_dag_id(only) if only else None
+    profiles, _ = load_all_profiles(settings, code=owner.profile if owner else None)
     active: list[tuple[Profile, ProfileJob]] = [(profile, Job.EXPORT) for profile in profiles if profile.export.active]
     active += [(profile, Job.IMPORT) for profile in profiles if profile.import_.active]
-    ids = ((dag_id(profile, job), profile, job) for profile, job in active)
+    ids = ((dag_id(job, profile.code), profile, job) for profile, job in active)
     return {id_: _build(profile, job, settings) for id_, profile, job in ids if only in (None, id_)}
 
 
@@ -40,6 +42,6 @@ def report_problems() -> None:
     Raises:
         ProfileError: a profile or the settings are wrong; the text has file, line and field of each problem.
     """
-    _, problems = load_profiles(INCLUDE / "profiles", load_settings(INCLUDE / "bursar.yaml"))
+    _, problems = load_all_profiles(load_settings(INCLUDE / "bursar.yaml"))
     if problems:
         raise ProfileError(problems)

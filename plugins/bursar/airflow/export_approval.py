@@ -9,6 +9,7 @@ from airflow.sdk import Context
 
 from bursar.airflow.approval_operator import ApprovalCase, LedgerApprovalOperator
 from bursar.airflow.connections import ledger_url
+from bursar.airflow.notifier import page_url
 from bursar.db.engine import ledger_engine
 from bursar.errors import BatchError
 from bursar.exports import approval, recover
@@ -76,11 +77,13 @@ class ExportApprovalOperator(LedgerApprovalOperator[BatchCase]):
         )
 
     def make_preview(self, case: BatchCase, message: Message) -> tuple[str, str]:
-        """Returns the message, and the command that builds the file."""
+        """Returns the message, and the address of the batch with its fines and its file."""
+        url = page_url(f"batches/{case.batch.id}")
+        page = f"[The batch with its fines and its file]({url})" if url else "The page of the batch has its fines"
         command = f"bin/bursar batches build-file {case.batch.id}"
         return (
             f"Approve this export of {pluralize(case.batch.fines, 'fine')}?",
-            f"{render_message(message).markdown}\n- To look at the file, build it with `{command}`\n",
+            f"{render_message(message).markdown}\n- {page} (`{command}`)\n",
         )
 
     def record_answer(self, case: BatchCase, answer: ApprovalAnswer, by: str | None) -> None:

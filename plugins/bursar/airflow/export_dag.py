@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from bursar.airflow import assets, config, connections
 from bursar.airflow.base_dag import base_dag, task_of_run
 from bursar.airflow.dag_docs import export_docs
+from bursar.airflow.profile_store import keep_revision
 from bursar.airflow.report_task import report_task
 from bursar.airflow.run_params import ExportParams, export_params, parse_params
 from bursar.airflow.task_summaries import BuiltFile, ClosedBatch, RecoveredBatch, SelectedBatch, UploadedFile
@@ -48,16 +49,18 @@ class ExportRun:
 
     @classmethod
     def from_context(cls, profile: Profile, settings: Settings, context: Context) -> "ExportRun":
-        """Makes the run that a task belongs to.
+        """Makes the run that a task belongs to. It keeps the revision of the profile with which it started.
 
         Raises:
             BursarError: the parameters of the run are wrong, or there is no connection to the ledger.
         """
         ti, active = context["ti"], ["queued", "running"]
+        engine = ledger_engine(connections.ledger_url())
+        profile = keep_revision(engine, settings, profile, Job.EXPORT, context["run_id"])
         return cls(
             profile=profile,
             settings=settings,
-            engine=ledger_engine(connections.ledger_url()),
+            engine=engine,
             run_id=context["run_id"],
             params=parse_params(context, profile),
             requested_by=context["dag_run"].triggering_user_name,

@@ -13,6 +13,7 @@ from bursar.airflow import assets, config, connections
 from bursar.airflow.base_dag import base_dag, task_of_run
 from bursar.airflow.dag_docs import import_docs
 from bursar.airflow.payment_file_sensor import PaymentFileSensor
+from bursar.airflow.profile_store import keep_revision
 from bursar.airflow.report_task import report_task
 from bursar.airflow.task_summaries import AppliedFile, ArchivedFile, LoadedFile
 from bursar.db.engine import ledger_engine
@@ -39,12 +40,13 @@ class ImportRun:
 
     @classmethod
     def from_context(cls, profile: Profile, settings: Settings, context: Context) -> "ImportRun":
-        """Makes the run that a task belongs to.
+        """Makes the run that a task belongs to. It keeps the revision of the profile with which it started.
 
         Raises:
             BursarError: there is no connection to the ledger.
         """
         engine = ledger_engine(connections.ledger_url())
+        profile = keep_revision(engine, settings, profile, Job.IMPORT, context["run_id"])
         return cls(profile=profile, settings=settings, engine=engine, run_id=context["run_id"])
 
     @property

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from bursar.airflow.base_dag import DEFAULT_ARGS, task_of_run
 from bursar.airflow.config import maintenance_placement
 from bursar.airflow.connections import ledger_url
+from bursar.airflow.dag_ids import dag_id
 from bursar.airflow.maintenance_approval import MaintenanceApprovalOperator
 from bursar.airflow.maintenance_forms import PURGE_DOCUMENTATION, PURGE_FORM, WAIVE_DOCUMENTATION, WAIVE_FORM
 from bursar.airflow.report_task import report_task
@@ -63,14 +64,14 @@ class MaintenanceRun:
 
 def purge_dag() -> DAG:
     """Builds the DAG of Purge User Records."""
-    with _maintenance_dag("bursar_purge_users", Job.PURGE, PURGE_FORM, PURGE_DOCUMENTATION) as dag:
+    with _maintenance_dag(Job.PURGE, PURGE_FORM, PURGE_DOCUMENTATION) as dag:
         _add_tasks(Job.PURGE, purge_users)
     return dag
 
 
 def waive_dag() -> DAG:
     """Builds the DAG of Bulk Fine Waiving."""
-    with _maintenance_dag("bursar_waive_fines", Job.WAIVE, WAIVE_FORM, WAIVE_DOCUMENTATION) as dag:
+    with _maintenance_dag(Job.WAIVE, WAIVE_FORM, WAIVE_DOCUMENTATION) as dag:
         _add_tasks(Job.WAIVE, waive_fines)
     return dag
 
@@ -110,9 +111,9 @@ def waive_fines(run: MaintenanceRun) -> MaintenanceResult:
     )
 
 
-def _maintenance_dag(dag_id: str, job: UserJob, form: dict[str, Param], documentation: str) -> DAG:
+def _maintenance_dag(job: UserJob, form: dict[str, Param], documentation: str) -> DAG:
     return DAG(
-        dag_id=dag_id,
+        dag_id=dag_id(job),
         dag_display_name=job.display_name(),
         doc_md=documentation,
         schedule=None,

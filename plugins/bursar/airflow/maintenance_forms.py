@@ -91,6 +91,14 @@ WAIVE_FORM = {
         description="The name of a file in the folder `fine_ids` of the work directory, with one internal id per line. "
         "Only fines that are listed there and fit the other fields. Blank: no file.",
     ),
+    "fine_list": Param(
+        default=None,
+        type=["null", "integer"],
+        minimum=1,
+        title="Uploaded list of fines",
+        description="The number of a list that was uploaded in Bursar's pages. Only fines that are listed there "
+        "and fit the other fields. Blank: no list.",
+    ),
     "reason": Param(
         type="string", minLength=1, maxLength=200, title="Reason", description="Is shown in the history of each fine."
     ),

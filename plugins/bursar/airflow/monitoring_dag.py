@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable, task
 
-from bursar.airflow.base_dag import dag_id
 from bursar.airflow.connections import ledger_url
-from bursar.airflow.notifier import run_url, send
+from bursar.airflow.notifier import page_url, send
+from bursar.airflow.profile_store import load_all_profiles
 from bursar.airflow.task_failure import log_known_errors
 from bursar.airflow.task_summaries import ActiveAlert
 from bursar.db.engine import ledger_engine
@@ -14,7 +14,7 @@ from bursar.errors import BursarError
 from bursar.exports.recover import clear_work_dirs
 from bursar.notifications.alerts import find_alerts
 from bursar.notifications.messages import alert_message
-from bursar.profiles import INCLUDE, Problem, Profile, load_profiles, load_settings
+from bursar.profiles import INCLUDE, Problem, Profile, load_settings
 from bursar.profiles.monitoring import Alerts
 
 DAG_ID = "bursar_monitoring"
@@ -80,7 +80,7 @@ def send_alerts() -> list[ActiveAlert]:
             profile_name=alert.profile.name,
             summary=alert.summary,
             advice=alert.advice,
-            link=run_url(dag_id(alert.profile, alert.job)),
+            link=page_url(f"profiles/{alert.profile.code}"),
         )
         unsent += send(engine, message, alert.profile.notifications.failed, dedup_key=alert.dedup_key)
     if unsent:
@@ -89,4 +89,4 @@ def send_alerts() -> list[ActiveAlert]:
 
 
 def _load_profiles() -> tuple[list[Profile], list[Problem]]:
-    return load_profiles(INCLUDE / "profiles", load_settings(INCLUDE / "bursar.yaml"))
+    return load_all_profiles(load_settings(INCLUDE / "bursar.yaml"))

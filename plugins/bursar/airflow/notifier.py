@@ -10,7 +10,7 @@ from email.utils import formatdate
 from hashlib import sha256
 from threading import Thread
 from typing import cast
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from airflow.sdk.configuration import conf
 from sqlalchemy import Engine
@@ -36,12 +36,16 @@ TIMEOUT_SECONDS = 60
 _CHAT_TYPES: Mapping[Severity, str] = {"good": "success", "quiet": "info", "warning": "warning", "bad": "failure"}
 
 
+PAGES = "bursar"
+"""The path of the pages below Airflow's own, and their place in its navigation; the plugin has the same."""
+
+
 def notify(report: RunReport, profile: Profile | None, run_url: str | None) -> RunReport:
     """Notifies the people whom the profile, or without one the settings, name for the outcome of a run. Never raises.
 
     A repeated call notifies only people who have not been notified. A notification that was not sent is logged, and is
     added to the messages of the report, which is recorded again and returned. Nobody is notified of a dry run: the user
-    who started it sees its result in Airflow.
+    who started it sees its result in Airflow. The message links to the job report, or to `run_url` if there is none.
     """
     if report.dry_run:
         return report
@@ -51,7 +55,8 @@ def notify(report: RunReport, profile: Profile | None, run_url: str | None) -> R
             report,
             profile_name=profile.name if profile else None,
             time_zone=(profile or settings).time_zone,
-            link=run_url,
+            link=report_url(report) or run_url,
+            has_page=report_url(report) is not None,
         )
         recipients = _recipients((profile or settings).notifications, report.outcome)
         engine = ledger_engine(ledger_url())
@@ -66,6 +71,20 @@ def run_url(dag_id: str, run_id: str | None = None) -> str | None:
     """Returns the address of a DAG, or of one of its runs, in Airflow; None if `[api] base_url` is not set."""
     base = conf.get("api", "base_url", fallback="")
     return f"{base.rstrip('/')}/dags/{quote(dag_id)}" + (f"/runs/{quote(run_id)}" if run_id else "") if base else None
+
+
+def page_url(path: str) -> str | None:
+    """Returns the address of a page of Bursar inside Airflow; None if `[api] base_url` is not set.
+
+    Airflow writes the path of a page into its own address, with the path that Airflow has itself.
+    """
+    base = conf.get("api", "base_url", fallback="").rstrip("/")
+    return f"{base}/plugin/{PAGES}{urlsplit(base).path}/{PAGES}/{path}" if base else None
+
+
+def report_url(report: RunReport) -> str | None:
+    """Returns the address of the job report of a recorded run; None for a run that is not recorded."""
+    return page_url(f"runs/{report.id}") if report.id else None
 
 
 def send(engine: Engine, message: Message, recipients: Sequence[str], *, dedup_key: str) -> list[str]:

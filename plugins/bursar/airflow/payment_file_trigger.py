@@ -19,10 +19,11 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from bursar.airflow.base_dag import RETRY_POLICY
 from bursar.airflow.connections import ledger_url, open_folder
+from bursar.airflow.profile_store import load_all_profiles
 from bursar.db.engine import ledger_engine, session_name
 from bursar.errors import BursarError, TransientError
 from bursar.imports.detect import select_ready_files
-from bursar.profiles import INCLUDE, Profile, Settings, load_profiles, load_settings
+from bursar.profiles import INCLUDE, Profile, Settings, load_settings
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +125,7 @@ def find_ready_files(profile_code: str) -> list[str]:
 
 
 def _load_profile(code: str, settings: Settings) -> Profile:
-    profiles, _ = load_profiles(INCLUDE / "profiles", settings, code=code)
+    profiles, _ = load_all_profiles(settings, code=code)
     for profile in profiles:
         if profile.code == code and profile.import_.active:
             return profile

@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -14,11 +15,12 @@ from airflow.sdk.exceptions import (
     AirflowSkipException,
     AirflowTaskTimeout,
 )
+from sqlalchemy import Engine
 
 from bursar.airflow import run_listener
 from bursar.airflow.connections import ledger_url
 from bursar.airflow.metrics import send_metrics
-from bursar.airflow.notifier import notify, run_url
+from bursar.airflow.notifier import notify, report_url, run_url
 from bursar.airflow.task_failure import ReportedFailure, TaskFailure, log_known_errors
 from bursar.airflow.task_summaries import ReportedRun
 from bursar.db.engine import ledger_engine, session_name
@@ -26,6 +28,7 @@ from bursar.errors import BursarError, TransientError
 from bursar.ledger.jobs import Job
 from bursar.profiles import INCLUDE, Profile, load_settings
 from bursar.reporting.build_report import build_export_report, build_import_report, build_maintenance_report
+from bursar.reporting.outstanding import count_outstanding
 from bursar.reporting.run_description import describe_run
 from bursar.reporting.run_report import RunOutcome, RunReport, delete_reports_before, record_report
 from bursar.reporting.task_timings import get_interrupted_tasks, record_task
@@ -118,19 +121,30 @@ def report_run(job: Job, profile: Profile | None, context: Context) -> ReportedR
     failed = _failed(states) or get_interrupted_tasks(engine, job, code, run_id, _in_state(states, "skipped"))
     started_at = dag_run.start_date or dag_run.run_after
     built = _BUILDERS[job](engine, code, run_id=run_id, started_at=started_at, failed=failed)
+    built = replace(built, trigger=dag_run.run_type.value, requested_by=dag_run.triggering_user_name)
     report = record_report(engine, built)
     send_metrics(engine, report)
-    if days := load_settings(INCLUDE / "bursar.yaml").report_retention_days:
+    settings = load_settings(INCLUDE / "bursar.yaml")
+    if days := settings.report_retention_days:
         delete_reports_before(engine, before=datetime.now(UTC) - timedelta(days=days))
     _log(report)
     _write_note(context, report)  # before the task waits for a mail server
     report = notify(report, profile, run_url(ti.dag_id, run_id))
     _write_note(context, report)  # with the notifications that were not sent
+    _count_outstanding(engine, settings.time_zone)
     if report.outcome is RunOutcome.FAILED:
         reason = "The run failed, and its report is recorded. See the tasks before this one."
         log.error(reason)
         raise ReportedFailure(reason)
     return {"outcome": report.outcome}
+
+
+def _count_outstanding(engine: Engine, time_zone: str) -> None:
+    """Counts what is outstanding, for the overview; a run does not fail if it can't be counted."""
+    try:
+        count_outstanding(engine, time_zone)
+    except BursarError as error:
+        log.warning("What is outstanding was not counted, so the overview shows the count of an earlier run. %s", error)
 
 
 def notify_of_missing_report(job: Job, profile: Profile | None, context: Context) -> None:
@@ -173,7 +187,7 @@ def _write_note(context: Context, report: RunReport) -> None:
     begins_with_reason = report.outcome is RunOutcome.FAILED and report.messages
     reason = report.messages[0] if begins_with_reason else None
     sentences = report.messages[1:] if begins_with_reason else report.messages
-    note = run_listener.format_note(describe_run(report), sentences, reason=reason)
+    note = run_listener.format_note(describe_run(report), sentences, reason=reason, report=report_url(report))
     context["ti"].xcom_push(key=run_listener.NOTE, value=note)
 
 

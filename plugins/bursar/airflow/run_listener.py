@@ -36,16 +36,18 @@ def on_dag_run_failed(dag_run: "DagRun", msg: str) -> None:  # noqa: ARG001
     _write(dag_run)
 
 
-def format_note(outcome: str, sentences: Sequence[str], *, reason: str | None = None) -> str:
+def format_note(outcome: str, sentences: Sequence[str], *, reason: str | None = None, report: str | None = None) -> str:
     """Formats the note of a run as Markdown: its outcome, then sentences as a list.
 
-    With `reason`, the note begins with it: Airflow's list of runs shows the beginning of a note. Markup in the
+    With `reason`, the note begins with it: Airflow's list of runs shows the beginning of a note.
+    `report` is the address of the job report, which the outcome is followed by. Markup in the
     sentences, as in the names of files and the answers of servers, has no effect.
     """
+    link = f" ([job report]({report}))" if report else ""
     lines = [f"- {escape_sentence(one)}" for one in sentences if one]
     if reason:
-        return "\n".join([f"**{escape_sentence(reason)}**", f"- {_PREFIX}{escape_sentence(outcome)}", *lines])
-    return "\n".join([f"{_PREFIX}**{escape_sentence(outcome)}**", *lines])
+        return "\n".join([f"**{escape_sentence(reason)}**", f"- {_PREFIX}{escape_sentence(outcome)}{link}", *lines])
+    return "\n".join([f"{_PREFIX}**{escape_sentence(outcome)}**{link}", *lines])
 
 
 def merge_notes(ours: str, existing: str | None) -> str:

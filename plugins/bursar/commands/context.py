@@ -16,10 +16,10 @@ from sqlalchemy.exc import DBAPIError
 
 from bursar.db.engine import ledger_engine
 from bursar.db.open_errors import schema_error
-from bursar.errors import BursarError, NotFoundError
+from bursar.errors import BursarError, NotFoundError, WrongValueError
 from bursar.escaping import replace_controls
 from bursar.money import pluralize
-from bursar.profiles import INCLUDE, Problem, Profile, ProfileError, Settings, load_profiles, load_settings
+from bursar.profiles import INCLUDE, Problem, Profile, ProfileError, Settings, load_settings
 
 MAX_WIDTH = 10_000
 # A pipe and a file have no width, at which lines would break.
@@ -75,14 +75,15 @@ def get_settings() -> Settings:
 
 
 def get_profiles() -> tuple[list[Profile], list[Problem]]:
-    """Returns the valid profiles in include/profiles, and the problems of the others.
+    """Returns the valid profiles, those in files and those managed in the pages, and the problems of the others.
 
     Raises:
         ProfileError: the settings are wrong, or the folder can't be read.
     """
-    folder = INCLUDE / "profiles"
-    good, problems = load_profiles(folder, get_settings())
-    if not folder.is_dir():
+    from bursar.airflow.profile_store import load_all_profiles  # noqa: PLC0415  Airflow is slow to load
+
+    good, problems = load_all_profiles(get_settings())
+    if not (INCLUDE / "profiles").is_dir():
         raise ProfileError(problems)
     return good, problems
 
@@ -110,11 +111,11 @@ def get_person() -> str:
     the person behind `sudo` if there is one.
 
     Raises:
-        BursarError: there is no name, or not one of 1 to 100 printable characters.
+        WrongValueError: there is no name, or not one of 1 to 100 printable characters.
     """
     name = click.get_current_context().find_root().params.get("by") or os.environ.get("SUDO_USER") or _get_login()
     if not name.strip() or not name.isprintable() or len(name) > MAX_NAME_LENGTH:
-        raise BursarError(
+        raise WrongValueError(
             f"The ledger records who acts, and {name!r} is no name of 1 to {MAX_NAME_LENGTH} printable characters. "
             "Give yours with --by, as in `bin/bursar --by anna desk pay 42`, or in the variable BURSAR_USER."
         )

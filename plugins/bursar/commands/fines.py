@@ -18,8 +18,8 @@ from bursar.commands.output import (
 )
 from bursar.db.queries import query
 from bursar.errors import NotFoundError
-from bursar.ledger.entry_type import EntryType
 from bursar.money import format_money
+from bursar.reporting.fine_history import describe_pending_reversal, list_events
 
 FACTS = ("status", "fine_fee_type", "currency", "amount", "balance", "outstanding", "pending_reversal",
          "created_at", "patron_name", "primary_id", "owner_library", "title", "barcode", "comment", "source_id",
@@ -64,13 +64,20 @@ def _fetch(connection: Connection, statement: str, fine_id: int) -> list[Row[Any
     return list(connection.execute(query(f"commands/{statement}"), {"fine_id": fine_id}))
 
 
-def _get_fields(connection: Connection, fine_id: int) -> dict[str, Any]:
-    (fine,) = _fetch(connection, "get_fine", fine_id)
+def get_facts(fine: Row[Any]) -> dict[str, Any]:
+    """Returns the facts of a fine, for programs; `fine` is a row of `commands/get_fine.sql`."""
     credits_ = (fine.reversed_by_credits or "").split(", ")
     return {
         "fine": fine.id,
         **_plain(fine, FACTS, fine.currency),
         "reversed_by": [int(credit) for credit in credits_ if credit],
+    }
+
+
+def _get_fields(connection: Connection, fine_id: int) -> dict[str, Any]:
+    (fine,) = _fetch(connection, "get_fine", fine_id)
+    return {
+        **get_facts(fine),
         "journal": [
             _plain(entry, ENTRY_FACTS, fine.currency) for entry in _fetch(connection, "list_journal_entries", fine_id)
         ],
@@ -121,21 +128,14 @@ def _print_fine(connection: Connection, fine_id: int) -> None:
         }
     )
     journal = make_table(("  Date (UTC)", "Entry"), ("Balance", "Outstanding"), ("Details",))
-    for entry in _fetch(connection, "list_journal_entries", fine_id):
-        changes = (entry.balance_change, entry.outstanding_change)
+    for event in list_events(connection, fine):
+        changes = (event.balance_change, event.outstanding_change)
         journal.add_row(
-            f"  {format_moment(entry.posted_at)}",
-            entry.entry_type,
+            f"  {format_moment(event.moment)}",
+            event.kind,
             *(_format_change(change, fine.currency) if change else "" for change in changes),
-            sanitize(_describe_entry(entry, fine)),
+            sanitize(event.details),
         )
-    for record in _fetch(connection, "list_ineffective_records", fine_id):
-        details = f"{record.name}, line {record.line}: {record.outcome}, sum {record.sum or '-'}: {record.reason}"
-        journal.add_row(f"  {format_moment(record.applied_at)}", "NO EFFECT", "", "", sanitize(details))
-    for resend in _fetch(connection, "list_resends_of_fine", fine_id):
-        requested = f", requested by {resend.requested_by}" if resend.requested_by else ""
-        details = f"batch {resend.batch_id}: {resend.remote_folder}/{resend.file_name}{requested}"
-        journal.add_row(f"  {format_moment(resend.delivered_at)}", "RESENT", "", "", sanitize(details))
     console.print()
     print_table(journal)
     console.print()
@@ -149,50 +149,3 @@ def _print_fine(connection: Connection, fine_id: int) -> None:
 
 def _format_change(change: Decimal, currency: str) -> str:
     return f"{'+' if change > 0 else ''}{format_money(change, currency)}"
-
-
-def describe_pending_reversal(fine: Row[Any]) -> str:
-    """Returns which reversal of a row of `commands/get_fine.sql` the bursar has not received, or an empty text."""
-    if fine.pending_reversal:
-        return (
-            f"The bursar does not know yet that {format_money(fine.pending_reversal, fine.currency)} of transaction "
-            f"{fine.sent_as} was settled at the library. The next export of {fine.sent_by} reverses it."
-        )
-    if fine.balance < 0 and fine.charge_outstanding:
-        return (
-            f"The bursar does not know yet that this credit reverses transaction {fine.charge_sent_as}. The next "
-            f"export of {fine.charge_sent_by} reverses it."
-        )
-    return ""
-
-
-def _describe_decision(entry: Row[Any], fine: Row[Any]) -> str:
-    """Returns what a person decided about an overpayment beyond the limit; an empty text if nobody has."""
-    if not entry.held_decision:
-        return ""
-    credit = f" as credit {entry.released_credit_id}" if entry.released_credit_id else ""
-    amount = format_money(entry.held_amount, fine.currency)
-    return f"{amount} of it was {entry.held_decision}{credit} by {entry.decided_by}"
-
-
-def _describe_entry(entry: Row[Any], fine: Row[Any]) -> str:
-    if entry.payment_file:
-        credit = (
-            f", {format_money(entry.credit_amount, fine.currency)} of it became a credit" if entry.credit_amount else ""
-        )
-        line = f", line {entry.payment_line}: {entry.outcome}{credit}" if entry.payment_line else ""
-        reason = f": {_describe_decision(entry, fine) or entry.reason}" if entry.reason else ""
-        return f"{entry.payment_file}{line}{reason}"
-    if entry.entry_type == EntryType.REVERSED and not entry.transaction_id:
-        other = f"fine {fine.reverses}, which it reverses" if fine.reverses else "the credit that reverses it"
-        return f"batch {entry.batch_id}: offset against {other}"
-    if entry.entry_type == EntryType.REVERSED:
-        return (
-            f"{entry.file_name}, transaction {entry.transaction_id}, batch {entry.batch_id}, reverses "
-            f"{format_money(-entry.reversal_change, fine.currency)} of transaction {entry.reversed_transaction_id}"
-        )
-    if entry.batch_id:
-        return (
-            f"{entry.file_name}, transaction {entry.transaction_id}, batch {entry.batch_id}, in {entry.remote_folder}"
-        )
-    return ", ".join(filter(None, (entry.comment, entry.posted_by and f"by {entry.posted_by}")))

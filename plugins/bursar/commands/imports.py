@@ -6,7 +6,7 @@ from typing import Any
 import click
 from sqlalchemy import Row
 
-from bursar.commands.context import ID, console, get_engine, get_person, get_profile, sanitize
+from bursar.commands.context import ID, console, get_engine, get_person, get_profile, sanitize, strip_controls
 from bursar.commands.output import (
     format_moment,
     format_option,
@@ -15,14 +15,17 @@ from bursar.commands.output import (
     plain_counts,
     print_data,
     print_json,
+    print_result,
     print_table,
 )
 from bursar.db.queries import query
 from bursar.imports.apply_again import apply_again as apply_file_again
-from bursar.imports.apply_again import get_repeated_arrival
+from bursar.imports.apply_again import describe_arrival, get_repeated_arrival, require_second_file
 from bursar.imports.rejects import COLUMNS, write_rejects
 from bursar.ledger.import_files import PaymentOutcome, get_import_file
 from bursar.ledger.totals import OutcomeTotals, read_outcomes
+
+APPLIED_AGAIN_FIELDS = ("profile", "name", "size", "sha256", "state", "applied_at", "records", "requested_by")
 
 
 @click.group()
@@ -63,9 +66,15 @@ def list_imports(profile: str | None, limit: int, output_format: str) -> None:
             format_moment(file.registered_at),
             "" if file.records is None else f"{file.records:,}",
             sanitize(file.rejection) if file.rejection else "\n".join(map(sanitize, outcomes)),
-            sanitize(f"applied again by {file.requested_by}" if file.requested_by else file.archived_path or ""),
+            sanitize(_describe_request(file) if file.requested_by else file.archived_path or ""),
         )
     print_table(table, ("Archived as", "Registered (UTC)", "Records"))
+
+
+def _describe_request(file: Row[Any]) -> str:
+    if file.applied_at:
+        return f"applied again by {file.requested_by}"
+    return f"begun by {file.requested_by}: repeat `imports apply-again {file.repeated_arrival_id}`"
 
 
 def _get_fields(file: Row[Any]) -> dict[str, Any]:
@@ -84,6 +93,7 @@ def _get_fields(file: Row[Any]) -> dict[str, Any]:
         "rejection": file.rejection,
         "archived_path": file.archived_path,
         "requested_by": file.requested_by,
+        "repeated_arrival": file.repeated_arrival_id,
     }
 
 
@@ -119,7 +129,8 @@ def list_rejects(file: int, output_format: str) -> None:
 @imports.command("apply-again")
 @click.argument("arrival", type=ID)
 @click.option("--yes", is_flag=True, help="Apply without being asked.")
-def apply_again(arrival: int, yes: bool) -> None:  # noqa: FBT001  click passes flags by name
+@format_option
+def apply_again(arrival: int, yes: bool, output_format: str) -> None:  # noqa: FBT001  click passes flags by name
     """Apply a file whose bytes had been applied before, once, because it reports other payments.
 
     ARRIVAL is the number in the message about the file. Records your name.
@@ -128,13 +139,21 @@ def apply_again(arrival: int, yes: bool) -> None:  # noqa: FBT001  click passes 
     with engine.connect() as connection:
         repeated = get_repeated_arrival(connection, arrival)
     section = get_profile(repeated.profile).import_
+    if repeated.again_file_id is None:
+        require_second_file(repeated)
     if not yes:
-        click.confirm("Has the bursar confirmed that the file reports other payments than before?", abort=True)
+        click.echo(strip_controls(describe_arrival(repeated)), err=True)
+        click.confirm(
+            "Has the bursar confirmed that the file reports other payments than before?", abort=True, err=True
+        )
     file = apply_file_again(engine, arrival, section, by=get_person())
     outcomes = PaymentOutcome.sort(file.outcomes or {})
     counts = ", ".join(f"{one.records:,} {name}" for name, one in outcomes.items()) or "no records"
-    console.print(
+    fields = {name: getattr(file, name) for name in APPLIED_AGAIN_FIELDS}
+    print_result(
+        output_format,
+        {"file": file.id, **fields, "outcomes": plain_counts(outcomes)},
         f"{sanitize(file.name)} has been applied again as file {file.id}, at the request of "
         f"{sanitize(file.requested_by or '')}: {sanitize(counts)}. `bin/bursar imports rejects {file.id}` lists the "
-        "records to look at."
+        "records to look at.",
     )

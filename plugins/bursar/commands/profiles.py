@@ -28,6 +28,7 @@ from bursar.commands.output import (
     plain_counts,
     plain_totals,
     print_data,
+    print_result,
     print_table,
 )
 from bursar.commands.profile_check import compare_with_airflow, compare_with_ledger
@@ -38,7 +39,7 @@ from bursar.exports.skip_reason import SkipReason
 from bursar.ledger.totals import SelectionSummary
 from bursar.moments import parse_moment
 from bursar.money import format_money, format_totals, pluralize
-from bursar.profiles import INCLUDE, Problem, Profile, ProfileError, load_profiles
+from bursar.profiles import INCLUDE, Problem, Profile, ProfileError
 from bursar.profiles.json_schema import json_schemas
 
 
@@ -58,10 +59,12 @@ def check_profiles(output_format: str) -> None:
     Warnings name libraries, user groups and types that the ledger does not have, and connections that Airflow does not
     have. They do not change the exit status.
     """
+    from bursar.airflow.profile_store import load_all_profiles  # noqa: PLC0415  Airflow is slow to load
+
     folder = INCLUDE / "profiles"
     patterns = _PatternCheck()
     try:
-        good, problems = load_profiles(folder, get_settings(), pattern_error=patterns.error)
+        good, problems = load_all_profiles(get_settings(), pattern_error=patterns.error)
     except ProfileError as error:  # in bursar.yaml, without which no profile can be checked
         good, problems = [], list(error.problems)
     warnings, notes = _compare(folder, good, patterns.no_ledger)
@@ -135,7 +138,7 @@ def preview_export(code: str, as_of: str | None, limit: int, output_format: str)
     profile = get_profile(code)
     if not profile.export.active:
         raise BursarError(f"The export section of profile {profile.code} is not active; it has nothing to preview.")
-    moment = parse_moment(as_of, profile.time_zone) if as_of else pendulum.now("UTC")
+    moment = parse_moment(as_of, profile.time_zone) if as_of is not None else pendulum.now("UTC")
     taken, decisions = selection.preview(get_engine(), profile, as_of=moment, limit=limit)
     if output_format != "table":
         fines = [_get_fields(decision) for decision in decisions]
@@ -202,8 +205,11 @@ def _print_fines(decisions: list[selection.FineDecision], of: int) -> None:
 
 
 @profiles.command("write-schema")
-def write_schemas() -> None:
+@format_option
+def write_schemas(output_format: str) -> None:
     """Write the JSON Schemas, with which editors complete and check profiles, into include/."""
+    paths = []
     for name, schema in json_schemas().items():
         (INCLUDE / name).write_text(schema, encoding="utf-8")
-        click.echo(f"Wrote {INCLUDE / name}")
+        paths.append(str(INCLUDE / name))
+    print_result(output_format, [{"path": path} for path in paths], *(f"Wrote {sanitize(path)}" for path in paths))

@@ -93,7 +93,7 @@ def send_directly(upload: Upload) -> None:
     log.info(
         "Sending %s (%s) to %s, directly under its final name.",
         upload.file_name,
-        pluralize(upload.document.size, "byte"),
+        pluralize(upload.file.size, "byte"),
         upload.address,
     )
     try:

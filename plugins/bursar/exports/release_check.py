@@ -72,6 +72,6 @@ def check_not_on_server(
         raise BatchError(
             f"Batch {batch.id} was not released: {there}. The bursar may still collect it, and its fines could be "
             "billed twice. Remove the file from the server first. If it can't be removed and the bursar has confirmed "
-            "not to use it, add --despite-file."
+            "not to use it, release the batch despite the file (`--despite-file`)."
         )
     say(f"{there}. You say that the bursar will not use it.")

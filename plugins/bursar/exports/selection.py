@@ -5,6 +5,7 @@ The rules are one statement, include/sql/exports/select_candidates.sql; the expo
 
 import json
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -23,6 +24,10 @@ from bursar.profiles import Profile, Settings
 
 log = logging.getLogger(__name__)
 
+ROWS_AT_ONCE = 2_000
+MAX_ID = 2**63 - 1
+"""The largest id in the ledger."""
+
 
 @dataclass(frozen=True)
 class FineDecision:
@@ -32,6 +37,7 @@ class FineDecision:
     """
 
     fine_id: int
+    user_id: int
     patron_name: str
     identifier: str | None
     fine_fee_type: str
@@ -104,12 +110,33 @@ def preview(
     """
     with engine.begin() as connection:
         selection = evaluate_fines(connection, profile, as_of)
-        candidates = connection.execute(query("exports/list_candidates"), {"limit": limit}).mappings()
-        return selection, [FineDecision(**row) for row in candidates]
+        return selection, list(list_decisions(connection, limit=limit))
+
+
+def list_decisions(connection: Connection, *, limit: int = MAX_ID) -> Iterator[FineDecision]:
+    """Yields the decisions of `evaluate_fines` in the order of the batch, at most `limit` a reason, in flat memory."""
+    candidates = connection.execute(
+        query("exports/list_candidates"), {"limit": limit}, execution_options={"yield_per": ROWS_AT_ONCE}
+    )
+    for row in candidates.mappings():
+        yield FineDecision(**row)
 
 
 def evaluate_fines(connection: Connection, profile: Profile, as_of: datetime) -> SelectionSummary:
     """Decides on every fine with a balance and every reversal, in the temporary table `candidates`; returns the totals.
+
+    Raises:
+        BursarError: the identifier pattern is not valid; the transaction has failed.
+    """
+    fill_candidates(connection, profile, as_of)
+    users = {row.reason: row.users for row in connection.execute(query("exports/count_candidate_users"))}
+    return summarize_candidates(connection.execute(query("exports/summarize_candidates")), users)
+
+
+def fill_candidates(
+    connection: Connection, profile: Profile, as_of: datetime, *, first_user: int = 0, last_user: int = MAX_ID
+) -> None:
+    """Decides as `evaluate_fines` on the fines of the users from `first_user` to `last_user`, by their ids.
 
     Raises:
         BursarError: the identifier pattern is not valid; the transaction has failed.
@@ -129,11 +156,11 @@ def evaluate_fines(connection: Connection, profile: Profile, as_of: datetime) ->
                 "minimum": export.minimum_amount_for_user or 0,
                 "user_identifier_type": export.user_identifier_type,
                 "identifier_pattern": export.identifier_pattern or ".*",
+                "first_user": first_user,
+                "last_user": last_user,
             },
         )
     connection.execute(query("exports/analyze_candidates"))
-    users = {row.reason: row.users for row in connection.execute(query("exports/count_candidate_users"))}
-    return summarize_candidates(connection.execute(query("exports/summarize_candidates")), users)
 
 
 def created_before(as_of: datetime, days: int, time_zone: str) -> datetime:

@@ -22,14 +22,22 @@ def describe_unclear_batch(connection: Connection, found: Batch) -> str:
 def unclear_delivery(found: Batch, delivery: Delivery) -> UnclearDeliveryError:
     """Returns the error that says what is known, and asks a person whether the bursar has the file of a batch."""
     remedy = {
-        "first": f"If it has: `bin/bursar batches confirm-delivered {found.id}`. If it has not: "
-        f"`bin/bursar batches release {found.id} --confirm-not-received`.",
+        "first": f"If it has, confirm that on the page of the batch (`bin/bursar batches confirm-delivered "
+        f"{found.id}`). If it has not, release it there (`bin/bursar batches release {found.id} "
+        "--confirm-not-received`).",
         "resend": "If it has not: start another resend.",
     }
-    known = (delivery.unclear_reason or UnclearReason.GONE).description
     return UnclearDeliveryError(
-        f"Batch {found.id} is unclear. {known} The server may have handed {found.file_name} "
-        f"({pluralize(found.file_size or 0, 'byte')}) in {found.remote_folder} on to the bursar, so it is not sent "
-        f"again by itself. Ask the bursar whether it has arrived (SHA-256 {found.sha256}). {remedy[delivery.kind]} If "
+        f"Batch {found.id} is unclear. {describe_unclear_delivery(found, delivery)} {remedy[delivery.kind]} If "
         f"this repeats, `bin/bursar profiles test-connection {found.profile}` finds out how the server treats uploads."
+    )
+
+
+def describe_unclear_delivery(found: Batch, delivery: Delivery) -> str:
+    """Returns what is known about an unclear delivery, and the question to the bursar."""
+    known = (delivery.unclear_reason or UnclearReason.GONE).description
+    return (
+        f"{known} The server may have handed {found.file_name} "
+        f"({pluralize(found.file_size or 0, 'byte')}) in {found.remote_folder} on to the bursar, so it is not sent "
+        f"again by itself. Ask the bursar whether it has arrived (SHA-256 {found.sha256})."
     )

@@ -33,7 +33,7 @@ class Upload:
     engine: Engine
     batch: Batch
     delivery: Delivery
-    document: ExportFile
+    file: ExportFile
     server: BursarFolder
     lock: UploadLock
 
@@ -90,8 +90,8 @@ def send_blocks(upload: Upload, attempt: Attempt, *, is_direct: bool) -> None:
     Raises:
         LockLostError: another worker has begun an attempt since, or continued the delivery.
     """
-    document = upload.document
-    progress = transfer_progress(f"Sent {upload.file_name}", document.size)
+    file = upload.file
+    progress = transfer_progress(f"Sent {upload.file_name}", file.size)
 
     def before_last_block() -> None:
         upload.lock.confirm()
@@ -101,8 +101,8 @@ def send_blocks(upload: Upload, attempt: Attempt, *, is_direct: bool) -> None:
         progress(block)
         upload.lock.confirm_regularly()
 
-    with document.path.open("rb") as file:
-        source = _AnnouncedFile(file, document.size, upload.lock.confirm, before_last_block)
+    with file.path.open("rb") as content:
+        source = _AnnouncedFile(content, file.size, upload.lock.confirm, before_last_block)
         try:
             if is_direct:
                 _record_first_block(upload, attempt)

@@ -39,7 +39,7 @@ def check_no_conflict(upload: Upload, attempt: Attempt) -> None:
     raise UploadConflictError(
         describe_conflict(batch.id, upload.file_name, upload.address, is_released=is_released)
         + f" Now the server shows under that name: {found}. The whole file has "
-        f"{pluralize(upload.document.size, 'byte')}. {CONFLICT_ADVICE}"
+        f"{pluralize(upload.file.size, 'byte')}. {CONFLICT_ADVICE}"
     )
 
 

@@ -111,9 +111,18 @@ def _wait_for_exports(connection: Connection, file: ImportFile) -> None:
     if unclosed:
         batches = ", ".join(f"{row.id} of {row.profile}" for row in unclosed)
         raise TransientError(
-            f"{file.name} pays fines of an export that has not closed them yet (batch {batches}). The file is "
-            "applied after that. If the export does not end, see `bin/bursar batches list`."
+            f"{file.name} pays fines of an export that has not closed them yet (batch {batches}). It can be applied "
+            f"after that. {_describe_repetition(file)} If the export does not end, see `bin/bursar batches list`."
         )
+
+
+def _describe_repetition(file: ImportFile) -> str:
+    """Says how the application of a file is repeated: by Airflow, or by the person who asked for it."""
+    if file.repeated_arrival_id is None:
+        return "Airflow repeats the task."
+    return (
+        f"No run does it: repeat `bin/bursar imports apply-again {file.repeated_arrival_id}` when the export has ended."
+    )
 
 
 def _count_records(connection: Connection, file: ImportFile, parameters: Mapping[str, Any]) -> int:

@@ -7,15 +7,18 @@ a file of its own, and applied like any other.
 
 import logging
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Row
 
 from bursar.db.queries import query
-from bursar.errors import ImportFileNotFoundError
+from bursar.errors import ImportFileNotFoundError, InputFileError
 from bursar.imports.apply import apply_payments
 from bursar.ledger.import_files import ImportFile
+from bursar.ledger.totals import Amounts, read_amounts
+from bursar.money import format_totals, pluralize
 from bursar.profiles import Import
+from bursar.remote_files.entries import UNKNOWN_TIME
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +27,10 @@ log = logging.getLogger(__name__)
 class RepeatedArrival:
     """An arrival of a file that another arrival has applied, as the view `repeated_arrivals` shows it.
 
-    `file_id` is the file that was applied under `applied_name`. `is_same_file`: it is that file itself, which was not
-    moved away. `again_file_id` is the file that applies it again, at the request of `requested_by`.
+    `file_id` is the file that was applied under `applied_name`, with so many `records` and the `totals` of their sums
+    by currency. `same_arrival_id` is the first arrival of the same name, size and time: the file was not moved away
+    since. `again_file_id` is the file that applies it again, at the request of `requested_by`; `applied_again_at` is
+    None until that is done.
     """
 
     id: int
@@ -35,18 +40,32 @@ class RepeatedArrival:
     file_id: int
     applied_name: str
     applied_at: datetime
-    is_same_file: bool
+    size: int
+    modified: datetime
+    records: int
+    totals: Amounts
+    same_arrival_id: int | None
     again_file_id: int | None
     requested_by: str | None
     applied_again_at: datetime | None
+
+    @property
+    def is_same_file(self) -> bool:
+        """Whether it is a file that had arrived before and was not moved away, so no second one."""
+        return self.same_arrival_id is not None
+
+    @classmethod
+    def from_row(cls, row: Row) -> "RepeatedArrival":  # type: ignore[type-arg]
+        """Makes an arrival of a row of the view."""
+        values = {field.name: getattr(row, field.name) for field in fields(cls)}
+        return cls(**values | {"totals": read_amounts(row.totals)})
 
 
 def list_repeated_arrivals(connection: Connection, profile: str, run_id: str) -> list[RepeatedArrival]:
     """Returns the arrivals of a run whose files had been applied before, in their order."""
     of_run = {"profile": profile, "run_id": run_id, "arrival_id": None}
-    rows = connection.execute(query("imports/list_repeated_arrivals"), of_run)
     return [
-        RepeatedArrival(**{field.name: getattr(row, field.name) for field in fields(RepeatedArrival)}) for row in rows
+        RepeatedArrival.from_row(row) for row in connection.execute(query("imports/list_repeated_arrivals"), of_run)
     ]
 
 
@@ -63,7 +82,36 @@ def get_repeated_arrival(connection: Connection, arrival_id: int) -> RepeatedArr
             f"There is no repeated file {arrival_id} that could be applied again. The report of the run in which a "
             "file came again gives its number: see `bin/bursar runs list`."
         )
-    return RepeatedArrival(**{field.name: getattr(row, field.name) for field in fields(RepeatedArrival)})
+    return RepeatedArrival.from_row(row)
+
+
+def describe_arrival(arrival: RepeatedArrival) -> str:
+    """Says which file a repeated arrival is, of which profile, from when, and how much it pays."""
+    sent = (
+        "of unknown time"
+        if arrival.modified == UNKNOWN_TIME
+        else f"of {arrival.modified.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    )
+    return (
+        f"{arrival.name} {sent}, for the profile {arrival.profile}, has {pluralize(arrival.records, 'record')} with "
+        f"{format_totals(arrival.totals) or 'no valid sum'}. {arrival.applied_name} with the same content was applied "
+        f"on {arrival.applied_at.astimezone(UTC):%Y-%m-%d at %H:%M} UTC."
+    )
+
+
+def require_second_file(arrival: RepeatedArrival) -> None:
+    """Checks that an arrival is no file that had arrived before and was not moved away.
+
+    Raises:
+        InputFileError: it is; its payments would count twice.
+    """
+    if arrival.is_same_file:
+        raise InputFileError(
+            f"{arrival.name} can't be applied again: it is the file that had arrived before as number "
+            f"{arrival.same_arrival_id}, with the same name, size and time, and was not moved away. Its payments would "
+            "count twice. If the bursar reports a second payment by it, ask for that file under another name. "
+            "`bin/bursar imports list` shows the files that were applied."
+        )
 
 
 def apply_again(engine: Engine, arrival_id: int, section: Import, *, by: str) -> ImportFile:
@@ -78,7 +126,8 @@ def apply_again(engine: Engine, arrival_id: int, section: Import, *, by: str) ->
         by: the login of the person.
 
     Raises:
-        InputFileError: there is no such arrival of a file that had been applied before.
+        InputFileError: there is no such arrival of a file that had been applied before, or it is that file itself,
+            which was not moved away.
         TransientError: a fine of the file is in an export that has not been closed yet: repeat the call.
     """
     with engine.begin() as connection:
@@ -86,6 +135,7 @@ def apply_again(engine: Engine, arrival_id: int, section: Import, *, by: str) ->
         arrival = get_repeated_arrival(connection, arrival_id)
         file_id = arrival.again_file_id
         if file_id is None:
+            require_second_file(arrival)
             facts = {"arrival_id": arrival_id, "requested_by": by, "amount_mode": section.amount_mode}
             file_id = int(connection.execute(query("imports/insert_repeated_file"), facts).scalar_one())
             connection.execute(query("imports/copy_records"), {"from_file_id": arrival.file_id, "to_file_id": file_id})

@@ -6,14 +6,16 @@ of a file is only compared with its earlier time, so clocks and time zones of se
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, Row
 
 from bursar.db.bulk_copy import copy_into
 from bursar.db.queries import query
+from bursar.money import pluralize
 from bursar.profiles import Import, Profile
 from bursar.remote_files.base import RemoteFile
 from bursar.remote_files.file_names import is_safe_file_name
@@ -42,28 +44,8 @@ def select_ready_files(
         limit: the maximum number of names.
     """
     section = profile.import_
-    entries = files = 0
     with engine.begin() as connection:
-        connection.execute(query("imports/create_listing"))
-        with copy_into(connection, "listing") as copy:
-            for entry in listing:
-                entries += 1
-                is_payment, reason, is_odd = _classify(entry, section)
-                files += is_payment
-                if reason or is_payment or _is_done_file(entry, section):
-                    name = _printable(entry.name) if reason else entry.name
-                    copy.write_row((name, entry.size, entry.modified, is_payment, reason, is_odd))
-        of_profile = {"profile": profile.code, "done_file_suffix": section.done_file_suffix}
-        skipped = connection.execute(query("imports/record_skipped_entries"), of_profile).all()
-        rows = connection.execute(
-            query("imports/detect_ready_files"),
-            {
-                **of_profile,
-                "stable_for_seconds": 0 if section.done_file_suffix else section.stable_for_seconds,
-                "files_stay": section.after_import == "leave",
-                "limit": limit,
-            },
-        ).all()
+        entries, files, skipped, rows = _record_listing(connection, profile, listing, limit)
     for row in skipped[:MAX_NAMES_SHOWN]:
         log.warning("%s is not taken: %s.", row.name, row.reason)
     if len(skipped) > MAX_NAMES_SHOWN:
@@ -93,6 +75,66 @@ def select_ready_files(
             "%s files are ready. This run imports %s; the next run imports the others.", count["ready"], len(ready)
         )
     return ready
+
+
+class FolderEntry(NamedTuple):
+    """An entry of the folder, and whether and why it is taken by the next run, in words."""
+
+    name: str
+    size: int
+    modified: datetime
+    words: str
+
+
+def describe_folder(
+    engine: Engine, profile: Profile, listing: Iterable[RemoteFile], *, limit: int
+) -> tuple[int, list[FolderEntry]]:
+    """Returns the number of all entries, and the oldest that are files or odd, as `select_ready_files` finds them.
+
+    Nothing is recorded: the transaction is rolled back.
+    """
+    words = {
+        "ready": "the next run takes it",
+        "not_stable": "it may still be written: it is taken once it has not changed for "
+        + pluralize(profile.import_.stable_for_seconds, "second"),
+        "known": "it has been imported before, and is not taken again",
+    }
+    with engine.connect() as connection:
+        entries, _, _, rows = _record_listing(connection, profile, listing, None)
+        states = {name: words[row.state] for row in rows for name in row.names or ()}
+        found = connection.execute(query("imports/list_folder"), {"profile": profile.code, "limit": limit}).all()
+    return entries, [
+        FolderEntry(row.name, row.size, row.modified, row.reason or states.get(row.name, "")) for row in found
+    ]
+
+
+def _record_listing(
+    connection: Connection, profile: Profile, listing: Iterable[RemoteFile], limit: int | None
+) -> tuple[int, int, Sequence[Row[Any]], Sequence[Row[Any]]]:
+    """Records a listing; returns the numbers of entries and payment files, the new skipped entries, and the states."""
+    section = profile.import_
+    entries = files = 0
+    connection.execute(query("imports/create_listing"))
+    with copy_into(connection, "listing") as copy:
+        for entry in listing:
+            entries += 1
+            is_payment, reason, is_odd = _classify(entry, section)
+            files += is_payment
+            if reason or is_payment or _is_done_file(entry, section):
+                name = _printable(entry.name) if reason else entry.name
+                copy.write_row((name, entry.size, entry.modified, is_payment, reason, is_odd))
+    of_profile = {"profile": profile.code, "done_file_suffix": section.done_file_suffix}
+    skipped = connection.execute(query("imports/record_skipped_entries"), of_profile).all()
+    rows = connection.execute(
+        query("imports/detect_ready_files"),
+        {
+            **of_profile,
+            "stable_for_seconds": 0 if section.done_file_suffix else section.stable_for_seconds,
+            "files_stay": section.after_import == "leave",
+            "limit": limit,
+        },
+    ).all()
+    return entries, files, skipped, rows
 
 
 class _Class(NamedTuple):

@@ -1,20 +1,23 @@
-"""Downloads payment files, and keeps the bytes of a file that the server gives only once until they are in the ledger.
+"""Downloads payment files, and keeps their bytes until the ledger has them: the server may not have them any more.
 
-Each download has a working folder of its own, with the bytes and the entry of the listing. The folder is kept if it has
-as many bytes as the entry says and the server has no such file any more: nobody else has them. A repeated task on the
-same machine finds it.
+Some servers remove a file as soon as it has been read, or a moment later. So each download has a working folder of its
+own, with the bytes and a note: the entry of the listing, and the run. The folder is kept if it has as many bytes as the
+entry says. A repeated task on the same machine finds it.
 
 | the kept bytes                       | the server has             | action                                          |
 | ------------------------------------ | -------------------------- | ----------------------------------------------- |
-| in the ledger already                | not asked                  | they are removed                                |
-| any                                  | no file of the name        | they are loaded                                 |
+| in the ledger, with their arrival    | not asked                  | they are removed                                |
+| in the ledger without their arrival  | not asked                  | the arrival is registered: it may be a second   |
+|                                      |                            | payment of the same amounts; they are removed   |
+| rejected                             | a file of the name         | they stay for a person; that file is loaded     |
+| any others                           | no file of the name        | they are loaded                                 |
 | of the listed file for certain       | any file of the name       | they are loaded; the next run loads that file   |
 | of the listed file, or partly others | the listed file            | they are removed, and it is fetched again       |
 | of the listed file, or partly others | another file of the name   | a person is asked; the other file is loaded     |
 
 They are those of the listed file for certain if the open file had its size and time after the last byte, or if the
-server had no file of the name then. By FTP there is no open file to ask about: if the next file of the same name
-arrives while the last block of the first is on its way, a person decides about the first.
+server had that file or no file of the name then. By FTP there is no open file to ask about: if the next file of the
+same name arrives while the last block of the first is on its way, a person decides about the first.
 """
 
 import hashlib
@@ -26,6 +29,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 from pathlib import Path
 from typing import IO
 
@@ -40,15 +44,30 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Download:
-    """The bytes of a file on this machine, and its entry in the listing before they were fetched."""
+    """The bytes of a file on this machine, its entry in the listing before they were fetched, and the run then."""
 
     path: Path
     entry: RemoteFile
     sha256: str
+    run_id: str
+
+    @property
+    def place(self) -> str:
+        """The path of the bytes, and the name of this machine."""
+        return f"{self.path} on {socket.gethostname()}"
 
     def discard(self) -> None:
-        """Has the working folder removed when it is closed: the ledger has the file, or the server still does."""
+        """Has the working folder removed when it is closed: the ledger or the server has the file."""
         (self.path.parent / KEPT_NOTE).unlink(missing_ok=True)
+
+
+class KeptState(Enum):
+    """The state of kept bytes in the ledger; `REPEATED`: they are known, and their arrival is not registered."""
+
+    UNKNOWN = auto()
+    REJECTED = auto()
+    REPEATED = auto()
+    RECORDED = auto()
 
 
 def find_entry(folder: RemoteFolder, name: str) -> RemoteFile | None:
@@ -68,8 +87,8 @@ def find_entry(folder: RemoteFolder, name: str) -> RemoteFile | None:
 
 
 @contextmanager
-def download(folder: RemoteFolder, entry: RemoteFile, work_dir: Path) -> Iterator[Download]:
-    """Fetches a file into a working folder, which is kept after an error if nobody else has the bytes.
+def download(folder: RemoteFolder, entry: RemoteFile, work_dir: Path, *, run_id: str) -> Iterator[Download]:
+    """Fetches a file into a working folder, which is kept unless the block discards the bytes.
 
     Raises:
         TransientError: the file changes, or is removed before all of it has arrived.
@@ -77,25 +96,23 @@ def download(folder: RemoteFolder, entry: RemoteFile, work_dir: Path) -> Iterato
     """
     with incoming_folder(work_dir) as own_folder:
         path = own_folder / KEPT_FILE
-        _write_note(own_folder, entry, is_certain=False)
+        _write_note(own_folder, entry, run_id, is_certain=False)
         with disk_errors(path), path.open("wb") as into:
             sha256, opened = _fetch(folder, entry, into)
         size = path.stat().st_size
-        fetched = Download(path=path, entry=entry, sha256=sha256)
+        fetched = Download(path=path, entry=entry, sha256=sha256, run_id=run_id)
         after = find_entry(folder, entry.name)
         if size != entry.size or (after not in (None, entry) and opened != entry):
             raise _changed_error(folder, entry, size, is_gone=after is None)
-        if after == entry:
-            fetched.discard()
-        else:
+        if after != entry:
             log.warning("%s is not in %s any more since it was fetched. It is complete.", entry.name, folder.address)
-            _write_note(own_folder, entry, is_certain=True)
+        _write_note(own_folder, entry, run_id, is_certain=True)
         yield fetched
 
 
 @contextmanager
 def open_kept_download(
-    work_dir: Path, name: str, entry: RemoteFile | None, is_in_ledger: Callable[[str], bool]
+    work_dir: Path, name: str, entry: RemoteFile | None, get_state: Callable[[Download], KeptState]
 ) -> Iterator[tuple[Download | None, list[str]]]:
     """Yields the kept bytes that are to be loaded now, if there are any, and warnings about those of no certain file.
 
@@ -103,7 +120,7 @@ def open_kept_download(
         work_dir: the working directory of the profile.
         name: the name of the file.
         entry: its entry on the server; None if it has no such file.
-        is_in_ledger: returns whether the file with a SHA-256 has been loaded or rejected.
+        get_state: returns the state of kept bytes in the ledger.
     """
     warnings: list[str] = []
     for own_folder in find_kept_folders(work_dir):
@@ -111,11 +128,17 @@ def open_kept_download(
             if not is_locked:
                 continue  # another worker loads it
             kept, is_certain = _read_note(own_folder)
-            if is_in_ledger(kept.sha256):
+            state, is_of_name = get_state(kept), kept.entry.name == name
+            is_known = state is KeptState.REPEATED  # so they are a whole file
+            if state is KeptState.RECORDED:
                 kept.discard()
-            elif kept.entry.name != name:
-                log.warning("%s Clear the task that imports it.", _describe(kept))
-            elif entry is None or is_certain:
+            elif is_known and not is_of_name:
+                continue  # see `list_repeated_downloads`
+            elif state is KeptState.REJECTED and not (is_of_name and entry is None):
+                log.info("%s has the bytes of %s, which was rejected.", kept.place, kept.entry.name)
+            elif not is_of_name:
+                log.warning("%s Clear the task that imports it.", describe_kept(kept))
+            elif entry is None or is_certain or is_known:
                 log.warning("%s is loaded from %s: an earlier try fetched it.", name, kept.path)
                 yield kept, warnings
                 return
@@ -123,11 +146,27 @@ def open_kept_download(
                 kept.discard()
             else:
                 warnings.append(
-                    f"{_describe(kept)} It was replaced on the server as soon as it had been fetched, so it may be a "
-                    "whole file, or one with parts of the next one. Compare it with the bursar. If it is whole, put it "
-                    "into the bursar's folder under another name. Then remove it from this machine."
+                    f"{describe_kept(kept)} It was replaced on the server as soon as it had been fetched, so it may be "
+                    "a whole file, or one with parts of the next one. Compare it with the bursar. If it is whole, put "
+                    "it into the bursar's folder under another name. Then remove it from this machine."
                 )
     yield None, warnings
+
+
+def list_repeated_downloads(work_dir: Path, get_state: Callable[[Download], KeptState]) -> Iterator[Download]:
+    """Yields the kept bytes that the ledger knows, and whose arrival it does not know, each locked."""
+    for own_folder in find_kept_folders(work_dir):
+        with lock_folder(own_folder) as is_locked:
+            if is_locked and get_state(kept := _read_note(own_folder)[0]) is KeptState.REPEATED:
+                yield kept
+
+
+def describe_kept(kept: Download) -> str:
+    """Says where kept bytes are."""
+    return (
+        f"{kept.place} has the bytes of {kept.entry.name} ({pluralize(kept.entry.size, 'byte')}), which are not in the "
+        "ledger."
+    )
 
 
 def _fetch(folder: RemoteFolder, entry: RemoteFile, into: IO[bytes]) -> tuple[str, RemoteFile | None]:
@@ -165,8 +204,9 @@ def _changed_error(folder: RemoteFolder, entry: RemoteFile, size: int, *, is_gon
     )
 
 
-def _write_note(own_folder: Path, entry: RemoteFile, *, is_certain: bool) -> None:
-    facts = {"name": entry.name, "size": entry.size, "modified": entry.modified.isoformat(), "is_certain": is_certain}
+def _write_note(own_folder: Path, entry: RemoteFile, run_id: str, *, is_certain: bool) -> None:
+    facts = {"name": entry.name, "size": entry.size, "modified": entry.modified.isoformat()}
+    facts |= {"run_id": run_id, "is_certain": is_certain}
     draft = own_folder / f"{KEPT_NOTE}.draft"
     with disk_errors(own_folder):
         draft.write_text(json.dumps(facts), encoding="utf-8")
@@ -180,11 +220,4 @@ def _read_note(own_folder: Path) -> tuple[Download, bool]:
     path = own_folder / KEPT_FILE
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return Download(path=path, entry=entry, sha256=sha256), facts["is_certain"]
-
-
-def _describe(kept: Download) -> str:
-    return (
-        f"{kept.path} on {socket.gethostname()} has the bytes of {kept.entry.name} "
-        f"({pluralize(kept.entry.size, 'byte')}), which are not in the ledger."
-    )
+    return Download(path=path, entry=entry, sha256=sha256, run_id=facts["run_id"]), facts["is_certain"]

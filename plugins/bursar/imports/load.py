@@ -1,6 +1,7 @@
 """Loads a file of the bursar's folder into the ledger as records, once, even if the step is killed and repeated.
 
 A file is identified by its bytes, not by its name. Its row is locked while its records are copied, in one transaction.
+The module is long because each step, from the server to the records, can be killed and repeated.
 """
 
 import json
@@ -17,9 +18,16 @@ from sqlalchemy import Connection, Engine
 
 from bursar.db.bulk_copy import copy_into
 from bursar.db.queries import query
-from bursar.errors import InputFileError, RemoteFolderError, TransientError
+from bursar.errors import BursarError, InputFileError, RemoteFolderError, TransientError
 from bursar.imports.decompress import open_decompressed
-from bursar.imports.download import Download, download, find_entry, open_kept_download
+from bursar.imports.download import (
+    Download,
+    KeptState,
+    download,
+    find_entry,
+    list_repeated_downloads,
+    open_kept_download,
+)
 from bursar.layouts.alma_xml.parse_fast import parse_records
 from bursar.layouts.alma_xml.records import Record
 from bursar.ledger.import_files import FileState, ImportFile, get_arrival, get_import_file
@@ -27,7 +35,7 @@ from bursar.ledger.totals import to_json
 from bursar.money import pluralize
 from bursar.profiles import Profile
 from bursar.progress import log_progress
-from bursar.remote_files.base import RemoteFolder
+from bursar.remote_files.base import RemoteFile, RemoteFolder
 
 log = logging.getLogger(__name__)
 
@@ -67,43 +75,111 @@ def load_file(
         return earlier
     entry = find_entry(folder, name)
     arrived = {"profile": profile.code, "run_id": run_id, "name": name, "amount_mode": profile.import_.amount_mode}
-    with open_kept_download(work_dir, name, entry, partial(_is_in_ledger, engine)) as (kept, warnings):
-        if kept:
-            return _load_download(engine, kept, arrived)
-    if entry is None:
-        return _get_loaded_by_another(engine, profile, name, run_id, folder)
-    try:
-        with download(folder, entry, work_dir) as fetched:
-            file = _load_download(engine, fetched, arrived)
-    except RemoteFolderError:
-        if find_entry(folder, name) is not None:
-            raise
-        return _get_loaded_by_another(engine, profile, name, run_id, folder)
+    get_state = partial(_get_kept_state, engine, profile.code)
+    with open_kept_download(work_dir, name, entry, get_state) as (kept, warnings):
+        file = _load_download(engine, kept, arrived, folder) if kept else None
+    file = file or _fetch_and_load(engine, profile, entry, arrived, folder, work_dir)
     for warning in warnings:
-        log.warning("%s", warning)
         with engine.begin() as connection:
-            connection.execute(query("imports/record_warning"), arrived | {"warning": warning})
+            _record_warning(connection, arrived, warning)
+    for repeated in list_repeated_downloads(work_dir, get_state):
+        _register_repeated(engine, arrived, repeated)
     return file
 
 
-def _load_download(engine: Engine, fetched: Download, arrived: dict[str, Any]) -> ImportFile:
-    """Registers and loads a file; its bytes are discarded when the ledger has it, or has rejected it."""
+def _fetch_and_load(
+    engine: Engine,
+    profile: Profile,
+    entry: RemoteFile | None,
+    arrived: dict[str, Any],
+    folder: RemoteFolder,
+    work_dir: Path,
+) -> ImportFile:
+    """Loads a listed file from the server, or returns the one that another worker has loaded; `entry` is None then."""
+    name, run_id = arrived["name"], arrived["run_id"]
+    if entry is not None:
+        try:
+            with download(folder, entry, work_dir, run_id=run_id) as fetched:
+                return _load_download(engine, fetched, arrived, folder)
+        except RemoteFolderError:
+            if find_entry(folder, name) is not None:
+                raise
+    return _get_loaded_by_another(engine, profile, name, run_id, folder)
+
+
+def _load_download(engine: Engine, fetched: Download, arrived: dict[str, Any], folder: RemoteFolder) -> ImportFile:
+    """Registers and loads a file; its bytes are discarded when the ledger has it.
+
+    The bytes of a rejected file are discarded if the server still has it, and kept for a person otherwise.
+    """
     entry = fetched.entry
     arrived |= {"modified": entry.modified}
     file_id = _register(engine, arrived | {"size": entry.size, "sha256": fetched.sha256})
     try:
         file = _load(engine, file_id, fetched.path, arrived)
-    except InputFileError:
-        fetched.discard()
-        raise
+    except InputFileError as error:
+        rejection = str(error)
+        if _is_on_server(folder, entry):
+            fetched.discard()
+        else:
+            rejection += (
+                f" The server has removed the file, so the only copy is {fetched.place}. It names people: remove its "
+                "folder when it is not needed any more."
+            )
+        with engine.begin() as connection:
+            connection.execute(query("imports/reject_file"), arrived | {"file_id": file_id, "rejection": rejection})
+        raise InputFileError(rejection) from error
     fetched.discard()
     return file
 
 
-def _is_in_ledger(engine: Engine, sha256: str) -> bool:
-    """Returns whether a file has been loaded or rejected."""
+def _is_on_server(folder: RemoteFolder, entry: RemoteFile) -> bool:
+    """Returns whether the server certainly has a file; False if it can't be asked."""
+    try:
+        return find_entry(folder, entry.name) == entry
+    except BursarError:
+        return False
+
+
+def _get_kept_state(engine: Engine, profile: str, kept: Download) -> KeptState:
+    """Returns the state of kept bytes in the ledger."""
     with engine.connect() as connection:
-        return bool(connection.execute(query("imports/is_loaded"), {"sha256": sha256}).scalar_one())
+        row = connection.execute(query("imports/get_kept_file"), _get_facts(kept) | {"profile": profile}).first()
+    if row is None or row.state == FileState.REGISTERED:
+        return KeptState.UNKNOWN
+    if row.state == FileState.REJECTED:
+        return KeptState.RECORDED if row.is_archived else KeptState.REJECTED
+    return KeptState.RECORDED if row.is_registered else KeptState.REPEATED
+
+
+def _register_repeated(engine: Engine, arrived: dict[str, Any], kept: Download) -> None:
+    """Registers the arrival of kept bytes that the ledger knows, in their own run, with a warning in this one."""
+    with engine.begin() as connection:
+        registered = connection.execute(query("imports/insert_file_arrival"), arrived | _get_facts(kept)).first()
+        arrival = get_arrival(connection, arrived["profile"], kept.run_id, kept.entry.name)
+        if registered is None or arrival is None:  # that run has loaded another file of this name
+            log.warning("%s has the same bytes as a file in the ledger. Compare them, then remove it.", kept.place)
+            return
+        _record_warning(
+            connection,
+            arrived,
+            f"{kept.entry.name}, which run {kept.run_id} fetched and did not load, has the same content as a file that "
+            "was loaded before; it changed nothing. Ask the bursar whether it repeats a report, or reports another "
+            f"payment of the same amounts. In that case `bin/bursar imports apply-again {arrival.id}` applies it, "
+            "once.",
+        )
+    kept.discard()
+
+
+def _record_warning(connection: Connection, arrived: dict[str, Any], warning: str) -> None:
+    log.warning("%s", warning)
+    connection.execute(query("imports/record_warning"), arrived | {"warning": warning})
+
+
+def _get_facts(kept: Download) -> dict[str, Any]:
+    entry = kept.entry
+    facts = {"name": entry.name, "size": entry.size, "modified": entry.modified}
+    return facts | {"sha256": kept.sha256, "run_id": kept.run_id}
 
 
 def _get_loaded_by_another(
@@ -166,26 +242,26 @@ def _register(engine: Engine, facts: dict[str, Any]) -> int:
 
 
 def _load(engine: Engine, file_id: int, path: Path, arrived: dict[str, Any]) -> ImportFile:
+    """Copies the records of a registered file into the ledger, unless it has them.
+
+    Raises:
+        InputFileError: it is no valid payment file; the ledger is as before.
+    """
     name = arrived["name"]
-    try:
-        with engine.begin() as connection:
-            found = get_import_file(connection, file_id, lock=True)
-            if found.state in LOADED:
-                log.info(
-                    "%s has the same bytes as %s of %s (file %s, %s). Nothing is loaded twice.",
-                    *(name, found.name, found.run_id, found.id, found.state),
-                )
-                return found
-            connection.execute(query("imports/delete_records"), {"file_id": file_id})
-            with open_decompressed(path, name) as source:
-                count, totals = _copy(connection, file_id, name, parse_records(source, name))
-            facts = {"file_id": file_id, "records": count, "totals": json.dumps(to_json(totals))}
-            connection.execute(query("imports/mark_loaded"), arrived | facts)
-            read = get_import_file(connection, file_id)
-    except InputFileError as error:
-        with engine.begin() as connection:
-            connection.execute(query("imports/reject_file"), arrived | {"file_id": file_id, "rejection": str(error)})
-        raise
+    with engine.begin() as connection:
+        found = get_import_file(connection, file_id, lock=True)
+        if found.state in LOADED:
+            log.info(
+                "%s has the same bytes as %s of %s (file %s, %s). Nothing is loaded twice.",
+                *(name, found.name, found.run_id, found.id, found.state),
+            )
+            return found
+        connection.execute(query("imports/delete_records"), {"file_id": file_id})
+        with open_decompressed(path, name) as source:
+            count, totals = _copy(connection, file_id, name, parse_records(source, name))
+        facts = {"file_id": file_id, "records": count, "totals": json.dumps(to_json(totals))}
+        connection.execute(query("imports/mark_loaded"), arrived | facts)
+        read = get_import_file(connection, file_id)
     log.info("Loaded %s as file %s: %s, %s.", name, file_id, pluralize(read.size, "byte"), pluralize(count, "record"))
     return read
 

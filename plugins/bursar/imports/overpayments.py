@@ -70,10 +70,10 @@ def list_held_overpayments(
 
 
 def describe_decisions(file_id: int, record: int) -> str:
-    """Returns the commands by which a person decides about a held overpayment."""
+    """Returns how a person decides about a held overpayment."""
     return (
-        f"`bin/bursar overpayments release {file_id} {record}` makes a credit of it, `bin/bursar overpayments reject "
-        f"{file_id} {record}` makes none."
+        f"Decide on the page Waiting for a person: released (`bin/bursar overpayments release {file_id} {record}`), it "
+        f"becomes a credit; rejected (`bin/bursar overpayments reject {file_id} {record}`), it becomes none."
     )
 
 
@@ -99,7 +99,7 @@ def _decide(engine: Engine, file_id: int, record: int, decision: HeldDecision, b
     of_record = {"file_id": file_id, "record": record}
     with engine.begin() as connection:
         connection.execute(query("imports/lock_record"), of_record)
-        held = _get(connection, file_id, record)
+        held = get_held_overpayment(connection, file_id, record)
         if held.decision is decision:
             log.info("Record %s of file %s was %s before.", record, file_id, decision)
             return held
@@ -115,12 +115,17 @@ def _decide(engine: Engine, file_id: int, record: int, decision: HeldDecision, b
                 credit = connection.execute(query("imports/post_released_credit"), {**of_record, "by": by}).scalar_one()
         decided = {**of_record, "decision": decision, "by": by, "credit": credit}
         connection.execute(query("imports/record_held_decision"), decided)
-        held = _get(connection, file_id, record)
+        held = get_held_overpayment(connection, file_id, record)
     log.info("Record %s of file %s is %s.", record, file_id, decision)
     return held
 
 
-def _get(connection: Connection, file_id: int, record: int) -> HeldOverpayment:
+def get_held_overpayment(connection: Connection, file_id: int, record: int) -> HeldOverpayment:
+    """Returns an overpayment beyond the limit, and the decision about it.
+
+    Raises:
+        LedgerError: the record is no such overpayment.
+    """
     of_record = {"profile": None, "file_id": file_id, "record": record, "waiting_only": False}
     row = connection.execute(query("imports/list_held_overpayments"), of_record).first()
     if row is None:

@@ -132,7 +132,7 @@ def reject_answer(
 
     Anybody who can answer may refuse: then nothing happens.
     """
-    reason = _find_rejection(request, rules, by) if answer is ApprovalAnswer.APPROVED else None
+    reason = find_rejection(request, rules, by) if answer is ApprovalAnswer.APPROVED else None
     if reason:
         facts = {"approval_id": request.id, "answer": answer, "answered_by": by, "reason": reason}
         connection.execute(query("ledger/insert_rejected_answer"), facts)
@@ -164,7 +164,8 @@ def record_answer(
     return request
 
 
-def _find_rejection(request: ApprovalRequest, rules: ApprovalRules, by: str | None) -> RejectionReason | None:
+def find_rejection(request: ApprovalRequest, rules: ApprovalRules, by: str | None) -> RejectionReason | None:
+    """Returns the reason why a person may not approve a request, None if the person may."""
     if not request.requester_may_approve:
         if by is None:
             return RejectionReason.UNKNOWN

@@ -21,6 +21,9 @@ from bursar.reporting.run_description import count_fines, format_moment
 MAX_CONFLICT_DAYS = 30
 """An older conflict of two uploads is not reported any more."""
 
+MAX_REPETITION_HOURS = 1
+"""Hours after which an application that a person began, and that no run repeats, is an alert."""
+
 
 @dataclass(frozen=True)
 class Alert:
@@ -54,6 +57,7 @@ def find_alerts(
         found += _find_unsent_batches(connection, profile, now)
         found += _find_held_overpayments(connection, profile, now)
         found += _find_upload_conflicts(connection, profile, now)
+        found += _find_unfinished_repetitions(connection, profile, now)
     return found
 
 
@@ -123,7 +127,7 @@ def _find_silence(
         job,
         profile,
         f"{lack} for more than {pluralize(days, 'day')}{newest}",
-        "`bin/bursar runs list` shows why the exports failed. Correct the cause, and trigger the DAG."
+        "The job history shows why the exports failed (`bin/bursar runs list`). Correct the cause, and trigger the DAG."
         if job is Job.EXPORT
         else f"Ask the bursar whether files were sent, and to which folder; they are expected in "
         f"{profile.import_.input_file_path} of the connection {profile.sftp_connection}.",
@@ -143,7 +147,8 @@ def _find_unsent_batches(connection: Connection, profile: Profile, now: datetime
                 f"batch {batch.id} was selected more than {pluralize(hours, 'hour')} ago and is still {batch.state}: "
                 f"{count_fines(batch.fines, batch.users)}, {format_totals(batch.net)}",
                 f"Clear the failed task of run {batch.run_id}, or trigger the DAG: its first task completes or "
-                "releases the batch. `bin/bursar batches list` lists the unfinished batches.",
+                "releases the batch. The page Waiting for a person lists all that are unfinished (`bin/bursar batches "
+                "list`).",
             )
 
 
@@ -175,4 +180,19 @@ def _find_upload_conflicts(connection: Connection, profile: Profile, now: dateti
             profile,
             what[0].lower() + what[1:].rstrip("."),
             CONFLICT_ADVICE,
+        )
+
+
+def _find_unfinished_repetitions(connection: Connection, profile: Profile, now: datetime) -> Iterable[Alert]:
+    begun_before = now - timedelta(hours=MAX_REPETITION_HOURS)
+    parameters = {"profile": profile.code, "begun_before": begun_before}
+    for file in connection.execute(query("notifications/list_unfinished_repetitions"), parameters):
+        yield Alert(
+            f"unfinished repetition {file.id}",
+            Job.IMPORT,
+            profile,
+            f"{file.name} was to be applied again, as file {file.id}, and that has not been completed for more than "
+            f"{pluralize(MAX_REPETITION_HOURS, 'hour')}: not all of its payments are applied",
+            f"No run completes it. Repeat `bin/bursar imports apply-again {file.repeated_arrival_id}`, which changes "
+            "nothing twice.",
         )

@@ -34,7 +34,7 @@ SEVERITIES: Mapping[RunOutcome, Severity] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """A message: the outcome first, then the sentences about what to do, then the figures, and one link to Airflow."""
+    """A message: the outcome first, then the sentences about what to do, then the figures, and one link to a page."""
 
     outcome: str
     about: str
@@ -52,8 +52,13 @@ class Message:
         return f"{self.outcome}: {self.about}, {self.summary}"
 
 
-def report_message(report: RunReport, *, profile_name: str | None, time_zone: str, link: str | None) -> Message:
-    """Returns the message about a run. Moments are shown in `time_zone`."""
+def report_message(
+    report: RunReport, *, profile_name: str | None, time_zone: str, link: str | None, has_page: bool = False
+) -> Message:
+    """Returns the message about a run. Moments are shown in `time_zone`.
+
+    `has_page`: the link leads to the job report, and not to the run in Airflow.
+    """
     outcome = describe_outcome(report)
     return Message(
         outcome=outcome[0].upper() + outcome[1:],
@@ -64,6 +69,7 @@ def report_message(report: RunReport, *, profile_name: str | None, time_zone: st
         facts=describe_facts(report, profile_name, ZoneInfo(time_zone)),
         tables=make_tables(report.totals, report.skipped, report.rejects),
         link=link,
+        link_text="Open the job report" if has_page else "Open the run in Airflow",
     )
 
 
@@ -77,7 +83,7 @@ def alert_message(*, job: Job, profile_name: str, summary: str, advice: str, lin
         messages=(advice,),
         facts={"Profile": profile_name},
         link=link,
-        link_text="Open the job in Airflow",
+        link_text="Open the profile",
     )
 
 
@@ -89,9 +95,9 @@ def approval_message(
     `until` is the deadline for the answer, shown in `time_zone`.
     """
     request = (
-        "Approve or reject it under Required Actions of the run; nothing is uploaded before that. If it is rejected, "
-        f"or not answered by {format_moment(until, ZoneInfo(time_zone))}, nothing is sent, and the fines are open "
-        "again."
+        "Approve or reject it on its page, or under Required Actions of the run; nothing is uploaded before that. If "
+        f"it is rejected, or not answered by {format_moment(until, ZoneInfo(time_zone))}, nothing is sent, and the fines "
+        "are open again."
     )
     return Message(
         outcome="Waiting for approval",
@@ -102,7 +108,7 @@ def approval_message(
         facts={"Profile": f"{profile_name} ({batch.profile})", "Batch": str(batch.id), "Run": batch.run_id},
         tables=make_tables(batch.totals, batch.skipped, {}),
         link=link,
-        link_text="Approve or reject in Airflow",
+        link_text="See what waits, and answer",
     )
 
 
@@ -118,8 +124,8 @@ def job_approval_message(
 ) -> Message:
     """Returns the request for the approval of a maintenance job; `until` is as in `approval_message`."""
     request = (
-        "Approve or reject it under Required Actions of the run; nothing is changed before that. No more than these "
-        "users, fines and amounts is purged and waived. If it is rejected, or not answered by "
+        "Approve or reject it on its page, or under Required Actions of the run; nothing is changed before that. No "
+        "more than these users, fines and amounts is purged and waived. If it is rejected, or not answered by "
         f"{format_moment(until, ZoneInfo(time_zone))}, nothing is changed."
     )
     purged = f"{pluralize(figures.users, 'user')} to purge, " if job is Job.PURGE else ""
@@ -134,13 +140,13 @@ def job_approval_message(
         facts={"Run": run_id},
         tables=make_tables(figures.totals, {}, {}),
         link=link,
-        link_text="Approve or reject in Airflow",
+        link_text="See what waits, and answer",
     )
 
 
 def rejected_answer_message(*, job: Job, profile_name: str | None, reason: str, link: str | None) -> Message:
     """Returns the message that an approval had no effect, and why."""
-    advice = "Another person who may approve has to answer under Required Actions."
+    advice = "Another person who may approve has to answer."
     return Message(
         outcome="Still waiting for approval",
         about=job.display_name(profile_name),
@@ -149,5 +155,5 @@ def rejected_answer_message(*, job: Job, profile_name: str | None, reason: str, 
         messages=(f"The approval had no effect: {reason}. The run waits on. {advice}",),
         facts={"Profile": profile_name} if profile_name else {},
         link=link,
-        link_text="Approve or reject in Airflow",
+        link_text="See what waits, and answer",
     )

@@ -1,7 +1,7 @@
 """Reads the settings and the profiles; an invalid profile does not affect the valid ones."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,6 +37,7 @@ def load_profiles(
     settings: Settings,
     *,
     code: str | None = None,
+    managed: Sequence[Source] = (),
     pattern_error: Callable[[str], str | None] = lambda _pattern: None,
 ) -> tuple[list[Profile], list[Problem]]:
     """Returns the valid profiles of a folder, by code, and the problems of the others, by file and line.
@@ -44,6 +45,10 @@ def load_profiles(
     A profile is a file *.yaml or *.yml that is not hidden. Its name has to be its code in lower case, as in
     `students.yaml` for STUDENTS. So a copy of a profile, with the code unchanged, is rejected, and the original goes on
     running, on each machine and whichever file is newer.
+
+    `managed` are the profiles that are managed in the pages, from the ledger. A code exists once: the pages reject the
+    code of a file, and a file that gets the name of such a profile replaces it. So a task whose profile is in a file
+    needs no ledger to find it. A profile that was replaced is reported, unless it is inactive.
 
     With a `code`, only the file of that profile is read, so the number of profiles does not matter; shared folders of
     different profiles are not detected then.
@@ -57,18 +62,22 @@ def load_profiles(
         return [], [Problem(str(folder), 1, "", f"the folder of profiles can't be read: {error.strerror}")]
     problems: list[Problem] = []
     good: list[tuple[Source, Profile]] = []
-    for path in paths:
-        if code is not None and path.name != _file_name(code):
+    names = {path.name for path in paths}
+    files = [read_yaml(path) for path in paths if code is None or path.name == _file_name(code)]
+    for source in (*files, *managed):
+        if source.revision is not None and (name := _file_name(str((source.data or {}).get("code")))) in names:
+            problems += _report_replaced(source, name)
             continue
-        source = read_yaml(path)
         if source.data is not None and source.data.get("time_zone") is None:
             source.data["time_zone"] = settings.time_zone
         profile, wrong = _validate(Profile, source)
-        if profile:
-            wrong += _check_file_name(source, profile, path) or _check_pattern(source, profile, pattern_error)
+        if profile and source.revision is None:
+            wrong += _check_file(source, profile)
+        if profile and not wrong:
+            wrong += _check_pattern(source, profile, pattern_error)
         problems += wrong
         if profile and not wrong:
-            good.append((source, profile))
+            good.append((source, profile.with_revision(source.revision)))
     conflicts = {
         profile.code: problem for source, profile in good for problem in _find_shared_folders(source, profile, good)
     }
@@ -80,8 +89,17 @@ def _file_name(code: str) -> str:
     return f"{code.lower()}.yaml"
 
 
-def _check_file_name(source: Source, profile: Profile, path: Path) -> list[Problem]:
-    name = _file_name(profile.code)
+def _report_replaced(source: Source, file: str) -> list[Problem]:
+    sections = [(source.data or {}).get(key) for key in ("export", "import")]
+    if not any(isinstance(section, dict) and section.get("active") in {"yes", "true"} for section in sections):
+        return []
+    message = f"the file {file} has the code of this profile, and replaces it: deactivate this profile in the pages, "
+    message += "or remove the file"
+    return [Problem(source.file, 1, "code", message)]
+
+
+def _check_file(source: Source, profile: Profile) -> list[Problem]:
+    path, name = Path(source.file), _file_name(profile.code)
     if path.name == name:
         return []
     message = f"the file of the profile {profile.code} is {name}: give this file that name, or the profile another code"

@@ -4,9 +4,9 @@ The module is long because it has the description of every key.
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, PrivateAttr, field_validator
 from pydantic_core import InitErrorDetails
 
 from bursar.money import pluralize
@@ -224,6 +224,19 @@ class Profile(StrictModel):
         description="Recipients of the outcomes of jobs. Blank: nobody; Airflow shows them anyway.",
     )
     alerts: Alerts = Field(Alerts(), description="Limits whose crossing is notified, once each. Blank: none.")
+
+    _revision: int | None = PrivateAttr(default=None)
+
+    @property
+    def revision(self) -> int | None:
+        """The revision of a profile that is managed in the pages; None for a profile in a file."""
+        return self._revision
+
+    def with_revision(self, revision: int | None) -> Self:
+        """Returns the profile as the revision of a profile that is managed in the pages."""
+        copy = self.model_copy()
+        copy._revision = revision  # noqa: SLF001  its own class
+        return copy
 
     def _check_alert_recipients(self) -> Iterator[InitErrorDetails]:
         if self.alerts != Alerts() and not self.notifications.failed:

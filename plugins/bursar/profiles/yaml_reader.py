@@ -36,13 +36,15 @@ _PLAIN_WORDS = {
 class Source:
     """A YAML file as text. `data` is None if the file can't be read at all; `problems` then says why.
 
-    A blank value (nothing, `~`, `null`, or an empty text) is None.
+    A blank value (nothing, `~`, `null`, or an empty text) is None. `revision` is that of a profile which is managed in
+    the pages; `file` is then a description.
     """
 
     file: str
     data: dict[str, Value] | None
     lines: Mapping[Place, int]
     problems: tuple[Problem, ...] = ()
+    revision: int | None = None
 
     def line(self, place: Place) -> int:
         """Returns the line of a key or list item; for an absent one, the line of its section."""

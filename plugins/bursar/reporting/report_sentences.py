@@ -21,7 +21,7 @@ MAX_NAMES_SHOWN = 10
 
 ADVICE = {
     KeepReason.NO_DATE: "without such a date, and never due: add the date in the library system",
-    KeepReason.OVERPAYMENT_HELD: "with an overpayment that waits for a person: `bin/bursar overpayments list` lists it",
+    KeepReason.OVERPAYMENT_HELD: "with an overpayment that waits for a person (`bin/bursar overpayments list`)",
     KeepReason.CREDIT: "with an open credit: pay it out, or settle fines with it",
     KeepReason.DISPUTED: "with a disputed fine: resolve the dispute",
 }
@@ -53,7 +53,7 @@ def describe_resend(resend: RowMapping) -> str:
     if resend["sent_again_at"]:
         return (
             f"As a person asked, {subject} was sent again, the same bytes. Its fines were closed before and stay so. "
-            f"`bin/bursar batches show {resend['id']}` names the person."
+            f"The page of the batch names the person (`bin/bursar batches show {resend['id']}`)."
         )
     return f"A person asked for {subject} to be sent again; that has not been done."
 
@@ -73,8 +73,9 @@ def describe_refused_batch(batch: Batch, request: ApprovalRequest | None) -> Ite
     """Says that the batch was refused, if a person did that, and why it needed an approval."""
     if request and request.answer is ApprovalAnswer.REFUSED:
         yield (
-            f"{_describe_batch(batch)} was refused: nothing of it was sent, and its fines are open again. `bin/bursar "
-            f"batches show {batch.id}` names the person. It needed an approval because: {' '.join(request.reasons)}"
+            f"{_describe_batch(batch)} was refused: nothing of it was sent, and its fines are open again. The page "
+            f"of the batch names the person (`bin/bursar batches show {batch.id}`). It needed an approval because: "
+            f"{' '.join(request.reasons)}"
         )
 
 
@@ -89,7 +90,9 @@ def describe_refused_job(request: ApprovalRequest | None) -> Iterable[str]:
 
 def describe_dry_run(batch: Batch) -> str:
     """Says that a run was a dry run, and how to look at its file."""
-    command = f" `bin/bursar batches build-file {batch.id}` builds the file to look at." if batch.fines else ""
+    command = (
+        f" The page of the batch has the file (`bin/bursar batches build-file {batch.id}`)." if batch.fines else ""
+    )
     return f"This was a dry run: it sent nothing, closed no fine and claimed none.{command}"
 
 
@@ -105,7 +108,9 @@ def describe_skipped_fines(skipped: Mapping[str, Skipped], new_users: Mapping[st
             counts = (
                 f"{pluralize(fines.fines, 'fine')} of {pluralize(fines.users, 'user')} ({format_totals(fines.net)})"
             )
-            advice = "Correct the users in the library system; `bin/bursar profiles preview` lists them."
+            advice = (
+                "Correct the users in the library system. The job report lists them (`bin/bursar profiles preview`)."
+            )
             new = new_users.get(reason, 0)
             if not new:
                 known.append(f"{counts} left open, as reported before: {reason.description}.")
@@ -122,7 +127,10 @@ def describe_kept_users(job: MaintenanceJob) -> Iterable[str]:
     """Says which users a job kept until somebody acts."""
     for reason, advice in ADVICE.items():
         if kept := job.skipped.get(reason):
-            yield f"Kept: {pluralize(kept.users, 'user')} {advice}. `bin/bursar jobs results {job.id}` lists them."
+            yield (
+                f"Kept: {pluralize(kept.users, 'user')} {advice}. The job report lists them (`bin/bursar jobs results "
+                f"{job.id}`)."
+            )
 
 
 def describe_rejects(file_id: int, name: str, records: int, outcomes: Mapping[str, OutcomeTotals]) -> Iterable[str]:
@@ -132,7 +140,7 @@ def describe_rejects(file_id: int, name: str, records: int, outcomes: Mapping[st
         parts = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items())
         yield (
             f"{sum(counts.values()):,} of {pluralize(records, 'record')} in {name} had no effect ({parts}). "
-            f"`bin/bursar imports rejects {file_id}` lists them with their reasons; ask the bursar."
+            f"The job report lists them with their reasons (`bin/bursar imports rejects {file_id}`). Ask the bursar."
         )
 
 
@@ -155,7 +163,7 @@ def describe_double_payments(file_id: int, name: str, outcomes: Mapping[str, Out
             f"{format_totals(twice)} in {name} pays fines that had been settled at the library, or cancelled by "
             "credits. Unless it repeats an earlier report, students have paid twice. Reversals and credits report it "
             "to the bursar, who owes it to the students. "
-            f"`bin/bursar imports rejects {file_id}` lists the payments."
+            f"The job report lists the payments (`bin/bursar imports rejects {file_id}`)."
         )
 
 
@@ -167,7 +175,7 @@ def describe_reversed_payments(file_id: int, name: str, outcomes: Mapping[str, O
         yield (
             f"{pluralize(reversed_.records, 'record')} in {name} {verb} an earlier payment, {format_totals(amounts)} "
             "in all: the bursar took it back, as for a returned cheque. The fines are outstanding at the bursar again. "
-            f"`bin/bursar imports rejects {file_id}` lists them."
+            f"The job report lists them (`bin/bursar imports rejects {file_id}`)."
         )
 
 
@@ -182,8 +190,8 @@ def describe_held_overpayments(name: str, held: Sequence[HeldOverpayment]) -> It
         )
     if len(held) > MAX_OVERPAYMENTS_SHOWN:
         yield (
-            f"{pluralize(len(held), 'overpayment')} in {name} are beyond the limit. `bin/bursar overpayments list` "
-            "lists all that wait for a person."
+            f"{pluralize(len(held), 'overpayment')} in {name} are beyond the limit. The page Waiting for a person "
+            "lists all (`bin/bursar overpayments list`)."
         )
 
 
@@ -194,32 +202,38 @@ def describe_growing_sums(name: str, profile: str, fines: int) -> Iterable[str]:
             f"The sums in {name} look like totals of all payments so far: {pluralize(fines, 'fine')} got sums that "
             "only grow, or more than was owed twice in a row. If the bursar repeats earlier payments in each file, set "
             f"amount_mode to cumulative in the import section of the profile {profile}. Credits for overpayments may "
-            "then be wrong: `bin/bursar fines show` shows where they come from, and `bin/bursar desk waive` takes them "
-            "back."
+            "then be wrong. The page of a fine shows where they come from (`bin/bursar fines show`), and `bin/bursar "
+            "desk waive` takes them back."
         )
 
 
 def describe_repeated_file(arrival: RepeatedArrival) -> str:
     """Says that a file had no effect since its bytes are known, and how to apply it after all."""
-    if arrival.is_same_file:
-        return (
-            f"{arrival.name} has the same content as a file that was applied before, and the same name, size and time: "
-            "it is that file. It changed nothing."
+    if arrival.again_file_id and arrival.applied_again_at:
+        change = (
+            f". A person had it applied again, as file {arrival.again_file_id}. The page of that file names the person "
+            "(`bin/bursar imports list`)."
         )
-    applied = (
-        f"{arrival.name} has the same content as {arrival.applied_name}, which was applied before"
-        if arrival.applied_name != arrival.name
-        else f"{arrival.name} has the same content as a file of that name that was applied before"
-    )
-    if arrival.again_file_id:
-        return (
-            f"{applied}. A person had it applied again, as file {arrival.again_file_id}; `bin/bursar imports list` "
-            "names the person."
+    elif arrival.again_file_id:
+        change = (
+            f". A person began to apply it again, as file {arrival.again_file_id}; that has not been completed, "
+            f"and not all of its payments are applied. Repeat `bin/bursar imports apply-again {arrival.id}`, which "
+            "completes it."
         )
-    return (
-        f"{applied}; it changed nothing. Ask the bursar whether it repeats a report, or reports another payment of the "
-        f"same amounts. In that case `bin/bursar imports apply-again {arrival.id}` applies it, once."
-    )
+    elif arrival.is_same_file:
+        return (
+            f"{arrival.name} has arrived before (number {arrival.same_arrival_id}), with the same name, size, time and "
+            "content: it is that file, which was not moved away. It changed nothing."
+        )
+    else:
+        change = (
+            "; it changed nothing. Ask the bursar whether it repeats a report, or reports another payment of the same "
+            f"amounts. In that case apply it, once, on the page Waiting for a person (`bin/bursar imports apply-again "
+            f"{arrival.id}`)."
+        )
+    if arrival.applied_name == arrival.name:
+        return f"{arrival.name} has the same content as a file of that name that was applied before{change}"
+    return f"{arrival.name} has the same content as {arrival.applied_name}, which was applied before{change}"
 
 
 def _describe_batch(batch: Batch) -> str:

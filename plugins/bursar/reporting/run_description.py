@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bursar.exports.skip_reason import SkipReason
@@ -108,6 +108,17 @@ def count_fines(fines: int, users: int) -> str:
 def format_moment(moment: datetime, zone: ZoneInfo) -> str:
     """Returns a moment for people, in a time zone: `2026-03-02 07:00:02 EST`."""
     return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
+
+
+def format_duration(duration: timedelta) -> str:
+    """Returns a duration for people: `12.0 s`, `3 min 5 s`, `2 h 10 min`."""
+    seconds = duration.total_seconds()
+    hours, minutes = int(seconds // 3600), int(seconds % 3600 // 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    if minutes:
+        return f"{minutes} min {int(seconds % 60)} s"
+    return f"{seconds:.1f} s"
 
 
 def _describe_payment_outcome(outcome: str) -> str:

@@ -17,7 +17,7 @@ from bursar.money import pluralize
 from bursar.profiles import Settings
 from bursar.profiles.rules import wrong
 from bursar.users import approval
-from bursar.users.fine_ids import fine_ids_path, stage_fine_ids
+from bursar.users.fine_ids import fine_ids_path, stage_fine_ids, stage_fine_list
 from bursar.users.maintenance_job import (
     Amount,
     Codes,
@@ -39,7 +39,8 @@ class WaiveParams(JobParams):
     """The parameters that a person chose in the form of Bulk Fine Waiving.
 
     `threshold` holds for each currency. Days are days of the institution, the last one included. `fine_ids` is the name
-    of a file, see `fine_ids.fine_ids_path`. A fine has to match all parameters.
+    of a file, see `fine_ids.fine_ids_path`, `fine_list` the number of a list in the ledger. A fine has
+    to match all parameters.
     """
 
     threshold: Amount
@@ -48,6 +49,7 @@ class WaiveParams(JobParams):
     created_from: date | None = None
     created_to: date | None = None
     fine_ids: str | None = None
+    fine_list: Annotated[int, Field(ge=1)] | None = None
     reason: Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S")]
     comment: Annotated[str, Field(max_length=2_000)] = ""
 
@@ -55,7 +57,11 @@ class WaiveParams(JobParams):
         if self.created_from and self.created_to and self.created_to < self.created_from:
             yield wrong(f"{self.created_to} is before created_from", "created_to")
 
-    rules = (_check_days,)
+    def _check_lists(self) -> Iterator[InitErrorDetails]:
+        if self.fine_ids and self.fine_list:
+            yield wrong("give a file or an uploaded list, not both", "fine_list")
+
+    rules = (_check_days, _check_lists)
 
 
 def waive_fines(
@@ -139,7 +145,10 @@ def _evaluate(connection: Connection, choices: WaiveParams, settings: Settings) 
     validate_codes(connection, choices.user_groups, choices.libraries)
     connection.execute(query("users/create_listed_fines"))
     if choices.fine_ids:
-        stage_fine_ids(connection, fine_ids_path(settings, choices.fine_ids))
+        with fine_ids_path(settings, choices.fine_ids).open("rb") as file:
+            stage_fine_ids(connection, file, choices.fine_ids)
+    elif choices.fine_list:
+        stage_fine_list(connection, choices.fine_list)
     connection.execute(query("users/analyze_listed_fines"))
     connection.execute(query("users/create_candidate_fines"))
     connection.execute(query("users/select_candidate_fines"), _get_parameters(choices, settings))
@@ -156,7 +165,7 @@ def _get_parameters(choices: WaiveParams, settings: Settings) -> dict[str, Any]:
         "libraries": list(choices.libraries),
         "created_from": midnight(choices.created_from),
         "created_before": midnight(choices.created_to, later=1),
-        "is_listed": choices.fine_ids is not None,
+        "is_listed": choices.fine_ids is not None or choices.fine_list is not None,
         "threshold": choices.threshold,
         "may_waive_outstanding": settings.allow_activity_on_transferred_finesfees,
     }

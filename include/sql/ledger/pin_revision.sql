@@ -1,0 +1,3 @@
+-- Pins a revision to a run, unless one is pinned.
+INSERT INTO run_revisions (job, profile, run_id, revision) VALUES (:job, :code, :run_id, :revision)
+ON CONFLICT (job, profile, run_id) DO NOTHING;

@@ -1,0 +1,14 @@
+-- Users that a text finds: by an identifier, or by the beginning of the last name.
+SELECT found.id, concat_ws(', ', users.last_name, nullif(users.first_name, '')) AS name, users.user_group,
+       (SELECT value FROM identifiers WHERE identifiers.user_id = found.id AND type = 'userName') AS primary_id
+FROM (
+    SELECT user_id AS id FROM identifiers WHERE value = :wanted
+    UNION
+    (SELECT id FROM users
+     WHERE lower(last_name) LIKE lower(replace(replace(replace(:wanted, '\', '\\'), '%', '\%'), '_', '\_')) || '%'
+       AND deleted_at IS NULL
+     ORDER BY lower(last_name), id LIMIT :limit)
+) AS found
+JOIN users ON users.id = found.id
+ORDER BY lower(users.last_name), users.first_name, users.id
+LIMIT :limit;

@@ -1,0 +1,2 @@
+-- The user groups, by code.
+SELECT code, name FROM user_groups ORDER BY code;

@@ -1,0 +1,2 @@
+-- The libraries, by code.
+SELECT code, name FROM libraries ORDER BY code;

@@ -1,0 +1,140 @@
+"""The profiles of both places: files in include/profiles, and revisions in the ledger, which people make in the pages.
+
+DAGs must not disappear while the ledger can't be reached. So each machine keeps a snapshot of the newest revisions in
+its work folder, and uses it then. Nothing here waits longer than READ_TIMEOUT_SECONDS for the ledger, since Airflow
+gives a DAG file 30 seconds.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from operator import itemgetter
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any
+
+from sqlalchemy import Engine
+
+from bursar.airflow.connections import ledger_url
+from bursar.db.engine import ledger_engine
+from bursar.errors import BursarError
+from bursar.ledger.jobs import ProfileJob
+from bursar.ledger.profile_revisions import list_newest_revisions, pin_revision
+from bursar.profiles import INCLUDE, Problem, Profile, ProfileError, Settings, load_profiles
+from bursar.profiles.yaml_reader import Source
+from bursar.work_dir import atomic_write
+
+log = logging.getLogger(__name__)
+
+READ_TIMEOUT_SECONDS = 8
+SNAPSHOT = "profiles.json"
+_snapshot_lock = Lock()
+
+
+def load_all_profiles(
+    settings: Settings,
+    *,
+    code: str | None = None,
+    pattern_error: Callable[[str], str | None] = lambda _pattern: None,
+) -> tuple[list[Profile], list[Problem]]:
+    """Returns the valid profiles, by code, and the problems of the others. With a `code`, only that profile.
+
+    A profile in a file needs no ledger, so for its `code` none is asked.
+    """
+    in_file = code is not None and (INCLUDE / "profiles" / f"{code.lower()}.yaml").exists()
+    managed = [] if in_file else _read_revisions(settings, code)
+    return load_profiles(INCLUDE / "profiles", settings, code=code, managed=managed, pattern_error=pattern_error)
+
+
+def keep_revision(engine: Engine, settings: Settings, profile: Profile, job: ProfileJob, run_id: str) -> Profile:
+    """Returns the profile as it was when the run started; a profile in a file is returned as it is.
+
+    Raises:
+        ProfileError: that revision is not valid any more, after an upgrade.
+    """
+    if profile.revision is None:
+        return profile
+    with engine.begin() as connection:
+        pinned = pin_revision(connection, job, profile.code, run_id, profile.revision)
+    if pinned.revision == profile.revision:
+        return profile
+    profiles, problems = load_profiles(
+        INCLUDE / "profiles", settings, code=profile.code, managed=[to_source(vars(pinned))]
+    )
+    if not profiles:
+        raise ProfileError(problems)
+    return profiles[0]
+
+
+def _read_revisions(settings: Settings, code: str | None) -> list[Source]:
+    snapshot = settings.work_dir / SNAPSHOT
+    try:
+        revisions = _within(READ_TIMEOUT_SECONDS, lambda: _query_revisions(code))
+    except BursarError as error:
+        log.warning("The profiles that are managed in the pages are those of the last snapshot: %s", error)
+        revisions = [one for one in _read_snapshot(snapshot) if code in (None, one["code"])]
+    else:
+        _write_snapshot(snapshot, revisions, code)
+    return [to_source(revision) for revision in revisions]
+
+
+def _query_revisions(code: str | None) -> list[dict[str, Any]]:
+    engine = ledger_engine(ledger_url())
+    try:
+        with engine.connect() as connection:
+            return [
+                {"code": one.code, "revision": one.revision, "profile": dict(one.profile)}
+                for one in list_newest_revisions(connection, code)
+            ]
+    finally:
+        engine.dispose()
+
+
+def _within(seconds: float, function: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Returns the result of a function.
+
+    Raises:
+        BursarError: it raised an error, or gave no result within the time. Its thread is left alone.
+    """
+    results: list[list[dict[str, Any]]] = []
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            results.append(function())
+        except Exception as error:  # noqa: BLE001  the snapshot serves whatever is wrong with the ledger
+            errors.append(error)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if results:
+        return results[0]
+    raise BursarError(str(errors[0]) if errors else f"the ledger gave no answer within {seconds} seconds")
+
+
+def _write_snapshot(snapshot: Path, revisions: list[dict[str, Any]], code: str | None) -> None:
+    """Replaces the snapshot, or only its entry of a code: a worker reads only the profiles of its own tasks."""
+    with _snapshot_lock:
+        before = _read_snapshot(snapshot)
+        after = revisions if code is None else [*(one for one in before if one["code"] != code), *revisions]
+        if sorted(after, key=itemgetter("code")) == sorted(before, key=itemgetter("code")):
+            return
+        try:
+            with atomic_write(snapshot) as path:
+                path.write_text(json.dumps(after), encoding="utf-8")
+        except (OSError, BursarError) as error:  # no DAG may disappear because of it
+            log.warning("The snapshot of the profiles that are managed in the pages is not written: %s", error)
+
+
+def _read_snapshot(path: Path) -> list[dict[str, Any]]:
+    try:
+        return list(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return []
+
+
+def to_source(revision: Mapping[str, Any]) -> Source:
+    """Returns a revision, with its `code`, `revision` and `profile`, as if it were read from a file."""
+    name = f"{revision['code']}, revision {revision['revision']} (managed in the pages)"
+    return Source(name, dict(revision["profile"]), {}, revision=revision["revision"])

@@ -1,0 +1,120 @@
+"""The history of a fine, from its charge to its payment, in words."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from bursar.db.queries import query
+from bursar.ledger.entry_type import EntryType
+from bursar.money import format_money
+
+NO_EFFECT, RESENT = "NO EFFECT", "RESENT"
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event in the history of a fine: a journal entry, a payment record without effect, or a resent file.
+
+    `kind` is the type of the entry, NO_EFFECT or RESENT. `moment` is aware.
+    """
+
+    moment: datetime
+    kind: str
+    balance_change: Decimal
+    outstanding_change: Decimal
+    details: str
+
+
+def list_events(connection: Connection, fine: Row[Any]) -> list[Event]:
+    """Returns the events of a fine, a row of `commands/get_fine.sql`, in the order of time."""
+    events = [
+        *_journal_events(connection, fine),
+        *(
+            Event(
+                record.applied_at,
+                NO_EFFECT,
+                Decimal(0),
+                Decimal(0),
+                f"{record.name}, line {record.line}: {record.outcome}, sum {record.sum or '-'}: {record.reason}",
+            )
+            for record in _fetch(connection, "list_ineffective_records", fine)
+        ),
+        *(
+            Event(
+                resend.delivered_at,
+                RESENT,
+                Decimal(0),
+                Decimal(0),
+                f"batch {resend.batch_id}: {resend.remote_folder}/{resend.file_name}"
+                + (f", requested by {resend.requested_by}" if resend.requested_by else ""),
+            )
+            for resend in _fetch(connection, "list_resends_of_fine", fine)
+        ),
+    ]
+    return sorted(events, key=lambda event: event.moment)  # entries of one moment stay in the order of the journal
+
+
+def describe_pending_reversal(fine: Row[Any]) -> str:
+    """Returns which reversal of a row of `commands/get_fine.sql` the bursar has not received, or an empty text."""
+    if fine.pending_reversal:
+        return (
+            f"The bursar does not know yet that {format_money(fine.pending_reversal, fine.currency)} of transaction "
+            f"{fine.sent_as} was settled at the library. The next export of {fine.sent_by} reverses it."
+        )
+    if fine.balance < 0 and fine.charge_outstanding:
+        return (
+            f"The bursar does not know yet that this credit reverses transaction {fine.charge_sent_as}. The next "
+            f"export of {fine.charge_sent_by} reverses it."
+        )
+    return ""
+
+
+def _journal_events(connection: Connection, fine: Row[Any]) -> Iterator[Event]:
+    for entry in _fetch(connection, "list_journal_entries", fine):
+        yield Event(
+            entry.posted_at,
+            entry.entry_type,
+            entry.balance_change,
+            entry.outstanding_change,
+            _describe_entry(entry, fine),
+        )
+
+
+def _describe_decision(entry: Row[Any], fine: Row[Any]) -> str:
+    """Returns what a person decided about an overpayment beyond the limit; an empty text if nobody has."""
+    if not entry.held_decision:
+        return ""
+    credit = f" as credit {entry.released_credit_id}" if entry.released_credit_id else ""
+    amount = format_money(entry.held_amount, fine.currency)
+    return f"{amount} of it was {entry.held_decision}{credit} by {entry.decided_by}"
+
+
+def _describe_entry(entry: Row[Any], fine: Row[Any]) -> str:
+    if entry.payment_file:
+        credit = (
+            f", {format_money(entry.credit_amount, fine.currency)} of it became a credit" if entry.credit_amount else ""
+        )
+        line = f", line {entry.payment_line}: {entry.outcome}{credit}" if entry.payment_line else ""
+        reason = f": {_describe_decision(entry, fine) or entry.reason}" if entry.reason else ""
+        return f"{entry.payment_file}{line}{reason}"
+    if entry.entry_type == EntryType.REVERSED and not entry.transaction_id:
+        other = f"fine {fine.reverses}, which it reverses" if fine.reverses else "the credit that reverses it"
+        return f"batch {entry.batch_id}: offset against {other}"
+    if entry.entry_type == EntryType.REVERSED:
+        return (
+            f"{entry.file_name}, transaction {entry.transaction_id}, batch {entry.batch_id}, reverses "
+            f"{format_money(-entry.reversal_change, fine.currency)} of transaction {entry.reversed_transaction_id}"
+        )
+    if entry.batch_id:
+        return (
+            f"{entry.file_name}, transaction {entry.transaction_id}, batch {entry.batch_id}, in {entry.remote_folder}"
+        )
+    return ", ".join(filter(None, (entry.comment, entry.posted_by and f"by {entry.posted_by}")))
+
+
+def _fetch(connection: Connection, statement: str, fine: Row[Any]) -> list[Row[Any]]:
+    return list(connection.execute(query(f"commands/{statement}"), {"fine_id": fine.id}))

@@ -1,0 +1,1 @@
+"""The pages in the Airflow UI: profiles, history, reports, fines, and what waits for a person."""

@@ -1,0 +1,143 @@
+"""Fines and users: the search, the account of a user, and the life of a fine."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, HTTPException, Request, Response
+from sqlalchemy import Connection, Row
+
+from bursar.db.queries import query
+from bursar.money import format_money, pluralize
+from bursar.reporting.fine_history import describe_pending_reversal, list_events
+from bursar.web.accesses import record_access
+from bursar.web.rights import CurrentPerson, Person, require
+from bursar.web.views import PAGE_LENGTH, read_ledger, render, settings
+
+router = APIRouter()
+MAX_SEARCH_LENGTH = 200
+
+
+@router.get("/fines", name="search")
+def search(request: Request, person: CurrentPerson) -> Response:
+    """Shows the search for fines and users."""
+    _require_all_users(person)
+    return render(request, "search", section="search", wanted="", users=[], fines=[])
+
+
+@router.post("/fines", name="find")
+def find(
+    request: Request, person: CurrentPerson, wanted: Annotated[str, Form(max_length=MAX_SEARCH_LENGTH)] = ""
+) -> Response:
+    """Shows the users and fines that a text finds.
+
+    The text is an identifier, the beginning of a last name, the id of a fine here or in the library system, or that of
+    a transaction. It names a person, so it is posted: addresses are kept in logs and histories. The accesses to the
+    names are recorded.
+    """
+    _require_all_users(person)
+    wanted = " ".join(wanted.replace("\0", "").split())
+    with read_ledger() as connection:
+        fines = connection.execute(query("web/find_fines"), {"wanted": wanted}).all() if wanted else []
+        parameters = {"wanted": wanted, "limit": PAGE_LENGTH + 1}
+        users = connection.execute(query("web/find_users"), parameters).all() if wanted else []
+    record_access(person, [*(row.user_id for row in fines), *(row.id for row in users[:PAGE_LENGTH])])
+    return render(
+        request,
+        "search",
+        section="search",
+        wanted=wanted,
+        users=users[:PAGE_LENGTH],
+        more=len(users) > PAGE_LENGTH,
+        fines=fines,
+    )
+
+
+@router.get("/users/{user}", name="show_user")
+def show_user(request: Request, person: CurrentPerson, user: int, below: int | None = None) -> Response:
+    """Shows the account of a user: identifiers, debts, and fines, newest first. The access is recorded."""
+    _require_all_users(person)
+    record_access(person, [user])
+    with read_ledger() as connection:
+        found = connection.execute(query("web/get_user"), {"user_id": user}).first()
+        if found is None:
+            raise HTTPException(404)
+        parameters = {"user_id": user, "below": below, "limit": PAGE_LENGTH + 1}
+        fines = connection.execute(query("web/list_fines_of_user"), parameters).all()
+        owed = connection.execute(query("web/sum_debts"), {"user_id": user}).all()
+        held = connection.execute(query("web/list_held_of_user"), {"user_id": user, "fine_id": None}).all()
+    return render(
+        request,
+        "user",
+        section="search",
+        time_zone=settings().time_zone,
+        user=found,
+        owed=[
+            (
+                one.place,
+                ", ".join(filter(None, (pluralize(one.fines, "fine"), one.note))),
+                format_money(one.amount, one.currency),
+            )
+            for one in owed
+        ],
+        held=held,
+        may_edit=person.may_edit(),
+        fines=fines[:PAGE_LENGTH],
+        next=fines[PAGE_LENGTH - 1].id if len(fines) > PAGE_LENGTH else None,
+    )
+
+
+@router.get("/fines/{fine}", name="show_fine")
+def show_fine(request: Request, person: CurrentPerson, fine: int) -> Response:
+    """Shows the life of a fine as a time line. The access to its user's name is recorded."""
+    with read_ledger() as connection:
+        found = _get_fine(connection, fine)
+        _require_fine(person, found)
+        events = list_events(connection, found)
+        held = connection.execute(query("web/list_held_of_user"), {"user_id": found.user_id, "fine_id": fine}).all()
+    record_access(person, [found.user_id])
+    return render(
+        request,
+        "fine",
+        section="search",
+        time_zone=settings().time_zone,
+        fine=found,
+        facts=_describe(found),
+        events=events,
+        held=held,
+        may_edit=person.may_edit(),
+        pending=describe_pending_reversal(found),
+        see_user=person.may_see_all_users(),
+    )
+
+
+def _require_all_users(person: Person) -> None:
+    require(person.may_see_all_users(), "trigger every DAG")
+
+
+def _require_fine(person: Person, fine: Row[Any] | None) -> None:
+    # A person without the right does not learn which fines exist.
+    allowed = person.may_see_all_users() or (fine is not None and fine.sent_by and person.may_see_names(fine.sent_by))
+    require(bool(allowed), "trigger the DAG that exported the fine, or every DAG")
+    if fine is None:
+        raise HTTPException(404)
+
+
+def _get_fine(connection: Connection, fine: int) -> Any:  # noqa: ANN401  a row, or None
+    return connection.execute(query("commands/get_fine"), {"fine_id": fine}).first()
+
+
+def _describe(fine: Row[Any]) -> list[tuple[str, str]]:
+    facts = {
+        "Type": fine.fine_fee_type,
+        "Status": fine.status,
+        "Amount": format_money(fine.amount, fine.currency),
+        "Owed at the library": format_money(fine.balance, fine.currency),
+        "Outstanding at the bursar": format_money(fine.outstanding, fine.currency),
+        "Owner": fine.owner_library or "the institution",
+        "Item": f"{fine.title} ({fine.barcode})" if fine.barcode else "",
+        "Comment": fine.comment or "",
+        "Id in library system": fine.source_id or "",
+        "Bursar": f"{fine.sent_by}, transaction {fine.sent_as}" if fine.sent_by else "",
+        "Being exported": f"in batch {fine.claimed_by}" if fine.claimed_by else "",
+        "Being reversed": f"in batch {fine.reversal_claimed_by}" if fine.reversal_claimed_by else "",
+    }
+    return list(facts.items())

@@ -1,0 +1,152 @@
+"""The list of integration profiles, one profile, and the tab of a DAG."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from airflow.models.dag import DagModel
+from airflow.utils.session import create_session
+from fastapi import APIRouter, HTTPException, Request, Response
+from sqlalchemy import Connection, select
+
+from bursar.airflow.dag_docs import describe_export, describe_import
+from bursar.airflow.dag_ids import dag_id, parse_dag_id
+from bursar.airflow.profile_store import load_all_profiles
+from bursar.db.queries import query
+from bursar.ledger.jobs import Job, ProfileJob
+from bursar.profiles import Problem, Profile
+from bursar.reporting.run_description import describe_result, format_moment
+from bursar.reporting.run_report import RunReport
+from bursar.web.rights import CurrentPerson, Person, require
+from bursar.web.runs import Filter, list_runs, read_run
+from bursar.web.views import read_ledger, render, settings
+
+router = APIRouter()
+FOREIGN_DAG = "This DAG does not belong to Bursar."
+
+
+@dataclass(frozen=True)
+class JobState:
+    """The state of a job of a profile, in words; `run` and `report` are those of its last run."""
+
+    active: bool
+    schedule: str = ""
+    next_run: str = ""
+    run: int | None = None
+    report: RunReport | None = None
+
+    @property
+    def result(self) -> str:
+        """The last run's counts and sums in a line."""
+        return describe_result(self.report) if self.report else ""
+
+
+@dataclass(frozen=True)
+class ProfileState:
+    """A profile, and the states of its jobs."""
+
+    profile: Profile
+    export: JobState
+    import_: JobState
+
+
+def visible_profiles(person: Person) -> tuple[list[Profile], list[Problem]]:
+    """Returns the valid profiles that the person may see, and the problems of the others."""
+    profiles, problems = load_all_profiles(settings())
+    return [profile for profile in profiles if person.may_see(profile.code)], problems
+
+
+def get_visible_profile(person: Person, code: str) -> Profile:
+    """Returns the profile with a code.
+
+    Raises:
+        HTTPException: 403 if the person may not see it, 404 if there is none.
+    """
+    require(person.may_see(code), f"read the DAGs of profile {code}")
+    profiles, _ = load_all_profiles(settings(), code=code)
+    if not profiles:
+        raise HTTPException(404)
+    return profiles[0]
+
+
+@router.get("/", name="show_profiles")
+def show_profiles(request: Request, person: CurrentPerson) -> Response:
+    """Shows the profiles with their schedules and last runs. A wrong profile is shown with its messages."""
+    profiles, problems = visible_profiles(person)
+    with read_ledger() as connection:
+        states = [_get_state(connection, profile) for profile in profiles]
+    may_edit = person.may_edit()
+    return render(
+        request,
+        "profiles",
+        section="show_profiles",
+        profiles=states,
+        problems=problems if may_edit else (),
+        may_edit=may_edit,
+    )
+
+
+@router.get("/profiles/{code}", name="show_profile")
+def show_profile(request: Request, person: CurrentPerson, code: str) -> Response:
+    """Shows the settings of a profile and its newest runs."""
+    return _show_profile(request, person, get_visible_profile(person, code))
+
+
+@router.get("/dags/{dag_id}", name="show_dag")
+def show_dag(request: Request, person: CurrentPerson, dag_id: str) -> Response:
+    """Shows the profile of a DAG in the tab beside the DAG's own; other DAGs have one sentence there."""
+    owner = parse_dag_id(dag_id)
+    if owner is None or owner.profile is None:
+        return render(request, "foreign", title="Bursar profile", text=FOREIGN_DAG)
+    return _show_profile(request, person, get_visible_profile(person, owner.profile))
+
+
+def _show_profile(request: Request, person: Person, profile: Profile) -> Response:
+    with read_ledger() as connection:
+        state = _get_state(connection, profile)
+        runs, _ = list_runs(connection, Filter([profile.code]))
+    sections = [("Export", list(describe_export(profile).items()))] if profile.export.active else []
+    sections += [("Import", list(describe_import(profile).items()))] if profile.import_.active else []
+    return render(
+        request,
+        "profile",
+        section="show_profiles",
+        time_zone=profile.time_zone,
+        one=state,
+        may_edit=person.may_edit(),
+        sections=sections,
+        runs=runs,
+        older=None,
+    )
+
+
+def _get_state(connection: Connection, profile: Profile) -> ProfileState:
+    return ProfileState(
+        profile,
+        _get_job_state(connection, profile, Job.EXPORT),
+        _get_job_state(connection, profile, Job.IMPORT),
+    )
+
+
+def _get_job_state(connection: Connection, profile: Profile, job: ProfileJob) -> JobState:
+    section = profile.export if job is Job.EXPORT else profile.import_
+    row = connection.execute(query("web/get_last_run"), {"job": job, "profile": profile.code}).mappings().first()
+    run = read_run(row) if row else None
+    if not section.active:
+        return JobState(active=False)
+    next_run = _get_next_run(dag_id(job, profile.code))
+    return JobState(
+        active=True,
+        schedule=section.schedule.words,
+        next_run=format_moment(next_run, ZoneInfo(profile.time_zone)) if next_run else "",
+        run=run.id if run else None,
+        report=run.report if run else None,
+    )
+
+
+def _get_next_run(id_: str) -> datetime | None:
+    """Returns when Airflow starts the next run of a DAG; None if it is paused or not there yet."""
+    with create_session() as session:
+        return session.scalar(
+            select(DagModel.next_dagrun_create_after).where(DagModel.dag_id == id_, DagModel.is_paused.is_(False))
+        )

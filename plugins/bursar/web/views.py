@@ -1,0 +1,107 @@
+"""Renders the templates, and reads the ledger for a page."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from fastapi import Request, Response
+from fastapi.templating import Jinja2Templates
+from markupsafe import Markup, escape
+from sqlalchemy import Connection, Engine, text
+
+from bursar.airflow.connections import ledger_url
+from bursar.db.engine import ledger_engine
+from bursar.money import format_amount, format_money, format_totals, pluralize
+from bursar.profiles import INCLUDE, Settings, load_settings
+from bursar.reporting.run_description import describe_reason, format_moment
+
+FOLDER = Path(__file__).parent
+PAGE_TIMEOUT = "10s"
+"""PostgreSQL ends a statement of a page after this time."""
+PAGE_LENGTH = 50
+"""Rows of a list on one page."""
+
+
+@cache
+def engine() -> Engine:
+    """Returns the engine of the ledger, one for this process."""
+    return ledger_engine(ledger_url())
+
+
+@contextmanager
+def read_ledger() -> Iterator[Connection]:
+    """Yields a connection that reads the ledger for a page; statements that take too long end."""
+    with engine().connect() as connection:
+        connection.execute(text(f"SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '{PAGE_TIMEOUT}'"))
+        yield connection
+
+
+@contextmanager
+def write_ledger() -> Iterator[Connection]:
+    """Yields a connection whose transaction is committed at the end."""
+    with engine().begin() as connection:
+        yield connection
+
+
+def settings() -> Settings:
+    """Returns the institution's settings."""
+    return load_settings(INCLUDE / "bursar.yaml")
+
+
+def new_run_id() -> str:
+    """Returns an id for a run that a form starts, like those that Airflow makes; a form sent twice starts one run."""
+    return f"manual__{datetime.now(UTC).isoformat()}_{token_hex(4)}"
+
+
+def zone() -> ZoneInfo:
+    """Returns the time zone of the institution."""
+    return ZoneInfo(settings().time_zone)
+
+
+def code_spans(value: str) -> Markup:
+    """Returns text as HTML; what it has between backticks is shown as code."""
+    parts = str(escape(value)).split("`")
+    return Markup("".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts)))  # noqa: S704  escaped
+
+
+templates = Jinja2Templates(directory=FOLDER / "templates")
+templates.env.autoescape = True  # by default only in files that end in .html
+templates.env.trim_blocks = templates.env.lstrip_blocks = True
+templates.env.filters |= {
+    "money": format_money,
+    "amount": format_amount,
+    "totals": format_totals,
+    "count": pluralize,
+    "reason": describe_reason,
+    "code_spans": code_spans,
+}
+
+
+def address_of(request: Request, name: str, **parameters: object) -> str:
+    """Returns the address of a page by the name of its route."""
+    return f"{request.scope['root_path']}{request.app.url_path_for(name, **parameters)}"
+
+
+def render(request: Request, template: str, *, status_code: int = 200, **values: Any) -> Response:  # noqa: ANN401
+    """Renders a template to a response. `path` gives addresses of pages, `moment` shows a moment for people.
+
+    `api` gives addresses of Airflow's REST API, for the page's script.
+    """
+    zone = ZoneInfo(values.pop("time_zone", None) or "UTC")
+
+    def path(name: str, **parameters: object) -> str:
+        return address_of(request, name, **parameters)
+
+    def moment(value: datetime | None) -> str:
+        return format_moment(value, zone) if value else ""
+
+    def api(path: str) -> str:
+        return f"{request.scope['root_path']}/../api/v2/{path}"
+
+    context: Mapping[str, Any] = {"path": path, "moment": moment, "api": api, "new_run_id": new_run_id, **values}
+    return templates.TemplateResponse(request, f"{template}.html.jinja", dict(context), status_code=status_code)

@@ -1,0 +1,114 @@
+"""Query plans of the pages: none reads a whole large table, so that pages stay fast in a large ledger."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from bursar.db.queries import FOLDER, query
+from bursar.ledger.jobs import Job
+from bursar.reporting.outstanding import count_outstanding
+from tests.test_query_plans import (
+    LARGE,
+    execute_script,
+    forbid_full_scans,
+    large_ledger,
+)
+
+__all__ = ["large_ledger"]
+ADD_RUNS = """
+INSERT INTO run_reports (job, profile, run_id, dry_run, started_at, ended_at, outcome, files, users, fines, totals,
+                         skipped, rejects, task_timings, messages)
+SELECT (ARRAY['export', 'import'])[1 + n % 2], 'P' || n % 50, 'run' || n, false, moment, moment, 'completed', '{}',
+       1, 1, '{}', '{}', '{}', '{}', '{}'
+FROM generate_series(1, :closed) AS n, LATERAL (SELECT now() - n * interval '10 minutes' AS moment) AS moments;
+INSERT INTO batches (profile, run_id, as_of, import_active, render_options, sftp_connection, output_file_path,
+                     file_name, users, fines, totals, skipped, selected_at, closed_at)
+SELECT profile, run_id, started_at, true, '{}', 'x', 'x', 'x', 1, 1, '{"USD": {"charges": "1", "credits": "0"}}', '{}',
+       started_at, started_at FROM run_reports WHERE job = 'export' AND :closed > 0;
+INSERT INTO import_files (profile, run_id, name, size, modified, sha256, amount_mode, records, totals, outcomes,
+                          read_at, applied_at)
+SELECT profile, run_id, 'x', 1, started_at, run_id, 'incremental', 1, '{}',
+       '{"PAID": {"records": 1, "sums": {"USD": "1"}, "applied": {"USD": "1"}}}', started_at, started_at
+FROM run_reports WHERE job = 'import' AND :closed > 0
+"""
+OUTSTANDING = """
+UPDATE fines SET outstanding = amount WHERE id % 1000 = 0 AND :closed > 0;
+INSERT INTO user_accesses (person, user_id) SELECT 'x', id FROM users WHERE :closed > 0
+"""
+FIRST_ROWS = frozenset(
+    {"run_reports_started_at", "fines_fine_fee_type", "identifiers_type_value_key", "identifiers_pkey"}
+)
+"""Indexes of which a page reads the first or last rows, up to a LIMIT."""
+LARGE_TABLES = LARGE | {"run_reports", "user_accesses"}
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+PAGE: dict[str, Any] = {"limit": 51}
+NO_FILTER: dict[str, Any] = {"profiles": ["P1", "P2"], "institution": True, "job": None, "outcome": None}
+FIRST: dict[str, Any] = {"started_before": None, "id_before": None}
+PARAMETERS: Mapping[str, list[Mapping[str, Any]]] = {
+    "find_users": [{"wanted": wanted} | PAGE for wanted in ("00000077", "Okonkwo7", "O%")],
+    "get_approval": [{"id": 1}],
+    "get_last_run": [{"job": Job.EXPORT, "profile": "P2"}, {"job": Job.IMPORT, "profile": "unknown"}],
+    "get_open_approval": [{"profile": "P2", "job": None, "run_id": "run2"}],
+    "get_run": [{"job": Job.EXPORT, "profile": "P2", "run_id": "run2"}],
+    "get_user": [{"user_id": 77}],
+    "list_batch_lines": [{"batch_id": 1, "after": after} | PAGE for after in (None, 500)],
+    "list_fine_fee_types": [{}],
+    "list_fine_lists": [{}],
+    "list_fines_of_user": [{"user_id": 77, "below": below} | PAGE for below in (None, 500)],
+    "list_groups": [{}],
+    "list_identifier_types": [{}],
+    "list_last_exports": [{"profiles": [f"P{number}" for number in range(50)] + ["unknown"]}],
+    "list_libraries": [{}],
+    "list_outstanding": [{"profiles": profiles, "since": LONG_AGO.date()} for profiles in (None, ["P1"])],
+    "list_profiles_of_ledger": [{}],
+    "list_rejected_files": [{"profiles": ["P1"]} | PAGE],
+    "list_repeated_files": [{"profiles": ["P1"]} | PAGE],
+    "list_resendable_batches": [{"profile": "P1"}],
+    "list_runs": [
+        NO_FILTER | FIRST | PAGE,
+        NO_FILTER | {"started_before": datetime.now(UTC), "id_before": 7} | PAGE,
+        NO_FILTER | FIRST | PAGE | {"job": Job.EXPORT, "outcome": "failed", "institution": False},
+    ],
+    "list_waiting_approvals": [{"profiles": ["P1"], "jobs": ["purge"]} | PAGE],
+    "list_waiting_batches": [{"profiles": ["P1"]} | PAGE],
+    "list_waiting_overpayments": [{"profiles": ["P1"]} | PAGE],
+    "list_weekly_sums": [
+        {"profiles": profiles, "zone": "America/New_York", "since": datetime.now(UTC)} for profiles in (None, ["P1"])
+    ],
+    "record_access": [{"person": "x", "user_id": 77}],
+}
+"""The parameters of each statement of the pages: what a page asks for at most."""
+
+
+@pytest.fixture
+def large_ledger_with_runs(large_ledger: Engine, owned_ledger: Engine) -> Engine:
+    with owned_ledger.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        execute_script(connection, ADD_RUNS)
+        execute_script(connection, OUTSTANDING)
+        connection.execute(text("ANALYZE"))
+    return large_ledger
+
+
+def test_every_statement_of_the_pages_has_a_test_of_its_plan() -> None:
+    assert set(PARAMETERS) == {path.stem for path in (FOLDER / "web").glob("*.sql")}
+
+
+def test_no_page_reads_a_whole_large_table(large_ledger_with_runs: Engine) -> None:
+    ledger = large_ledger_with_runs
+    for name, cases in PARAMETERS.items():
+        for parameters in cases:
+            with forbid_full_scans(ledger, LARGE_TABLES, FIRST_ROWS), ledger.begin() as connection:
+                # The tables of a test are so small that a page of rows costs nearly as much as the whole table.
+                connection.exec_driver_sql("SET LOCAL random_page_cost = 1")
+                connection.execute(query(f"web/{name}"), parameters)
+
+
+def test_the_count_of_what_is_outstanding_reads_only_fines_that_are_owed(large_ledger_with_runs: Engine) -> None:
+    with forbid_full_scans(large_ledger_with_runs):
+        count_outstanding(large_ledger_with_runs, "America/New_York")
+    with large_ledger_with_runs.connect() as connection:
+        assert connection.execute(text("SELECT sums FROM outstanding_by_week")).scalar_one()

@@ -1,0 +1,195 @@
+"""What waits for a person, and a batch that a person releases or confirms."""
+
+import json
+
+import pytest
+from sqlalchemy import text
+
+from bursar.exports.selection import select_fines
+from bursar.ledger import approvals
+from bursar.ledger.approvals import ApprovalSubject
+from bursar.profiles.monitoring import Approval
+from bursar.web.pages import batch_decisions
+from tests.support.fake_bursar import FakeBursar, Payment
+from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
+from tests.support.servers import RemoteServer
+from tests.web.conftest import ROLES, Login
+from tests.web.profiles import set_profile
+
+
+@pytest.fixture(autouse=True)
+def _profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_profile(monkeypatch)
+
+
+@pytest.fixture
+def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test of these pages has a server, so its connection is not found."""
+    monkeypatch.setenv("AIRFLOW_CONN_BURSAR_BANNER", "sftp://nobody@127.0.0.1:1")
+
+
+def add_unclear_batch(library: Library) -> int:
+    library.fine(library.user(last="<b>Özdemir"))
+    batch = select_fines(library.ledger, make_profile(), make_settings(), run_id="run 1", as_of=NOW)
+    record_delivery(library.ledger, batch.id, "unclear", remote_folder="sftp://b/out")
+    return batch.id
+
+
+def state(library: Library, batch: int) -> str:
+    return str(library.one("SELECT state FROM batches_with_state WHERE id = :id", id=batch))
+
+
+def test_an_empty_list_says_so(login: Login) -> None:
+    for role in ROLES:
+        answer = login(role).get("/waiting")
+        assert answer.status_code == 200
+        assert "Nothing waits for a person." in answer.text
+    assert login(None).get("/waiting").status_code == 401
+
+
+def test_all_that_waits_is_listed_and_the_actions_are_for_those_who_may(library: Library, login: Login) -> None:
+    office = FakeBursar(library)
+    _, transaction = office.export_fine("10.00")
+    office.pay(Payment(transaction, "100.00"))
+    batch = add_unclear_batch(library)
+    with library.ledger.begin() as connection:
+        approvals.insert_request(
+            connection, ApprovalSubject(batch_id=batch), ["<i>too many</i>"], Approval(), requested_by=None
+        )
+        connection.execute(
+            text(
+                "INSERT INTO import_files (profile, run_id, name, size, modified, sha256, amount_mode, rejection,"
+                " rejected_at) VALUES ('STUDENTS', 'run', '<script>.xml', 1, now(), 'x', 'incremental', 'bad', now())"
+            )
+        )
+    for role, acts, edits in (
+        ("viewer", False, False),
+        ("user", True, False),
+        ("op", True, True),
+        ("admin", True, True),
+    ):
+        page = login(role).get("/waiting").text
+        for words in ("Approvals", "Unfinished exports", "Held overpayments", "Rejected files", "90.00 USD"):
+            assert words in page, (role, words)
+        assert "&lt;script&gt;.xml" in page
+        assert "&lt;i&gt;too many" in page
+        assert "<script>." not in page
+        assert ("The bursar has it not" in page) is acts
+        assert ("/overpayments/1/1/release" in page) is edits
+        assert ("/fines/1" in page) is acts
+
+
+def test_a_batch_is_released_under_the_name_of_the_person_once(
+    library: Library, login: Login, unreachable: None
+) -> None:
+    batch = add_unclear_batch(library)
+    path = f"/batches/{batch}/release"
+    form = {"state": "UNCLEAR", "confirm_not_received": "yes"}
+    for role, status in ((None, 401), ("viewer", 403)):
+        assert login(role).get(path).status_code == status
+        assert login(role).post(path, data=form).status_code == status
+    user = login("user")
+    assert user.post(path, data=form, headers={"sec-fetch-site": "cross-site"}).status_code == 403
+    refused = user.post(path, data={"state": "UNCLEAR"})
+    assert refused.status_code == 409
+    assert "could be billed twice" in refused.text
+    assert state(library, batch) == "UNCLEAR"
+
+    page = user.get(path).text
+    assert 'name="state" value="UNCLEAR"' in page
+    assert "I have asked the bursar" in page
+    answer = user.post(path, data=form, follow_redirects=False)
+    assert answer.status_code == 303
+    again = login("admin").post(path, data=form, follow_redirects=False)  # sent twice
+    assert again.status_code == 303
+    assert state(library, batch) == "RELEASED"
+    assert "Released by</dt><dd><bdi>user_person" in user.get(answer.headers["location"].removeprefix("/bursar")).text
+    assert library.position(1)[1] > 0
+    assert "nothing left to release" in user.get(path).text
+
+
+def test_a_stale_page_changes_nothing(library: Library, login: Login, unreachable: None) -> None:
+    batch = add_unclear_batch(library)
+    user = login("user")
+    confirmed = user.post(
+        f"/batches/{batch}/confirm-delivery", data={"state": "UNCLEAR", "arrived": "yes"}, follow_redirects=False
+    )
+    assert confirmed.status_code == 303
+    stale = login("op").post(
+        f"/batches/{batch}/release", data={"state": "UNCLEAR", "confirm_not_received": "yes", "despite_file": "yes"}
+    )
+    assert stale.status_code == 409
+    assert "it was UNCLEAR, and is DELIVERED now" in stale.text
+    assert state(library, batch) == "DELIVERED"
+
+
+def test_the_state_is_checked_once_more_when_nobody_can_change_it(
+    library: Library, login: Login, unreachable: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = add_unclear_batch(library)
+    read = batch_decisions._get_actable_batch  # noqa: SLF001
+
+    def read_and_confirm(*arguments: object) -> object:
+        found = read(*arguments)  # type: ignore[arg-type]
+        if state(library, batch) == "UNCLEAR":
+            record_delivery(library.ledger, batch, "delivered", confirmed_by="anna")
+        return found
+
+    monkeypatch.setattr(batch_decisions, "_get_actable_batch", read_and_confirm)
+    answer = login("user").post(f"/batches/{batch}/release", data={"state": "UNCLEAR", "confirm_not_received": "yes"})
+    assert answer.status_code == 409
+    assert state(library, batch) == "DELIVERED"
+
+
+def test_a_delivery_is_confirmed_under_the_name_of_the_person_once(library: Library, login: Login) -> None:
+    batch = add_unclear_batch(library)
+    path = f"/batches/{batch}/confirm-delivery"
+    form = {"state": "UNCLEAR", "arrived": "yes"}
+    for role, status in ((None, 401), ("viewer", 403)):
+        assert login(role).get(path).status_code == status
+        assert login(role).post(path, data=form).status_code == status
+    user = login("user")
+    assert user.get(path).status_code == 200
+    assert user.post(path, data={"state": "UNCLEAR"}).status_code == 409
+    for role in ("user", "op"):
+        assert login(role).post(path, data=form, follow_redirects=False).status_code == 303
+    assert "Confirmed by</dt><dd><bdi>user_person" in user.get(f"/batches/{batch}").text
+    assert library.one("SELECT confirmed_by FROM deliveries") == "user_person"
+
+
+def test_names_of_a_batch_are_for_those_who_may_see_them(library: Library, login: Login) -> None:
+    batch = add_unclear_batch(library)
+    assert "dem" not in login("viewer").get(f"/batches/{batch}").text
+    page = login("user").get(f"/batches/{batch}").text
+    assert "&lt;b&gt;Özdemir" in page
+    assert "<b>" not in page
+    assert login("user").get("/batches/99").status_code == 404
+    assert login("user").get("/batches/99999999999/release").status_code == 422
+
+
+def test_the_look_at_the_server_says_why_it_could_not_look(library: Library, login: Login, unreachable: None) -> None:
+    batch = add_unclear_batch(library)
+    assert login("viewer").get(f"/batches/{batch}/server").status_code == 403
+    assert "could not be looked at, so only your word counts" in login("user").get(f"/batches/{batch}/server").text
+
+
+def test_a_file_on_the_server_prevents_a_release_until_the_person_insists(
+    library: Library, login: Login, sftp_remote: RemoteServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_BURSAR_BANNER", json.dumps(sftp_remote.connection))
+    library.fine()
+    batch = select_fines(library.ledger, make_profile(), make_settings(), run_id="run 1", as_of=NOW)
+    (sftp_remote.disk / "out").mkdir()
+    (sftp_remote.disk / "out" / batch.file_name).write_text("<a/>")
+    with batch_decisions._open_folder(batch) as folder:  # noqa: SLF001
+        record_delivery(library.ledger, batch.id, "unclear", remote_folder=folder.address)
+    user, path = login("user"), f"/batches/{batch.id}/release"
+    assert "is still in" in user.get(f"/batches/{batch.id}/server").text
+    form = {"state": "UNCLEAR", "confirm_not_received": "yes"}
+    refused = user.post(path, data=form)
+    assert refused.status_code == 409
+    assert "is still in" in refused.text
+    assert 'name="despite_file"' in refused.text
+    assert state(library, batch.id) == "UNCLEAR"
+    assert user.post(path, data={**form, "despite_file": "yes"}, follow_redirects=False).status_code == 303
+    assert state(library, batch.id) == "RELEASED"
