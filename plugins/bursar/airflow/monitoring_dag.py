@@ -28,7 +28,8 @@ Looks every 15 minutes for things that no run reports:
 
 - a run that has not ended by its deadline;
 - no successful export, or no payment file, for longer than the profile allows;
-- a batch that stays unsent.
+- a batch that stays unsent;
+- a direct upload that a worker without its lock may have damaged.
 
 The people whom a profile notifies of failures are notified of each alert once. The task fails only if a notification
 was not sent; the next run sends it again.
