@@ -96,8 +96,8 @@ def approval_message(
     """
     request = (
         "Approve or reject it on its page, or under Required Actions of the run; nothing is uploaded before that. If "
-        f"it is rejected, or not answered by {format_moment(until, ZoneInfo(time_zone))}, nothing is sent, and the fines "
-        "are open again."
+        f"it is rejected, or not answered by {format_moment(until, ZoneInfo(time_zone))}, nothing is sent, and the "
+        "fines are open again."
     )
     return Message(
         outcome="Waiting for approval",
