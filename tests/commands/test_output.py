@@ -88,8 +88,8 @@ def test_lists_of_batches_and_files_show_names_as_text(hostile_library: Library,
         connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
         connection.execute(text("UPDATE batches SET closed_at = NULL"))
         connection.execute(text("UPDATE deliveries SET delivered_at = NULL, unclear_at = now()"))
-    show("batches", "list", times=4)
-    show("batches", "show", "1", times=8)
+    show("batches", "list", times=5)
+    show("batches", "show", "1", times=9)
 
 
 def test_runs_show_names_as_text(library: Library) -> None:

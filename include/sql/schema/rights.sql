@@ -82,4 +82,4 @@ GRANT SELECT, INSERT ON rejected_answers TO {role};
 -- Pages. The record of accesses can only grow.
 GRANT SELECT, INSERT (person, user_id, batch_id) ON user_accesses TO {role};
 GRANT SELECT, INSERT (code, revision, profile, change, changed_by) ON profile_revisions TO {role};
-GRANT SELECT, INSERT, DELETE ON run_revisions TO {role};
+GRANT SELECT, INSERT ON run_revisions TO {role};

@@ -49,11 +49,11 @@ class Look:
 
 @dataclass(frozen=True, kw_only=True)
 class BursarFolder:
-    """A remote folder and the settings that describe its server; `document` is the file to be uploaded."""
+    """A remote folder and the settings that describe its server; `file` is the file to be uploaded."""
 
     folder: RemoteFolder
     settings: UploadSettings
-    document: ExportFile
+    file: ExportFile
     output_path: str
 
     @property
@@ -124,7 +124,7 @@ class BursarFolder:
         size = self.folder.size(path)
         if size is None:
             return Look(Finding.MISSING)
-        if size < self.document.size:
+        if size < self.file.size:
             return Look(Finding.SHORTER, size)
-        is_ours = size == self.document.size and self.folder.sha256(path) in (None, self.document.sha256)
+        is_ours = size == self.file.size and self.folder.sha256(path) in (None, self.file.sha256)
         return Look(Finding.WHOLE if is_ours else Finding.DIFFERENT, size)

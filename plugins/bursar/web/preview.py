@@ -13,8 +13,9 @@ from bursar.ledger.totals import SelectionSummary
 from bursar.moments import parse_moment
 from bursar.profiles import Profile
 from bursar.reporting.run_description import describe_reason
-from bursar.web.trial import PREVIEW_TIMEOUT
 
+PREVIEW_TIMEOUT = "60s"
+"""PostgreSQL ends a statement of a preview after this time."""
 COLUMNS = (*(one.name for one in fields(FineDecision)), "words")
 
 

@@ -5,8 +5,8 @@ The download of the file of a batch is recorded by batch, as it may have very ma
 
 from alembic import op
 
-revision = "0012"
-down_revision = "0011"
+revision = "0011"
+down_revision = "0010"
 
 SQL = """
 ALTER TABLE run_reports ADD COLUMN trigger text, ADD COLUMN requested_by text;
