@@ -53,6 +53,7 @@ def _where(library: Library, state: Path) -> str:
     airflow = library.airflow
     return f"""
 Airflow         {airflow.address}  (user {airflow.user}, password {airflow.password})
+Pages           {airflow.address}/plugin/bursar
 Bursars' files  {state / "bursars"}
 Mails           {state / "mails"}, as HTML for a browser
 Profiles        {state / "include" / "profiles"}; the examples there are written again at each start
