@@ -89,9 +89,7 @@ def _measure(environment: dict[str, str]) -> dict[str, list[float]]:
 def _print(found: dict[str, list[float]], fines: int, runs: int) -> None:
     print(f"Server time of the pages, {fines:,} fines and {runs:,} runs, medians:")
     for name, (seconds, of_processor) in found.items():
-        print(
-            f"{name:42} {seconds * 1000:8.1f} ms, of which {of_processor * 1000:6.1f} ms are the page's own processor time"
-        )
+        print(f"{name:42} {seconds * 1000:8.1f} ms, {of_processor * 1000:6.1f} ms of the processor")
 
 
 if __name__ == "__main__":
