@@ -4,6 +4,7 @@ import os
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from bursar.money import pluralize
 from bursar.profiles import Profile
 from demo.accounts import find_balance_problems, places, positions, sum_files
 from demo.commands import run_command
-from demo.desk import lose_an_item
+from demo.desk import find_fine_to_export, lose_an_item
 from demo.details import report_file, write_export, write_import, write_positions
 from demo.exports import Export, find_export_problems, get_export
 from demo.imports import Import, find_import_problems, run_imports, send_payments
@@ -31,7 +32,7 @@ from demo.maintenance_jobs import (
     run_jobs,
     write_jobs,
 )
-from demo.profiles import exporting_profiles, include_with_done_files
+from demo.profiles import add_done_files, exporting_profiles, remove_job_limits, write_include
 from demo.progress import Steps
 from demo.report import (
     print_balance,
@@ -59,7 +60,10 @@ def main() -> int:
         "real and run on this machine. All their files are in .local/demo."
     )
     try:
-        with include_with_done_files() as include, Steps(out) as steps:
+        include = write_include(STATE / "include")
+        add_done_files(include)
+        remove_job_limits(include)
+        with Steps(out) as steps:
             os.environ["BURSAR_INCLUDE"] = str(include)
             with embedded_library(STATE, fines=FINES, afresh=True, say=steps.show) as library:
                 first, problems = _Demo(out, steps, library, exporting_profiles(include)).run()
@@ -85,7 +89,7 @@ class _Demo:
     def run(self) -> tuple[list[Export], list[str]]:
         """Runs all steps; returns the first exports and the problems found, as sentences."""
         students = next(profile for profile in self._profiles if profile.code == PREVIEWED)
-        lost = lose_an_item(self._engine, students)
+        lost = lose_an_item(self._engine, find_fine_to_export(self._engine, students), Decimal(10))
         first = self._export()
         second = self._return_item(first, lost)
         imports = self._import(first)

@@ -8,6 +8,7 @@ import sys
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_bytes, token_urlsafe
@@ -26,6 +27,7 @@ APPROVER = "approver"
 ROLES = {USER: "admin", APPROVER: "user", "operator": "op", "viewer": "viewer"}
 """The users of the user interface, with their roles; all have the same password."""
 START_TIMEOUT_SECONDS = 180  # 15 to 20 are usual
+TASK_TIMEOUT_SECONDS = 60
 COMPONENTS = {
     "api-server": ["api-server"],
     # Logs are read from the folder. Serving them takes ports that are the same for every Airflow on a machine.
@@ -42,26 +44,29 @@ class Airflow:
         folder: where its keys and logs are kept.
         database: SQLAlchemy URL of its metadata database, which must exist; it is migrated.
         connections: variables `AIRFLOW_CONN_...` for the tasks.
+        port: the preferred port of its user interface; a free one is taken if it is 0 or in use.
 
     Attributes:
-        address: of its user interface and its REST API, on a free port of this machine alone.
+        address: of its user interface and its REST API, on this machine alone.
+        env: variables that commands of an operator need, such as `airflow` and `bin/bursar`.
         user, password: the login of its administrator; the other users of ROLES have the same password.
         client: the REST API, logged in.
     """
 
     client: AirflowClient
 
-    def __init__(self, folder: Path, database: str, connections: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, database: str, connections: Mapping[str, str], *, port: int = 0) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = _get_free_port(port)
         keys = _keys(folder)
         self.address = f"http://127.0.0.1:{port}"
         self.user = USER
         self.password = keys["password"]
         self._folder = folder
         self._components: dict[str, subprocess.Popen[bytes]] = {}
-        self._env = _get_environment() | _settings(folder, database, port, keys) | dict(connections)
+        self.env = _settings(folder, database, port, keys) | dict(connections)
+        # Without SPT_NOENV, process titles overwrite the environment, which contains the mark of the folder.
+        self._env = _get_environment() | self.env | {"SPT_NOENV": "1"}
 
     def __enter__(self) -> Self:
         """Starts it and waits until it is healthy.
@@ -155,6 +160,14 @@ class Airflow:
         return self._folder / f"{name}.log"
 
 
+def _get_free_port(preferred: int) -> int:
+    """Returns the preferred port, or another one if it is 0 or in use."""
+    for port in (preferred, 0):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)) as free:
+            return int(free.getsockname()[1])
+    raise BursarError("This machine has no free port.")
+
+
 def _keys(folder: Path) -> dict[str, str]:
     """Returns the password and the keys, which are generated once and kept in the folder."""
     file = folder / "keys.json"
@@ -202,14 +215,13 @@ def _settings(folder: Path, database: str, port: int, keys: dict[str, str]) -> d
             "parsing_processes": 1,
             "stale_dag_threshold": 10,
         },
-        "scheduler": {"parsing_cleanup_interval": 10},
+        # A task whose worker was killed fails after this many seconds without a heartbeat; Airflow waits 300.
+        "scheduler": {"parsing_cleanup_interval": 10, "task_instance_heartbeat_timeout": TASK_TIMEOUT_SECONDS},
         # Seconds without a heartbeat after which another triggerer takes over the triggers of a killed one.
         "triggerer": {"triggerer_health_check_threshold": 15},
     }
     return {
         "AIRFLOW_HOME": str(folder),
-        # Otherwise process titles overwrite the environment, which contains the mark of the folder.
-        "SPT_NOENV": "1",
         **{
             f"AIRFLOW__{section}__{name}".upper(): str(value)
             for section, options in settings.items()

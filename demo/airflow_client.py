@@ -11,7 +11,10 @@ from bursar.errors import BursarError
 
 END_STATES = ("success", "failed")
 POLL_SECONDS = 0.5
-TIMEOUT_SECONDS = 30
+TIMEOUT_SECONDS = 60
+MAX_ATTEMPTS = 5
+APPROVAL_TASK = "wait_for_approval"
+PARKED_SECONDS = 6  # an answer in the first seconds of the wait fails the try
 
 
 class AirflowClient(httpx.Client):
@@ -74,6 +77,26 @@ class AirflowClient(httpx.Client):
             time.sleep(POLL_SECONDS)
         return str(state)
 
+    def wait_for_approval(self, dag_id: str, run_id: str, timeout: float = 300) -> None:
+        """Waits until a run waits for an approval.
+
+        Raises:
+            BursarError: it does not after `timeout` seconds; the message shows the states of its tasks.
+        """
+        deadline = time.monotonic() + timeout
+        while self.task_states(dag_id, run_id).get(APPROVAL_TASK) != "awaiting_input":
+            if time.monotonic() > deadline:
+                states = self.task_states(dag_id, run_id)
+                raise BursarError(f"Run {run_id} of {dag_id} does not wait for an approval: {states}.")
+            time.sleep(POLL_SECONDS)
+
+    def approve(self, dag_id: str, run_id: str) -> None:
+        """Approves a run that waits, as the user who is logged in."""
+        self.wait_for_approval(dag_id, run_id)
+        time.sleep(PARKED_SECONDS)
+        path = f"{_run(dag_id, run_id)}/taskInstances/{APPROVAL_TASK}/-1/hitlDetails"
+        self._ask("PATCH", path, json={"chosen_options": ["Approve"]})
+
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         """Returns the runs of a DAG, oldest first, as the API describes them."""
         return self._list(f"dags/{dag_id}/dagRuns", "dag_runs", order_by="run_after")
@@ -95,7 +118,14 @@ class AirflowClient(httpx.Client):
         return list(self._ask("GET", path, params={"limit": 100, **params})[items])
 
     def _ask(self, method: str, path: str, **request: Any) -> dict[str, Any]:  # noqa: ANN401  passed on to httpx
-        return _content(self.request(method, path, **request))
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            try:
+                return _content(self.request(method, path, **request))
+            except httpx.TransportError as error:
+                # A busy machine may answer late. A repeated question is harmless, a repeated order is not.
+                if method != "GET" or attempt == MAX_ATTEMPTS:
+                    raise BursarError(f"Airflow does not answer {method} {path}: {error}.") from error
+        raise AssertionError
 
 
 def _content(reply: httpx.Response) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A lost item of ten dollars, as in the example of the reference text."""
+"""A lost item, as in the example of the reference text, of a user whose fines are exported."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,18 +10,23 @@ from bursar.ledger import desk
 from bursar.profiles import Profile
 
 
-def lose_an_item(engine: Engine, profile: Profile) -> int:
-    """Charges ten dollars for a lost item to a user whose fines the profile would export; returns the fine's id."""
+def find_fine_to_export(engine: Engine, profile: Profile) -> int:
+    """Returns a fine that the profile would export now."""
     _, decisions = preview(engine, profile, as_of=datetime.now(UTC), limit=1)
+    return decisions[0].fine_id
+
+
+def lose_an_item(engine: Engine, fine: int, amount: Decimal) -> int:
+    """Charges an amount for a lost item to the user of a fine; returns the id of the new fine."""
     with engine.begin() as connection:
         known = connection.execute(
-            text("SELECT user_id, item_id, owner_library FROM fines WHERE id = :fine"), {"fine": decisions[0].fine_id}
+            text("SELECT user_id, item_id, owner_library FROM fines WHERE id = :fine"), {"fine": fine}
         ).one()
         return desk.add_fine(
             connection,
             user_id=known.user_id,
             fine_fee_type="LOSTITEMREPLACEMENTFEE",
-            amount=Decimal(10),
+            amount=amount,
             currency="USD",
             item_id=known.item_id,
             owner_library=known.owner_library,

@@ -26,6 +26,7 @@ BURSARS = ("banner", "peoplesoft")
 SUB_DIRECTORY = "library"  # the paths of the profiles are relative to it
 SEED = 2026
 LOCK = "lock"
+INCLUDE = "include"  # the profiles: other than the data, they may have been changed by a person
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -35,8 +36,8 @@ class Library:
 
     `state` is the folder of all files. `folders` are the bursars' own folders, by bursar.
     `mails` is the folder of all mails; closing `mail_server` stops the server. `env` holds the Airflow
-    connections to the ledger, the bursars and the mail server, as variables. `ledger_url` is the ledger in the role of
-    its owner.
+    connections to the ledger, the bursars and the mail server, and Airflow's settings, as variables. `ledger_url` is
+    the ledger in the role of its owner.
     """
 
     state: Path
@@ -51,7 +52,7 @@ class Library:
 
 @contextmanager
 def embedded_library(
-    state: Path, *, fines: int, afresh: bool = False, say: Callable[[str], object] = print
+    state: Path, *, fines: int, afresh: bool = False, port: int = 0, say: Callable[[str], object] = print
 ) -> Iterator[Library]:
     """Runs a library until the block ends or a signal arrives, and stops all of its processes.
 
@@ -60,7 +61,8 @@ def embedded_library(
     Args:
         state: the folder of all files.
         fines: how many fines to invent if the ledger is empty.
-        afresh: whether to empty the folder first.
+        afresh: whether to empty the folder first, except its folder `include`.
+        port: the preferred port of Airflow; a free one is taken if it is 0 or in use.
         say: called with a description of each step.
 
     Raises:
@@ -86,10 +88,10 @@ def embedded_library(
                     (account.folder / SUB_DIRECTORY).mkdir(exist_ok=True)
                 env = _make_connections(postgres, server, accounts, mail.enter_context(mail_server(state / "mails")))
                 say("Starting Airflow: scheduler, DAG processor, triggerer and API server")
-                with Airflow(state / "airflow", postgres.url("airflow", "psycopg2"), env) as airflow:
+                with Airflow(state / "airflow", postgres.url("airflow", "psycopg2"), env, port=port) as airflow:
                     folders = {bursar: account.folder for bursar, account in accounts.items()}
                     try:
-                        yield Library(state, postgres, ledger_url, folders, state / "mails", mail, env, airflow)
+                        yield Library(state, postgres, ledger_url, folders, state / "mails", mail, airflow.env, airflow)
                     finally:
                         _ignore_signals()
 
@@ -133,6 +135,8 @@ def _lock_folder(state: Path) -> Iterator[None]:
 
 def _empty_folder(state: Path) -> None:
     for entry in state.iterdir():
+        if entry.name == INCLUDE:
+            continue
         if entry.is_dir():
             shutil.rmtree(entry)
         elif entry.name != LOCK:

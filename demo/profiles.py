@@ -1,17 +1,15 @@
-"""The profiles of the demo: the examples, but with a done file for each payment file."""
+"""The profiles of the demo and of `make up`: the examples, but with a done file for each payment file."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from shutil import copy, copytree
-from tempfile import TemporaryDirectory
 
 from bursar.errors import BursarError
 from bursar.profiles import Profile, load_profiles, load_settings
 
 INCLUDE = Path(__file__).resolve().parents[1] / "include"
 DONE_FILE_SUFFIX = ".done"
+MAX_AMOUNT = 2_000
 
 
 def write_include(folder: Path) -> Path:
@@ -25,24 +23,29 @@ def write_include(folder: Path) -> Path:
     return folder
 
 
-@contextmanager
-def include_with_done_files() -> Iterator[Path]:
-    """Yields a temporary folder `include` with the example profiles, in which every import expects a done file.
+def add_done_files(include: Path) -> None:
+    """Makes every import expect a done file.
 
     Without a done file an import waits, a minute by default, until a payment file has stopped changing.
     """
-    with TemporaryDirectory(prefix="bursar-demo-") as folder:
-        include = write_include(Path(folder) / "include")
-        settings = include / "bursar.yaml"  # nobody answers at the end of the demo's term
-        settings.write_text(re.sub(r"(max_\w+:) \d+", r"\1 1000000000", settings.read_text(encoding="utf-8")))
-        for file in (include / "profiles").glob("*.yaml"):
-            profile = file.read_text(encoding="utf-8")
-            if "\n  done_file_suffix:" not in profile:
-                path = "\n  input_file_path:"
-                file.write_text(
-                    profile.replace(path, f"\n  done_file_suffix: {DONE_FILE_SUFFIX}{path}"), encoding="utf-8"
-                )
-        yield include
+    for file in (include / "profiles").glob("*.yaml"):
+        profile = file.read_text(encoding="utf-8")
+        if "\n  done_file_suffix:" not in profile:
+            path = "\n  input_file_path:"
+            file.write_text(profile.replace(path, f"\n  done_file_suffix: {DONE_FILE_SUFFIX}{path}"), encoding="utf-8")
+
+
+def limit_exports(include: Path) -> None:
+    """Makes exports of students beyond an amount wait for an approval."""
+    file = include / "profiles" / "students.yaml"
+    profile = file.read_text(encoding="utf-8")
+    file.write_text(re.sub(r"(\n    max_amount:)", rf"\1 {MAX_AMOUNT}", profile), encoding="utf-8")
+
+
+def remove_job_limits(include: Path) -> None:
+    """Makes no purge and no bulk waiving wait for an approval: nobody answers at the end of the demo's term."""
+    settings = include / "bursar.yaml"
+    settings.write_text(re.sub(r"(max_\w+:) \d+", r"\1 1000000000", settings.read_text(encoding="utf-8")))
 
 
 def exporting_profiles(include: Path) -> list[Profile]:

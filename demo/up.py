@@ -10,23 +10,36 @@ from functools import partial
 from pathlib import Path
 
 from bursar.errors import BursarError
+from demo.airflow import APPROVER
+from demo.history import make_history
 from demo.library import Library, embedded_library
+from demo.office import create_input_folders
 from demo.processes import private_file
-from demo.profiles import write_include
+from demo.profiles import add_done_files, limit_exports, write_include
 
 STATE = Path(__file__).resolve().parents[1] / ".local" / "up"
 FINES = 2_000
+PORT = 8080  # of Airflow, if it is free
 say = partial(print, flush=True)
 
 
 def main(state: Path = STATE) -> int:
     """Runs the library in its folder and prints its addresses; returns the exit status."""
-    include = os.environ["BURSAR_INCLUDE"] = str(write_include(state / "include"))
+    include = write_include(state / "include")
+    add_done_files(include)
+    limit_exports(include)
+    os.environ["BURSAR_INCLUDE"] = str(include)
+    complete = state / "complete"
+    afresh = not complete.exists()  # a start that was interrupted is repeated
     try:
         with (
-            embedded_library(state, fines=FINES, say=say) as library,
-            _shell_variables(state / "env", {**library.env, "BURSAR_INCLUDE": include}),
+            embedded_library(state, fines=FINES, afresh=afresh, port=PORT, say=say) as library,
+            _shell_variables(state / "env", {**library.env, "BURSAR_INCLUDE": str(include)}),
         ):
+            create_input_folders(state / "bursars", include)
+            if afresh:
+                make_history(library, include, say)
+                complete.touch()
             say(_where(library, state))
             while True:
                 library.airflow.check()
@@ -41,7 +54,10 @@ def main(state: Path = STATE) -> int:
 
 @contextmanager
 def _shell_variables(file: Path, env: Mapping[str, str]) -> Iterator[None]:
-    """Writes the connections and the folder of profiles of the running library to the file that `bin/bursar` reads."""
+    """Writes connections, settings and the folder of profiles of the running library to a file.
+
+    `bin/bursar` and `bin/bursar-office` read it.
+    """
     private_file(file, "".join(f"export {name}={shlex.quote(value)}\n" for name, value in env.items()))
     try:
         yield
@@ -52,12 +68,13 @@ def _shell_variables(file: Path, env: Mapping[str, str]) -> Iterator[None]:
 def _where(library: Library, state: Path) -> str:
     airflow = library.airflow
     return f"""
-Airflow         {airflow.address}  (user {airflow.user}, password {airflow.password})
+Airflow         {airflow.address}  (user {airflow.user} or {APPROVER}, password {airflow.password})
 Pages           {airflow.address}/plugin/bursar
+Approval        an export of Student Accounts waits; {airflow.user} has triggered it, so {APPROVER} may approve it
 Bursars' files  {state / "bursars"}
 Mails           {state / "mails"}, as HTML for a browser
 Profiles        {state / "include" / "profiles"}; the examples there are written again at each start
-Command line    bin/bursar, in another terminal
+Command line    bin/bursar, and bin/bursar-office to play the bursars, in another terminal
 
 Ctrl-C stops everything.
 """

@@ -91,7 +91,7 @@ def forbid_full_scans(ledger: Engine, large: set[str] = LARGE, allowed: frozense
 
 OPEN_ONLY = {
     *("fines_with_balance", "fines_active", "fines_with_pending_reversal", "fines_reverses"),
-    "import_records_held",
+    *("import_records_held", "import_records_waiting"),
 }
 
 
@@ -171,3 +171,17 @@ def test_a_list_of_types_reads_one_row_for_each_type(large_ledger: Engine, name:
     scans = [node for node in walk_nodes(plan["Plan"]) if node.get("Relation Name") in LARGE]
     assert types
     assert sum(node["Actual Rows"] * node["Actual Loops"] for node in scans) <= len(types) + 1
+
+
+def test_what_waits_for_a_person_scans_no_large_table(large_ledger: Engine, owned_ledger: Engine) -> None:
+    select_batch(large_ledger)
+    with owned_ledger.begin() as connection:
+        connection.execute(text("UPDATE import_records SET held_amount = 1 WHERE number <= 3"))
+        connection.execute(text("ANALYZE import_records"))
+    chosen: dict[str, Any] = {"profiles": ["STUDENTS"], "jobs": ["purge"], "limit": 51}
+    with forbid_full_scans(large_ledger), large_ledger.connect() as connection:
+        connection.execute(query("web/list_profiles_of_ledger")).all()
+        for name in ("approvals", "batches", "overpayments"):
+            connection.execute(query(f"web/list_waiting_{name}"), chosen).all()
+        for name in ("list_rejected_files", "list_repeated_files"):
+            connection.execute(query(f"web/{name}"), chosen).all()

@@ -14,12 +14,13 @@ HEADER = """\
 The ledger records the person who acts: `bin/bursar --by anna desk pay 42`, or the variable `BURSAR_USER`, or else the
 login of the operating system, of the person behind `sudo` if there is one.
 
-With `--format json`, a command prints one JSON value, with `--format csv` a table for spreadsheets. Amounts are text
-with the decimals of their currency, as `"1234.50"`; moments are ISO 8601 in UTC, as `"2026-03-01T02:00:00Z"`. Tables
-name the time zone, which is UTC, and leave out columns where a screen is too narrow.
+Every command takes `--format json`, with which it prints one JSON value, and `--format csv`, a table for spreadsheets.
+Questions and remarks are on the standard error. Amounts are text with the decimals of their currency, as `"1234.50"`;
+moments are ISO 8601 in UTC, as `"2026-03-01T02:00:00Z"`. Tables name the time zone, which is UTC, and leave out columns
+where a screen is too narrow.
 
 Exit status: 0 if the command succeeded, 1 if it failed or found problems, 2 if it was called wrongly, as with an
-unknown id, or if a file can't be read.
+unknown id or a date that does not exist, or if a file can't be read.
 """
 
 

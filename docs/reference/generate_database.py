@@ -20,7 +20,7 @@ COMMAND = "make reference"
 SUBJECTS = {
     "Users and items": ["user_groups", "libraries", "users", "identifiers", "items"],
     "Fines and their journal": ["fines", "journal_entries"],
-    "Exports": ["batches", "batch_lines", "batch_claims", "closed_partitions", "transaction_ids"],
+    "Exports": ["batches", "batch_lines", "batch_claims", "closed_partitions", "transaction_ids", "reported_users"],
     "Deliveries": ["deliveries", "upload_attempts"],
     "Imports": ["observed_files", "skipped_entries", "import_files", "file_arrivals", "import_records"],
     "Maintenance jobs": ["maintenance_jobs", "maintenance_job_results"],

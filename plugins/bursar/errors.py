@@ -13,6 +13,10 @@ class NotFoundError(BursarError):
     """There is nothing of the given id or name."""
 
 
+class WrongValueError(BursarError):
+    """A value that a person gave can't be meant: no moment, no amount of its currency, no name."""
+
+
 class LedgerError(BursarError):
     """The ledger rejects an operation: the fine is unknown, the amount is not owed, or an export holds the fine."""
 
@@ -43,6 +47,10 @@ class BatchError(BursarError):
 
 class LedgerNotFoundError(NotFoundError, LedgerError):
     """The ledger has no fine or user of this id."""
+
+
+class WrongAmountError(WrongValueError, LedgerError):
+    """An amount is not above zero, too large, or has more decimals than its currency."""
 
 
 class BatchNotFoundError(NotFoundError, BatchError):

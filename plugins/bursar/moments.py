@@ -4,14 +4,14 @@ from datetime import datetime
 
 import pendulum
 
-from bursar.errors import BursarError
+from bursar.errors import WrongValueError
 
 
 def parse_moment(text: str, time_zone: str) -> datetime:
     """Parses a date, with or without a time, into an aware moment; `time_zone` counts if the text names no offset.
 
     Raises:
-        BursarError: the text is not a moment.
+        WrongValueError: the text is not a moment.
     """
     try:
         moment = pendulum.parse(text, tz=time_zone, exact=False)
@@ -19,4 +19,4 @@ def parse_moment(text: str, time_zone: str) -> datetime:
         moment = None
     if isinstance(moment, datetime):  # pendulum parses durations and intervals as well
         return moment
-    raise BursarError(f"{text!r} is not a moment. Write a date and a time, as in 2026-03-01T02:00.")
+    raise WrongValueError(f"{text!r} is not a moment. Write a date and a time, as in 2026-03-01T02:00.")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
 
-from bursar.errors import LedgerError
+from bursar.errors import WrongAmountError
 
 MAX_AMOUNT = Decimal("99999999999.999")
 """The largest amount of numeric(14, 3): eleven digits before the point."""
@@ -44,15 +44,15 @@ def validate_amount(amount: Decimal, currency: str) -> Decimal:
 
     Raises:
         TypeError: it is not a Decimal.
-        LedgerError: it is not a number, is too large, or has more decimals than its currency.
+        WrongAmountError: it is not a number, is too large, or has more decimals than its currency.
     """
     if not isinstance(amount, Decimal):
         raise TypeError(f"money is Decimal, never {type(amount).__name__}")
     if not amount.is_finite() or abs(amount) > MAX_AMOUNT:
-        raise LedgerError(f"{amount} is not a sum of money of at most {MAX_AMOUNT:,f}.")
+        raise WrongAmountError(f"{amount} is not a sum of money of at most {MAX_AMOUNT:,f}.")
     if amount != amount.quantize(smallest_unit(currency)):
         decimals = pluralize(count_decimals(currency), "decimal") if count_decimals(currency) else "no decimals"
-        raise LedgerError(f"{amount:f} is not a sum of money in {currency}, which has {decimals}. Round it.")
+        raise WrongAmountError(f"{amount:f} is not a sum of money in {currency}, which has {decimals}. Round it.")
     return amount
 
 
@@ -61,10 +61,10 @@ def validate_positive_amount(amount: Decimal, currency: str) -> Decimal:
 
     Raises:
         TypeError: it is not a Decimal.
-        LedgerError: it is 0 or less, or as for `validate_amount`.
+        WrongAmountError: it is 0 or less, or as for `validate_amount`.
     """
     if validate_amount(amount, currency) <= 0:
-        raise LedgerError(f"An amount is given as a sum above 0, not as {amount}.")
+        raise WrongAmountError(f"An amount is given as a sum above 0, not as {amount}.")
     return amount
 
 

@@ -14,6 +14,7 @@ from bursar.airflow import export_approval
 from bursar.airflow.export_approval import ExportApprovalOperator
 from bursar.airflow.export_dag import ExportRun, upload_file
 from bursar.airflow.run_params import ExportParams
+from bursar.airflow.task_failure import TaskFailure
 from bursar.errors import BatchError
 from bursar.exports import approval
 from bursar.exports.recover import record_answer
@@ -112,7 +113,7 @@ def test_a_released_or_rejected_batch_cannot_be_approved(library: Library, reque
     batch = run_task(library, 2)
     approval.request_approval(library.ledger, batch, make_profile(approval={"max_fines": 1}).export.approval)
     record_answer(library.ledger, batch, ApprovalAnswer.REFUSED, by="admin")
-    with pytest.raises(BatchError, match="has been released, and its fines are open"):
+    with pytest.raises(TaskFailure, match="has been released, and its fines are open"):
         run_task(library, 1, batch)
     assert requests == []
 

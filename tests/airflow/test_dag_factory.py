@@ -1,4 +1,7 @@
-"""The DAGs of a folder of profiles, as Airflow loads them."""
+"""The DAGs of a folder of profiles, as Airflow loads them.
+
+The module is long because all tests load the same folder of profiles.
+"""
 
 from pathlib import Path
 from typing import Any

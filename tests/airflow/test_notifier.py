@@ -16,13 +16,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from bursar.airflow import notifier
 from bursar.airflow.export_dag import export_dag
 from bursar.airflow.notifier import notify
+from bursar.airflow.task_failure import ReportedFailure
 from bursar.profiles import Profile
 from bursar.reporting.run_report import RunOutcome, RunReport, record_report
 from demo.mail import Login, mail_server, mails
@@ -291,7 +291,7 @@ def test_people_are_notified_of_a_run_that_could_not_be_reported(mailbox: Path) 
         "ti": SimpleNamespace(dag_id="bursar_export__STUDENTS"),
     }
 
-    callback(context | {"exception": AirflowFailException("the run failed, and is reported")})
+    callback(context | {"exception": ReportedFailure("the run failed, and is reported")})
     assert mails(mailbox) == []
 
     callback(context | {"exception": OperationalError("SELECT 1", {}, Exception("no connection"))})

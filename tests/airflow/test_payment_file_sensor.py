@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG
-from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException, TaskDeferralError, TaskDeferred
+from airflow.sdk.exceptions import AirflowSkipException, TaskDeferralError, TaskDeferred
 from airflow.sdk.execution_time import macros
 from airflow.serialization.serialized_objects import DagSerialization
 from sqlalchemy import text
@@ -15,7 +15,7 @@ from bursar.airflow import payment_file_sensor, report_task
 from bursar.airflow.import_dag import import_dag
 from bursar.airflow.payment_file_sensor import PaymentFileSensor
 from bursar.airflow.payment_file_trigger import PaymentFileTrigger, WaitResult
-from bursar.errors import BursarError, TransientError
+from bursar.airflow.task_failure import TaskFailure, TransientTaskFailure
 from bursar.profiles import Profile
 from tests.support.fixtures import Library, make_profile, make_settings
 
@@ -122,9 +122,9 @@ def test_the_files_are_returned_and_the_wait_is_the_duration_of_the_task(resume:
     assert error is None
 
 
-@pytest.mark.parametrize(("on_timeout", "end"), [("skip", AirflowSkipException), ("fail", AirflowSensorTimeout)])
+@pytest.mark.parametrize(("on_timeout", "end"), [("skip", AirflowSkipException), ("fail", TaskFailure)])
 def test_a_run_without_a_file_ends_as_the_profile_says(
-    resume: Any, library: Library, on_timeout: str, end: type[Exception]
+    resume: Any, library: Library, on_timeout: str, end: type[BaseException]
 ) -> None:
     profile = make_import_profile(on_timeout=on_timeout, done_file_suffix=".done", input_file_path="in")
     message = "with a .done file was ready in in of the connection bursar_banner. Nothing was imported."
@@ -136,10 +136,10 @@ def test_a_run_without_a_file_ends_as_the_profile_says(
 
 
 def test_an_error_that_needs_a_person_fails_the_task_with_its_text(resume: Any, library: Library) -> None:
-    """The retry policy of all tasks does not retry a BursarError."""
-    with pytest.raises(BursarError, match=r"^sftp://bursar rejects the login\.$") as failed:
+    """The retry policy of all tasks does not retry it."""
+    with pytest.raises(TaskFailure, match=r"^sftp://bursar rejects the login\.$") as failed:
         resume(make_import_profile(), {"failure": "sftp://bursar rejects the login."})
-    assert not isinstance(failed.value, TransientError)
+    assert not isinstance(failed.value, TransientTaskFailure)
     assert get_timing(library)[1] == "sftp://bursar rejects the login."
 
 
@@ -148,7 +148,7 @@ def test_a_folder_whose_last_check_failed_does_not_count_as_empty(
     resume: Any, library: Library, on_timeout: str
 ) -> None:
     with pytest.raises(
-        TransientError, match=r"10 minutes has ended, and the last check .* The error was: no route to host"
+        TransientTaskFailure, match=r"10 minutes has ended, and the last check .* The error was: no route to host"
     ):
         resume(make_import_profile(on_timeout=on_timeout), {"last_error": "no route to host"})
     assert "no route to host" in str(get_timing(library)[1])

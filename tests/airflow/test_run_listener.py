@@ -19,6 +19,15 @@ def test_the_text_of_a_person_stays_below_and_ours_is_replaced() -> None:
     assert merge_notes(format_note("completed", []), OURS) == "Outcome: **completed**"
 
 
+def test_the_note_of_a_failed_run_begins_with_the_reason() -> None:
+    failed = format_note("failed", ["Batch 3 is SELECTED."], reason="upload_file failed: The server_name is *wrong*.")
+
+    assert failed == (
+        "**upload_file failed: The server_name is \\*wrong\\*.**\n- Outcome: failed\n- Batch 3 is SELECTED."
+    )
+    assert merge_notes(OURS, merge_notes(failed, "Asked the bursar.")) == f"{OURS}\n\nAsked the bursar."
+
+
 def test_a_note_is_never_longer_than_airflow_allows() -> None:
     note = merge_notes(format_note("failed", ["x" * 2_000]), "y" * 2_000)
 

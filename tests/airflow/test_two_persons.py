@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import TaskAwaitingInput
 from bursar.airflow import export_approval, maintenance_approval, report_task
 from bursar.airflow.export_approval import ExportApprovalOperator
 from bursar.airflow.maintenance_approval import MaintenanceApprovalOperator
+from bursar.airflow.task_failure import TaskFailure
 from bursar.errors import BursarError
 from bursar.exports import approval
 from bursar.exports.selection import select_fines
@@ -56,7 +57,7 @@ class Export:
 
     def answer(self, user: dict[str, str] | None) -> object:
         event = {"chosen_options": ["Approve"], "params_input": {}, "responded_at": datetime.now(UTC)}
-        return self.task.execute_complete(self.context, event | {"responded_by_user": user})  # type: ignore[func-returns-value]
+        return self.task.execute_complete(self.context, event | {"responded_by_user": user})
 
 
 @pytest.mark.parametrize(
@@ -149,7 +150,7 @@ def test_a_purge_that_nobody_answers_is_not_done(
         task = MaintenanceApprovalOperator(task_id="wait_for_approval", job=Job.PURGE)
     ti = SimpleNamespace(id="x", map_index=-1)
     context: Any = {"ti": ti, "task_instance": ti, "run_id": "run", "task": task}
-    with pytest.raises(BursarError, match=r"Nobody answered the request to approve this run within 24 hours\. Nothing"):
+    with pytest.raises(TaskFailure, match=r"Nobody answered the request to approve this run within 24 hours\. Nothing"):
         task.execute_complete(context, {"error": "x", "error_type": "timeout"})
     with pytest.raises(BursarError, match="nobody answered in time"):
         purge_users(library.ledger, params, settings, **facts)

@@ -51,6 +51,7 @@ def _exchange(round_: Round, actor: Actor) -> Steps:
             yield from _release(round_, actor)
         yield from round_.wait(random.uniform(0, 0.2))
         yield from import_run(round_, actor, f"{actor.name}, import {number}")
+        yield from _decide(round_, actor)
         if random.random() < 0.3:
             yield from _resend(round_, actor, f"{actor.name}, resend {number}")
 
@@ -110,6 +111,18 @@ def _answer(round_: Round, actor: Actor) -> Steps:
             yield from round_.stage(actor, "confirm", of_batch("confirm", batch))
         else:
             yield from round_.stage(actor, "release", of_batch("release", batch))
+
+
+def _decide(round_: Round, actor: Actor) -> Steps:
+    """Releases or rejects each overpayment beyond the limit, as a person does who has asked the bursar."""
+    held = "SELECT file_id, number FROM import_records JOIN import_files ON import_files.id = file_id"
+    held += " WHERE profile = %s AND held_amount > 0 AND held_decision IS NULL ORDER BY file_id, number"
+    for file, record in round_.rows(held, actor.code):
+        yield from round_.stage(actor, "decide", _of_record(file, record, is_released=actor.random.random() < 0.5))
+
+
+def _of_record(file: int, record: int, *, is_released: bool) -> Call:
+    return lambda stages, _: stages.decide(file, record, is_released=is_released)
 
 
 def _release(round_: Round, actor: Actor) -> Steps:
@@ -212,6 +225,7 @@ def _last_run(round_: Round, actor: Actor, number: int, busy: list[bool]) -> Ite
         bursar.pay(actor.random)
     busy.append(bool(bursar.waiting()))
     yield from import_run(round_, actor, actor.name)
+    yield from _decide(round_, actor)
     unfinished = "SELECT id FROM batches WHERE profile = %s AND closed_at IS NULL AND released_at IS NULL"
     busy.append(bool(round_.rows(unfinished, actor.code)))
 

@@ -9,6 +9,7 @@ import bursar.db.engine
 import bursar.db.partitions
 from bursar import work_dir
 from bursar.exports import recover, upload
+from bursar.imports.overpayments import reject_overpayment, release_overpayment
 from bursar.ledger.batches import get_unfinished_batches
 from bursar.profiles.settings import ServerLimits
 
@@ -48,3 +49,9 @@ def confirm_delivered(engine: Engine, batch_id: int) -> None:
 def release(engine: Engine, batch_id: int) -> None:
     """Confirms, as a person, that the bursar has not received the file of a batch, and releases it."""
     recover.release_batch(engine, batch_id, confirmed_not_received=True)
+
+
+def decide_overpayment(engine: Engine, file_id: int, record: int, *, is_released: bool) -> str | None:
+    """Releases or rejects, as a person, an overpayment beyond the limit; returns the decision."""
+    decide = release_overpayment if is_released else reject_overpayment
+    return decide(engine, file_id, record, by="campaign").decision

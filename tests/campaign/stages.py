@@ -127,6 +127,10 @@ class Stages:
         """Releases a batch, confirming that the bursar has not received the file."""
         product.release(_engine(), batch)
 
+    def decide(self, file: int, record: int, *, is_released: bool) -> str | None:
+        """Releases or rejects an overpayment beyond the limit."""
+        return product.decide_overpayment(_engine(), file, record, is_released=is_released)
+
     def _output_folder(self, batch: Batch) -> AbstractContextManager[RemoteFolder]:
         may_create = self.profile.export.create_missing_folder and batch.state is not BatchState.PART_COMPLETE
         return open_folder(

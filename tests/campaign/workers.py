@@ -1,6 +1,7 @@
 """Workers: processes that run one stage, forked and observed by this one, as Airflow forks its tasks."""
 
 import ctypes
+import faulthandler
 import json
 import logging
 import os
@@ -19,6 +20,7 @@ from bursar.errors import BursarError, TransientError
 from tests.campaign.points import Point, Points, watch
 
 Work = Callable[["Reports"], object]
+STACK_SECONDS = 0.5
 DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
@@ -62,6 +64,7 @@ class Worker:
     pid: int
     point: Point | None
     started: float
+    log: Path
     _from: int
     _to: int
     reports: list[Any] = field(default_factory=list)
@@ -102,6 +105,15 @@ class Worker:
         self.frozen = True
         self.signal(signal.SIGSTOP)
         self.resume()
+
+    def stack(self) -> str:
+        """Returns the lines of the code at which the threads of a running worker are."""
+        before = self.log.stat().st_size
+        self.signal(signal.SIGUSR1)
+        time.sleep(STACK_SECONDS)
+        with self.log.open("rb") as log:
+            log.seek(before)
+            return log.read().decode(errors="replace")
 
     def thaw(self) -> None:
         """Resumes a frozen worker."""
@@ -170,7 +182,7 @@ def fork(name: str, work: Work, *, point: Point | None = None, file_limit: int |
     os.close(to_parent)
     os.close(from_parent)
     os.set_blocking(from_child, False)
-    return Worker(name, pid, point, time.monotonic(), from_child, to_child)
+    return Worker(name, pid, point, time.monotonic(), log, from_child, to_child)
 
 
 def become_child(log: Path) -> None:
@@ -190,6 +202,7 @@ def _run(reports: Reports, work: Work, file_limit: int | None, log: Path) -> NoR
     status = 1
     try:
         become_child(log)
+        faulthandler.register(signal.SIGUSR1, all_threads=True)
         watch(reports.points, lambda pid: reports.send(backend=pid))
         if file_limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, resource.RLIM_INFINITY))

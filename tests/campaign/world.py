@@ -136,7 +136,11 @@ class World:
 def make_profile(code: str) -> Profile:
     """Returns an integration profile; fines of the institution go to the first of the two that exports."""
     imported = {"active": True, "input_file_path": "in", "schedule": "daily at 06:00", "stable_for_seconds": 0}
-    cumulative = {"done_file_suffix": DONE_FILE_SUFFIX, "amount_mode": "cumulative"} if code == "TUITION" else {}
+    cumulative = (
+        {"done_file_suffix": DONE_FILE_SUFFIX, "amount_mode": "cumulative", "max_overpayment": 4}
+        if code == "TUITION"
+        else {}
+    )
     return Profile.model_validate(
         {
             "code": code,

@@ -57,7 +57,7 @@ def hostile_library(library: Library, owned_ledger: Engine) -> Library:
         UPDATE users SET last_name = :hostile;
         UPDATE identifiers SET value = :hostile || user_id WHERE type = 'userName';
         UPDATE batches SET profile = :hostile, run_id = :hostile, file_name = :hostile;
-        UPDATE deliveries SET remote_folder = :hostile;
+        UPDATE deliveries SET run_id = :hostile, remote_folder = :hostile;
         UPDATE import_files SET profile = :hostile, name = :hostile, outcomes = outcomes || '{"NEW": {"records": 1}}';
         UPDATE import_records SET sum = :hostile WHERE outcome = 'NO_PAYMENT';
         INSERT INTO deliveries (batch_id, kind, run_id, requested_by, remote_folder, delivered_at)
@@ -88,8 +88,8 @@ def test_lists_of_batches_and_files_show_names_as_text(hostile_library: Library,
         connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
         connection.execute(text("UPDATE batches SET closed_at = NULL"))
         connection.execute(text("UPDATE deliveries SET delivered_at = NULL, unclear_at = now()"))
-    show("batches", "list", times=4)
-    show("batches", "show", "1", times=8)
+    show("batches", "list", times=5)
+    show("batches", "show", "1", times=9)
 
 
 def test_runs_show_names_as_text(library: Library) -> None:

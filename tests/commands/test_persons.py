@@ -77,7 +77,7 @@ def test_the_name_is_given_or_that_of_the_login(
 @pytest.mark.parametrize("name", [" ", "a\x1b[2J", "x" * 101])
 def test_a_name_that_is_none_is_refused_and_nothing_is_changed(library: Library, name: str) -> None:
     library.fine()
-    assert "Give yours with --by" in run("--by", name, "desk", "pay", "1", exit_code=1)
+    assert "Give yours with --by" in run("--by", name, "desk", "pay", "1", exit_code=2)
     assert posted(library) == [("CHARGED", None)]
 
 
@@ -87,7 +87,7 @@ def test_an_account_without_a_name_has_to_give_one(library: Library, monkeypatch
 
     monkeypatch.setattr(context, "getuser", no_login)
     library.fine()
-    assert "BURSAR_USER" in run("desk", "pay", "1", exit_code=1)
+    assert "BURSAR_USER" in run("desk", "pay", "1", exit_code=2)
 
 
 def test_a_batch_shows_who_triggered_confirmed_and_released_it(library: Library) -> None:

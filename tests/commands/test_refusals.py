@@ -1,4 +1,7 @@
-"""Every command refuses wrong arguments, and says why the ledger can't be opened, in sentences without a traceback."""
+"""Every command refuses wrong arguments, and says why the ledger can't be opened, in sentences without a traceback.
+
+The module is long because each fault of the ledger is tested with every command, whose arguments it lists.
+"""
 
 import json
 import traceback

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from bursar.__main__ import bursar
 from bursar.commands import connections
 from bursar.exports import probe_server
+from bursar.profiles.upload import UploadSettings
 from tests.support.fixtures import make_profile
 from tests.support.servers import USER, RemoteServer
 
@@ -84,3 +85,33 @@ def test_a_missing_connection_is_an_error(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_missing_folder_for_payments_is_an_error(server: RemoteServer) -> None:
     (server.disk / "in").rename(server.disk / "elsewhere")
     assert "in: there is no such folder" in run_test(exit_code=1)
+
+
+def test_the_result_as_data_has_what_was_found_out_and_sentences_are_remarks(
+    server: RemoteServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (server.disk / "out").mkdir()
+    monkeypatch.setattr(probe_server, "COLLECT_SECONDS", 0)
+    options = ["profiles", "test-connection", "STUDENTS", "--test-file", "--format", "json"]
+    result = CliRunner().invoke(bursar, options)
+    export, import_ = json.loads(result.stdout)
+    assert export["folder"].endswith("/out")
+    assert (export["is_upload_tested"], export["is_upload_possible"]) == (True, True)
+    assert (export["proposed_settings"], export["left_over"]) == (None, [])
+    assert (import_["section"], import_["files"]) == ("import", 1)
+    assert "The server renames files." in result.stderr
+
+
+def test_a_folder_for_temporary_names_is_tested(server: RemoteServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = make_profile()
+    upload = UploadSettings(method="folder", folder="incoming")
+    export = profile.export.model_copy(update={"upload": upload})
+    monkeypatch.setattr(connections, "get_profile", lambda _code: profile.model_copy(update={"export": export}))
+    monkeypatch.setattr(probe_server, "COLLECT_SECONDS", 0)
+    for name in ("out", "incoming"):
+        (server.disk / name).mkdir()
+    assert "The profile's settings suit the server." in run_test("--test-file")
+    (server.disk / "incoming").rmdir()
+    output = run_test("--test-file")
+    assert "The server rejects the name ../incoming/" in output
+    assert "upload:      # blank: the defaults suit" in output

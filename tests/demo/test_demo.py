@@ -2,7 +2,6 @@
 
 import re
 import threading
-from collections.abc import Iterator
 from dataclasses import fields, replace
 from decimal import Decimal
 from io import StringIO
@@ -20,7 +19,7 @@ from bursar.profiles import Profile
 from demo.accounts import FileTotals, Places, find_balance_problems, sum_files
 from demo.exports import Export
 from demo.imports import Import
-from demo.profiles import exporting_profiles, include_with_done_files, write_include
+from demo.profiles import add_done_files, exporting_profiles, write_include
 from demo.progress import Steps
 from demo.report import print_balance, print_excerpt, print_exports, print_imports
 
@@ -63,9 +62,10 @@ class Lines(StringIO):
 
 
 @pytest.fixture
-def profiles() -> Iterator[list[Profile]]:
-    with include_with_done_files() as include:
-        yield exporting_profiles(include)
+def profiles(tmp_path: Path) -> list[Profile]:
+    include = write_include(tmp_path / "demo")
+    add_done_files(include)
+    return exporting_profiles(include)
 
 
 def test_without_a_terminal_a_long_step_prints_lines_until_it_ends() -> None:
@@ -88,7 +88,7 @@ def test_in_a_terminal_a_step_is_the_last_line_and_is_removed() -> None:
 
 
 def test_imports_of_the_demo_expect_done_files(profiles: list[Profile], tmp_path: Path) -> None:
-    own = {profile.code: profile for profile in exporting_profiles(write_include(tmp_path))}
+    own = {profile.code: profile for profile in exporting_profiles(write_include(tmp_path / "own"))}
     assert any(profile.import_.active and not profile.import_.done_file_suffix for profile in own.values())
     assert list(own) == [profile.code for profile in profiles]
     for profile in profiles:

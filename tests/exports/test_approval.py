@@ -231,7 +231,7 @@ def test_the_next_run_uploads_no_batch_without_its_approval(
     """The approval was requested after the upload had started under higher limits."""
     batch = select_batch(library, "10")
     with pytest.raises(KilledError):
-        upload_file(library.ledger, batch.id, bursar.open(dies_at=2), tmp_path)
+        upload_file(library.ledger, batch.id, bursar.open(kill_at=2), tmp_path)
     library._run(  # noqa: SLF001
         "INSERT INTO approvals (batch_id, reasons, times_asked) VALUES (:batch, '{Too many.}', 1)", batch=batch.id
     )

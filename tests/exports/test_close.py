@@ -163,14 +163,14 @@ def test_a_released_batch_can_not_be_closed(library: Library) -> None:
         close_fines(library.ledger, found.id)
 
 
-@pytest.mark.parametrize("dies_at", [None, 0, 1, 3])
+@pytest.mark.parametrize("kill_at", [None, 0, 1, 3])
 def test_only_a_delivered_batch_can_be_closed(
-    library: Library, bursar: ExportServer, tmp_path: Path, dies_at: int | None
+    library: Library, bursar: ExportServer, tmp_path: Path, kill_at: int | None
 ) -> None:
     found = select_batch(library)
-    if dies_at is not None:
+    if kill_at is not None:
         with pytest.raises(KilledError):
-            upload_file(library.ledger, found.id, bursar.open(dies_at=dies_at), tmp_path)
+            upload_file(library.ledger, found.id, bursar.open(kill_at=kill_at), tmp_path)
     with pytest.raises(BatchError, match="only a delivered batch"):
         close_fines(library.ledger, found.id)
     assert library.one("SELECT count(*) FROM journal_entries WHERE batch_id IS NOT NULL") == 0
@@ -247,7 +247,7 @@ def test_a_batch_that_may_be_delivered_is_released_only_with_a_confirmation(
 ) -> None:
     found = select_batch(library)
     with pytest.raises(KilledError):
-        upload_file(library.ledger, found.id, bursar.open(dies_at=1), tmp_path)
+        upload_file(library.ledger, found.id, bursar.open(kill_at=1), tmp_path)
     with pytest.raises(BatchError, match="billed twice"):
         release_batch(library.ledger, found.id)
     assert release_batch(library.ledger, found.id, confirmed_not_received=True).state is BatchState.RELEASED

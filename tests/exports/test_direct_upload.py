@@ -103,11 +103,11 @@ def test_killed_at_any_act_and_repeated_the_bursar_has_it_once_or_a_person_is_as
     blind = {"look_before": False, "confirm_size": False} if kind is ShowsNothing else {}
     settings = (COLLECTED if kind is CollectsImmediately else DIRECT).model_copy(update=blind)
     ends = set()
-    for dies_at in range(60):
+    for kill_at in range(60):
         library.fine()
-        found = select_fines(library.ledger, make_profile(), make_settings(), run_id=f"kill {dies_at}", as_of=NOW)
-        folder = tmp_path / str(dies_at)
-        kill_switch = KillSwitch(dies_at, after)
+        found = select_fines(library.ledger, make_profile(), make_settings(), run_id=f"kill {kill_at}", as_of=NOW)
+        folder = tmp_path / str(kill_at)
+        kill_switch = KillSwitch(kill_at, after)
         with odd_server(kind, folder) as server:
             with suppress(KilledError), kill_switch.watch_commits(library.ledger):
                 upload_file(library.ledger, found.id, counted(server, kill_switch), folder, settings)
@@ -120,7 +120,7 @@ def test_killed_at_any_act_and_repeated_the_bursar_has_it_once_or_a_person_is_as
             sent = [file for file in received(server) if file]  # an empty one is collected when its worker dies
             assert end in (BatchState.DELIVERED, BatchState.UNCLEAR)
             assert sent in ([[whole]] if end is BatchState.DELIVERED else [[], [whole]])
-        if dies_at >= len(kill_switch.acts):
+        if kill_at >= len(kill_switch.acts):
             break
     else:
         raise AssertionError("the upload has more acts than expected")
@@ -205,7 +205,7 @@ def test_an_acknowledged_file_with_other_bytes_goes_to_a_person(
     library: Library, plain: ExportServer, selected: Batch, content: bytes, tmp_path: Path
 ) -> None:
     with pytest.raises(KilledError):  # before it looks at the file that it has written
-        upload_file(library.ledger, selected.id, plain.open(dies_at=2), tmp_path, DIRECT)
+        upload_file(library.ledger, selected.id, plain.open(kill_at=2), tmp_path, DIRECT)
     (plain.folder / "out" / selected.file_name).write_bytes(content[:-1])
     for _ in range(2):
         with pytest.raises(UnclearDeliveryError, match="another size or other bytes"):

@@ -83,15 +83,15 @@ def test_a_server_that_the_defaults_do_not_suit_gets_the_file_once_the_profile_d
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("dies_at", range(4))  # write, rename; then the same again
+@pytest.mark.parametrize("kill_at", range(4))  # write, rename; then the same again
 def test_killed_anywhere_on_a_server_that_shows_nothing_it_arrives_once_or_a_person_is_asked(
-    library: Library, selected: Batch, content: bytes, tmp_path: Path, dies_at: int, after: bool
+    library: Library, selected: Batch, content: bytes, tmp_path: Path, kill_at: int, after: bool
 ) -> None:
     blind = UploadSettings.model_validate(BLIND)
     with odd_server(ShowsNothing, tmp_path) as server:
         with suppress(KilledError):
             upload_file(
-                library.ledger, selected.id, server.open(dies_at=dies_at, after_the_call=after), tmp_path, blind
+                library.ledger, selected.id, server.open(kill_at=kill_at, after_the_call=after), tmp_path, blind
             )
         for _ in range(3):
             with suppress(BursarError):
@@ -101,16 +101,16 @@ def test_killed_anywhere_on_a_server_that_shows_nothing_it_arrives_once_or_a_per
 
 
 @pytest.mark.parametrize("settings", [{"method": "suffix"}, {"method": "folder", "folder": "incoming"}])
-@pytest.mark.parametrize("dies_at", range(8))
+@pytest.mark.parametrize("kill_at", range(8))
 def test_killed_anywhere_with_another_temporary_name_it_arrives_once(
-    library: Library, selected: Batch, content: bytes, tmp_path: Path, settings: dict[str, object], dies_at: int
+    library: Library, selected: Batch, content: bytes, tmp_path: Path, settings: dict[str, object], kill_at: int
 ) -> None:
     described = UploadSettings.model_validate(settings)
     with odd_server(SFTPServer, tmp_path) as server:
         (server.folder / "incoming").mkdir()
         with suppress(KilledError):
             upload_file(
-                library.ledger, selected.id, server.open(dies_at=dies_at, after_the_call=True), tmp_path, described
+                library.ledger, selected.id, server.open(kill_at=kill_at, after_the_call=True), tmp_path, described
             )
         upload_file(library.ledger, selected.id, server.open(), tmp_path, described)
         assert received(server) == [content]
@@ -177,14 +177,14 @@ def test_an_ftp_server_gets_the_file_by_each_method(
 def test_a_resend_gives_up_after_some_uploads_and_its_error_is_final(
     library: Library, selected: Batch, tmp_path: Path
 ) -> None:
-    def resend(server: ExportServer, dies_at: int | None = None) -> None:
+    def resend(server: ExportServer, kill_at: int | None = None) -> None:
         resend_batch(
             library.ledger,
             "STUDENTS",
             selected.id,
             run_id="again",
             requested_by="lea",
-            open_folder=server.open(dies_at=dies_at),
+            open_folder=server.open(kill_at=kill_at),
             work_dir=tmp_path,
         )
 
@@ -194,7 +194,7 @@ def test_a_resend_gives_up_after_some_uploads_and_its_error_is_final(
         (server.folder / "out" / selected.file_name).unlink()
         for number in range(5):
             with pytest.raises(KilledError):
-                resend(server, dies_at=1 + max(number, 1))  # when it writes, after it has looked for earlier parts
+                resend(server, kill_at=1 + max(number, 1))  # when it writes, after it has looked for earlier parts
         with pytest.raises(BatchError, match="has begun to send batch 1 again 5 times") as raised:
             resend(server)
         assert not isinstance(raised.value, TransientError)

@@ -68,7 +68,7 @@ def test_nothing_is_uploaded_before_it_has_been_collected(
 def test_a_complete_part_waits_for_its_name(library: Library, bursar: ExportServer, tmp_path: Path) -> None:
     found = select(library, "run 2")
     with pytest.raises(KilledError):  # before it renames its part
-        upload_file(library.ledger, found.id, bursar.open(dies_at=4), tmp_path)
+        upload_file(library.ledger, found.id, bursar.open(kill_at=4), tmp_path)
     with pytest.raises(PreviousFileError):
         upload_file(library.ledger, found.id, bursar.open(), tmp_path, FAIL)
     assert found.file_name not in bursar.files()

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from asyncssh import SFTPPermissionDenied, SFTPServer
 
-from bursar.exports.probe_server import Probe, probe_looks, probe_upload, propose_settings
+from bursar.exports.probe_server import Probe, probe_looks, probe_upload, propose_settings, render_settings
 from bursar.exports.selection import select_fines
 from bursar.exports.upload import upload_file
 from bursar.profiles.upload import DEFAULT_UPLOAD, UploadSettings
@@ -75,14 +75,14 @@ def test_the_proposed_settings_deliver_a_file_once(
         assert found.is_possible
         assert found.settings == settings
         left = [file for folder in ("out", "taken") for file in (server.folder / folder).iterdir()]
-        assert [file.name for file in left] == ([found.left_over] if found.left_over else [])
+        assert [file.name for file in left] == found.left_over
         assert bool(left) == (kind in (CollectsImmediately, DropBox, DeletesNothing))
         for file in left:
             file.unlink()
-        proposal = propose_settings(found, DEFAULT_UPLOAD)
-        assert (proposal is None) == (not settings)
-        section = yaml.safe_load(proposal)["export"]["upload"] if proposal else {}
-        described = UploadSettings.model_validate(section)
+        proposed = propose_settings(found, DEFAULT_UPLOAD)
+        assert (proposed == DEFAULT_UPLOAD) == (not settings)
+        described = UploadSettings.model_validate(yaml.safe_load(render_settings(proposed))["export"]["upload"] or {})
+        assert described == proposed
         for _ in range(2):
             assert upload_file(library.ledger, 1, server.open(), tmp_path, described).was_delivered
         assert len(received(server)) == 1
@@ -92,7 +92,7 @@ def test_a_folder_without_the_right_to_upload_has_no_settings(library: Library, 
     with odd_server(AcceptsNothing, tmp_path) as server:
         found = probe(server, library)
     assert not found.is_possible
-    assert found.left_over is None
+    assert found.left_over == []
     assert found.sentences[-1] == "The account can't upload into this folder."
 
 
@@ -100,8 +100,7 @@ def test_a_person_is_asked_nothing_of_what_stays(library: Library, tmp_path: Pat
     """What the profile says for other reasons is kept."""
     current = UploadSettings(method="folder", folder="incoming", previous_file="wait", confirm_size=False)
     with odd_server(SFTPServer, tmp_path) as server:
-        proposal = propose_settings(probe(server, library), current)
-    assert proposal is not None
+        proposal = render_settings(propose_settings(probe(server, library), current))
     assert yaml.safe_load(proposal)["export"]["upload"] == {
         "method": "folder",
         "folder": "incoming",
@@ -110,8 +109,7 @@ def test_a_person_is_asked_nothing_of_what_stays(library: Library, tmp_path: Pat
 
 
 def test_a_server_that_the_defaults_suit_gets_a_blank_section() -> None:
-    proposal = propose_settings(Probe(), UploadSettings(method="direct"))
-    assert proposal is not None
+    proposal = render_settings(propose_settings(Probe(), UploadSettings(method="direct")))
     assert yaml.safe_load(proposal) == {"export": {"upload": None}}
 
 

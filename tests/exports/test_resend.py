@@ -89,13 +89,13 @@ def test_a_repeated_task_resends_once_and_another_run_resends_again(
 
 
 @pytest.mark.parametrize("after_the_call", [False, True])
-@pytest.mark.parametrize("dies_at", range(6))  # size, size, write, size, rename, size
+@pytest.mark.parametrize("kill_at", range(6))  # size, size, write, size, rename, size
 def test_a_resend_that_is_killed_and_repeated_sends_the_file_once(
-    library: Library, bursar: ExportServer, closed_batch: Batch, tmp_path: Path, dies_at: int, after_the_call: bool
+    library: Library, bursar: ExportServer, closed_batch: Batch, tmp_path: Path, kill_at: int, after_the_call: bool
 ) -> None:
     first = take_file(bursar, closed_batch)
     with pytest.raises(KilledError):
-        resend(library, bursar, closed_batch, tmp_path, dies_at=dies_at, after_the_call=after_the_call)
+        resend(library, bursar, closed_batch, tmp_path, kill_at=kill_at, after_the_call=after_the_call)
 
     resend(library, bursar, closed_batch, tmp_path)
 

@@ -80,9 +80,9 @@ def test_an_upload_makes_these_calls(library: Library, bursar: ExportServer, tmp
 
 @pytest.mark.parametrize("is_collected", [False, True])
 @pytest.mark.parametrize("after_the_call", [False, True])
-@pytest.mark.parametrize("dies_at", range(len(CALLS)))
+@pytest.mark.parametrize("kill_at", range(len(CALLS)))
 def test_an_upload_that_is_killed_and_repeated_sends_the_file_once(
-    library: Library, bursar: ExportServer, tmp_path: Path, dies_at: int, after_the_call: bool, is_collected: bool
+    library: Library, bursar: ExportServer, tmp_path: Path, kill_at: int, after_the_call: bool, is_collected: bool
 ) -> None:
     found = select_batch(library)
     content = build_file(library.ledger, found.id, tmp_path / "one worker").path.read_bytes()
@@ -90,7 +90,7 @@ def test_an_upload_that_is_killed_and_repeated_sends_the_file_once(
         upload_file(
             library.ledger,
             found.id,
-            bursar.open(dies_at=dies_at, after_the_call=after_the_call),
+            bursar.open(kill_at=kill_at, after_the_call=after_the_call),
             tmp_path / "one worker",
         )
     taken = {name: data for name, data in bursar.files().items() if not name.startswith(".")} if is_collected else {}
@@ -102,17 +102,17 @@ def test_an_upload_that_is_killed_and_repeated_sends_the_file_once(
     assert is_exported_once(library, found)
 
 
-@pytest.mark.parametrize("dies_at", range(len(CALLS)))
+@pytest.mark.parametrize("kill_at", range(len(CALLS)))
 def test_the_next_run_recovers_the_batch_of_a_killed_one(
-    library: Library, bursar: ExportServer, tmp_path: Path, dies_at: int
+    library: Library, bursar: ExportServer, tmp_path: Path, kill_at: int
 ) -> None:
     found = select_batch(library)
     with pytest.raises(KilledError):
-        upload_file(library.ledger, found.id, bursar.open(dies_at=dies_at, after_the_call=True), tmp_path)
+        upload_file(library.ledger, found.id, bursar.open(kill_at=kill_at, after_the_call=True), tmp_path)
     (ended,) = bursar.recover_batches(library, tmp_path)
     following = select_fines(library.ledger, make_profile(), make_settings(), run_id="run 2", as_of=NOW)
     if ended.state is BatchState.RELEASED:
-        assert (dies_at, following.fines) == (0, 3)
+        assert (kill_at, following.fines) == (0, 3)
         upload_file(library.ledger, following.id, bursar.open(), tmp_path)
         found = close_fines(library.ledger, following.id)
     else:
@@ -163,7 +163,7 @@ def test_a_file_of_the_same_name_after_a_crash_is_an_error(
 ) -> None:
     found = select_batch(library)
     with pytest.raises(KilledError):
-        upload_file(library.ledger, found.id, bursar.open(dies_at=4), tmp_path)
+        upload_file(library.ledger, found.id, bursar.open(kill_at=4), tmp_path)
     (bursar.folder / "out" / found.file_name).write_bytes(b"theirs")
     with pytest.raises(RemoteFolderError, match="never replaced"):
         upload_file(library.ledger, found.id, bursar.open(), tmp_path)
@@ -174,7 +174,7 @@ def test_a_file_of_the_same_name_after_a_crash_is_an_error(
 def test_an_incomplete_part_is_written_again(library: Library, bursar: ExportServer, tmp_path: Path) -> None:
     found = select_batch(library)
     with pytest.raises(KilledError):
-        upload_file(library.ledger, found.id, bursar.open(dies_at=4), tmp_path)
+        upload_file(library.ledger, found.id, bursar.open(kill_at=4), tmp_path)
     content = build_file(library.ledger, found.id, tmp_path).path.read_bytes()
     (part,) = (bursar.folder / "out").iterdir()
     part.write_bytes(content[:100])
@@ -187,7 +187,7 @@ def test_a_connection_to_another_folder_is_an_error_after_a_crash(
 ) -> None:
     found = select_batch(library)
     with pytest.raises(KilledError):
-        upload_file(library.ledger, found.id, bursar.open(dies_at=4), tmp_path)
+        upload_file(library.ledger, found.id, bursar.open(kill_at=4), tmp_path)
     with owned_ledger.begin() as connection:
         connection.execute(text("UPDATE batches SET output_file_path = 'elsewhere'"))
     with pytest.raises(BatchError, match="leads to .*elsewhere"):

@@ -1,4 +1,7 @@
-"""Uploads of workers that have lost their lock, and servers that have no more what they acknowledged."""
+"""Uploads of workers that have lost their lock, and servers that have no more what they acknowledged.
+
+The module is long because the tests share the servers that pause a worker, and those that take a file away.
+"""
 
 import os
 from collections.abc import Callable, Iterator
@@ -127,17 +130,17 @@ def test_a_worker_that_lost_its_lock_changes_nothing_for_the_one_that_took_over(
     assert len(bursar.files()) == len(left)  # no part is left
 
 
-@pytest.mark.parametrize("dies_at", [1, 2, 3])
+@pytest.mark.parametrize("kill_at", [1, 2, 3])
 def test_a_batch_that_is_released_while_its_file_is_built_is_not_uploaded(
     library: Library,
     bursar: ExportServer,
     selected: Batch,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    dies_at: int,
+    kill_at: int,
 ) -> None:
     with pytest.raises(KilledError):
-        upload_file(library.ledger, selected.id, bursar.open(dies_at=dies_at), tmp_path)
+        upload_file(library.ledger, selected.id, bursar.open(kill_at=kill_at), tmp_path)
 
     def build_and_release(*arguments: Any) -> ExportFile:
         file = build_file(*arguments)
@@ -187,9 +190,9 @@ def test_a_long_upload_notices_that_its_lock_is_lost(
 def test_each_attempt_has_a_part_of_its_own_that_the_ledger_knew_before(
     library: Library, bursar: ExportServer, selected: Batch, content: bytes, tmp_path: Path
 ) -> None:
-    for dies_at in (1, 2):  # after its file is looked for; after its part is written
+    for kill_at in (1, 2):  # after its file is looked for; after its part is written
         with pytest.raises(KilledError):
-            upload_file(library.ledger, selected.id, bursar.open(dies_at=dies_at), tmp_path)
+            upload_file(library.ledger, selected.id, bursar.open(kill_at=kill_at), tmp_path)
     upload_file(library.ledger, selected.id, bursar.open(), tmp_path)
     assert bursar.files() == {selected.file_name: content}
     name = selected.file_name
@@ -294,7 +297,7 @@ def test_a_worker_killed_in_its_upload_leaves_no_guess(
 ) -> None:
     """Before the first byte the file is sent anew; once the last block has left, nobody knows whether it arrived."""
     with pytest.raises(KilledError):
-        upload_file(library.ledger, selected.id, mailbox.open(dies_at=1, after_the_call=after_the_call), tmp_path)
+        upload_file(library.ledger, selected.id, mailbox.open(kill_at=1, after_the_call=after_the_call), tmp_path)
     with pytest.raises(UnclearDeliveryError):
         upload_file(library.ledger, selected.id, mailbox.open(), tmp_path)
     assert taken_by(mailbox) == [content]
@@ -350,7 +353,7 @@ def taken_from(bursar: ExportServer) -> bytes:
     return content
 
 
-@pytest.mark.parametrize("dies_at", range(8))
+@pytest.mark.parametrize("kill_at", range(8))
 @pytest.mark.parametrize("after_the_call", [False, True])
 def test_a_part_is_never_recorded_as_complete_once_another_worker_may_remove_it(  # noqa: PLR0917
     library: Library,
@@ -360,7 +363,7 @@ def test_a_part_is_never_recorded_as_complete_once_another_worker_may_remove_it(
     content: bytes,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    dies_at: int,
+    kill_at: int,
     after_the_call: bool,
 ) -> None:
     """The first worker stalls before that record; the second one is killed at each of its calls."""
@@ -370,14 +373,14 @@ def test_a_part_is_never_recorded_as_complete_once_another_worker_may_remove_it(
         monkeypatch.setattr(upload_attempts, "check_newest", usual)
         end_delivery_lock(postgres)
         with suppress(KilledError):
-            second = bursar.open(dies_at=dies_at, after_the_call=after_the_call)
+            second = bursar.open(kill_at=kill_at, after_the_call=after_the_call)
             upload_file(library.ledger, selected.id, second, tmp_path / "second")
         usual(*arguments)
 
     monkeypatch.setattr(upload_attempts, "check_newest", stall)
     with suppress(BursarError):
         upload_file(library.ledger, selected.id, bursar.open(), tmp_path / "first")
-    if (dies_at, after_the_call) == (2, True):  # it removed the part, and could not say so any more
+    if (kill_at, after_the_call) == (2, True):  # it removed the part, and could not say so any more
         with pytest.raises(UnclearDeliveryError):
             upload_file(library.ledger, selected.id, bursar.open(), tmp_path / "third")
         assert bursar.files() == {}
@@ -390,7 +393,7 @@ def test_a_whole_part_that_is_taken_before_its_removal_is_unclear(
     library: Library, bursar: ExportServer, selected: Batch, content: bytes, tmp_path: Path
 ) -> None:
     with pytest.raises(KilledError):
-        upload_file(library.ledger, selected.id, bursar.open(dies_at=1, after_the_call=True), tmp_path)
+        upload_file(library.ledger, selected.id, bursar.open(kill_at=1, after_the_call=True), tmp_path)
     taken: list[bytes] = []
     second = stalling(bursar, 2, after=False, meanwhile=lambda: taken.append(taken_from(bursar)))
     with pytest.raises(UnclearDeliveryError):
@@ -401,9 +404,9 @@ def test_a_whole_part_that_is_taken_before_its_removal_is_unclear(
 def test_a_whole_part_that_is_taken_after_its_remover_was_killed_is_unclear(
     library: Library, bursar: ExportServer, selected: Batch, content: bytes, tmp_path: Path
 ) -> None:
-    for dies_at, after in ((1, True), (2, False)):
+    for kill_at, after in ((1, True), (2, False)):
         with pytest.raises(KilledError):
-            upload_file(library.ledger, selected.id, bursar.open(dies_at=dies_at, after_the_call=after), tmp_path)
+            upload_file(library.ledger, selected.id, bursar.open(kill_at=kill_at, after_the_call=after), tmp_path)
     taken = taken_from(bursar)
     with pytest.raises(UnclearDeliveryError):
         upload_file(library.ledger, selected.id, bursar.open(), tmp_path)

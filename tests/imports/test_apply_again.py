@@ -90,12 +90,12 @@ def test_two_files_of_the_same_bytes_in_one_run(inbox: PaymentInbox, office: Fak
 
 @pytest.mark.usefixtures("partition_count")
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("dies_at", [0, 1])
+@pytest.mark.parametrize("kill_at", [0, 1])
 def test_killed_and_repeated_it_has_its_effect_once(
-    inbox: PaymentInbox, instalment: int, dies_at: int, after: bool
+    inbox: PaymentInbox, instalment: int, kill_at: int, after: bool
 ) -> None:
     (arrival,) = get_arrivals(inbox)
-    kill_switch = KillSwitch(dies_at, after)
+    kill_switch = KillSwitch(kill_at, after)
     with pytest.raises(KilledError), kill_switch.watch_commits(inbox.library.ledger):
         again(inbox, arrival)
     assert again(inbox, arrival, by="ben").state is FileState.APPLIED

@@ -45,7 +45,7 @@ def test_without_any_of_its_elements_the_example_is_no_payment_file(inbox: Payme
         ("the file ends too early", EXAMPLE[:-30]),
         ("byte ... does not fit the encoding", EXAMPLE.replace(">1<", ">\udce9<")),
         ("not well-formed XML", EXAMPLE.replace(">1<", ">1 & 2<")),
-        ("the file is ... and no XML file of payments", "<html></html>"),
+        ("the file is ..., not an XML file of payments", "<html></html>"),
     ],
 )
 def test_each_message_is_that_of_its_cause(inbox: PaymentInbox, message: str, content: str) -> None:

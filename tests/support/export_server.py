@@ -27,7 +27,7 @@ class ExportServer:
     kill_switches: list[KillSwitch] = field(default_factory=list)
 
     def open(
-        self, *, dies_at: int | None = None, after_the_call: bool = False
+        self, *, kill_at: int | None = None, after_the_call: bool = False
     ) -> Callable[[Batch], AbstractContextManager[RemoteFolder]]:
         """Returns a function that opens the folder of a batch; its user can be killed at a call, counted from 0."""
 
@@ -36,7 +36,7 @@ class ExportServer:
             transport = paramiko.Transport((self.host, self.port))
             try:
                 transport.connect(username="library", password="secret")
-                kill_switch = KillSwitch(dies_at, after_the_call)
+                kill_switch = KillSwitch(kill_at, after_the_call)
                 self.kill_switches.append(kill_switch)
                 with watch_connection(LIMITS, transport.sock) as deadline:
                     client = open_sftp_client(transport, LIMITS, deadline)

@@ -114,6 +114,14 @@ def log(library: Library, dag: str, run_id: str, task: str) -> list[str]:
     return [line["event"] for line in lines if line.get("logger", "").startswith("bursar.")]
 
 
+def get_errors(library: Library, dag: str, run_id: str, task: str) -> list[str]:
+    """Returns the errors in the log of a task; none may have a stack. Airflow adds that the task has exited."""
+    reply = library.airflow.client.get(f"dags/{dag}/dagRuns/{run_id}/taskInstances/{task}/logs/1")
+    lines = reply.raise_for_status().json()["content"]
+    assert not [line for line in lines if line.get("error_detail") or "Traceback" in line["event"]]
+    return [line["event"] for line in lines if line.get("level") == "error" and line["event"] != "Task exited"]
+
+
 def files(library: Library, code: str) -> list[Path]:
     return sorted((library.folders["banner"] / SUB_DIRECTORY / code).glob("*.xml"))
 
@@ -142,7 +150,12 @@ def test_a_failed_upload_is_a_failed_run_whose_report_says_what_to_do(
     assert "upload_file failed: There is no Airflow connection bursar_nowhere." in failure
     assert "with 2 fines (20.00 USD) is BUILT, and no other export takes its fines" in waiting
     (note,) = [each["note"] for each in client.runs(dag) if each["dag_run_id"] == run_id]
-    assert note.startswith("Outcome: **failed**\n- upload_file failed: There is no Airflow connection")
+    assert note.startswith("**upload_file failed: There is no Airflow connection bursar_nowhere.")
+    assert "\n- Outcome: failed\n" in note
+    assert get_errors(library, dag, run_id, "upload_file") == [failure.removeprefix("upload_file failed: ")]
+    assert get_errors(library, dag, run_id, "report_run") == [
+        "The run failed, and its report is recorded. See the tasks before this one."
+    ]
 
 
 def test_a_manual_run_follows_its_parameters(library: Library, engine: Engine, dags: dict[str, str]) -> None:

@@ -226,7 +226,7 @@ class TestFileOfFineIds:
         ]
         assert wrong.value.lines[0] == "ids.txt:2: there is no fine 404"
         assert wrong.value.lines[1].startswith('ids.txt:3: "seven" is no fine id')
-        assert wrong.value.lines[5] == f"ids.txt:8: fine {fine} stands on line 1 already"
+        assert wrong.value.lines[5] == f"ids.txt:8: fine {fine} is on line 1 already"
         assert library.position(fine) == ("ACTIVE", D(1), D(0))
 
     def test_a_line_that_is_too_long_is_an_error(self, library: Library, folder: Path) -> None:

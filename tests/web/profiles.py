@@ -3,7 +3,7 @@
 import pytest
 
 from bursar.profiles import Problem, Profile, Settings
-from bursar.web.pages import approvals, payments, profiles
+from bursar.web.pages import approvals, payment_decisions, profiles
 from tests.support.fixtures import make_profile
 
 
@@ -14,6 +14,6 @@ def set_profile(monkeypatch: pytest.MonkeyPatch, profile: Profile | None = None)
     def load(_settings: Settings, *, code: str | None = None) -> tuple[list[Profile], list[Problem]]:
         return ([only] if code in (None, only.code) else []), []
 
-    for module in (profiles, payments, approvals):
+    for module in (profiles, payment_decisions, approvals):
         monkeypatch.setattr(module, "load_all_profiles", load)
     return only

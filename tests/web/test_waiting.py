@@ -9,7 +9,7 @@ from bursar.exports.selection import select_fines
 from bursar.ledger import approvals
 from bursar.ledger.approvals import ApprovalSubject
 from bursar.profiles.monitoring import Approval
-from bursar.web.pages import batches
+from bursar.web.pages import batch_decisions
 from tests.support.fake_bursar import FakeBursar, Payment
 from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
 from tests.support.servers import RemoteServer
@@ -76,6 +76,7 @@ def test_all_that_waits_is_listed_and_the_actions_are_for_those_who_may(library:
         assert "<script>." not in page
         assert ("The bursar has it not" in page) is acts
         assert ("/overpayments/1/1/release" in page) is edits
+        assert ("/fines/1" in page) is acts
 
 
 def test_a_batch_is_released_under_the_name_of_the_person_once(
@@ -102,7 +103,7 @@ def test_a_batch_is_released_under_the_name_of_the_person_once(
     again = login("admin").post(path, data=form, follow_redirects=False)  # sent twice
     assert again.status_code == 303
     assert state(library, batch) == "RELEASED"
-    assert "user_person has released it" in user.get(answer.headers["location"].removeprefix("/bursar")).text
+    assert "Released by</dt><dd><bdi>user_person" in user.get(answer.headers["location"].removeprefix("/bursar")).text
     assert library.position(1)[1] > 0
     assert "nothing left to release" in user.get(path).text
 
@@ -126,7 +127,7 @@ def test_the_state_is_checked_once_more_when_nobody_can_change_it(
     library: Library, login: Login, unreachable: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = add_unclear_batch(library)
-    read = batches._get_actable_batch  # noqa: SLF001
+    read = batch_decisions._get_actable_batch  # noqa: SLF001
 
     def read_and_confirm(*arguments: object) -> object:
         found = read(*arguments)  # type: ignore[arg-type]
@@ -134,7 +135,7 @@ def test_the_state_is_checked_once_more_when_nobody_can_change_it(
             record_delivery(library.ledger, batch, "delivered", confirmed_by="anna")
         return found
 
-    monkeypatch.setattr(batches, "_get_actable_batch", read_and_confirm)
+    monkeypatch.setattr(batch_decisions, "_get_actable_batch", read_and_confirm)
     answer = login("user").post(f"/batches/{batch}/release", data={"state": "UNCLEAR", "confirm_not_received": "yes"})
     assert answer.status_code == 409
     assert state(library, batch) == "DELIVERED"
@@ -152,7 +153,7 @@ def test_a_delivery_is_confirmed_under_the_name_of_the_person_once(library: Libr
     assert user.post(path, data={"state": "UNCLEAR"}).status_code == 409
     for role in ("user", "op"):
         assert login(role).post(path, data=form, follow_redirects=False).status_code == 303
-    assert "user_person has confirmed" in user.get(f"/batches/{batch}").text
+    assert "Confirmed by</dt><dd><bdi>user_person" in user.get(f"/batches/{batch}").text
     assert library.one("SELECT confirmed_by FROM deliveries") == "user_person"
 
 
@@ -163,7 +164,7 @@ def test_names_of_a_batch_are_for_those_who_may_see_them(library: Library, login
     assert "&lt;b&gt;Özdemir" in page
     assert "<b>" not in page
     assert login("user").get("/batches/99").status_code == 404
-    assert login("user").get("/batches/99999999999").status_code == 422
+    assert login("user").get("/batches/99999999999/release").status_code == 422
 
 
 def test_the_look_at_the_server_says_why_it_could_not_look(library: Library, login: Login, unreachable: None) -> None:
@@ -180,7 +181,7 @@ def test_a_file_on_the_server_prevents_a_release_until_the_person_insists(
     batch = select_fines(library.ledger, make_profile(), make_settings(), run_id="run 1", as_of=NOW)
     (sftp_remote.disk / "out").mkdir()
     (sftp_remote.disk / "out" / batch.file_name).write_text("<a/>")
-    with sftp_remote.open("out", may_create=False) as folder:
+    with batch_decisions._open_folder(batch) as folder:  # noqa: SLF001
         record_delivery(library.ledger, batch.id, "unclear", remote_folder=folder.address)
     user, path = login("user"), f"/batches/{batch.id}/release"
     assert "is still in" in user.get(f"/batches/{batch.id}/server").text

@@ -1,14 +1,14 @@
 -- requires: candidates
 -- Evaluates every fine with a balance, and every reversal that this profile's bursar has to receive. The reason is the
 -- first rule that excludes the fine, NULL if it is selected. Order of the rules: state, age, type, owner, user group,
--- minimum, identifier. A reversal of a charge that the bursar holds is selected whatever the rules for charges say.
+-- minimum, identifier. Only the fines of the users :first_user to :last_user are asked for; no rule compares users. A reversal of a charge that the bursar holds is selected whatever the rules for charges say.
 INSERT INTO candidates (fine_id, user_id, currency, amount, reversal, is_reversal, identifier, reason)
 WITH held_charges AS MATERIALIZED (    -- by the credit that reverses it: the bursar who holds the charge
     SELECT credits.id AS credit_id, exported_fines.profile
     FROM fines AS credits
     JOIN fines AS charges ON charges.id = credits.reverses AND charges.outstanding > 0
     JOIN exported_fines ON exported_fines.fine_id = charges.id
-    WHERE credits.balance < 0
+    WHERE credits.balance < 0 AND credits.user_id BETWEEN :first_user AND :last_user
 ), by_itself AS (
     SELECT fines.id AS fine_id, fines.user_id, fines.currency, fines.balance AS amount, false AS reversal,
            held_charges.profile IS NOT NULL AND held_charges.profile = :profile AS is_reversal,
@@ -31,14 +31,14 @@ WITH held_charges AS MATERIALIZED (    -- by the credit that reverses it: the bu
     LEFT JOIN batch_claims ON batch_claims.fine_id = fines.id AND NOT batch_claims.reversal
     LEFT JOIN batch_claims AS claims_of_charge ON claims_of_charge.fine_id = fines.reverses AND NOT claims_of_charge.reversal
     LEFT JOIN held_charges ON held_charges.credit_id = fines.id
-    WHERE fines.balance <> 0
+    WHERE fines.balance <> 0 AND fines.user_id BETWEEN :first_user AND :last_user
     UNION ALL
     SELECT fines.id, fines.user_id, fines.currency, -fines.pending_reversal, true, true,
            CASE WHEN batch_claims.fine_id IS NOT NULL THEN 'in_unfinished_batch' END
     FROM fines
     JOIN exported_fines ON exported_fines.fine_id = fines.id AND exported_fines.profile = :profile
     LEFT JOIN batch_claims ON batch_claims.fine_id = fines.id AND batch_claims.reversal
-    WHERE fines.pending_reversal <> 0
+    WHERE fines.pending_reversal <> 0 AND fines.user_id BETWEEN :first_user AND :last_user
 ), by_user AS (
     SELECT *, CASE
         WHEN reason IS NOT NULL THEN reason

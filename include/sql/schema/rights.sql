@@ -47,6 +47,7 @@ GRANT USAGE ON SEQUENCE upload_attempts_id_seq TO {role};
 GRANT SELECT, INSERT, DELETE ON batch_claims TO {role};
 GRANT SELECT, UPDATE (next) ON transaction_ids TO {role};
 GRANT SELECT, INSERT ON closed_partitions TO {role};
+GRANT SELECT, INSERT, DELETE ON reported_users TO {role};
 
 -- Imports.
 GRANT SELECT, INSERT, UPDATE (size, modified, unchanged_since), DELETE ON observed_files TO {role};
@@ -67,7 +68,8 @@ GRANT SELECT, INSERT (name, fine_ids, uploaded_by), DELETE ON fine_lists TO {rol
 
 -- Reports of runs. Old ones are deleted.
 GRANT SELECT, INSERT, DELETE, UPDATE (dry_run, as_of, started_at, ended_at, outcome, files, users, fines, totals,
-                                      skipped, rejects, task_timings, messages) ON run_reports TO {role};
+                                      skipped, rejects, task_timings, messages, trigger, requested_by)
+    ON run_reports TO {role};
 GRANT SELECT, INSERT, DELETE, UPDATE (seconds, error) ON task_timings TO {role};
 GRANT SELECT, INSERT, UPDATE (counted_at, sums) ON outstanding_by_week TO {role};
 
@@ -78,6 +80,6 @@ GRANT SELECT, INSERT, UPDATE (answer, answered_by, answered_at, times_asked, req
 GRANT SELECT, INSERT ON rejected_answers TO {role};
 
 -- Pages. The record of accesses can only grow.
-GRANT SELECT, INSERT (person, user_id) ON user_accesses TO {role};
+GRANT SELECT, INSERT (person, user_id, batch_id) ON user_accesses TO {role};
 GRANT SELECT, INSERT (code, revision, profile, change, changed_by) ON profile_revisions TO {role};
-GRANT SELECT, INSERT, DELETE ON run_revisions TO {role};
+GRANT SELECT, INSERT ON run_revisions TO {role};

@@ -4,7 +4,7 @@ INSERT INTO row_errors (file, line, message)
 SELECT :file, line, CASE
     WHEN fault IS NOT NULL THEN fault
     WHEN fine_id IS NULL THEN format('%s is no fine id; write the internal id of a fine, in digits', to_json(left(given, 60)))
-    WHEN first_line < line THEN format('fine %s stands on line %s already', fine_id, first_line)
+    WHEN first_line < line THEN format('fine %s is on line %s already', fine_id, first_line)
     WHEN NOT is_known THEN format('there is no fine %s', fine_id) END
 FROM (
     SELECT listed_fines.*, min(line) OVER (PARTITION BY fine_id) AS first_line, fines.id IS NOT NULL AS is_known

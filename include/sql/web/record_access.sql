@@ -1,2 +1,2 @@
--- Records that a person looked at the page of a user.
-INSERT INTO user_accesses (person, user_id) VALUES (:person, :user_id);
+-- Records that a person saw the names of users.
+INSERT INTO user_accesses (person, user_id) SELECT :person, user_id FROM unnest(CAST(:users AS bigint[])) AS user_id;

@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 
 from bursar.airflow.notifier import run_url, send
 from bursar.airflow.report_task import record_task_of_run
+from bursar.airflow.task_failure import log_known_errors
 from bursar.errors import BursarError
 from bursar.ledger import approvals
 from bursar.ledger.approvals import ApprovalAnswer, ApprovalRequest, ApprovalSubject, RejectionReason
@@ -90,11 +91,12 @@ class LedgerApprovalOperator(ApprovalOperator, Generic[CaseT]):
     def describe_end(self, case: CaseT) -> str:
         """Returns a sentence about the state after a missing or a negative answer, and the advice."""
 
+    @log_known_errors()
     def execute(self, context: Context) -> None:
         """Requests an approval if one is needed and not recorded.
 
         Raises:
-            BursarError: it has been refused, or was not answered in time.
+            TaskFailure: it has been refused, or was not answered in time.
         """
         case = self.get_case(context)
         found = self.request(case)
@@ -111,11 +113,12 @@ class LedgerApprovalOperator(ApprovalOperator, Generic[CaseT]):
         send(case.engine, message, case.recipients, dedup_key=dedup_key)
         self._wait(context, case, found)
 
+    @log_known_errors()
     def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
         """Records the answer. An approval by a person who may not approve is recorded as rejected, and the run waits.
 
         Raises:
-            BursarError: there was no answer in time.
+            TaskFailure: there was no answer in time.
         """
         case = self.get_case(context)
         if event.get("error_type") == "timeout":

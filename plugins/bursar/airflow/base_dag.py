@@ -20,6 +20,7 @@ from airflow.sdk import (
 
 from bursar.airflow.dag_ids import dag_id
 from bursar.airflow.report_task import record_task_of_run
+from bursar.airflow.task_failure import TaskFailure, TransientTaskFailure, log_known_errors
 from bursar.errors import BursarError, TransientError
 from bursar.ledger.jobs import Job, ProfileJob
 from bursar.profiles import Profile
@@ -30,8 +31,8 @@ RunT = TypeVar("RunT")
 # An error without a rule is retried: broken connections, locks, a ledger that restarts.
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
-        RetryRule(exception=TransientError, action=RetryAction.RETRY),
-        RetryRule(exception=BursarError, action=RetryAction.FAIL, reason="A person has to act."),
+        RetryRule(exception=[TransientError, TransientTaskFailure], action=RetryAction.RETRY),
+        RetryRule(exception=[BursarError, TaskFailure], action=RetryAction.FAIL, reason="A person has to act."),
         RetryRule(
             exception=[sqlalchemy.exc.ProgrammingError, psycopg.ProgrammingError],
             action=RetryAction.FAIL,
@@ -83,7 +84,7 @@ def task_of_run(
     """Makes an Airflow task of a module-level function; called in a DAG with the function's inputs, it adds the task.
 
     The task has the function's name and docstring. It calls the function with the run, then the inputs. Its duration
-    and its error are recorded for the report of the run.
+    and its error are recorded for the report of the run. A known error is logged as a sentence, without a stack.
 
     Args:
         job: the job that the DAG does.
@@ -95,7 +96,7 @@ def task_of_run(
 
     def execute(*inputs: object) -> object:
         context = get_current_context()
-        with record_task_of_run(function.__name__, profile, job, context):
+        with log_known_errors(), record_task_of_run(function.__name__, profile, job, context):
             return function(get_run(context), *inputs)
 
     execute.__name__ = execute.__qualname__ = function.__name__

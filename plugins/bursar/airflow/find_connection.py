@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -47,9 +48,9 @@ def _missing_error(connection_id: str) -> BursarError:
         f"There is no Airflow connection {connection_id}. Create it in Airflow (Admin, Connections) or as the variable "
         f"{variable}, or correct the id in the profile."
     )
-    if os.environ.get("_AIRFLOW_PROCESS_CONTEXT") != "server":
+    if not _may_read_database():
         return missing
-    # Tasks have no access to the database, and its model is slow to load.
+    # Imported here: the model is slow to load.
     from airflow.models.connection import Connection as StoredConnection  # noqa: PLC0415
     from airflow.utils.session import create_session  # noqa: PLC0415
     from sqlalchemy import select  # noqa: PLC0415
@@ -69,6 +70,17 @@ def _missing_error(connection_id: str) -> BursarError:
             "the AIRFLOW__CORE__FERNET_KEY of Airflow, or enter the connection again."
         )
     return missing
+
+
+def _may_read_database() -> bool:
+    """Returns whether this process may read Airflow's database. Tasks may not, and Airflow raises an error if they do.
+
+    A task that the LocalExecutor starts inherits the variable of the scheduler; the connection to its supervisor, which
+    Airflow checks as well, distinguishes it.
+    """
+    runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
+    is_task = getattr(runner, "SUPERVISOR_COMMS", None) is not None
+    return not is_task and os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "server"
 
 
 def airflow_database_error(error: Exception) -> str:

@@ -3,14 +3,15 @@
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable, task
-from airflow.sdk.exceptions import AirflowFailException
 
 from bursar.airflow.connections import ledger_url
 from bursar.airflow.dag_ids import dag_id
 from bursar.airflow.notifier import run_url, send
 from bursar.airflow.profile_store import load_all_profiles
+from bursar.airflow.task_failure import log_known_errors
 from bursar.airflow.task_summaries import ActiveAlert
 from bursar.db.engine import ledger_engine
+from bursar.errors import BursarError
 from bursar.exports.recover import clear_work_dirs
 from bursar.notifications.alerts import find_alerts
 from bursar.notifications.messages import alert_message
@@ -58,13 +59,14 @@ def monitoring_dag() -> DAG:
     return dag
 
 
+@log_known_errors()
 def send_alerts() -> list[ActiveAlert]:
     """Sends each new alert once, and returns all alerts that are active; the next run repeats what was not sent.
 
     Working folders that no task uses are removed from this machine.
 
     Raises:
-        AirflowFailException: an alert was not sent to all of its recipients.
+        TaskFailure: an alert was not sent to all of its recipients.
     """
     engine = ledger_engine(ledger_url())
     clear_work_dirs(engine, load_settings(INCLUDE / "bursar.yaml").work_dir)
@@ -82,7 +84,7 @@ def send_alerts() -> list[ActiveAlert]:
         )
         unsent += send(engine, message, alert.profile.notifications.failed, dedup_key=alert.dedup_key)
     if unsent:
-        raise AirflowFailException("\n".join(unsent))
+        raise BursarError("\n".join(unsent))
     return [{"profile": alert.profile.code, "job": alert.job, "summary": alert.summary} for alert in alerts]
 
 

@@ -9,6 +9,7 @@ from airflow.triggers.base import StartTriggerArgs
 from bursar.airflow.connections import ledger_url
 from bursar.airflow.payment_file_trigger import PaymentFileTrigger, WaitResult
 from bursar.airflow.report_task import record_task_of_run
+from bursar.airflow.task_failure import log_known_errors
 from bursar.db.engine import ledger_engine
 from bursar.errors import BursarError, TransientError
 from bursar.exports.recover import clear_work_dirs
@@ -52,7 +53,8 @@ class PaymentFileSensor(BaseSensorOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:  # noqa: ANN401
         """Records how long the task has waited, and its error if the wait or the trigger has failed."""
-        with record_task_of_run(self.task_id, self.profile, Job.IMPORT, context, since=context["ti"].start_date):
+        since = context["ti"].start_date
+        with log_known_errors(), record_task_of_run(self.task_id, self.profile, Job.IMPORT, context, since=since):
             return super().resume_execution(next_method, next_kwargs, context)
 
     def execute_complete(self, context: Context, event: WaitResult) -> list[str]:  # noqa: ARG002

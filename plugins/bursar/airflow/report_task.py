@@ -4,12 +4,12 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from airflow.sdk import Context, XComArg, get_current_context, task
 from airflow.sdk.exceptions import (
-    AirflowFailException,
     AirflowRescheduleException,
     AirflowSensorTimeout,
     AirflowSkipException,
@@ -21,6 +21,7 @@ from bursar.airflow import run_listener
 from bursar.airflow.connections import ledger_url
 from bursar.airflow.metrics import send_metrics
 from bursar.airflow.notifier import notify, run_url
+from bursar.airflow.task_failure import ReportedFailure, TaskFailure, log_known_errors
 from bursar.airflow.task_summaries import ReportedRun
 from bursar.db.engine import ledger_engine, session_name
 from bursar.errors import BursarError, TransientError
@@ -94,7 +95,8 @@ def report_task(job: Job, profile: Profile | None) -> XComArg:
     """
 
     def execute() -> ReportedRun:
-        return report_run(job, profile, get_current_context())
+        with log_known_errors():
+            return report_run(job, profile, get_current_context())
 
     execute.__doc__ = report_run.__doc__
     added: XComArg = task(
@@ -110,7 +112,7 @@ def report_run(job: Job, profile: Profile | None, context: Context) -> ReportedR
     """Records the report of the run, writes the note of the run, and notifies people.
 
     Raises:
-        AirflowFailException: the run failed; its report is recorded.
+        ReportedFailure: the run failed; its report is recorded.
     """
     run_id, dag_run, ti = context["run_id"], context["dag_run"], context["ti"]
     code = profile.code if profile else None
@@ -119,6 +121,7 @@ def report_run(job: Job, profile: Profile | None, context: Context) -> ReportedR
     failed = _failed(states) or get_interrupted_tasks(engine, job, code, run_id, _in_state(states, "skipped"))
     started_at = dag_run.start_date or dag_run.run_after
     built = _BUILDERS[job](engine, code, run_id=run_id, started_at=started_at, failed=failed)
+    built = replace(built, trigger=dag_run.run_type.value, requested_by=dag_run.triggering_user_name)
     report = record_report(engine, built)
     send_metrics(engine, report)
     settings = load_settings(INCLUDE / "bursar.yaml")
@@ -130,7 +133,9 @@ def report_run(job: Job, profile: Profile | None, context: Context) -> ReportedR
     _write_note(context, report)  # with the notifications that were not sent
     _count_outstanding(engine, settings.time_zone)
     if report.outcome is RunOutcome.FAILED:
-        raise AirflowFailException("The run failed, and its report is recorded. See the tasks before this one.")
+        reason = "The run failed, and its report is recorded. See the tasks before this one."
+        log.error(reason)
+        raise ReportedFailure(reason)
     return {"outcome": report.outcome}
 
 
@@ -144,8 +149,8 @@ def _count_outstanding(engine: Engine, time_zone: str) -> None:
 
 def notify_of_missing_report(job: Job, profile: Profile | None, context: Context) -> None:
     """Notifies people that a run could not be reported, for example because the ledger is down. Never raises."""
-    if isinstance(context.get("exception"), AirflowFailException):
-        return  # reported as failed
+    if isinstance(context.get("exception"), ReportedFailure):
+        return
     dag_run = context["dag_run"]
     report = RunReport(
         job=job,
@@ -160,8 +165,8 @@ def notify_of_missing_report(job: Job, profile: Profile | None, context: Context
 
 
 def _reason(error: object) -> str:
-    """Returns the text of an error of Bursar, and only the name of another error: its text may name people."""
-    return str(error) if isinstance(error, BursarError) else type(error).__name__
+    """Returns the reason of a known error, and only the name of another error: its text may name people."""
+    return error.reason if isinstance(error, TaskFailure) else type(error).__name__
 
 
 def _failed(states: dict[str, str | None]) -> list[str]:
@@ -179,12 +184,15 @@ def _stage(task_id: str) -> str:
 
 
 def _write_note(context: Context, report: RunReport) -> None:
-    context["ti"].xcom_push(
-        key=run_listener.NOTE, value=run_listener.format_note(describe_run(report), list(report.messages))
-    )
+    begins_with_reason = report.outcome is RunOutcome.FAILED and report.messages
+    reason = report.messages[0] if begins_with_reason else None
+    sentences = report.messages[1:] if begins_with_reason else report.messages
+    note = run_listener.format_note(describe_run(report), sentences, reason=reason)
+    context["ti"].xcom_push(key=run_listener.NOTE, value=note)
 
 
 def _log(report: RunReport) -> None:
     log.info("Outcome: %s.", report.outcome)
+    needs_attention = report.outcome in (RunOutcome.FAILED, RunOutcome.WITH_WARNINGS)
     for message in report.messages:
-        log.warning("%s", message)
+        log.log(logging.WARNING if needs_attention else logging.INFO, "%s", message)

@@ -4,6 +4,8 @@ A task can't write the note of a run. The scheduler can: when a run ends it call
 own session, and commits the note with the state of the run. The text is an XCom of the last task of the run.
 """
 
+import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from airflow.listeners import hookimpl
@@ -19,6 +21,7 @@ NOTE = "note"
 REPORTING_TASK = "report_run"
 MAX_NOTE_LENGTH = 1_000  # characters, in Airflow's database
 _PREFIX = "Outcome: "
+_OURS = re.compile(rf"{_PREFIX}|\*\*[\w\\]+ failed: ")
 
 
 @hookimpl
@@ -33,20 +36,22 @@ def on_dag_run_failed(dag_run: "DagRun", msg: str) -> None:  # noqa: ARG001
     _write(dag_run)
 
 
-def format_note(outcome: str, sentences: list[str]) -> str:
+def format_note(outcome: str, sentences: Sequence[str], *, reason: str | None = None) -> str:
     """Formats the note of a run as Markdown: its outcome, then sentences as a list.
 
-    Markup in the sentences, as in the names of files and the answers of servers, has no effect.
+    With `reason`, the note begins with it: Airflow's list of runs shows the beginning of a note. Markup in the
+    sentences, as in the names of files and the answers of servers, has no effect.
     """
-    return "\n".join(
-        [f"{_PREFIX}**{escape_sentence(outcome)}**", *(f"- {escape_sentence(one)}" for one in sentences if one)]
-    )
+    lines = [f"- {escape_sentence(one)}" for one in sentences if one]
+    if reason:
+        return "\n".join([f"**{escape_sentence(reason)}**", f"- {_PREFIX}{escape_sentence(outcome)}", *lines])
+    return "\n".join([f"{_PREFIX}**{escape_sentence(outcome)}**", *lines])
 
 
 def merge_notes(ours: str, existing: str | None) -> str:
     """Returns our note, followed by the text of a person in the existing note; an older note of ours is replaced."""
     theirs = existing or ""
-    if theirs.startswith(_PREFIX):
+    if _OURS.match(theirs):
         theirs = theirs.partition("\n\n")[2]
     theirs = theirs[: MAX_NOTE_LENGTH // 2]
     room = MAX_NOTE_LENGTH - (len(theirs) + 2 if theirs else 0)
@@ -63,5 +68,5 @@ def _write(dag_run: "DagRun") -> None:
     query = XComModel.get_many(run_id=dag_run.run_id, dag_ids=dag_run.dag_id, task_ids=REPORTING_TASK, key=NOTE)
     xcom = session.scalars(query).first()
     text = XComModel.deserialize_value(xcom) if xcom else None
-    if isinstance(text, str) and text.startswith(_PREFIX):
+    if isinstance(text, str):
         dag_run.note = merge_notes(text, dag_run.note)

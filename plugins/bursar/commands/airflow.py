@@ -3,7 +3,8 @@
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from bursar.commands.context import get_profiles, strip_controls
+from bursar.commands.context import get_profiles, sanitize
+from bursar.commands.output import format_option, print_result
 from bursar.errors import BursarError
 from bursar.money import pluralize
 
@@ -22,7 +23,8 @@ def airflow() -> None:
     type=click.IntRange(min=1),
     help="Simultaneous connections to a server.",
 )
-def create_missing_pools(slots: int) -> None:
+@format_option
+def create_missing_pools(slots: int, output_format: str) -> None:
     """Create an Airflow pool for each bursar's server that has none. Existing pools keep their slots."""
     from bursar.airflow.config import create_pools  # noqa: PLC0415  Airflow is slow to load
     from bursar.airflow.find_connection import airflow_database_error  # noqa: PLC0415
@@ -32,9 +34,11 @@ def create_missing_pools(slots: int) -> None:
         created = create_pools(good, slots)
     except SQLAlchemyError as error:
         raise BursarError(airflow_database_error(error)) from error
-    names = strip_controls(", ".join(created))
-    click.echo(
+    names = sanitize(", ".join(created))
+    print_result(
+        output_format,
+        [{"pool": name, "slots": slots} for name in created],
         f"Created {pluralize(len(created), 'pool')} with {pluralize(slots, 'slot')} each: {names}."
         if created
-        else "Every server has its pool."
+        else "Every server has its pool.",
     )

@@ -2,22 +2,20 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import click
-from sqlalchemy import RowMapping
 
+from bursar.commands.batch_fields import get_fields, read_fields
 from bursar.commands.connections import open_batch_folder, print_remark
-from bursar.commands.context import ID, console, get_engine, get_person, sanitize, strip_controls
+from bursar.commands.context import ID, console, get_engine, get_person, sanitize
 from bursar.commands.output import (
     format_moment,
     format_option,
     limit_option,
     make_table,
-    plain_counts,
-    plain_totals,
     print_data,
     print_facts,
+    print_result,
     print_section,
     print_table,
     print_totals,
@@ -48,7 +46,7 @@ def list_batches(all_: bool, limit: int, output_format: str) -> None:  # noqa: F
         parameters = {"unfinished_only": not all_, "limit": limit}
         rows = connection.execute(query("commands/list_batches"), parameters).mappings().all()
     if output_format != "table":
-        print_data(output_format, [_get_fields(row) for row in rows])
+        print_data(output_format, [get_fields(row) for row in rows])
         return
     if not rows:
         console.print("No batch has been selected yet." if all_ else "Every batch has been completed or released.")
@@ -87,7 +85,7 @@ def show_batch(batch: int, output_format: str) -> None:
         answers = connection.execute(query("commands/list_answers"), {"batch_id": batch}).mappings().all()
     if output_format != "table":
         print_data(
-            output_format, _get_fields(row) | {"answers": list(map(dict, answers)), "resends": list(map(dict, resends))}
+            output_format, get_fields(row) | {"answers": list(map(dict, answers)), "resends": list(map(dict, resends))}
         )
         return
     found = Batch.from_row(row)
@@ -160,7 +158,8 @@ def show_batch(batch: int, output_format: str) -> None:
     default=Path(),
     help="The folder to write it to; the current one if not given.",
 )
-def build_file_of_batch(batch: int, into: Path) -> None:
+@format_option
+def build_file_of_batch(batch: int, into: Path, output_format: str) -> None:
     """Write the file of a batch or a dry run to a folder, to look at. Sends nothing; the batch does not change."""
     engine = get_engine()
     with engine.connect() as connection:
@@ -170,7 +169,11 @@ def build_file_of_batch(batch: int, into: Path) -> None:
         built = build_file(engine, batch, Path(work_dir))
         path = built.path.replace(folder / built.path.name)
     counts = f"{pluralize(found.fines, 'fine')}, {pluralize(built.size, 'byte')}"
-    click.echo(f"{strip_controls(str(path))}  ({counts}, SHA-256 {built.sha256})")
+    print_result(
+        output_format,
+        {"batch": batch, "path": str(path), "fines": found.fines, "size": built.size, "sha256": built.sha256},
+        f"{sanitize(str(path))}  ({counts}, SHA-256 {built.sha256})",
+    )
 
 
 @batches.command("release")
@@ -185,7 +188,8 @@ def build_file_of_batch(batch: int, into: Path) -> None:
     is_flag=True,
     help="Release although the file is still on the server: the bursar has confirmed not to use it.",
 )
-def release_batch(batch: int, confirm_not_received: bool, despite_file: bool) -> None:  # noqa: FBT001  click passes flags by name
+@format_option
+def release_batch(batch: int, confirm_not_received: bool, despite_file: bool, output_format: str) -> None:  # noqa: FBT001  click passes flags by name
     """Release a batch that was not delivered, unless its file is on the server. The next export selects its fines."""
     engine = get_engine()
     with engine.connect() as connection:
@@ -197,52 +201,31 @@ def release_batch(batch: int, confirm_not_received: bool, despite_file: bool) ->
     released = recover.release_batch(
         engine, batch, confirmed_not_received=confirm_not_received, look=look, by=get_person()
     )
-    click.echo(f"Batch {released.id} has been released. Open again: {pluralize(released.fines, 'fine')}.")
+    print_result(
+        output_format,
+        read_fields(batch),
+        f"Batch {released.id} has been released. Open again: {pluralize(released.fines, 'fine')}.",
+    )
 
 
 @batches.command("confirm-delivered")
 @click.argument("batch", type=ID)
 @click.option("--yes", is_flag=True, help="Confirm without being asked.")
-def confirm_delivered(batch: int, yes: bool) -> None:  # noqa: FBT001  click passes flags by name
+@format_option
+def confirm_delivered(batch: int, yes: bool, output_format: str) -> None:  # noqa: FBT001  click passes flags by name
     """Record, with your name, that the bursar has received the file of an unclear batch."""
     engine = get_engine()
     with engine.connect() as connection:
         upload.check_confirmable(get_batch(connection, batch))
     if not yes:
-        click.confirm("Has the bursar confirmed that the whole file has arrived?", abort=True)
+        click.confirm("Has the bursar confirmed that the whole file has arrived?", abort=True, err=True)
     confirmed = upload.confirm_delivered(engine, batch, by=get_person())
-    click.echo(
+    print_result(
+        output_format,
+        read_fields(batch),
         f"Batch {confirmed.id} is {confirmed.state}. The next export run of the profile closes its fines; clearing the "
-        "task upload_file of its run closes them immediately."
+        "task upload_file of its run closes them immediately.",
     )
-
-
-def _get_fields(row: RowMapping) -> dict[str, Any]:
-    batch = Batch.from_row(row)
-    return {
-        "batch": batch.id,
-        "profile": batch.profile,
-        "run_id": batch.run_id,
-        "requested_by": batch.requested_by,
-        "released_by": row["released_by"],
-        "confirmed_by": row["confirmed_by"],
-        "state": batch.state,
-        "dry_run": batch.dry_run,
-        "as_of": batch.as_of,
-        "selected_at": batch.selected_at,
-        "delivered_at": batch.delivered_at,
-        "closed_at": batch.closed_at,
-        "users": batch.users,
-        "fines": batch.fines,
-        "totals": plain_totals(batch.totals),
-        "skipped": plain_counts(SkipReason.sort(batch.skipped)),
-        "file_name": batch.file_name,
-        "file_size": batch.file_size,
-        "sha256": batch.sha256,
-        "sftp_connection": batch.sftp_connection,
-        "remote_folder": batch.remote_folder,
-        "resends": row["resends"],
-    }
 
 
 def _print_question(batch: Batch) -> None:

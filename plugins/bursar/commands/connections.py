@@ -2,13 +2,24 @@
 
 import logging
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Any
 
 import click
 
 from bursar.commands.context import get_profile, get_settings, strip_controls
+from bursar.commands.output import format_option, print_result
 from bursar.errors import MissingFolderError
-from bursar.exports.probe_server import CONTENT, TEST_NAME, probe_looks, probe_upload, propose_settings
+from bursar.exports.bursar_folder import get_temporary_folder
+from bursar.exports.probe_server import (
+    CONTENT,
+    TEST_NAME,
+    probe_looks,
+    probe_upload,
+    propose_settings,
+    render_settings,
+)
 from bursar.ledger.batches import Batch
 from bursar.money import pluralize
 from bursar.profiles import Profile
@@ -16,9 +27,10 @@ from bursar.remote_files.base import RemoteFolder
 
 _QUESTION = (
     f"To find out how the server treats uploads, Bursar can write a file of {len(CONTENT)} bytes into the output "
-    f"folder. Its name is {TEST_NAME.format('<random>')}, with a dot before it if the server allows that: no name of "
-    "an export. It is removed after a few seconds. A bursar's system that collects files whatever their name gets it, "
-    "so warn the bursar first. Write the test file?"
+    "folder, or into the folder for temporary names. Its name is "
+    f"{TEST_NAME.format('<random>')}, with a dot before it if the server allows that: no name of an export. It is "
+    "removed after a few seconds. A bursar's system that collects files whatever their name gets it, so warn the "
+    "bursar first. Write the test file?"
 )
 
 
@@ -30,7 +42,8 @@ _QUESTION = (
     help="Whether to find out by a small file how the server treats uploads. On a terminal you are asked; otherwise "
     "no file is written.",
 )
-def check_connection(code: str, test_file: bool | None) -> None:  # noqa: FBT001  click passes flags by name
+@format_option
+def check_connection(code: str, test_file: bool | None, output_format: str) -> None:  # noqa: FBT001  click passes flags by name
     """Open the folders of a profile on the bursar's server, and count the files there.
 
     Proposes the settings below `export.upload` that suit the server. Changes nothing, unless you allow a small test
@@ -40,21 +53,26 @@ def check_connection(code: str, test_file: bool | None) -> None:  # noqa: FBT001
 
     logging.getLogger("paramiko").setLevel(logging.WARNING)  # its steps are of no use here
     profile, limits = get_profile(code), get_settings().server_limits
+    say = (lambda sentence: click.echo(strip_controls(sentence))) if output_format == "table" else print_remark
+    records: list[dict[str, Any]] = []
     if profile.export.active:
         path = profile.export.output_file_path
         try:
             with open_folder(profile.sftp_connection, path, may_create=False, limits=limits) as folder:
-                click.echo(f"{code} exports to {_describe_folder(folder)}")
-                _propose_settings(profile, folder, test_file=test_file)
+                records.append(_count_files("export", folder))
+                say(f"{code} exports to {_describe_folder(records[-1])}")
+                records[-1] |= _propose_settings(profile, folder, say, test_file=test_file)
         except MissingFolderError:
-            click.echo(
+            say(
                 f"{code} reaches the server, but the folder {path} does not exist, or the account may not enter it. "
                 "If it does not exist, the first export creates it."
             )
     if profile.import_.active:
         path = profile.import_.input_file_path
         with open_folder(profile.sftp_connection, path, may_create=False, limits=limits) as folder:
-            click.echo(f"{code} imports from {_describe_folder(folder)}")
+            records.append(_count_files("import", folder))
+            say(f"{code} imports from {_describe_folder(records[-1])}")
+    print_result(output_format, records)
 
 
 def open_batch_folder(batch: Batch) -> AbstractContextManager[RemoteFolder]:
@@ -70,32 +88,49 @@ def print_remark(sentence: str) -> None:
     click.echo(strip_controls(sentence), err=True)
 
 
-def _describe_folder(folder: RemoteFolder) -> str:
-    return f"{strip_controls(folder.address)}: {pluralize(sum(entry.is_regular for entry in folder.files()), 'file')}."
+def _count_files(section: str, folder: RemoteFolder) -> dict[str, Any]:
+    count = sum(entry.is_regular for entry in folder.files())
+    return {"section": section, "folder": folder.address, "files": count}
+
+
+def _describe_folder(record: dict[str, Any]) -> str:
+    return f"{record['folder']}: {pluralize(record['files'], 'file')}."
 
 
 def _is_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _propose_settings(profile: Profile, folder: RemoteFolder, *, test_file: bool | None) -> None:
-    probe = probe_looks(folder)
+def _propose_settings(
+    profile: Profile, folder: RemoteFolder, say: Callable[[str], None], *, test_file: bool | None
+) -> dict[str, Any]:
+    """Says how the server treats uploads, and returns the result: whether it was tested, and the settings proposed."""
+    current, probe = profile.export.upload, probe_looks(folder)
     if test_file is None:
-        test_file = _is_terminal() and click.confirm(_QUESTION)
+        test_file = _is_terminal() and click.confirm(_QUESTION, err=True)
     try:
         if test_file:
-            probe_upload(folder, probe)
+            probe_upload(folder, probe, temporary_folder=get_temporary_folder(current, profile.export.output_file_path))
     finally:
         for sentence in probe.sentences:
-            click.echo(f"  {strip_controls(sentence)}")
-        if probe.left_over:
-            click.echo(f"  The test file {probe.left_over} was not removed: it is still there, or was collected.")
+            say(f"  {sentence}")
+        for name in probe.left_over:
+            say(f"  The test file {name} was not removed: it is still there, or was collected.")
+    proposed = propose_settings(probe, current) if probe.is_possible and (test_file or probe.settings) else current
+    result = {
+        "is_upload_tested": test_file,
+        "is_upload_possible": probe.is_possible if test_file else None,
+        "proposed_settings": proposed.model_dump(exclude_defaults=True) if proposed != current else None,
+        "left_over": probe.left_over,
+    }
     if not probe.is_possible:
-        return
-    proposal = propose_settings(probe, profile.export.upload) if test_file or probe.settings else None
-    if proposal:
-        click.echo(f"  These settings suit the server; paste them into the profile:\n\n{proposal}\n")
+        return result
+    if proposed != current:
+        say("  These settings suit the server; paste them into the profile:")
+        for line in ("", *render_settings(proposed).splitlines(), ""):
+            say(line)
     elif test_file:
-        click.echo("  The profile's settings suit the server.")
+        say("  The profile's settings suit the server.")
     else:
-        click.echo("  How it treats uploads was not tested; --test-file does, by a small file.")
+        say("  How it treats uploads was not tested; --test-file does, by a small file.")
+    return result

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bursar.db.engine import ledger_engine
 from bursar.db.open_errors import schema_error
-from bursar.errors import BursarError, NotFoundError
+from bursar.errors import BursarError, NotFoundError, WrongValueError
 from bursar.escaping import replace_controls
 from bursar.money import pluralize
 from bursar.profiles import INCLUDE, Problem, Profile, ProfileError, Settings, load_settings
@@ -111,11 +111,11 @@ def get_person() -> str:
     the person behind `sudo` if there is one.
 
     Raises:
-        BursarError: there is no name, or not one of 1 to 100 printable characters.
+        WrongValueError: there is no name, or not one of 1 to 100 printable characters.
     """
     name = click.get_current_context().find_root().params.get("by") or os.environ.get("SUDO_USER") or _get_login()
     if not name.strip() or not name.isprintable() or len(name) > MAX_NAME_LENGTH:
-        raise BursarError(
+        raise WrongValueError(
             f"The ledger records who acts, and {name!r} is no name of 1 to {MAX_NAME_LENGTH} printable characters. "
             "Give yours with --by, as in `bin/bursar --by anna desk pay 42`, or in the variable BURSAR_USER."
         )

@@ -6,7 +6,9 @@ from decimal import Decimal, InvalidOperation
 import click
 from sqlalchemy import Connection
 
-from bursar.commands.context import ID, console, get_engine, get_person, get_settings, sanitize
+from bursar.commands.context import ID, get_engine, get_person, get_settings, sanitize
+from bursar.commands.fines import get_facts
+from bursar.commands.output import format_option, print_result
 from bursar.db.queries import query
 from bursar.errors import LedgerError, TransientError
 from bursar.ledger import desk as operations
@@ -50,27 +52,30 @@ required_comment = click.option("--comment", required=True, help="Recorded in th
 @fine_argument
 @amount_argument
 @optional_comment
-def pay(fine: int, amount: Decimal | None, comment: str | None) -> None:
+@format_option
+def pay(fine: int, amount: Decimal | None, comment: str | None, output_format: str) -> None:
     """Record a payment of AMOUNT, or of all that is owed."""
-    _settle(operations.pay, fine, amount, comment)
+    _settle(operations.pay, fine, amount, comment, output_format)
 
 
 @desk.command()
 @fine_argument
 @amount_argument
 @optional_comment
-def waive(fine: int, amount: Decimal | None, comment: str | None) -> None:
+@format_option
+def waive(fine: int, amount: Decimal | None, comment: str | None, output_format: str) -> None:
     """Waive AMOUNT of a fine, or all that is owed."""
-    _settle(operations.waive, fine, amount, comment)
+    _settle(operations.waive, fine, amount, comment, output_format)
 
 
 @desk.command()
 @fine_argument
 @amount_argument
 @optional_comment
-def refund(fine: int, amount: Decimal | None, comment: str | None) -> None:
+@format_option
+def refund(fine: int, amount: Decimal | None, comment: str | None, output_format: str) -> None:
     """Record a refund of AMOUNT, or of all that was paid at the library. The user does not owe it again."""
-    _settle(operations.refund, fine, amount, comment)
+    _settle(operations.refund, fine, amount, comment, output_format)
 
 
 @desk.command()
@@ -79,7 +84,10 @@ def refund(fine: int, amount: Decimal | None, comment: str | None) -> None:
 @click.option("--currency", metavar="CODE", help="ISO 4217 code; the institution's default currency if not given.")
 @click.option("--owner", metavar="LIBRARY", help="Code of the library that gives it; the institution if not given.")
 @optional_comment
-def credit(user: str, amount: Decimal, currency: str | None, owner: str | None, comment: str | None) -> None:
+@format_option
+def credit(
+    user: str, amount: Decimal, currency: str | None, owner: str | None, comment: str | None, output_format: str
+) -> None:
     """Add a credit of AMOUNT for a USER, by primary id or internal id. To reverse a charge, use `desk reverse`."""
     code = currency or get_settings().default_currency
 
@@ -95,44 +103,55 @@ def credit(user: str, amount: Decimal, currency: str | None, owner: str | None, 
             by=get_person(),
         )
 
-    _commit(None, add)
+    _commit(None, add, output_format)
 
 
 @desk.command()
 @fine_argument
 @amount_argument
 @optional_comment
-def reverse(fine: int, amount: Decimal | None, comment: str | None) -> None:
+@format_option
+def reverse(fine: int, amount: Decimal | None, comment: str | None, output_format: str) -> None:
     """Reverse a charge, or AMOUNT of it: add a credit for it, because its item was returned or it was wrong."""
-    _commit(fine, lambda connection: operations.reverse_charge(connection, fine, amount, comment, by=get_person()))
+
+    def reverse_charge(connection: Connection) -> int:
+        return operations.reverse_charge(connection, fine, amount, comment, by=get_person())
+
+    _commit(fine, reverse_charge, output_format)
 
 
 @desk.command()
 @fine_argument
 @required_comment
-def dispute(fine: int, comment: str) -> None:
+@format_option
+def dispute(fine: int, comment: str, output_format: str) -> None:
     """Mark a fine as disputed. It is not exported until the dispute is resolved."""
-    _commit(fine, lambda connection: operations.dispute(connection, fine, comment, by=get_person()))
+    _commit(fine, lambda connection: operations.dispute(connection, fine, comment, by=get_person()), output_format)
 
 
 @desk.command("resolve-dispute")
 @fine_argument
 @required_comment
-def resolve_dispute(fine: int, comment: str) -> None:
+@format_option
+def resolve_dispute(fine: int, comment: str, output_format: str) -> None:
     """Resolve a dispute. The balance can be exported again."""
-    _commit(fine, lambda connection: operations.resolve_dispute(connection, fine, comment, by=get_person()))
+    _commit(
+        fine, lambda connection: operations.resolve_dispute(connection, fine, comment, by=get_person()), output_format
+    )
 
 
-def _settle(operation: Callable[..., Decimal], fine: int, amount: Decimal | None, comment: str | None) -> None:
+def _settle(
+    operation: Callable[..., Decimal], fine: int, amount: Decimal | None, comment: str | None, output_format: str
+) -> None:
     allowed = get_settings().allow_activity_on_transferred_finesfees
 
     def settle(connection: Connection) -> None:
         operation(connection, fine, amount, comment, allow_activity_on_transferred_finesfees=allowed, by=get_person())
 
-    _commit(fine, settle)
+    _commit(fine, settle, output_format)
 
 
-def _commit(fine: int | None, operation: Callable[[Connection], int | None]) -> None:
+def _commit(fine: int | None, operation: Callable[[Connection], int | None], output_format: str) -> None:
     """Runs an operation in one transaction, then prints the state of the fine, or of the new one that it returns.
 
     Raises:
@@ -148,10 +167,11 @@ def _commit(fine: int | None, operation: Callable[[Connection], int | None]) -> 
                 "It is unknown whether this has been recorded, because the connection to the ledger ended at that "
                 f"moment. Before you repeat it, look whether it is there: `bin/bursar fines show {fine or shown}`."
             ) from error
-    console.print(
+    print_result(
+        output_format,
+        get_facts(row),
         f"Fine {row.id} ({sanitize(row.fine_fee_type)}) is [bold]{row.status}[/]: owed at the library "
         f"{format_money(row.balance, row.currency)}, outstanding at the bursar "
-        f"{format_money(row.outstanding, row.currency)}"
+        f"{format_money(row.outstanding, row.currency)}",
+        sanitize(describe_pending_reversal(row)),
     )
-    if pending := describe_pending_reversal(row):
-        console.print(sanitize(pending))

@@ -64,13 +64,20 @@ def _fetch(connection: Connection, statement: str, fine_id: int) -> list[Row[Any
     return list(connection.execute(query(f"commands/{statement}"), {"fine_id": fine_id}))
 
 
-def _get_fields(connection: Connection, fine_id: int) -> dict[str, Any]:
-    (fine,) = _fetch(connection, "get_fine", fine_id)
+def get_facts(fine: Row[Any]) -> dict[str, Any]:
+    """Returns the facts of a fine, for programs; `fine` is a row of `commands/get_fine.sql`."""
     credits_ = (fine.reversed_by_credits or "").split(", ")
     return {
         "fine": fine.id,
         **_plain(fine, FACTS, fine.currency),
         "reversed_by": [int(credit) for credit in credits_ if credit],
+    }
+
+
+def _get_fields(connection: Connection, fine_id: int) -> dict[str, Any]:
+    (fine,) = _fetch(connection, "get_fine", fine_id)
+    return {
+        **get_facts(fine),
         "journal": [
             _plain(entry, ENTRY_FACTS, fine.currency) for entry in _fetch(connection, "list_journal_entries", fine_id)
         ],

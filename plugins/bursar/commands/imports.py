@@ -15,6 +15,7 @@ from bursar.commands.output import (
     plain_counts,
     print_data,
     print_json,
+    print_result,
     print_table,
 )
 from bursar.db.queries import query
@@ -23,6 +24,8 @@ from bursar.imports.apply_again import get_repeated_arrival
 from bursar.imports.rejects import COLUMNS, write_rejects
 from bursar.ledger.import_files import PaymentOutcome, get_import_file
 from bursar.ledger.totals import OutcomeTotals, read_outcomes
+
+APPLIED_AGAIN_FIELDS = ("profile", "name", "size", "sha256", "state", "applied_at", "records", "requested_by")
 
 
 @click.group()
@@ -119,7 +122,8 @@ def list_rejects(file: int, output_format: str) -> None:
 @imports.command("apply-again")
 @click.argument("arrival", type=ID)
 @click.option("--yes", is_flag=True, help="Apply without being asked.")
-def apply_again(arrival: int, yes: bool) -> None:  # noqa: FBT001  click passes flags by name
+@format_option
+def apply_again(arrival: int, yes: bool, output_format: str) -> None:  # noqa: FBT001  click passes flags by name
     """Apply a file whose bytes had been applied before, once, because it reports other payments.
 
     ARRIVAL is the number in the message about the file. Records your name.
@@ -129,12 +133,17 @@ def apply_again(arrival: int, yes: bool) -> None:  # noqa: FBT001  click passes 
         repeated = get_repeated_arrival(connection, arrival)
     section = get_profile(repeated.profile).import_
     if not yes:
-        click.confirm("Has the bursar confirmed that the file reports other payments than before?", abort=True)
+        click.confirm(
+            "Has the bursar confirmed that the file reports other payments than before?", abort=True, err=True
+        )
     file = apply_file_again(engine, arrival, section, by=get_person())
     outcomes = PaymentOutcome.sort(file.outcomes or {})
     counts = ", ".join(f"{one.records:,} {name}" for name, one in outcomes.items()) or "no records"
-    console.print(
+    fields = {name: getattr(file, name) for name in APPLIED_AGAIN_FIELDS}
+    print_result(
+        output_format,
+        {"file": file.id, **fields, "outcomes": plain_counts(outcomes)},
         f"{sanitize(file.name)} has been applied again as file {file.id}, at the request of "
         f"{sanitize(file.requested_by or '')}: {sanitize(counts)}. `bin/bursar imports rejects {file.id}` lists the "
-        "records to look at."
+        "records to look at.",
     )

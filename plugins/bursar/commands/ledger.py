@@ -2,7 +2,8 @@
 
 import click
 
-from bursar.commands.context import get_engine, strip_controls
+from bursar.commands.context import get_engine, sanitize
+from bursar.commands.output import format_option, print_result
 from bursar.db.engine import grant, migrate
 
 
@@ -13,11 +14,16 @@ def ledger() -> None:
 
 @ledger.command("migrate")
 @click.option("--grant-to", metavar="ROLE", help="Grant this PostgreSQL role the rights that DAGs need, and no others.")
-def migrate_ledger(grant_to: str | None) -> None:
+@format_option
+def migrate_ledger(grant_to: str | None, output_format: str) -> None:
     """Create the ledger's tables, or upgrade them to the newest version. Run it as the owner of the ledger."""
     engine = get_engine()
-    migrate(engine)
-    click.echo("The ledger has the newest version.")
+    revision = migrate(engine)
     if grant_to:
         grant(engine, grant_to)
-        click.echo(f"The role {strip_controls(grant_to)} has the rights that DAGs need, and no others.")
+    print_result(
+        output_format,
+        {"revision": revision, "granted_to": grant_to},
+        "The ledger has the newest version.",
+        f"The role {sanitize(grant_to)} has the rights that DAGs need, and no others." if grant_to else "",
+    )

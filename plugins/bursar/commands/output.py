@@ -47,6 +47,18 @@ def print_data(output_format: str, records: Mapping[str, Any] | Sequence[Mapping
         print_csv([records] if isinstance(records, Mapping) else records)
 
 
+def print_result(output_format: str, records: Mapping[str, Any] | Sequence[Mapping[str, Any]], *sentences: str) -> None:
+    """Prints the result of a command: for people the sentences that are not empty, else the record or records.
+
+    Text from outside in the sentences is sanitized.
+    """
+    if output_format != "table":
+        print_data(output_format, records)
+        return
+    for sentence in filter(None, sentences):
+        console.print(sentence, soft_wrap=True)
+
+
 def print_json(value: object) -> None:
     """Prints a value as JSON. Characters beyond ASCII are escaped, so that no terminal obeys them."""
     click.echo(json.dumps(value, indent=2, default=_encode))

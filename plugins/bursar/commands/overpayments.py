@@ -1,9 +1,19 @@
 """`bin/bursar overpayments`: overpayments beyond the limit of a profile, and what a person decides about them."""
 
+from typing import Any
+
 import click
 
-from bursar.commands.context import ID, console, get_engine, get_person, sanitize
-from bursar.commands.output import format_moment, format_option, make_table, plain_amount, print_data, print_table
+from bursar.commands.context import ID, console, get_engine, get_person, get_profile, sanitize
+from bursar.commands.output import (
+    format_moment,
+    format_option,
+    make_table,
+    plain_amount,
+    print_data,
+    print_result,
+    print_table,
+)
 from bursar.imports import overpayments as held_overpayments
 from bursar.money import format_money
 
@@ -25,8 +35,10 @@ def list_overpayments(profile: str | None, all_: bool, output_format: str) -> No
     """List the overpayments that wait for a person, oldest first. Changes nothing."""
     with get_engine().connect() as connection:
         found = held_overpayments.list_held_overpayments(connection, profile=profile, waiting_only=not all_)
+    if profile and not found:
+        get_profile(profile)  # or the error that there is none
     if output_format != "table":
-        print_data(output_format, [vars(one) | {"amount": plain_amount(one.amount, one.currency)} for one in found])
+        print_data(output_format, list(map(_get_fields, found)))
         return
     if not found:
         console.print("No overpayment has been held." if all_ else "No overpayment waits for a person.")
@@ -41,6 +53,10 @@ def list_overpayments(profile: str | None, all_: bool, output_format: str) -> No
     print_table(table, ("Name", "Since (UTC)", "Transaction"))
 
 
+def _get_fields(held: held_overpayments.HeldOverpayment) -> dict[str, Any]:
+    return vars(held) | {"amount": plain_amount(held.amount, held.currency)}
+
+
 file_argument = click.argument("file", type=ID)
 record_argument = click.argument("record", type=ID)
 
@@ -48,23 +64,29 @@ record_argument = click.argument("record", type=ID)
 @overpayments.command("release")
 @file_argument
 @record_argument
-def release_overpayment(file: int, record: int) -> None:
+@format_option
+def release_overpayment(file: int, record: int, output_format: str) -> None:
     """Make a credit of an overpayment, once, because the bursar has confirmed it. Records your name."""
     released = held_overpayments.release_overpayment(get_engine(), file, record, by=get_person())
-    console.print(
+    print_result(
+        output_format,
+        _get_fields(released),
         f"Released by {sanitize(released.decided_by or '')}: credit {released.credit_id} of "
         f"{format_money(released.amount, released.currency)} for overpaid fine {released.fine_id}. The next export "
-        "can send it."
+        "can send it.",
     )
 
 
 @overpayments.command("reject")
 @file_argument
 @record_argument
-def reject_overpayment(file: int, record: int) -> None:
+@format_option
+def reject_overpayment(file: int, record: int, output_format: str) -> None:
     """Record, with your name, that an overpayment becomes no credit, because the bursar corrects it."""
     rejected = held_overpayments.reject_overpayment(get_engine(), file, record, by=get_person())
-    console.print(
+    print_result(
+        output_format,
+        _get_fields(rejected),
         f"Rejected by {sanitize(rejected.decided_by or '')}: {format_money(rejected.amount, rejected.currency)} "
-        f"overpaid for fine {rejected.fine_id} become no credit."
+        f"overpaid for fine {rejected.fine_id} become no credit.",
     )

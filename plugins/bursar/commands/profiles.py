@@ -28,6 +28,7 @@ from bursar.commands.output import (
     plain_counts,
     plain_totals,
     print_data,
+    print_result,
     print_table,
 )
 from bursar.commands.profile_check import compare_with_airflow, compare_with_ledger
@@ -137,7 +138,7 @@ def preview_export(code: str, as_of: str | None, limit: int, output_format: str)
     profile = get_profile(code)
     if not profile.export.active:
         raise BursarError(f"The export section of profile {profile.code} is not active; it has nothing to preview.")
-    moment = parse_moment(as_of, profile.time_zone) if as_of else pendulum.now("UTC")
+    moment = parse_moment(as_of, profile.time_zone) if as_of is not None else pendulum.now("UTC")
     taken, decisions = selection.preview(get_engine(), profile, as_of=moment, limit=limit)
     if output_format != "table":
         fines = [_get_fields(decision) for decision in decisions]
@@ -204,8 +205,11 @@ def _print_fines(decisions: list[selection.FineDecision], of: int) -> None:
 
 
 @profiles.command("write-schema")
-def write_schemas() -> None:
+@format_option
+def write_schemas(output_format: str) -> None:
     """Write the JSON Schemas, with which editors complete and check profiles, into include/."""
+    paths = []
     for name, schema in json_schemas().items():
         (INCLUDE / name).write_text(schema, encoding="utf-8")
-        click.echo(f"Wrote {INCLUDE / name}")
+        paths.append(str(INCLUDE / name))
+    print_result(output_format, [{"path": path} for path in paths], *(f"Wrote {sanitize(path)}" for path in paths))

@@ -22,7 +22,7 @@ from bursar.commands.sources import sources
 from bursar.commands.users import users
 from bursar.db.engine import session_name
 from bursar.db.open_errors import LedgerUnreachableError, schema_error
-from bursar.errors import BursarError, NotFoundError
+from bursar.errors import BursarError, NotFoundError, WrongValueError
 from bursar.profiles import ProfileError
 
 FAILED, WRONG_CALL = 1, 2
@@ -58,12 +58,14 @@ class ErrorHandlingGroup(click.Group):
 def describe_error(error: Exception) -> tuple[str, int]:
     """Returns what happened and what to do, and the exit status."""
     match error:
-        case NotFoundError() | ProfileError():
+        case NotFoundError() | ProfileError() | WrongValueError():
             return str(error), WRONG_CALL
         case LedgerUnreachableError():
             return f"{error}{advise_make_up()}", FAILED
         case BursarError():
             return str(error), FAILED
+        case UnicodeEncodeError(object=value):  # only arguments can have bytes that are no text
+            return f"{value!r} is not text in UTF-8. Write it in the encoding of the terminal, or as an id.", WRONG_CALL
         case OSError():
             place = f"{error.filename}: " if error.filename else ""
             return f"{place}{error.strerror or type(error).__name__}.", WRONG_CALL

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from bursar.commands.context import get_engine, get_settings
+from bursar.commands.output import format_option, print_result
 from bursar.money import pluralize
 from bursar.sources.csv import load
 
@@ -21,7 +22,10 @@ def sources() -> None:
 @click.option("--libraries", type=CSV_FILE, help="Libraries: code, id, name.")
 @click.option("--users", type=CSV_FILE, help="Users and their identifiers.")
 @click.option("--fines", type=CSV_FILE, help="Fines and credits.")
-def load_files(groups: Path | None, libraries: Path | None, users: Path | None, fines: Path | None) -> None:
+@format_option
+def load_files(
+    groups: Path | None, libraries: Path | None, users: Path | None, fines: Path | None, output_format: str
+) -> None:
     """Add and update users and fines from CSV files, all rows or none. docs/reference/csv.md describes the columns."""
     if not any((groups, libraries, users, fines)):
         raise click.UsageError("Name at least one file: --groups, --libraries, --users or --fines.")
@@ -35,13 +39,13 @@ def load_files(groups: Path | None, libraries: Path | None, users: Path | None, 
         currency=settings.default_currency,
         time_zone=settings.time_zone,
     )
-    click.echo(f"Users: {result.users_added:,} added, {result.users_updated:,} updated.")
-    click.echo(
+    rounded = pluralize(result.fines_rounded, "fine")
+    print_result(
+        output_format,
+        vars(result),
+        f"Users: {result.users_added:,} added, {result.users_updated:,} updated.",
         f"Fines: {result.fines_added:,} added, {result.fines_paid_down:,} with a lower balance, "
         f"{result.fines_unchanged:,} unchanged, {result.fines_settled:,} skipped because they are closed or with the "
-        "bursar."
+        "bursar.",
+        f"The amounts of {rounded} were rounded to the decimals of their currency." if result.fines_rounded else "",
     )
-    if result.fines_rounded:
-        click.echo(
-            f"The amounts of {pluralize(result.fines_rounded, 'fine')} were rounded to the decimals of their currency."
-        )

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, ExceptionContext, NullPool, create_engine, event,
 from sqlalchemy.exc import DBAPIError
 
 from bursar.db.open_errors import check_version, connect_error
-from bursar.errors import LedgerError, TransientError
+from bursar.errors import LedgerError, LedgerNotFoundError, TransientError
 from bursar.money import pluralize
 
 SCHEMA = Path(__file__).parents[3] / "include" / "sql" / "schema"
@@ -131,16 +131,21 @@ def _longest_transactions(engine: Engine | None) -> str:
     return f"These transactions have been open longest: {listed}."
 
 
-def migrate(engine: Engine, revision: str = "head") -> None:
-    """Upgrades the ledger's schema to a revision, by default the newest; a ledger that has it is not changed."""
+def migrate(engine: Engine, revision: str = "head") -> str | None:
+    """Upgrades the ledger's schema to a revision, by default the newest, and returns the revision that it has then.
+
+    A ledger that has it is not changed.
+    """
     from alembic import command  # noqa: PLC0415  7 MB that no task needs
     from alembic.config import Config  # noqa: PLC0415
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(SCHEMA))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+        return MigrationContext.configure(connection).get_current_revision()
 
 
 def grant(engine: Engine, role: str) -> None:
@@ -164,5 +169,7 @@ def grant(engine: Engine, role: str) -> None:
                     f"The rights of {role} can't be limited to what the DAGs need: {reason}. {remedy}. "
                     "No right was changed."
                 )
+    except errors.UndefinedObject as error:
+        raise LedgerNotFoundError(f"PostgreSQL has no role {role}. Create it, or correct the name.") from error
     except (DBAPIError, psycopg.Error) as error:
         raise LedgerError(f"The rights of {role} can't be set: {error}. No right was changed.") from error

@@ -11,6 +11,11 @@ from bursar.profiles.upload import UploadSettings
 from bursar.remote_files.base import RemoteFolder, file_exists_error
 
 
+def get_temporary_folder(settings: UploadSettings, output_path: str) -> str | None:
+    """Returns the folder for temporary names as a path from the output folder; None for another method."""
+    return None if settings.folder is None else posixpath.relpath(settings.folder, output_path)
+
+
 class Finding(Enum):
     """What the server shows of a file, compared with the file that Bursar has built."""
 
@@ -44,11 +49,11 @@ class Look:
 
 @dataclass(frozen=True, kw_only=True)
 class BursarFolder:
-    """A remote folder and the settings that describe its server; `document` is the file to be uploaded."""
+    """A remote folder and the settings that describe its server; `file` is the file to be uploaded."""
 
     folder: RemoteFolder
     settings: UploadSettings
-    document: ExportFile
+    file: ExportFile
     output_path: str
 
     @property
@@ -66,7 +71,7 @@ class BursarFolder:
             case "suffix":
                 return temporary
             case "folder":
-                return posixpath.join(posixpath.relpath(settings.folder or "", self.output_path), temporary)
+                return posixpath.join(get_temporary_folder(settings, self.output_path) or "", temporary)
             case "direct":
                 return file_name
 
@@ -119,7 +124,7 @@ class BursarFolder:
         size = self.folder.size(path)
         if size is None:
             return Look(Finding.MISSING)
-        if size < self.document.size:
+        if size < self.file.size:
             return Look(Finding.SHORTER, size)
-        is_ours = size == self.document.size and self.folder.sha256(path) in (None, self.document.sha256)
+        is_ours = size == self.file.size and self.folder.sha256(path) in (None, self.file.sha256)
         return Look(Finding.WHOLE if is_ours else Finding.DIFFERENT, size)

@@ -80,7 +80,7 @@ def send_directly(upload: Upload) -> None:
     log.info(
         "Sending %s (%s) to %s, directly under its final name.",
         upload.file_name,
-        pluralize(upload.document.size, "byte"),
+        pluralize(upload.file.size, "byte"),
         upload.address,
     )
     send_blocks(upload, attempt, is_direct=True)

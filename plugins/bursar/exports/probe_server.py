@@ -1,5 +1,6 @@
 """Probes the bursar's server: how it answers looks at files and, with a small test file, how it treats uploads."""
 
+import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -24,13 +25,13 @@ Presence = Literal["there", "missing", "denied", "rejected"]
 class Probe:
     """What a server does.
 
-    `sentences` are for people, `settings` the values of the profile that differ from the defaults. `left_over` is the
-    test file, if it could not be removed or was collected. `is_possible` is False if the account can't upload.
+    `sentences` are for people, `settings` the values of the profile that differ from the defaults. `left_over` are the
+    test files that could not be removed or were collected. `is_possible` is False if the account can't upload.
     """
 
     sentences: list[str] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
-    left_over: str | None = None
+    left_over: list[str] = field(default_factory=list)
     is_possible: bool = True
 
 
@@ -51,58 +52,45 @@ def probe_looks(folder: RemoteFolder) -> Probe:
     return probe
 
 
-def probe_upload(folder: RemoteFolder, probe: Probe, *, pause: Callable[[float], None] = sleep) -> None:
-    """Finds out how the server treats an upload, by a small file that is removed again, and completes the probe."""
+def probe_upload(
+    folder: RemoteFolder,
+    probe: Probe,
+    *,
+    temporary_folder: str | None = None,
+    pause: Callable[[float], None] = sleep,
+) -> None:
+    """Finds out how the server treats an upload, by a small file that is removed again, and completes the probe.
+
+    `temporary_folder` is the folder for temporary names of the profile, as a path from `folder`; it is tried first.
+    """
     name = TEST_NAME.format(token_hex(4))
-    written = _write(folder, probe, f".{name}", name)
-    if written is None:
+    if temporary_folder is not None:
+        path = posixpath.join(temporary_folder, name)
+        if _write(folder, probe, path) and _probe_file(folder, probe, path, pause):
+            return
+        probe.settings["method"] = "dot"
+    if _write(folder, probe, f".{name}"):
+        name = f".{name}"
+    elif _write(folder, probe, name):
+        probe.settings["method"] = "suffix"
+    else:
         probe.sentences.append("The account can't upload into this folder.")
         probe.is_possible = False
         return
-    probe.left_over = written
-    pause(COLLECT_SECONDS)
-    presence = _look_at_upload(folder, probe, written)
-    if presence == "missing":
-        probe.sentences.append("The server collects each upload immediately, whatever its name.")
-        probe.settings |= {"method": "direct", "collected_immediately": True}
-        return
-    renamed = f"renamed-{name}"
-    try:
-        folder.rename(written, renamed, look=False)
-    except RemoteFolderError as error:
-        probe.sentences.append(f"The server renames no files ({error}).")
+    if not _probe_file(folder, probe, name, pause):
         probe.settings["method"] = "direct"
-    else:
-        probe.sentences.append("The server renames files.")
-        probe.left_over = written = renamed
-        _note_hidden(probe, presence)
-    try:
-        folder.delete(written)
-    except RemoteFolderError as error:
-        if presence in ("denied", "rejected") and written != renamed:
-            probe.sentences.append(
-                "After the upload the server lets the account neither look, rename nor delete. It may collect uploads "
-                "immediately. Its acknowledgement of an upload is all that Bursar gets to know."
-            )
-            _forbid_looks(probe)
-        else:
-            probe.sentences.append(
-                f"The account can't delete its files ({error}). After an upload that broke off, somebody has to remove "
-                "its part."
-            )
-    else:
-        probe.left_over = None
-        _note_hidden(probe, presence)
 
 
-def propose_settings(probe: Probe, current: UploadSettings) -> str | None:
-    """Returns the section of the profile that suits the server, as YAML; None if that is what the profile says."""
+def propose_settings(probe: Probe, current: UploadSettings) -> UploadSettings:
+    """Returns the settings that suit the server: those of the profile, with what the probe has found out."""
     kept = current.model_dump(include={"previous_file", "previous_file_timeout_minutes", "suffix"})
     if current.method == "folder" and "method" not in probe.settings:
-        kept |= {"method": "folder", "folder": current.folder}  # a person's choice, which was not tested
-    proposed = UploadSettings.model_validate(kept | probe.settings)
-    if proposed == current:
-        return None
+        kept |= {"method": "folder", "folder": current.folder}
+    return UploadSettings.model_validate(kept | probe.settings)
+
+
+def render_settings(proposed: UploadSettings) -> str:
+    """Returns settings as the section of a profile, in YAML."""
     lines = [
         f"    {name}: {('no', 'yes')[value] if isinstance(value, bool) else value}"
         for name, value in proposed.model_dump(exclude_defaults=True).items()
@@ -123,18 +111,53 @@ def _look(folder: RemoteFolder, name: str) -> tuple[Presence, RemoteFolderError 
             return "rejected", error
 
 
-def _write(folder: RemoteFolder, probe: Probe, hidden: str, plain: str) -> str | None:
-    """Writes the test file under the first name that the server accepts; returns the name."""
-    for name in (hidden, plain):
-        try:
-            folder.write(name, BytesIO(CONTENT), new=True)
-        except RemoteFolderError as error:
-            probe.sentences.append(f"The server rejects the name {name} ({error}).")
+def _write(folder: RemoteFolder, probe: Probe, path: str) -> bool:
+    """Writes the test file; returns whether the server accepts the path."""
+    try:
+        folder.write(path, BytesIO(CONTENT), new=True)
+    except RemoteFolderError as error:
+        probe.sentences.append(f"The server rejects the name {path} ({error}).")
+        return False
+    probe.left_over.append(path)
+    return True
+
+
+def _probe_file(folder: RemoteFolder, probe: Probe, path: str, pause: Callable[[float], None]) -> bool:
+    """Looks at the test file, renames it into the folder and removes it; returns False if it can't be renamed."""
+    pause(COLLECT_SECONDS)
+    presence = _look_at_upload(folder, probe, path)
+    if presence == "missing":
+        probe.sentences.append("The server collects each upload immediately, whatever its name.")
+        probe.settings |= {"method": "direct", "collected_immediately": True}
+        return True
+    written, renamed = path, f"renamed-{posixpath.basename(path).removeprefix('.')}"
+    try:
+        folder.rename(path, renamed, look=False)
+    except RemoteFolderError as error:
+        source = f"from {posixpath.dirname(path)} into the output folder " if "/" in path else ""
+        probe.sentences.append(f"The server renames no files {source}({error}).")
+    else:
+        probe.sentences.append("The server renames files.")
+        written = probe.left_over[-1] = renamed
+        _note_hidden(probe, presence)
+    try:
+        folder.delete(written)
+    except RemoteFolderError as error:
+        if presence in ("denied", "rejected") and written != renamed:
+            probe.sentences.append(
+                "After the upload the server lets the account neither look, rename nor delete. It may collect uploads "
+                "immediately. Its acknowledgement of an upload is all that Bursar gets to know."
+            )
+            _forbid_looks(probe)
         else:
-            if name == plain:
-                probe.settings["method"] = "suffix"
-            return name
-    return None
+            probe.sentences.append(
+                f"The account can't delete its files ({error}). After an upload that broke off, somebody has to remove "
+                "its part."
+            )
+    else:
+        probe.left_over.pop()
+        _note_hidden(probe, presence)
+    return written == renamed
 
 
 def _look_at_upload(folder: RemoteFolder, probe: Probe, name: str) -> Presence:

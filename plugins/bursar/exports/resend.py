@@ -68,7 +68,7 @@ def resend_batch(  # noqa: PLR0913 - the request, and what a worker has at hand
     """
     found = get_resendable_batch(engine, profile, batch_id)
     with hold_folder(batch_folder(work_dir, batch_id)):
-        document = build_file(engine, batch_id, work_dir)
+        file = build_file(engine, batch_id, work_dir)
         with upload_lock(engine, batch_id) as lock:
             with engine.begin() as connection:
                 delivery = request_delivery(connection, batch_id, "resend", run_id, requested_by)
@@ -77,15 +77,13 @@ def resend_batch(  # noqa: PLR0913 - the request, and what a worker has at hand
                 return found
             check_not_unclear(found, delivery)
             with open_folder(found) as folder:
-                server = BursarFolder(
-                    folder=folder, settings=settings, document=document, output_path=found.output_file_path
-                )
+                server = BursarFolder(folder=folder, settings=settings, file=file, output_path=found.output_file_path)
                 _check_folder(found, server, is_new=delivery.state is DeliveryState.REQUESTED)
                 resume_upload(
-                    Upload(engine=engine, batch=found, delivery=delivery, document=document, server=server, lock=lock)
+                    Upload(engine=engine, batch=found, delivery=delivery, file=file, server=server, lock=lock)
                 )
     remove_folder(batch_folder(work_dir, batch_id))
-    log.info("Sent batch %s again: %s, the same %s.", batch_id, found.file_name, pluralize(document.size, "byte"))
+    log.info("Sent batch %s again: %s, the same %s.", batch_id, found.file_name, pluralize(file.size, "byte"))
     return found
 
 

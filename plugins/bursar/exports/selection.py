@@ -24,8 +24,9 @@ from bursar.profiles import Profile, Settings
 
 log = logging.getLogger(__name__)
 
-MAX_LIMIT = 2**62
 ROWS_AT_ONCE = 2_000
+MAX_ID = 2**63 - 1
+"""The largest id in the ledger."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ def select_fines(
             )
             if not dry_run:
                 connection.execute(query("exports/claim_fines"), {"batch_id": batch.id})
+        if not dry_run:
+            _record_reported_users(connection, batch)
     log.info(
         "As of %s, %s of %s are exported as batch %s%s.",
         f"{as_of:%Y-%m-%d %H:%M %Z}",
@@ -110,7 +113,7 @@ def preview(
         return selection, list(list_decisions(connection, limit=limit))
 
 
-def list_decisions(connection: Connection, *, limit: int = MAX_LIMIT) -> Iterator[FineDecision]:
+def list_decisions(connection: Connection, *, limit: int = MAX_ID) -> Iterator[FineDecision]:
     """Yields the decisions of `evaluate_fines` in the order of the batch, at most `limit` a reason, in flat memory."""
     candidates = connection.execute(
         query("exports/list_candidates"), {"limit": limit}, execution_options={"yield_per": ROWS_AT_ONCE}
@@ -121,6 +124,19 @@ def list_decisions(connection: Connection, *, limit: int = MAX_LIMIT) -> Iterato
 
 def evaluate_fines(connection: Connection, profile: Profile, as_of: datetime) -> SelectionSummary:
     """Decides on every fine with a balance and every reversal, in the temporary table `candidates`; returns the totals.
+
+    Raises:
+        BursarError: the identifier pattern is not valid; the transaction has failed.
+    """
+    fill_candidates(connection, profile, as_of)
+    users = {row.reason: row.users for row in connection.execute(query("exports/count_candidate_users"))}
+    return summarize_candidates(connection.execute(query("exports/summarize_candidates")), users)
+
+
+def fill_candidates(
+    connection: Connection, profile: Profile, as_of: datetime, *, first_user: int = 0, last_user: int = MAX_ID
+) -> None:
+    """Decides as `evaluate_fines` on the fines of the users from `first_user` to `last_user`, by their ids.
 
     Raises:
         BursarError: the identifier pattern is not valid; the transaction has failed.
@@ -140,11 +156,11 @@ def evaluate_fines(connection: Connection, profile: Profile, as_of: datetime) ->
                 "minimum": export.minimum_amount_for_user or 0,
                 "user_identifier_type": export.user_identifier_type,
                 "identifier_pattern": export.identifier_pattern or ".*",
+                "first_user": first_user,
+                "last_user": last_user,
             },
         )
     connection.execute(query("exports/analyze_candidates"))
-    users = {row.reason: row.users for row in connection.execute(query("exports/count_candidate_users"))}
-    return summarize_candidates(connection.execute(query("exports/summarize_candidates")), users)
 
 
 def created_before(as_of: datetime, days: int, time_zone: str) -> datetime:
@@ -153,6 +169,17 @@ def created_before(as_of: datetime, days: int, time_zone: str) -> datetime:
     Days are days of the profile's time zone, so that one with a clock change has 23 or 25 hours.
     """
     return pendulum.instance(as_of).in_timezone(time_zone).subtract(days=days)
+
+
+def _record_reported_users(connection: Connection, batch: Batch) -> None:
+    """Records the users whom the report of this batch warns about, because no report has done so before."""
+    values = {
+        "profile": batch.profile,
+        "batch_id": batch.id,
+        "reasons": [reason for reason in SkipReason if reason.needs_correction],
+    }
+    connection.execute(query("exports/delete_reported_users"), values)
+    connection.execute(query("exports/insert_reported_users"), values)
 
 
 def _reserve_transaction_ids(connection: Connection, settings: Settings, wanted: int) -> int:

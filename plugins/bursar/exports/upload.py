@@ -57,7 +57,7 @@ def upload_file(
     if batch.dry_run:
         raise BatchError(f"Batch {batch_id} is a dry run, which is never uploaded. Run the export itself.")
     with hold_folder(batch_folder(work_dir, batch_id)):
-        document = build_file(engine, batch_id, work_dir)
+        file = build_file(engine, batch_id, work_dir)
         with upload_lock(engine, batch_id) as lock:
             batch = _read_batch(engine, batch_id)
             if batch.state is BatchState.RELEASED:  # while the file was built; a release needs the same lock
@@ -67,7 +67,7 @@ def upload_file(
                 )
             if not batch.was_delivered:
                 try:
-                    _upload(engine, batch, document, open_folder, lock, settings)
+                    _upload(engine, batch, file, open_folder, lock, settings)
                 except BursarError:
                     if not _read_batch(engine, batch_id).was_delivered:
                         raise
@@ -111,7 +111,7 @@ def check_confirmable(batch: Batch) -> None:
 def _upload(
     engine: Engine,
     batch: Batch,
-    document: ExportFile,
+    file: ExportFile,
     open_folder: OpenFolder,
     lock: UploadLock,
     settings: UploadSettings,
@@ -120,10 +120,8 @@ def _upload(
         delivery = request_delivery(connection, batch.id, "first", batch.run_id)
     check_not_unclear(batch, delivery)
     with open_folder(batch) as folder:
-        server = BursarFolder(folder=folder, settings=settings, document=document, output_path=batch.output_file_path)
-        resume_upload(
-            Upload(engine=engine, batch=batch, delivery=delivery, document=document, server=server, lock=lock)
-        )
+        server = BursarFolder(folder=folder, settings=settings, file=file, output_path=batch.output_file_path)
+        resume_upload(Upload(engine=engine, batch=batch, delivery=delivery, file=file, server=server, lock=lock))
 
 
 def _read_batch(engine: Engine, batch_id: int) -> Batch:

@@ -32,7 +32,7 @@ class Upload:
     engine: Engine
     batch: Batch
     delivery: Delivery
-    document: ExportFile
+    file: ExportFile
     server: BursarFolder
     lock: UploadLock
 
@@ -85,8 +85,8 @@ def send_blocks(upload: Upload, attempt: Attempt, *, is_direct: bool) -> None:
 
     A direct upload also records its first block, because others may see the file from then on.
     """
-    document = upload.document
-    progress = transfer_progress(f"Sent {upload.file_name}", document.size)
+    file = upload.file
+    progress = transfer_progress(f"Sent {upload.file_name}", file.size)
 
     def before_first_block() -> None:
         upload.lock.confirm()
@@ -100,8 +100,8 @@ def send_blocks(upload: Upload, attempt: Attempt, *, is_direct: bool) -> None:
         progress(block)
         upload.lock.confirm_regularly()
 
-    with document.path.open("rb") as file:
-        source = _AnnouncedFile(file, document.size, before_first_block if is_direct else None, before_last_block)
+    with file.path.open("rb") as content:
+        source = _AnnouncedFile(content, file.size, before_first_block if is_direct else None, before_last_block)
         upload.server.folder.write(attempt.part_name, cast("BinaryIO", source), sent, new=is_direct)
 
 

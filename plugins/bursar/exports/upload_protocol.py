@@ -64,7 +64,7 @@ def resume_upload(upload: Upload) -> None:
     with upload.engine.begin() as connection:
         check_unchanged(connection, upload, DeliveryState.PART_COMPLETE, part)
         advance_delivery(connection, upload.delivery, "delivered", after=DeliveryState.PART_COMPLETE)
-    log.info("Delivered %s (%s) to %s.", found.file_name, pluralize(upload.document.size, "byte"), upload.address)
+    log.info("Delivered %s (%s) to %s.", found.file_name, pluralize(upload.file.size, "byte"), upload.address)
 
 
 def _resume_complete_part(upload: Upload, part: str) -> str:
@@ -118,7 +118,7 @@ def _send_part(upload: Upload, earlier: Sequence[Attempt]) -> str:
     part: str = attempt.part_name
     _remove_parts(upload, earlier)
     try:
-        log.info("Sending %s (%s) to %s.", upload.file_name, pluralize(upload.document.size, "byte"), upload.address)
+        log.info("Sending %s (%s) to %s.", upload.file_name, pluralize(upload.file.size, "byte"), upload.address)
         send_blocks(upload, attempt, is_direct=False)
         upload.lock.confirm()
         _check_part(upload, part)
@@ -145,7 +145,7 @@ def _check_part(upload: Upload, part: str) -> None:
     if there.finding in (Finding.SHORTER, Finding.DIFFERENT):
         raise TransientError(
             f"{part} in {upload.address} has {there} after the upload, and {upload.file_name} has "
-            f"{upload.document.size:,}, or other bytes. The upload starts again; if this repeats, the server's disk or "
+            f"{upload.file.size:,}, or other bytes. The upload starts again; if this repeats, the server's disk or "
             "quota may be full. If the server encrypts or converts files, write `confirm_size: no` below "
             "`export.upload` in the profile."
         )
@@ -229,5 +229,5 @@ def _rename(upload: Upload, part: str) -> None:
     if final.finding in (Finding.SHORTER, Finding.DIFFERENT):  # missing: the bursar was quick
         raise RemoteFolderError(
             f"{name} in {upload.address} has {final} after its renaming, not "
-            f"{upload.document.size:,}, or other bytes. Look at it with the bursar before this task is repeated."
+            f"{upload.file.size:,}, or other bytes. Look at it with the bursar before this task is repeated."
         )

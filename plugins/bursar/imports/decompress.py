@@ -110,7 +110,7 @@ def _only_member(file: BinaryIO, name: str) -> IO[bytes]:
     try:
         archive = zipfile.ZipFile(file)
         if kind := find_office_kind(archive.namelist()):
-            raise InputFileError(f"{name}: the file is {kind} and no XML file of payments. {_ONE_FILE}")
+            raise InputFileError(f"{name}: the file is {kind}, not an XML file of payments. {_ONE_FILE}")
         members = [member for member in archive.infolist() if not _IGNORED_MEMBER.search(member.orig_filename)]
         if len(members) != 1:
             raise InputFileError(f"{name}: the archive has {pluralize(len(members), 'file')} in it. {_ONE_FILE}")

@@ -270,7 +270,7 @@ def _add(connection: Connection, fine: dict[str, Any]) -> int:
     if not fine["fine_fee_type"].strip():
         raise LedgerError("The fine was not added: its fine/fee type is missing.")
     if fine["reverses"] is None and fine["currency"] not in get_currency_decimals():
-        raise LedgerError(
+        raise LedgerNotFoundError(
             f"The fine was not added: {fine['currency']} is no currency; write its code of ISO 4217, such as EUR."
         )
     with error_messages.translate_database_errors(connection, fine):

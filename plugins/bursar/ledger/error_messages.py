@@ -10,12 +10,13 @@ from sqlalchemy import Connection, Row
 from sqlalchemy.exc import DBAPIError
 
 from bursar.db.queries import query
-from bursar.errors import LedgerError
+from bursar.errors import LedgerError, LedgerNotFoundError
 from bursar.ledger.entry_type import FineStatus
 from bursar.money import format_money
 
 CLAIMED_BY_AN_EXPORT = "BU001"
 OF_A_DELETED_USER = "BU004"
+FOREIGN_KEY_VIOLATION = "23503"
 CONSTRAINTS = {
     "fines_user_id_fkey": "there is no user {user_id}.",
     "fines_item_id_fkey": "there is no item {item_id}.",
@@ -45,7 +46,8 @@ def translate_database_errors(connection: Connection, facts: dict[str, Any]) -> 
             raise LedgerError(f"Nothing was changed: {diagnosis.message_primary}.") from error
         if diagnosis.constraint_name in CONSTRAINTS:
             reason = CONSTRAINTS[diagnosis.constraint_name].format(**facts)
-            raise LedgerError(f"The fine was not added: {reason}") from error
+            is_unknown = diagnosis.sqlstate == FOREIGN_KEY_VIOLATION
+            raise (LedgerNotFoundError if is_unknown else LedgerError)(f"The fine was not added: {reason}") from error
         raise
 
 

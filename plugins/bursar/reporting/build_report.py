@@ -46,6 +46,7 @@ def build_export_report(
         parameters = {"profile": profile, "run_id": run_id}
         row = connection.execute(query("reporting/get_batch_of_run"), parameters).mappings().first()
         batch = Batch.from_row(row) if row else None
+        new_users: dict[str, int] = {}
         recovered = [
             Batch.from_row(row)
             for row in connection.execute(query("reporting/list_batches_closed_by"), parameters).mappings()
@@ -61,6 +62,7 @@ def build_export_report(
         ]
         if batch:
             messages += describe_refused_batch(batch, get_request(connection, ApprovalSubject(batch_id=batch.id)))
+            new_users = _count_new_users(connection, batch)
     if resend and not batch:
         return replace(
             report,
@@ -72,11 +74,14 @@ def build_export_report(
     is_exported = batch is not None and (
         batch.state in (BatchState.DELIVERED, BatchState.CLOSED) or (batch.dry_run and not failed)
     )
+    known: list[str] = []
     if batch:
-        messages += describe_skipped_fines(batch.skipped)
+        warnings, known = describe_skipped_fines(batch.skipped, new_users)
+        messages += warnings
         if failed and batch.fines and not batch.dry_run and batch.state is not BatchState.CLOSED:
             messages.append(describe_unfinished_batch(batch))
     outcome = _get_outcome(failed, messages, something=bool(batch and batch.fines))
+    messages += known
     if batch and batch.dry_run:
         messages.append(describe_dry_run(batch))
     return replace(
@@ -220,6 +225,14 @@ def _get_tasks(connection: Connection, report: RunReport) -> tuple[dict[str, flo
     of_run = {"job": report.job, "profile": report.profile, "run_id": report.run_id}
     rows = connection.execute(query("reporting/list_task_timings"), of_run).all()
     return {row.task: round(row.seconds, 3) for row in rows}, {row.task: row.errors for row in rows}
+
+
+def _count_new_users(connection: Connection, batch: Batch) -> dict[str, int]:
+    """Counts the users to warn about by reason: those never reported, or all of a dry run, which reports nobody."""
+    if batch.dry_run:
+        return {reason: skipped.users for reason, skipped in batch.skipped.items()}
+    rows = connection.execute(query("reporting/count_new_users"), {"batch_id": batch.id})
+    return {row.reason: row.users for row in rows}
 
 
 def _count_growing_sums(connection: Connection, file_id: int) -> int:

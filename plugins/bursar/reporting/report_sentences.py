@@ -93,15 +93,29 @@ def describe_dry_run(batch: Batch) -> str:
     return f"This was a dry run: it sent nothing, closed no fine and claimed none.{command}"
 
 
-def describe_skipped_fines(skipped: Mapping[str, Skipped]) -> Iterable[str]:
-    """Says which fines stay open until somebody corrects their users."""
+def describe_skipped_fines(skipped: Mapping[str, Skipped], new_users: Mapping[str, int]) -> tuple[list[str], list[str]]:
+    """Says which fines stay open until somebody corrects their users.
+
+    `new_users` counts, by reason, the users that no earlier report has warned about. Returns warnings, which have such
+    users, and other sentences.
+    """
+    warnings, known = [], []
     for reason in SkipReason:
         if reason.needs_correction and (fines := skipped.get(reason)):
-            yield (
-                f"{pluralize(fines.fines, 'fine')} of {pluralize(fines.users, 'user')} ({format_totals(fines.net)}) "
-                f"left open: {reason.description}. Correct the users in the library system; `bin/bursar profiles "
-                "preview` lists them."
+            counts = (
+                f"{pluralize(fines.fines, 'fine')} of {pluralize(fines.users, 'user')} ({format_totals(fines.net)})"
             )
+            advice = "Correct the users in the library system; `bin/bursar profiles preview` lists them."
+            new = new_users.get(reason, 0)
+            if not new:
+                known.append(f"{counts} left open, as reported before: {reason.description}.")
+            elif new < fines.users:
+                has = "has" if new == 1 else "have"
+                new_ones = f"{pluralize(new, 'user')} {has} not been reported before."
+                warnings.append(f"{counts} left open: {reason.description}. {new_ones} {advice}")
+            else:
+                warnings.append(f"{counts} left open: {reason.description}. {advice}")
+    return warnings, known
 
 
 def describe_kept_users(job: MaintenanceJob) -> Iterable[str]:

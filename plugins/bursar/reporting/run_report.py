@@ -39,7 +39,10 @@ class RunReport:
     `totals` has sums by currency. `skipped` has the fines that stay by `SkipReason`, for the jobs over users the users
     who were kept by `KeepReason`. `rejects` has the payment records without effect by `PaymentOutcome`. `task_timings`
     has the seconds of each task, all its tries together, in the order in which the tasks began. `messages` are
-    sentences for a librarian: what to look at, and what to do. A report names no person. All moments are aware.
+    sentences for a librarian: what to look at, and what to do. `trigger` says how Airflow started the run: `scheduled`,
+    `manual`, `backfill`; `requested_by` is the person who triggered it, None for the schedule. Apart from that a report
+    names no person, and that name is shown in the pages only. `id` is its number in the ledger, once it is recorded.
+    All moments are aware.
     """
 
     job: Job
@@ -58,6 +61,9 @@ class RunReport:
     rejects: Mapping[str, OutcomeTotals] = field(default_factory=dict)
     task_timings: Mapping[str, float] = field(default_factory=dict)
     messages: tuple[str, ...] = ()
+    trigger: str | None = None
+    requested_by: str | None = None
+    id: int | None = None
 
     @classmethod
     def from_row(cls, row: RowMapping) -> "RunReport":

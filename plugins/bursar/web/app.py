@@ -7,17 +7,21 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from bursar.errors import BursarError, TransientError
+from bursar.errors import BursarError, NotFoundError, TransientError
 from bursar.web.pages import (
     actions,
     approvals,
+    batch_decisions,
     batches,
     fines,
     history,
     overview,
-    payments,
+    payment_decisions,
+    payment_files,
     profiles,
+    reports,
     revisions,
+    skipped,
     users_jobs,
     waiting,
     wizard,
@@ -50,13 +54,17 @@ def create_app() -> FastAPI:
     for page in (
         profiles,
         history,
+        reports,
+        batches,
+        skipped,
+        payment_files,
         fines,
         overview,
         wizard,
         revisions,
         waiting,
-        batches,
-        payments,
+        batch_decisions,
+        payment_decisions,
         approvals,
         actions,
         users_jobs,
@@ -69,9 +77,10 @@ def create_app() -> FastAPI:
 
 
 async def _add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    is_static = request.scope["path"].startswith(f"{request.scope['root_path']}/static/")  # before a mount changes it
     response = await call_next(request)
     response.headers.update(HEADERS)
-    if request.scope["path"].startswith(f"{request.scope['root_path']}/static/"):
+    if is_static:
         response.headers["Cache-Control"] = STATIC_CACHE
     return response
 
@@ -104,7 +113,7 @@ async def _show_error(request: Request, error: Exception) -> Response:
     return render(
         request,
         "error",
-        status_code=503 if transient else 409,
+        status_code=503 if transient else 404 if isinstance(error, NotFoundError) else 409,
         title="The ledger can't be reached" if transient else "This did not work",
         detail=str(error),
         advice="Try again in a minute." if transient else "",

@@ -1,24 +1,22 @@
 """A preview of an export: the fines that it would take and skip, evaluated in a transaction that is rolled back."""
 
-import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
-from io import StringIO
 
 from sqlalchemy import Connection, Engine, text
 
 from bursar.errors import BursarError
 from bursar.exports.selection import FineDecision, evaluate_fines, list_decisions
-from bursar.imports.rejects import escape_formula
 from bursar.ledger.totals import SelectionSummary
 from bursar.moments import parse_moment
 from bursar.profiles import Profile
 from bursar.reporting.run_description import describe_reason
-from bursar.web.trial import PREVIEW_TIMEOUT
 
-_ROWS_PER_BLOCK = 500
+PREVIEW_TIMEOUT = "60s"
+"""PostgreSQL ends a statement of a preview after this time."""
+COLUMNS = (*(one.name for one in fields(FineDecision)), "words")
 
 
 @dataclass(frozen=True)
@@ -58,18 +56,8 @@ def parse_as_of(value: str, time_zone: str) -> datetime:
     return moment
 
 
-def write_csv(engine: Engine, profile: Profile, as_of: datetime) -> Iterator[str]:
-    """Yields every decision of a preview as CSV, in flat memory; a value that looks like a formula is escaped."""
-    buffer = StringIO(newline="")
-    writer = csv.writer(buffer)
+def list_all(engine: Engine, profile: Profile, as_of: datetime) -> Iterator[Sequence[object]]:
+    """Yields every decision of a preview as the cells of `COLUMNS`, in flat memory; the first cell evaluates all."""
     with evaluate(engine, profile, as_of) as evaluation:
-        buffer.write("\ufeff")  # by which spreadsheets recognise UTF-8
-        writer.writerow([*(one.name for one in fields(FineDecision)), "words"])
-        for number, decision in enumerate(list_decisions(evaluation.connection)):
-            words = describe_reason(decision.reason) if decision.reason else "exported"
-            writer.writerow([escape_formula(value) for value in (*astuple(decision), words)])
-            if number % _ROWS_PER_BLOCK == 0:
-                yield buffer.getvalue()
-                buffer.seek(0)
-                buffer.truncate()
-    yield buffer.getvalue()
+        for decision in list_decisions(evaluation.connection):
+            yield (*astuple(decision), describe_reason(decision.reason) if decision.reason else "exported")

@@ -1,18 +1,12 @@
-"""Trials of a draft before it is saved: the server's folders, and the fines of a first export. Nothing is changed."""
+"""Trials of a connection before a profile is saved: its folders are opened, and nothing is changed."""
 
 from collections.abc import Callable
 from threading import BoundedSemaphore, Thread
 from typing import Literal, TypeVar
 
-import pendulum
-from sqlalchemy import Engine, text
-
 from bursar.airflow.connections import open_folder
 from bursar.errors import MissingFolderError, TransientError
-from bursar.exports.selection import evaluate_fines
-from bursar.ledger.totals import SelectionSummary
 from bursar.money import pluralize
-from bursar.profiles import Profile
 from bursar.profiles.settings import ServerLimits
 from bursar.remote_files.base import RemoteFolder
 
@@ -20,8 +14,6 @@ TRIAL_SECONDS = 30
 """A trial of a connection ends after this time."""
 STEP_SECONDS = 10
 """A server that is silent for this time does not answer."""
-PREVIEW_TIMEOUT = "60s"
-"""PostgreSQL ends a statement of a preview after this time."""
 _trials = BoundedSemaphore(4)
 """A trial that has been given up keeps its thread until the server answers; these are all."""
 
@@ -47,17 +39,6 @@ def try_connection(connection_id: str, paths: dict[Section, str], *, may_create:
         ]
 
     return within(TRIAL_SECONDS, look)
-
-
-def preview_export(engine: Engine, profile: Profile) -> SelectionSummary:
-    """Returns the fines that an export would take now, and those that it would skip by reason; changes nothing.
-
-    Raises:
-        BursarError: it takes too long, or the ledger can't be reached.
-    """
-    with engine.connect() as connection:
-        connection.execute(text(f"SET LOCAL statement_timeout = '{PREVIEW_TIMEOUT}'"))
-        return evaluate_fines(connection, profile, pendulum.now("UTC"))
 
 
 def _describe(connection_id: str, section: Section | None, path: str, limits: ServerLimits, *, may_create: bool) -> str:

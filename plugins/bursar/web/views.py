@@ -82,6 +82,11 @@ templates.env.filters |= {
 }
 
 
+def address_of(request: Request, name: str, **parameters: object) -> str:
+    """Returns the address of a page by the name of its route."""
+    return f"{request.scope['root_path']}{request.app.url_path_for(name, **parameters)}"
+
+
 def render(request: Request, template: str, *, status_code: int = 200, **values: Any) -> Response:  # noqa: ANN401
     """Renders a template to a response. `path` gives addresses of pages, `moment` shows a moment for people.
 
@@ -90,7 +95,7 @@ def render(request: Request, template: str, *, status_code: int = 200, **values:
     zone = ZoneInfo(values.pop("time_zone", None) or "UTC")
 
     def path(name: str, **parameters: object) -> str:
-        return f"{request.scope['root_path']}{request.app.url_path_for(name, **parameters)}"
+        return address_of(request, name, **parameters)
 
     def moment(value: datetime | None) -> str:
         return format_moment(value, zone) if value else ""

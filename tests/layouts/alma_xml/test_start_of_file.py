@@ -79,7 +79,7 @@ def test_padding_elsewhere_is_refused(content: str, reason: str) -> None:
 def test_a_file_of_another_kind_is_named(content: bytes, kind: str) -> None:
     message = refusal(content)
     assert f": the file is {kind}" in message
-    assert message.endswith("and no XML file of payments. Ask the bursar for the XML file, and where it was put.")
+    assert message.endswith(", not an XML file of payments. Ask the bursar for the XML file, and where it was put.")
 
 
 def test_payments_that_excel_wrote_are_read() -> None:

@@ -24,8 +24,8 @@ WRONG_FINES: list[tuple[dict[str, str], str]] = [
     ({"amount": "-5.00"}, "amount -5.00 is negative, but the fine_fee_type is not CREDIT"),
     ({"fine_fee_type": "CREDIT"}, "amount 5.00 of a CREDIT has to be negative"),
     ({"balance": "all"}, 'balance "all" is not a sum such as 12.50'),
-    ({"balance": "5.01"}, "balance 5.01 does not lie between 0 and the amount 5.00"),
-    ({"balance": "-0.01"}, "balance -0.01 does not lie between 0 and the amount 5.00"),
+    ({"balance": "5.01"}, "balance 5.01 is not between 0 and the amount 5.00"),
+    ({"balance": "-0.01"}, "balance -0.01 is not between 0 and the amount 5.00"),
     ({"currency": "eur"}, 'currency "eur" is not written in three capital letters, such as EUR'),
     ({"created_at": ""}, "created_at is missing"),
     *(
@@ -91,8 +91,8 @@ def test_each_wrong_user_is_named_with_the_line(system: LibrarySystem) -> None:
         ({"user_group": "PHD"}, 'user_group "PHD" is unknown; name it in the file of user groups'),
         ({"expiry_date": "2027-02-29"}, 'expiry_date "2027-02-29" is not a day such as 2026-09-30'),
         ({"purge_date": "30.9.2026"}, 'purge_date "30.9.2026" is not a day such as 2026-09-30'),
-        ({"primary_id": "u8"}, 'primary_id "u8" stands on line 2 already'),
-        ({"identifier:02": "8"}, 'identifier:02 "8" stands on line 2 already'),
+        ({"primary_id": "u8"}, 'primary_id "u8" is on line 2 already'),
+        ({"identifier:02": "8"}, 'identifier:02 "8" is on line 2 already'),
         ({"identifier:02": "1"}, 'identifier:02 "1" is that of user "u1" in the ledger'),
     ]
     system.load(users=[{"identifier:02": "1"}])
@@ -121,12 +121,12 @@ def test_wrong_groups_and_libraries_are_named_before_anything_else(system: Libra
     ) == [
         "groups.csv:2: code is missing",
         "groups.csv:3: name is missing",
-        'groups.csv:5: code "C" stands on line 4 already',
+        'groups.csv:5: code "C" is on line 4 already',
         "libraries.csv:2: code is missing",
         "libraries.csv:3: id is missing",
         "libraries.csv:4: name is missing",
-        'libraries.csv:5: code "C" stands on line 4 already',
-        'libraries.csv:5: id "3" stands on line 4 already',
+        'libraries.csv:5: code "C" is on line 4 already',
+        'libraries.csv:5: id "3" is on line 4 already',
         'libraries.csv:6: id "112" is that of library LAW in the ledger',
     ]
 
@@ -135,10 +135,10 @@ def test_all_wrong_lines_of_both_files_are_named_at_once(system: LibrarySystem) 
     fines = [{"amount": "x", "comment": "two\nlines"}, {}, {"primary_id": "nobody", "amount": "", "created_at": "\x01"}]
     assert system.refusals(users=[{"last_name": ""}], fines=fines) == [
         'fines.csv:2: amount "x" is not a sum such as 12.50',
-        'fines.csv:4: fine_id "F1" stands on line 2 already',
+        'fines.csv:4: fine_id "F1" is on line 2 already',
         "fines.csv:5: amount is missing",
         'fines.csv:5: created_at "\\u0001" is not a moment such as 2026-09-30T16:45:00',
-        'fines.csv:5: fine_id "F1" stands on line 2 already',
+        'fines.csv:5: fine_id "F1" is on line 2 already',
         'fines.csv:5: there is no user with primary_id "nobody"',
         "users.csv:2: last_name is missing",
     ]
@@ -149,7 +149,7 @@ def test_rows_that_cannot_be_read_are_named_too_and_users_hidden_by_them_are_not
     users.write_text(f"{','.join(USER)}\nu7,Ng,Ada,UG\n")
     assert system.refusals(users=users, fines=[{"primary_id": "u7"}, {"amount": "x"}, {"fine_id": "\0"}]) == [
         'fines.csv:3: amount "x" is not a sum such as 12.50',
-        'fines.csv:3: fine_id "F1" stands on line 2 already',
+        'fines.csv:3: fine_id "F1" is on line 2 already',
         "fines.csv:4: a NUL character, which the ledger can't keep",
         "u.csv:2: 4 values for 6 columns; a value with a comma in it needs quotation marks",
     ]

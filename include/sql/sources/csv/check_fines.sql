@@ -7,7 +7,7 @@ UNION ALL
 SELECT :file, given.line, unnest(array_remove(ARRAY[
     CASE WHEN given.fine_id IS NULL THEN 'fine_id is missing' END,
     CASE WHEN incoming.first_line < given.line AND given.fine_id IS NOT NULL
-         THEN format('fine_id %s stands on line %s already', to_json(left(given.fine_id, 60)), incoming.first_line) END,
+         THEN format('fine_id %s is on line %s already', to_json(left(given.fine_id, 60)), incoming.first_line) END,
     CASE WHEN given.primary_id IS NULL THEN 'primary_id is missing' END,
     -- A users file with errors hides users; it has to be corrected first.
     CASE WHEN given.primary_id IS NOT NULL AND incoming.user_id IS NULL AND known_user.deleted_at IS NULL
@@ -30,7 +30,7 @@ SELECT :file, given.line, unnest(array_remove(ARRAY[
          WHEN incoming.balance IS NULL
          THEN format('balance %s is not a sum such as 12.50', to_json(left(given.balance, 60)))
          WHEN incoming.balance * incoming.amount < 0 OR abs(incoming.balance) > abs(incoming.amount)
-         THEN format('balance %s does not lie between 0 and the amount %s', given.balance, given.amount) END,
+         THEN format('balance %s is not between 0 and the amount %s', given.balance, given.amount) END,
     CASE WHEN incoming.currency !~ '^[A-Z]{3}$'
          THEN format('currency %s is not written in three capital letters, such as EUR',
                       to_json(left(given.currency, 60)))

@@ -6,6 +6,6 @@ SELECT :file, line, unnest(array_remove(ARRAY[
     CASE WHEN fault IS NULL AND code IS NULL THEN 'code is missing' END,
     CASE WHEN fault IS NULL AND name IS NULL THEN 'name is missing' END,
     CASE WHEN first_line < line AND code IS NOT NULL
-         THEN format('code %s stands on line %s already', to_json(left(code, 60)), first_line) END
+         THEN format('code %s is on line %s already', to_json(left(code, 60)), first_line) END
 ], NULL))
 FROM (SELECT *, min(line) OVER (PARTITION BY code) AS first_line FROM staged_groups) AS given;

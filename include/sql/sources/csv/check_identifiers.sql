@@ -7,7 +7,7 @@ WITH given AS (
     WHERE identifier.value IS NOT NULL
 )
 INSERT INTO row_errors (file, line, message)
-SELECT :file, line, format('identifier:%s %s stands on line %s already', type, to_json(left(value, 60)), first_line)
+SELECT :file, line, format('identifier:%s %s is on line %s already', type, to_json(left(value, 60)), first_line)
 FROM given WHERE first_line < line
 UNION ALL
 SELECT :file, line, format('identifier:%s %s is that of user %s in the ledger', given.type,

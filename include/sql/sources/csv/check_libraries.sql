@@ -7,9 +7,9 @@ SELECT :file, line, unnest(array_remove(ARRAY[
     CASE WHEN fault IS NULL AND id IS NULL THEN 'id is missing' END,
     CASE WHEN fault IS NULL AND name IS NULL THEN 'name is missing' END,
     CASE WHEN first_line < line AND code IS NOT NULL
-         THEN format('code %s stands on line %s already', to_json(left(code, 60)), first_line) END,
+         THEN format('code %s is on line %s already', to_json(left(code, 60)), first_line) END,
     CASE WHEN first_line_of_id < line AND id IS NOT NULL
-         THEN format('id %s stands on line %s already', to_json(left(id, 60)), first_line_of_id) END,
+         THEN format('id %s is on line %s already', to_json(left(id, 60)), first_line_of_id) END,
     CASE WHEN id_belongs_to IS NOT NULL
          THEN format('id %s is that of library %s in the ledger', to_json(left(id, 60)), id_belongs_to) END
 ], NULL))

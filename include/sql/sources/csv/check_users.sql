@@ -5,7 +5,7 @@ SELECT :file, line, unnest(array_remove(ARRAY[
     fault,
     CASE WHEN fault IS NULL AND primary_id IS NULL THEN 'primary_id is missing' END,
     CASE WHEN first_line < line AND primary_id IS NOT NULL
-         THEN format('primary_id %s stands on line %s already', to_json(left(primary_id, 60)), first_line) END,
+         THEN format('primary_id %s is on line %s already', to_json(left(primary_id, 60)), first_line) END,
     CASE WHEN fault IS NULL AND last_name IS NULL THEN 'last_name is missing' END,
     CASE WHEN fault IS NULL AND user_group IS NULL THEN 'user_group is missing' END,
     CASE WHEN user_group IS NOT NULL AND user_group NOT IN (SELECT code FROM user_groups)

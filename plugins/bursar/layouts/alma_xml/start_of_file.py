@@ -107,4 +107,4 @@ def _skip(blocks: Iterator[bytes], count: int) -> Iterator[bytes]:
 
 
 def _no_xml(kind: str) -> str:
-    return f"the file is {kind} and no XML file of payments. Ask the bursar for the XML file, and where it was put."
+    return f"the file is {kind}, not an XML file of payments. Ask the bursar for the XML file, and where it was put."

@@ -1,10 +1,9 @@
 """The actions of a profile: preview, dry run, run, resend, and import; and the progress of a run that was started."""
 
-from collections.abc import Iterable
-from typing import Annotated, Any
+from itertools import chain, islice
+from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
 from bursar.airflow.connections import open_folder
 from bursar.airflow.dag_ids import dag_id, parse_dag_id
@@ -18,12 +17,14 @@ from bursar.profiles import Profile
 from bursar.profiles.settings import ServerLimits
 from bursar.reporting.run_description import count_fines, describe_reason, make_tables
 from bursar.web import views
+from bursar.web.accesses import record_access
 from bursar.web.airflow_runs import find_obstacle, get_run, runs_path
+from bursar.web.csv_files import send_csv
 from bursar.web.pages.profiles import get_visible_profile
-from bursar.web.preview import evaluate, parse_as_of, write_csv
+from bursar.web.preview import COLUMNS, evaluate, list_all, parse_as_of
 from bursar.web.rights import CurrentPerson, Person, require
 from bursar.web.trial import STEP_SECONDS, TRIAL_SECONDS, within
-from bursar.web.views import read_ledger, render
+from bursar.web.views import address_of, read_ledger, render
 
 router = APIRouter()
 Code = Annotated[str, Path(pattern="^[A-Za-z0-9_]{1,30}$")]
@@ -83,6 +84,7 @@ def show_preview_result(request: Request, person: CurrentPerson, code: Code, as_
             decisions = list(evaluation.list_decisions(limit=MAX_FINES)) if may_see else []
     except BursarError as error:
         return render(request, "sentences", problem=str(error), sentences=[])
+    record_access(person, (one.user_id for one in decisions))
     found = evaluation.summary
     return render(
         request,
@@ -104,7 +106,7 @@ def show_preview_result(request: Request, person: CurrentPerson, code: Code, as_
         ],
         limit=MAX_FINES,
         may_see=may_see,
-        csv=f"{request.scope['root_path']}{request.app.url_path_for('download_preview', code=code)}",
+        csv=address_of(request, "download_preview", code=code),
         as_of=as_of,
     )
 
@@ -114,13 +116,9 @@ def download_preview(person: CurrentPerson, code: Code, as_of: AsOf = "") -> Res
     """Returns every fine that an export would take or skip now, as CSV."""
     profile = _get_exporting_profile(person, code)
     require(person.may_see_names(code), f"trigger the DAGs of profile {code}")
-    rows = write_csv(views.engine(), profile, parse_as_of(as_of, profile.time_zone))
-    first = next(rows)  # so that an error is an answer of its own, and not a broken file
-    return StreamingResponse(
-        _prepend(first, rows),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="preview-{code.lower()}.csv"'},
-    )
+    rows = list_all(views.engine(), profile, parse_as_of(as_of, profile.time_zone))
+    first = list(islice(rows, 1))  # so that an error is an answer of its own, and not a broken file
+    return send_csv(f"preview-{code.lower()}.csv", COLUMNS, chain(first, rows))
 
 
 @router.get("/profiles/{code}/folder", name="show_folder")
@@ -175,8 +173,3 @@ def _look_into_folder(profile: Profile) -> tuple[int, list[FolderEntry]]:
     path = profile.import_.input_file_path
     with open_folder(profile.sftp_connection, path, may_create=False, limits=limits) as folder:
         return describe_folder(views.engine(), profile, folder.files(), limit=MAX_ENTRIES)
-
-
-def _prepend(first: str, rows: Iterable[str]) -> Iterable[Any]:
-    yield first
-    yield from rows

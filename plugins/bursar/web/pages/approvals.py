@@ -1,10 +1,11 @@
 """A request for approval, and its answer, which the page's script gives to Airflow with the person's own rights."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
-from sqlalchemy import Connection
+from fastapi import APIRouter, HTTPException, Path, Request, Response
+from sqlalchemy import Connection, Row
 
 from bursar.airflow.dag_ids import dag_id
 from bursar.airflow.profile_store import load_all_profiles
@@ -13,12 +14,14 @@ from bursar.ledger.approvals import ApprovalRequest, ApprovalSubject, find_rejec
 from bursar.ledger.batches import Batch, get_batch
 from bursar.ledger.jobs import Job
 from bursar.ledger.totals import Totals
+from bursar.money import format_money
 from bursar.profiles.monitoring import ApprovalRules
-from bursar.reporting.run_description import count_fines
+from bursar.reporting.run_description import count_fines, make_tables
+from bursar.web.accesses import record_access
 from bursar.web.airflow_runs import APPROVAL_TASK, get_run, run_path
-from bursar.web.pages.batches import describe_batch, list_lines, make_totals
+from bursar.web.pages.batch_decisions import describe_batch
 from bursar.web.rights import CurrentPerson, Person, require
-from bursar.web.views import read_ledger, render, settings
+from bursar.web.views import PAGE_LENGTH, read_ledger, render, settings
 
 router = APIRouter()
 
@@ -43,10 +46,7 @@ class Case:
 
 @router.get("/approvals/{approval}", name="show_approval")
 def show_approval(
-    request: Request,
-    person: CurrentPerson,
-    approval: Annotated[int, Path(ge=1, le=2**63 - 1)],
-    after: Annotated[int | None, Query(ge=0, le=2**31 - 1)] = None,
+    request: Request, person: CurrentPerson, approval: Annotated[int, Path(ge=1, le=2**63 - 1)]
 ) -> Response:
     """Shows a request for approval with its reasons and fines, and the buttons to answer it."""
     with read_ledger() as connection:
@@ -55,7 +55,8 @@ def show_approval(
             require(person.may_act(None, case.job), f"trigger the DAG {case.dag}")
         else:
             require(person.may_see(case.profile), f"read the DAGs of profile {case.profile}")
-        lines, next_line = list_lines(connection, person, case.batch, after) if case.batch else (None, None)
+        lines = _list_lines(connection, person, case.batch) if case.batch else []
+    record_access(person, (line.user_id for line in lines))
     answered = case.request.answer
     by = f" by {case.request.answered_by}" if case.request.answered_by else ""
     return render(
@@ -68,14 +69,30 @@ def show_approval(
         rejection=find_rejection(case.request, _get_rules(case), person.name),
         reasons=case.request.reasons,
         facts=case.facts,
-        totals=make_totals(case.totals),
+        tables=make_tables(case.totals, {}, {}),
         batch=case.batch,
         dag=case.dag,
         run_id=case.run_id,
         answer_path=f"{run_path(case.dag, case.run_id)}/taskInstances/{APPROVAL_TASK}/-1/hitlDetails",
-        lines=lines,
-        next_line=next_line,
+        lines=[
+            (
+                line.patron_name,
+                line.identifier,
+                line.fine_fee_type,
+                str(line.fine_id),
+                format_money(line.amount, line.currency),
+            )
+            for line in lines
+        ],
     )
+
+
+def _list_lines(connection: Connection, person: Person, batch: Batch) -> Sequence[Row[Any]]:
+    """Returns the first fines of a batch, for those who may see names; the page of the batch has all."""
+    if not person.may_see_names(batch.profile):
+        return []
+    parameters = {"batch_id": batch.id, "after": 0, "limit": PAGE_LENGTH}
+    return connection.execute(query("web/list_batch_lines"), parameters).all()
 
 
 def _get_case(connection: Connection, approval: int) -> Case:

@@ -1,299 +1,171 @@
-"""A batch, and the decisions of a person about an unfinished one: release, and the confirmation of its delivery."""
+"""A batch: its state, its file, its fines, and the bursar's answers."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path as FilePath
+from typing import Any
+from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Form, HTTPException, Path, Query, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection, RowMapping
+from starlette.background import BackgroundTask
 
-from bursar.airflow.connections import open_folder
-from bursar.airflow.dag_ids import dag_id
 from bursar.db.queries import query
-from bursar.errors import BatchError, BursarError
-from bursar.exports import recover, upload
-from bursar.exports.release_check import check_not_on_server
-from bursar.exports.unclear import describe_unclear_delivery
+from bursar.exports.build import build_file
 from bursar.ledger.approvals import RejectionReason
-from bursar.ledger.batches import Batch, BatchState
-from bursar.ledger.deliveries import get_delivery
-from bursar.ledger.jobs import Job
-from bursar.money import format_amount, format_money, pluralize
-from bursar.profiles.settings import ServerLimits
-from bursar.reporting.run_description import count_fines
+from bursar.ledger.batches import Batch, BatchState, get_batch
+from bursar.money import format_money, pluralize
+from bursar.reporting.run_description import format_moment, make_tables
 from bursar.web import views
-from bursar.web.airflow_runs import get_run, run_path
+from bursar.web.accesses import record_access, record_download
+from bursar.web.pages.reports import From, Id, find_profile, make_skipped_rows, require_visible
 from bursar.web.rights import CurrentPerson, Person, require
-from bursar.web.trial import STEP_SECONDS
-from bursar.web.views import PAGE_LENGTH, read_ledger, render, settings
+from bursar.web.views import PAGE_LENGTH, address_of, read_ledger, render, settings
+from bursar.work_dir import incoming_folder
 
 router = APIRouter()
-BatchId = Annotated[int, Path(ge=1, le=2**31 - 1)]
-State = Annotated[str, Form(max_length=20)]
-Tick = Annotated[bool, Form()]
+BLOCK_SIZE = 1 << 20
 
 
 @router.get("/batches/{batch}", name="show_batch")
-def show_batch(
-    request: Request,
-    person: CurrentPerson,
-    batch: BatchId,
-    after: Annotated[int | None, Query(ge=0, le=2**31 - 1)] = None,
-) -> Response:
-    """Shows a batch: its state, file and amounts, answers and decisions; its fines to those who may see names."""
+def show_batch(request: Request, person: CurrentPerson, batch: Id, after: From = 0) -> Response:
+    """Shows a batch, and to those who may see names its fines, fifty on a page. The accesses are recorded."""
     with read_ledger() as connection:
-        row, found = _get_visible_batch(connection, person, batch)
-        sentences = [*_describe_state(connection, found), *_describe_acts(connection, row)]
-        lines, next_line = list_lines(connection, person, found, after)
-    run = get_run(dag_id(Job.EXPORT, found.profile), found.run_id)
+        found = get_visible_batch(connection, person, batch)
+        row = connection.execute(query("commands/get_batch"), {"batch_id": batch}).mappings().one()
+        resends = connection.execute(query("commands/list_resends_of_batch"), {"batch_id": batch}).all()
+        answers = connection.execute(query("commands/list_answers"), {"batch_id": batch}).all()
+        names = person.may_see_names(found.profile)
+        parameters = {"batch_id": batch, "after": after, "limit": PAGE_LENGTH + 1}
+        lines = connection.execute(query("web/list_batch_lines"), parameters).all() if names else []
+    page = lines[:PAGE_LENGTH]
+    record_access(person, (line.user_id for line in page))
+    zone = _zone(found.profile)
     return render(
         request,
         "batch",
-        section="show_waiting",
-        time_zone=settings().time_zone,
+        section="show_history",
+        time_zone=zone.key,
         batch=found,
-        run=run,
-        dag=dag_id(Job.EXPORT, found.profile),
-        retry=f"{run_path(dag_id(Job.EXPORT, found.profile), found.run_id)}/clear",
-        sentences=sentences,
-        facts=describe_batch(found),
-        totals=make_totals(found.totals),
-        lines=lines,
-        next_line=next_line,
-        may_act=person.may_act(found.profile, Job.EXPORT),
-        is_unfinished=_is_unfinished(found),
-    )
-
-
-@router.get("/batches/{batch}/release", name="confirm_release")
-def confirm_release(request: Request, person: CurrentPerson, batch: BatchId) -> Response:
-    """Says what a release does, and asks for a confirmation; the bursar's server is looked at meanwhile."""
-    with read_ledger() as connection:
-        _, found = _get_actable_batch(connection, person, batch)
-    return _show_release(request, found)
-
-
-@router.post("/batches/{batch}/release", name="release_batch")
-def release_batch(  # one argument for each field
-    request: Request,
-    person: CurrentPerson,
-    batch: BatchId,
-    state: State,
-    *,
-    confirm_not_received: Tick = False,
-    despite_file: Tick = False,
-) -> Response:
-    """Releases a batch under the name of the person; its fines are open again. A repeated request changes nothing."""
-    with read_ledger() as connection:
-        _, found = _get_actable_batch(connection, person, batch)
-
-    def look(now: Batch) -> None:
-        _require_state(now, state)
-        check_not_on_server(views.engine(), now, _open_folder, despite_file=despite_file)
-
-    try:
-        if found.state is not BatchState.RELEASED:
-            _require_state(found, state)
-            recover.release_batch(
-                views.engine(), batch, confirmed_not_received=confirm_not_received, look=look, by=person.name
+        facts=_describe(row, found, zone),
+        tables=make_tables(found.totals, {}, {}),
+        skipped=make_skipped_rows(request, batch if names else None, dict(found.skipped)),
+        answers=[
+            (
+                format_moment(one.answered_at, zone),
+                one.answer,
+                one.answered_by or "",
+                RejectionReason.describe(one.rejection or ""),
             )
-    except BursarError as error:
-        with read_ledger() as connection:
-            _, found = _get_actable_batch(connection, person, batch)
-        return _show_release(request, found, str(error))
-    return RedirectResponse(_address(request, "show_batch", batch), 303)
+            for one in answers
+        ],
+        resends=[
+            (format_moment(one.delivered_at or one.requested_at, zone), one.state, one.requested_by or "")
+            for one in resends
+        ],
+        names=names,
+        can_download=names and _can_download(found),
+        lines=page,
+        after=after,
+        next=f"{address_of(request, 'show_batch', batch=batch)}?after={page[-1].number}"
+        if len(lines) > len(page)
+        else "",
+    )
 
 
-@router.get("/batches/{batch}/server", name="look_at_server")
-def look_at_server(request: Request, person: CurrentPerson, batch: BatchId) -> Response:
-    """Returns, as a part of a page, whether the file of a batch is on the bursar's server. Changes nothing."""
+@router.get("/batches/{batch}/answers", name="show_answers")
+def show_answers(request: Request, person: CurrentPerson, batch: Id) -> Response:
+    """Shows how many fines of a batch the bursar has reported as paid; a part of the page of the batch."""
     with read_ledger() as connection:
-        _, found = _get_actable_batch(connection, person, batch)
-    sentences: list[str] = []
-    problem = ""
-    try:
-        check_not_on_server(views.engine(), found, _open_folder, despite_file=False, say=sentences.append)
-    except BursarError as error:
-        problem = str(error)
-    return render(request, "sentences", sentences=sentences, problem=problem)
+        found = get_visible_batch(connection, person, batch)
+        sums = connection.execute(query("web/sum_answers"), {"batch_id": batch}).all()
+    return render(
+        request,
+        "answers",
+        batch=found,
+        rows=[
+            (
+                one.answer,
+                f"{one.fines:,}",
+                format_money(one.paid, one.currency),
+                format_money(one.outstanding, one.currency),
+            )
+            for one in sums
+        ],
+    )
 
 
-@router.get("/batches/{batch}/confirm-delivery", name="confirm_delivery")
-def confirm_delivery(request: Request, person: CurrentPerson, batch: BatchId) -> Response:
-    """Says what a confirmation of the delivery does, and asks whether the bursar has confirmed it."""
+@router.get("/batches/{batch}/file", name="download_file")
+def download_file(person: CurrentPerson, batch: Id) -> Response:
+    """Returns the file of a batch, built again with the same bytes. The download is recorded."""
     with read_ledger() as connection:
-        _, found = _get_actable_batch(connection, person, batch)
-    return _show_delivery(request, found)
-
-
-@router.post("/batches/{batch}/confirm-delivery", name="confirm_delivered")
-def confirm_delivered(
-    request: Request, person: CurrentPerson, batch: BatchId, state: State, *, arrived: Tick = False
-) -> Response:
-    """Records under the name of the person that the bursar has the file. A repeated request changes nothing."""
-    with read_ledger() as connection:
-        _, found = _get_actable_batch(connection, person, batch)
-    try:
-        if not found.was_delivered:
-            _require_state(found, state)
-            if not arrived:
-                raise BatchError("Nothing was recorded: say that the bursar has confirmed the whole file.")
-            upload.confirm_delivered(views.engine(), batch, by=person.name)
-    except BursarError as error:
-        with read_ledger() as connection:
-            _, found = _get_actable_batch(connection, person, batch)
-        return _show_delivery(request, found, str(error))
-    return RedirectResponse(_address(request, "show_batch", batch), 303)
-
-
-def describe_batch(found: Batch) -> list[tuple[str, str]]:
-    """Returns the facts of a batch for people, without names of users."""
-    return [
-        ("Profile", found.profile),
-        ("Fines", count_fines(found.fines, found.users)),
-        ("Triggered by", found.requested_by or "the schedule"),
-        ("File", found.file_name if found.file_size is not None else ""),
-        ("Size", pluralize(found.file_size, "byte") if found.file_size is not None else ""),
-        ("SHA-256", found.sha256 or ""),
-        ("Uploaded to", found.remote_folder or ""),
-    ]
-
-
-def make_totals(totals: Any) -> list[tuple[str, ...]]:  # noqa: ANN401  Totals
-    """Returns the rows of a table of amounts by currency."""
-    return [
-        (code, *(format_amount(amount, code) for amount in (one.charges, one.credits, one.net)))
-        for code, one in sorted(totals.items())
-    ]
-
-
-def list_lines(
-    connection: Connection, person: Person, found: Batch, after: int | None
-) -> tuple[list[Sequence[str]] | None, int | None]:
-    """Returns a page of the fines of a batch, and the key of the next page; None without the right to see names."""
-    if not person.may_see_names(found.profile):
-        return None, None
-    parameters = {"batch_id": found.id, "after": after, "limit": PAGE_LENGTH + 1}
-    rows = connection.execute(query("web/list_batch_lines"), parameters).all()
-    lines: list[Sequence[str]] = [
-        (
-            row.patron_name or "deleted user",
-            row.identifier,
-            row.fine_fee_type + (" (reversal)" if row.reversal else ""),
-            str(row.fine_id),
-            format_money(row.amount, row.currency),
-        )
-        for row in rows[:PAGE_LENGTH]
-    ]
-    return lines, rows[PAGE_LENGTH - 1].number if len(rows) > PAGE_LENGTH else None
-
-
-def _get_visible_batch(connection: Connection, person: Person, batch: int) -> tuple[RowMapping, Batch]:
-    row = connection.execute(query("commands/get_batch"), {"batch_id": batch}).mappings().first()
-    if row is None:
+        found = get_visible_batch(connection, person, batch)
+    require(person.may_see_names(found.profile), f"trigger the DAGs of profile {found.profile}")
+    if not _can_download(found):
         raise HTTPException(404)
-    require(person.may_see(row["profile"]), f"read the DAGs of profile {row['profile']}")
-    return row, Batch.from_row(row)
-
-
-def _get_actable_batch(connection: Connection, person: Person, batch: int) -> tuple[RowMapping, Batch]:
-    row, found = _get_visible_batch(connection, person, batch)
-    require(person.may_act(found.profile, Job.EXPORT), f"trigger the DAG {dag_id(Job.EXPORT, found.profile)}")
-    return row, found
-
-
-def _require_state(found: Batch, expected: str) -> None:
-    if found.state != expected:
-        raise BatchError(
-            f"Batch {found.id} has changed since this page was opened: it was {expected}, and is {found.state} now. "
-            "Nothing was changed. Look at it again."
-        )
-
-
-def _is_unfinished(found: Batch) -> bool:
-    return found.state not in (BatchState.CLOSED, BatchState.RELEASED, BatchState.DRY_RUN)
-
-
-def _describe_state(connection: Connection, found: Batch) -> list[str]:
-    if found.state is BatchState.UNCLEAR:
-        return [describe_unclear_delivery(found, get_delivery(connection, found.id, "first", found.run_id))]
-    if found.state is BatchState.DELIVERED:
-        return ["The bursar has the file. The next export run of the profile closes its fines."]
-    return []
-
-
-def _describe_acts(connection: Connection, row: RowMapping) -> list[str]:
-    sentences = []
-    if row["confirmed_by"]:
-        sentences.append(f"{row['confirmed_by']} has confirmed that the bursar has the file.")
-    if row["released_by"]:
-        sentences.append(f"{row['released_by']} has released it: its fines are open again.")
-    elif row["released_at"]:
-        sentences.append("A run of the export has released it: its fines are open again.")
-    for one in connection.execute(query("commands/list_answers"), {"batch_id": row["id"]}):
-        by = f" by {one.answered_by}" if one.answered_by else ""
-        reason = f", without effect: {RejectionReason.describe(one.rejection)}" if one.rejection else ""
-        sentences.append(f"The request for approval was answered{by}: {one.answer}{reason}.")
-    return sentences
-
-
-def _open_folder(batch: Batch) -> Any:  # noqa: ANN401  a context manager of RemoteFolder
-    limits = ServerLimits(timeout_seconds=STEP_SECONDS)
-    return open_folder(batch.sftp_connection, batch.output_file_path, may_create=False, limits=limits)
-
-
-def _show_release(request: Request, found: Batch, problem: str = "") -> Response:
-    may_be_there = found.state.may_be_delivered
-    checks = []
-    if may_be_there:
-        checks.append(("confirm_not_received", "I have asked the bursar, who has not received the file."))
-    if may_be_there and problem:
-        checks.append(("despite_file", "Release it despite the file: the bursar has confirmed not to use it."))
-    is_possible = _is_unfinished(found)
-    return render(
-        request,
-        "confirm",
-        status_code=409 if problem else 200,
-        section="show_waiting",
-        title=f"Release batch {found.id} of {found.profile}?",
-        problem=problem,
-        text=f"{pluralize(found.fines, 'fine').capitalize()} of it will be open again, and the next export sends them. "
-        "If the bursar has the file all the same, students are billed twice. Your name is recorded."
-        if is_possible
-        else f"The batch is {found.state}: there is nothing left to release.",
-        facts=describe_batch(found),
-        look=_address(request, "look_at_server", found.id) if is_possible and may_be_there and not problem else "",
-        action=_address(request, "release_batch", found.id),
-        label="Release" if is_possible else "",
-        values={"state": found.state},
-        checks=checks,
-        required="confirm_not_received",
-        cancel=_address(request, "show_batch", found.id),
+    with ExitStack() as stack:
+        folder = stack.enter_context(incoming_folder(settings().work_dir))
+        path = build_file(views.engine(), batch, folder).path
+        record_download(person, batch)
+        kept = stack.pop_all()
+    headers = {
+        "Content-Disposition": f'attachment; filename="{found.file_name}"',
+        "Content-Length": str(path.stat().st_size),
+    }
+    return StreamingResponse(
+        _read(path), media_type="application/xml", headers=headers, background=BackgroundTask(kept.close)
     )
 
 
-def _show_delivery(request: Request, found: Batch, problem: str = "") -> Response:
-    is_possible = found.state.may_be_delivered and not found.was_delivered
-    return render(
-        request,
-        "confirm",
-        status_code=409 if problem else 200,
-        section="show_waiting",
-        title=f"Has the bursar the file of batch {found.id}?",
-        problem=problem,
-        text="The batch is then delivered: its fines are closed by the next export run of the profile, and are not "
-        "sent again. If the bursar does not have the file, students are never billed. Your name is recorded."
-        if is_possible
-        else f"The batch is {found.state}: there is no delivery to confirm.",
-        facts=describe_batch(found),
-        action=_address(request, "confirm_delivered", found.id),
-        label="Record the delivery" if is_possible else "",
-        values={"state": found.state},
-        checks=[("arrived", "The bursar has confirmed that the whole file has arrived.")] if is_possible else [],
-        required="arrived",
-        cancel=_address(request, "show_batch", found.id),
-    )
+def get_visible_batch(connection: Connection, person: Person, batch: int) -> Batch:
+    """Returns a batch.
+
+    Raises:
+        HTTPException: 403 if the person may not see the runs of its profile.
+        BatchNotFoundError: there is no such batch.
+    """
+    found = get_batch(connection, batch)
+    require_visible(person, found.profile)
+    return found
 
 
-def _address(request: Request, name: str, batch: int) -> str:
-    return f"{request.scope['root_path']}{request.app.url_path_for(name, batch=batch)}"
+def _can_download(batch: Batch) -> bool:
+    """Returns whether the file can be built without a change to the batch: its bytes are known, and it is wanted."""
+    return batch.sha256 is not None and batch.state is not BatchState.RELEASED
+
+
+def _read(path: FilePath) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while block := file.read(BLOCK_SIZE):
+            yield block
+
+
+def _zone(profile: str) -> ZoneInfo:
+    found = find_profile(profile)
+    return ZoneInfo(found.time_zone if found else settings().time_zone)
+
+
+def _describe(row: RowMapping, batch: Batch, zone: ZoneInfo) -> list[tuple[str, str]]:
+    def moment(value: Any) -> str:  # noqa: ANN401  a moment, or None
+        return format_moment(value, zone) if value else ""
+
+    facts: Mapping[str, str] = {
+        "Profile": batch.profile,
+        "State": batch.state.replace("_", " ").lower(),
+        "Fines": f"{pluralize(batch.fines, 'fine')} of {pluralize(batch.users, 'user')}",
+        "As of": moment(batch.as_of),
+        "Selected": moment(batch.selected_at),
+        "Started by": batch.requested_by or "the schedule",
+        "Delivered": moment(batch.delivered_at),
+        "Confirmed by": row["confirmed_by"] or "",
+        "Closed": moment(batch.closed_at),
+        "Released": moment(row["released_at"]),
+        "Released by": row["released_by"] or "",
+        "File": batch.file_name if batch.fines else "",
+        "Size": pluralize(batch.file_size, "byte") if batch.file_size is not None else "",
+        "SHA-256": batch.sha256 or "",
+        "Uploaded to": batch.remote_folder or "",
+        "Run": batch.run_id,
+    }
+    return list(facts.items())

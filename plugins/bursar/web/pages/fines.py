@@ -8,8 +8,9 @@ from sqlalchemy import Connection, Row
 from bursar.db.queries import query
 from bursar.money import format_money
 from bursar.reporting.fine_history import describe_pending_reversal, list_events
+from bursar.web.accesses import record_access
 from bursar.web.rights import CurrentPerson, Person, require
-from bursar.web.views import PAGE_LENGTH, read_ledger, render, settings, write_ledger
+from bursar.web.views import PAGE_LENGTH, read_ledger, render, settings
 
 router = APIRouter()
 MAX_SEARCH_LENGTH = 200
@@ -51,7 +52,7 @@ def find(
 def show_user(request: Request, person: CurrentPerson, user: int, below: int | None = None) -> Response:
     """Shows the account of a user: identifiers, debts, and fines, newest first. The access is recorded."""
     _require_all_users(person)
-    _record_access(person, user)
+    record_access(person, [user])
     with read_ledger() as connection:
         found = connection.execute(query("web/get_user"), {"user_id": user}).first()
         if found is None:
@@ -76,7 +77,7 @@ def show_fine(request: Request, person: CurrentPerson, fine: int) -> Response:
         found = _get_fine(connection, fine)
         _require_fine(person, found)
         events = list_events(connection, found)
-    _record_access(person, found.user_id)
+    record_access(person, [found.user_id])
     return render(
         request,
         "fine",
@@ -104,11 +105,6 @@ def _require_fine(person: Person, fine: Row[Any] | None) -> None:
 
 def _get_fine(connection: Connection, fine: int) -> Any:  # noqa: ANN401  a row, or None
     return connection.execute(query("commands/get_fine"), {"fine_id": fine}).first()
-
-
-def _record_access(person: Person, user: int) -> None:
-    with write_ledger() as connection:
-        connection.execute(query("web/record_access"), {"person": person.name, "user_id": user})
 
 
 def _describe(fine: Row[Any]) -> list[tuple[str, str]]:

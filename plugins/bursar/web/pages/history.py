@@ -1,123 +1,108 @@
-"""The job history, and the report of a run."""
+"""The job history: the runs of all jobs, newest first, by profile, job, outcome and date, also as CSV."""
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from typing import Annotated
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
-from bursar.airflow import dag_ids
-from bursar.airflow.profile_store import load_all_profiles
-from bursar.db.queries import query
 from bursar.ledger.jobs import Job
-from bursar.profiles import Profile
-from bursar.reporting.run_description import describe_facts, describe_result, format_duration, make_tables
 from bursar.reporting.run_report import RunOutcome
-from bursar.web.pages.profiles import FOREIGN_DAG, visible_profiles
-from bursar.web.rights import CurrentPerson, Person, require
-from bursar.web.runs import Filter, Key, Run, list_runs, read_run
-from bursar.web.views import read_ledger, render, settings
+from bursar.web.csv_files import send_csv
+from bursar.web.pages.profiles import visible_profiles
+from bursar.web.rights import CurrentPerson, Person
+from bursar.web.runs import CSV_COLUMNS, MAX_ID, Filter, Key, list_csv_rows, list_profiles_of_runs, list_runs
+from bursar.web.views import address_of, read_ledger, render, settings
 
 router = APIRouter()
 
 
+@dataclass(frozen=True)
+class Choice:
+    """The values of the filters as the address has them; an empty text stands for all."""
+
+    profile: str = ""
+    job: str = ""
+    outcome: str = ""
+    since: str = ""
+    until: str = ""
+
+
+Chosen = Annotated[Choice, Depends(Choice)]
+
+
 @router.get("/history", name="show_history")
-def show_history(  # one argument for each filter
+def show_history(
     request: Request,
     person: CurrentPerson,
-    *,
-    profile: str = "",
-    job: str = "",
-    outcome: str = "",
+    choice: Chosen,
     before: Annotated[datetime | None, Query()] = None,
-    before_id: int = 0,
+    before_id: Annotated[int, Query(ge=0, le=MAX_ID)] = 0,
 ) -> Response:
     """Shows the runs that the person may see, newest first, fifty on a page."""
-    codes = [one.code for one in visible_profiles(person)[0]]
-    chosen = Filter(
-        profiles=[code for code in codes if profile in ("", code)],
-        institution=not profile and person.may_see_all_users(),
-        job=Job(job) if job in list(Job) else None,
-        outcome=outcome if outcome in list(RunOutcome) else None,
-    )
+    codes = _list_visible_codes(person)
+    chosen = _make_filter(person, choice, codes)
     with read_ledger() as connection:
         runs, key = list_runs(connection, chosen, Key(before, before_id) if before else None)
-    filters = {"profile": profile, "job": job, "outcome": outcome}
-    path = request.scope["root_path"] + request.app.url_path_for("show_history")
-    older = f"{path}?{urlencode(filters | {'before': key.started_at.isoformat(), 'before_id': key.id})}" if key else ""
+    path, csv = address_of(request, "show_history"), address_of(request, "download_history")
+    older = {"before": key.started_at.isoformat(), "before_id": str(key.id)} if key else {}
     return render(
         request,
         "history",
         section="show_history",
+        time_zone=settings().time_zone,
         runs=runs,
-        older=older,
+        older=f"{path}?{urlencode(vars(choice) | older)}" if key else "",
+        newest=f"{path}?{urlencode(vars(choice))}" if before else "",
+        csv=f"{csv}?{urlencode(vars(choice))}",
         filters=[
-            ("profile", "Profile", codes, profile),
-            ("job", "Job", list(Job), job),
-            ("outcome", "Outcome", list(RunOutcome), outcome),
+            ("profile", "Profile", codes, choice.profile),
+            ("job", "Job", list(Job), choice.job),
+            ("outcome", "Outcome", list(RunOutcome), choice.outcome),
         ],
+        dates=[("since", "From", choice.since), ("until", "To", choice.until)],
     )
 
 
-@router.get("/runs/{run}", name="show_run")
-def show_run(request: Request, person: CurrentPerson, run: int) -> Response:
-    """Shows the report of a run."""
+@router.get("/history.csv", name="download_history")
+def download_history(person: CurrentPerson, choice: Chosen) -> Response:
+    """Returns all runs that the filters choose, as CSV."""
+    chosen = _make_filter(person, choice, _list_visible_codes(person))
+    return send_csv("job-history.csv", CSV_COLUMNS, list_csv_rows(chosen))
+
+
+def _list_visible_codes(person: Person) -> list[str]:
+    """Returns the codes of the profiles that the person may see, also of profiles that are not there any more."""
     with read_ledger() as connection:
-        row = connection.execute(query("commands/get_run"), {"id": run}).mappings().first()
-    if row is None:
-        raise HTTPException(404)
-    return _show(request, person, read_run(row))
+        recorded = list_profiles_of_runs(connection)
+    known = {profile.code for profile in visible_profiles(person)[0]}
+    return sorted(known | {code for code in recorded - known if person.may_see(code)})
 
 
-@router.get("/dags/{dag_id}/runs/{run_id}", name="show_dag_run")
-def show_dag_run(request: Request, person: CurrentPerson, dag_id: str, run_id: str) -> Response:
-    """Shows the report of a run in the tab beside the run's own; other DAGs have one sentence there."""
-    owner = dag_ids.parse_dag_id(dag_id)
-    if owner is None:
-        return render(request, "foreign", title="Job report", text=FOREIGN_DAG)
-    job, profile = owner
-    _require_visible(person, profile)
-    with read_ledger() as connection:
-        parameters = {"job": job, "profile": profile, "run_id": run_id}
-        row = connection.execute(query("web/get_run"), parameters).mappings().first()
-    if row is None:
-        text = "This run has no report yet. It is written when the run ends."
-        return render(request, "foreign", title="Job report", text=text)
-    return _show(request, person, read_run(row))
-
-
-def _require_visible(person: Person, profile: str | None) -> None:
-    if profile is None:
-        require(person.may_see_all_users(), "trigger every DAG")
-    else:
-        require(person.may_see(profile), f"read the DAGs of profile {profile}")
-
-
-def _show(request: Request, person: Person, run: Run) -> Response:
-    report = run.report
-    _require_visible(person, report.profile)
-    profile = _get_profile(report.profile)
-    zone = profile.time_zone if profile else settings().time_zone
-    return render(
-        request,
-        "run",
-        section="show_history",
-        time_zone=zone,
-        title=report.job.display_name(profile.name if profile else report.profile),
-        report=report,
-        result=describe_result(report),
-        facts=list(_describe(run, profile, ZoneInfo(zone)).items()),
-        tables=make_tables(report.totals, report.skipped, report.rejects),
-        tasks=[(task, format_duration(timedelta(seconds=seconds))) for task, seconds in report.task_timings.items()],
-        airflow_path=f"dags/{dag_ids.dag_id(report.job, report.profile)}/runs/{quote(report.run_id, safe='')}",
+def _make_filter(person: Person, choice: Choice, codes: list[str]) -> Filter:
+    zone = ZoneInfo(settings().time_zone)
+    return Filter(
+        profiles=[code for code in codes if choice.profile in ("", code)],
+        institution=not choice.profile and person.may_see_all_users(),
+        job=Job(choice.job) if choice.job in list(Job) else None,
+        outcome=choice.outcome if choice.outcome in list(RunOutcome) else None,
+        since=_start_of_day(choice.since, zone, {}),
+        until=_start_of_day(choice.until, zone, {"days": 1}),
     )
 
 
-def _describe(run: Run, profile: Profile | None, zone: ZoneInfo) -> dict[str, str]:
-    return describe_facts(run.report, profile.name if profile else None, zone) | {"Duration": run.duration}
+def _start_of_day(value: str, zone: ZoneInfo, later: Mapping[str, int]) -> datetime | None:
+    """Returns the first moment of a day, or of a day that is `later`, in a time zone; None without a day.
 
-
-def _get_profile(code: str | None) -> Profile | None:
-    profiles, _ = load_all_profiles(settings(), code=code) if code else ([], [])
-    return profiles[0] if profiles else None
+    Raises:
+        HTTPException: 422 if the text is not a date.
+    """
+    if not value:
+        return None
+    try:
+        return datetime.combine(date.fromisoformat(value) + timedelta(**later), time(), zone)
+    except (ValueError, OverflowError) as error:
+        raise HTTPException(422, "A date is written as 2026-03-31.") from error

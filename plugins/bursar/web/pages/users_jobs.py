@@ -23,7 +23,7 @@ from bursar.web import views
 from bursar.web.airflow_runs import find_obstacle, runs_path
 from bursar.web.pick_lists import list_ledger_choices
 from bursar.web.rights import CurrentPerson, Person, require
-from bursar.web.views import PAGE_LENGTH, read_ledger, render, settings
+from bursar.web.views import PAGE_LENGTH, address_of, read_ledger, render, settings
 
 router = APIRouter()
 JobName = Annotated[Literal["purge", "waive"], Path()]
@@ -86,7 +86,7 @@ def upload_fine_list(request: Request, person: CurrentPerson, file: UploadFile) 
         number = save_fine_list(views.engine(), file.file, name, by=person.name)
     except BursarError as error:
         return _show_form(request, job, None, str(error))
-    address = f"{request.scope['root_path']}{request.app.url_path_for('show_job_form', job=job)}"
+    address = address_of(request, "show_job_form", job=job)
     return RedirectResponse(f"{address}?fine_list={number}", 303)
 
 
@@ -173,7 +173,7 @@ def _make_field(name: str, param: Param, offered: list[tuple[str, str]]) -> JobF
         name=name,
         kind=kind,
         title=schema["title"],
-        help=schema["description"],
+        help=param.description or "",
         default="" if default in (None, []) else str(default),
         required="null" not in types and kind != "list",
         choices=[(value, words.get(value, value)) for value in schema["enum"]] if "enum" in schema else offered,

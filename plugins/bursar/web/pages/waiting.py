@@ -13,7 +13,7 @@ from bursar.db.queries import query
 from bursar.ledger.batches import Batch, BatchState
 from bursar.ledger.jobs import Job
 from bursar.ledger.totals import Totals, read_totals
-from bursar.web.airflow_runs import AirflowRun, get_run
+from bursar.web.airflow_runs import AirflowRun, list_runs
 from bursar.web.pages.profiles import visible_profiles
 from bursar.web.rights import CurrentPerson, Person
 from bursar.web.views import PAGE_LENGTH, read_ledger, render, settings
@@ -80,6 +80,7 @@ def show_waiting(request: Request, person: CurrentPerson) -> Response:
         length=PAGE_LENGTH,
         may_edit=person.may_edit(),
         acting={profile for profile in profiles if person.may_act(profile, Job.IMPORT)},
+        named={profile for profile in profiles if person.may_see_names(profile)},
         dag_id=dag_id,
     )
 
@@ -106,7 +107,7 @@ def _load_waiting(connection: Connection, person: Person, profiles: list[str]) -
     repeated = load("list_repeated_files")
     return Waiting(
         approvals=[_read_approval(row) for row in approvals[:PAGE_LENGTH]],
-        batches=[_read_batch(row, person) for row in batches[:PAGE_LENGTH]],
+        batches=_read_batches(batches[:PAGE_LENGTH], person),
         overpayments=overpayments[:PAGE_LENGTH],
         rejected=rejected[:PAGE_LENGTH],
         repeated=repeated[:PAGE_LENGTH],
@@ -114,10 +115,12 @@ def _load_waiting(connection: Connection, person: Person, profiles: list[str]) -
     )
 
 
-def _read_batch(row: RowMapping, person: Person) -> WaitingBatch:
-    batch = Batch.from_row(row)
-    run = get_run(dag_id(Job.EXPORT, batch.profile), batch.run_id)
-    return WaitingBatch(batch, run, person.may_act(batch.profile, Job.EXPORT))
+def _read_batches(rows: Sequence[RowMapping], person: Person) -> list[WaitingBatch]:
+    batches = {
+        (dag_id(Job.EXPORT, batch.profile), batch.run_id): batch for batch in (Batch.from_row(row) for row in rows)
+    }
+    runs = list_runs(batches.keys())
+    return [WaitingBatch(batch, runs[key], person.may_act(batch.profile, Job.EXPORT)) for key, batch in batches.items()]
 
 
 def _read_approval(row: RowMapping) -> WaitingApproval:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
@@ -16,10 +17,11 @@ from bursar.reporting.run_description import Table, count_fines, make_tables
 from bursar.web import views
 from bursar.web.integration_dags import find_integration_dag, list_dag_ids
 from bursar.web.pick_lists import load_pick_lists
+from bursar.web.preview import evaluate
 from bursar.web.profile_draft import CheckedDraft, Difference, check_draft, compare, find_file, merge
 from bursar.web.profile_form import Draft, clean, form_fields, form_pages, get_page, get_values, read_form
 from bursar.web.rights import CurrentPerson, Person, require
-from bursar.web.trial import Section, preview_export, try_connection
+from bursar.web.trial import Section, try_connection
 from bursar.web.views import read_ledger, render, settings, write_ledger
 
 router = APIRouter()
@@ -233,7 +235,8 @@ def _preview(wizard: Wizard) -> None:
     elif not checked.profile.export.active:
         wizard.results = ["The export is not active, so there is nothing to preview."]
     else:
-        found = preview_export(views.engine(), checked.profile)
+        with evaluate(views.engine(), checked.profile, datetime.now(UTC)) as evaluation:
+            found = evaluation.summary
         wizard.results = [f"An export now would take {count_fines(found.fines, found.users)}."]
         wizard.tables = make_tables(found.totals, found.skipped, {})
 

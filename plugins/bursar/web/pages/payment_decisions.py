@@ -23,7 +23,7 @@ from bursar.profiles import Import
 from bursar.reporting.run_description import format_moment
 from bursar.web import views
 from bursar.web.rights import CurrentPerson, Person, require
-from bursar.web.views import read_ledger, render, settings
+from bursar.web.views import address_of, read_ledger, render, settings
 
 router = APIRouter()
 Decision = Literal["release", "reject"]
@@ -57,7 +57,9 @@ def decide_overpayment(
         decide(views.engine(), file, record, by=person.name)
     except BursarError as error:
         return _show_overpayment(request, _get_overpayment(person, file, record), decision, str(error))
-    return RedirectResponse(_address(request, "confirm_overpayment", file=file, record=record, decision=decision), 303)
+    return RedirectResponse(
+        address_of(request, "confirm_overpayment", file=file, record=record, decision=decision), 303
+    )
 
 
 @router.get("/repeated-files/{arrival}", name="confirm_apply_again")
@@ -78,7 +80,7 @@ def apply_file_again(
             apply_again(views.engine(), arrival, section, by=person.name)
     except BursarError as error:
         return _show_repeated(request, _get_repeated(person, arrival), str(error))
-    return RedirectResponse(_address(request, "confirm_apply_again", arrival=arrival), 303)
+    return RedirectResponse(address_of(request, "confirm_apply_again", arrival=arrival), 303)
 
 
 def _get_overpayment(person: Person, file: int, record: int) -> HeldOverpayment:
@@ -88,7 +90,7 @@ def _get_overpayment(person: Person, file: int, record: int) -> HeldOverpayment:
             held = get_held_overpayment(connection, file, record)
     except NotFoundError as error:
         raise HTTPException(404) from error
-    require(person.may_see(held.profile), f"read the DAGs of profile {held.profile}")
+    require(person.may_see_names(held.profile), f"trigger a DAG of profile {held.profile}")
     return held
 
 
@@ -136,10 +138,10 @@ def _show_overpayment(request: Request, held: HeldOverpayment, decision: Decisio
             ("File", held.file_name),
             ("Record", f"{held.record:,} of file {held.file_id}"),
         ],
-        action=_address(request, "decide_overpayment", file=held.file_id, record=held.record, decision=decision),
+        action=address_of(request, "decide_overpayment", file=held.file_id, record=held.record, decision=decision),
         label="" if done else decision.capitalize(),
         values={},
-        cancel=_address(request, "show_waiting"),
+        cancel=address_of(request, "show_waiting"),
     )
 
 
@@ -175,14 +177,10 @@ def _show_repeated(request: Request, found: RepeatedArrival, problem: str = "") 
         problem=problem,
         text=text,
         facts=facts,
-        action=_address(request, "apply_file_again", arrival=found.id),
+        action=address_of(request, "apply_file_again", arrival=found.id),
         label="" if done else "Apply again",
         values={},
         checks=[("other_payments", "The bursar has confirmed that the file reports other payments than before.")],
         required="other_payments",
-        cancel=_address(request, "show_waiting"),
+        cancel=address_of(request, "show_waiting"),
     )
-
-
-def _address(request: Request, name: str, **parameters: object) -> str:
-    return f"{request.scope['root_path']}{request.app.url_path_for(name, **parameters)}"

@@ -1,0 +1,236 @@
+"""The decisions of a person about an unfinished batch: release, and the confirmation of its delivery."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Path, Request, Response
+from fastapi.responses import RedirectResponse
+from sqlalchemy import Connection
+
+from bursar.airflow.connections import open_folder
+from bursar.airflow.dag_ids import dag_id
+from bursar.errors import BatchError, BursarError
+from bursar.exports import recover, upload
+from bursar.exports.release_check import check_not_on_server
+from bursar.exports.unclear import describe_unclear_delivery
+from bursar.ledger.batches import Batch, BatchState, get_batch
+from bursar.ledger.deliveries import get_delivery
+from bursar.ledger.jobs import Job
+from bursar.money import pluralize
+from bursar.profiles.settings import ServerLimits
+from bursar.reporting.run_description import count_fines
+from bursar.web import views
+from bursar.web.airflow_runs import get_run, run_path
+from bursar.web.rights import CurrentPerson, Person, require
+from bursar.web.trial import STEP_SECONDS
+from bursar.web.views import address_of, read_ledger, render
+
+router = APIRouter()
+BatchId = Annotated[int, Path(ge=1, le=2**31 - 1)]
+State = Annotated[str, Form(max_length=20)]
+Tick = Annotated[bool, Form()]
+
+
+@router.get("/batches/{batch}/decisions", name="show_decisions")
+def show_decisions(request: Request, person: CurrentPerson, batch: BatchId) -> Response:
+    """Returns, as a part of the page of a batch, what is known about an unfinished one, and what the person can do."""
+    with read_ledger() as connection:
+        found = _get_batch(connection, person, batch)
+        sentences = _describe_state(connection, found)
+    dag = dag_id(Job.EXPORT, found.profile)
+    return render(
+        request,
+        "batch_decisions",
+        batch=found,
+        run=get_run(dag, found.run_id),
+        dag=dag,
+        retry=f"{run_path(dag, found.run_id)}/clear",
+        sentences=sentences,
+        may_act=person.may_act(found.profile, Job.EXPORT),
+        is_unfinished=_is_unfinished(found),
+    )
+
+
+@router.get("/batches/{batch}/release", name="confirm_release")
+def confirm_release(request: Request, person: CurrentPerson, batch: BatchId) -> Response:
+    """Says what a release does, and asks for a confirmation; the bursar's server is looked at meanwhile."""
+    with read_ledger() as connection:
+        found = _get_actable_batch(connection, person, batch)
+    return _show_release(request, found)
+
+
+@router.post("/batches/{batch}/release", name="release_batch")
+def release_batch(  # one argument for each field
+    request: Request,
+    person: CurrentPerson,
+    batch: BatchId,
+    state: State,
+    *,
+    confirm_not_received: Tick = False,
+    despite_file: Tick = False,
+) -> Response:
+    """Releases a batch under the name of the person; its fines are open again. A repeated request changes nothing."""
+    with read_ledger() as connection:
+        found = _get_actable_batch(connection, person, batch)
+
+    def look(now: Batch) -> None:
+        _require_state(now, state)
+        check_not_on_server(views.engine(), now, _open_folder, despite_file=despite_file)
+
+    try:
+        if found.state is not BatchState.RELEASED:
+            _require_state(found, state)
+            recover.release_batch(
+                views.engine(), batch, confirmed_not_received=confirm_not_received, look=look, by=person.name
+            )
+    except BursarError as error:
+        with read_ledger() as connection:
+            found = _get_actable_batch(connection, person, batch)
+        return _show_release(request, found, str(error))
+    return RedirectResponse(address_of(request, "show_batch", batch=batch), 303)
+
+
+@router.get("/batches/{batch}/server", name="look_at_server")
+def look_at_server(request: Request, person: CurrentPerson, batch: BatchId) -> Response:
+    """Returns, as a part of a page, whether the file of a batch is on the bursar's server. Changes nothing."""
+    with read_ledger() as connection:
+        found = _get_actable_batch(connection, person, batch)
+    sentences: list[str] = []
+    problem = ""
+    try:
+        check_not_on_server(views.engine(), found, _open_folder, despite_file=False, say=sentences.append)
+    except BursarError as error:
+        problem = str(error)
+    return render(request, "sentences", sentences=sentences, problem=problem)
+
+
+@router.get("/batches/{batch}/confirm-delivery", name="confirm_delivery")
+def confirm_delivery(request: Request, person: CurrentPerson, batch: BatchId) -> Response:
+    """Says what a confirmation of the delivery does, and asks whether the bursar has confirmed it."""
+    with read_ledger() as connection:
+        found = _get_actable_batch(connection, person, batch)
+    return _show_delivery(request, found)
+
+
+@router.post("/batches/{batch}/confirm-delivery", name="confirm_delivered")
+def confirm_delivered(
+    request: Request, person: CurrentPerson, batch: BatchId, state: State, *, arrived: Tick = False
+) -> Response:
+    """Records under the name of the person that the bursar has the file. A repeated request changes nothing."""
+    with read_ledger() as connection:
+        found = _get_actable_batch(connection, person, batch)
+    try:
+        if not found.was_delivered:
+            _require_state(found, state)
+            if not arrived:
+                raise BatchError("Nothing was recorded: say that the bursar has confirmed the whole file.")
+            upload.confirm_delivered(views.engine(), batch, by=person.name)
+    except BursarError as error:
+        with read_ledger() as connection:
+            found = _get_actable_batch(connection, person, batch)
+        return _show_delivery(request, found, str(error))
+    return RedirectResponse(address_of(request, "show_batch", batch=batch), 303)
+
+
+def describe_batch(found: Batch) -> list[tuple[str, str]]:
+    """Returns the facts of a batch for people, without names of users."""
+    return [
+        ("Profile", found.profile),
+        ("Fines", count_fines(found.fines, found.users)),
+        ("Triggered by", found.requested_by or "the schedule"),
+        ("File", found.file_name if found.file_size is not None else ""),
+        ("Size", pluralize(found.file_size, "byte") if found.file_size is not None else ""),
+        ("SHA-256", found.sha256 or ""),
+        ("Uploaded to", found.remote_folder or ""),
+    ]
+
+
+def _get_batch(connection: Connection, person: Person, batch: int) -> Batch:
+    found = get_batch(connection, batch)
+    require(person.may_see(found.profile), f"read the DAGs of profile {found.profile}")
+    return found
+
+
+def _get_actable_batch(connection: Connection, person: Person, batch: int) -> Batch:
+    found = _get_batch(connection, person, batch)
+    require(person.may_act(found.profile, Job.EXPORT), f"trigger the DAG {dag_id(Job.EXPORT, found.profile)}")
+    return found
+
+
+def _require_state(found: Batch, expected: str) -> None:
+    if found.state != expected:
+        raise BatchError(
+            f"Batch {found.id} has changed since this page was opened: it was {expected}, and is {found.state} now. "
+            "Nothing was changed. Look at it again."
+        )
+
+
+def _is_unfinished(found: Batch) -> bool:
+    return found.state not in (BatchState.CLOSED, BatchState.RELEASED, BatchState.DRY_RUN)
+
+
+def _describe_state(connection: Connection, found: Batch) -> list[str]:
+    if found.state is BatchState.UNCLEAR:
+        return [describe_unclear_delivery(found, get_delivery(connection, found.id, "first", found.run_id))]
+    if found.state is BatchState.DELIVERED:
+        return ["The bursar has the file. The next export run of the profile closes its fines."]
+    return []
+
+
+def _open_folder(batch: Batch) -> Any:  # noqa: ANN401  a context manager of RemoteFolder
+    limits = ServerLimits(timeout_seconds=STEP_SECONDS)
+    return open_folder(batch.sftp_connection, batch.output_file_path, may_create=False, limits=limits)
+
+
+def _show_release(request: Request, found: Batch, problem: str = "") -> Response:
+    may_be_there = found.state.may_be_delivered
+    checks = []
+    if may_be_there:
+        checks.append(("confirm_not_received", "I have asked the bursar, who has not received the file."))
+    if may_be_there and problem:
+        checks.append(("despite_file", "Release it despite the file: the bursar has confirmed not to use it."))
+    is_possible = _is_unfinished(found)
+    return render(
+        request,
+        "confirm",
+        status_code=409 if problem else 200,
+        section="show_waiting",
+        title=f"Release batch {found.id} of {found.profile}?",
+        problem=problem,
+        text=f"{pluralize(found.fines, 'fine').capitalize()} of it will be open again, and the next export sends them. "
+        "If the bursar has the file all the same, students are billed twice. Your name is recorded."
+        if is_possible
+        else f"The batch is {found.state}: there is nothing left to release.",
+        facts=describe_batch(found),
+        look=address_of(request, "look_at_server", batch=found.id)
+        if is_possible and may_be_there and not problem
+        else "",
+        action=address_of(request, "release_batch", batch=found.id),
+        label="Release" if is_possible else "",
+        values={"state": found.state},
+        checks=checks,
+        required="confirm_not_received",
+        cancel=address_of(request, "show_batch", batch=found.id),
+    )
+
+
+def _show_delivery(request: Request, found: Batch, problem: str = "") -> Response:
+    is_possible = found.state.may_be_delivered and not found.was_delivered
+    return render(
+        request,
+        "confirm",
+        status_code=409 if problem else 200,
+        section="show_waiting",
+        title=f"Has the bursar the file of batch {found.id}?",
+        problem=problem,
+        text="The batch is then delivered: its fines are closed by the next export run of the profile, and are not "
+        "sent again. If the bursar does not have the file, students are never billed. Your name is recorded."
+        if is_possible
+        else f"The batch is {found.state}: there is no delivery to confirm.",
+        facts=describe_batch(found),
+        action=address_of(request, "confirm_delivered", batch=found.id),
+        label="Record the delivery" if is_possible else "",
+        values={"state": found.state},
+        checks=[("arrived", "The bursar has confirmed that the whole file has arrived.")] if is_possible else [],
+        required="arrived",
+        cancel=address_of(request, "show_batch", batch=found.id),
+    )
