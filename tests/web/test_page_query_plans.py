@@ -93,7 +93,7 @@ PARAMETERS: Mapping[str, list[Mapping[str, Any]]] = {
     "list_weekly_sums": [
         {"profiles": profiles, "zone": "America/New_York", "since": datetime.now(UTC)} for profiles in (None, ["P1"])
     ],
-    "record_access": [{"person": "x", "user_id": 77}],
+    "record_access": [{"person": "x", "users": [77]}],
     "record_download": [{"person": "x", "batch_id": 1}],
     "sum_answers": [{"batch_id": 2}],
 }
