@@ -10,7 +10,7 @@ FAULTS ?= 1000
 RUNS ?= 100000
 SECONDS ?= 0
 
-.PHONY: browser help demo up test test-slow test-browser screenshots bench-pages campaign bench check cluster-test reference image lock installed install
+.PHONY: browser help demo up test test-slow test-browser bench-pages campaign bench check cluster-test reference image lock installed install
 
 help:
 	@echo 'make demo          an invented library exports fines and imports payments, with real servers; about two minutes'
@@ -23,11 +23,10 @@ help:
 	@echo 'make bench-pages   measures the pages in a large ledger; FINES=1000000 RUNS=100000'
 	@echo 'make check         linters and types'
 	@echo 'make reference     writes the reference pages from the models, the help texts and the schema'
-	@echo 'make screenshots   pictures of the pages for docs/pictures, from an invented library'
 	@echo 'make cluster-test  kills the services of docker-compose.yaml while they work, as native processes; seven minutes'
 	@echo 'make lock          writes the lock files again, after a change of requirements*.txt'
 
-demo up campaign bench bench-pages screenshots cluster-test reference: export PYTHONPATH = $(CURDIR)/plugins
+demo up campaign bench bench-pages cluster-test reference: export PYTHONPATH = $(CURDIR)/plugins
 
 demo: installed
 	@.venv/bin/python -m demo
@@ -43,9 +42,6 @@ test-slow: installed
 
 test-browser: installed browser
 	@.venv/bin/python -m pytest -m browser tests/browser
-
-screenshots: installed browser
-	@.venv/bin/python -m docs.screenshots
 
 # Debian's Chromium, and axe-core, which finds faults of accessibility. A test that lacks one is skipped, and says so.
 browser: AXE = axe-core@4.14.1

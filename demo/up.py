@@ -69,6 +69,7 @@ def _where(library: Library, state: Path) -> str:
     airflow = library.airflow
     return f"""
 Airflow         {airflow.address}  (user {airflow.user} or {APPROVER}, password {airflow.password})
+Pages           {airflow.address}/plugin/bursar
 Approval        an export of Student Accounts waits; {airflow.user} has triggered it, so {APPROVER} may approve it
 Bursars' files  {state / "bursars"}
 Mails           {state / "mails"}, as HTML for a browser

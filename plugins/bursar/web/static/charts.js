@@ -44,7 +44,7 @@ function draw(place) {
     ...one,
     ...(one.type === "line"
       ? { borderColor: text, backgroundColor: text, borderDash: [6, 4], pointStyle: "rectRot", pointRadius: 5, order: -1 }
-      : { ...bars[number % bars.length], borderWidth: 1 }),
+      : { ...bars[number % bars.length], borderWidth: 1, pointStyle: "rect" }),
   }));
   const axis = { ticks: { color: text }, grid: { color: line }, border: { color: line } };
   charts.push(new Chart(place.querySelector("canvas"), {
@@ -55,7 +55,7 @@ function draw(place) {
       locale: "en-US",
       scales: { x: axis, y: { ...axis, beginAtZero: true } },
       plugins: {
-        legend: { display: datasets.length > 1, labels: { color: text, boxWidth: 28 } },
+        legend: { display: datasets.length > 1, labels: { color: text, usePointStyle: true, pointStyleWidth: 24 } },
         title: { display: true, text: table.caption.textContent, color: text },
       },
     },
