@@ -75,7 +75,6 @@ TABLE = {
     "show_approval": Access("viewer", {"approval": 1}),
     "show_waiting": Access("viewer", of_profile=False),
     "show_overview": Access("viewer", of_profile=False),
-    "show_decisions": Access("viewer", BATCH),
     "show_actions": Access("viewer", PROFILE),
     "show_preview": Access("viewer", PROFILE),
     "show_preview_result": Access("viewer", PROFILE),
