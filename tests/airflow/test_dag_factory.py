@@ -15,7 +15,7 @@ from airflow.timetables import trigger
 from airflow.timetables.base import TimeRestriction
 from sqlalchemy import Engine, text
 
-from bursar.airflow import dag_factory, monitoring_dag
+from bursar.airflow import dag_factory, monitoring_dag, profile_store
 from bursar.airflow.payment_file_sensor import PaymentFileSensor
 from bursar.errors import InputFileError, RemoteFolderError, TransientError
 from bursar.profiles import loading
@@ -41,7 +41,7 @@ MAINTENANCE = {"bursar_purge_users", "bursar_waive_fines"}
 def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The example profiles, which a test may change."""
     copy = write_include(tmp_path / "include")
-    for module in (dag_factory, monitoring_dag):
+    for module in (dag_factory, monitoring_dag, profile_store):
         monkeypatch.setattr(module, "INCLUDE", copy)
     return copy
 

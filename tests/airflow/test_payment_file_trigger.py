@@ -23,7 +23,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from bursar.airflow import payment_file_trigger
+from bursar.airflow import payment_file_trigger, profile_store
 from bursar.airflow.payment_file_trigger import MAX_THREADS, PaymentFileTrigger, WaitResult
 from bursar.profiles import INCLUDE
 from demo.postgres import Postgres
@@ -53,7 +53,8 @@ def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "include"
     (folder / "profiles").mkdir(parents=True)
     copy(INCLUDE / "bursar.yaml", folder)
-    monkeypatch.setattr(payment_file_trigger, "INCLUDE", folder)
+    for module in (payment_file_trigger, profile_store):
+        monkeypatch.setattr(module, "INCLUDE", folder)
     change_profile(folder)
     return folder
 

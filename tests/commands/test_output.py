@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
+from bursar.airflow import profile_store
 from bursar.commands import context, profiles
 from bursar.described_enum import DescribedEnum
 from bursar.exports.selection import select_fines
@@ -150,7 +151,7 @@ def test_json_has_no_control_characters(hostile_library: Library) -> None:
 
 
 def test_problems_of_profiles_show_keys_as_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (context, profiles):
+    for module in (context, profiles, profile_store):
         monkeypatch.setattr(module, "INCLUDE", tmp_path)
     key = HOSTILE.replace("\x1b", "\\x1b")
     (tmp_path / "profiles").mkdir()
@@ -227,7 +228,7 @@ def test_the_output_of_commands_has_the_singular(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG", logger="bursar")
-    for module in (context, profiles):
+    for module in (context, profiles, profile_store):
         monkeypatch.setattr(module, "INCLUDE", tmp_path)
     write_include(tmp_path)
     office = FakeBursar(library)
