@@ -96,6 +96,7 @@ def _airflow(bench: Bench) -> Iterator[AirflowClient]:
 
 def _render_empty_dag(folder: Path, include: Path) -> str:
     env = os.environ | {
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "CRITICAL",  # Airflow logs to standard output
         "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}",
         "AIRFLOW_HOME": str(folder / "rendering"),
         "BURSAR_INCLUDE": str(include),

@@ -354,7 +354,7 @@ def test_a_manually_granted_right_is_revoked(owned_ledger: Engine) -> None:
 
 
 def test_an_unknown_role_is_an_error(owned_ledger: Engine) -> None:
-    with pytest.raises(LedgerError, match="PostgreSQL has no role \"o'brien\""):
+    with pytest.raises(LedgerError, match='PostgreSQL has no role "o\'brien"'):
         grant(owned_ledger, '"o\'brien"')
 
 

@@ -225,7 +225,7 @@ def test_an_import_counts_only_payments_of_its_own_run(office: FakeBursar) -> No
 
     assert (report.fines, report.totals) == (0, {})
     assert report.outcome is RunOutcome.WITH_WARNINGS
-    assert "has the same content as a file that was applied before" in report.messages[0]
+    assert "has arrived before" in report.messages[0]
 
 
 def test_an_import_of_a_file_without_records_has_nothing_to_do(office: FakeBursar) -> None:

@@ -59,6 +59,7 @@ OTHERS = {"list_skipped_candidates"}
 """Statements that need a temporary table, which the statements of the export fill."""
 PARAMETERS: Mapping[str, list[Mapping[str, Any]]] = {
     "find_end_of_users": [{"fines": 1000, "first": 7}],
+    "find_fines": [{"wanted": "77"}],
     "find_users": [{"wanted": wanted} | PAGE for wanted in ("00000077", "Okonkwo7", "O%")],
     "get_approval": [{"id": 1}],
     "get_last_run": [{"job": Job.EXPORT, "profile": "P2"}, {"job": Job.IMPORT, "profile": "unknown"}],
@@ -71,6 +72,7 @@ PARAMETERS: Mapping[str, list[Mapping[str, Any]]] = {
     "list_fine_lists": [{}],
     "list_fines_of_user": [{"user_id": 77, "below": below} | PAGE for below in (None, 500)],
     "list_groups": [{}],
+    "list_held_of_user": [{"user_id": 77, "fine_id": fine_id} for fine_id in (None, 500)],
     "list_identifier_types": [{}],
     "list_job_results": [{"job_id": 1, "reason": "", "after_user": 0, "after_fine": 0} | PAGE],
     "list_last_exports": [{"profiles": [f"P{number}" for number in range(50)] + ["unknown"]}],
@@ -96,6 +98,7 @@ PARAMETERS: Mapping[str, list[Mapping[str, Any]]] = {
     "record_access": [{"person": "x", "users": [77]}],
     "record_download": [{"person": "x", "batch_id": 1}],
     "sum_answers": [{"batch_id": 2}],
+    "sum_debts": [{"user_id": 77}],
 }
 """The parameters of each statement of the pages: what a page asks for at most."""
 
