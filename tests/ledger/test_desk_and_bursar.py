@@ -255,7 +255,7 @@ def test_many_fines_are_settled_like_single_ones(office: FakeBursar) -> None:
     exported_credit = office.library.fine(amount="-2")
     office.export()
     at_the_library = [office.library.fine(amount="5"), office.library.fine(amount="-3")]
-    facts = {"entry_type": "WAIVED", "amount": None, "comment": "bulk"}
+    facts = {"entry_type": "WAIVED", "amount": None, "comment": "bulk", "posted_by": None}
     with office.library.ledger.begin() as connection:
         all_fines = [*exported, exported_credit, *at_the_library]
         settled = connection.execute(query("ledger/post_settlement"), facts | {"fine_ids": all_fines}).rowcount
