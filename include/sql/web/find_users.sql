@@ -5,9 +5,9 @@ FROM (
     SELECT user_id AS id FROM identifiers WHERE value = :wanted
     UNION
     (SELECT id FROM users
-     WHERE lower(last_name) LIKE lower(replace(replace(replace(:wanted, '\', '\\'), '%', '\%'), '_', '\_')) || '%'
+     WHERE lower(left(last_name, 100)) LIKE lower(replace(replace(replace(left(:wanted, 100), '\', '\\'), '%', '\%'), '_', '\_')) || '%'
        AND deleted_at IS NULL
-     ORDER BY lower(last_name), id LIMIT :limit)
+     ORDER BY lower(left(last_name, 100)), id LIMIT :limit)
 ) AS found
 JOIN users ON users.id = found.id
 ORDER BY lower(users.last_name), users.first_name, users.id
