@@ -82,7 +82,7 @@ def test_a_second_file_that_could_not_be_moved_away_keeps_its_way_out(inbox: Pay
     for run_id in ("run 2", "run 3"):
         import_without_moving(inbox, "second.xml", run_id)
     second, sentence = get_arrival(inbox, "run 2")
-    assert f"`bin/bursar imports apply-again {second}` applies it, once." in sentence
+    assert f"apply it, once, on the page Waiting for a person (`bin/bursar imports apply-again {second}`)" in sentence
     third, sentence = get_arrival(inbox, "run 3")
     assert f"has arrived before (number {second})" in sentence
     with pytest.raises(InputFileError, match=f"as number {second}"):

@@ -229,7 +229,7 @@ def test_a_failed_run_and_a_batch_that_stays_unsent_are_notified_once(library: L
     assert failed["To"] == "failed@library.example"
     text_ = failed.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     assert "upload_file failed: There is no Airflow connection bursar_nowhere." in text_
-    link = f"{library.airflow.address}/dags/bursar_export__UNSENT/runs/"
+    link = f"{library.airflow.address}/plugin/bursar/bursar/runs/"
     assert link in text_
 
     with engine.begin() as ledger:

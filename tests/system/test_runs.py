@@ -189,7 +189,7 @@ def test_a_manual_run_follows_its_parameters(library: Library, engine: Engine, d
     assert f"As a person asked, batch {batch} with 1 fine was sent again" in get_report(engine, again).messages[0]
     assert get_exported_fines(engine, "ASKED") == {past: [old], plain: [new]}
     notes = {each["dag_run_id"]: each["note"] for each in client.runs(dag)}
-    assert notes[plain] == "Outcome: **completed, 1 fine of 1 user exported, 10.00 USD**"
+    assert notes[plain].startswith("Outcome: **completed, 1 fine of 1 user exported, 10.00 USD** ([job report](")
     tasks = ("select_fines", "build_file", "upload_file", "close_fines")
     steps = dict.fromkeys(line.split()[0] for task in tasks for line in log(library, dag, plain, task))
     assert " ".join(steps) == "Selecting Freezing As Skipped: Built Sending Delivered Closing Closed"
