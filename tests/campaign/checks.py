@@ -10,8 +10,6 @@ from tests.campaign.fake_bursar import Bill, bills_by_file
 from tests.campaign.money_checks import JournalChecks, PaymentChecks
 from tests.campaign.report import Violation
 
-FETCHED_FILES = ("fetched", "fetched.json")
-"""The files of the folder of a download that is kept."""
 KEPT_FOLDERS = ("rejects", "fine_ids")
 """Folders in a working folder whose files stay."""
 
@@ -162,8 +160,5 @@ class Checks(PaymentChecks, JournalChecks):
 
     def check_working_files(self) -> None:
         for folder in self.work_dirs:
-            # The bytes that a killed worker has fetched are kept until the next load on its machine.
-            fetched = {own / name for own in folder.rglob("incoming-*") for name in FETCHED_FILES}
-            files = (path for path in folder.rglob("*") if path.is_file() and path not in fetched)
-            left = [path for path in files if not set(KEPT_FOLDERS) & set(path.parts)]
+            left = [path for path in folder.rglob("*") if path.is_file() and not set(KEPT_FOLDERS) & set(path.parts)]
             self._require(not left, "a working file is left", ", ".join(str(path.relative_to(folder)) for path in left))

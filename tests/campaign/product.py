@@ -9,6 +9,7 @@ import bursar.db.engine
 import bursar.db.partitions
 from bursar import work_dir
 from bursar.exports import recover, upload
+from bursar.imports.load import remove_loaded_downloads
 from bursar.imports.overpayments import reject_overpayment, release_overpayment
 from bursar.ledger.batches import get_unfinished_batches
 from bursar.profiles.settings import ServerLimits
@@ -34,11 +35,15 @@ def set_partitioned(*, partitioned: bool) -> None:
 
 
 def sweep(engine: Engine, folders: Iterable[Path]) -> None:
-    """Removes the working files that no running stage owns, as each run and the monitoring DAG do."""
+    """Removes the working files that no running stage owns, as imports and the monitoring DAG do.
+
+    The name of each folder is the code of its profile.
+    """
     with engine.connect() as connection:
         unfinished = {batch.id for batch in get_unfinished_batches(connection)}
     for folder in folders:
         work_dir.sweep(folder, unfinished)
+        remove_loaded_downloads(engine, folder.name, folder)
 
 
 def confirm_delivered(engine: Engine, batch_id: int) -> None:

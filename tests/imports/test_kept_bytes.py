@@ -70,6 +70,20 @@ def test_a_copy_of_a_file_that_another_machine_has_loaded_is_removed(inbox: Paym
     assert inbox.library.one("SELECT count(*) FROM repeated_arrivals") == 0
 
 
+def test_a_copy_of_a_loaded_file_is_removed_without_another_file(inbox: PaymentInbox, tmp_path: Path) -> None:
+    inbox.put("a.xml", xml(Payment("1", "5")))
+    load_and_kill(inbox, "a.xml")
+    here, inbox.staging = inbox.staging, tmp_path / "another machine"
+    load.remove_loaded_downloads(inbox.library.ledger, "STUDENTS", here)
+    inbox.staging = here
+    assert len(get_kept(inbox)) == 1  # the ledger does not have it yet
+    inbox.staging = tmp_path / "another machine"
+    inbox.import_file("a.xml", "run 2")
+    inbox.staging = here
+    load.remove_loaded_downloads(inbox.library.ledger, "STUDENTS", here)
+    assert get_kept(inbox) == []
+
+
 @pytest.fixture
 def second_instalment(mailbox: PaymentInbox, office: FakeBursar) -> int:
     """A fine of 10.00 that first.xml has paid 4.00 of; second.xml with the same bytes was fetched, and not loaded."""

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable, task
 
+from bursar.airflow.config import work_dir
 from bursar.airflow.connections import ledger_url
 from bursar.airflow.notifier import page_url, send
 from bursar.airflow.profile_store import load_all_profiles
@@ -12,6 +13,7 @@ from bursar.airflow.task_summaries import ActiveAlert
 from bursar.db.engine import ledger_engine
 from bursar.errors import BursarError
 from bursar.exports.recover import clear_work_dirs
+from bursar.imports.load import remove_loaded_downloads
 from bursar.notifications.alerts import find_alerts
 from bursar.notifications.messages import alert_message
 from bursar.profiles import INCLUDE, Problem, Profile, load_settings
@@ -68,9 +70,11 @@ def send_alerts() -> list[ActiveAlert]:
     Raises:
         TaskFailure: an alert was not sent to all of its recipients.
     """
-    engine = ledger_engine(ledger_url())
-    clear_work_dirs(engine, load_settings(INCLUDE / "bursar.yaml").work_dir)
+    engine, settings = ledger_engine(ledger_url()), load_settings(INCLUDE / "bursar.yaml")
+    clear_work_dirs(engine, settings.work_dir)
     profiles, problems = _load_profiles()
+    for profile in profiles:
+        remove_loaded_downloads(engine, profile.code, work_dir(settings, profile))
     with engine.begin() as connection:
         alerts = find_alerts(connection, profiles, now=datetime.now(UTC), complete=not problems)
     unsent = []

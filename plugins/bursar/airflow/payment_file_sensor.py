@@ -6,6 +6,7 @@ from airflow.sdk import BaseSensorOperator, Context
 from airflow.sdk.exceptions import AirflowSensorTimeout, AirflowSkipException
 from airflow.triggers.base import StartTriggerArgs
 
+from bursar.airflow.config import work_dir
 from bursar.airflow.connections import ledger_url
 from bursar.airflow.payment_file_trigger import PaymentFileTrigger, WaitResult
 from bursar.airflow.report_task import record_task_of_run
@@ -13,6 +14,7 @@ from bursar.airflow.task_failure import log_known_errors
 from bursar.db.engine import ledger_engine
 from bursar.errors import BursarError, TransientError
 from bursar.exports.recover import clear_work_dirs
+from bursar.imports.load import remove_loaded_downloads
 from bursar.ledger.jobs import Job
 from bursar.money import pluralize
 from bursar.profiles import INCLUDE, Profile, load_settings
@@ -66,7 +68,9 @@ class PaymentFileSensor(BaseSensorOperator):
             TransientError: the last check before the deadline failed; each retry checks once more.
             BursarError: a check failed with an error that needs a person.
         """
-        clear_work_dirs(ledger_engine(ledger_url()), load_settings(INCLUDE / "bursar.yaml").work_dir)
+        engine, settings = ledger_engine(ledger_url()), load_settings(INCLUDE / "bursar.yaml")
+        clear_work_dirs(engine, settings.work_dir)
+        remove_loaded_downloads(engine, self.profile.code, work_dir(settings, self.profile))
         if failure := event.get("failure"):
             raise BursarError(failure)
         section = self.profile.import_

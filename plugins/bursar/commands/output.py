@@ -4,7 +4,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -223,14 +223,3 @@ def print_totals(totals: Totals) -> None:
 def format_moment(moment: datetime | None) -> str:
     """`2026-03-02 12:00`, in UTC; an empty text for None."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}" if moment else ""
-
-
-def format_duration(duration: timedelta) -> str:
-    """`0.4 s`, `12.0 s`, `3 min 5 s`, `2 h 10 min`."""
-    seconds = duration.total_seconds()
-    hours, minutes = int(seconds // 3600), int(seconds % 3600 // 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    if minutes:
-        return f"{minutes} min {int(seconds % 60)} s"
-    return f"{seconds:.1f} s"

@@ -8,7 +8,6 @@ from sqlalchemy import RowMapping
 
 from bursar.commands.context import ID, console, get_engine, get_profile, sanitize
 from bursar.commands.output import (
-    format_duration,
     format_moment,
     format_option,
     limit_option,
@@ -25,7 +24,13 @@ from bursar.db.queries import query
 from bursar.errors import NotFoundError
 from bursar.ledger.import_files import PaymentOutcome
 from bursar.money import format_amount
-from bursar.reporting.run_description import describe_outcome, describe_result, make_tables, sort_reasons
+from bursar.reporting.run_description import (
+    describe_outcome,
+    describe_result,
+    format_duration,
+    make_tables,
+    sort_reasons,
+)
 from bursar.reporting.run_report import RunOutcome, RunReport
 
 COLORS = {

@@ -133,7 +133,7 @@ def open_kept_download(
             if state is KeptState.RECORDED:
                 kept.discard()
             elif is_known and not is_of_name:
-                continue  # see `list_repeated_downloads`
+                continue  # see `list_kept_downloads`
             elif state is KeptState.REJECTED and not (is_of_name and entry is None):
                 log.info("%s has the bytes of %s, which was rejected.", kept.place, kept.entry.name)
             elif not is_of_name:
@@ -153,11 +153,13 @@ def open_kept_download(
     yield None, warnings
 
 
-def list_repeated_downloads(work_dir: Path, get_state: Callable[[Download], KeptState]) -> Iterator[Download]:
-    """Yields the kept bytes that the ledger knows, and whose arrival it does not know, each locked."""
+def list_kept_downloads(
+    work_dir: Path, get_state: Callable[[Download], KeptState], state: KeptState
+) -> Iterator[Download]:
+    """Yields the kept bytes that have a state in the ledger, each locked."""
     for own_folder in find_kept_folders(work_dir):
         with lock_folder(own_folder) as is_locked:
-            if is_locked and get_state(kept := _read_note(own_folder)[0]) is KeptState.REPEATED:
+            if is_locked and get_state(kept := _read_note(own_folder)[0]) is state:
                 yield kept
 
 

@@ -25,7 +25,7 @@ from bursar.imports.download import (
     KeptState,
     download,
     find_entry,
-    list_repeated_downloads,
+    list_kept_downloads,
     open_kept_download,
 )
 from bursar.layouts.alma_xml.parse_fast import parse_records
@@ -82,9 +82,15 @@ def load_file(
     for warning in warnings:
         with engine.begin() as connection:
             _record_warning(connection, arrived, warning)
-    for repeated in list_repeated_downloads(work_dir, get_state):
+    for repeated in list_kept_downloads(work_dir, get_state, KeptState.REPEATED):
         _register_repeated(engine, arrived, repeated)
     return file
+
+
+def remove_loaded_downloads(engine: Engine, profile: str, work_dir: Path) -> None:
+    """Removes the bytes that a killed worker left on this machine, if the ledger has them with their arrival."""
+    for kept in list_kept_downloads(work_dir, partial(_get_kept_state, engine, profile), KeptState.RECORDED):
+        kept.discard()
 
 
 def _fetch_and_load(
