@@ -1,11 +1,16 @@
-"""The SFTP server of a bursar, for the tests of this folder."""
+"""The SFTP server of a bursar, and a selected batch, for the tests of this folder."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from bursar.exports.build import build_file
+from bursar.exports.selection import select_fines
+from bursar.ledger.batches import Batch
 from demo.servers import Account, sftp_server
 from tests.support.export_server import ExportServer
+from tests.support.fixtures import NOW, Library, make_profile, make_settings
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +30,16 @@ def bursar(server: ExportServer) -> ExportServer:
         file.unlink()
     server.kill_switches.clear()
     return server
+
+
+@pytest.fixture
+def selected(library: Library) -> Batch:
+    """Selects a batch of 60 fines."""
+    library.fines(60)
+    return select_fines(library.ledger, make_profile(), make_settings(), run_id="run 1", as_of=NOW)
+
+
+@pytest.fixture
+def content(library: Library, selected: Batch, tmp_path: Path) -> bytes:
+    """Returns the bytes of the file of the batch."""
+    return build_file(library.ledger, selected.id, tmp_path / "reference").path.read_bytes()

@@ -12,10 +12,10 @@ from bursar.errors import BursarError, RemoteFolderError, TransientError, Unclea
 from bursar.exports.build import build_file
 from bursar.exports.selection import select_fines
 from bursar.exports.upload import OpenFolder, upload_file
-from bursar.ledger.batches import Batch, BatchState, get_batch
+from bursar.ledger.batches import Batch, BatchState
 from bursar.profiles.upload import UploadSettings
 from bursar.remote_files.base import RemoteFolder
-from tests.support.export_server import ExportServer
+from tests.support.export_server import ExportServer, get_state
 from tests.support.fault_injection import KillableFolder, KilledError, KillSwitch
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
 from tests.support.odd_servers import BreaksOff, CollectsImmediately, DropBox, ShowsNothing, odd_server, received
@@ -31,11 +31,6 @@ def selected(library: Library) -> Batch:
 
 
 @pytest.fixture
-def content(library: Library, selected: Batch, tmp_path: Path) -> bytes:
-    return build_file(library.ledger, selected.id, tmp_path / "reference").path.read_bytes()
-
-
-@pytest.fixture
 def plain(tmp_path: Path) -> Iterator[ExportServer]:
     with odd_server(SFTPServer, tmp_path) as server:
         yield server
@@ -45,11 +40,6 @@ def plain(tmp_path: Path) -> Iterator[ExportServer]:
 def collecting(tmp_path: Path) -> Iterator[ExportServer]:
     with odd_server(CollectsImmediately, tmp_path) as server:
         yield server
-
-
-def state(library: Library, found: Batch) -> BatchState:
-    with library.ledger.connect() as connection:
-        return get_batch(connection, found.id).state
 
 
 def reason(library: Library) -> str:
@@ -115,7 +105,7 @@ def test_killed_at_any_act_and_repeated_the_bursar_has_it_once_or_a_person_is_as
                 with suppress(BursarError):
                     upload_file(library.ledger, found.id, server.open(), folder, settings)
             whole = build_file(library.ledger, found.id, folder / "reference").path.read_bytes()
-            end = state(library, found)
+            end = get_state(library, found)
             ends.add(end)
             sent = [file for file in received(server) if file]  # an empty one is collected when its worker dies
             assert end in (BatchState.DELIVERED, BatchState.UNCLEAR)

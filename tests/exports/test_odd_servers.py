@@ -7,17 +7,15 @@ import pytest
 from asyncssh import SFTPServer
 
 from bursar.errors import BatchError, BursarError, RemoteFolderError, TransientError
-from bursar.exports.build import build_file
 from bursar.exports.close import close_fines
 from bursar.exports.resend import resend_batch
-from bursar.exports.selection import select_fines
 from bursar.exports.upload import confirm_delivered, upload_file
-from bursar.ledger.batches import Batch, BatchState, get_batch
+from bursar.ledger.batches import Batch, BatchState
 from bursar.profiles.upload import UploadSettings
 from bursar.remote_files.base import RemoteFolder
-from tests.support.export_server import ExportServer
+from tests.support.export_server import ExportServer, get_state
 from tests.support.fault_injection import KilledError
-from tests.support.fixtures import NOW, Library, make_profile, make_settings
+from tests.support.fixtures import Library
 from tests.support.ftp_server import COMMANDS
 from tests.support.odd_servers import (
     CollectsImmediately,
@@ -32,22 +30,6 @@ from tests.support.odd_servers import (
 from tests.support.servers import serve_ftp
 
 BLIND = {"look_before": False, "confirm_size": False}
-
-
-@pytest.fixture
-def selected(library: Library) -> Batch:
-    library.fines(60)
-    return select_fines(library.ledger, make_profile(), make_settings(), run_id="run 1", as_of=NOW)
-
-
-@pytest.fixture
-def content(library: Library, selected: Batch, tmp_path: Path) -> bytes:
-    return build_file(library.ledger, selected.id, tmp_path / "reference").path.read_bytes()
-
-
-def state(library: Library, found: Batch) -> BatchState:
-    with library.ledger.connect() as connection:
-        return get_batch(connection, found.id).state
 
 
 @pytest.mark.parametrize(
@@ -97,7 +79,7 @@ def test_killed_anywhere_on_a_server_that_shows_nothing_it_arrives_once_or_a_per
             with suppress(BursarError):
                 upload_file(library.ledger, selected.id, server.open(), tmp_path, blind)
         expected = {BatchState.DELIVERED: [[content]], BatchState.UNCLEAR: [[], [content]]}
-        assert received(server) in expected[state(library, selected)]
+        assert received(server) in expected[get_state(library, selected)]
 
 
 @pytest.mark.parametrize("settings", [{"method": "suffix"}, {"method": "folder", "folder": "incoming"}])
@@ -123,7 +105,7 @@ def test_a_direct_upload_follows_when_no_part_could_be_renamed(
     with odd_server(RenamesNothing, tmp_path) as server:
         with pytest.raises(RemoteFolderError, match="does not let us rename"):
             upload_file(library.ledger, selected.id, server.open(), tmp_path)
-        assert state(library, selected) is BatchState.PART_COMPLETE
+        assert get_state(library, selected) is BatchState.PART_COMPLETE
         direct = UploadSettings(method="direct")
         for _ in range(2):
             upload_file(library.ledger, selected.id, server.open(), tmp_path, direct)

@@ -8,13 +8,12 @@ from asyncssh import SFTPPermissionDenied, SFTPServer
 from asyncssh.sftp import SFTPConnectionLost
 
 from bursar.errors import BursarError, RemoteFolderError, TransientError, UnclearDeliveryError
-from bursar.exports.build import build_file
 from bursar.exports.recover import release_batch
 from bursar.exports.selection import select_fines
 from bursar.exports.upload import upload_file
-from bursar.ledger.batches import Batch, BatchState, get_batch
+from bursar.ledger.batches import Batch, BatchState
 from bursar.profiles.upload import UploadSettings
-from tests.support.export_server import ExportServer
+from tests.support.export_server import ExportServer, get_state
 from tests.support.fault_injection import KilledError, KillSwitch
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
 from tests.support.odd_servers import DeniesMissingFiles, RenamesNothing, ShowsNothing, odd_server
@@ -57,16 +56,6 @@ def selected(library: Library) -> Batch:
     return select_fines(library.ledger, make_profile(), make_settings(), run_id="run 1", as_of=NOW)
 
 
-@pytest.fixture
-def content(library: Library, selected: Batch, tmp_path: Path) -> bytes:
-    return build_file(library.ledger, selected.id, tmp_path / "reference").path.read_bytes()
-
-
-def state(library: Library, found: Batch) -> BatchState:
-    with library.ledger.connect() as connection:
-        return get_batch(connection, found.id).state
-
-
 def reason(library: Library) -> str:
     return library.one("SELECT unclear_reason FROM deliveries")  # type: ignore[no-any-return]
 
@@ -91,7 +80,7 @@ def check_person_decides(library: Library, found: Batch, repeat: Callable[[], Ba
     for _ in range(2):
         with pytest.raises(UnclearDeliveryError):
             repeat()
-    assert (state(library, found), reason(library)) == (BatchState.UNCLEAR, expected)
+    assert (get_state(library, found), reason(library)) == (BatchState.UNCLEAR, expected)
 
 
 def test_a_part_that_is_removed_after_a_rejected_renaming_is_unclear(
@@ -114,7 +103,7 @@ def test_a_part_that_is_removed_before_its_renaming_was_requested_is_unclear(
     kill_switch = KillSwitch(RECORDED_AS_COMPLETE, after=True)
     with pytest.raises(KilledError), kill_switch.watch_commits(library.ledger):
         upload(library, selected, bursar, tmp_path)
-    assert state(library, selected) is BatchState.PART_COMPLETE
+    assert get_state(library, selected) is BatchState.PART_COMPLETE
     assert library.one("SELECT rename_requested_at FROM upload_attempts") is None
     empty(bursar)
     check_person_decides(library, selected, lambda: upload(library, selected, bursar, tmp_path), "PART_GONE")
@@ -221,4 +210,4 @@ def test_a_removed_part_is_unclear_if_nobody_can_look(
         empty(server)
         with pytest.raises(UnclearDeliveryError):
             upload(library, selected, server, tmp_path, settings)
-    assert state(library, selected) is BatchState.UNCLEAR
+    assert get_state(library, selected) is BatchState.UNCLEAR

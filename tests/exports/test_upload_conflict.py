@@ -15,12 +15,13 @@ from bursar.exports.close import close_fines
 from bursar.exports.recover import release_batch
 from bursar.exports.selection import select_fines
 from bursar.exports.upload import OpenFolder, upload_file
-from bursar.ledger.batches import Batch, BatchState, get_batch
+from bursar.ledger.batches import Batch, BatchState
 from bursar.notifications.alerts import find_alerts
 from bursar.profiles.upload import UploadSettings
 from bursar.remote_files.base import RemoteFolder
 from demo.postgres import Postgres
 from tests.exports.test_upload_protocol import Stalled, end_sessions
+from tests.support.export_server import get_state
 from tests.support.fault_injection import InterruptSwitch, KillableFolder
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
 from tests.support.servers import RemoteServer, serve_ftp
@@ -54,11 +55,6 @@ def opener(server: RemoteServer, wrap: Callable[[RemoteFolder], object] = lambda
     return open_folder
 
 
-def state(library: Library, found: Batch) -> BatchState:
-    with library.ledger.connect() as connection:
-        return get_batch(connection, found.id).state
-
-
 def files(server: RemoteServer) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in (server.disk / "out").iterdir()}
 
@@ -89,7 +85,7 @@ def test_a_worker_that_lost_its_lock_at_any_act_never_changes_a_delivered_file(
             first = opener(server, lambda opened, switch=switch: KillableFolder.wrap(opened, switch))  # type: ignore[misc]
             with suppress(BursarError), switch.watch_commits(library.ledger):
                 upload_file(library.ledger, found.id, first, folder / "first", DIRECT)
-            ends.append(state(library, found))
+            ends.append(get_state(library, found))
             if ends[-1] is not BatchState.UNCLEAR:
                 upload_file(library.ledger, found.id, opener(server), folder / "third", DIRECT)
                 close_fines(library.ledger, found.id)
@@ -148,7 +144,7 @@ def test_a_damaged_file_fails_the_task_and_alerts_people(
         stall_in_upload(library, server, found, tmp_path, monkeypatch, deliver)
     assert files(server) == {}  # the server removed the other worker's file
     assert "no such file" in str(raised.value)
-    assert state(library, found) is BatchState.CLOSED
+    assert get_state(library, found) is BatchState.CLOSED
 
     with library.ledger.begin() as connection:
         (alert,) = [

@@ -21,11 +21,11 @@ from bursar.exports.recover import recover_unfinished_batches, release_batch
 from bursar.exports.resend import resend_batch
 from bursar.exports.selection import select_fines
 from bursar.exports.upload import confirm_delivered, upload_file
-from bursar.ledger.batches import Batch, BatchState, get_batch
+from bursar.ledger.batches import Batch, BatchState
 from bursar.remote_files.base import RemoteFolder
 from demo.postgres import DAGS_ROLE, Postgres
 from demo.servers import Account, sftp_server
-from tests.support.export_server import ExportServer
+from tests.support.export_server import ExportServer, get_state
 from tests.support.fault_injection import KilledError
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
 
@@ -79,22 +79,6 @@ def end_sessions(postgres: Postgres) -> None:
         )
 
 
-@pytest.fixture
-def selected(library: Library) -> Batch:
-    library.fines(60)
-    return select_fines(library.ledger, make_profile(), make_settings(), run_id="run 1", as_of=NOW)
-
-
-@pytest.fixture
-def content(library: Library, selected: Batch, tmp_path: Path) -> bytes:
-    return build_file(library.ledger, selected.id, tmp_path / "reference").path.read_bytes()
-
-
-def state(library: Library, found: Batch) -> BatchState:
-    with library.ledger.connect() as connection:
-        return get_batch(connection, found.id).state
-
-
 @pytest.mark.parametrize("bursar_is_quick", [False, True])
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("at", range(len(CALLS)))
@@ -125,7 +109,7 @@ def test_a_worker_that_lost_its_lock_changes_nothing_for_the_one_that_took_over(
 
     left = {name: data for name, data in bursar.files().items() if not name.startswith(".")}
     assert [*taken, *left.values()] == [content]
-    assert state(library, selected) is BatchState.CLOSED
+    assert get_state(library, selected) is BatchState.CLOSED
     assert library.one("SELECT count(*) FROM journal_entries WHERE entry_type = 'EXPORTED'") == 60
     assert len(bursar.files()) == len(left)  # no part is left
 
@@ -151,7 +135,7 @@ def test_a_batch_that_is_released_while_its_file_is_built_is_not_uploaded(
     with pytest.raises(BatchError, match="has been released"):
         upload_file(library.ledger, selected.id, bursar.open(), tmp_path)
     assert selected.file_name not in bursar.files()
-    assert state(library, selected) is BatchState.RELEASED
+    assert get_state(library, selected) is BatchState.RELEASED
 
 
 def test_a_long_upload_notices_that_its_lock_is_lost(
@@ -240,7 +224,7 @@ def test_what_the_server_acknowledged_and_has_no_more_is_never_sent_again_by_its
     for _ in range(2):
         with pytest.raises(UnclearDeliveryError) as raised:
             upload_file(library.ledger, unclear.id, mailbox.open(), tmp_path)
-    assert state(library, unclear) is BatchState.UNCLEAR
+    assert get_state(library, unclear) is BatchState.UNCLEAR
     assert taken_by(mailbox) == [content]
     for part in (
         unclear.file_name,
@@ -312,7 +296,7 @@ def test_a_part_that_is_taken_away_between_its_check_and_its_name_is_unclear(
 
     with pytest.raises(UnclearDeliveryError):
         upload_file(library.ledger, selected.id, stalling(bursar, 4, after=False, meanwhile=take), tmp_path)
-    assert state(library, selected) is BatchState.UNCLEAR
+    assert get_state(library, selected) is BatchState.UNCLEAR
 
 
 def test_a_resend_that_is_taken_away_is_not_repeated_by_its_run(

@@ -8,7 +8,7 @@ from pathlib import Path
 import paramiko
 
 from bursar.exports.recover import recover_unfinished_batches
-from bursar.ledger.batches import Batch
+from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.remote_files.base import RemoteFolder
 from bursar.remote_files.sftp import SftpFolder
 from bursar.remote_files.sftp_client import open_sftp_client, watch_connection
@@ -63,3 +63,9 @@ class ExportServer:
             open_folder=self.open(),
             work_dir=work_dir,
         )
+
+
+def get_state(library: Library, batch: Batch) -> BatchState:
+    """Returns the state of a batch as the ledger has it now."""
+    with library.ledger.connect() as connection:
+        return get_batch(connection, batch.id).state

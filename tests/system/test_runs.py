@@ -151,7 +151,7 @@ def test_a_failed_upload_is_a_failed_run_whose_report_says_what_to_do(
     assert "with 2 fines (20.00 USD) is BUILT, and no other export takes its fines" in waiting
     (note,) = [each["note"] for each in client.runs(dag) if each["dag_run_id"] == run_id]
     assert note.startswith("**upload_file failed: There is no Airflow connection bursar_nowhere.")
-    assert "\n- Outcome: failed\n" in note
+    assert "\n- Outcome: failed ([job report](" in note
     assert get_errors(library, dag, run_id, "upload_file") == [failure.removeprefix("upload_file failed: ")]
     assert get_errors(library, dag, run_id, "report_run") == [
         "The run failed, and its report is recorded. See the tasks before this one."
