@@ -109,11 +109,13 @@ def test_a_day_out_of_range_is_an_error_of_its_row(system: LibrarySystem, day: s
     assert refusal.endswith("is not a day such as 2026-09-30")
 
 
-def test_a_file_whose_name_is_not_utf_8_is_loaded(system: LibrarySystem) -> None:
+def test_a_file_whose_name_is_not_utf_8_is_loaded(system: LibrarySystem, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     path = system.folder / b"f\xe9.csv".decode(errors="surrogateescape")
     system.write("fines", [FINE | {"amount": "x"}]).rename(path)
     with pytest.raises(csv_load.InvalidRowsError, match='f\ufffd.csv:2: amount "x" is not a sum'):
         system.load(fines=path)
+    assert "f\ufffd.csv: 1 record." in caplog.text
 
 
 ODD = st.sampled_from(

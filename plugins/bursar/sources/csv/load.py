@@ -120,7 +120,7 @@ def load(
 
 
 def _printable(path: Path | None) -> str:
-    """Returns a path as text that the ledger accepts, whatever the bytes of its name are."""
+    """Returns a path as text that the ledger and logs accept, whatever the bytes of its name are."""
     return os.fsencode(path).decode(errors="replace") if path else ""
 
 
@@ -136,7 +136,7 @@ def _stage(connection: Connection, layout: CsvTable, path: Path | None) -> int:
         for record in records(path, layout):
             copy.write_row(record)
             record_count += 1
-    log.info("%s: %s.", path, pluralize(record_count, "record"))
+    log.info("%s: %s.", _printable(path), pluralize(record_count, "record"))
     connection.exec_driver_sql(f"ANALYZE {table}")
     return record_count
 
