@@ -17,17 +17,31 @@ NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=100)
 
 
+# Emptying a table of a few rows takes a tenth of the time of TRUNCATE, which makes new files for it and its indexes.
+CLEAR = """
+DO $$
+DECLARE name text; size bigint;
+BEGIN
+    FOR name, size IN
+        SELECT oid::regclass, pg_relation_size(oid) FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'
+    LOOP
+        IF size > 1000000 THEN EXECUTE 'TRUNCATE ' || name;
+        ELSIF size > 0 THEN EXECUTE 'DELETE FROM ' || name;
+        END IF;
+    END LOOP;
+    PERFORM setval(seqrelid::regclass, seqstart, false) FROM pg_sequence;
+    INSERT INTO transaction_ids (next) VALUES (1);
+END $$
+"""
+
+
 def clear_ledger(ledger: Engine) -> None:
     """Deletes all rows of a ledger."""
     with ledger.begin() as connection:
         connection.exec_driver_sql("SET LOCAL lock_timeout = '10s'")  # an earlier test may have left a session
         connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # else the journal refuses
-        tables = connection.exec_driver_sql(
-            "SELECT string_agg(tablename, ', ') FROM pg_tables"
-            " WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
-        ).scalar_one()
-        connection.exec_driver_sql(f"TRUNCATE {tables} RESTART IDENTITY")
-        connection.exec_driver_sql("INSERT INTO transaction_ids (next) VALUES (1)")
+        connection.exec_driver_sql(CLEAR)
 
 
 def record_delivery(ledger: Engine, batch_id: int, step: DeliveryStep = "delivered", **facts: str) -> None:
