@@ -74,9 +74,9 @@ def test_a_pipe_that_closes_early_ends_the_command_quietly() -> None:
 
 
 @pytest.mark.parametrize("stage", ["modules are loaded", "a question is asked"])
-def test_ctrl_c_ends_the_command_without_a_traceback(stage: str) -> None:
-    command = [sys.executable, "-P", "-m", "bursar", "users", "delete", "1"]
-    env = os.environ | {"PYTHONPATH": str(PROJECT / "plugins")}
+def test_ctrl_c_ends_the_command_without_a_traceback(stage: str, airflow: dict[str, str], library: Library) -> None:
+    command = [sys.executable, "-P", "-m", "bursar", "users", "delete", str(library.user())]
+    env = os.environ | airflow | {"PYTHONPATH": str(PROJECT / "plugins")}
     with subprocess.Popen(  # noqa: S603
         command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:
@@ -88,6 +88,7 @@ def test_ctrl_c_ends_the_command_without_a_traceback(stage: str) -> None:
         else:
             while b"?" not in printed:
                 printed += process.stdout.read(1)
+                assert process.poll() is None, printed
             time.sleep(1)  # by then it reads the answer
         process.send_signal(signal.SIGINT)
         printed += process.stdout.read()

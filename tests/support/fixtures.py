@@ -17,19 +17,16 @@ NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=100)
 
 
-# Emptying a table of a few rows takes a tenth of the time of TRUNCATE, which makes new files for it and its indexes.
+# Deleting a few rows takes a fraction of the time of TRUNCATE, which makes new files for each table and its indexes.
 CLEAR = """
 DO $$
-DECLARE name text; size bigint;
+DECLARE largest bigint; names text; deletions text;
 BEGIN
-    FOR name, size IN
-        SELECT oid::regclass, pg_relation_size(oid) FROM pg_class
-        WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'
-    LOOP
-        IF size > 1000000 THEN EXECUTE 'TRUNCATE ' || name;
-        ELSIF size > 0 THEN EXECUTE 'DELETE FROM ' || name;
-        END IF;
-    END LOOP;
+    SELECT max(pg_relation_size(oid)), string_agg(oid::regclass::text, ', '),
+           string_agg('DELETE FROM ' || oid::regclass, ';') FILTER (WHERE pg_relation_size(oid) > 0)
+    INTO largest, names, deletions FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version';
+    EXECUTE CASE WHEN largest < 1000000 THEN deletions ELSE 'TRUNCATE ' || names END;
     PERFORM setval(seqrelid::regclass, seqstart, false) FROM pg_sequence;
     INSERT INTO transaction_ids (next) VALUES (1);
 END $$
