@@ -128,7 +128,8 @@ def _of_record(file: int, record: int, *, is_released: bool) -> Call:
 def _release(round_: Round, actor: Actor) -> Steps:
     """Releases a batch that has not reached the bursar, unless an abandoned worker may still send it."""
     may_be_sent = any(abandoned.actor is actor and not abandoned.connected for abandoned in round_.abandoned)
-    if may_be_sent or round_.collects:
+    # The server may still receive the end of a direct upload; only an unclear one is for a person.
+    if may_be_sent or round_.collects or actor.code in round_.uploads:
         return
     rows = round_.rows(
         "SELECT id, sha256, file_name FROM batches_with_state"

@@ -99,7 +99,8 @@ class FakeBursar:
     """The bursar of one profile, with its own server.
 
     `owed` is the amount that each transaction still owes, `paid` the total that has been reported as paid, and
-    `settled` the part of it that was owed: the bursar takes such payments back, as for a returned cheque.
+    `settled` the part of it that was owed: the bursar takes such payments back, as for a returned cheque. If
+    `is_direct`, files have their final names from the first byte, and the bursar leaves those without an end alone.
     """
 
     profile: str
@@ -108,6 +109,7 @@ class FakeBursar:
     cumulative: bool
     done_file_suffix: str
     same_name: bool = False
+    is_direct: bool = False
     receipts: list[Receipt] = field(default_factory=list)
     payments: list[PaymentFile] = field(default_factory=list)
     owed: dict[str, Decimal] = field(default_factory=dict)
@@ -131,7 +133,7 @@ class FakeBursar:
 
     def collect_files(self) -> int:
         """Collects all files that have their final names; returns their number."""
-        finished = [name for name in sorted(path.name for path in self.out.iterdir()) if not _unfinished(name)]
+        finished = [path.name for path in sorted(self.out.iterdir()) if self._is_finished(path)]
         for name in finished:
             kept = self.archive / f"{len(self.receipts)}-{name}"
             (self.out / name).rename(kept)
@@ -147,7 +149,7 @@ class FakeBursar:
         """Returns whether the bursar has a file, or has it on its server."""
         if any(receipt.sha256 == sha256 or receipt.name == file_name for receipt in self.receipts):
             return True
-        if (self.out / file_name).exists():
+        if (self.out / file_name).exists() and self._is_finished(self.out / file_name):
             return True
         return any(hashlib.sha256(path.read_bytes()).hexdigest() == sha256 for path in self.server.collected.iterdir())
 
@@ -197,6 +199,16 @@ class FakeBursar:
     def waiting(self) -> list[str]:
         """Returns the names of the payment files that have not left the folder."""
         return [path.name for path in self.inbox.iterdir() if path.is_file()]
+
+    def _is_finished(self, path: Path) -> bool:
+        if path.name.startswith(".") or path.name.endswith(".part"):
+            return False
+        if not self.is_direct:
+            return True
+        try:
+            return bool(read_bills(path.read_bytes()))
+        except ValueError:
+            return False
 
     def _receive(self, name: str, path: Path) -> None:
         data = path.read_bytes()
@@ -265,10 +277,6 @@ class FakeBursar:
         written = PaymentFile(self.profile, name, data, records, broken)
         self.payments.append(written)
         return written
-
-
-def _unfinished(name: str) -> bool:
-    return name.startswith(".") or name.endswith(".part")
 
 
 def bills_by_file(receipts: list[Receipt]) -> Iterator[tuple[str, tuple[Bill, ...]]]:

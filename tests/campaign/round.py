@@ -28,6 +28,8 @@ ActCounts = dict[str, dict[PointKind, int]]
 STUCK_AFTER_SECONDS = 60
 """Several times as long as a stage takes whose every wait ends by its limit, on a machine that has other work."""
 MAX_WAITING_FILES = 2
+DIRECT = 0.3
+"""The chance that a profile uploads directly."""
 COLLECTS: tuple[Collects, ...] = ("no", "immediately", "after a moment")
 TRIES, TRIES_WITH_FAULTS, FAULT_RATE = 6, 4, 0.85
 
@@ -52,13 +54,24 @@ class Round:
         self.collects: dict[str, Collects] = {} if collects == "no" else {"CASHIER": collects}
         if self.collects:
             self.trace.add("server of CASHIER", f"collects uploads away {collects}")
+        self.uploads = self._draw_direct_uploads() if self.has_faults else {}
+        for code, section in self.uploads.items():
+            self.trace.add(f"profile {code}", f"uploads {section}")
         world.random = self.random_for("bursars at a moment")
-        world.clear(same_name=self.random.random() < 0.5, collects=self.collects)
+        world.clear(same_name=self.random.random() < 0.5, collects=self.collects, direct=self.uploads)
         self.system = LibrarySystem(world.folder, self.random_for("library"))
         # Round 0, which counts the acts of the stages, has partitions: they have more acts.
         partitioned = number % 2 == 0
         product.set_partitioned(partitioned=partitioned)
         self.trace.add("ledger", "closes and applies in partitions" if partitioned else "has one transaction a stage")
+
+    def _draw_direct_uploads(self) -> dict[str, dict[str, object]]:
+        """Draws the profiles that upload directly, and whether those of a collecting server say that it collects."""
+        return {
+            code: {"method": "direct", "collected_immediately": code in self.collects and self.random.random() < 0.5}
+            for code in self.world.servers
+            if self.random.random() < DIRECT
+        }
 
     def random_for(self, name: str) -> Random:
         """Returns the random numbers that belong to a name."""
@@ -66,8 +79,9 @@ class Round:
 
     def actor(self, name: str, code: str | None = None, faults: Mapping[Kind, int] = WEIGHTS) -> Actor:
         """Creates an actor."""
-        # A server that collects uploads passes the part of an abandoned worker on, which Bursar cannot prevent.
-        if self.collects:
+        # A server that collects uploads passes the part of an abandoned worker on, and the file of a direct upload has
+        # its final name from the first byte. Bursar can't prevent this; it reports it (see `exports.upload_conflict`).
+        if self.collects or code in self.uploads:
             faults = {kind: weight for kind, weight in faults.items() if kind not in ABANDONED_KINDS}
         return Actor(name, self.random_for(name), self.world.bursars[code] if code else None, faults)
 

@@ -47,6 +47,7 @@ class Stages:
             is_running=lambda _: False,  # an export has one active run, so no other one is running
             open_folder=self._output_folder,
             work_dir=self.work_dir,
+            settings=self.profile.export.upload,
         )
         return [batch.id for batch in ended]
 
@@ -61,7 +62,8 @@ class Stages:
 
     def upload(self, batch: int) -> str:
         """Uploads the file; returns its name."""
-        return upload.upload_file(_engine(), batch, self._output_folder, self.work_dir).file_name
+        settings = self.profile.export.upload
+        return upload.upload_file(_engine(), batch, self._output_folder, self.work_dir, settings).file_name
 
     def close(self, batch: int) -> str:
         """Closes the fines of the batch."""
@@ -77,6 +79,7 @@ class Stages:
             requested_by="campaign",
             open_folder=self._output_folder,
             work_dir=self.work_dir,
+            settings=self.profile.export.upload,
         )
         return sent.file_name
 

@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,8 +71,8 @@ class World:
         os.environ["AIRFLOW_CONN_BURSAR_LEDGER"] = json.dumps(ledger)
         product.shorten_waits()
 
-    def clear(self, *, same_name: bool, collects: dict[str, Collects]) -> None:
-        """Empties the ledger and the folders, and creates new bursars."""
+    def clear(self, *, same_name: bool, collects: dict[str, Collects], direct: Collection[str]) -> None:
+        """Empties the ledger and the folders, and creates new bursars; `direct` are those that get direct uploads."""
         self.repair()
         self.database.clear()
         self.bursars = {}
@@ -90,6 +90,7 @@ class World:
                 cumulative=is_cumulative,
                 done_file_suffix=DONE_FILE_SUFFIX if is_cumulative else "",
                 same_name=same_name,
+                is_direct=code in direct,
             )
         for machine in MACHINES:
             shutil.rmtree(self.folder / machine, ignore_errors=True)
@@ -133,8 +134,11 @@ class World:
         self.database.end()
 
 
-def make_profile(code: str) -> Profile:
-    """Returns an integration profile; fines of the institution go to the first of the two that exports."""
+def make_profile(code: str, upload: Mapping[str, object]) -> Profile:
+    """Returns an integration profile with its section `upload`.
+
+    Fines of the institution go to the first of the two profiles that exports.
+    """
     imported = {"active": True, "input_file_path": "in", "schedule": "daily at 06:00", "stable_for_seconds": 0}
     cumulative = (
         {"done_file_suffix": DONE_FILE_SUFFIX, "amount_mode": "cumulative", "max_overpayment": 4}
@@ -156,6 +160,7 @@ def make_profile(code: str) -> Profile:
                 "libraries": [LIBRARY_OF[code]],
                 "output_file_path": "out",
                 "schedule": "daily at 02:00",
+                "upload": upload,
             },
             "import": imported | cumulative,
         }

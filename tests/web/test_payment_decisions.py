@@ -99,3 +99,47 @@ def test_a_repeated_file_is_applied_again_once_under_the_name_of_the_person(libr
     assert "second.xml" not in user.get("/waiting").text
     assert login("user").get("/repeated-files/99").status_code == 404
     assert login("viewer").get("/repeated-files/99").status_code == 403
+
+
+def let_days_pass(library: Library) -> None:
+    """Makes the files of the ledger 60 days older."""
+    with library.ledger.begin() as connection:
+        for change in (
+            "import_files SET applied_at = applied_at - interval '60 days'",
+            "import_files SET rejected_at = rejected_at - interval '60 days'",
+            "file_arrivals SET archived_at = archived_at - interval '60 days'",
+        ):
+            connection.execute(text(f"UPDATE {change}"))
+
+
+def test_a_held_overpayment_waits_until_it_is_decided(library: Library, login: Login) -> None:
+    file = hold_overpayment(library)
+    let_days_pass(library)
+    assert "90.00 USD" in login("op").get("/waiting").text
+    login("op").post(f"/overpayments/{file}/1/reject")
+    assert "90.00 USD" not in login("op").get("/waiting").text
+
+
+def test_a_repeated_file_waits_while_its_fine_is_outstanding(library: Library, login: Login) -> None:
+    add_repeated_file(library, "second.xml")
+    let_days_pass(library)
+    assert "second.xml" in login("user").get("/waiting").text
+    office = FakeBursar(library)
+    office.pay(Payment(office.get_transaction(1), "6.00"))
+    assert library.position(1)[2] == 0
+    assert "second.xml" not in login("user").get("/waiting").text
+
+
+def test_a_rejected_file_waits_until_one_of_its_name_has_been_applied(library: Library, login: Login) -> None:
+    office = FakeBursar(library)
+    _, transaction = office.export_fine("10.00")
+    files = [office.add_file(Payment(transaction, "4.00")) for _ in range(2)]
+    with library.ledger.begin() as connection:
+        connection.execute(text("UPDATE import_files SET name = 'payments.xml'"))
+        connection.execute(
+            text("UPDATE import_files SET rejection = 'cut off', rejected_at = now() WHERE id = :id"), {"id": files[0]}
+        )
+    let_days_pass(library)
+    assert "cut off" in login("user").get("/waiting").text
+    office.apply(files[1])
+    assert "Nothing waits for a person." in login("user").get("/waiting").text

@@ -136,11 +136,16 @@ FROM (
                WHEN given < 0 AND is_of_deleted_user
                    THEN 'nothing was owed any more, and the user has been deleted: agree with the bursar on this payment'
                WHEN given < 0 AND payable > remaining
-                   THEN 'only ' || round(payable - remaining, decimals) || ' of it counts as paid at the bursar, and more cannot be reversed'
+                   THEN 'only ' || round(payable - remaining, decimals) || ' of it counts as paid at the bursar, so nothing was reversed. '
+                        || 'Ask the bursar for a record of ' || round((remaining - payable) * direction, decimals) || ' instead'
+                        || CASE WHEN settled_here > 0
+                           THEN '. ' || round(settled_here, decimals) || ' had been ' || settled_how || ' before: a payment of that '
+                                'never counted, and needs no reversal' ELSE '' END
                         || coalesce((
                             SELECT '. An overpayment became ' || CASE count(*) WHEN 1 THEN 'the open credit ' ELSE 'the open credits ' END
                                    || string_agg(CAST(credits.id AS text), ', ' ORDER BY credits.id)
-                                   || ': if the bursar takes it back, waive that with `bin/bursar desk waive`'
+                                   || ': if the bursar has taken it back, too, waive that with `bin/bursar desk waive '
+                                   || min(credits.id) || '`'
                             FROM fines AS credits
                             WHERE credits.reverses = described.fine_id AND credits.balance < 0 HAVING count(*) > 0), '')
                         || CASE WHEN EXISTS (

@@ -1,5 +1,8 @@
--- The files of payments of some profiles that were rejected in the last 30 days, newest first.
+-- The rejected files of payments of some profiles, newest first, until a later file of the same name has been applied.
 SELECT id, profile, run_id, name, rejection, rejected_at
-FROM import_files
-WHERE rejected_at > now() - interval '30 days' AND profile = ANY (CAST(:profiles AS text[]))
+FROM import_files AS rejected
+WHERE rejected_at IS NOT NULL AND profile = ANY (CAST(:profiles AS text[])) AND NOT EXISTS (
+    SELECT FROM import_files AS later
+    WHERE later.profile = rejected.profile AND later.name = rejected.name AND later.id > rejected.id
+      AND later.applied_at IS NOT NULL)
 ORDER BY rejected_at DESC, id DESC LIMIT :limit;

@@ -3,11 +3,13 @@
 import json
 import os
 import sys
+from typing import Any
 
 from airflow.sdk import BaseHook, Connection
-from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError, ErrorType
+from airflow.sdk.execution_time.comms import ErrorResponse, GetConnection
 
-from bursar.errors import BursarError
+from bursar.errors import BursarError, TransientError
 
 
 class MissingConnectionError(BursarError):
@@ -27,6 +29,7 @@ def find_connection(connection_id: str) -> Connection:
     Raises:
         MissingConnectionError: there is no such connection.
         AirflowUnreachableError: Airflow's database can't be read.
+        TransientError: the task's request to Airflow's API has failed.
         BursarError: the connection is malformed.
     """
     try:
@@ -48,7 +51,13 @@ def _missing_error(connection_id: str) -> BursarError:
         f"There is no Airflow connection {connection_id}. Create it in Airflow (Admin, Connections) or as the variable "
         f"{variable}, or correct the id in the profile."
     )
-    if not _may_read_database():
+    supervisor = _get_supervisor()
+    if supervisor is not None and not _is_missing(connection_id, supervisor):
+        return TransientError(
+            f"Airflow's API has not answered a request for the connection {connection_id}. The task is retried. If "
+            "this error stays, look into the log of Airflow's API server."
+        )
+    if supervisor is not None or os.environ.get("_AIRFLOW_PROCESS_CONTEXT") != "server":
         return missing
     # Imported here: the model is slow to load.
     from airflow.models.connection import Connection as StoredConnection  # noqa: PLC0415
@@ -72,15 +81,26 @@ def _missing_error(connection_id: str) -> BursarError:
     return missing
 
 
-def _may_read_database() -> bool:
-    """Returns whether this process may read Airflow's database. Tasks may not, and Airflow raises an error if they do.
+def _get_supervisor() -> Any:  # noqa: ANN401  Airflow has several
+    """Returns the channel of this task or triggerer to its supervisor; None in a server and in commands.
 
-    A task that the LocalExecutor starts inherits the variable of the scheduler; the connection to its supervisor, which
-    Airflow checks as well, distinguishes it.
+    Such a process may not read Airflow's database, even if the LocalExecutor has started it and it inherits the
+    variable of the scheduler.
     """
     runner = sys.modules.get("airflow.sdk.execution_time.task_runner")
-    is_task = getattr(runner, "SUPERVISOR_COMMS", None) is not None
-    return not is_task and os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "server"
+    return getattr(runner, "SUPERVISOR_COMMS", None)
+
+
+def _is_missing(connection_id: str, supervisor: Any) -> bool:  # noqa: ANN401
+    """Returns whether Airflow's API says that there is no such connection.
+
+    The backend of Airflow's tasks asks the same, but returns "not found" if the API fails, too.
+    """
+    try:
+        answer = supervisor.send(GetConnection(conn_id=connection_id))
+    except AirflowRuntimeError as error:
+        answer = error.error
+    return isinstance(answer, ErrorResponse) and answer.error is ErrorType.CONNECTION_NOT_FOUND
 
 
 def airflow_database_error(error: Exception) -> str:

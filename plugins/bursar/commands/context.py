@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bursar.db.engine import ledger_engine
 from bursar.db.open_errors import schema_error
-from bursar.errors import BursarError, NotFoundError, WrongValueError
+from bursar.errors import BursarError, LedgerError, NotFoundError, WrongValueError
 from bursar.escaping import replace_controls
 from bursar.money import pluralize
 from bursar.profiles import INCLUDE, Problem, Profile, ProfileError, Settings, load_settings
@@ -52,11 +52,10 @@ def get_engine() -> Engine:
     return engine
 
 
-def describe_database_error(error: Exception) -> str:
-    """Returns a sentence about an error of the ledger; for one without a known remedy, the message of PostgreSQL."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    known = schema_error(ledger_address(), cause) if isinstance(cause, psycopg.Error) else None
-    return str(known or cause).strip().partition("\n")[0]
+def find_ledger_error(error: Exception) -> tuple[LedgerError | None, BaseException]:
+    """Returns the error with its remedy if an error of the database has a known one, and the cause of the error."""
+    cause = (error.orig if isinstance(error, DBAPIError) else error) or error
+    return schema_error(ledger_address(), cause) if isinstance(cause, psycopg.Error) else None, cause
 
 
 def ledger_address() -> URL:

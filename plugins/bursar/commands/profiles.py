@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from bursar.commands.connections import check_connection
 from bursar.commands.context import (
     console,
-    describe_database_error,
+    find_ledger_error,
     get_engine,
     get_profile,
     get_settings,
@@ -89,7 +89,7 @@ def _compare(folder: Path, good: list[Profile], no_ledger: str | None) -> tuple[
         if not no_ledger:
             warnings += compare_with_ledger(folder, good, get_engine())
     except (BursarError, DBAPIError) as error:
-        no_ledger = describe_database_error(error)
+        no_ledger = _describe_ledger_error(error)
     if no_ledger:
         notes.append(
             f"The ledger was not reached, so patterns, libraries, groups and types were not checked. {no_ledger}"
@@ -99,6 +99,11 @@ def _compare(folder: Path, good: list[Profile], no_ledger: str | None) -> tuple[
     except BursarError as error:
         notes.append(f"Airflow was not reached, so connections were not checked. {error}")
     return sorted(warnings), notes
+
+
+def _describe_ledger_error(error: Exception) -> str:
+    known, cause = find_ledger_error(error)
+    return str(known or cause).strip().partition("\n")[0]
 
 
 class _PatternCheck:
@@ -113,7 +118,7 @@ class _PatternCheck:
                 with get_engine().connect() as connection:
                     return pattern_error(connection, pattern)
             except (BursarError, DBAPIError) as error:
-                self.no_ledger = describe_database_error(error)
+                self.no_ledger = _describe_ledger_error(error)
         return None
 
 

@@ -3,13 +3,11 @@
 from traceback import format_exc
 
 import click
-import psycopg
-from sqlalchemy.exc import DBAPIError
 
 from bursar import VERSION
 from bursar.commands.airflow import airflow
 from bursar.commands.batches import batches
-from bursar.commands.context import advise_make_up, ledger_address, strip_controls
+from bursar.commands.context import advise_make_up, find_ledger_error, strip_controls
 from bursar.commands.desk import desk
 from bursar.commands.fines import fines
 from bursar.commands.imports import imports
@@ -21,7 +19,7 @@ from bursar.commands.runs import runs
 from bursar.commands.sources import sources
 from bursar.commands.users import users
 from bursar.db.engine import session_name
-from bursar.db.open_errors import LedgerUnreachableError, schema_error
+from bursar.db.open_errors import LedgerUnreachableError
 from bursar.errors import BursarError, NotFoundError, WrongValueError
 from bursar.profiles import ProfileError
 
@@ -69,9 +67,8 @@ def describe_error(error: Exception) -> tuple[str, int]:
         case OSError():
             place = f"{error.filename}: " if error.filename else ""
             return f"{place}{error.strerror or type(error).__name__}.", WRONG_CALL
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    known = schema_error(ledger_address(), cause) if isinstance(cause, psycopg.Error) else None
-    return str(known or _describe_unexpected(cause or error)), FAILED
+    known, cause = find_ledger_error(error)
+    return str(known or _describe_unexpected(cause)), FAILED
 
 
 def _describe_unexpected(error: BaseException) -> str:

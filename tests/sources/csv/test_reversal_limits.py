@@ -35,12 +35,30 @@ def test_the_credits_of_one_file_take_back_no_more_than_the_charge(system: Libra
     charge = [{"amount": "50"}]
     if known:
         system.load(fines=charge)
-    assert system.refusals(fines=[*charge, credit("C1", "60"), credit("C2", "50")]) == [too_large(3, "60", "50.00")]
-    assert system.refusals(fines=[credit("C1", "30"), *charge, credit("C2", "20.01"), credit("C3", "50")]) == [
-        too_large(4, "20.01", "20.00"),
-        nothing_left(5, "50"),
+    assert system.refusals(fines=[credit("C1", "30"), *charge, credit("C2", "20.01"), credit("C3", "20")]) == [
+        too_large(4, "20.01", "20.00")
     ]
     assert system.load(fines=[*charge, credit("C1", "30"), credit("C2", "20")]).fines_added == (2 if known else 3)
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(
+    ("amounts", "refused"),
+    [
+        (["60", "50"], [too_large(3, "60", "50.00")]),
+        (["40", "30", "10"], [too_large(4, "30", "10.00")]),
+        (["40", "30", "10", "0.01"], [too_large(4, "30", "10.00"), nothing_left(6, "0.01")]),
+        (["30", "20.01", "60", "20"], [too_large(4, "20.01", "20.00"), too_large(5, "60", "20.00")]),
+    ],
+)
+def test_a_refused_credit_takes_nothing_back(
+    system: LibrarySystem, known: bool, amounts: list[str], refused: list[str]
+) -> None:
+    charge = [{"amount": "50"}]
+    if known:
+        system.load(fines=charge)
+    given = [credit(f"C{number}", amount) for number, amount in enumerate(amounts)]
+    assert system.refusals(fines=charge + given) == refused
 
 
 def test_credits_of_several_files_take_back_no_more_than_the_charge(system: LibrarySystem) -> None:

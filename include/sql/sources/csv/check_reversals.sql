@@ -1,6 +1,6 @@
 -- requires: incoming_fines, row_errors, staged_fines
 -- Finds the new credits that take back more of a charge than is left of it after waivers, refunds, the credits in the
--- ledger, and the credits above them in the file that are not too large by themselves.
+-- ledger, and the credits above them in the file. A credit that is refused takes nothing back.
 INSERT INTO row_errors (file, line, message)
 SELECT :file, line, CASE
         WHEN reversible > reversed_above
@@ -9,8 +9,8 @@ SELECT :file, line, CASE
         ELSE format('amount %s: nothing is left of the charge %s to take back, since it has been waived, refunded or '
                     'reversed; leave the line out', given_amount, to_json(left(source_id, 60))) END
 FROM (
-    SELECT *, coalesce(sum(amount) FILTER (WHERE amount <= reversible) OVER (
-                  PARTITION BY source_id ORDER BY line ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS reversed_above
+    SELECT *, pg_temp.sum_fitting(amount, reversible) OVER (
+                  PARTITION BY source_id ORDER BY line ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reversed_above
     FROM (
         SELECT incoming.line, given.amount AS given_amount, -incoming.amount AS amount, given.reverses AS source_id,
                coalesce(old_charge.reversible, new_charge.amount) AS reversible

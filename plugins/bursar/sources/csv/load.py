@@ -96,6 +96,7 @@ def load(
         if credit_count := _run(connection, "count_credits_in_full"):
             log.info("Credits that count in full, because their charge has been exported to a bursar: %s", credit_count)
         _run(connection, "check_fines", file=_printable(fines), time_zone=time_zone)
+        _run(connection, "add_if_fits", "sum_fitting")
         _run(connection, "check_reversals", file=_printable(fines))
         raise_row_errors(connection)
 
