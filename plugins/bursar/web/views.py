@@ -30,7 +30,7 @@ PAGE_LENGTH = 50
 @cache
 def engine() -> Engine:
     """Returns the engine of the ledger, one for this process."""
-    return ledger_engine(ledger_url())
+    return ledger_engine(ledger_url(), pooled=True)
 
 
 @contextmanager
