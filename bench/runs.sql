@@ -8,7 +8,7 @@ INSERT INTO run_reports (job, profile, run_id, dry_run, started_at, ended_at, ou
 SELECT (ARRAY['export', 'import'])[1 + n / 20 % 2], 'P' || n % 20, 'scheduled__' || n, false, moment, moment + interval '1 minute',
        CASE WHEN n % 7 = 0 THEN 'completed with warnings' WHEN n % 400 = 3 THEN 'failed' ELSE 'completed' END,
        ARRAY['P' || n % 20 || '-' || n || '.xml'], 80, 100, '{"USD": {"charges": "1234.50", "credits": "-12.00"}}',
-       '{"NO_IDENTIFIER": {"fines": 3, "users": 2, "net": {"USD": "12.50"}}}', '{}', '{"select_fines": 1.5, "upload_file": 2.5}',
+       '{"no_identifier": {"fines": 3, "users": 2, "net": {"USD": "12.50"}}}', '{}', '{"select_fines": 1.5, "upload_file": 2.5}',
        CASE WHEN n % 7 = 0 THEN ARRAY['3 fines of 2 users stay, because these users have no identifier.'] ELSE '{}' END
 FROM generate_series(CAST(current_setting('bench.runs') AS integer), 1, -1) AS n,
      LATERAL (SELECT now() - n * (interval '3 years' / CAST(current_setting('bench.runs') AS integer)) AS moment) AS moments;
