@@ -52,7 +52,7 @@ def silent_server() -> Iterator[int]:
 def no_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fails the test if the ledger is asked for profiles."""
 
-    def fail(_code: str | None) -> None:
+    def fail(*_: object) -> None:
         pytest.fail("the ledger was asked")
 
     monkeypatch.setattr(profile_store, "_query_revisions", fail)

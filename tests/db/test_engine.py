@@ -112,6 +112,27 @@ def test_a_terminated_connection_is_a_transient_error(ledger: Engine, how: str) 
         use_terminated_connection(ledger, how)
 
 
+def get_process(engine: Engine) -> int:
+    """Returns the process that serves a connection of an engine, after a statement that could be prepared by then."""
+    with engine.connect() as connection:
+        for _ in range(10):
+            number: int = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        assert not connection.execute(text("SELECT count(*) FROM pg_prepared_statements")).scalar_one()
+    return number
+
+
+def test_a_pooled_connection_is_used_again_until_it_is_terminated(
+    postgres: Postgres, ledger: Engine, empty_ledger: str
+) -> None:
+    pooled = ledger_engine(postgres.url(empty_ledger, user=DAGS_ROLE), pooled=True)
+    first = get_process(pooled)
+    assert get_process(pooled) == first
+    with ledger.connect() as other:
+        assert other.execute(text("SELECT pg_terminate_backend(:number, 5000)"), {"number": first}).scalar_one()
+    assert get_process(pooled) != first
+    pooled.dispose()
+
+
 def test_a_ledger_that_is_down_is_a_transient_error(tmp_path: Path) -> None:
     with pytest.raises(TransientError, match="can't be reached .*No such file or directory"):
         ledger_engine(f"postgresql://bursar@/ledger?host={tmp_path}").connect()

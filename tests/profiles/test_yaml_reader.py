@@ -45,6 +45,14 @@ def test_a_value_is_the_text_of_the_file(file: Path, written: str) -> None:
     assert read(file, f"key: {written}\nlist: [{written}]\n").data == {"key": written, "list": [written]}
 
 
+def test_a_file_that_is_read_again_has_its_own_data(file: Path) -> None:
+    first = read(file, "key: [a]\n")
+    assert isinstance(first.data, dict)
+    first.data["key"] = None
+    assert read(file, "key: [a]\n").data == {"key": ["a"]}
+    assert read(file, "key: [b]\n").data == {"key": ["b"]}
+
+
 @pytest.mark.parametrize("written", ["", "~", "null", "Null", "NULL", '""', "''", '"  "', "# a comment"])
 def test_a_blank_value_is_none(file: Path, written: str) -> None:
     source = read(file, f"key: {written}\n")

@@ -11,7 +11,9 @@ def set_profile(monkeypatch: pytest.MonkeyPatch, profile: Profile | None = None)
     """Lets the pages read one valid profile, by default STUDENTS, and no other; returns it."""
     only = profile or make_profile()
 
-    def load(_settings: Settings, *, code: str | None = None) -> tuple[list[Profile], list[Problem]]:
+    def load(
+        _settings: Settings, *, code: str | None = None, **_options: object
+    ) -> tuple[list[Profile], list[Problem]]:
         return ([only] if code in (None, only.code) else []), []
 
     for module in (profiles, payment_decisions, approvals):

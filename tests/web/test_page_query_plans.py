@@ -1,12 +1,15 @@
 """Query plans of the pages: none reads a whole large table, so that pages stay fast in a large ledger."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
+from bursar import web
 from bursar.db.queries import FOLDER, query
 from bursar.ledger.jobs import Job
 from bursar.reporting.outstanding import count_outstanding
@@ -32,17 +35,32 @@ INSERT INTO import_files (profile, run_id, name, size, modified, sha256, amount_
                           read_at, applied_at)
 SELECT profile, run_id, 'x', 1, started_at, run_id, 'incremental', 1, '{}',
        '{"PAID": {"records": 1, "sums": {"USD": "1"}, "applied": {"USD": "1"}}}', started_at, started_at
-FROM run_reports WHERE job = 'import' AND :closed > 0
+FROM run_reports WHERE job = 'import' AND :closed > 0;
+INSERT INTO file_arrivals (file_id, profile, run_id, name, size, modified, archived_at)
+SELECT id, profile, run_id, name, size, modified, applied_at FROM import_files WHERE :closed > 0;
+INSERT INTO deliveries (batch_id, kind, run_id, delivered_at)
+SELECT id, 'first', run_id, closed_at FROM batches WHERE :closed > 0;
+INSERT INTO approvals (batch_id, reasons, answer, answered_by, answered_at)
+SELECT id, '{}', 'approved', 'x', closed_at FROM batches WHERE :closed > 0;
+UPDATE batch_lines SET batch_id = 1 + number % (:closed / 2);
+UPDATE import_records SET file_id = 1 + number % (:closed / 2)
 """
 OUTSTANDING = """
 UPDATE fines SET outstanding = amount WHERE id % 1000 = 0 AND :closed > 0;
 INSERT INTO user_accesses (person, user_id) SELECT 'x', id FROM users WHERE :closed > 0
 """
 FIRST_ROWS = frozenset(
-    {"run_reports_started_at", "fines_fine_fee_type", "identifiers_type_value_key", "identifiers_pkey"}
+    {
+        *("run_reports_started_at", "fines_fine_fee_type", "identifiers_type_value_key", "identifiers_pkey"),
+        "file_arrivals_profile_run_id_name_key",
+    }
 )
 """Indexes of which a page reads the first or last rows, up to a LIMIT."""
-LARGE_TABLES = LARGE | {"run_reports", "user_accesses"}
+UNFINISHED = frozenset({"batches_unfinished", "approvals_unanswered"})
+"""Indexes of what is unfinished, which are small."""
+LARGE_TABLES = LARGE | {
+    *("run_reports", "user_accesses", "batches", "deliveries", "approvals", "import_files", "file_arrivals")
+}
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 PAGE: dict[str, Any] = {"limit": 51}
 RUNS: dict[str, Any] = PAGE | {
@@ -62,7 +80,6 @@ PARAMETERS: Mapping[str, list[Mapping[str, Any]]] = {
     "find_fines": [{"wanted": "77"}],
     "find_users": [{"wanted": wanted} | PAGE for wanted in ("00000077", "Okonkwo7", "O%")],
     "get_approval": [{"id": 1}],
-    "get_last_run": [{"job": Job.EXPORT, "profile": "P2"}, {"job": Job.IMPORT, "profile": "unknown"}],
     "get_open_approval": [{"profile": "P2", "job": None, "run_id": "run2"}],
     "get_run": [{"job": Job.EXPORT, "profile": "P2", "run_id": "run2"}],
     "get_user": [{"user_id": 77}],
@@ -76,6 +93,7 @@ PARAMETERS: Mapping[str, list[Mapping[str, Any]]] = {
     "list_identifier_types": [{}],
     "list_job_results": [{"job_id": 1, "reason": "", "after_user": 0, "after_fine": 0} | PAGE],
     "list_last_exports": [{"profiles": [f"P{number}" for number in range(50)] + ["unknown"]}],
+    "list_last_runs": [{"profiles": [f"P{number}" for number in range(50)], "jobs": [Job.EXPORT, Job.IMPORT]}],
     "list_libraries": [{}],
     "list_outstanding": [{"profiles": profiles, "since": LONG_AGO.date()} for profiles in (None, ["P1"])],
     "list_profiles_of_ledger": [{}],
@@ -101,6 +119,23 @@ PARAMETERS: Mapping[str, list[Mapping[str, Any]]] = {
     "sum_debts": [{"user_id": 77}],
 }
 """The parameters of each statement of the pages: what a page asks for at most."""
+SHARED: Mapping[str, Mapping[str, Any]] = {
+    "commands/get_batch": {"batch_id": 2},
+    "commands/get_fine": {"fine_id": 77},
+    "commands/get_run": {"id": 2},
+    "commands/list_answers": {"batch_id": 2},
+    "commands/list_ineffective_records": {"fine_id": 77},
+    "commands/list_jobs": {"limit": 51},
+    "commands/list_journal_entries": {"fine_id": 77},
+    "commands/list_resends_of_batch": {"batch_id": 2},
+    "commands/list_resends_of_fine": {"fine_id": 77},
+    "ledger/get_batch": {"batch_id": 2},
+    "ledger/get_import_file": {"file_id": 2},
+    "ledger/get_pinned_revision": {"job": Job.EXPORT, "code": "P2", "run_id": "run2"},
+    "reporting/get_batch_of_run": {"profile": "P2", "run_id": "run2"},
+    "reporting/get_resend_of_run": {"profile": "P2", "run_id": "run2"},
+}
+"""The parameters of statements that the pages share with commands and runs."""
 
 
 @pytest.fixture
@@ -117,14 +152,20 @@ def test_every_statement_of_the_pages_has_a_test_of_its_plan() -> None:
     assert set(PARAMETERS) | OTHERS == {path.stem for path in (FOLDER / "web").glob("*.sql")}
 
 
+def test_every_shared_statement_has_a_test_of_its_plan() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in Path(web.__file__).parent.rglob("*.py")]
+    named = {name for source in sources for name in re.findall(r'query\("([a-z_]+/[a-z_]+)"\)', source)}
+    assert {name for name in named if not name.startswith("web/")} <= SHARED.keys()
+
+
 def test_no_page_reads_a_whole_large_table(large_ledger_with_runs: Engine) -> None:
     ledger = large_ledger_with_runs
-    for name, cases in PARAMETERS.items():
-        for parameters in cases:
-            with forbid_full_scans(ledger, LARGE_TABLES, FIRST_ROWS), ledger.begin() as connection:
-                # The tables of a test are so small that a page of rows costs nearly as much as the whole table.
-                connection.exec_driver_sql("SET LOCAL random_page_cost = 1")
-                connection.execute(query(f"web/{name}"), parameters)
+    of_pages = [(f"web/{name}", parameters) for name, cases in PARAMETERS.items() for parameters in cases]
+    for name, parameters in (*of_pages, *SHARED.items()):
+        with forbid_full_scans(ledger, LARGE_TABLES, FIRST_ROWS | UNFINISHED), ledger.begin() as connection:
+            # The tables of a test are so small that a page of rows costs nearly as much as the whole table.
+            connection.exec_driver_sql("SET LOCAL random_page_cost = 1")
+            connection.execute(query(name), parameters)
 
 
 def test_the_count_of_what_is_outstanding_reads_only_fines_that_are_owed(large_ledger_with_runs: Engine) -> None:

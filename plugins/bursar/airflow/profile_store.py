@@ -36,13 +36,15 @@ def load_all_profiles(
     *,
     code: str | None = None,
     pattern_error: Callable[[str], str | None] = lambda _pattern: None,
+    get_engine: Callable[[], Engine] = lambda: ledger_engine(ledger_url()),
 ) -> tuple[list[Profile], list[Problem]]:
     """Returns the valid profiles, by code, and the problems of the others. With a `code`, only that profile.
 
-    A profile in a file needs no ledger, so for its `code` none is asked.
+    A profile in a file needs no ledger, so for its `code` none is asked. `get_engine` returns the engine of a process
+    that reads often; by default, a connection is opened.
     """
     in_file = code is not None and (INCLUDE / "profiles" / f"{code.lower()}.yaml").exists()
-    managed = [] if in_file else _read_revisions(settings, code)
+    managed = [] if in_file else _read_revisions(settings, code, get_engine)
     return load_profiles(INCLUDE / "profiles", settings, code=code, managed=managed, pattern_error=pattern_error)
 
 
@@ -66,10 +68,10 @@ def keep_revision(engine: Engine, settings: Settings, profile: Profile, job: Pro
     return profiles[0]
 
 
-def _read_revisions(settings: Settings, code: str | None) -> list[Source]:
+def _read_revisions(settings: Settings, code: str | None, get_engine: Callable[[], Engine]) -> list[Source]:
     snapshot = settings.work_dir / SNAPSHOT
     try:
-        revisions = _within(READ_TIMEOUT_SECONDS, lambda: _query_revisions(code))
+        revisions = _within(READ_TIMEOUT_SECONDS, lambda: _query_revisions(code, get_engine()))
     except BursarError as error:
         log.warning("The profiles that are managed in the pages are those of the last snapshot: %s", error)
         revisions = [one for one in _read_snapshot(snapshot) if code in (None, one["code"])]
@@ -78,16 +80,12 @@ def _read_revisions(settings: Settings, code: str | None) -> list[Source]:
     return [to_source(revision) for revision in revisions]
 
 
-def _query_revisions(code: str | None) -> list[dict[str, Any]]:
-    engine = ledger_engine(ledger_url())
-    try:
-        with engine.connect() as connection:
-            return [
-                {"code": one.code, "revision": one.revision, "profile": dict(one.profile)}
-                for one in list_newest_revisions(connection, code)
-            ]
-    finally:
-        engine.dispose()
+def _query_revisions(code: str | None, engine: Engine) -> list[dict[str, Any]]:
+    with engine.connect() as connection:
+        return [
+            {"code": one.code, "revision": one.revision, "profile": dict(one.profile)}
+            for one in list_newest_revisions(connection, code)
+        ]
 
 
 def _within(seconds: float, function: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -39,6 +39,8 @@ CONNECTION_PARAMETERS = {
     "tcp_user_timeout": "60000",
 }
 """Parameters of each connection, in seconds, the last in milliseconds; those in the URL take precedence."""
+POOL_SIZE = 5
+POOL_RECYCLE_SECONDS = 300
 MAX_SESSION_NAME = 63  # bytes; PostgreSQL cuts longer ones
 session_name: ContextVar[str] = ContextVar("session_name", default="bursar")
 """The `application_name` of the sessions of this process, which PostgreSQL lists."""
@@ -52,19 +54,26 @@ _TRANSIENT = (
 _WAITED = (errors.LockNotAvailable, errors.QueryCanceled, errors.DeadlockDetected)
 
 
-def ledger_engine(url: str) -> Engine:
+def ledger_engine(url: str, *, pooled: bool = False) -> Engine:
     """Returns an engine for the ledger at a PostgreSQL URL; the driver that the URL names is ignored.
 
-    The time zone of its sessions is UTC, so that no timestamp depends on the machine. Connections are not pooled, since
-    a task opens one and ends. A statement raises a TransientError if the ledger can't be reached, ends the connection,
-    or makes it wait too long. A PostgreSQL that is too old, and a malformed URL, raise a LedgerError.
+    The time zone of its sessions is UTC, so that no timestamp depends on the machine. A statement raises a
+    TransientError if the ledger can't be reached, ends the connection, or makes it wait too long. A PostgreSQL that is
+    too old, and a malformed URL, raise a LedgerError.
+
+    Connections are not pooled by default, since a task opens one and ends. With `pooled`, for a process that goes on,
+    some are kept open and tested before each use; the number of connections has no limit.
     """
     address = make_url(url).set(drivername="postgresql+psycopg")
     options = " ".join(f"-c {name}={value}" for name, value in SESSION_OPTIONS.items())
     arguments = {name: value for name, value in CONNECTION_PARAMETERS.items() if name not in address.query}
     arguments["options"] = f"{options} {address.query.get('options', '')}"
     # A state is read after the lock of its batch, and has to be the newest one, whatever the server's default is.
-    engine = create_engine(address, connect_args=arguments, poolclass=NullPool, isolation_level="READ COMMITTED")
+    pool: dict[str, Any] = {"poolclass": NullPool}
+    if pooled:
+        pool = {"pool_size": POOL_SIZE, "max_overflow": -1, "pool_pre_ping": True, "pool_recycle": POOL_RECYCLE_SECONDS}
+        arguments["prepare_threshold"] = None  # a plan for all values of a prepared statement may read a whole table
+    engine = create_engine(address, connect_args=arguments, isolation_level="READ COMMITTED", **pool)
 
     def name_session(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> None:
         parameters.setdefault("application_name", session_name.get()[:MAX_SESSION_NAME])
@@ -88,6 +97,8 @@ def driver_errors(engine: Engine) -> Iterator[None]:
 
 
 def _raise_transient(context: ExceptionContext) -> None:
+    if context.is_pre_ping:  # the pool opens another connection
+        return
     if context.connection is None and context.engine and isinstance(context.original_exception, psycopg.Error):
         raise connect_error(context.engine.url, context.original_exception)
     if isinstance(context.original_exception, _TRANSIENT):

@@ -5,7 +5,9 @@ YAML alone would read 12:30 as 750, 1.10 as 1.1, 02 as 2 and no as False. The mo
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -60,21 +62,26 @@ class _UnusableError(Exception):
 def read_yaml(path: Path) -> Source:
     """Reads a YAML file whose root is a mapping. Never raises: every error is in the problems."""
     try:
-        reader = _Reader(str(path))
-        data = reader.mapping(_get_root(_read_text(path)), ())
+        source = _parse(str(path), path.read_bytes())
+    except OSError as error:
+        return Source(str(path), None, {}, (Problem(str(path), 1, "", f"can't be read: {error.strerror}"),))
+    return replace(source, data=deepcopy(source.data))
+
+
+@lru_cache(maxsize=500)  # the pages read all profiles each time
+def _parse(file: str, content: bytes) -> Source:
+    try:
+        reader = _Reader(file)
+        data = reader.mapping(_get_root(_decode(content)), ())
     except _UnusableError as unusable:
         line, message = unusable.args
-        return Source(str(path), None, {}, (Problem(str(path), line, "", message),))
+        return Source(file, None, {}, (Problem(file, line, "", message),))
     except RecursionError:
-        return Source(str(path), None, {}, (Problem(str(path), 1, "", "the brackets are nested too deeply"),))
-    return Source(str(path), data, reader.lines, tuple(reader.problems))
+        return Source(file, None, {}, (Problem(file, 1, "", "the brackets are nested too deeply"),))
+    return Source(file, data, reader.lines, tuple(reader.problems))
 
 
-def _read_text(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise _UnusableError(1, f"can't be read: {error.strerror}") from None
+def _decode(content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -13,9 +13,8 @@ from bursar.ledger.totals import SelectionSummary
 from bursar.moments import parse_moment
 from bursar.profiles import Profile
 from bursar.reporting.run_description import describe_reason
+from bursar.web.views import PART_TIMEOUT
 
-PREVIEW_TIMEOUT = "60s"
-"""PostgreSQL ends a statement of a preview after this time."""
 COLUMNS = (*(one.name for one in fields(FineDecision)), "words")
 
 
@@ -39,7 +38,7 @@ def evaluate(engine: Engine, profile: Profile, as_of: datetime) -> Iterator[Eval
         BursarError: it takes too long, or the ledger can't be reached.
     """
     with engine.connect() as connection:
-        connection.execute(text(f"SET LOCAL statement_timeout = '{PREVIEW_TIMEOUT}'"))
+        connection.execute(text(f"SET LOCAL statement_timeout = '{PART_TIMEOUT}'"))
         yield Evaluation(connection, evaluate_fines(connection, profile, as_of))
 
 

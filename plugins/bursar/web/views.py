@@ -23,6 +23,8 @@ from bursar.reporting.run_description import describe_reason, format_moment
 FOLDER = Path(__file__).parent
 PAGE_TIMEOUT = "10s"
 """PostgreSQL ends a statement of a page after this time."""
+PART_TIMEOUT = "60s"
+"""PostgreSQL ends a statement of a part after this time; a part that reads many fines is loaded into the page later."""
 PAGE_LENGTH = 50
 """Rows of a list on one page."""
 
@@ -30,14 +32,14 @@ PAGE_LENGTH = 50
 @cache
 def engine() -> Engine:
     """Returns the engine of the ledger, one for this process."""
-    return ledger_engine(ledger_url())
+    return ledger_engine(ledger_url(), pooled=True)
 
 
 @contextmanager
-def read_ledger() -> Iterator[Connection]:
+def read_ledger(timeout: str = PAGE_TIMEOUT) -> Iterator[Connection]:
     """Yields a connection that reads the ledger for a page; statements that take too long end."""
     with engine().connect() as connection:
-        connection.execute(text(f"SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '{PAGE_TIMEOUT}'"))
+        connection.execute(text(f"SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = '{timeout}'"))
         yield connection
 
 

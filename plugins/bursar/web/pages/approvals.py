@@ -17,6 +17,7 @@ from bursar.ledger.totals import Totals
 from bursar.money import format_money
 from bursar.profiles.monitoring import ApprovalRules
 from bursar.reporting.run_description import count_fines, make_tables
+from bursar.web import views
 from bursar.web.accesses import record_access
 from bursar.web.airflow_runs import APPROVAL_TASK, get_run, run_path
 from bursar.web.pages.batch_decisions import describe_batch
@@ -129,5 +130,5 @@ def _find_obstacle(person: Person, case: Case) -> str:
 def _get_rules(case: Case) -> ApprovalRules:
     if case.profile is None:
         return settings().approval
-    profiles: Any = load_all_profiles(settings(), code=case.profile)[0]
+    profiles: Any = load_all_profiles(settings(), code=case.profile, get_engine=views.engine)[0]
     return profiles[0].export.approval if profiles else ApprovalRules()

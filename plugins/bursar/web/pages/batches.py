@@ -21,7 +21,7 @@ from bursar.web import views
 from bursar.web.accesses import record_access, record_download
 from bursar.web.pages.reports import From, Id, find_profile, make_skipped_rows, require_visible
 from bursar.web.rights import CurrentPerson, Person, require
-from bursar.web.views import PAGE_LENGTH, address_of, read_ledger, render, settings
+from bursar.web.views import PAGE_LENGTH, PART_TIMEOUT, address_of, read_ledger, render, settings
 from bursar.work_dir import incoming_folder
 
 router = APIRouter()
@@ -77,7 +77,7 @@ def show_batch(request: Request, person: CurrentPerson, batch: Id, after: From =
 @router.get("/batches/{batch}/answers", name="show_answers")
 def show_answers(request: Request, person: CurrentPerson, batch: Id) -> Response:
     """Shows how many fines of a batch the bursar has reported as paid; a part of the page of the batch."""
-    with read_ledger() as connection:
+    with read_ledger(PART_TIMEOUT) as connection:
         found = get_visible_batch(connection, person, batch)
         sums = connection.execute(query("web/sum_answers"), {"batch_id": batch}).all()
     return render(

@@ -109,7 +109,7 @@ def _get_section(code: str, *, confirmed: bool) -> Import:
     """Returns the import section of a profile, by whose rules a file is applied, once the person has confirmed it."""
     if not confirmed:
         raise BursarError("Nothing was applied: say that the bursar has confirmed other payments.")
-    profiles, _ = load_all_profiles(settings(), code=code)
+    profiles, _ = load_all_profiles(settings(), code=code, get_engine=views.engine)
     if not profiles:
         raise BursarError(f"There is no valid profile {code}, whose rules would apply.")
     return profiles[0].import_

@@ -1,13 +1,11 @@
 """The list of integration profiles, one profile, and the tab of a DAG."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from airflow.models.dag import DagModel
-from airflow.utils.session import create_session
 from fastapi import APIRouter, HTTPException, Request, Response
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from bursar.airflow.dag_docs import describe_export, describe_import
 from bursar.airflow.dag_ids import dag_id, parse_dag_id
@@ -17,6 +15,8 @@ from bursar.ledger.jobs import Job, ProfileJob
 from bursar.profiles import Problem, Profile
 from bursar.reporting.run_description import describe_result, format_moment
 from bursar.reporting.run_report import RunReport
+from bursar.web import views
+from bursar.web.integration_dags import list_next_runs
 from bursar.web.rights import CurrentPerson, Person, require
 from bursar.web.runs import Filter, list_runs, read_run
 from bursar.web.views import read_ledger, render, settings
@@ -52,7 +52,7 @@ class ProfileState:
 
 def visible_profiles(person: Person) -> tuple[list[Profile], list[Problem]]:
     """Returns the valid profiles that the person may see, and the problems of the others."""
-    profiles, problems = load_all_profiles(settings())
+    profiles, problems = load_all_profiles(settings(), get_engine=views.engine)
     return [profile for profile in profiles if person.may_see(profile.code)], problems
 
 
@@ -63,7 +63,7 @@ def get_visible_profile(person: Person, code: str) -> Profile:
         HTTPException: 403 if the person may not see it, 404 if there is none.
     """
     require(person.may_see(code), f"read the DAGs of profile {code}")
-    profiles, _ = load_all_profiles(settings(), code=code)
+    profiles, _ = load_all_profiles(settings(), code=code, get_engine=views.engine)
     if not profiles:
         raise HTTPException(404)
     return profiles[0]
@@ -74,7 +74,7 @@ def show_profiles(request: Request, person: CurrentPerson) -> Response:
     """Shows the profiles with their schedules and last runs. A wrong profile is shown with its messages."""
     profiles, problems = visible_profiles(person)
     with read_ledger() as connection:
-        states = [_get_state(connection, profile) for profile in profiles]
+        states = _list_states(connection, profiles)
     may_edit = person.may_edit()
     return render(
         request,
@@ -103,7 +103,7 @@ def show_dag(request: Request, person: CurrentPerson, dag_id: str) -> Response:
 
 def _show_profile(request: Request, person: Person, profile: Profile) -> Response:
     with read_ledger() as connection:
-        state = _get_state(connection, profile)
+        [state] = _list_states(connection, [profile])
         runs, _ = list_runs(connection, Filter([profile.code]))
     sections = [("Export", list(describe_export(profile).items()))] if profile.export.active else []
     sections += [("Import", list(describe_import(profile).items()))] if profile.import_.active else []
@@ -120,33 +120,25 @@ def _show_profile(request: Request, person: Person, profile: Profile) -> Respons
     )
 
 
-def _get_state(connection: Connection, profile: Profile) -> ProfileState:
-    return ProfileState(
-        profile,
-        _get_job_state(connection, profile, Job.EXPORT),
-        _get_job_state(connection, profile, Job.IMPORT),
-    )
+def _list_states(connection: Connection, profiles: Sequence[Profile]) -> list[ProfileState]:
+    asked = {"profiles": [profile.code for profile in profiles], "jobs": [Job.EXPORT, Job.IMPORT]}
+    rows = connection.execute(query("web/list_last_runs"), asked).mappings()
+    last = {(run.report.profile, run.report.job): run for run in map(read_run, rows)}
+    next_runs = list_next_runs([dag_id(job, profile.code) for profile in profiles for job in (Job.EXPORT, Job.IMPORT)])
 
-
-def _get_job_state(connection: Connection, profile: Profile, job: ProfileJob) -> JobState:
-    section = profile.export if job is Job.EXPORT else profile.import_
-    row = connection.execute(query("web/get_last_run"), {"job": job, "profile": profile.code}).mappings().first()
-    run = read_run(row) if row else None
-    if not section.active:
-        return JobState(active=False)
-    next_run = _get_next_run(dag_id(job, profile.code))
-    return JobState(
-        active=True,
-        schedule=section.schedule.words,
-        next_run=format_moment(next_run, ZoneInfo(profile.time_zone)) if next_run else "",
-        run=run.id if run else None,
-        report=run.report if run else None,
-    )
-
-
-def _get_next_run(id_: str) -> datetime | None:
-    """Returns when Airflow starts the next run of a DAG; None if it is paused or not there yet."""
-    with create_session() as session:
-        return session.scalar(
-            select(DagModel.next_dagrun_create_after).where(DagModel.dag_id == id_, DagModel.is_paused.is_(False))
+    def get_state(profile: Profile, job: ProfileJob) -> JobState:
+        section = profile.export if job is Job.EXPORT else profile.import_
+        if not section.active:
+            return JobState(active=False)
+        run, next_run = last.get((profile.code, job)), next_runs.get(dag_id(job, profile.code))
+        return JobState(
+            active=True,
+            schedule=section.schedule.words,
+            next_run=format_moment(next_run, ZoneInfo(profile.time_zone)) if next_run else "",
+            run=run.id if run else None,
+            report=run.report if run else None,
         )
+
+    return [
+        ProfileState(profile, get_state(profile, Job.EXPORT), get_state(profile, Job.IMPORT)) for profile in profiles
+    ]

@@ -27,6 +27,7 @@ from bursar.reporting.run_description import (
     sort_reasons,
 )
 from bursar.users.maintenance_job import MaintenanceJob, get_job_of_run
+from bursar.web import views
 from bursar.web.accesses import record_access
 from bursar.web.pages.profiles import FOREIGN_DAG
 from bursar.web.rights import CurrentPerson, Person, require
@@ -112,7 +113,7 @@ def require_visible(person: Person, profile: str | None) -> None:
 
 def find_profile(code: str | None) -> Profile | None:
     """Returns the profile with a code; None if it has been removed or is not valid."""
-    profiles, _ = load_all_profiles(settings(), code=code) if code else ([], [])
+    profiles, _ = load_all_profiles(settings(), code=code, get_engine=views.engine) if code else ([], [])
     return profiles[0] if profiles else None
 
 
