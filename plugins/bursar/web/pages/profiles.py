@@ -15,7 +15,7 @@ from bursar.airflow.profile_store import load_all_profiles
 from bursar.db.queries import query
 from bursar.ledger.jobs import Job, ProfileJob
 from bursar.profiles import Problem, Profile
-from bursar.reporting.run_description import describe_result, format_moment
+from bursar.reporting.run_description import describe_result, format_minute
 from bursar.reporting.run_report import RunReport
 from bursar.web.rights import CurrentPerson, Person, require
 from bursar.web.runs import Filter, list_runs, read_run
@@ -54,6 +54,11 @@ def visible_profiles(person: Person) -> tuple[list[Profile], list[Problem]]:
     """Returns the valid profiles that the person may see, and the problems of the others."""
     profiles, problems = load_all_profiles(settings())
     return [profile for profile in profiles if person.may_see(profile.code)], problems
+
+
+def list_profile_names(person: Person) -> dict[str, str]:
+    """Returns the names of the profiles that the person may see, by code; a removed profile has none."""
+    return {profile.code: profile.name for profile in visible_profiles(person)[0]}
 
 
 def get_visible_profile(person: Person, code: str) -> Profile:
@@ -116,6 +121,7 @@ def _show_profile(request: Request, person: Person, profile: Profile) -> Respons
         may_edit=person.may_edit(),
         sections=sections,
         runs=runs,
+        profile_names={profile.code: profile.name},
         older=None,
     )
 
@@ -138,7 +144,7 @@ def _get_job_state(connection: Connection, profile: Profile, job: ProfileJob) ->
     return JobState(
         active=True,
         schedule=section.schedule.words,
-        next_run=format_moment(next_run, ZoneInfo(profile.time_zone)) if next_run else "",
+        next_run=format_minute(next_run, ZoneInfo(profile.time_zone)) if next_run else "",
         run=run.id if run else None,
         report=run.report if run else None,
     )
