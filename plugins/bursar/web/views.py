@@ -27,6 +27,7 @@ PAGE_TIMEOUT = "10s"
 """PostgreSQL ends a statement of a page after this time."""
 PAGE_LENGTH = 50
 """Rows of a list on one page."""
+_COMMAND = re.compile(r" \(`bin/bursar [^`]*`\)")
 _AMOUNT = re.compile(r"(?<=\d) (?=[A-Z]{3}\b)")
 
 
@@ -77,6 +78,11 @@ def keep_amounts(value: str) -> str:
     return _AMOUNT.sub("\N{NO-BREAK SPACE}", value)
 
 
+def without_commands(value: str) -> str:
+    """Returns a message without the commands that it names in brackets: the page has links in their place."""
+    return _COMMAND.sub("", value)
+
+
 templates = Jinja2Templates(directory=FOLDER / "templates")
 templates.env.autoescape = True  # by default only in files that end in .html
 templates.env.trim_blocks = templates.env.lstrip_blocks = True
@@ -89,6 +95,7 @@ templates.env.filters |= {
     "fine_type": describe_fine_type,
     "code_spans": code_spans,
     "keep_amounts": keep_amounts,
+    "without_commands": without_commands,
 }
 
 
