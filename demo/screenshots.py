@@ -19,6 +19,7 @@ from demo.history import LIMITED, make_history
 from demo.library import Library, embedded_library
 from demo.office import create_input_folders
 from demo.profiles import add_done_files, limit_exports, write_include
+from demo.small_png import reduce_colours
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -95,6 +96,7 @@ def _open_browser() -> Iterator["Browser"]:
 def _take_all(browser: "Browser", library: Library, folder: Path) -> None:
     ids = _find_ids(library)
     folder.mkdir(parents=True, exist_ok=True)
+    blank = browser.new_page()
     pages = {user: _log_in(browser, library, user) for user in {picture.user for picture in ALL}}
     for picture in ALL:
         say(f"Taking {picture.name}.png")
@@ -109,11 +111,9 @@ def _take_all(browser: "Browser", library: Library, folder: Path) -> None:
         page.wait_for_load_state("networkidle")
         bottom = page.evaluate("(document.querySelector('main') ?? document.body).getBoundingClientRect().bottom")
         height = min(MAX_HEIGHT, int(bottom))
-        page.screenshot(
-            path=folder / f"{picture.name}.png",
-            full_page=True,
-            clip={"x": 0, "y": 0, "width": WIDTH, "height": height},
-        )
+        clip = {"x": 0, "y": 0, "width": WIDTH, "height": height}
+        png = page.screenshot(full_page=True, clip=clip)  # type: ignore[arg-type]
+        (folder / f"{picture.name}.png").write_bytes(reduce_colours(blank, png))
 
 
 def _find_ids(library: Library) -> dict[str, int]:
