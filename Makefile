@@ -10,11 +10,12 @@ FAULTS ?= 1000
 RUNS ?= 100000
 SECONDS ?= 0
 
-.PHONY: browser help demo up test test-slow test-browser bench-pages campaign bench check cluster-test reference image lock installed install
+.PHONY: browser help demo up screenshots test test-slow test-browser bench-pages campaign bench check cluster-test reference image lock installed install
 
 help:
 	@echo 'make demo          an invented library exports fines and imports payments, with real servers; about two minutes'
 	@echo 'make up            the same library, running until Ctrl-C: Airflow with its user interface, ledger, SFTP server'
+	@echo 'make screenshots   takes the pictures of the pages in docs/pictures, in Chromium; about three minutes'
 	@echo 'make test          the tests, except the slow ones'
 	@echo 'make test-slow     the tests that take minutes on a real Airflow'
 	@echo 'make test-browser  the tests of the pages in Chromium on a real Airflow; about four minutes'
@@ -26,13 +27,16 @@ help:
 	@echo 'make cluster-test  kills the services of docker-compose.yaml while they work, as native processes; seven minutes'
 	@echo 'make lock          writes the lock files again, after a change of requirements*.txt'
 
-demo up campaign bench bench-pages cluster-test reference: export PYTHONPATH = $(CURDIR)/plugins
+demo up screenshots campaign bench bench-pages cluster-test reference: export PYTHONPATH = $(CURDIR)/plugins
 
 demo: installed
 	@.venv/bin/python -m demo
 
 up: installed
 	@.venv/bin/python -m demo.up
+
+screenshots: installed browser
+	@.venv/bin/python -m demo.screenshots
 
 test: installed
 	@.venv/bin/python -m pytest -m 'not slow and not browser' --numprocesses 2 --dist loadscope --no-loadscope-reorder

@@ -8,10 +8,13 @@ import pytest
 import yaml
 
 from bursar.__main__ import bursar
+from demo import screenshots
 from docs.reference import generate
 from tests.support.tracked_files import PROJECT, tracked
 
 WIDTH = 120
+MAX_PICTURES_BYTES = 1_500_000
+"""Every clone of the repository carries the pictures, and each that was there before."""
 
 
 DOCUMENTS = tracked("*.md")
@@ -102,6 +105,21 @@ def test_every_target_of_make_in_a_document_exists(document: Path) -> None:
     makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
     named = re.findall(r"(?:`|^)make ([a-z][a-z-]*)", document.read_text(encoding="utf-8"), re.MULTILINE)
     assert [target for target in named if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
+
+
+def test_every_picture_is_taken_and_shown_with_a_text_in_its_place() -> None:
+    taken = {f"{one.name}.png" for one in screenshots.ALL}
+    assert {path.name for path in screenshots.PICTURES.iterdir()} == taken
+    shown = set()
+    for document in DOCUMENTS:
+        for words, target in re.findall(r"!\[([^\]]*)\]\(([^)\s]+\.png)\)", document.read_text(encoding="utf-8")):
+            assert words.strip(), target
+            shown.add((document.parent / target).resolve())
+    assert shown == {screenshots.PICTURES / name for name in taken}
+
+
+def test_the_pictures_are_small() -> None:
+    assert sum(path.stat().st_size for path in screenshots.PICTURES.iterdir()) < MAX_PICTURES_BYTES
 
 
 def test_the_architecture_shows_every_part_of_the_package() -> None:

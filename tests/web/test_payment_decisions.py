@@ -120,16 +120,6 @@ def test_a_held_overpayment_waits_until_it_is_decided(library: Library, login: L
     assert "90.00 USD" not in login("op").get("/waiting").text
 
 
-def test_a_repeated_file_waits_while_its_fine_is_outstanding(library: Library, login: Login) -> None:
-    add_repeated_file(library, "second.xml")
-    let_days_pass(library)
-    assert "second.xml" in login("user").get("/waiting").text
-    office = FakeBursar(library)
-    office.pay(Payment(office.get_transaction(1), "6.00"))
-    assert library.position(1)[2] == 0
-    assert "second.xml" not in login("user").get("/waiting").text
-
-
 def test_a_rejected_file_waits_until_one_of_its_name_has_been_applied(library: Library, login: Login) -> None:
     office = FakeBursar(library)
     _, transaction = office.export_fine("10.00")

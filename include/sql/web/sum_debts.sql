@@ -1,7 +1,7 @@
 -- What a user owes and where: at the library, at each bursar, on the way there, and reversals that a bursar does not know yet.
-SELECT place, note, currency, count(*) AS fines, sum(amount) AS amount
+SELECT place, profile, note, currency, count(*) AS fines, sum(amount) AS amount
 FROM (
-    SELECT 'At the library' AS place, 1 AS position,
+    SELECT 'At the library' AS place, 1 AS position, NULL AS profile,
            CASE WHEN batches.id IS NOT NULL THEN 'being exported in batch ' || batches.id || ' of ' || batches.profile
                 WHEN fines.status = 'DISPUTED' THEN 'disputed' ELSE '' END AS note,
            fines.currency, fines.balance AS amount
@@ -10,14 +10,14 @@ FROM (
     LEFT JOIN batches ON batches.id = batch_claims.batch_id
     WHERE fines.user_id = :user_id AND fines.balance <> 0
     UNION ALL
-    SELECT 'At the bursar of ' || sent.profile, 2, '', fines.currency, fines.outstanding
+    SELECT 'At the bursar', 2, sent.profile, '', fines.currency, fines.outstanding
     FROM fines LEFT JOIN exported_fines AS sent ON sent.fine_id = fines.id
     WHERE fines.user_id = :user_id AND fines.outstanding <> 0
     UNION ALL
-    SELECT 'At the bursar of ' || sent.profile, 3, 'settled at the library; the next export reverses it', fines.currency,
+    SELECT 'At the bursar', 3, sent.profile, 'settled at the library; the next export reverses it', fines.currency,
            fines.pending_reversal
     FROM fines LEFT JOIN exported_fines AS sent ON sent.fine_id = fines.id
     WHERE fines.user_id = :user_id AND fines.pending_reversal <> 0
 ) AS parts
-GROUP BY position, place, note, currency
-ORDER BY position, place, note, currency;
+GROUP BY position, place, profile, note, currency
+ORDER BY position, place, profile, note, currency;

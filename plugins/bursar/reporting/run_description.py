@@ -110,6 +110,11 @@ def format_moment(moment: datetime, zone: ZoneInfo) -> str:
     return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"
 
 
+def format_minute(moment: datetime, zone: ZoneInfo) -> str:
+    """Returns a moment of a list, in a time zone, without its seconds: `2026-03-02 07:00 EST`."""
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+
+
 def format_duration(duration: timedelta) -> str:
     """Returns a duration for people: `12.0 s`, `3 min 5 s`, `2 h 10 min`."""
     seconds = duration.total_seconds()

@@ -1,5 +1,6 @@
 """Renders the templates, and reads the ledger for a page."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,7 +19,8 @@ from bursar.airflow.connections import ledger_url
 from bursar.db.engine import ledger_engine
 from bursar.money import format_amount, format_money, format_totals, pluralize
 from bursar.profiles import INCLUDE, Settings, load_settings
-from bursar.reporting.run_description import describe_reason, format_moment
+from bursar.reporting.run_description import describe_reason, format_minute
+from bursar.web.fine_types import describe_fine_type
 
 FOLDER = Path(__file__).parent
 PAGE_TIMEOUT = "10s"
@@ -27,6 +29,8 @@ PART_TIMEOUT = "60s"
 """PostgreSQL ends a statement of a part after this time; a part that reads many fines is loaded into the page later."""
 PAGE_LENGTH = 50
 """Rows of a list on one page."""
+_COMMAND = re.compile(r" \(`bin/bursar [^`]*`\)")
+_AMOUNT = re.compile(r"(?<=\d) (?=[A-Z]{3}\b)")
 
 
 @cache
@@ -71,6 +75,16 @@ def code_spans(value: str) -> Markup:
     return Markup("".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts)))  # noqa: S704  escaped
 
 
+def keep_amounts(value: str) -> str:
+    """Returns text in which no line ends between an amount and its currency."""
+    return _AMOUNT.sub("\N{NO-BREAK SPACE}", value)
+
+
+def without_commands(value: str) -> str:
+    """Returns a message without the commands that it names in brackets: the page has links in their place."""
+    return _COMMAND.sub("", value)
+
+
 templates = Jinja2Templates(directory=FOLDER / "templates")
 templates.env.autoescape = True  # by default only in files that end in .html
 templates.env.trim_blocks = templates.env.lstrip_blocks = True
@@ -80,7 +94,10 @@ templates.env.filters |= {
     "totals": format_totals,
     "count": pluralize,
     "reason": describe_reason,
+    "fine_type": describe_fine_type,
     "code_spans": code_spans,
+    "keep_amounts": keep_amounts,
+    "without_commands": without_commands,
 }
 
 
@@ -90,17 +107,18 @@ def address_of(request: Request, name: str, **parameters: object) -> str:
 
 
 def render(request: Request, template: str, *, status_code: int = 200, **values: Any) -> Response:  # noqa: ANN401
-    """Renders a template to a response. `path` gives addresses of pages, `moment` shows a moment for people.
+    """Renders a template to a response. `path` gives addresses of pages, `moment` shows a moment of `time_zone`.
 
     `api` gives addresses of Airflow's REST API, for the page's script.
     """
-    zone = ZoneInfo(values.pop("time_zone", None) or "UTC")
+    zone = ZoneInfo(values.get("time_zone") or "UTC")
 
     def path(name: str, **parameters: object) -> str:
         return address_of(request, name, **parameters)
 
     def moment(value: datetime | None) -> str:
-        return format_moment(value, zone) if value else ""
+        # On one line, also in a narrow column.
+        return Markup('<span class="moment">{}</span>').format(format_minute(value, zone)) if value else ""
 
     def api(path: str) -> str:
         return f"{request.scope['root_path']}/../api/v2/{path}"

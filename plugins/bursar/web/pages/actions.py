@@ -20,7 +20,8 @@ from bursar.web import views
 from bursar.web.accesses import record_access
 from bursar.web.airflow_runs import find_obstacle, get_run, runs_path
 from bursar.web.csv_files import send_csv
-from bursar.web.pages.profiles import get_visible_profile
+from bursar.web.fine_types import describe_fine_type
+from bursar.web.pages.profiles import get_visible_profile, list_profile_names
 from bursar.web.preview import COLUMNS, evaluate, list_all, parse_as_of
 from bursar.web.rights import CurrentPerson, Person, require
 from bursar.web.trial import STEP_SECONDS, TRIAL_SECONDS, within
@@ -96,7 +97,7 @@ def show_preview_result(request: Request, person: CurrentPerson, code: Code, as_
             (
                 one.patron_name,
                 one.identifier or "",
-                one.fine_fee_type + (" (reversal)" if one.is_reversal else ""),
+                describe_fine_type(one.fine_fee_type) + (" (reversal)" if one.is_reversal else ""),
                 str(one.fine_id),
                 f"{one.created_at:%Y-%m-%d}",
                 describe_reason(one.reason) if one.reason else "exported",
@@ -153,7 +154,7 @@ def show_progress(request: Request, person: CurrentPerson, dag_id: str, run_id: 
         section="show_profiles" if owner.profile else "show_users_jobs",
         dag=dag_id,
         run_id=run_id,
-        title=owner.job.display_name(owner.profile),
+        title=owner.job.display_name(list_profile_names(person).get(owner.profile or "", owner.profile)),
         run=get_run(dag_id, run_id),
         has_report=report is not None,
         approval=approval,

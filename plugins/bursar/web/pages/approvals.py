@@ -20,7 +20,9 @@ from bursar.reporting.run_description import count_fines, make_tables
 from bursar.web import views
 from bursar.web.accesses import record_access
 from bursar.web.airflow_runs import APPROVAL_TASK, get_run, run_path
+from bursar.web.fine_types import describe_fine_type
 from bursar.web.pages.batch_decisions import describe_batch
+from bursar.web.pages.profiles import list_profile_names
 from bursar.web.rights import CurrentPerson, Person, require
 from bursar.web.views import PAGE_LENGTH, read_ledger, render, settings
 
@@ -59,12 +61,13 @@ def show_approval(
         lines = _list_lines(connection, person, case.batch) if case.batch else []
     record_access(person, (line.user_id for line in lines))
     answered = case.request.answer
+    name = case.job.display_name(list_profile_names(person).get(case.profile or "", case.profile))
     by = f" by {case.request.answered_by}" if case.request.answered_by else ""
     return render(
         request,
         "approval",
         section="show_waiting",
-        title=f"{'Approve ' if not answered else ''}{case.job.display_name(case.profile)}{'?' if not answered else ''}",
+        title=name if answered else f"Approve {name}?",
         answer=f"{answered}{by}" if answered else "",
         obstacle="" if answered else _find_obstacle(person, case),
         rejection=find_rejection(case.request, _get_rules(case), person.name),
@@ -79,7 +82,7 @@ def show_approval(
             (
                 line.patron_name,
                 line.identifier,
-                line.fine_fee_type,
+                describe_fine_type(line.fine_fee_type),
                 str(line.fine_id),
                 format_money(line.amount, line.currency),
             )
@@ -118,7 +121,7 @@ def _get_case(connection: Connection, approval: int) -> Case:
 def _find_obstacle(person: Person, case: Case) -> str:
     """Returns a sentence on why the person can't answer now, or an empty text."""
     if not person.may_act(case.profile, case.job):
-        return f"You may look at it. To answer needs the right to trigger the DAG {case.dag}."
+        return f"You may look at it. To answer, you need the right to trigger the DAG {case.dag}."
     if not get_run(case.dag, case.run_id).waits_for_approval:
         return (
             f"Its run does not wait for an answer at the moment. If it has ended, clear its task {APPROVAL_TASK} in "

@@ -11,15 +11,17 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection, RowMapping
 from starlette.background import BackgroundTask
 
+from bursar.airflow.dag_ids import dag_id
 from bursar.db.queries import query
 from bursar.exports.build import build_file
 from bursar.ledger.approvals import RejectionReason
 from bursar.ledger.batches import Batch, BatchState, get_batch
+from bursar.ledger.jobs import Job
 from bursar.money import format_money, pluralize
 from bursar.reporting.run_description import format_moment, make_tables
 from bursar.web import views
 from bursar.web.accesses import record_access, record_download
-from bursar.web.pages.reports import From, Id, find_profile, make_skipped_rows, require_visible
+from bursar.web.pages.reports import From, Id, describe_profile, find_profile, make_skipped_rows, require_visible
 from bursar.web.rights import CurrentPerson, Person, require
 from bursar.web.views import PAGE_LENGTH, PART_TIMEOUT, address_of, read_ledger, render, settings
 from bursar.work_dir import incoming_folder
@@ -46,6 +48,7 @@ def show_batch(request: Request, person: CurrentPerson, batch: Id, after: From =
         request,
         "batch",
         section="show_history",
+        dag=dag_id(Job.EXPORT, found.profile),
         time_zone=zone.key,
         batch=found,
         facts=_describe(row, found, zone),
@@ -151,7 +154,7 @@ def _describe(row: RowMapping, batch: Batch, zone: ZoneInfo) -> list[tuple[str, 
         return format_moment(value, zone) if value else ""
 
     facts: Mapping[str, str] = {
-        "Profile": batch.profile,
+        "Profile": describe_profile(batch.profile),
         "State": batch.state.replace("_", " ").lower(),
         "Fines": f"{pluralize(batch.fines, 'fine')} of {pluralize(batch.users, 'user')}",
         "As of": moment(batch.as_of),
@@ -166,6 +169,5 @@ def _describe(row: RowMapping, batch: Batch, zone: ZoneInfo) -> list[tuple[str, 
         "Size": pluralize(batch.file_size, "byte") if batch.file_size is not None else "",
         "SHA-256": batch.sha256 or "",
         "Uploaded to": batch.remote_folder or "",
-        "Run": batch.run_id,
     }
     return list(facts.items())

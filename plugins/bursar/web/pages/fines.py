@@ -1,5 +1,6 @@
 """Fines and users: the search, the account of a user, and the life of a fine."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, HTTPException, Request, Response
@@ -9,6 +10,8 @@ from bursar.db.queries import query
 from bursar.money import format_money, pluralize
 from bursar.reporting.fine_history import describe_pending_reversal, list_events
 from bursar.web.accesses import record_access
+from bursar.web.fine_types import describe_fine_type
+from bursar.web.pages.profiles import list_profile_names
 from bursar.web.rights import CurrentPerson, Person, require
 from bursar.web.views import PAGE_LENGTH, read_ledger, render, settings
 
@@ -64,15 +67,17 @@ def show_user(request: Request, person: CurrentPerson, user: int, below: int | N
         fines = connection.execute(query("web/list_fines_of_user"), parameters).all()
         owed = connection.execute(query("web/sum_debts"), {"user_id": user}).all()
         held = connection.execute(query("web/list_held_of_user"), {"user_id": user, "fine_id": None}).all()
+    names = list_profile_names(person)
     return render(
         request,
         "user",
         section="search",
         time_zone=settings().time_zone,
         user=found,
+        profile_names=names,
         owed=[
             (
-                one.place,
+                one.place if one.profile is None else f"{one.place} of {names.get(one.profile, one.profile)}",
                 ", ".join(filter(None, (pluralize(one.fines, "fine"), one.note))),
                 format_money(one.amount, one.currency),
             )
@@ -100,7 +105,7 @@ def show_fine(request: Request, person: CurrentPerson, fine: int) -> Response:
         section="search",
         time_zone=settings().time_zone,
         fine=found,
-        facts=_describe(found),
+        facts=_describe(found, list_profile_names(person)),
         events=events,
         held=held,
         may_edit=person.may_edit(),
@@ -125,10 +130,10 @@ def _get_fine(connection: Connection, fine: int) -> Any:  # noqa: ANN401  a row,
     return connection.execute(query("commands/get_fine"), {"fine_id": fine}).first()
 
 
-def _describe(fine: Row[Any]) -> list[tuple[str, str]]:
+def _describe(fine: Row[Any], names: Mapping[str, str]) -> list[tuple[str, str]]:
     facts = {
-        "Type": fine.fine_fee_type,
-        "Status": fine.status,
+        "Type": describe_fine_type(fine.fine_fee_type),
+        "Status": fine.status.lower(),
         "Amount": format_money(fine.amount, fine.currency),
         "Owed at the library": format_money(fine.balance, fine.currency),
         "Outstanding at the bursar": format_money(fine.outstanding, fine.currency),
@@ -136,7 +141,7 @@ def _describe(fine: Row[Any]) -> list[tuple[str, str]]:
         "Item": f"{fine.title} ({fine.barcode})" if fine.barcode else "",
         "Comment": fine.comment or "",
         "Id in library system": fine.source_id or "",
-        "Bursar": f"{fine.sent_by}, transaction {fine.sent_as}" if fine.sent_by else "",
+        "Bursar": f"{names.get(fine.sent_by, fine.sent_by)}, transaction {fine.sent_as}" if fine.sent_by else "",
         "Being exported": f"in batch {fine.claimed_by}" if fine.claimed_by else "",
         "Being reversed": f"in batch {fine.reversal_claimed_by}" if fine.reversal_claimed_by else "",
     }

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from bursar.ledger.jobs import Job
 from bursar.reporting.run_report import RunOutcome
 from bursar.web.csv_files import send_csv
-from bursar.web.pages.profiles import visible_profiles
+from bursar.web.pages.profiles import list_profile_names
 from bursar.web.rights import CurrentPerson, Person
 from bursar.web.runs import CSV_COLUMNS, MAX_ID, Filter, Key, list_csv_rows, list_profiles_of_runs, list_runs
 from bursar.web.views import address_of, read_ledger, render, settings
@@ -43,7 +43,8 @@ def show_history(
     before_id: Annotated[int, Query(ge=0, le=MAX_ID)] = 0,
 ) -> Response:
     """Shows the runs that the person may see, newest first, fifty on a page."""
-    codes = _list_visible_codes(person)
+    names = list_profile_names(person)
+    codes = _list_visible_codes(person, names)
     chosen = _make_filter(person, choice, codes)
     with read_ledger() as connection:
         runs, key = list_runs(connection, chosen, Key(before, before_id) if before else None)
@@ -55,13 +56,14 @@ def show_history(
         section="show_history",
         time_zone=settings().time_zone,
         runs=runs,
+        profile_names=names,
         older=f"{path}?{urlencode(vars(choice) | older)}" if key else "",
         newest=f"{path}?{urlencode(vars(choice))}" if before else "",
         csv=f"{csv}?{urlencode(vars(choice))}",
         filters=[
-            ("profile", "Profile", codes, choice.profile),
-            ("job", "Job", list(Job), choice.job),
-            ("outcome", "Outcome", list(RunOutcome), choice.outcome),
+            ("profile", "Profile", [(code, names.get(code, code)) for code in codes], choice.profile),
+            ("job", "Job", [(job, job) for job in Job], choice.job),
+            ("outcome", "Outcome", [(one, one) for one in RunOutcome], choice.outcome),
         ],
         dates=[("since", "From", choice.since), ("until", "To", choice.until)],
     )
@@ -70,16 +72,15 @@ def show_history(
 @router.get("/history.csv", name="download_history")
 def download_history(person: CurrentPerson, choice: Chosen) -> Response:
     """Returns all runs that the filters choose, as CSV."""
-    chosen = _make_filter(person, choice, _list_visible_codes(person))
+    chosen = _make_filter(person, choice, _list_visible_codes(person, list_profile_names(person)))
     return send_csv("job-history.csv", CSV_COLUMNS, list_csv_rows(chosen))
 
 
-def _list_visible_codes(person: Person) -> list[str]:
+def _list_visible_codes(person: Person, names: Mapping[str, str]) -> list[str]:
     """Returns the codes of the profiles that the person may see, also of profiles that are not there any more."""
     with read_ledger() as connection:
         recorded = list_profiles_of_runs(connection)
-    known = {profile.code for profile in visible_profiles(person)[0]}
-    return sorted(known | {code for code in recorded - known if person.may_see(code)})
+    return sorted(names.keys() | {code for code in recorded - names.keys() if person.may_see(code)})
 
 
 def _make_filter(person: Person, choice: Choice, codes: list[str]) -> Filter:

@@ -1,6 +1,6 @@
 """The overview: sums by week, the age of what is outstanding, what stays and why, and the next runs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -15,7 +15,7 @@ from bursar.db.queries import query
 from bursar.ledger.jobs import Job
 from bursar.profiles import Profile
 from bursar.reporting.outstanding import AGES, describe_age
-from bursar.reporting.run_description import format_moment, sort_reasons
+from bursar.reporting.run_description import format_minute, sort_reasons
 from bursar.web.integration_dags import list_next_runs
 from bursar.web.pages.profiles import visible_profiles
 from bursar.web.rights import CurrentPerson
@@ -102,13 +102,20 @@ def _read_sums(
     moved = connection.execute(query("web/list_weekly_sums"), parameters | {"since": since.astimezone(UTC)}).all()
     counts = connection.execute(query("web/list_outstanding"), parameters | {"since": mondays[0]}).all()
     names = {row.currency for row in (*moved, *counts)} - {None}
-    currencies = {name: CurrencySums(name, {monday: Week(monday) for monday in mondays}) for name in sorted(names)}
+    currencies = {
+        name: CurrencySums(name, {monday: Week(monday) for monday in mondays}) for name in _sort_currencies(names)
+    }
     for row in moved:
         if week := currencies[row.currency].weeks.get(row.week):
             week.exported, week.paid = row.exported, row.paid
     for name, sums in currencies.items():
         _add_counts(sums, {row.week for row in counts}, [row for row in counts if row.currency == name])
     return list(currencies.values()), max((row.counted_at for row in counts), default=None)
+
+
+def _sort_currencies(names: Collection[str]) -> list[str]:
+    """Returns the institution's currency first, and the others by their codes."""
+    return sorted(names, key=lambda name: (name != settings().default_currency, name))
 
 
 def _add_counts(sums: CurrencySums, counted: set[date], rows: list[Row[Any]]) -> None:
@@ -132,4 +139,4 @@ def _list_next_runs(profiles: Sequence[Profile], zone: ZoneInfo) -> list[NextRun
     moments = list_next_runs([dag_id(job, profile.code) for job, profile in jobs])
     found = [(moments[id_], job, profile) for job, profile in jobs if (id_ := dag_id(job, profile.code)) in moments]
     found.sort(key=lambda one: (one[0], one[2].code, one[1]))
-    return [NextRun(format_moment(moment, zone), job, profile) for moment, job, profile in found]
+    return [NextRun(format_minute(moment, zone), job, profile) for moment, job, profile in found]

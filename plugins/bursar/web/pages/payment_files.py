@@ -7,13 +7,15 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection, Row
 
+from bursar.airflow.dag_ids import dag_id
 from bursar.db.queries import query
 from bursar.imports.rejects import COLUMNS
 from bursar.ledger.import_files import ImportFile, PaymentOutcome, get_import_file
+from bursar.ledger.jobs import Job
 from bursar.money import format_totals, pluralize
 from bursar.reporting.run_description import format_moment
 from bursar.web.csv_files import send_csv
-from bursar.web.pages.reports import Id, find_profile, require_visible
+from bursar.web.pages.reports import Id, describe_profile, find_profile, require_visible
 from bursar.web.rights import CurrentPerson, Person, require
 from bursar.web.views import PAGE_LENGTH, address_of, read_ledger, render, settings
 
@@ -38,6 +40,7 @@ def show_payment_file(
         request,
         "payment_file",
         section="show_history",
+        dag=dag_id(Job.IMPORT, found.profile),
         time_zone=zone,
         file=found,
         facts=_describe(found, ZoneInfo(zone)),
@@ -89,15 +92,14 @@ def _get_visible_file(connection: Connection, person: Person, file: int) -> Impo
 
 def _describe(file: ImportFile, zone: ZoneInfo) -> list[tuple[str, str]]:
     facts = {
-        "Profile": file.profile,
+        "Profile": describe_profile(file.profile),
         "State": file.state.lower(),
         "Records": f"{file.records:,}" if file.records is not None else "",
         "Size": pluralize(file.size, "byte"),
         "SHA-256": file.sha256,
-        "Sums": file.amount_mode,
+        "Sums": "new payments" if file.amount_mode == "incremental" else "all payments so far",
         "Applied": format_moment(file.applied_at, zone) if file.applied_at else "",
         "Rejected": format_moment(file.rejected_at, zone) if file.rejected_at else "",
         "Applied again by": file.requested_by or "",
-        "Run": file.run_id,
     }
     return list(facts.items())

@@ -13,7 +13,7 @@ from bursar.airflow.profile_store import load_all_profiles
 from bursar.db.queries import query
 from bursar.ledger.jobs import Job, ProfileJob
 from bursar.profiles import Problem, Profile
-from bursar.reporting.run_description import describe_result, format_moment
+from bursar.reporting.run_description import describe_result, format_minute
 from bursar.reporting.run_report import RunReport
 from bursar.web import views
 from bursar.web.integration_dags import list_next_runs
@@ -54,6 +54,11 @@ def visible_profiles(person: Person) -> tuple[list[Profile], list[Problem]]:
     """Returns the valid profiles that the person may see, and the problems of the others."""
     profiles, problems = load_all_profiles(settings(), get_engine=views.engine)
     return [profile for profile in profiles if person.may_see(profile.code)], problems
+
+
+def list_profile_names(person: Person) -> dict[str, str]:
+    """Returns the names of the profiles that the person may see, by code; a removed profile has none."""
+    return {profile.code: profile.name for profile in visible_profiles(person)[0]}
 
 
 def get_visible_profile(person: Person, code: str) -> Profile:
@@ -116,6 +121,7 @@ def _show_profile(request: Request, person: Person, profile: Profile) -> Respons
         may_edit=person.may_edit(),
         sections=sections,
         runs=runs,
+        profile_names={profile.code: profile.name},
         older=None,
     )
 
@@ -134,7 +140,7 @@ def _list_states(connection: Connection, profiles: Sequence[Profile]) -> list[Pr
         return JobState(
             active=True,
             schedule=section.schedule.words,
-            next_run=format_moment(next_run, ZoneInfo(profile.time_zone)) if next_run else "",
+            next_run=format_minute(next_run, ZoneInfo(profile.time_zone)) if next_run else "",
             run=run.id if run else None,
             report=run.report if run else None,
         )

@@ -13,10 +13,10 @@ from bursar.airflow import dag_ids
 from bursar.airflow.profile_store import load_all_profiles
 from bursar.db.queries import query
 from bursar.ledger.batches import Batch
-from bursar.ledger.import_files import APPLIED_OUTCOMES
+from bursar.ledger.import_files import APPLIED_OUTCOMES, PaymentOutcome
 from bursar.ledger.jobs import Job
 from bursar.ledger.totals import Skipped, read_outcomes
-from bursar.money import format_totals, pluralize
+from bursar.money import format_totals
 from bursar.profiles import Profile
 from bursar.reporting.run_description import (
     describe_facts,
@@ -117,6 +117,12 @@ def find_profile(code: str | None) -> Profile | None:
     return profiles[0] if profiles else None
 
 
+def describe_profile(code: str) -> str:
+    """Returns the name of a profile with its code, or the code of one that has been removed."""
+    profile = find_profile(code)
+    return f"{profile.name} ({code})" if profile else code
+
+
 def make_skipped_rows(request: Request, batch_id: int | None, skipped: dict[str, Skipped]) -> list[SkippedRow]:
     """Returns the fines that an export skipped, by reason, with the addresses of their lists if there is a batch."""
     return [
@@ -180,8 +186,15 @@ def _show(request: Request, person: Person, run: Run) -> Response:
         names=names,
         results=results if report.fines or report.users else "",
         skipped=skipped,
-        tables=make_tables(report.totals, {}, report.rejects),
-        tasks=[(task, format_duration(timedelta(seconds=seconds))) for task, seconds in report.task_timings.items()],
+        tables=make_tables(report.totals, {}, {}),
+        rejects=[
+            (PaymentOutcome.describe(name), f"{one.records:,}", format_totals(one.sums))
+            for name, one in PaymentOutcome.sort(report.rejects).items()
+        ],
+        tasks=[
+            (task.replace("_", " "), format_duration(timedelta(seconds=seconds)))
+            for task, seconds in report.task_timings.items()
+        ],
         airflow_path=f"dags/{dag_ids.dag_id(report.job, report.profile)}/runs/{quote(report.run_id, safe='')}",
     )
 
@@ -209,5 +222,5 @@ def _count_without_effect(outcomes: dict[str, Any] | None) -> str:
 
 def _describe(run: Run, profile: Profile | None, zone: ZoneInfo) -> dict[str, str]:
     facts = describe_facts(run.report, profile.name if profile else None, zone)
-    counts = {"Users": pluralize(run.report.users, "user"), "Fines": pluralize(run.report.fines, "fine")}
-    return facts | {"Duration": run.duration, "Started by": run.started_by} | counts
+    del facts["Run"]  # an id of Airflow; the link to the run says more
+    return facts | {"Duration": run.duration, "Started by": run.started_by}

@@ -14,7 +14,7 @@ from bursar.ledger.batches import Batch, BatchState
 from bursar.ledger.jobs import Job
 from bursar.ledger.totals import Totals, read_totals
 from bursar.web.airflow_runs import AirflowRun, list_runs
-from bursar.web.pages.profiles import visible_profiles
+from bursar.web.pages.profiles import list_profile_names
 from bursar.web.rights import CurrentPerson, Person
 from bursar.web.views import PAGE_LENGTH, read_ledger, render, settings
 
@@ -37,10 +37,11 @@ class WaitingBatch:
 
 @dataclass(frozen=True)
 class WaitingApproval:
-    """A request for approval without an answer; `title` is the name of its job, with the profile."""
+    """A request for approval without an answer; `profile` is None for a job over users."""
 
     id: int
-    title: str
+    job: Job
+    profile: str | None
     users: int
     fines: int
     totals: Totals
@@ -68,8 +69,9 @@ class Waiting:
 @router.get("/waiting", name="show_waiting")
 def show_waiting(request: Request, person: CurrentPerson) -> Response:
     """Shows what waits for a person, of the profiles and jobs that the person may see."""
+    names = list_profile_names(person)
     with read_ledger() as connection:
-        profiles = _list_profiles(connection, person)
+        profiles = _list_profiles(connection, person, names)
         found = _load_waiting(connection, person, profiles)
     return render(
         request,
@@ -82,14 +84,14 @@ def show_waiting(request: Request, person: CurrentPerson) -> Response:
         acting={profile for profile in profiles if person.may_act(profile, Job.IMPORT)},
         named={profile for profile in profiles if person.may_see_names(profile)},
         dag_id=dag_id,
+        profile_names=names,
     )
 
 
-def _list_profiles(connection: Connection, person: Person) -> list[str]:
+def _list_profiles(connection: Connection, person: Person, names: Mapping[str, str]) -> list[str]:
     """Returns the codes of the profiles that the person may see. Batches of a removed profile wait, too."""
     recorded = set(connection.execute(query("web/list_profiles_of_ledger")).scalars())
-    known = {profile.code for profile in visible_profiles(person)[0]}
-    return sorted(known | {code for code in recorded - known if person.may_see(code)})
+    return sorted(names.keys() | {code for code in recorded - names.keys() if person.may_see(code)})
 
 
 def _load_waiting(connection: Connection, person: Person, profiles: list[str]) -> Waiting:
@@ -124,10 +126,10 @@ def _read_batches(rows: Sequence[RowMapping], person: Person) -> list[WaitingBat
 
 
 def _read_approval(row: RowMapping) -> WaitingApproval:
-    job = Job(row["job"]) if row["job"] else Job.EXPORT
     return WaitingApproval(
         id=row["id"],
-        title=job.display_name(row["profile"]),
+        job=Job(row["job"]) if row["job"] else Job.EXPORT,
+        profile=row["profile"],
         users=row["users"],
         fines=row["fines"],
         totals=read_totals(row["totals"]),

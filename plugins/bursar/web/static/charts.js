@@ -56,7 +56,6 @@ function draw(place) {
       scales: { x: axis, y: { ...axis, beginAtZero: true } },
       plugins: {
         legend: { display: datasets.length > 1, labels: { color: text, usePointStyle: true, pointStyleWidth: 24 } },
-        title: { display: true, text: table.caption.textContent, color: text },
       },
     },
   }));

@@ -1,0 +1,166 @@
+"""`make screenshots`: takes the pictures of the pages in docs/pictures, of an invented library with its history."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+from bursar.db.engine import ledger_engine
+from bursar.errors import BursarError
+from demo.airflow import APPROVER, USER
+from demo.history import LIMITED, make_history
+from demo.library import Library, embedded_library
+from demo.office import create_input_folders
+from demo.profiles import add_done_files, limit_exports, write_include
+from demo.small_png import reduce_colours
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+PROJECT = Path(__file__).resolve().parents[1]
+STATE = PROJECT / ".local" / "screenshots"
+PICTURES = PROJECT / "docs" / "pictures"
+FINES = 2_000
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+WIDTH, MAX_HEIGHT = 1440, 1040
+TIMEOUT_MS = 60_000
+_IDS: Mapping[str, str] = {
+    "export": "SELECT max(id) FROM run_reports WHERE job = 'export' AND profile = :profile",
+    "approval": "SELECT max(id) FROM approvals WHERE answered_at IS NULL",
+    # A fine that was paid in parts, at the library and at the bursar, and a user with some fines of each kind.
+    "fine": "SELECT fine_id FROM journal_entries GROUP BY fine_id HAVING bool_or(entry_type = 'PAID_AT_BURSAR')"
+    " ORDER BY count(*) DESC, fine_id LIMIT 1",
+    "user": "SELECT user_id FROM fines GROUP BY user_id HAVING count(*) BETWEEN 8 AND 12"
+    " ORDER BY count(DISTINCT status) DESC, sum(outstanding) DESC, user_id LIMIT 1",
+}
+"""Statements that find what a picture shows."""
+say = partial(print, flush=True)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a page: its name, the path of the page below /bursar, and who looks at it.
+
+    `path` may name an id of `_IDS` in braces. `prepare` makes the page ready. A page `in_airflow` is shown with
+    Airflow around it.
+    """
+
+    name: str
+    path: str
+    user: str = USER
+    prepare: Callable[["Page"], object] = lambda _: None
+    in_airflow: bool = False
+
+
+def main(state: Path = STATE, pictures: Path = PICTURES) -> int:
+    """Runs the library, takes the pictures, and returns the exit status."""
+    include = write_include(state / "include")
+    add_done_files(include)
+    limit_exports(include)
+    os.environ["BURSAR_INCLUDE"] = str(include)
+    try:
+        with _open_browser() as browser, embedded_library(state, fines=FINES, afresh=True, say=say) as library:
+            create_input_folders(state / "bursars", include)
+            make_history(library, include, say)
+            _take_all(browser, library, pictures)
+    except BursarError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+@contextmanager
+def _open_browser() -> Iterator["Browser"]:
+    try:
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415  a package of the tests
+    except ImportError as error:
+        raise BursarError("The pictures need Playwright: pip install playwright.") from error
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        raise BursarError("The pictures need Chromium; on Debian and Ubuntu: sudo apt install chromium")
+    with sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def _take_all(browser: "Browser", library: Library, folder: Path) -> None:
+    ids = _find_ids(library)
+    folder.mkdir(parents=True, exist_ok=True)
+    blank = browser.new_page()
+    pages = {user: _log_in(browser, library, user) for user in {picture.user for picture in ALL}}
+    for picture in ALL:
+        say(f"Taking {picture.name}.png")
+        page = pages[picture.user]
+        path = picture.path.format(**ids)
+        if picture.in_airflow:
+            page.goto(f"{library.airflow.address}/plugin/bursar/bursar/{path}")
+            page.frame_locator("iframe").locator("h1").wait_for()
+        else:
+            page.goto(f"{library.airflow.address}/bursar/{path}")
+        picture.prepare(page)
+        page.wait_for_load_state("networkidle")
+        bottom = page.evaluate("(document.querySelector('main') ?? document.body).getBoundingClientRect().bottom")
+        height = min(MAX_HEIGHT, int(bottom))
+        clip = {"x": 0, "y": 0, "width": WIDTH, "height": height}
+        png = page.screenshot(full_page=True, clip=clip)  # type: ignore[arg-type]
+        (folder / f"{picture.name}.png").write_bytes(reduce_colours(blank, png))
+
+
+def _find_ids(library: Library) -> dict[str, int]:
+    engine = ledger_engine(library.ledger_url)
+    try:
+        with engine.connect() as connection:
+            return {
+                name: connection.execute(text(statement), {"profile": LIMITED}).scalar_one()
+                for name, statement in _IDS.items()
+            }
+    finally:
+        engine.dispose()
+
+
+def _log_in(browser: "Browser", library: Library, user: str) -> "Page":
+    viewport = {"width": WIDTH, "height": MAX_HEIGHT}
+    page = browser.new_context(viewport=viewport, color_scheme="light").new_page()  # type: ignore[arg-type]
+    page.set_default_timeout(TIMEOUT_MS)
+    page.goto(f"{library.airflow.address}/auth/login")
+    page.fill("input[name=username]", user)
+    page.fill("input[name=password]", library.airflow.password)
+    page.click("button[type=submit]")
+    page.wait_for_url(lambda url: "/auth/login" not in url)
+    return page
+
+
+def _fill_wizard(page: "Page") -> None:
+    """Fills the first page of the wizard, and goes on to the second."""
+    page.fill("[name=code]", "LAW")
+    page.fill("[name=name]", "Law School Accounts")
+    page.click("button[value=next]")
+    page.locator("text=Page 2 of 2").wait_for()
+
+
+ALL = (
+    Picture("profiles", "", in_airflow=True),
+    Picture("wizard", f"wizard?copy={LIMITED}", prepare=_fill_wizard),
+    Picture("preview", f"profiles/{LIMITED}/preview", prepare=lambda page: page.locator("text=would take").wait_for()),
+    Picture("history", "history"),
+    Picture("report", "runs/{export}"),
+    Picture("waiting", "waiting", user=APPROVER),
+    Picture("approval", "approvals/{approval}", user=APPROVER),
+    Picture("overview", "overview"),
+    Picture("fine", "fines/{fine}"),
+    Picture("user", "users/{user}"),
+)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
