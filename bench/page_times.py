@@ -115,11 +115,12 @@ def _count_worked(server: psutil.Process) -> float:
     """Returns the seconds of the processor so far: of this process, of PostgreSQL, and of its processes that ended."""
     ended = server.cpu_times()
     running = (one.cpu_times() for one in server.children())
-    return (
+    total: float = (
         time.process_time()
         + sum((ended.user, ended.system, ended.children_user, ended.children_system))
         + sum(one.user + one.system for one in running)
     )
+    return total
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ class AirflowClient(httpx.Client):
         return str(state)
 
     def wait_for_approval(self, dag_id: str, run_id: str, timeout: float = 300) -> None:
-        """Waits until a run waits for an approval.
+        """Waits until a run waits for an approval, and can be answered.
 
         Raises:
             BursarError: it does not after `timeout` seconds; the message shows the states of its tasks.
@@ -89,11 +89,11 @@ class AirflowClient(httpx.Client):
                 states = self.task_states(dag_id, run_id)
                 raise BursarError(f"Run {run_id} of {dag_id} does not wait for an approval: {states}.")
             time.sleep(POLL_SECONDS)
+        time.sleep(PARKED_SECONDS)
 
     def approve(self, dag_id: str, run_id: str) -> None:
         """Approves a run that waits, as the user who is logged in."""
         self.wait_for_approval(dag_id, run_id)
-        time.sleep(PARKED_SECONDS)
         path = f"{_run(dag_id, run_id)}/taskInstances/{APPROVAL_TASK}/-1/hitlDetails"
         self._ask("PATCH", path, json={"chosen_options": ["Approve"]})
 

@@ -81,8 +81,7 @@ def test_the_test_of_a_case_exists(test: str) -> None:
 def system(library: Library, tmp_path: Path) -> LibrarySystem:
     """A library system whose groups, libraries and users are loaded."""
     system = LibrarySystem(library.ledger, tmp_path)
-    files = {name: SAMPLES / f"{name}.csv" for name in ("groups", "libraries")}
-    system.load(**files, users=SAMPLES / "users-day1.csv")
+    system.load(groups=SAMPLES / "groups.csv", libraries=SAMPLES / "libraries.csv", users=SAMPLES / "users-day1.csv")
     return system
 
 

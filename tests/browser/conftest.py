@@ -1,16 +1,22 @@
 """A library with Airflow, and Debian's Chromium, for the tests of the pages as people see them."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import Engine, text
 
+from bursar.db.engine import ledger_engine
+from bursar.ledger import desk
 from demo.airflow import APPROVER, USER
-from demo.library import Library, embedded_library
+from demo.library import SUB_DIRECTORY, Library, embedded_library
 from demo.profiles import write_include
 
 if TYPE_CHECKING:
@@ -20,8 +26,19 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 AXE = Path(__file__).parents[2] / ".local" / "browser" / "axe.min.js"
 PERSONS = {"admin": USER, "user": APPROVER, "op": "operator", "viewer": "viewer"}
 """The user of each role."""
-FRAME_TIMEOUT_MS = 30_000
+TIMEOUT_MS = 60_000  # busy machines are slow
+RUN_TIMEOUT_MS = 180_000  # a run takes 15 seconds on a calm machine
 SERIOUS = ("serious", "critical")
+THEMES = ("light", "dark")
+RUN_AXE = """async (themes) => {
+  const page = document.documentElement.dataset, shown = page.theme, found = [];
+  for (const theme of themes) {
+    page.theme = theme;
+    found.push([theme, (await axe.run({ resultTypes: ["violations"] })).violations]);
+  }
+  page.theme = shown;
+  return found;
+}"""
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +51,42 @@ def library() -> Iterator[Library]:
         environment.setenv("BURSAR_INCLUDE", str(write_include(Path(folder) / "include")))
         with embedded_library(Path(folder), fines=300, say=lambda _: None) as library:
             yield library
+
+
+@pytest.fixture(scope="session")
+def engine(library: Library) -> Iterator[Engine]:
+    """The library's ledger."""
+    engine = ledger_engine(library.ledger_url)
+    yield engine
+    engine.dispose()
+
+
+def add_debtor(engine: Engine, fine_fee_type: str, *amounts: str, last: str = "Kowalczyk", first: str = "Ada") -> int:
+    """Adds a user with fines of the institution in USD, the first of today, each a day older; returns the user's id.
+
+    The primary id is the type of the fines, so only a profile that exports primary ids takes them.
+    """
+    with engine.begin() as connection:
+        user: int = connection.execute(
+            text(
+                "INSERT INTO users (last_name, first_name, user_group)"
+                " VALUES (:last, :first, 'UNDERGRADUATE') RETURNING id"
+            ),
+            {"last": last, "first": first},
+        ).scalar_one()
+        identifier = {"user": user, "identifier": fine_fee_type.lower()}
+        connection.execute(text("INSERT INTO identifiers VALUES (:user, 'userName', :identifier)"), identifier)
+        for days, amount in enumerate(amounts):
+            desk.add_fine(
+                connection,
+                user_id=user,
+                fine_fee_type=fine_fee_type,
+                amount=Decimal(amount),
+                currency="USD",
+                created_at=datetime.now(UTC) - timedelta(days=days),
+                comment=first,
+            )
+    return user
 
 
 @pytest.fixture(scope="session")
@@ -66,8 +119,7 @@ class Screen:
 
     def frame(self) -> Any:
         """Waits until a page of Bursar is shown in Airflow, and returns its frame."""
-        self.page.wait_for_selector("iframe", timeout=FRAME_TIMEOUT_MS)
-        self.page.frame_locator("iframe").locator("h1").wait_for(timeout=FRAME_TIMEOUT_MS)
+        self.page.frame_locator("iframe").locator("h1").wait_for()
         return next(one for one in self.page.frames if "/bursar/" in one.url and "/plugin/" not in one.url)
 
     def open_alone(self, path: str) -> Any:
@@ -76,17 +128,49 @@ class Screen:
         return self.page
 
     def find_faults(self) -> list[str]:
-        """Returns the serious accessibility faults of the page that is shown alone, as axe-core finds them."""
+        """Returns the serious faults of accessibility that axe-core finds on the page, shown alone, in both themes."""
         if not AXE.exists():
             pytest.skip("needs axe-core; make test-browser fetches it with npm")
         # The page's own policy would block a script element.
         self.page.evaluate(AXE.read_text(encoding="utf-8") + "; undefined")
-        found = self.page.evaluate("axe.run()")
         return [
-            f"{one['id']}: {one['help']}: {one['nodes'][0]['html']}"
-            for one in found["violations"]
+            f"{theme}: {one['id']}: {one['help']}: {one['nodes'][0]['html']}"
+            for theme, violations in self.page.evaluate(RUN_AXE, THEMES)
+            for one in violations
             if one["impact"] in SERIOUS
         ]
+
+
+def fill_in(page: Any, fields: dict[str, str]) -> None:
+    """Types into the fields of a form, or chooses, by their names."""
+    for name, value in fields.items():
+        one = page.locator(f'[id="field-{name}"]')
+        if one.evaluate("one => one.tagName") == "SELECT":
+            one.select_option(value)
+        else:
+            one.fill(value)
+
+
+def press(page: Any, button: str) -> None:
+    """Presses the only button with a label."""
+    page.get_by_role("button", name=button, exact=True).click()
+
+
+def follow(page: Any, link: str, *, timeout: float = TIMEOUT_MS) -> None:
+    """Follows the only link with a text, as soon as it is there."""
+    page.get_by_role("link", name=link, exact=True).click(timeout=timeout)
+
+
+def read_report(page: Any) -> tuple[str, str]:
+    """Waits on the page of a run's progress until the run has ended; returns outcome and fines of its job report."""
+    follow(page, "Job report", timeout=RUN_TIMEOUT_MS)
+    fines = page.locator(".facts div", has_text=re.compile("^Fines")).locator("dd").text_content()
+    return page.locator(".outcome").text_content().strip(), fines
+
+
+def list_files(library: Library, folder: str) -> list[Path]:
+    """Returns the exported files in a folder of the bursar with Banner."""
+    return sorted((library.folders["banner"] / SUB_DIRECTORY / folder).glob("*.xml"))
 
 
 OpenScreen = Callable[..., Screen]
@@ -102,17 +186,14 @@ def screen(chromium: "Browser", library: Library) -> Iterator[OpenScreen]:
         context = chromium.new_context(
             viewport={"width": width, "height": 1000}, color_scheme="dark" if dark else "light"
         )
+        context.set_default_timeout(TIMEOUT_MS)
         contexts.append(context)
-        page = context.new_page()
-        opened = Screen(page, airflow.address)
-        page.on("console", lambda message: opened.errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: opened.errors.append(str(error)))
-        page.goto(f"{airflow.address}/auth/login")
-        page.fill("input[name=username]", PERSONS[role])
-        page.fill("input[name=password]", airflow.password)
-        page.click("button[type=submit]")
-        page.wait_for_url(lambda url: "/auth/login" not in url)
-        opened.errors.clear()
+        person = {"username": PERSONS[role], "password": airflow.password}
+        token = context.request.post(f"{airflow.address}/auth/token", data=person).json()["access_token"]
+        context.add_cookies([{"name": "_token", "value": token, "url": airflow.address}])
+        opened = Screen(context.new_page(), airflow.address)
+        opened.page.on("console", lambda one: opened.errors.append(one.text) if one.type == "error" else None)
+        opened.page.on("pageerror", lambda error: opened.errors.append(str(error)))
         return opened
 
     yield open_screen

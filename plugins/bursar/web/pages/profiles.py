@@ -9,16 +9,17 @@ from sqlalchemy import Connection
 
 from bursar.airflow.dag_docs import describe_export, describe_import
 from bursar.airflow.dag_ids import dag_id, parse_dag_id
-from bursar.airflow.profile_store import load_all_profiles
+from bursar.airflow.profile_store import load_all_profiles, to_source
 from bursar.db.queries import query
 from bursar.ledger.jobs import Job, ProfileJob
+from bursar.ledger.profile_revisions import list_newest_revisions
 from bursar.profiles import Problem, Profile
 from bursar.reporting.run_description import describe_result, format_minute
 from bursar.reporting.run_report import RunReport
 from bursar.web import views
 from bursar.web.integration_dags import list_next_runs
 from bursar.web.rights import CurrentPerson, Person, require
-from bursar.web.runs import Filter, list_runs, read_run
+from bursar.web.runs import Filter, Run, list_runs, read_run
 from bursar.web.views import read_ledger, render, settings
 
 router = APIRouter()
@@ -78,23 +79,25 @@ def get_visible_profile(person: Person, code: str) -> Profile:
 def show_profiles(request: Request, person: CurrentPerson) -> Response:
     """Shows the profiles with their schedules and last runs. A wrong profile is shown with its messages."""
     profiles, problems = visible_profiles(person)
+    may_edit = person.may_edit()
     with read_ledger() as connection:
         states = _list_states(connection, profiles)
-    may_edit = person.may_edit()
+        codes = _list_managed_codes(connection) if problems and may_edit else {}
     return render(
         request,
         "profiles",
         section="show_profiles",
         profiles=states,
         problems=problems if may_edit else (),
+        codes=codes,
         may_edit=may_edit,
     )
 
 
 @router.get("/profiles/{code}", name="show_profile")
 def show_profile(request: Request, person: CurrentPerson, code: str) -> Response:
-    """Shows the settings of a profile and its newest runs."""
-    return _show_profile(request, person, get_visible_profile(person, code))
+    """Shows the settings of a profile and its newest runs; of one that is not valid, its problems."""
+    return _show_profile(request, person, code)
 
 
 @router.get("/dags/{dag_id}", name="show_dag")
@@ -103,13 +106,21 @@ def show_dag(request: Request, person: CurrentPerson, dag_id: str) -> Response:
     owner = parse_dag_id(dag_id)
     if owner is None or owner.profile is None:
         return render(request, "foreign", title="Bursar profile", text=FOREIGN_DAG)
-    return _show_profile(request, person, get_visible_profile(person, owner.profile))
+    return _show_profile(request, person, owner.profile)
 
 
-def _show_profile(request: Request, person: Person, profile: Profile) -> Response:
+def _show_profile(request: Request, person: Person, code: str) -> Response:
+    require(person.may_see(code), f"read the DAGs of profile {code}")
+    profiles, problems = load_all_profiles(settings(), code=code, get_engine=views.engine)
+    if not profiles and not problems:
+        raise HTTPException(404)
     with read_ledger() as connection:
+        runs, _ = list_runs(connection, Filter([code]))
+        if not profiles:
+            codes = _list_managed_codes(connection, code)
+            return _show_problems(request, person, code, problems, runs, is_managed=code in codes.values())
+        [profile] = profiles
         [state] = _list_states(connection, [profile])
-        runs, _ = list_runs(connection, Filter([profile.code]))
     sections = [("Export", list(describe_export(profile).items()))] if profile.export.active else []
     sections += [("Import", list(describe_import(profile).items()))] if profile.import_.active else []
     return render(
@@ -124,6 +135,28 @@ def _show_profile(request: Request, person: Person, profile: Profile) -> Respons
         profile_names={profile.code: profile.name},
         older=None,
     )
+
+
+def _show_problems(  # one argument for each value
+    request: Request, person: Person, code: str, problems: list[Problem], runs: list[Run], *, is_managed: bool
+) -> Response:
+    return render(
+        request,
+        "wrong_profile",
+        section="show_profiles",
+        time_zone=settings().time_zone,
+        code=code,
+        problems=problems,
+        is_managed=is_managed,
+        may_edit=person.may_edit(),
+        runs=runs,
+        older=None,
+    )
+
+
+def _list_managed_codes(connection: Connection, code: str | None = None) -> dict[str, str]:
+    """Returns the codes of the profiles that are managed in the pages, by the names that they have in problems."""
+    return {to_source(vars(one)).file: one.code for one in list_newest_revisions(connection, code)}
 
 
 def _list_states(connection: Connection, profiles: Sequence[Profile]) -> list[ProfileState]:
