@@ -56,6 +56,7 @@ class LedgerHistory(RuleBasedStateMachine):
         self.oracle = Oracle()
         self.reported: list[tuple[int, Payment]] = []
         self.held: dict[tuple[int, int], tuple[int, Decimal]] = {}
+        self.taken_back: set[tuple[int, int]] = set()
 
     @initialize(amounts=st.lists(CENTS, min_size=1, max_size=3), credits=st.lists(CENTS, max_size=2))
     def export_some_fines(self, amounts: list[Decimal], credits: list[Decimal]) -> None:  # noqa: A002
@@ -309,6 +310,10 @@ class LedgerHistory(RuleBasedStateMachine):
         record = data.draw(st.sampled_from(sorted(self.held)))
         fine_id, rest = self.held.pop(record)
         fine = self.oracle.fines[fine_id]
+        if is_released and record in self.taken_back:
+            with pytest.raises(LedgerError, match="takes the payment back"):
+                release_overpayment(self.library.ledger, *record, by="anna")
+            is_released = False
         decide = release_overpayment if is_released else reject_overpayment
         decided = [decide(self.library.ledger, *record, by="anna") for _ in range(2)]
         assert decided[0] == decided[1]
@@ -334,6 +339,8 @@ class LedgerHistory(RuleBasedStateMachine):
         if payment.transaction_id != fine.transaction:
             return "NO_PAYMENT"
         outcome, rest = self.oracle.apply_record(fine, Decimal(payment.sum or 0))
+        if outcome in ("PAYMENT_REVERSED", "INVALID") and Decimal(payment.sum or 0) * fine.original < 0:
+            self.taken_back |= {held for held, (held_fine, _) in self.held.items() if held_fine == fine_id}
         if outcome == "OVERPAID_HELD":
             self.held[record] = (fine_id, rest)
         elif rest:
