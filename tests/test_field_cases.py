@@ -81,8 +81,8 @@ def test_the_test_of_a_case_exists(test: str) -> None:
 def system(library: Library, tmp_path: Path) -> LibrarySystem:
     """A library system whose groups, libraries and users are loaded."""
     system = LibrarySystem(library.ledger, tmp_path)
-    files = {name: SAMPLES / f"{name}.csv" for name in ("groups", "libraries")}
-    system.load(**files, users=SAMPLES / "users-day1.csv")
+    groups, libraries, users = (SAMPLES / f"{name}.csv" for name in ("groups", "libraries", "users-day1"))
+    system.load(groups=groups, libraries=libraries, users=users)
     return system
 
 
