@@ -174,7 +174,8 @@ class Import(Job):
         "archive",
         description="Whether an imported file is moved to `processed` or `failed` (`archive`), or stays where it is "
         "(`leave`), for a folder in which the account may only read. A file that has been imported is not fetched "
-        "again unless its size or time changes.",
+        "again unless its size or time changes. On a server that lists no times each run fetches it again, without "
+        "effect.",
     )
     amount_mode: Literal["incremental", "cumulative"] = Field(
         "incremental",
