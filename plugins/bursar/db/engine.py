@@ -66,7 +66,9 @@ def ledger_engine(url: str, *, pooled: bool = False) -> Engine:
     """
     address = make_url(url).set(drivername="postgresql+psycopg")
     options = " ".join(f"-c {name}={value}" for name, value in SESSION_OPTIONS.items())
-    arguments = {name: value for name, value in CONNECTION_PARAMETERS.items() if name not in address.query}
+    arguments: dict[str, Any] = {
+        name: value for name, value in CONNECTION_PARAMETERS.items() if name not in address.query
+    }
     arguments["options"] = f"{options} {address.query.get('options', '')}"
     # A state is read after the lock of its batch, and has to be the newest one, whatever the server's default is.
     pool: dict[str, Any] = {"poolclass": NullPool}
