@@ -21,7 +21,7 @@ help:
 	@echo 'make test-browser  the tests of the pages in Chromium on a real Airflow; about four minutes'
 	@echo 'make campaign      random faults in exports and imports; FAULTS=1000, SECONDS=0 (no limit), SEED=1'
 	@echo 'make bench         measures speed beside plain C tools; FINES="100000 1000000" ROUNDS=3 JSON=file'
-	@echo 'make bench-pages   measures the pages in a large ledger; FINES=1000000 RUNS=100000'
+	@echo 'make bench-pages   measures the pages in a large ledger; FINES=1000000 RUNS=100000; 20000000 fines need 21 GB'
 	@echo 'make check         linters and types'
 	@echo 'make reference     writes the reference pages from the models, the help texts and the schema'
 	@echo 'make cluster-test  kills the services of docker-compose.yaml while they work, as native processes; seven minutes'

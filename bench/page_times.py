@@ -27,7 +27,7 @@ SIGHTS_OF_A_PART = 2
 COUNT = "count of what is outstanding"
 PARTS = {
     "part: result of a preview": "/profiles/P1/preview/result",
-    "part: answers to a large batch": "/batches/1/answers",
+    "part: answers to a batch": "/batches/2/answers",
 }
 """Parts that a page loads after it is shown, because they read as many fines as they sum up."""
 PAGES = {

@@ -18,6 +18,7 @@ from tests.test_query_plans import (
     execute_script,
     forbid_full_scans,
     large_ledger,
+    walk_nodes,
 )
 
 __all__ = ["large_ledger"]
@@ -56,8 +57,8 @@ FIRST_ROWS = frozenset(
     }
 )
 """Indexes of which a page reads the first or last rows, up to a LIMIT."""
-UNFINISHED = frozenset({"batches_unfinished", "approvals_unanswered"})
-"""Indexes of what is unfinished, which are small."""
+UNFINISHED = frozenset({"batches_unfinished", "approvals_unanswered", "import_files_rejected_at"})
+"""Indexes of what is unfinished or was rejected, which are small."""
 LARGE_TABLES = LARGE | {
     *("run_reports", "user_accesses", "batches", "deliveries", "approvals", "import_files", "file_arrivals")
 }
@@ -166,6 +167,15 @@ def test_no_page_reads_a_whole_large_table(large_ledger_with_runs: Engine) -> No
             # The tables of a test are so small that a page of rows costs nearly as much as the whole table.
             connection.exec_driver_sql("SET LOCAL random_page_cost = 1")
             connection.execute(query(name), parameters)
+
+
+def test_a_search_for_a_name_reads_only_a_page_of_names(large_ledger: Engine) -> None:
+    statement = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {query('web/find_users').text}")
+    with large_ledger.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL random_page_cost = 1")
+        [plan] = connection.execute(statement, {"wanted": "O"} | PAGE).scalar_one()
+    scans = [node for node in walk_nodes(plan["Plan"]) if node.get("Relation Name") == "users"]
+    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in scans) == 2 * PAGE["limit"]
 
 
 def test_the_count_of_what_is_outstanding_reads_only_fines_that_are_owed(large_ledger_with_runs: Engine) -> None:
