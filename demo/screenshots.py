@@ -28,6 +28,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 STATE = PROJECT / ".local" / "screenshots"
 PICTURES = PROJECT / "docs" / "pictures"
 FINES = 2_000
+PREVIEWED = "CREDITS"  # the overpayments of the history have become credits, which it exports next
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTH, MAX_HEIGHT = 1440, 1040
 TIMEOUT_MS = 60_000
@@ -150,7 +151,9 @@ def _fill_wizard(page: "Page") -> None:
 ALL = (
     Picture("profiles", "", in_airflow=True),
     Picture("wizard", f"wizard?copy={LIMITED}", prepare=_fill_wizard),
-    Picture("preview", f"profiles/{LIMITED}/preview", prepare=lambda page: page.locator("text=would take").wait_for()),
+    Picture(
+        "preview", f"profiles/{PREVIEWED}/preview", prepare=lambda page: page.locator("text=would take").wait_for()
+    ),
     Picture("history", "history"),
     Picture("report", "runs/{export}"),
     Picture("waiting", "waiting", user=APPROVER),
