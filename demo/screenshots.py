@@ -28,6 +28,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 STATE = PROJECT / ".local" / "screenshots"
 PICTURES = PROJECT / "docs" / "pictures"
 FINES = 2_000
+PREVIEWED = "CREDITS"  # the overpayments of the history have become credits, which it exports next
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTH, MAX_HEIGHT = 1440, 1040
 TIMEOUT_MS = 60_000
@@ -102,15 +103,14 @@ def _take_all(browser: "Browser", library: Library, folder: Path) -> None:
         say(f"Taking {picture.name}.png")
         page = pages[picture.user]
         path = picture.path.format(**ids)
-        if picture.in_airflow:
-            page.goto(f"{library.airflow.address}/plugin/bursar/bursar/{path}")
-            page.frame_locator("iframe").locator("h1").wait_for()
-        else:
-            page.goto(f"{library.airflow.address}/bursar/{path}")
+        page.goto(f"{library.airflow.address}{'/plugin/bursar' if picture.in_airflow else ''}/bursar/{path}")
+        content = page.frame_locator("iframe") if picture.in_airflow else page
+        content.locator("h1").wait_for()
         picture.prepare(page)
-        page.wait_for_load_state("networkidle")
-        bottom = page.evaluate("(document.querySelector('main') ?? document.body).getBoundingClientRect().bottom")
-        height = min(MAX_HEIGHT, int(bottom))
+        if not picture.in_airflow:  # Airflow's own page never stops asking
+            page.wait_for_load_state("networkidle")
+        box = content.locator("main").bounding_box()
+        height = min(MAX_HEIGHT, int(box["y"] + box["height"]) if box else MAX_HEIGHT)
         clip = {"x": 0, "y": 0, "width": WIDTH, "height": height}
         png = page.screenshot(full_page=True, clip=clip)  # type: ignore[arg-type]
         (folder / f"{picture.name}.png").write_bytes(reduce_colours(blank, png))
@@ -151,7 +151,9 @@ def _fill_wizard(page: "Page") -> None:
 ALL = (
     Picture("profiles", "", in_airflow=True),
     Picture("wizard", f"wizard?copy={LIMITED}", prepare=_fill_wizard),
-    Picture("preview", f"profiles/{LIMITED}/preview", prepare=lambda page: page.locator("text=would take").wait_for()),
+    Picture(
+        "preview", f"profiles/{PREVIEWED}/preview", prepare=lambda page: page.locator("text=would take").wait_for()
+    ),
     Picture("history", "history"),
     Picture("report", "runs/{export}"),
     Picture("waiting", "waiting", user=APPROVER),

@@ -85,7 +85,7 @@ def test_a_preview_has_a_moment_in_the_past(library: Library, login: Login) -> N
     library.fine()
     path = "/profiles/STUDENTS/preview"
     assert "as_of=2020-01-01T00%3A00" in login("user").get(f"{path}?as_of=2020-01-01T00:00").text
-    assert "0 fines" in login("user").get(f"{path}/result?as_of=2020-01-01T00:00").text
+    assert "would take no fine" in login("user").get(f"{path}/result?as_of=2020-01-01T00:00").text
     assert "is in the future" in login("user").get(f"{path}/result?as_of=2999-01-01").text
     assert "is not a moment" in login("user").get(f"{path}/result?as_of=<b>").text
     assert login("user").get(f"{path}.csv?as_of=2999-01-01").status_code == 409

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 from bursar.airflow.find_connection import find_connection
 from bursar.db.queries import query
 from bursar.errors import BursarError
+from bursar.web.fine_types import FINE_TYPES
 from bursar.web.rights import Person
 from bursar.web.views import read_ledger
 
@@ -52,7 +53,8 @@ def list_ledger_choices(connection: Connection) -> dict[str, list[tuple[str, str
         "export.libraries": [(row.code, row.name) for row in connection.execute(query("web/list_libraries"))],
         "export.user_groups": [(row.code, row.name) for row in connection.execute(query("web/list_groups"))],
         "export.fine_fee_types": [
-            (type_, "") for type_ in connection.execute(query("web/list_fine_fee_types")).scalars()
+            (type_, FINE_TYPES.get(type_, ""))
+            for type_ in connection.execute(query("web/list_fine_fee_types")).scalars()
         ],
         "export.user_identifier_type": [
             (type_, "") for type_ in connection.execute(query("web/list_identifier_types")).scalars()

@@ -91,7 +91,9 @@ def show_preview_result(request: Request, person: CurrentPerson, code: Code, as_
         request,
         "preview_result",
         summary=f"An export would take {count_fines(found.fines, found.users)}, "
-        f"{format_totals(net_by_currency(found.totals))}.",
+        f"{format_totals(net_by_currency(found.totals))}."
+        if found.fines
+        else "An export would take no fine.",
         tables=make_tables(found.totals, found.skipped, {}),
         fines=[
             (

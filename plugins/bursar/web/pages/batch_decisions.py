@@ -20,6 +20,7 @@ from bursar.profiles.settings import ServerLimits
 from bursar.reporting.run_description import count_fines
 from bursar.web import views
 from bursar.web.airflow_runs import get_run, run_path
+from bursar.web.pages.reports import describe_profile
 from bursar.web.rights import CurrentPerson, Person, require
 from bursar.web.trial import STEP_SECONDS
 from bursar.web.views import address_of, read_ledger, render
@@ -134,7 +135,7 @@ def confirm_delivered(
 def describe_batch(found: Batch) -> list[tuple[str, str]]:
     """Returns the facts of a batch for people, without names of users."""
     return [
-        ("Profile", found.profile),
+        ("Profile", describe_profile(found.profile)),
         ("Fines", count_fines(found.fines, found.users)),
         ("Triggered by", found.requested_by or "the schedule"),
         ("File", found.file_name if found.file_size is not None else ""),
