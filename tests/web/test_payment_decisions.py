@@ -101,15 +101,31 @@ def test_a_repeated_file_is_applied_again_once_under_the_name_of_the_person(libr
     assert login("viewer").get("/repeated-files/99").status_code == 403
 
 
+def change(library: Library, update: str) -> None:
+    with library.ledger.begin() as connection:
+        connection.execute(text(f"UPDATE {update}"))
+
+
 def let_days_pass(library: Library) -> None:
     """Makes the files of the ledger 60 days older."""
-    with library.ledger.begin() as connection:
-        for change in (
-            "import_files SET applied_at = applied_at - interval '60 days'",
-            "import_files SET rejected_at = rejected_at - interval '60 days'",
-            "file_arrivals SET archived_at = archived_at - interval '60 days'",
-        ):
-            connection.execute(text(f"UPDATE {change}"))
+    change(library, "import_files SET applied_at = applied_at - interval '60 days'")
+    change(library, "import_files SET rejected_at = rejected_at - interval '60 days'")
+    change(library, "file_arrivals SET archived_at = archived_at - interval '60 days'")
+
+
+def test_a_repeated_file_whose_application_was_interrupted_waits_until_it_is_completed(
+    library: Library, login: Login
+) -> None:
+    arrival = add_repeated_file(library)
+    change(library, "batches SET closed_at = NULL")  # payments wait until an export has closed its fines
+    login("user").post(f"/repeated-files/{arrival}", data={"other_payments": "yes"})
+    change(library, "batches SET closed_at = now()")
+    let_days_pass(library)
+    assert library.position(1)[2] == 6
+    assert "Complete what was begun" in login("user").get("/waiting").text
+    login("user").post(f"/repeated-files/{arrival}", data={"other_payments": "yes"})
+    assert library.position(1)[2] == 2
+    assert "second.xml" not in login("user").get("/waiting").text
 
 
 def test_a_held_overpayment_waits_until_it_is_decided(library: Library, login: Login) -> None:

@@ -177,8 +177,9 @@ def _find_unfinished_repetitions(connection: Connection, profile: Profile, now: 
             profile,
             f"{file.name} was to be applied again, as file {file.id}, and that has not been completed for more than "
             f"{pluralize(MAX_REPETITION_HOURS, 'hour')}: not all of its payments are applied",
-            f"No run completes it. Repeat `bin/bursar imports apply-again {file.repeated_arrival_id}`, which changes "
-            "nothing twice.",
+            "No run completes it. Apply it again on the page Waiting for a person "
+            f"(`bin/bursar imports apply-again {file.repeated_arrival_id}`): that completes it, and changes nothing "
+            "twice.",
         )
 
 

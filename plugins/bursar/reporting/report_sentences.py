@@ -217,8 +217,8 @@ def describe_repeated_file(arrival: RepeatedArrival) -> str:
     elif arrival.again_file_id:
         change = (
             f". A person began to apply it again, as file {arrival.again_file_id}; that has not been completed, "
-            f"and not all of its payments are applied. Repeat `bin/bursar imports apply-again {arrival.id}`, which "
-            "completes it."
+            "and not all of its payments are applied. Apply it again on the page Waiting for a person "
+            f"(`bin/bursar imports apply-again {arrival.id}`), which completes it."
         )
     elif arrival.is_same_file:
         return (
