@@ -22,14 +22,17 @@ PROJECT = Path(__file__).parents[1]
 SYSTEM = PROJECT / "tests" / "system"
 
 
+# Airflow reads its environment when it is first imported, which the conftest of a folder below may do before any hook.
+AIRFLOW_HOME = TemporaryDirectory(prefix="airflow-home-")
+for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
+    del os.environ[name]
+os.environ |= {"AIRFLOW_HOME": AIRFLOW_HOME.name, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(PROJECT / ".local" / "hypothesis"))
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Gives Airflow a new empty home before it is imported, and removes it after the tests."""
-    home = TemporaryDirectory(prefix="airflow-home-")
-    config.add_cleanup(home.cleanup)
-    for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
-        del os.environ[name]
-    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(PROJECT / ".local" / "hypothesis"))
-    os.environ |= {"AIRFLOW_HOME": home.name, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+    """Removes Airflow's home, which is new and empty, after the tests."""
+    config.add_cleanup(AIRFLOW_HOME.cleanup)
 
 
 class FileByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types

@@ -17,6 +17,8 @@ from demo.mail import mail_server
 from tests.system.test_monitoring import add_export, mails_about, start_export, wait_until
 from tests.system.test_runs import get_exported_fines, get_report
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def engine(library: Library) -> Iterator[Engine]:

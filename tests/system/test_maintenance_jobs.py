@@ -13,6 +13,8 @@ from bursar.ledger import desk
 from demo.library import Library
 from demo.mail import mails
 
+pytestmark = pytest.mark.slow
+
 GROUP = "LEAVERS"
 NOTIFICATIONS = """
 notifications:

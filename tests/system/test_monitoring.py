@@ -20,6 +20,8 @@ from demo.mail import mails
 from demo.servers import Account, sftp_server
 from tests.system.test_runs import add_fines, add_profile, get_report
 
+pytestmark = pytest.mark.slow
+
 PROFILE = """
 code: {code}
 name: {code} people

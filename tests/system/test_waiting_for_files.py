@@ -13,6 +13,8 @@ from tests.support.payment_inbox import xml
 from tests.system.test_monitoring import wait_until
 from tests.system.test_runs import NEXT, PROFILE, get_report, log
 
+pytestmark = pytest.mark.slow
+
 TASK = "wait_for_files"
 
 

@@ -20,6 +20,8 @@ from bursar.users.waiving import WaiveParams, waive_fines
 from demo.postgres import Postgres
 from tests.support.fixtures import NOW, UNLIMITED, Library, make_profile, make_settings, record_delivery
 
+pytestmark = pytest.mark.slow
+
 USERS = 100_000
 
 # Ten kinds of users, by the last digit of their number; half of each kind are staff, who are due for a purge. The
