@@ -164,8 +164,9 @@ def follow(page: Any, link: str, *, timeout: float = TIMEOUT_MS) -> None:
 def read_report(page: Any) -> tuple[str, str]:
     """Waits on the page of a run's progress until the run has ended; returns outcome and fines of its job report."""
     follow(page, "Job report", timeout=RUN_TIMEOUT_MS)
-    fines = page.locator(".facts div", has_text=re.compile("^Fines")).locator("dd").text_content()
-    return page.locator(".outcome").text_content().strip(), fines
+    summary = page.locator("p:has(.outcome)").text_content()
+    fines = re.search(r"[\d,]+ fines?", summary)
+    return page.locator(".outcome").text_content().strip(), fines[0] if fines else ""
 
 
 def list_files(library: Library, folder: str) -> list[Path]:
