@@ -60,7 +60,12 @@ class Person:
 
     def may_see_all_users(self) -> bool:
         """Returns whether the person may see every user and every fine."""
-        return get_auth_manager().is_authorized_dag(method="POST", access_entity=DagAccessEntity.RUN, user=self.user)
+        # Without a DAG, FAB asks only for runs in general, which a right on a single DAG needs, too. To edit DAGs
+        # without naming one is the right on all of them.
+        manager = get_auth_manager()
+        return manager.is_authorized_dag(
+            method="POST", access_entity=DagAccessEntity.RUN, user=self.user
+        ) and manager.is_authorized_dag(method="PUT", user=self.user)
 
     def may_edit(self) -> bool:
         """Returns whether the person may edit profiles, and set off money by hand."""
