@@ -21,6 +21,7 @@ from bursar.web.views import FOLDER
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
 from tests.support.reports import make_report
 from tests.web.conftest import ROLES, Login
+from tests.web.fab import RUNS, FabManager, dag_permissions
 
 STATIC_SUFFIXES = {".css", ".js", ".svg", ".txt", ".md", ".json", ""}
 DATA = """
@@ -180,18 +181,20 @@ def test_a_role_may_do_exactly_what_the_table_says(login: Login, role: str | Non
 
 
 @pytest.mark.usefixtures("filled")
-def test_the_right_for_another_profile_does_not_help(login: Login, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A finer auth manager than the simple one: the person may read and trigger the DAGs of STAFF only."""
-
-    class StaffOnly:
-        def is_authorized_dag(self, *, details: Any = None, **_: object) -> bool:
-            return details is not None and details.id.endswith("__STAFF")
-
-        def is_authorized_connection(self, **_: object) -> bool:
-            return False
-
+def test_the_right_for_all_dags_of_fab_shows_every_user(login: Login, monkeypatch: pytest.MonkeyPatch) -> None:
     client = login("user")
-    monkeypatch.setattr(rights, "get_auth_manager", StaffOnly)
+    permissions = {RUNS, ("GET", "DAGs"), *dag_permissions("STUDENTS")}
+    monkeypatch.setattr(rights, "get_auth_manager", lambda: FabManager(permissions))
+    assert call(client, "search").status_code == 403
+    permissions.add(("PUT", "DAGs"))
+    assert call(client, "search").status_code == 200
+
+
+@pytest.mark.usefixtures("filled")
+def test_the_right_for_another_profile_does_not_help(login: Login, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FAB, with the rights that a role needs to read and trigger the DAGs of STAFF only."""
+    client = login("user")
+    monkeypatch.setattr(rights, "get_auth_manager", lambda: FabManager(dag_permissions("STAFF")))
     answers = {name: call(client, name) for name in TABLE}
     assert {name for name, answer in answers.items() if answer.status_code != 403} == {
         name for name, access in TABLE.items() if not access.of_profile

@@ -25,3 +25,8 @@ class SkipReason(DescribedEnum):
     def needs_correction(self) -> bool:
         """Whether the fine stays open until a person corrects its user; the profile's rules exclude the others."""
         return self in (SkipReason.NO_IDENTIFIER, SkipReason.MALFORMED_IDENTIFIER)
+
+    @property
+    def is_of_profile(self) -> bool:
+        """Whether type, owner and user group of the fine fit the profile; the rules before these ask about any fine."""
+        return self.needs_correction or self in (SkipReason.CREDIT_WITH_MINIMUM, SkipReason.BELOW_MINIMUM)

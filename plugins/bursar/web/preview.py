@@ -4,18 +4,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
+from itertools import islice
 
 from sqlalchemy import Connection, Engine, text
 
 from bursar.errors import BursarError
-from bursar.exports.selection import FineDecision, evaluate_fines, list_decisions
+from bursar.exports.selection import MAX_ID, FineDecision, evaluate_fines, list_decisions
 from bursar.ledger.totals import SelectionSummary
 from bursar.moments import parse_moment
 from bursar.profiles import Profile
 from bursar.reporting.run_description import describe_reason
+from bursar.web.accesses import record_access
+from bursar.web.rights import Person
 from bursar.web.views import PART_TIMEOUT
 
 COLUMNS = (*(one.name for one in fields(FineDecision)), "words")
+ROWS_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -23,11 +27,14 @@ class Evaluation:
     """The totals of an evaluation, and its decisions while its transaction is open."""
 
     connection: Connection
+    profile: Profile
     summary: SelectionSummary
 
-    def list_decisions(self, *, limit: int) -> Iterator[FineDecision]:
-        """Yields the decisions, at most `limit` for each reason."""
-        return list_decisions(self.connection, limit=limit)
+    def list_decisions(self, person: Person, *, limit: int = MAX_ID) -> Iterator[FineDecision]:
+        """Yields the decisions whose names a person may see, at most `limit` for each reason."""
+        if person.may_see_names(self.profile.code):
+            visible = {None, *person.list_visible_reasons(self.profile.code)}
+            yield from (one for one in list_decisions(self.connection, limit=limit) if one.reason in visible)
 
 
 @contextmanager
@@ -39,7 +46,7 @@ def evaluate(engine: Engine, profile: Profile, as_of: datetime) -> Iterator[Eval
     """
     with engine.connect() as connection:
         connection.execute(text(f"SET LOCAL statement_timeout = '{PART_TIMEOUT}'"))
-        yield Evaluation(connection, evaluate_fines(connection, profile, as_of))
+        yield Evaluation(connection, profile, evaluate_fines(connection, profile, as_of))
 
 
 def parse_as_of(value: str, time_zone: str) -> datetime:
@@ -55,8 +62,14 @@ def parse_as_of(value: str, time_zone: str) -> datetime:
     return moment
 
 
-def list_all(engine: Engine, profile: Profile, as_of: datetime) -> Iterator[Sequence[object]]:
-    """Yields every decision of a preview as the cells of `COLUMNS`, in flat memory; the first cell evaluates all."""
+def list_all(engine: Engine, profile: Profile, as_of: datetime, person: Person) -> Iterator[Sequence[object]]:
+    """Yields every decision that a person may see as the cells of `COLUMNS`, in flat memory; the first evaluates all.
+
+    The accesses to the names are recorded.
+    """
     with evaluate(engine, profile, as_of) as evaluation:
-        for decision in list_decisions(evaluation.connection):
-            yield (*astuple(decision), describe_reason(decision.reason) if decision.reason else "exported")
+        decisions = evaluation.list_decisions(person)
+        while block := list(islice(decisions, ROWS_AT_ONCE)):
+            record_access(person, (one.user_id for one in block))
+            for one in block:
+                yield (*astuple(one), describe_reason(one.reason) if one.reason else "exported")

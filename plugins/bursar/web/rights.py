@@ -3,8 +3,8 @@
 | may | needs in Airflow |
 | --- | --- |
 | see a profile, its runs and sums | to read the profile's export or import DAG |
-| see names and fines that a profile exported | to trigger that profile's DAG |
-| see any user and any fine | to trigger every DAG |
+| see names and fines that a profile exported, or skipped although they fit it | to trigger that profile's DAG |
+| see any user and any fine, also those that a profile skipped as not its own | to trigger every DAG |
 | act on a job | to trigger its DAG |
 | edit profiles, set off money by hand | to edit connections |
 
@@ -30,6 +30,7 @@ from airflow.models.dag import DagModel
 from fastapi import Depends, HTTPException, Request
 
 from bursar.airflow.dag_ids import dag_id
+from bursar.exports.skip_reason import SkipReason
 from bursar.ledger.jobs import Job
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
@@ -58,9 +59,24 @@ class Person:
         """Returns whether the person may see the names and fines that a profile exported."""
         return any(self.may_act(profile, job) for job in (Job.EXPORT, Job.IMPORT))
 
+    def list_visible_reasons(self, profile: str) -> frozenset[SkipReason]:
+        """Returns the reasons whose skipped fines and names the person may see in an export of a profile.
+
+        An export looks at every fine with a balance. Those that do not fit the profile are no business of its staff.
+        """
+        if not self.may_see_names(profile):
+            return frozenset()
+        all_users = self.may_see_all_users()
+        return frozenset(reason for reason in SkipReason if all_users or reason.is_of_profile)
+
     def may_see_all_users(self) -> bool:
         """Returns whether the person may see every user and every fine."""
-        return get_auth_manager().is_authorized_dag(method="POST", access_entity=DagAccessEntity.RUN, user=self.user)
+        # Without a DAG, FAB asks only for runs in general, which a right on a single DAG needs, too. To edit DAGs
+        # without naming one is the right on all of them.
+        manager = get_auth_manager()
+        return manager.is_authorized_dag(
+            method="POST", access_entity=DagAccessEntity.RUN, user=self.user
+        ) and manager.is_authorized_dag(method="PUT", user=self.user)
 
     def may_edit(self) -> bool:
         """Returns whether the person may edit profiles, and set off money by hand."""

@@ -82,7 +82,7 @@ def show_preview_result(request: Request, person: CurrentPerson, code: Code, as_
     may_see = person.may_see_names(code)
     try:
         with evaluate(views.engine(), profile, parse_as_of(as_of, profile.time_zone)) as evaluation:
-            decisions = list(evaluation.list_decisions(limit=MAX_FINES)) if may_see else []
+            decisions = list(evaluation.list_decisions(person, limit=MAX_FINES))
     except BursarError as error:
         return render(request, "sentences", problem=str(error), sentences=[])
     record_access(person, (one.user_id for one in decisions))
@@ -109,6 +109,7 @@ def show_preview_result(request: Request, person: CurrentPerson, code: Code, as_
         ],
         limit=MAX_FINES,
         may_see=may_see,
+        may_see_all=person.may_see_all_users(),
         csv=address_of(request, "download_preview", code=code),
         as_of=as_of,
     )
@@ -116,10 +117,10 @@ def show_preview_result(request: Request, person: CurrentPerson, code: Code, as_
 
 @router.get("/profiles/{code}/preview.csv", name="download_preview")
 def download_preview(person: CurrentPerson, code: Code, as_of: AsOf = "") -> Response:
-    """Returns every fine that an export would take or skip now, as CSV."""
+    """Returns the fines that an export would take or skip now, as CSV. The accesses are recorded."""
     profile = _get_exporting_profile(person, code)
     require(person.may_see_names(code), f"trigger the DAGs of profile {code}")
-    rows = list_all(views.engine(), profile, parse_as_of(as_of, profile.time_zone))
+    rows = list_all(views.engine(), profile, parse_as_of(as_of, profile.time_zone), person)
     first = list(islice(rows, 1))  # so that an error is an answer of its own, and not a broken file
     return send_csv(f"preview-{code.lower()}.csv", COLUMNS, chain(first, rows))
 

@@ -53,7 +53,7 @@ def show_batch(request: Request, person: CurrentPerson, batch: Id, after: From =
         batch=found,
         facts=_describe(row, found, zone),
         tables=make_tables(found.totals, {}, {}),
-        skipped=make_skipped_rows(request, batch if names else None, dict(found.skipped)),
+        skipped=make_skipped_rows(request, person, found, dict(found.skipped)),
         answers=[
             (
                 format_moment(one.answered_at, zone),

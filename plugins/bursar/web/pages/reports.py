@@ -123,11 +123,16 @@ def describe_profile(code: str) -> str:
     return f"{profile.name} ({code})" if profile else code
 
 
-def make_skipped_rows(request: Request, batch_id: int | None, skipped: dict[str, Skipped]) -> list[SkippedRow]:
-    """Returns the fines that an export skipped, by reason, with the addresses of their lists if there is a batch."""
+def make_skipped_rows(
+    request: Request, person: Person, batch: Batch | None, skipped: dict[str, Skipped]
+) -> list[SkippedRow]:
+    """Returns the fines that an export skipped, by reason, with the addresses of the lists that the person may see."""
+    visible = person.list_visible_reasons(batch.profile) if batch else frozenset()
     return [
         _make_skipped_row(
-            reason, one, address_of(request, "show_skipped", batch=batch_id, reason=reason) if batch_id else ""
+            reason,
+            one,
+            address_of(request, "show_skipped", batch=batch.id, reason=reason) if batch and reason in visible else "",
         )
         for reason, one in sort_reasons(skipped).items()
     ]
@@ -166,7 +171,7 @@ def _show(request: Request, person: Person, run: Run) -> Response:
             results = address_of(request, "show_results", run=run.id)
     names = person.may_see_names(report.profile) if report.profile else person.may_see_all_users()
     if report.job is Job.EXPORT:
-        skipped = make_skipped_rows(request, batch.id if batch and names else None, dict(report.skipped))
+        skipped = make_skipped_rows(request, person, batch, dict(report.skipped))
     else:
         skipped = [
             _make_skipped_row(reason, one, results and f"{results}?reason={quote(reason)}")

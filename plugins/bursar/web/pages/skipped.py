@@ -42,7 +42,7 @@ def show_skipped(
 
     A request takes a moment; the page asks for the rest itself, until it has fifty fines.
     """
-    export, profile = _get_skipping_export(person, batch)
+    export, profile = _get_skipping_export(person, batch, reason)
     wanted = max(PAGE_LENGTH - found, 1)
     rows, place = list_skipped(profile, export.as_of, reason, Place(user, fine), limit=wanted)
     record_access(person, (row.user_id for row in rows))
@@ -72,7 +72,7 @@ def show_skipped(
 @router.get("/batches/{batch}/skipped/{reason}/csv", name="download_skipped")
 def download_skipped(person: CurrentPerson, batch: Id, reason: Reason) -> Response:
     """Returns all fines that the rules of an export skip for a reason, as CSV. The accesses are recorded."""
-    export, profile = _get_skipping_export(person, batch)
+    export, profile = _get_skipping_export(person, batch, reason)
     name = f"batch-{batch}-{reason.replace('_', '-')}.csv"
     return send_csv(name, COLUMNS, _list_all_skipped(person, profile, export.as_of, reason))
 
@@ -89,15 +89,16 @@ def _list_all_skipped(person: Person, profile: Profile, as_of: datetime, reason:
             )
 
 
-def _get_skipping_export(person: Person, batch: int) -> tuple[Batch, Profile]:
+def _get_skipping_export(person: Person, batch: int, reason: SkipReason) -> tuple[Batch, Profile]:
     """Returns a batch, and the profile as it was when its run started, or as it is now if it is in a file.
 
     Raises:
-        HTTPException: 403 if the person may not see names, 404 if there is no such profile any more.
+        HTTPException: 403 if the person may not see the names, 404 if there is no such profile any more.
     """
     with read_ledger() as connection:
         found = get_visible_batch(connection, person, batch)
         require(person.may_see_names(found.profile), f"trigger the DAGs of profile {found.profile}")
+        require(reason in person.list_visible_reasons(found.profile), "trigger every DAG")
         of_run = {"job": Job.EXPORT, "code": found.profile, "run_id": found.run_id}
         pinned = connection.execute(query("ledger/get_pinned_revision"), of_run).mappings().first()
     profile = find_profile(found.profile)
