@@ -200,6 +200,20 @@ def test_a_run_keeps_the_revision_that_it_started_with(settings: Settings, ledge
     assert keep_revision(ledger, settings, newer, Job.IMPORT, "run 1").name == "Second"
 
 
+def test_a_file_that_appears_does_not_replace_the_revision_of_a_run(
+    folder: Path, settings: Settings, ledger: Engine
+) -> None:
+    save_profile(ledger)
+    keep_revision(ledger, settings, load_one(settings), Job.EXPORT, "run 1")
+    (folder / "law.yaml").write_text(GOOD.replace("name: Law Library", "name: In a file"))
+    in_file = load_one(settings)
+    kept = keep_revision(ledger, settings, in_file, Job.EXPORT, "run 1")
+    assert (kept.name, kept.revision) == ("Law Library", 1)
+    save_profile(ledger, based_on=1, name="Second")
+    assert keep_revision(ledger, settings, in_file, Job.EXPORT, "run 1") == kept
+    assert keep_revision(ledger, settings, in_file, Job.EXPORT, "run 2").name == "In a file"
+
+
 def test_a_run_whose_revision_is_not_valid_any_more_fails(settings: Settings, ledger: Engine) -> None:
     save_profile(ledger, system="Gone")
     save_profile(ledger, based_on=1)
