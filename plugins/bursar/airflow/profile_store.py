@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 
 from bursar.airflow.connections import ledger_url
 from bursar.db.engine import ledger_engine
@@ -28,6 +28,8 @@ from bursar.work_dir import atomic_write
 log = logging.getLogger(__name__)
 
 READ_TIMEOUT_SECONDS = 8
+STATEMENT_TIMEOUT = "5s"
+"""PostgreSQL ends the statement before the wait for it ends, so that no connection is left waiting."""
 SNAPSHOT = "profiles.json"
 _snapshot_lock = Lock()
 
@@ -95,6 +97,7 @@ def _read_revisions(settings: Settings, code: str | None, get_engine: Callable[[
 
 def _query_revisions(code: str | None, engine: Engine) -> list[dict[str, Any]]:
     with engine.connect() as connection:
+        connection.execute(text(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'"))
         return [
             {"code": one.code, "revision": one.revision, "profile": dict(one.profile)}
             for one in list_newest_revisions(connection, code)
