@@ -60,7 +60,7 @@ def run_task(library: Library, limit: int, batch: int | None = None) -> int:
 def make_task(profile: Profile) -> ExportApprovalOperator:
     """Returns the task of a profile's export that requests the approval."""
     with DAG("bursar_export__STUDENTS", schedule=None):
-        return ExportApprovalOperator(task_id="wait_for_approval", profile=profile)
+        return ExportApprovalOperator(task_id="wait_for_approval", profile=profile, settings=make_settings())
 
 
 @pytest.fixture

@@ -48,7 +48,9 @@ class Export:
         facts = {"run_id": "run", "as_of": NOW, "requested_by": "anna"}
         self.batch = select_fines(library.ledger, self.profile, make_settings(), **facts).id  # type: ignore[arg-type]
         with DAG("bursar_export__STUDENTS", schedule=None):
-            self.task = ExportApprovalOperator(task_id="wait_for_approval", profile=self.profile)
+            self.task = ExportApprovalOperator(
+                task_id="wait_for_approval", profile=self.profile, settings=make_settings()
+            )
         ti = SimpleNamespace(id="x", map_index=-1, xcom_pull=lambda **_: {"batch_id": self.batch})
         self.context: Any = {"ti": ti, "task_instance": ti, "run_id": "run", "task": self.task}
 

@@ -189,7 +189,8 @@ def test_a_batch_without_a_request_is_not_uploaded_and_the_request_is_recorded(l
     assert str(refused.value) == (
         f"Batch {batch.id} was not uploaded: it is beyond the limits of its profile, and nobody was asked to approve "
         "it. 2 fines: more than the limit of 1. Clear the task wait_for_approval of run today, and answer it "
-        "under Required Actions."
+        "under Required Actions. If the run has no such task any more, start the DAG anew: it releases the batch, and "
+        "selects its fines again."
     )
     asked = approval.request_approval(library.ledger, batch.id, Approval(max_fines=1))
     assert asked

@@ -1,24 +1,32 @@
 """The actions of a profile: preview, forms that start runs, files in the folder, and the progress of a run."""
 
+import asyncio
 import csv
 import json
 import re
 from html import unescape
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from fastapi import Response
+from fastapi.responses import StreamingResponse
 
+from bursar.web.pages import actions
+from bursar.web.rights import Person
 from tests.support.fake_bursar import FakeBursar
-from tests.support.fixtures import Library
+from tests.support.fixtures import Library, make_settings
 from tests.support.servers import RemoteServer
 from tests.web.conftest import ROLES, Login
 from tests.web.profiles import set_profile
 
 
 @pytest.fixture(autouse=True)
-def _profile(monkeypatch: pytest.MonkeyPatch) -> None:
+def _profile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     set_profile(monkeypatch)
+    monkeypatch.setattr(actions, "settings", lambda: make_settings(work_dir=tmp_path / "pages"), raising=False)
 
 
 def read_forms(page: str) -> list[dict[str, Any]]:
@@ -79,6 +87,22 @@ def test_a_preview_has_counts_for_all_and_fines_for_those_who_may_see_names(libr
         ("2", "the user has no identifier of the profile's type"),
     ]
     assert rows[0]["patron_name"] == "'=cmd(), <b>"
+
+
+def test_a_slow_download_of_a_preview_holds_no_transaction(library: Library, login: Login, tmp_path: Path) -> None:
+    library.fines(1_200)
+    person = Person(SimpleAuthManagerUser(username="user_person", role="USER"))
+    login("user")  # sets the ledger of the pages
+    answer = actions.download_preview(person, "STUDENTS")
+    open_transactions = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
+    assert library.one(open_transactions) == 0
+    assert list((tmp_path / "pages").iterdir()) == []  # no file with names stays, whatever becomes of the process
+    assert b"".join(asyncio.run(read_blocks(answer))).count(b"\n") == 1_201
+
+
+async def read_blocks(answer: Response) -> list[bytes]:
+    assert isinstance(answer, StreamingResponse)
+    return [bytes(block) async for block in answer.body_iterator]  # type: ignore[arg-type]
 
 
 def test_a_preview_has_a_moment_in_the_past(library: Library, login: Login) -> None:

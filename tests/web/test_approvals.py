@@ -7,10 +7,12 @@ from bursar.exports.selection import select_fines
 from bursar.ledger import approvals
 from bursar.ledger.approvals import ApprovalAnswer, ApprovalSubject, Figures
 from bursar.ledger.jobs import Job
+from bursar.ledger.profile_revisions import pin_revision
 from bursar.profiles.monitoring import Approval
 from bursar.web.airflow_runs import AirflowRun
 from bursar.web.pages import approvals as page
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
+from tests.support.managed_profiles import make_fields, save_profile
 from tests.web.conftest import Login
 from tests.web.profiles import set_profile
 from tests.web.test_actions import read_forms
@@ -68,6 +70,17 @@ def test_the_person_who_triggered_the_run_reads_the_reason_before_the_click(libr
     (form,) = read_forms(text)
     assert [one["chosen_options"] for one in form["buttons"]] == [["Reject"]]
     assert len(read_forms(login("op").get("/approvals/1").text)[0]["buttons"]) == 2
+
+
+@pytest.mark.usefixtures("_waits")
+def test_the_approvers_are_those_of_the_revision_that_the_run_keeps(library: Library, login: Login) -> None:
+    ask(library)
+    export = make_fields()["export"] | {"approval": {"approvers": ["anna", "ben"]}}
+    save_profile(library.ledger, "STUDENTS", export=export)
+    assert "not one of the approvers" not in login("user").get("/approvals/1").text
+    with library.ledger.begin() as connection:
+        pin_revision(connection, Job.EXPORT, "STUDENTS", "run 1", 1)
+    assert "not one of the approvers" in login("user").get("/approvals/1").text
 
 
 def test_a_run_that_does_not_wait_takes_no_answer(library: Library, login: Login) -> None:

@@ -10,6 +10,7 @@ from airflow.sdk import Context
 from bursar.airflow.approval_operator import ApprovalCase, LedgerApprovalOperator
 from bursar.airflow.connections import ledger_url
 from bursar.airflow.notifier import page_url
+from bursar.airflow.profile_store import keep_revision
 from bursar.db.engine import ledger_engine
 from bursar.errors import BatchError
 from bursar.exports import approval, recover
@@ -19,7 +20,7 @@ from bursar.ledger.jobs import Job
 from bursar.money import pluralize
 from bursar.notifications.messages import Message, approval_message
 from bursar.notifications.render import render_message
-from bursar.profiles import Profile
+from bursar.profiles import Profile, Settings
 
 if TYPE_CHECKING:
     from bursar.airflow.task_summaries import BuiltFile
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class BatchCase(ApprovalCase):
-    """A batch that may need an approval."""
+    """A batch that may need an approval, and the profile as it was when its run started."""
 
     batch: Batch
+    profile: Profile
 
 
 class ExportApprovalOperator(LedgerApprovalOperator[BatchCase]):
@@ -37,42 +39,45 @@ class ExportApprovalOperator(LedgerApprovalOperator[BatchCase]):
 
     profile: Profile
 
-    def __init__(self, *, profile: Profile, **arguments: Any) -> None:  # noqa: ANN401
+    def __init__(self, *, profile: Profile, settings: Settings, **arguments: Any) -> None:  # noqa: ANN401
         super().__init__(job=Job.EXPORT, profile=profile, **arguments)
+        self.settings = settings
 
     def get_case(self, context: Context) -> BatchCase:
         """Returns the batch of the run.
 
         Raises:
-            BatchError: the batch has been released.
+            ProfileError: the revision that the run keeps is not valid any more.
         """
         built: BuiltFile = context["ti"].xcom_pull(task_ids="build_file")
         engine = ledger_engine(ledger_url())
+        profile = keep_revision(engine, self.settings, self.profile, Job.EXPORT, context["run_id"])
         with engine.connect() as connection:
             batch = get_batch(connection, built["batch_id"])
         return BatchCase(
             engine=engine,
             subject=ApprovalSubject(batch_id=batch.id),
-            rules=self.profile.export.approval,
+            rules=profile.export.approval,
             name=f"Batch {batch.id}",
-            recipients=self.profile.notifications.completed_with_warnings,
+            recipients=profile.notifications.completed_with_warnings,
             batch=batch,
+            profile=profile,
         )
 
     def request(self, case: BatchCase) -> ApprovalRequest | None:
         """Counts a request to people, if the batch needs an approval."""
         if case.batch.state is BatchState.RELEASED:
             raise BatchError(f"Batch {case.batch.id} has been released, and its fines are open. Trigger the DAG again.")
-        return approval.request_approval(case.engine, case.batch.id, self.profile.export.approval)
+        return approval.request_approval(case.engine, case.batch.id, case.profile.export.approval)
 
     def make_message(self, case: BatchCase, context: Context, reasons: Sequence[str], link: str | None) -> Message:  # noqa: ARG002
         """Returns the message with the amounts of the batch."""
         return approval_message(
             case.batch,
             reasons,
-            profile_name=self.profile.name,
+            profile_name=case.profile.name,
             until=datetime.now(UTC) + timedelta(hours=case.rules.timeout_hours),
-            time_zone=self.profile.time_zone,
+            time_zone=case.profile.time_zone,
             link=link,
         )
 

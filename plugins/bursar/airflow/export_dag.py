@@ -104,7 +104,7 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
             # Imported here: few profiles have limits, and the operator brings Airflow's human in the loop along.
             from bursar.airflow.export_approval import ExportApprovalOperator  # noqa: PLC0415
 
-            waits.append(ExportApprovalOperator(task_id="wait_for_approval", profile=profile))
+            waits.append(ExportApprovalOperator(task_id="wait_for_approval", profile=profile, settings=settings))
         if profile.export.upload.previous_file == "wait":
             from bursar.airflow.previous_file_sensor import PreviousFileSensor  # noqa: PLC0415  few profiles wait
 

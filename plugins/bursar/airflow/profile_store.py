@@ -7,19 +7,20 @@ gives a DAG file 30 seconds.
 
 import json
 import logging
+import os
 from collections.abc import Callable, Mapping
 from operator import itemgetter
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, text
 
 from bursar.airflow.connections import ledger_url
 from bursar.db.engine import ledger_engine
 from bursar.errors import BursarError
 from bursar.ledger.jobs import ProfileJob
-from bursar.ledger.profile_revisions import list_newest_revisions, pin_revision
+from bursar.ledger.profile_revisions import get_pinned_revision, list_newest_revisions, pin_revision
 from bursar.profiles import INCLUDE, Problem, Profile, ProfileError, Settings, load_profiles
 from bursar.profiles.yaml_reader import Source
 from bursar.work_dir import atomic_write
@@ -27,6 +28,8 @@ from bursar.work_dir import atomic_write
 log = logging.getLogger(__name__)
 
 READ_TIMEOUT_SECONDS = 8
+STATEMENT_TIMEOUT = "5s"
+"""PostgreSQL ends the statement before the wait for it ends, so that no connection is left waiting."""
 SNAPSHOT = "profiles.json"
 _snapshot_lock = Lock()
 
@@ -43,26 +46,38 @@ def load_all_profiles(
     A profile in a file needs no ledger, so for its `code` none is asked. `get_engine` returns the engine of a process
     that reads often; by default, a connection is opened.
     """
-    in_file = code is not None and (INCLUDE / "profiles" / f"{code.lower()}.yaml").exists()
+    # Not Path.exists(), which raises an error where the folder may not be entered.
+    in_file = code is not None and os.path.exists(INCLUDE / "profiles" / f"{code.lower()}.yaml")  # noqa: PTH110
     managed = [] if in_file else _read_revisions(settings, code, get_engine)
     return load_profiles(INCLUDE / "profiles", settings, code=code, managed=managed, pattern_error=pattern_error)
 
 
 def keep_revision(engine: Engine, settings: Settings, profile: Profile, job: ProfileJob, run_id: str) -> Profile:
-    """Returns the profile as it was when the run started; a profile in a file is returned as it is.
+    """Returns the profile as it was when the run started, even if a file has replaced it since.
+
+    A profile that was in a file then is returned as it is.
 
     Raises:
         ProfileError: that revision is not valid any more, after an upgrade.
     """
-    if profile.revision is None:
-        return profile
     with engine.begin() as connection:
-        pinned = pin_revision(connection, job, profile.code, run_id, profile.revision)
-    if pinned.revision == profile.revision:
-        return profile
-    profiles, problems = load_profiles(
-        INCLUDE / "profiles", settings, code=profile.code, managed=[to_source(vars(pinned))]
-    )
+        if profile.revision is not None:
+            pin_revision(connection, job, profile.code, run_id, profile.revision)
+        return get_pinned_profile(connection, settings, profile.code, job, run_id) or profile
+
+
+def get_pinned_profile(
+    connection: Connection, settings: Settings, code: str, job: ProfileJob, run_id: str
+) -> Profile | None:
+    """Returns the profile as it was when a run started; None if the run has pinned no revision.
+
+    Raises:
+        ProfileError: that revision is not valid any more, after an upgrade.
+    """
+    pinned = get_pinned_revision(connection, job, code, run_id)
+    if pinned is None:
+        return None
+    profiles, problems = load_profiles(None, settings, managed=[to_source(vars(pinned))])
     if not profiles:
         raise ProfileError(problems)
     return profiles[0]
@@ -82,6 +97,7 @@ def _read_revisions(settings: Settings, code: str | None, get_engine: Callable[[
 
 def _query_revisions(code: str | None, engine: Engine) -> list[dict[str, Any]]:
     with engine.connect() as connection:
+        connection.execute(text(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'"))
         return [
             {"code": one.code, "revision": one.revision, "profile": dict(one.profile)}
             for one in list_newest_revisions(connection, code)

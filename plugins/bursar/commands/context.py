@@ -77,12 +77,12 @@ def get_profiles() -> tuple[list[Profile], list[Problem]]:
     """Returns the valid profiles, those in files and those managed in the pages, and the problems of the others.
 
     Raises:
-        ProfileError: the settings are wrong, or the folder can't be read.
+        ProfileError: the settings are wrong, or the folder can't be read and no profile is managed in the pages.
     """
     from bursar.airflow.profile_store import load_all_profiles  # noqa: PLC0415  Airflow is slow to load
 
     good, problems = load_all_profiles(get_settings())
-    if not (INCLUDE / "profiles").is_dir():
+    if not good and not (INCLUDE / "profiles").is_dir():
         raise ProfileError(problems)
     return good, problems
 

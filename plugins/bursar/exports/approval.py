@@ -63,7 +63,10 @@ def _advice(batch: Batch, request: ApprovalRequest) -> str:
     if batch.state is BatchState.RELEASED:
         return "It has been released: its fines are open, and the next run of the DAG selects them."
     if not request.answer:
-        return f"Clear the task wait_for_approval of run {batch.run_id}, and answer it under Required Actions."
+        return (
+            f"Clear the task wait_for_approval of run {batch.run_id}, and answer it under Required Actions. If the run "
+            "has no such task any more, start the DAG anew: it releases the batch, and selects its fines again."
+        )
     if not batch.state.may_be_delivered:
         return "Start the DAG anew: it releases the batch, and selects its fines again."
     return (

@@ -79,3 +79,10 @@ def pin_revision(connection: Connection, job: ProfileJob, code: str, run_id: str
     of_run = {"job": job, "code": code, "run_id": run_id}
     connection.execute(query("ledger/pin_revision"), of_run | {"revision": revision})
     return Revision(*connection.execute(query("ledger/get_pinned_revision"), of_run).one())
+
+
+def get_pinned_revision(connection: Connection, job: ProfileJob, code: str, run_id: str) -> Revision | None:
+    """Returns the revision that a run keeps; None if it has pinned none, like a run of a profile in a file."""
+    of_run = {"job": job, "code": code, "run_id": run_id}
+    row = connection.execute(query("ledger/get_pinned_revision"), of_run).first()
+    return Revision(*row) if row else None

@@ -34,7 +34,7 @@ def load_settings(path: Path = INCLUDE / "bursar.yaml") -> Settings:
 
 
 def load_profiles(
-    folder: Path,
+    folder: Path | None,
     settings: Settings,
     *,
     code: str | None = None,
@@ -42,6 +42,8 @@ def load_profiles(
     pattern_error: Callable[[str], str | None] = lambda _pattern: None,
 ) -> tuple[list[Profile], list[Problem]]:
     """Returns the valid profiles of a folder, by code, and the problems of the others, by file and line.
+
+    Without a folder, only `managed` are read. A folder that can't be read is a problem, and does not affect them.
 
     A profile is a file *.yaml or *.yml that is not hidden. Its name has to be its code in lower case, as in
     `students.yaml` for STUDENTS. So a copy of a profile, with the code unchanged, is rejected, and the original goes on
@@ -57,11 +59,13 @@ def load_profiles(
     `pattern_error` returns why an identifier pattern is not valid, or None. Only PostgreSQL can check it, so that
     without a ledger no pattern is rejected.
     """
-    try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"} and path.name[0] != ".")
-    except OSError as error:
-        return [], [Problem(str(folder), 1, "", f"the folder of profiles can't be read: {error.strerror}")]
     problems: list[Problem] = []
+    paths: list[Path] = []
+    try:
+        entries = folder.iterdir() if folder else ()
+        paths = sorted(path for path in entries if path.suffix in {".yaml", ".yml"} and path.name[0] != ".")
+    except OSError as error:
+        problems += [Problem(str(folder), 1, "", f"the folder of profiles can't be read: {error.strerror}")]
     good: list[tuple[Source, Profile]] = []
     names = {path.name for path in paths}
     files = [read_yaml(path) for path in paths if code is None or path.name == _file_name(code)]

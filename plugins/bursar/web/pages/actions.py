@@ -1,6 +1,5 @@
 """The actions of a profile: preview, dry run, run, resend, and import; and the progress of a run that was started."""
 
-from itertools import chain, islice
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
@@ -25,7 +24,7 @@ from bursar.web.pages.profiles import get_visible_profile, list_profile_names
 from bursar.web.preview import COLUMNS, evaluate, list_all, parse_as_of
 from bursar.web.rights import CurrentPerson, Person, require
 from bursar.web.trial import STEP_SECONDS, TRIAL_SECONDS, within
-from bursar.web.views import address_of, read_ledger, render
+from bursar.web.views import address_of, read_ledger, render, settings
 
 router = APIRouter()
 Code = Annotated[str, Path(pattern="^[A-Za-z0-9_]{1,30}$")]
@@ -121,8 +120,7 @@ def download_preview(person: CurrentPerson, code: Code, as_of: AsOf = "") -> Res
     profile = _get_exporting_profile(person, code)
     require(person.may_see_names(code), f"trigger the DAGs of profile {code}")
     rows = list_all(views.engine(), profile, parse_as_of(as_of, profile.time_zone), person)
-    first = list(islice(rows, 1))  # so that an error is an answer of its own, and not a broken file
-    return send_csv(f"preview-{code.lower()}.csv", COLUMNS, chain(first, rows))
+    return send_csv(f"preview-{code.lower()}.csv", COLUMNS, rows, spool_in=settings().work_dir)
 
 
 @router.get("/profiles/{code}/folder", name="show_folder")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Path, Request, Response
 from sqlalchemy import Connection, Row
 
 from bursar.airflow.dag_ids import dag_id
-from bursar.airflow.profile_store import load_all_profiles
+from bursar.airflow.profile_store import get_pinned_profile, load_all_profiles
 from bursar.db.queries import query
 from bursar.ledger.approvals import ApprovalRequest, ApprovalSubject, find_rejection, get_request
 from bursar.ledger.batches import Batch, get_batch
@@ -70,7 +70,7 @@ def show_approval(
         title=name if answered else f"Approve {name}?",
         answer=f"{answered}{by}" if answered else "",
         obstacle="" if answered else _find_obstacle(person, case),
-        rejection=find_rejection(case.request, _get_rules(case), person.name),
+        rejection=None if answered else find_rejection(case.request, _get_rules(case), person.name),
         reasons=case.request.reasons,
         facts=case.facts,
         tables=make_tables(case.totals, {}, {}),
@@ -133,5 +133,9 @@ def _find_obstacle(person: Person, case: Case) -> str:
 def _get_rules(case: Case) -> ApprovalRules:
     if case.profile is None:
         return settings().approval
+    with read_ledger() as connection:
+        pinned = get_pinned_profile(connection, settings(), case.profile, Job.EXPORT, case.run_id)
+    if pinned:
+        return pinned.export.approval
     profiles: Any = load_all_profiles(settings(), code=case.profile, get_engine=views.engine)[0]
     return profiles[0].export.approval if profiles else ApprovalRules()

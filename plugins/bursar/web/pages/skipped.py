@@ -6,13 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Request, Response
 
-from bursar.airflow.profile_store import to_source
-from bursar.db.queries import query
+from bursar.airflow.profile_store import get_pinned_profile
 from bursar.exports.skip_reason import SkipReason
 from bursar.ledger.batches import Batch
 from bursar.ledger.jobs import Job
 from bursar.money import pluralize
-from bursar.profiles import INCLUDE, Profile, load_profiles
+from bursar.profiles import Profile, ProfileError
 from bursar.reporting.run_description import describe_reason
 from bursar.web.accesses import record_access
 from bursar.web.csv_files import send_csv
@@ -99,14 +98,11 @@ def _get_skipping_export(person: Person, batch: int, reason: SkipReason) -> tupl
         found = get_visible_batch(connection, person, batch)
         require(person.may_see_names(found.profile), f"trigger the DAGs of profile {found.profile}")
         require(reason in person.list_visible_reasons(found.profile), "trigger every DAG")
-        of_run = {"job": Job.EXPORT, "code": found.profile, "run_id": found.run_id}
-        pinned = connection.execute(query("ledger/get_pinned_revision"), of_run).mappings().first()
-    profile = find_profile(found.profile)
-    if pinned:
-        profiles, _ = load_profiles(
-            INCLUDE / "profiles", settings(), code=found.profile, managed=[to_source(dict(pinned))]
-        )
-        profile = profiles[0] if profiles else profile
+        try:
+            profile = get_pinned_profile(connection, settings(), found.profile, Job.EXPORT, found.run_id)
+        except ProfileError:
+            profile = None
+    profile = profile or find_profile(found.profile)
     if profile is None:
         raise HTTPException(404)
     return found, profile
