@@ -17,7 +17,7 @@ from bursar.ledger.batches import Batch
 from bursar.users.deletion import delete_user
 from bursar.users.purging import PurgeParams, purge_users
 from bursar.users.waiving import WaiveParams, waive_fines
-from tests.support.fixtures import NOW, make_profile, make_settings, record_delivery
+from tests.support.fixtures import NOW, clear_ledger, make_profile, make_settings, record_delivery
 
 FILL = (Path(__file__).parents[1] / "bench" / "ledger.sql").read_text(encoding="utf-8")
 OPEN, CLOSED = 30, 30_000
@@ -46,6 +46,7 @@ SELECT 1, 100000 + number, number, transaction_id, currency, amount FROM batch_l
 @pytest.fixture
 def large_ledger(ledger: Engine, owned_ledger: Engine) -> Engine:
     """Fills a ledger with a few open fines and many old closed ones."""
+    clear_ledger(owned_ledger, anew=True)
     with owned_ledger.begin() as connection:
         driver: Any = connection.connection.driver_connection
         driver.execute("SELECT set_config('bench.fines', %s, true)", [str(OPEN)])
