@@ -6,7 +6,9 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 
 from bursar.exports.selection import select_fines
+from bursar.ledger.approvals import ApprovalSubject, insert_request
 from bursar.ledger.batches import Batch
+from bursar.profiles.monitoring import Approval
 from tests.support.cli import run, run_json
 from tests.support.fake_bursar import FakeBursar
 from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
@@ -35,6 +37,17 @@ def test_unfinished_batches_are_listed_and_released(library: Library) -> None:
     assert "Open again: 1 fine." in run("batches", "release", str(batch.id))
     assert "Every batch has been completed or released." in run("batches", "list")
     assert run_json("batches", "list") == []
+
+
+def test_a_batch_that_waits_for_approval_says_so_until_it_is_released(library: Library) -> None:
+    library.fine()
+    batch = select(library)
+    with library.ledger.begin() as connection:
+        insert_request(connection, ApprovalSubject(batch_id=batch.id), ["1 fine"], Approval(), requested_by=None)
+    for command in (("list",), ("show", str(batch.id))):
+        assert f"Batch {batch.id} waits for approval since" in run("batches", *command).replace("\n", " ")
+    run("batches", "release", str(batch.id))
+    assert "waits for approval" not in run("batches", "list", "--all")
 
 
 def test_an_unclear_batch_says_what_to_do_and_is_confirmed(library: Library) -> None:

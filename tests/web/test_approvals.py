@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import Engine
 
+from bursar.exports.recover import release_batch
 from bursar.exports.selection import select_fines
 from bursar.ledger import approvals
 from bursar.ledger.approvals import ApprovalAnswer, ApprovalSubject, Figures
@@ -87,6 +88,16 @@ def test_a_run_that_does_not_wait_takes_no_answer(library: Library, login: Login
     ask(library)
     text = login("user").get("/approvals/1").text
     assert "does not wait for an answer at the moment" in text
+    assert read_forms(text) == []
+
+
+@pytest.mark.usefixtures("_waits")
+def test_a_batch_that_was_released_takes_no_answer(library: Library, login: Login) -> None:
+    subject = ask(library)
+    assert subject.batch_id is not None
+    release_batch(library.ledger, subject.batch_id)
+    text = login("user").get("/approvals/1").text
+    assert "The batch has been released" in text
     assert read_forms(text) == []
 
 

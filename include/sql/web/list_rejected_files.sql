@@ -1,7 +1,7 @@
--- The rejected files of payments of some profiles, newest first, until a later file of the same name has been applied.
+-- The rejected files of payments of some profiles, newest first, for 90 days, or until a later file of the same name has been applied.
 SELECT id, profile, run_id, name, rejection, rejected_at
 FROM import_files AS rejected
-WHERE rejected_at IS NOT NULL AND profile = ANY (CAST(:profiles AS text[])) AND NOT EXISTS (
+WHERE rejected_at > now() - interval '90 days' AND profile = ANY (CAST(:profiles AS text[])) AND NOT EXISTS (
     SELECT FROM import_files AS later
     WHERE later.profile = rejected.profile AND later.name = rejected.name AND later.id > rejected.id
       AND later.applied_at IS NOT NULL)

@@ -27,6 +27,7 @@ def get_fields(row: RowMapping) -> dict[str, Any]:
         "requested_by": batch.requested_by,
         "released_by": row["released_by"],
         "confirmed_by": row["confirmed_by"],
+        "approval_requested_at": row["approval_requested_at"],
         "state": batch.state,
         "dry_run": batch.dry_run,
         "as_of": batch.as_of,

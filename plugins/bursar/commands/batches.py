@@ -4,6 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import click
+from sqlalchemy import RowMapping
 
 from bursar.commands.batch_fields import get_fields, read_fields
 from bursar.commands.connections import open_batch_folder, print_remark
@@ -70,7 +71,7 @@ def list_batches(all_: bool, limit: int, output_format: str) -> None:  # noqa: F
             "\nThe next export run of a profile completes its batches. So does clearing the failed task in Airflow."
         )
     for row in rows:
-        _print_question(Batch.from_row(row))
+        _print_question(Batch.from_row(row), row)
 
 
 @batches.command("show")
@@ -147,7 +148,7 @@ def show_batch(batch: int, output_format: str) -> None:
             for resend in resends
         ],
     )
-    _print_question(found)
+    _print_question(found, row)
 
 
 @batches.command("build-file")
@@ -228,7 +229,12 @@ def confirm_delivered(batch: int, yes: bool, output_format: str) -> None:  # noq
     )
 
 
-def _print_question(batch: Batch) -> None:
+def _print_question(batch: Batch, row: RowMapping) -> None:
+    if row["approval_requested_at"]:
+        console.print(
+            f"\n[bold]Batch {batch.id} waits for approval since {format_moment(row['approval_requested_at'])} UTC. "
+            "Answer it on the page Waiting for a person, or in Airflow; no other run sends it.[/]"
+        )
     if batch.state is BatchState.UNCLEAR:
         with get_engine().connect() as connection:
             console.print(f"\n[bold]{sanitize(describe_unclear_batch(connection, batch))}[/]")

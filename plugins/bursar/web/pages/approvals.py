@@ -11,7 +11,7 @@ from bursar.airflow.dag_ids import dag_id
 from bursar.airflow.profile_store import get_pinned_profile, load_all_profiles
 from bursar.db.queries import query
 from bursar.ledger.approvals import ApprovalRequest, ApprovalSubject, find_rejection, get_request
-from bursar.ledger.batches import Batch, get_batch
+from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.ledger.jobs import Job
 from bursar.ledger.totals import Totals
 from bursar.money import format_money
@@ -120,6 +120,8 @@ def _get_case(connection: Connection, approval: int) -> Case:
 
 def _find_obstacle(person: Person, case: Case) -> str:
     """Returns a sentence on why the person can't answer now, or an empty text."""
+    if case.batch and case.batch.state is BatchState.RELEASED:
+        return "The batch has been released: its fines are open again, and it is never sent. The next export asks anew."
     if not person.may_act(case.profile, case.job):
         return f"You may look at it. To answer, you need the right to trigger the DAG {case.dag}."
     if not get_run(case.dag, case.run_id).waits_for_approval:
