@@ -62,6 +62,12 @@ def test_an_account_shows_what_is_owed_and_where(login: Login, library: Library)
     assert library.one("SELECT person || user_id FROM user_accesses") == f"user_person{user}"
 
 
+def test_an_account_that_does_not_exist_is_no_access(login: Login, library: Library) -> None:
+    user = library.user()
+    assert login("user").get(f"/users/{user + 1}").status_code == 404
+    assert library.one("SELECT count(*) FROM user_accesses") == 0
+
+
 def test_the_name_in_the_heading_keeps_its_direction(login: Login, library: Library) -> None:
     user = library.user(last=HEBREW)
     assert f"<h1><bdi>{HEBREW}, Tim</bdi></h1>" in login("user").get(f"/users/{user}").text

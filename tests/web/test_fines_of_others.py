@@ -1,7 +1,6 @@
 """Fines that do not fit a profile: a person with rights on its DAGs only sees their counts and sums, and no names."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -24,8 +23,13 @@ FOREIGN = {"Othertype", "Otherowner", "Othergroup", "Tooyoung", "Disputed"}
 @pytest.fixture
 def profile(library: Library, monkeypatch: pytest.MonkeyPatch) -> Profile:
     """Adds a fine for each of many rules, of a user who is named for it; returns the profile with these rules."""
-    rules: dict[str, Any] = {"fine_fee_types": ["OVERDUEFINE"], "libraries": ["MAIN"], "user_groups": ["STUDENT"]}
-    made = make_profile(**rules, minimum_amount_for_user=5, time_before_export_days=7)
+    made = make_profile(
+        fine_fee_types=["OVERDUEFINE"],
+        libraries=["MAIN"],
+        user_groups=["STUDENT"],
+        minimum_amount_for_user=5,
+        time_before_export_days=7,
+    )
     set_profile(monkeypatch, made)
     for module in ("reports", "skipped", "batches"):
         monkeypatch.setattr(f"bursar.web.pages.{module}.find_profile", lambda _code: made)

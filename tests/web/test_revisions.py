@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from bursar.ledger.profile_revisions import get_revision, list_revisions, save_revision
 from bursar.profiles import load_profiles, load_settings
 from bursar.profiles.yaml_reader import Source
+from bursar.web.rights import Person
 from tests.profiles.conftest import GOOD as GOOD_FILE
 from tests.support.profile_forms import fill_form
 from tests.web.conftest import ROLES, Login
@@ -94,9 +95,21 @@ def test_a_revision_that_is_not_valid_any_more_is_not_restored(login: Login, led
         save_revision(connection, "OLD", old | {"name": "y"}, based_on=1, change="changed Name", by="anna")
     answer = login("op").post("/profiles/OLD/revisions/1/restore", data={"based_on": "2"})
     assert answer.status_code == 409
-    assert "Revision 1 is not valid any more" in answer.text
+    assert "Revision 1 can&#39;t be restored" in answer.text
     with ledger.connect() as connection:
         assert len(list_revisions(connection, "OLD", limit=10)) == 2
+
+
+def test_a_revision_whose_connection_the_person_may_not_see_is_not_restored(
+    login: Login, ledger: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = login("op")
+    client.post("/wizard/LAW", data=fill_form(based_on=2, sftp_connection="another"))
+    monkeypatch.setattr(Person, "may_see_connection", lambda _person, id_: id_ == "another")
+    answer = client.post("/profiles/LAW/revisions/2/restore", data={"based_on": "3"})
+    assert answer.status_code == 409
+    assert "you have no right to this connection" in answer.text
+    assert list_changes(ledger)[0][0] == 3
 
 
 def test_a_deactivated_profile_has_no_active_section(login: Login, ledger: Engine) -> None:

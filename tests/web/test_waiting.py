@@ -1,6 +1,7 @@
 """What waits for a person, and a batch that a person releases or confirms."""
 
 import json
+import socket
 
 import pytest
 from sqlalchemy import text
@@ -171,6 +172,18 @@ def test_the_look_at_the_server_says_why_it_could_not_look(library: Library, log
     batch = add_unclear_batch(library)
     assert login("viewer").get(f"/batches/{batch}/server").status_code == 403
     assert "could not be looked at, so only your word counts" in login("user").get(f"/batches/{batch}/server").text
+
+
+def test_the_look_at_a_silent_server_is_given_up(
+    library: Library, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = add_unclear_batch(library)
+    monkeypatch.setattr(batch_decisions, "TRIAL_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        fields = {"conn_type": "sftp", "host": "127.0.0.1", "port": server.getsockname()[1], "login": "x"}
+        monkeypatch.setenv("AIRFLOW_CONN_BURSAR_BANNER", json.dumps(fields | {"password": "x"}))
+        page = login("user").get(f"/batches/{batch}/server").text
+    assert "The server has not answered within 1 second." in page
 
 
 def test_a_file_on_the_server_prevents_a_release_until_the_person_insists(

@@ -1,5 +1,6 @@
 """The app of the pages, which Airflow's API server mounts under /bursar."""
 
+import re
 from collections.abc import Awaitable, Callable
 
 from fastapi import Depends, FastAPI, Request, Response
@@ -8,6 +9,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from bursar.errors import BursarError, NotFoundError, TransientError
+from bursar.users.fine_ids import MAX_FILE_SIZE
 from bursar.web.pages import (
     actions,
     approvals,
@@ -26,7 +28,7 @@ from bursar.web.pages import (
     waiting,
     wizard,
 )
-from bursar.web.rights import get_person, require_same_origin
+from bursar.web.rights import SAFE_METHODS, get_person, require_login, require_same_origin
 from bursar.web.views import FOLDER, render
 
 HEADERS = {
@@ -38,6 +40,8 @@ HEADERS = {
     "Cache-Control": "no-store",  # pages show names; a shared computer must not keep them
 }
 STATIC_CACHE = "public, max-age=3600"
+MAX_FORM_SIZE = MAX_FILE_SIZE + 64 * 1024
+"""Bytes of a form: the largest list of fines, and what a browser adds to it."""
 
 
 def create_app() -> FastAPI:
@@ -49,6 +53,7 @@ def create_app() -> FastAPI:
         redoc_url=None,
         openapi_url=None,
     )
+    app.middleware("http")(_check_form)
     app.middleware("http")(_add_headers)
     app.mount("/static", StaticFiles(directory=FOLDER / "static"), name="static")
     for page in (
@@ -74,6 +79,27 @@ def create_app() -> FastAPI:
     app.add_exception_handler(RequestValidationError, _show_invalid_request)
     app.add_exception_handler(BursarError, _show_error)
     return app
+
+
+async def _check_form(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Refuses a form before it is read, if nobody is logged in, or if it is too large or does not give its length."""
+    try:
+        if request.method not in SAFE_METHODS:
+            await require_login(request)
+            _require_length(request)
+    except HTTPException as error:
+        return await _show_http_error(request, error)
+    return await call_next(request)
+
+
+def _require_length(request: Request) -> None:
+    length = request.headers.get("content-length", "")
+    if not re.fullmatch("[0-9]{1,15}", length):
+        raise HTTPException(411, "The form does not give its length. Send it from a page of Bursar, in a browser.")
+    if int(length) > MAX_FORM_SIZE:
+        raise HTTPException(
+            413, f"The form is too large: a file may have {MAX_FILE_SIZE // 2**20} MiB. Divide it, and send the parts."
+        )
 
 
 async def _add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:

@@ -23,7 +23,7 @@ from airflow.api_fastapi.auth.managers.models.resource_details import (
     DagAccessEntity,
     DagDetails,
 )
-from airflow.api_fastapi.core_api.security import get_user
+from airflow.api_fastapi.core_api.security import bearer_scheme, get_user
 from airflow.configuration import conf
 from airflow.models.connection import Connection
 from airflow.models.dag import DagModel
@@ -103,6 +103,11 @@ class Person:
 async def get_person(user: Annotated[BaseUser, Depends(get_user)]) -> Person:
     """Returns the person who is logged in; anonymous callers get 401."""
     return Person(user)
+
+
+async def require_login(request: Request) -> None:
+    """Raises 401 if the caller is not logged in. It reads no form, whereas FastAPI reads forms before dependencies."""
+    await get_user(request, bearer_credentials=await bearer_scheme(request))
 
 
 CurrentPerson = Annotated[Person, Depends(get_person)]

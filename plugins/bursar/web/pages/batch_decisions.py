@@ -22,7 +22,7 @@ from bursar.web import views
 from bursar.web.airflow_runs import get_run, run_path
 from bursar.web.pages.reports import describe_profile
 from bursar.web.rights import CurrentPerson, Person, require
-from bursar.web.trial import STEP_SECONDS
+from bursar.web.trial import STEP_SECONDS, TRIAL_SECONDS, within
 from bursar.web.views import address_of, read_ledger, render
 
 router = APIRouter()
@@ -98,7 +98,10 @@ def look_at_server(request: Request, person: CurrentPerson, batch: BatchId) -> R
     sentences: list[str] = []
     problem = ""
     try:
-        check_not_on_server(views.engine(), found, _open_folder, despite_file=False, say=sentences.append)
+        within(
+            TRIAL_SECONDS,
+            lambda: check_not_on_server(views.engine(), found, _open_folder, despite_file=False, say=sentences.append),
+        )
     except BursarError as error:
         problem = str(error)
     return render(request, "sentences", sentences=sentences, problem=problem)

@@ -58,7 +58,6 @@ def find(
 def show_user(request: Request, person: CurrentPerson, user: int, below: int | None = None) -> Response:
     """Shows the account of a user: identifiers, debts, and fines, newest first. The access is recorded."""
     _require_all_users(person)
-    record_access(person, [user])
     with read_ledger() as connection:
         found = connection.execute(query("web/get_user"), {"user_id": user}).first()
         if found is None:
@@ -67,6 +66,7 @@ def show_user(request: Request, person: CurrentPerson, user: int, below: int | N
         fines = connection.execute(query("web/list_fines_of_user"), parameters).all()
         owed = connection.execute(query("web/sum_debts"), {"user_id": user}).all()
         held = connection.execute(query("web/list_held_of_user"), {"user_id": user, "fine_id": None}).all()
+    record_access(person, [user])
     names = list_profile_names(person)
     return render(
         request,

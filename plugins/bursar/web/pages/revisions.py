@@ -9,8 +9,8 @@ from fastapi.responses import RedirectResponse
 from bursar.ledger.profile_revisions import Revision, list_revisions, save_revision
 from bursar.profiles.yaml_writer import write_yaml
 from bursar.reporting.run_description import format_moment
-from bursar.web.pages.wizard import PARTS, Code, get_managed_revision, require_edit
-from bursar.web.profile_draft import check_draft, compare, find_file
+from bursar.web.pages.wizard import PARTS, Code, check_before_save, get_managed_revision, require_edit
+from bursar.web.profile_draft import compare, find_file
 from bursar.web.profile_form import Draft, clean
 from bursar.web.rights import CurrentPerson, require
 from bursar.web.views import PAGE_LENGTH, read_ledger, render, settings, write_ledger
@@ -85,10 +85,10 @@ def restore_revision(
     require_edit(person)
     with write_ledger() as connection:
         draft = clean(get_managed_revision(connection, code, revision).profile)
-        checked = check_draft(connection, settings(), draft, code=code)
+        checked = check_before_save(connection, person, draft, code)
         if checked.profile is None:
             problems = [f"{name}: {text}" for name, texts in checked.errors.items() for text in texts]
-            raise HTTPException(409, f"Revision {revision} is not valid any more: {'; '.join(problems)}")
+            raise HTTPException(409, f"Revision {revision} can't be restored: {'; '.join(problems)}")
         change = f"restored revision {revision}"
         save_revision(connection, code, draft, based_on=based_on, change=change, by=person.name)
     return _to_saved(request, code)

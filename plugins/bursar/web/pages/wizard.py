@@ -138,6 +138,14 @@ def get_managed_revision(connection: Connection, code: str, revision: int | None
     return found
 
 
+def check_before_save(connection: Connection, person: Person, draft: Draft, code: str | None) -> CheckedDraft:
+    """Checks a draft, and whether the person may use its connection. `code` is None for a new profile."""
+    checked = check_draft(connection, settings(), draft, code=code)
+    if checked.profile and not person.may_see_connection(checked.profile.sftp_connection):
+        return CheckedDraft(None, {"sftp_connection": ["you have no right to this connection: choose another"]})
+    return checked
+
+
 def _take_step(request: Request, person: Person, form: FormData, code: str | None) -> Response:
     require_edit(person)
     draft = read_form(form)
@@ -171,9 +179,7 @@ def _turn_page(wizard: Wizard) -> None:
 def _save(person: Person, wizard: Wizard) -> str | None:
     """Saves a draft and returns its code, or adds to the wizard why it is not saved."""
     with write_ledger() as connection:
-        checked = check_draft(connection, settings(), wizard.draft, code=wizard.code)
-        if checked.profile and not person.may_see_connection(checked.profile.sftp_connection):
-            checked = CheckedDraft(None, {"sftp_connection": ["you have no right to this connection: choose another"]})
+        checked = check_before_save(connection, person, wizard.draft, wizard.code)
         if checked.profile is None:
             _add_errors(wizard, checked)
             return None
