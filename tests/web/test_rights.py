@@ -95,6 +95,7 @@ TABLE = {
     # Acts on a job: to trigger its DAG.
     "show_folder": Access("user", PROFILE),
     "confirm_release": Access("user", BATCH),
+    "confirm_repeat": Access("user", BATCH),
     "release_batch": Access("user", BATCH, {"state": "DELIVERED"}),
     "look_at_server": Access("user", BATCH),
     "confirm_delivery": Access("user", BATCH),
@@ -128,7 +129,8 @@ def filled(library: Library, owned_ledger: Engine, tmp_path: Path, monkeypatch: 
     profile = make_profile()
     for module in ("profiles", "reports", "payment_decisions", "approvals"):
         monkeypatch.setattr(f"bursar.web.pages.{module}.load_all_profiles", lambda *_, **__: ([profile], []))
-    monkeypatch.setattr("bursar.web.pages.batches.settings", lambda: make_settings(work_dir=tmp_path))
+    for module in ("batches", "actions"):
+        monkeypatch.setattr(f"bursar.web.pages.{module}.settings", lambda: make_settings(work_dir=tmp_path))
     library.fine()
     batch = select_fines(library.ledger, profile, make_settings(), run_id="run", as_of=NOW)
     build_file(library.ledger, batch.id, tmp_path)

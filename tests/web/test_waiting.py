@@ -10,12 +10,14 @@ from bursar.exports.selection import select_fines
 from bursar.ledger import approvals
 from bursar.ledger.approvals import ApprovalSubject
 from bursar.profiles.monitoring import Approval
+from bursar.web.airflow_runs import AirflowRun
 from bursar.web.pages import batch_decisions
 from tests.support.fake_bursar import FakeBursar, Payment
 from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
 from tests.support.servers import RemoteServer
 from tests.web.conftest import ROLES, Login
 from tests.web.profiles import set_profile
+from tests.web.test_actions import read_forms
 
 
 @pytest.fixture(autouse=True)
@@ -156,6 +158,31 @@ def test_a_delivery_is_confirmed_under_the_name_of_the_person_once(library: Libr
         assert login(role).post(path, data=form, follow_redirects=False).status_code == 303
     assert "Confirmed by</dt><dd><bdi>user_person" in user.get(f"/batches/{batch}").text
     assert library.one("SELECT confirmed_by FROM deliveries") == "user_person"
+
+
+def test_failed_steps_are_repeated_after_a_confirmation(
+    library: Library, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.fine()
+    batch = select_fines(library.ledger, make_profile(), make_settings(), run_id="run 1", as_of=NOW).id
+    run = AirflowRun("failed", {"build_file": "success", "upload_file": "failed"})
+    monkeypatch.setattr(batch_decisions, "get_run", lambda _dag, _run_id: run)
+    user, path = login("user"), f"/batches/{batch}/repeat"
+    for role, status in ((None, 401), ("viewer", 403)):
+        assert login(role).get(path).status_code == status
+    part = user.get(f"/batches/{batch}/decisions").text
+    assert f'href="/bursar{path}"' in part
+    assert read_forms(part) == []
+    page = user.get(path).text
+    assert "repeats the steps of its run that have failed" in page
+    assert "Failed steps</dt><dd><bdi>upload_file<" in page
+    [form] = read_forms(page)
+    assert form["send"].endswith("/api/v2/dags/bursar_export__STUDENTS/dagRuns/run%201/clear")
+    assert form["body"] == {"dry_run": False, "only_failed": True}
+    record_delivery(library.ledger, batch, "unclear", remote_folder="sftp://b/out")
+    page = user.get(path).text
+    assert "there is no failed step to repeat" in page
+    assert read_forms(page) == []
 
 
 def test_names_of_a_batch_are_for_those_who_may_see_them(library: Library, login: Login) -> None:

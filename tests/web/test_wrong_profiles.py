@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Engine
 
 from bursar.ledger.profile_revisions import save_revision
+from bursar.web.rights import Person
 from tests.profiles.conftest import GOOD as GOOD_FILE
 from tests.support.profile_forms import fill_form
 from tests.web.conftest import ROLES, Login
@@ -47,6 +48,26 @@ def test_the_list_leads_to_the_form_which_mends_it(login: Login, wrong_profile: 
     client.post("/wizard/OLD", data=fill_form(based_on=1, code="OLD", name="Mended"))
     assert "is not valid" not in client.get("/profiles/OLD").text
     assert 'role="alert"' not in client.get("/").text
+
+
+def test_the_list_shows_its_messages_to_those_who_may_see_the_profile(
+    login: Login, wrong_profile: str, profiles_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (profiles_folder / "law.yaml").write_text(GOOD_FILE.replace("sftp_connection:", "gone:"))
+    page = login("viewer").get("/").text
+    assert page.count('role="alert"') == 2
+    assert 'href="/bursar/profiles/OLD/revisions"' in page
+    assert "/wizard/" not in page
+    monkeypatch.setattr(Person, "may_see", lambda _person, code: code == "LAW")
+    page = login("viewer").get("/").text
+    assert "law.yaml:" in page
+    assert wrong_profile not in page
+
+
+def test_problems_of_no_known_profile_are_for_those_who_may_edit(login: Login, profiles_folder: Path) -> None:
+    profiles_folder.rmdir()
+    for role in ROLES:
+        assert ("the folder of profiles can&#39;t be read" in login(role).get("/").text) == (role in EDITORS)
 
 
 def test_a_wrong_file_has_no_form(login: Login, profiles_folder: Path) -> None:

@@ -33,6 +33,11 @@ class AirflowRun:
         return self.state == "failed"
 
     @property
+    def failed_tasks(self) -> list[str]:
+        """The tasks that have failed."""
+        return sorted(task for task, state in self.tasks.items() if state == TaskInstanceState.FAILED)
+
+    @property
     def waits_for_approval(self) -> bool:
         """Whether Airflow takes an answer to the request for approval now."""
         return self.is_under_way and self.tasks.get(APPROVAL_TASK) in (

@@ -1,4 +1,7 @@
-"""The decisions of a person about an unfinished batch: release, and the confirmation of its delivery."""
+"""The decisions of a person about an unfinished batch: release, confirmation of its delivery, repetition of its steps.
+
+The module is long because each decision has a page that says what it does, and a check of the state at that moment.
+"""
 
 from typing import Annotated, Any
 
@@ -43,11 +46,36 @@ def show_decisions(request: Request, person: CurrentPerson, batch: BatchId) -> R
         "batch_decisions",
         batch=found,
         run=get_run(dag, found.run_id),
-        dag=dag,
-        retry=f"{run_path(dag, found.run_id)}/clear",
         sentences=sentences,
         may_act=person.may_act(found.profile, Job.EXPORT),
         is_unfinished=_is_unfinished(found),
+    )
+
+
+@router.get("/batches/{batch}/repeat", name="confirm_repeat")
+def confirm_repeat(request: Request, person: CurrentPerson, batch: BatchId) -> Response:
+    """Says what happens if the failed steps of a run are repeated, and asks for a confirmation."""
+    with read_ledger() as connection:
+        found = _get_actable_batch(connection, person, batch)
+    dag = dag_id(Job.EXPORT, found.profile)
+    run = get_run(dag, found.run_id)
+    is_possible = run.has_failed and _is_unfinished(found) and found.state is not BatchState.UNCLEAR
+    return render(
+        request,
+        "confirm",
+        section="show_waiting",
+        title=f"Repeat the failed steps of batch {found.id}?",
+        text="Airflow repeats the steps of its run that have failed, and then those that follow. A file that the "
+        "bursar does not have yet is sent now, and its fines are closed; nothing is sent or billed twice. If the cause "
+        "still exists, the run fails again."
+        if is_possible
+        else f"The batch is {found.state}, and its run {run.words}: there is no failed step to repeat.",
+        facts=[*describe_batch(found), ("Failed steps", ", ".join(run.failed_tasks))],
+        send=f"{run_path(dag, found.run_id)}/clear",
+        body={"dry_run": False, "only_failed": True},
+        then=address_of(request, "show_progress", dag_id=dag, run_id=found.run_id),
+        label="Repeat the failed steps" if is_possible else "",
+        cancel=address_of(request, "show_batch", batch=found.id),
     )
 
 

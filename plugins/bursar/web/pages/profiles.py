@@ -1,7 +1,8 @@
 """The list of integration profiles, one profile, and the tab of a DAG."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -77,18 +78,22 @@ def get_visible_profile(person: Person, code: str) -> Profile:
 
 @router.get("/", name="show_profiles")
 def show_profiles(request: Request, person: CurrentPerson) -> Response:
-    """Shows the profiles with their schedules and last runs. A wrong profile is shown with its messages."""
+    """Shows the profiles with their schedules and last runs, and wrong ones with their messages.
+
+    Problems that belong to no profile that is known are for those who may edit.
+    """
     profiles, problems = visible_profiles(person)
     may_edit = person.may_edit()
     with read_ledger() as connection:
         states = _list_states(connection, profiles)
-        codes = _list_managed_codes(connection) if problems and may_edit else {}
+        codes = _list_managed_codes(connection) if problems else {}
+    seen = [one for one in problems if may_edit or ((code := _find_code(one, codes)) and person.may_see(code))]
     return render(
         request,
         "profiles",
         section="show_profiles",
         profiles=states,
-        problems=problems if may_edit else (),
+        problems=seen,
         codes=codes,
         may_edit=may_edit,
     )
@@ -157,6 +162,12 @@ def _show_problems(  # one argument for each value
 def _list_managed_codes(connection: Connection, code: str | None = None) -> dict[str, str]:
     """Returns the codes of the profiles that are managed in the pages, by the names that they have in problems."""
     return {to_source(vars(one)).file: one.code for one in list_newest_revisions(connection, code)}
+
+
+def _find_code(problem: Problem, managed: Mapping[str, str]) -> str | None:
+    """Returns the code of the profile that a problem belongs to, from its file's name or `managed`; None if unknown."""
+    path = Path(problem.file)
+    return managed.get(problem.file) or (path.stem.upper() if path.suffix in {".yaml", ".yml"} else None)
 
 
 def _list_states(connection: Connection, profiles: Sequence[Profile]) -> list[ProfileState]:
