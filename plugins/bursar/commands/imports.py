@@ -107,7 +107,7 @@ def _get_outcomes(file: Row[Any]) -> dict[str, OutcomeTotals]:
 def list_rejects(file: int, output_format: str) -> None:
     """List the records of a file that a person has to look at, with lines and reasons. Changes nothing."""
     with get_engine().connect() as connection:
-        name = get_import_file(connection, file).name  # or the error that there is none
+        found = get_import_file(connection, file)  # or the error that there is none
         if output_format == "csv":
             write_rejects(connection, file, sys.stdout)
             return
@@ -115,8 +115,11 @@ def list_rejects(file: int, output_format: str) -> None:
     if output_format == "json":
         print_json([dict(zip(COLUMNS, row, strict=True)) for row in rows])
         return
+    if found.rejection:
+        console.print(sanitize(f"{found.name} was rejected as a whole: {found.rejection}"))
+        return
     if not rows:
-        console.print(f"No record of {sanitize(name)} has to be looked at.")
+        console.print(f"No record of {sanitize(found.name)} has to be looked at.")
         return
     table = make_table(("Line", "Outcome", "Transaction", "Fine"), ("Sum", ""), ("Reason",))
     for row in rows:
