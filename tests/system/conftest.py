@@ -1,7 +1,7 @@
 """A library with Airflow, started once for all tests of this folder."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,6 +9,8 @@ import pytest
 
 from demo.library import Library, embedded_library
 from demo.profiles import write_include
+
+STARTED = ExitStack()
 
 
 @contextmanager
@@ -26,11 +28,23 @@ def state() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def library() -> Iterator[Library]:
+def library() -> Library:
     """A real PostgreSQL with a filled ledger, a real SFTP server of the bursars, and a real Airflow.
 
     The profiles are in `state / "include"`, copies of the examples; a test may add others.
     """
+    return STARTED.enter_context(_run_library())
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """Stops the library after the last test of this folder: Airflow takes half a processor from all that follow."""
+    if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
+        STARTED.close()
+
+
+@contextmanager
+def _run_library() -> Iterator[Library]:
     with _folder() as folder, pytest.MonkeyPatch.context() as environment:
         environment.setenv("BURSAR_INCLUDE", str(write_include(folder / "include")))
         with embedded_library(folder, fines=300, say=lambda _: None) as library:
