@@ -56,8 +56,8 @@ def numbers(library: Library, engine: Engine, tmp_path_factory: pytest.TempPathF
     profile = make_profile(fine_fee_types=["RIGHTSFEE"], user_identifier_type="userName", institutional_fine_fee=True)
     batch = select_fines(engine, profile, make_settings(), run_id="run", as_of=datetime.now(UTC))
     build_file(engine, batch.id, tmp_path_factory.mktemp("work"))
-    for name in ("Managed", "Managed anew"):
-        save_profile(engine, "MANAGED", name=name, **NO_JOBS)
+    for based_on in (0, 1):
+        save_profile(engine, "MANAGED", based_on=based_on, **NO_JOBS)
     record_report(engine, make_report(run_id="run"))
     record_report(engine, make_report(job=Job.WAIVE, profile=None, run_id="run"))
     with engine.begin() as connection:
