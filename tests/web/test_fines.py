@@ -68,6 +68,12 @@ def test_an_account_that_does_not_exist_is_no_access(login: Login, library: Libr
     assert library.one("SELECT count(*) FROM user_accesses") == 0
 
 
+def test_a_number_that_no_user_and_no_fine_can_have_is_refused(login: Login, library: Library) -> None:
+    user = library.user()
+    for address in (f"/users/{10**30}", f"/users/{user}?below={10**30}", f"/fines/{10**30}"):
+        assert login("user").get(address).status_code == 422
+
+
 def test_the_name_in_the_heading_keeps_its_direction(login: Login, library: Library) -> None:
     user = library.user(last=HEBREW)
     assert f"<h1><bdi>{HEBREW}, Tim</bdi></h1>" in login("user").get(f"/users/{user}").text

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, HTTPException, Path, Request, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from sqlalchemy import Connection, Row
 
 from bursar.airflow.dag_ids import dag_id
@@ -23,6 +23,7 @@ from bursar.web.airflow_runs import APPROVAL_TASK, get_run, run_path
 from bursar.web.fine_types import describe_fine_type
 from bursar.web.pages.batch_decisions import describe_batch
 from bursar.web.pages.profiles import list_profile_names
+from bursar.web.pages.reports import Id
 from bursar.web.rights import CurrentPerson, Person, require
 from bursar.web.views import PAGE_LENGTH, read_ledger, render, settings
 
@@ -48,9 +49,7 @@ class Case:
 
 
 @router.get("/approvals/{approval}", name="show_approval")
-def show_approval(
-    request: Request, person: CurrentPerson, approval: Annotated[int, Path(ge=1, le=2**63 - 1)]
-) -> Response:
+def show_approval(request: Request, person: CurrentPerson, approval: Id) -> Response:
     """Shows a request for approval with its reasons and fines, and the buttons to answer it."""
     with read_ledger() as connection:
         case = _get_case(connection, approval)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, HTTPException, Request, Response
+from fastapi import APIRouter, Form, HTTPException, Query, Request, Response
 from sqlalchemy import Connection, Row
 
 from bursar.db.queries import query
@@ -12,11 +12,14 @@ from bursar.reporting.fine_history import describe_pending_reversal, list_events
 from bursar.web.accesses import record_access
 from bursar.web.fine_types import describe_fine_type
 from bursar.web.pages.profiles import list_profile_names
+from bursar.web.pages.reports import Id
 from bursar.web.rights import CurrentPerson, Person, require
+from bursar.web.runs import MAX_ID
 from bursar.web.views import PAGE_LENGTH, read_ledger, render, settings
 
 router = APIRouter()
 MAX_SEARCH_LENGTH = 200
+Below = Annotated[int | None, Query(ge=1, le=MAX_ID)]
 
 
 @router.get("/fines", name="search")
@@ -55,7 +58,7 @@ def find(
 
 
 @router.get("/users/{user}", name="show_user")
-def show_user(request: Request, person: CurrentPerson, user: int, below: int | None = None) -> Response:
+def show_user(request: Request, person: CurrentPerson, user: Id, below: Below = None) -> Response:
     """Shows the account of a user: identifiers, debts, and fines, newest first. The access is recorded."""
     _require_all_users(person)
     with read_ledger() as connection:
@@ -91,7 +94,7 @@ def show_user(request: Request, person: CurrentPerson, user: int, below: int | N
 
 
 @router.get("/fines/{fine}", name="show_fine")
-def show_fine(request: Request, person: CurrentPerson, fine: int) -> Response:
+def show_fine(request: Request, person: CurrentPerson, fine: Id) -> Response:
     """Shows the life of a fine as a time line. The access to its user's name is recorded."""
     with read_ledger() as connection:
         found = _get_fine(connection, fine)

@@ -22,12 +22,12 @@ from bursar.money import format_money, pluralize
 from bursar.profiles import Import
 from bursar.reporting.run_description import format_moment
 from bursar.web import views
+from bursar.web.pages.reports import Id
 from bursar.web.rights import CurrentPerson, Person, require
 from bursar.web.views import address_of, read_ledger, render, settings
 
 router = APIRouter()
 Decision = Literal["release", "reject"]
-Id = Annotated[int, Path(ge=1, le=2**63 - 1)]
 RecordNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 _DECISIONS = {"release": HeldDecision.RELEASED, "reject": HeldDecision.REJECTED}

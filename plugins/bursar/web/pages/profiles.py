@@ -142,7 +142,7 @@ def _show_profile(request: Request, person: Person, code: str) -> Response:
     )
 
 
-def _show_problems(  # one argument for each value
+def _show_problems(
     request: Request, person: Person, code: str, problems: list[Problem], runs: list[Run], *, is_managed: bool
 ) -> Response:
     return render(
