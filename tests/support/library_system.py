@@ -2,15 +2,16 @@
 
 import csv
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from bursar.sources.csv.load import InvalidRowsError, LoadResult, load
+from bursar.sources.csv.load import load
+from bursar.sources.load import InvalidRowsError, LoadResult, SourceRules
 
-NOTHING = LoadResult(0, 0, 0, 0, 0, 0)
 USER = {
     "primary_id": "u1",
     "last_name": "Ng",
@@ -44,23 +45,33 @@ class LibrarySystem:
             writer.writerows(rows)
         return path
 
-    def load(self, currency: str = "EUR", time_zone: str = "Europe/Vienna", **files: Any) -> LoadResult:
+    def load(self, *, strict: bool = False, dry_run: bool = False, rules: Mapping[str, Any] = {}, **files: Any) -> LoadResult:  # noqa: B006
         """Loads rows, each over the sample of its kind, or a file that is there already."""
         samples = {"users": USER, "fines": FINE}
         paths = {
             name: rows if isinstance(rows, Path) else self.write(name, (samples.get(name, {}) | row for row in rows))
             for name, rows in files.items()
         }
-        return load(self.ledger, **paths, currency=currency, time_zone=time_zone)
+        all_rules = SourceRules(**({"currency": "EUR", "time_zone": "Europe/Vienna"} | dict(rules)))
+        return load(self.ledger, all_rules, **paths, strict=strict, dry_run=dry_run)
+
+    def counts(self, **files: Any) -> dict[str, int]:
+        """Loads rows and returns the counts that are not 0, without that of the rows."""
+        counts = asdict(self.load(**files).counts)
+        return {name: count for name, count in counts.items() if count and name != "rows"}
 
     def refusals(self, **files: Any) -> list[str]:
-        """What a load complains of, without the folder; and that it has changed nothing."""
+        """What a strict load complains of, without the folder; and that it has changed nothing."""
         before = self.everything()
         with pytest.raises(InvalidRowsError) as error:
-            self.load(**files)
+            self.load(strict=True, **files)
         assert self.everything() == before
         assert error.value.count == len(error.value.lines)
         return [line.removeprefix(f"{self.folder}/") for line in error.value.lines]
+
+    def messages(self, **files: Any) -> list[str]:
+        """What a load says about single rows."""
+        return [f"{message.kind}: {message}" for message in self.load(**files).messages]
 
     def rows(self, sql: str) -> list[Any]:
         with self.ledger.connect() as connection:

@@ -24,12 +24,19 @@ GRANT SELECT, INSERT, UPDATE (last_name, first_name, user_group, expiry_date, pu
 GRANT SELECT, INSERT, DELETE ON identifiers TO {role};
 GRANT SELECT, INSERT, UPDATE (title, call_number, library, location, internal_location) ON items TO {role};
 GRANT USAGE ON SEQUENCE users_id_seq TO {role};
-GRANT SELECT, INSERT (source_id, user_id, item_id, owner_library, fine_fee_type, currency, amount, vat, comment,
-                      item_due_date, created_at, reverses), UPDATE (reverses, comment) ON fines TO {role};
+GRANT SELECT, INSERT (source_id, source, source_amount, source_balance, source_status, user_id, item_id, owner_library, fine_fee_type,
+                      currency, amount, vat, comment, item_due_date, created_at, reverses),
+      UPDATE (reverses, comment, source, source_amount, source_balance, source_status) ON fines TO {role};
 GRANT MAINTAIN ON fines_lock TO {role};                  -- LOCK TABLE; the right exists since PostgreSQL 17
 GRANT SELECT, INSERT (fine_id, entry_type, balance_change, outstanding_change, reversal_change, posted_at, batch_id, import_file_id,
-                      import_record, comment, posted_by) ON journal_entries TO {role};
+                      import_record, comment, posted_by, load_id, moved_to) ON journal_entries TO {role};
 GRANT SELECT ON charge_totals, reversed_charges TO {role};
+
+-- Loads.
+GRANT SELECT, INSERT, DELETE ON loads TO {role};
+GRANT SELECT, INSERT ON load_messages TO {role};
+GRANT USAGE ON SEQUENCE loads_id_seq TO {role};
+GRANT SELECT, INSERT, DELETE ON deferred_fines, contested_identifiers TO {role};
 
 -- Exports.
 GRANT SELECT, INSERT, UPDATE (built_at, file_size, sha256, closed_at, released_at, released_by, closed_by_run_id)

@@ -15,7 +15,7 @@ from bursar.db.queries import query
 from bursar.errors import InputFileError
 from bursar.profiles import Settings
 from bursar.remote_files.file_names import is_safe_file_name
-from bursar.sources.csv.load import raise_row_errors
+from bursar.sources.load import MAX_ERRORS_SHOWN, InvalidRowsError
 
 FOLDER = "fine_ids"
 MAX_LINE_LENGTH = 1_000  # bytes; an id has 18 digits at most
@@ -52,9 +52,11 @@ def stage_fine_ids(connection: Connection, file: BinaryIO, name: str) -> None:
             copy.write_row(row)
     connection.exec_driver_sql("ANALYZE listed_fines")
     connection.execute(query("users/parse_listed_fines"))
-    connection.execute(query("sources/csv/create_row_errors"))
+    connection.execute(query("users/create_row_errors"))
     connection.execute(query("users/check_listed_fines"), {"file": name})
-    raise_row_errors(connection)
+    errors = connection.execute(query("users/list_row_errors"), {"wanted": MAX_ERRORS_SHOWN}).all()
+    if errors:
+        raise InvalidRowsError(tuple(f"{row.file}:{row.line}: {row.message}" for row in errors), errors[0].total)
 
 
 def save_fine_list(engine: Engine, file: BinaryIO, name: str, *, by: str) -> int:

@@ -1,0 +1,30 @@
+-- requires: incoming_fines, row_messages, staged_fines
+-- Rejects the new credits that take back more of a charge than is left of it after waivers, refunds, the credits in the
+-- ledger, and the credits above them in the file. A credit that is rejected takes nothing back.
+INSERT INTO row_messages (kind, code, of_table, line, source_id, field, value, reason, remedy)
+SELECT 'rejected', 'too_much_reversed', 'fines', line, source_id, 'amount', given_amount, CASE
+        WHEN reversible > reversed_above
+        THEN format('amount %s takes back more than the %s that is left of the charge %s', given_amount,
+                    to_char(reversible - reversed_above, 'FM99999999990.009'), to_json(left(charge_source_id, 60)))
+        ELSE format('amount %s: nothing is left of the charge %s to take back, since it has been waived, refunded or reversed',
+                    given_amount, to_json(left(charge_source_id, 60))) END,
+       'lower it, or leave the line out'
+FROM (
+    SELECT *, pg_temp.sum_fitting(amount, reversible) OVER (
+                  PARTITION BY charge_source_id ORDER BY line ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reversed_above
+    FROM (
+        SELECT incoming.line, incoming.source_id, given.amount AS given_amount, -incoming.amount AS amount,
+               given.reverses AS charge_source_id, coalesce(old_charge.reversible, 0)
+                   + greatest(coalesce(new_charge.amount - fines.amount, new_charge.amount, 0), 0) AS reversible
+        FROM incoming_fines AS incoming
+        JOIN staged_fines AS given ON given.line = incoming.line
+        LEFT JOIN incoming_fines AS new_charge ON new_charge.source_id = given.reverses AND new_charge.amount > 0
+        LEFT JOIN fines ON fines.source_id = given.reverses AND fines.source = :source
+        LEFT JOIN LATERAL (
+            SELECT reversible FROM charge_totals WHERE fine_id = fines.id
+            OFFSET 0  -- so that the planner sums up charge by charge
+        ) AS old_charge ON true
+        WHERE incoming.is_new AND incoming.amount < 0 AND given.reverses IS NOT NULL
+    ) AS credits
+) AS credits
+WHERE amount > reversible - reversed_above;

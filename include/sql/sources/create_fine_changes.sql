@@ -1,0 +1,36 @@
+-- Creates the table of the fines about which the source says something new; it is dropped at the end of the transaction. Amounts
+-- are those of the ledger unless they are `said` or `new`, without the sign of a credit.
+CREATE TEMPORARY TABLE fine_changes (
+    line           integer NOT NULL,
+    fine_id        bigint  NOT NULL,
+    is_new         boolean NOT NULL,
+    is_credit      boolean NOT NULL,
+    has_charge     boolean NOT NULL,    -- a credit that reverses one
+    place          text    NOT NULL,    -- library, batch (an unfinished one claims the fine) or bursar
+    batch_id       bigint,
+    status         text    NOT NULL,    -- of the ledger
+    amount         numeric NOT NULL,
+    balance        numeric NOT NULL,
+    outstanding    numeric NOT NULL,
+    paid_at_bursar numeric NOT NULL,
+    said_amount    numeric NOT NULL,    -- by the source, before
+    said_balance   numeric NOT NULL,
+    said_status    text    NOT NULL,
+    new_amount     numeric NOT NULL,    -- by the source, now
+    new_balance    numeric NOT NULL,
+    new_status     text    NOT NULL,
+    settled_as     text    NOT NULL,    -- an entry type
+    moved_to       bigint,
+    settled_before numeric NOT NULL,    -- by loads, without what loads reopened
+    applied_before numeric NOT NULL,    -- of credits to this charge, as the source said before and says now
+    applied        numeric NOT NULL,
+    open_credits   numeric NOT NULL,    -- credits for this charge that the ledger has not settled yet
+    goes_in_full   numeric,             -- of a new credit: how much the bursar of its charge has to receive; NULL: its charge is here
+    -- Decided:
+    adjusted       numeric NOT NULL DEFAULT 0,
+    settled        numeric NOT NULL DEFAULT 0,
+    reversed       numeric NOT NULL DEFAULT 0,
+    reopened       numeric NOT NULL DEFAULT 0,
+    settled_there  numeric NOT NULL DEFAULT 0,    -- of the outstanding amount
+    dispute        text                           -- an entry type
+) ON COMMIT DROP;

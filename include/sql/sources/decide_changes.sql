@@ -1,0 +1,35 @@
+-- requires: fine_changes
+-- Decides what the journal has to say about a fine at the library: how much its amount is adjusted, how much of the balance is
+-- settled, and by what, and how much is open again. Credits settle a charge before anything else does.
+UPDATE fine_changes SET
+    adjusted = decided.adjusted,
+    settled = decided.settled - decided.reversed,
+    reversed = decided.reversed,
+    reopened = decided.reopened,
+    dispute = CASE
+        WHEN decided.open > 0 AND decided.new_status IN ('disputed', 'suspended') AND decided.status <> 'DISPUTED' THEN 'DISPUTED'
+        WHEN decided.status = 'DISPUTED' AND decided.said_status IN ('disputed', 'suspended')
+             AND decided.new_status IN ('open', 'accruing') THEN 'DISPUTE_SETTLED' END
+FROM (
+    SELECT *, balance + adjusted - settled + reopened AS open,
+           CASE WHEN has_charge THEN settled WHEN is_credit THEN 0
+                ELSE least(settled, greatest(fall - unexplained, 0)) END AS reversed
+    FROM (
+        SELECT *, CASE WHEN goes_in_full IS NOT NULL AND NOT is_new THEN 0
+                       WHEN goes_in_full IS NOT NULL
+                       THEN greatest(amount - least(amount, goes_in_full) - least(greatest(amount - goes_in_full, 0), new_balance), 0)
+                       WHEN new_status = 'cancelled' THEN balance
+                       WHEN fall > 0 THEN greatest(balance + adjusted - new_balance, 0) ELSE 0 END AS settled,
+               least(rise, settled_before, amount - balance) AS reopened
+        FROM (
+            SELECT fine_id, is_new, is_credit, has_charge, goes_in_full, amount, balance, status, said_status, new_status, new_balance, settled_before,
+                   CASE WHEN new_status = 'cancelled' THEN 0 ELSE greatest(new_amount - amount, -balance) END AS adjusted,
+                   greatest(said_balance + new_amount - said_amount - new_balance, 0) AS fall,
+                   greatest(new_balance - said_balance - new_amount + said_amount, 0) AS rise,
+                   greatest(greatest(new_amount - new_balance - applied, 0)
+                            - greatest(said_amount - said_balance - applied_before, 0), 0) AS unexplained
+            FROM fine_changes WHERE place = 'library'
+        ) AS compared
+    ) AS settlements
+) AS decided
+WHERE decided.fine_id = fine_changes.fine_id;

@@ -1,0 +1,7 @@
+-- requires: row_messages
+-- Drops the warnings that an earlier load gave about the same value.
+DELETE FROM row_messages
+WHERE kind = 'warning' AND fine_id IS NOT NULL
+  AND EXISTS (SELECT FROM load_messages AS earlier
+              WHERE earlier.kind = 'warning' AND earlier.fine_id = row_messages.fine_id AND earlier.code = row_messages.code
+                AND earlier.field = row_messages.field AND earlier.value IS NOT DISTINCT FROM row_messages.value);

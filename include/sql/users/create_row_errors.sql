@@ -1,0 +1,6 @@
+-- Creates the table that the checks of a list of fines fill; it is dropped at the end of the transaction.
+CREATE TEMPORARY TABLE row_errors (
+    file    text    NOT NULL,
+    line    integer NOT NULL,
+    message text    NOT NULL
+) ON COMMIT DROP;

@@ -1,0 +1,41 @@
+"""What a load says about single rows: rejected ones, deferred ones, and warnings about fines."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class MessageKind(StrEnum):
+    """The kind of a message about a row."""
+
+    REJECTED = "rejected"
+    DEFERRED = "deferred"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True)
+class RowMessage:
+    """A message about a row: the file and line, the field and value, the reason and what to do.
+
+    `line` is None for a fine that is not in the file. `source_id` is the fine's id in the library system, `fine_id`
+    the internal one.
+    """
+
+    kind: MessageKind
+    code: str
+    of_table: str
+    file: str
+    line: int | None
+    source_id: str | None
+    fine_id: int | None
+    field: str | None
+    value: str | None
+    reason: str
+    remedy: str
+
+    @property
+    def is_rejection(self) -> bool:
+        """Whether the row was rejected."""
+        return self.kind == MessageKind.REJECTED
+
+    def __str__(self) -> str:
+        return f"{self.reason}; {self.remedy}" if self.remedy else self.reason
