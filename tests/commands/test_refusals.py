@@ -50,11 +50,18 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "profiles write-schema": (),
     "runs list": (),
     "runs show": ("7",),
+    "sources check": (),
+    "sources list": (),
     "sources load": ("--groups", "GROUPS"),
+    "sources show": ("LIBRARY",),
+    "sources write-schema": (),
     "users delete": ("7", "--yes"),
 }
 """The arguments with which each command can be run."""
-WITHOUT_LEDGER = {"airflow create-pools", "profiles check", "profiles test-connection", "profiles write-schema"}
+WITHOUT_LEDGER = {
+    *("airflow create-pools", "profiles check", "profiles test-connection", "profiles write-schema"),
+    *("sources check", "sources list", "sources show", "sources write-schema"),
+}
 NAMES = [name for name, _ in LEAVES]
 OF_LEDGER = [name for name in NAMES if name not in WITHOUT_LEDGER]
 SECRET = "hidden-word"
@@ -207,6 +214,10 @@ def test_a_command_that_needs_no_ledger_says_what_else_is_wrong(name: str, monke
         "profiles check": (0, "5 good profiles"),
         "profiles test-connection": (1, "There is no Airflow connection bursar_banner. Create it"),
         "profiles write-schema": (0, "Wrote"),
+        "sources check": (0, "0 good sources"),
+        "sources list": (0, "There are no sources"),
+        "sources show": (2, "There is no source LIBRARY. Known sources: none."),
+        "sources write-schema": (0, "Wrote"),
     }
     status, text = expected[name]
     assert (result.exit_code, text in result.output) == (status, True), result.output
@@ -278,8 +289,8 @@ def test_a_folder_that_does_not_exist(library: Library, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["airflow create-pools", "desk credit", "desk pay", "profiles preview", "profiles test-connection", "sources load",
-     "users delete"],
+    ["airflow create-pools", "desk credit", "desk pay", "profiles preview", "profiles test-connection", "sources list",
+     "sources load", "sources show", "users delete"],
 )  # fmt: skip
 @pytest.mark.parametrize("spoil", ["remove", "folder", "bytes"])
 def test_settings_that_can_not_be_read(name: str, spoil: str, include: Path, tmp_path: Path, library: Library) -> None:

@@ -6,6 +6,7 @@ import click
 
 from bursar.commands.context import get_engine, get_settings
 from bursar.commands.output import format_option, print_result
+from bursar.commands.source_files import check_sources, list_sources, show_source, write_source_schema
 from bursar.money import pluralize
 from bursar.sources.csv import load
 
@@ -15,6 +16,10 @@ CSV_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.group()
 def sources() -> None:
     """Users and fines from the library system."""
+
+
+for command in (list_sources, check_sources, show_source, write_source_schema):
+    sources.add_command(command)
 
 
 @sources.command("load")
