@@ -14,7 +14,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from bursar.commands.context import MAX_WIDTH, console, sanitize, strip_controls
-from bursar.imports.rejects import escape_formula
+from bursar.escaping import escape_formula
 from bursar.ledger.totals import OutcomeTotals, Skipped, Totals, read_amounts, to_json
 from bursar.money import format_amount, format_money
 from bursar.profiles import Problem

@@ -9,10 +9,12 @@ The table of fines is locked only while the changes are decided and written; sta
 
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import Connection, CursorResult, Engine
@@ -22,6 +24,7 @@ from bursar.db.queries import query
 from bursar.errors import InputFileError
 from bursar.ledger.entry_type import EntryType
 from bursar.money import get_currency_decimals, pluralize
+from bursar.sources.csv.faults import HeadingError
 from bursar.sources.csv.reader import FAULT_COLUMNS, Record
 from bursar.sources.csv.tables import FINES, GROUPS, LIBRARIES, USERS, CsvTable
 from bursar.sources.messages import MessageKind, RowMessage
@@ -35,6 +38,11 @@ MAX_MESSAGES = 1_000
 MAX_ERRORS_SHOWN = 50
 SOURCE_ID_TYPE = "sourceId"
 """The type of the identifier that a library system has for its users; that of source X is `sourceId:X`."""
+
+
+def printable(path: Path) -> str:
+    """Returns a path as text that the ledger and logs accept, whatever the bytes of its name are."""
+    return os.fsencode(path).decode(errors="replace")
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,12 @@ class EntrySum:
     balance_change: Decimal
     outstanding_change: Decimal
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "EntrySum":
+        """Reads what `asdict` wrote as JSON, with decimals as text."""
+        amounts = {name: Decimal(value[name]) for name in ("balance_change", "outstanding_change")}
+        return cls(**{**value, "entry_type": EntryType(value["entry_type"]), **amounts})
+
 
 @dataclass(frozen=True)
 class LoadResult:
@@ -134,7 +148,8 @@ def load_rows(  # noqa: PLR0913 - a load has that many facts
 
     Raises:
         InvalidRowsError: too many rows are bad.
-        InputFileError: rows can't be read; nothing was loaded or recorded.
+        HeadingError: the heading of a file is wrong, or its rows can't be told apart.
+        InputFileError: a file can't be read; nothing was recorded.
     """
     load = _Load(rules, started_at=datetime.now(UTC))
     facts = {"source": rules.code, "run_id": run_id, "requested_by": requested_by, "is_complete": rules.complete}
@@ -145,10 +160,11 @@ def load_rows(  # noqa: PLR0913 - a load has that many facts
                 connection.rollback()
                 return result
             _record(connection, load, result, facts, is_refused=False)
-    except InvalidRowsError:
-        if not dry_run and load.refused is not None:
+    except (InvalidRowsError, HeadingError) as error:
+        refused = load.refuse(error) if isinstance(error, HeadingError) else load.refused
+        if refused and not dry_run:
             with engine.begin() as connection:
-                _record(connection, load, load.refused, facts, is_refused=True)
+                _record(connection, load, refused, facts, is_refused=True)
         raise
     return result
 
@@ -160,11 +176,22 @@ class _Load:
         self.rules, self.started_at = rules, started_at
         self.files: list[dict[str, Any]] = []
         self.names: dict[str, str] = {}
+        self.load_id = 0
         self.refused: LoadResult | None = None
+
+    def refuse(self, error: HeadingError) -> LoadResult:
+        """Returns the result of a load that ended at a file whose rows can't be told apart."""
+        faults = [
+            RowMessage(
+                kind=MessageKind.REJECTED, code="unreadable", file=printable(error.path), line=error.line, reason=fault
+            )
+            for fault in error.faults
+        ]
+        return LoadResult(self.load_id, LoadCounts(rejected=1), {"unreadable": 1}, (), tuple(faults))
 
     def run(self, connection: Connection, sets: Sequence[Rows], *, strict: bool) -> LoadResult:
         connection.execute(query("sources/lock_loads"))
-        load_id: int = connection.execute(query("sources/reserve_load_id")).scalar_one()
+        load_id = self.load_id = connection.execute(query("sources/reserve_load_id")).scalar_one()
         self._stage_all(connection, sets)
         rows = {file["table"]: file["rows"] for file in self.files}
         users_added = self._load_users(connection, load_id)

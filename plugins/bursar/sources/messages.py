@@ -22,15 +22,15 @@ class RowMessage:
 
     kind: MessageKind
     code: str
-    of_table: str
     file: str
     line: int | None
-    source_id: str | None
-    fine_id: int | None
-    field: str | None
-    value: str | None
     reason: str
-    remedy: str
+    remedy: str = ""
+    of_table: str = ""
+    source_id: str | None = None
+    fine_id: int | None = None
+    field: str | None = None
+    value: str | None = None
 
     @property
     def is_rejection(self) -> bool:

@@ -1,7 +1,6 @@
 """Loads users and fines from CSV files of the library system. docs/reference/csv.md describes the files for librarians."""
 
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from sqlalchemy import Engine
 from bursar.sources.csv.dialect import DEFAULT_DIALECT, Dialect
 from bursar.sources.csv.reader import Record, records
 from bursar.sources.csv.tables import FINES, GROUPS, LIBRARIES, USERS, CsvTable
-from bursar.sources.load import LoadResult, Rows, SourceRules, load_rows
+from bursar.sources.load import LoadResult, Rows, SourceRules, load_rows, printable
 
 BLOCK_SIZE = 1024 * 1024
 
@@ -38,9 +37,8 @@ def load(  # noqa: PLR0913 - a load has that many facts
 
 
 def _read(table: CsvTable, path: Path, dialect: Dialect) -> Rows:
-    name = os.fsencode(path).decode(errors="replace")  # the ledger and logs accept it, whatever its bytes are
     checksum = hashlib.sha256()
-    return Rows(table, name, _hash_first(path, checksum, records(path, table, dialect)), checksum)
+    return Rows(table, printable(path), _hash_first(path, checksum, records(path, table, dialect)), checksum)
 
 
 def _hash_first(path: Path, checksum: Any, rows: Iterator[Record]) -> Iterator[Record]:

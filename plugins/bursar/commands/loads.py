@@ -1,0 +1,159 @@
+"""`bin/bursar sources loads`: what each load from a library system read, changed, rejected and deferred."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from bursar.commands.context import ID, console, get_engine, sanitize
+from bursar.commands.output import (
+    format_moment,
+    format_option,
+    limit_option,
+    make_table,
+    plain_amount,
+    print_data,
+    print_table,
+)
+from bursar.money import format_money, pluralize
+from bursar.sources.load import EntrySum
+from bursar.sources.messages import MessageKind, RowMessage
+from bursar.sources.records import LoadRecord, get_load, list_load_messages, write_load_messages
+from bursar.sources.records import list_loads as read_loads
+
+MAX_MESSAGES_SHOWN = 20
+
+
+@click.group()
+def loads() -> None:
+    """Loads from library systems."""
+
+
+@loads.command("list")
+@click.option("--source", metavar="CODE", help="Loads of this source only.")
+@limit_option
+@format_option
+def list_loads(source: str | None, limit: int, output_format: str) -> None:
+    """List the newest loads: what they read, changed and rejected. Changes nothing."""
+    with get_engine().connect() as connection:
+        found = read_loads(connection, source=source, limit=limit)
+    if output_format != "table":
+        print_data(output_format, [get_fields(load) for load in found])
+        return
+    if not found:
+        console.print("Nothing has been loaded yet." if source is None else "Nothing has been loaded from this source.")
+        return
+    table = make_table(
+        ("Load", "Source", "Ended (UTC)", "Outcome"),
+        ("Rows", "Rejected", "Added", "Changed", "Unchanged", "Deferred", "Warnings"),
+        ("Files",),
+    )
+    for load in found:
+        counts = load.counts
+        numbers = (counts.rows, counts.rejected, counts.fines_added, counts.fines_changed, counts.fines_unchanged)
+        table.add_row(
+            str(load.id),
+            sanitize(load.source),
+            format_moment(load.ended_at),
+            load.outcome,
+            *(f"{number:,}" for number in (*numbers, counts.fines_deferred, counts.warnings)),
+            "\n".join(sanitize(file["name"].rpartition("/")[2]) for file in load.files),
+        )
+    print_table(table, ("Files", "Unchanged", "Warnings"))
+
+
+@loads.command("show")
+@click.argument("load", type=ID)
+@format_option
+def show_load(load: int, output_format: str) -> None:
+    """Show a load: its files, its counts, what it posted, and its first messages. Changes nothing."""
+    with get_engine().connect() as connection:
+        found = get_load(connection, load)
+        messages = list_load_messages(connection, load, limit=MAX_MESSAGES_SHOWN + 1)
+    if output_format != "table":
+        print_data(output_format, get_fields(found))
+        return
+    origin = f"source {found.source}" if found.source else "files"
+    console.print(sanitize(f"Load {load} from {origin}, {format_moment(found.ended_at)} UTC: {found.outcome}."))
+    for file in found.files:
+        checksum = f", SHA-256 {file['sha256']}" if file["sha256"] else ""
+        console.print(sanitize(f"{file['name']}: {pluralize(file['rows'], 'row')}{checksum}"), soft_wrap=True)
+    console.print(describe_counts(found))
+    print_entries(found.entries)
+    print_messages([RowMessage(**dict(row._mapping.items() - {("number", row.number)})) for row in messages])  # noqa: SLF001
+
+
+@loads.command("rejects")
+@click.argument("load", type=ID)
+@format_option
+def list_rejects(load: int, output_format: str) -> None:
+    """List the rows that a load rejected or deferred, and its warnings, with what to do. Changes nothing."""
+    with get_engine().connect() as connection:
+        get_load(connection, load)  # or the error that there is none
+        if output_format == "csv":
+            write_load_messages(connection, load, sys.stdout)
+            return
+        rows = [dict(row._mapping) for row in list_load_messages(connection, load)]  # noqa: SLF001
+    if output_format == "json":
+        print_data(output_format, rows)
+        return
+    if not rows:
+        console.print(f"Load {load} rejected no row.")
+        return
+    table = make_table(("Line", "", "Fine"), wrapped=("Reason", "What to do"))
+    for row in rows:
+        line = "" if row["line"] is None else str(row["line"])
+        table.add_row(line, row["kind"], *(sanitize(row[name] or "") for name in ("source_id", "reason", "remedy")))
+    print_table(table, ("Fine",))
+
+
+def get_fields(load: LoadRecord) -> dict[str, Any]:
+    """Returns a load for programs."""
+    entries = [
+        asdict(entry)
+        | {
+            name: plain_amount(getattr(entry, name), entry.currency)
+            for name in ("balance_change", "outstanding_change")
+        }
+        for entry in load.entries
+    ]
+    return vars(load) | {"outcome": load.outcome, "counts": asdict(load.counts), "entries": entries}
+
+
+def describe_counts(load: LoadRecord) -> str:
+    """Returns the counts of a load as sentences."""
+    counts = load.counts
+    sentences = [
+        f"{pluralize(counts.rows, 'row')} read, {counts.rejected:,} rejected.",
+        f"Users: {counts.users_added:,} added, {counts.users_updated:,} known.",
+        f"Fines: {counts.fines_added:,} added, {counts.fines_changed:,} changed, {counts.fines_unchanged:,} unchanged, "
+        f"{counts.fines_deferred:,} deferred.",
+    ]
+    if counts.fines_rounded:
+        rounded = pluralize(counts.fines_rounded, "fine")
+        sentences.append(f"The amounts of {rounded} were rounded to the decimals of their currency.")
+    if load.is_refused:
+        sentences = [sentences[0], "Nothing was loaded."]
+    return "\n".join(sentences)
+
+
+def print_entries(entries: Sequence[EntrySum]) -> None:
+    """Prints the entries that a load posted, by type and currency."""
+    if not entries:
+        return
+    table = make_table(("Entry",), ("Fines", "At the library", "At the bursar"))
+    for entry in entries:
+        amounts = (format_money(amount, entry.currency) for amount in (entry.balance_change, entry.outstanding_change))
+        table.add_row(entry.entry_type, f"{entry.fines:,}", *amounts)
+    print_table(table)
+
+
+def print_messages(messages: Sequence[RowMessage]) -> None:
+    """Prints the first messages of a load, each with its file and line."""
+    for message in messages[:MAX_MESSAGES_SHOWN]:
+        place = f"{message.file}:{message.line}: " if message.line is not None else ""
+        console.print(sanitize(f"{MessageKind(message.kind).capitalize()}: {place}{message}."), soft_wrap=True)
+    if len(messages) > MAX_MESSAGES_SHOWN:
+        console.print("More are listed by `bin/bursar sources loads rejects`.")
