@@ -18,7 +18,7 @@ from bursar.commands.output import (
     print_table,
 )
 from bursar.money import format_money, pluralize
-from bursar.sources.load import EntrySum
+from bursar.sources.load import EntrySum, LoadCounts, LoadResult
 from bursar.sources.messages import MessageKind, RowMessage
 from bursar.sources.records import LoadRecord, get_load, list_load_messages, write_load_messages
 from bursar.sources.records import list_loads as read_loads
@@ -80,7 +80,7 @@ def show_load(load: int, output_format: str) -> None:
     for file in found.files:
         checksum = f", SHA-256 {file['sha256']}" if file["sha256"] else ""
         console.print(sanitize(f"{file['name']}: {pluralize(file['rows'], 'row')}{checksum}"), soft_wrap=True)
-    console.print(describe_counts(found))
+    console.print(describe_counts(found.counts))
     print_entries(found.entries)
     print_messages([RowMessage(**dict(row._mapping.items() - {("number", row.number)})) for row in messages])  # noqa: SLF001
 
@@ -109,7 +109,21 @@ def list_rejects(load: int, output_format: str) -> None:
     print_table(table, ("Fine",))
 
 
-def get_fields(load: LoadRecord) -> dict[str, Any]:
+def print_load(output_format: str, result: LoadResult, *, dry_run: bool) -> None:
+    """Prints the result of a load: its counts, the entries, and the first messages."""
+    if output_format != "table":
+        print_data(output_format, get_fields(result) | {"messages": [asdict(message) for message in result.messages]})
+        return
+    if dry_run:
+        console.print("This was a dry run: nothing was changed. A load now would do this:")
+    console.print(describe_counts(result.counts))
+    print_entries(result.entries)
+    print_messages(result.messages)
+    if not dry_run:
+        console.print(f"`bin/bursar sources loads show {result.load_id}` shows this load again.")
+
+
+def get_fields(load: LoadRecord | LoadResult) -> dict[str, Any]:
     """Returns a load for programs."""
     entries = [
         asdict(entry)
@@ -119,12 +133,12 @@ def get_fields(load: LoadRecord) -> dict[str, Any]:
         }
         for entry in load.entries
     ]
-    return vars(load) | {"outcome": load.outcome, "counts": asdict(load.counts), "entries": entries}
+    outcome = {"outcome": load.outcome} if isinstance(load, LoadRecord) else {}
+    return vars(load) | outcome | {"counts": asdict(load.counts), "entries": entries}
 
 
-def describe_counts(load: LoadRecord) -> str:
+def describe_counts(counts: LoadCounts) -> str:
     """Returns the counts of a load as sentences."""
-    counts = load.counts
     sentences = [
         f"{pluralize(counts.rows, 'row')} read, {counts.rejected:,} rejected.",
         f"Users: {counts.users_added:,} added, {counts.users_updated:,} known.",
@@ -134,8 +148,6 @@ def describe_counts(load: LoadRecord) -> str:
     if counts.fines_rounded:
         rounded = pluralize(counts.fines_rounded, "fine")
         sentences.append(f"The amounts of {rounded} were rounded to the decimals of their currency.")
-    if load.is_refused:
-        sentences = [sentences[0], "Nothing was loaded."]
     return "\n".join(sentences)
 
 

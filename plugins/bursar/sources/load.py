@@ -77,7 +77,8 @@ class Rows:
 @dataclass(frozen=True)
 class LoadCounts:
     """The counts of a load. Rows are read, and rejected or not; the fines that are not are added, changed, unchanged or
-    deferred. `fines_rounded` had more decimals than their currency."""  # noqa: D205 - one sentence would be too long
+    deferred. `fines_rounded` had more decimals than their currency.
+    """  # noqa: D205 - one sentence would be too long
 
     rows: int = 0
     rejected: int = 0
@@ -131,7 +132,7 @@ class InvalidRowsError(InputFileError):
         super().__init__("\n".join([*([introduction] if introduction else []), *lines, *more]))
 
 
-def load_rows(  # noqa: PLR0913 - a load has that many facts
+def load_rows(
     engine: Engine,
     sets: Sequence[Rows],
     rules: SourceRules,
@@ -273,8 +274,10 @@ class _Load:
             table
             for table, count in rejected.items()
             if strict
-            or count >= self.rules.min_rejected_rows
-            and count * 100 > rows.get(table, 0) * self.rules.max_rejected_percent
+            or (
+                count >= self.rules.min_rejected_rows
+                and count * 100 > rows.get(table, 0) * self.rules.max_rejected_percent
+            )
         ]
         if not wrong:
             return
@@ -312,9 +315,7 @@ class _Load:
     def _messages(self, connection: Connection) -> tuple[RowMessage, ...]:
         wanted = {"source": self.rules.code, "wanted": MAX_MESSAGES}
         rows = connection.execute(query("sources/list_row_messages"), wanted).mappings()
-        return tuple(
-            RowMessage(**{**row, "file": row["file"] or self.names.get(row["of_table"], "")}) for row in rows
-        )
+        return tuple(RowMessage(**{**row, "file": row["file"] or self.names.get(row["of_table"], "")}) for row in rows)
 
     def _run(self, connection: Connection, *names: str, **more: Any) -> int:
         """Runs statements in order and returns the number of rows that the last one changed."""
@@ -334,7 +335,9 @@ class _Load:
         return changed
 
 
-def _record(connection: Connection, load: _Load, result: LoadResult, facts: dict[str, Any], *, is_refused: bool) -> None:
+def _record(
+    connection: Connection, load: _Load, result: LoadResult, facts: dict[str, Any], *, is_refused: bool
+) -> None:
     """Records a load and its messages; of a load that took place also the rows that it deferred."""
     connection.execute(
         query("sources/insert_load"),

@@ -20,7 +20,10 @@ COLUMNS = ("kind", "file", "line", "fine_id", "field", "value", "reason", "remed
 
 @dataclass(frozen=True)
 class LoadRecord:
-    """A recorded load. `source` is '' for files that a person named; `files` has table, name, rows and SHA-256 of each."""
+    """A recorded load. `source` is '' for files that a person named.
+
+    `files` has the table, name, rows and SHA-256 of each file.
+    """
 
     id: int
     source: str
@@ -88,6 +91,6 @@ def write_load_messages(connection: Connection, id_: int, out: TextIO) -> int:
     writer.writerow(COLUMNS)
     messages = list_load_messages(connection, id_)
     for message in messages:
-        values = message._mapping | {"fine_id": message.source_id}  # noqa: SLF001
+        values = {**message._mapping, "fine_id": message.source_id}  # noqa: SLF001
         writer.writerow([escape_formula(values[column]) for column in COLUMNS])
     return len(messages)

@@ -15,7 +15,7 @@ from bursar.sources.load import LoadResult, Rows, SourceRules, load_rows, printa
 BLOCK_SIZE = 1024 * 1024
 
 
-def load(  # noqa: PLR0913 - a load has that many facts
+def load(
     engine: Engine,
     rules: SourceRules,
     *,
