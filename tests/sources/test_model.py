@@ -120,8 +120,8 @@ def test_a_field_that_a_person_has_to_decide_is_required(find_problems: FindProb
         ("complete: yes", "complete: yes\ndialect:\n  encoding: latin1",
          "11: dialect.encoding: 'latin1' is not known here: write one of auto, utf-8, utf-16, windows-1252"),
         ("  fines: fines*.csv", "  fines: today/fines.csv",
-         ("8: files.fines: 'today/fines.csv' is not allowed here: write a pattern of the name alone, as in fines*.csv, "
-         "without a folder or a first dot")),
+         ("8: files.fines: 'today/fines.csv' is not allowed here: write a pattern of the name alone, as in fines*.csv: "
+         "at most 100 characters, no folder, no first dot")),
         ("  users: users*.csv\n  fines: fines*.csv", "  groups: groups.csv",
          "6: files: nothing would be loaded: name the files of users or of fines, as in fines: fines*.csv"),
         ("  fines: fines*.csv", "  fines: '*fines*.csv'\n  libraries: '*.csv'",

@@ -31,7 +31,10 @@ from bursar.profiles.rules import Rules, wrong
 
 FilePattern = Annotated[
     Text,
-    Matches("[^/.][^/]{0,199}", "write a pattern of the name alone, as in fines*.csv, without a folder or a first dot"),
+    Matches(
+        "[^/.][^/]{0,99}",
+        "write a pattern of the name alone, as in fines*.csv: at most 100 characters, no folder, no first dot",
+    ),
 ]
 
 
