@@ -2,7 +2,8 @@
 -- Finds the errors in a file of fines: in the lines themselves, against the users, libraries and charges that they
 -- name, and against the fines that the ledger knows, which are never billed again and never grow.
 INSERT INTO row_errors (file, line, message)
-SELECT :file, line, fault FROM staged_fines WHERE fault IS NOT NULL
+SELECT :file, line, concat_ws(' ', fault_field, to_json(fault_value), fault_reason) || '; ' || fault_remedy
+FROM staged_fines WHERE fault_reason IS NOT NULL
 UNION ALL
 SELECT :file, given.line, unnest(array_remove(ARRAY[
     CASE WHEN given.fine_id IS NULL THEN 'fine_id is missing' END,
@@ -12,7 +13,7 @@ SELECT :file, given.line, unnest(array_remove(ARRAY[
     -- A users file with errors hides users; it has to be corrected first.
     CASE WHEN given.primary_id IS NOT NULL AND incoming.user_id IS NULL AND known_user.deleted_at IS NULL
               AND given.primary_id NOT IN (SELECT primary_id FROM staged_users WHERE primary_id IS NOT NULL)
-              AND NOT EXISTS (SELECT FROM staged_users WHERE fault IS NOT NULL)
+              AND NOT EXISTS (SELECT FROM staged_users WHERE fault_reason IS NOT NULL)
          THEN format('there is no user with primary_id %s', to_json(left(given.primary_id, 60))) END,
     CASE WHEN given.fine_fee_type IS NULL THEN 'fine_fee_type is missing' END,
     CASE WHEN given.amount IS NULL THEN 'amount is missing'

@@ -2,10 +2,10 @@
 -- Finds the errors in a file of libraries.
 INSERT INTO row_errors (file, line, message)
 SELECT :file, line, unnest(array_remove(ARRAY[
-    fault,
-    CASE WHEN fault IS NULL AND code IS NULL THEN 'code is missing' END,
-    CASE WHEN fault IS NULL AND id IS NULL THEN 'id is missing' END,
-    CASE WHEN fault IS NULL AND name IS NULL THEN 'name is missing' END,
+    concat_ws(' ', fault_field, to_json(fault_value), fault_reason) || '; ' || fault_remedy,
+    CASE WHEN fault_reason IS NULL AND code IS NULL THEN 'code is missing' END,
+    CASE WHEN fault_reason IS NULL AND id IS NULL THEN 'id is missing' END,
+    CASE WHEN fault_reason IS NULL AND name IS NULL THEN 'name is missing' END,
     CASE WHEN first_line < line AND code IS NOT NULL
          THEN format('code %s is on line %s already', to_json(left(code, 60)), first_line) END,
     CASE WHEN first_line_of_id < line AND id IS NOT NULL

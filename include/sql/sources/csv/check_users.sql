@@ -2,12 +2,12 @@
 -- Finds the errors in a file of users; its groups have to be in the ledger.
 INSERT INTO row_errors (file, line, message)
 SELECT :file, line, unnest(array_remove(ARRAY[
-    fault,
-    CASE WHEN fault IS NULL AND primary_id IS NULL THEN 'primary_id is missing' END,
+    concat_ws(' ', fault_field, to_json(fault_value), fault_reason) || '; ' || fault_remedy,
+    CASE WHEN fault_reason IS NULL AND primary_id IS NULL THEN 'primary_id is missing' END,
     CASE WHEN first_line < line AND primary_id IS NOT NULL
          THEN format('primary_id %s is on line %s already', to_json(left(primary_id, 60)), first_line) END,
-    CASE WHEN fault IS NULL AND last_name IS NULL THEN 'last_name is missing' END,
-    CASE WHEN fault IS NULL AND user_group IS NULL THEN 'user_group is missing' END,
+    CASE WHEN fault_reason IS NULL AND last_name IS NULL THEN 'last_name is missing' END,
+    CASE WHEN fault_reason IS NULL AND user_group IS NULL THEN 'user_group is missing' END,
     CASE WHEN user_group IS NOT NULL AND user_group NOT IN (SELECT code FROM user_groups)
          THEN format('user_group %s is unknown; name it in the file of user groups', to_json(left(user_group, 60))) END,
     CASE WHEN expiry_date IS NOT NULL AND pg_temp.as_day(expiry_date) IS NULL

@@ -40,6 +40,6 @@ FROM (
             WHEN known.amount <> round(known.amount, known_currencies.decimals)
                  OR known.balance <> round(known.balance, known_currencies.decimals) THEN 3
             ELSE coalesce(known_currencies.decimals, 3) END)) AS accepted (decimals)
-        WHERE given.fault IS NULL
+        WHERE given.fault_reason IS NULL
     ) AS parsed
 ) AS parsed;

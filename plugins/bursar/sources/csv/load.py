@@ -17,7 +17,8 @@ from bursar.db.bulk_copy import copy_into
 from bursar.db.queries import query
 from bursar.errors import InputFileError
 from bursar.money import get_currency_decimals, pluralize
-from bursar.sources.csv.reader import FINES, GROUPS, LIBRARIES, USERS, CsvTable, records
+from bursar.sources.csv.reader import FAULT_COLUMNS, records
+from bursar.sources.csv.tables import FINES, GROUPS, LIBRARIES, USERS, CsvTable
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ def load(
 
     Raises:
         InvalidRowsError: lines are invalid; users and fines are checked once groups and libraries are valid.
+        HeadingError: the heading of a file is wrong, or its rows can't be told apart.
         InputFileError: a file can't be read.
     """
     with engine.begin() as connection:
@@ -128,8 +130,8 @@ def _printable(path: Path | None) -> str:
 def _stage(connection: Connection, layout: CsvTable, path: Path | None) -> int:
     """Copies a file into `staged_<name>`, which stays empty without a file, and returns its number of records."""
     table = f"staged_{layout.name}"
-    columns = ", ".join(f"{name} text" for name in layout.columns)
-    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {table} (line integer, fault text, {columns}) ON COMMIT DROP")
+    columns = ", ".join(f"{name} text" for name in (*FAULT_COLUMNS, *layout.columns))
+    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {table} (line integer, {columns}) ON COMMIT DROP")
     if path is None:
         return 0
     record_count = 0
