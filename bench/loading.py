@@ -4,8 +4,8 @@ The reference copies the same files with PostgreSQL's COPY and writes their rows
 """
 
 import shutil
-from pathlib import Path
 
+from bench import report
 from bench.reference import Tools
 from bench.rounds import Bench, Given, Round, WrongResultError
 
@@ -86,7 +86,8 @@ class LoadBench:
             for stage, name in STAGES.items():
                 tools.psql("TRUNCATE staged")
                 copied = tools.psql("COPY staged FROM STDIN WITH (FORMAT csv, HEADER)", source=self._files / name)
-                plain[stage] = copied + tools.psql(INSERT)
+                [step] = report.STAGES["load"][stage]
+                plain[step] = copied + tools.psql(INSERT)
         return Round(product, plain)
 
     def _check(self, stage: str, given: Given) -> None:
@@ -98,4 +99,6 @@ class LoadBench:
             "load_more_fines": [more, 0, 0],
         }[stage]
         if given["counts"] != expected:
-            raise WrongResultError(f"{stage} of {fines} fines added, changed and left {given['counts']}, not {expected}")
+            raise WrongResultError(
+                f"{stage} of {fines} fines added, changed and left {given['counts']}, not {expected}"
+            )

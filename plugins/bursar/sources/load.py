@@ -52,7 +52,7 @@ class SourceRules:
     `code` is '' for files that a person names. The rows of a `complete` source are all its fines. A source that
     `closes_exported_fines` reports a balance of 0 for them. `currency` and `time_zone` (an IANA name) are the defaults
     for values without one. Nothing is loaded if at least `min_rejected_rows` rows of a table, and more than
-    `max_rejected_percent` of them, are rejected.
+    `max_rejected_percent` of them, are rejected. With `minor_units`, amounts are whole numbers of cents and the like.
     """
 
     currency: str
@@ -62,6 +62,7 @@ class SourceRules:
     closes_exported_fines: bool = False
     max_rejected_percent: int = 10
     min_rejected_rows: int = 20
+    minor_units: bool = False
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,9 @@ class _Load:
 
     def run(self, connection: Connection, sets: Sequence[Rows], *, strict: bool) -> LoadResult:
         connection.execute(query("sources/lock_loads"))
-        connection.exec_driver_sql("SET LOCAL work_mem = '64MB'")  # the default spills joins of a large file to the disk
+        connection.exec_driver_sql(
+            "SET LOCAL work_mem = '64MB'"
+        )  # the default spills joins of a large file to the disk
         load_id = self.load_id = connection.execute(query("sources/reserve_load_id")).scalar_one()
         self._stage_all(connection, sets)
         rows = {file["table"]: file["rows"] for file in self.files}
@@ -330,6 +333,7 @@ class _Load:
             "id_type": f"{SOURCE_ID_TYPE}:{self.rules.code}" if self.rules.code else SOURCE_ID_TYPE,
             "currency": self.rules.currency,
             "time_zone": self.rules.time_zone,
+            "minor_units": self.rules.minor_units,
             "closes_exported_fines": self.rules.closes_exported_fines,
             **more,
         }

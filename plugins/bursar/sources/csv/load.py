@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def load(
         InvalidRowsError: too many rows are bad, and nothing was loaded.
         InputFileError: a file can't be read, or its heading is wrong.
     """
+    rules = replace(rules, minor_units=dialect.minor_units)
     files = [(GROUPS, groups), (LIBRARIES, libraries), (USERS, users), (FINES, fines)]
     return load_rows(engine, [_read(table, path, dialect) for table, path in files if path], rules, **options)
 
