@@ -75,7 +75,7 @@ def load(
 
     Raises:
         InvalidRowsError: lines are invalid; users and fines are checked once groups and libraries are valid.
-        HeadingError: the heading of a file is wrong, or its rows can't be told apart.
+        HeadingError: the heading of a file is wrong, or its rows can't be divided.
         InputFileError: a file can't be read.
     """
     with engine.begin() as connection:
