@@ -94,7 +94,7 @@ def record_and_notify(report: RunReport, ledger: Engine, profile: Profile | None
                 "3 fines of 2 users paid at the bursar's, 60.00 USD"
             ),
             [
-                "What to look at\n- 2 of 5 records in payments.xml had no effect (2 UNMATCHED).",
+                "What to look at\n- 2 of 5 records in payments.xml had no effect (2: no such fine).",
                 "UNMATCHED: no exported fine has this transaction id or internal id        2  7.50 USD",
             ],
         ),
@@ -106,11 +106,15 @@ def record_and_notify(report: RunReport, ledger: Engine, profile: Profile | None
         ),
         (
             make_report(
-                outcome=RunOutcome.FAILED, users=0, fines=0, totals={}, messages=("upload_file failed: no login.",)
+                outcome=RunOutcome.FAILED,
+                users=0,
+                fines=0,
+                totals={},
+                messages=("The upload of the file failed: no login.",),
             ),
             "failed@library.edu",
             "Failed: Export to Bursar Using Profile Students accounts, nothing was exported",
-            ["- upload_file failed: no login."],
+            ["- The upload of the file failed: no login."],
         ),
     ],
     ids=lambda value: value.outcome.replace(" ", "-") if isinstance(value, RunReport) else "",
@@ -131,14 +135,16 @@ def test_each_outcome_is_mailed_to_its_recipients(
 
 
 def test_nobody_is_notified_twice_unless_the_report_has_changed(ledger: Engine, mailbox: Path) -> None:
-    failed = make_report(outcome=RunOutcome.FAILED, messages=("upload_file failed: no login.",))
+    failed = make_report(outcome=RunOutcome.FAILED, messages=("The upload of the file failed: no login.",))
     record_and_notify(failed, ledger)
     record_and_notify(
         make_report(outcome=RunOutcome.FAILED, messages=failed.messages, task_timings={"upload_file": 3.0}), ledger
     )
     assert len(mails(mailbox)) == 1
 
-    record_and_notify(make_report(outcome=RunOutcome.FAILED, messages=("upload_file failed: disk full.",)), ledger)
+    record_and_notify(
+        make_report(outcome=RunOutcome.FAILED, messages=("The upload of the file failed: disk full.",)), ledger
+    )
     record_and_notify(EXPORT, ledger)
 
     assert [mail["Subject"].partition(":")[0] for mail in mails(mailbox)] == ["Failed", "Failed", "Completed"]

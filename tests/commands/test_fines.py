@@ -24,8 +24,8 @@ def test_a_fine_is_shown_by_either_of_its_ids(library: Library, owned_ledger: En
             "CHARGED",
             "EXPORTED",
             "PAID_AT_BURSAR",
-            "PARTLY_PAID",
-            "line 20: OVERPAID",
+            "a part of what was outstanding",
+            "line 20: more than was outstanding; the rest became a credit (2.00 USD)",
             "NO EFFECT",
             "the sum is 0",
         ):

@@ -118,7 +118,7 @@ def test_a_stale_page_changes_nothing(library: Library, login: Login, unreachabl
         f"/batches/{batch}/release", data={"state": "UNCLEAR", "confirm_not_received": "yes", "despite_file": "yes"}
     )
     assert stale.status_code == 409
-    assert "it was UNCLEAR, and is DELIVERED now" in stale.text
+    assert "it was unclear, and is delivered now" in stale.text
     assert state(library, batch) == "DELIVERED"
 
 
@@ -171,7 +171,7 @@ def test_failed_steps_are_repeated_after_a_confirmation(
     assert read_forms(part) == []
     page = user.get(path).text
     assert "repeats the steps of its run that have failed" in page
-    assert "Failed steps</dt><dd><bdi>upload_file<" in page
+    assert "Failed steps</dt><dd><bdi>upload of the file<" in page
     [form] = read_forms(page)
     assert form["send"].endswith("/api/v2/dags/bursar_export__STUDENTS/dagRuns/run%201/clear")
     assert form["body"] == {"dry_run": False, "only_failed": True}

@@ -56,7 +56,6 @@ def notify(report: RunReport, profile: Profile | None, run_url: str | None) -> R
             profile_name=profile.name if profile else None,
             time_zone=(profile or settings).time_zone,
             link=report_url(report) or run_url,
-            has_page=report_url(report) is not None,
         )
         recipients = _recipients((profile or settings).notifications, report.outcome)
         engine = ledger_engine(ledger_url())

@@ -1,27 +1,27 @@
 """The types of journal entries, and the statuses of a fine that follow from them."""
 
-from enum import StrEnum
+from bursar.described_enum import DescribedEnum
 
 
-class EntryType(StrEnum):
+class EntryType(DescribedEnum):
     """The type of a journal entry."""
 
-    CHARGED = "CHARGED"
-    PAID = "PAID"
-    WAIVED = "WAIVED"
-    REFUNDED = "REFUNDED"
-    DISPUTED = "DISPUTED"
-    DISPUTE_SETTLED = "DISPUTE_SETTLED"
-    EXPORTED = "EXPORTED"
-    EXPORTED_AND_PAID = "EXPORTED_AND_PAID"
-    PAID_AT_BURSAR = "PAID_AT_BURSAR"
-    REVERSED = "REVERSED"
+    CHARGED = "CHARGED", "charged"
+    PAID = "PAID", "paid at the library"
+    WAIVED = "WAIVED", "waived"
+    REFUNDED = "REFUNDED", "refunded"
+    DISPUTED = "DISPUTED", "disputed"
+    DISPUTE_SETTLED = "DISPUTE_SETTLED", "dispute resolved"
+    EXPORTED = "EXPORTED", "exported"
+    EXPORTED_AND_PAID = "EXPORTED_AND_PAID", "exported, and counted as paid"
+    PAID_AT_BURSAR = "PAID_AT_BURSAR", "paid at the bursar"
+    REVERSED = "REVERSED", "reversed"
 
 
-class FineStatus(StrEnum):
+class FineStatus(DescribedEnum):
     """The status of a fine. It is derived by the journal's trigger."""
 
-    ACTIVE = "ACTIVE"
-    DISPUTED = "DISPUTED"
-    CLOSED = "CLOSED"
-    TRANSFERRED = "TRANSFERRED"
+    ACTIVE = "ACTIVE", "active"
+    DISPUTED = "DISPUTED", "disputed"
+    CLOSED = "CLOSED", "closed"
+    TRANSFERRED = "TRANSFERRED", "transferred"

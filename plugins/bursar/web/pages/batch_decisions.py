@@ -23,6 +23,7 @@ from bursar.ledger.jobs import Job
 from bursar.money import pluralize
 from bursar.profiles.settings import ServerLimits
 from bursar.reporting.run_description import count_fines
+from bursar.reporting.task_names import describe_task
 from bursar.web import views
 from bursar.web.airflow_runs import get_run, run_path
 from bursar.web.pages.reports import describe_profile
@@ -72,8 +73,8 @@ def confirm_repeat(request: Request, person: CurrentPerson, batch: BatchId) -> R
         "bursar does not have yet is sent now, and its fines are closed; nothing is sent or billed twice. If the cause "
         "still exists, the run fails again."
         if is_possible
-        else f"The batch is {found.state}, and its run {run.words}: there is no failed step to repeat.",
-        facts=[*describe_batch(found), ("Failed steps", ", ".join(run.failed_tasks))],
+        else f"The batch is {found.state.description}, and its run {run.words}: there is no failed step to repeat.",
+        facts=[*describe_batch(found), ("Failed steps", ", ".join(map(describe_task, run.failed_tasks)))],
         send=f"{run_path(dag, found.run_id)}/clear",
         body={"dry_run": False, "only_failed": True},
         then=address_of(request, "show_progress", dag_id=dag, run_id=found.run_id),
@@ -191,7 +192,8 @@ def _get_actable_batch(connection: Connection, person: Person, batch: int) -> Ba
 def _require_state(found: Batch, expected: str) -> None:
     if found.state != expected:
         raise BatchError(
-            f"Batch {found.id} has changed since this page was opened: it was {expected}, and is {found.state} now. "
+            f"Batch {found.id} has changed since this page was opened: it was {BatchState.describe(expected)}, and is "
+            f"{found.state.description} now. "
             "Nothing was changed. Look at it again."
         )
 
@@ -248,7 +250,7 @@ def _show_release(request: Request, found: Batch, problem: str = "") -> Response
         text=f"{pluralize(found.fines, 'fine').capitalize()} of it will be open again, and the next export sends them. "
         "If the bursar has the file all the same, students are billed twice. Your name is recorded."
         if is_possible
-        else f"The batch is {found.state}: there is nothing left to release.",
+        else f"The batch is {found.state.description}: there is nothing left to release.",
         facts=describe_batch(found),
         look=address_of(request, "look_at_server", batch=found.id)
         if is_possible and may_be_there and not problem
@@ -274,7 +276,7 @@ def _show_delivery(request: Request, found: Batch, problem: str = "") -> Respons
         text="The batch is then delivered: its fines are closed by the next export run of the profile, and are not "
         "sent again. If the bursar does not have the file, students are never billed. Your name is recorded."
         if is_possible
-        else f"The batch is {found.state}: there is no delivery to confirm.",
+        else f"The batch is {found.state.description}: there is no delivery to confirm.",
         facts=describe_batch(found),
         action=address_of(request, "confirm_delivered", batch=found.id),
         label="Record the delivery" if is_possible else "",

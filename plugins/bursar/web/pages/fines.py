@@ -7,6 +7,7 @@ from fastapi import APIRouter, Form, HTTPException, Query, Request, Response
 from sqlalchemy import Connection, Row
 
 from bursar.db.queries import query
+from bursar.ledger.entry_type import FineStatus
 from bursar.money import format_money, pluralize
 from bursar.reporting.fine_history import describe_pending_reversal, list_events
 from bursar.web.accesses import record_access
@@ -136,7 +137,7 @@ def _get_fine(connection: Connection, fine: int) -> Any:  # noqa: ANN401  a row,
 def _describe(fine: Row[Any], names: Mapping[str, str]) -> list[tuple[str, str]]:
     facts = {
         "Type": describe_fine_type(fine.fine_fee_type),
-        "Status": fine.status.lower(),
+        "Status": FineStatus.describe(fine.status),
         "Amount": format_money(fine.amount, fine.currency),
         "Owed at the library": format_money(fine.balance, fine.currency),
         "Outstanding at the bursar": format_money(fine.outstanding, fine.currency),

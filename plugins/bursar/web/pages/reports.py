@@ -26,6 +26,7 @@ from bursar.reporting.run_description import (
     make_tables,
     sort_reasons,
 )
+from bursar.reporting.task_names import describe_task
 from bursar.users.maintenance_job import MaintenanceJob, get_job_of_run
 from bursar.web import views
 from bursar.web.accesses import record_access
@@ -197,7 +198,7 @@ def _show(request: Request, person: Person, run: Run) -> Response:
             for name, one in PaymentOutcome.sort(report.rejects).items()
         ],
         tasks=[
-            (task.replace("_", " "), format_duration(timedelta(seconds=seconds)))
+            (describe_task(task), format_duration(timedelta(seconds=seconds)))
             for task, seconds in report.task_timings.items()
         ],
         airflow_path=f"dags/{dag_ids.dag_id(report.job, report.profile)}/runs/{quote(report.run_id, safe='')}",
