@@ -21,8 +21,9 @@ from sqlalchemy.exc import OperationalError
 
 from bursar.airflow import notifier
 from bursar.airflow.export_dag import export_dag
-from bursar.airflow.notifier import notify
+from bursar.airflow.notifier import notify, page_url
 from bursar.airflow.task_failure import ReportedFailure
+from bursar.page_names import Page
 from bursar.profiles import Profile
 from bursar.reporting.run_report import RunOutcome, RunReport, record_report
 from demo.mail import Login, mail_server, mails
@@ -120,17 +121,25 @@ def record_and_notify(report: RunReport, ledger: Engine, profile: Profile | None
     ids=lambda value: value.outcome.replace(" ", "-") if isinstance(value, RunReport) else "",
 )
 def test_each_outcome_is_mailed_to_its_recipients(
-    ledger: Engine, mailbox: Path, report: RunReport, recipient: str, subject: str, sentences: list[str]
+    ledger: Engine,
+    mailbox: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    report: RunReport,
+    recipient: str,
+    subject: str,
+    sentences: list[str],
 ) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.library.edu")
     record_and_notify(report, ledger)
+    address = page_url("runs/1")
 
     [mail] = mails(mailbox)
     assert (mail["To"], mail["From"], mail["Subject"]) == (recipient, "bursar@library.edu", subject)
     text = mail.get_body(("plain",)).get_content().replace("\r\n", "\n")  # type: ignore[union-attr]
-    for sentence in [*sentences, f"Open the run in Airflow: {RUN}"]:
+    for sentence in [*sentences, f"Open the job report: {address}"]:
         assert sentence in text
     page = mail.get_body(("html",)).get_content()  # type: ignore[union-attr]
-    assert f'href="{RUN}"' in page
+    assert f'href="{address}"' in page
     assert report.outcome.capitalize() in page
 
 
@@ -269,7 +278,7 @@ def test_a_chat_room_is_notified_through_apprise(
     [notification] = Room.received
     assert notification["title"].startswith("Completed with warnings: Import from Bursar")
     assert notification["type"] == "warning"
-    assert notification["message"].splitlines()[1:] == [IMPORT.messages[0], RUN]
+    assert notification["message"].splitlines()[1:] == [IMPORT.messages[0], Page.HISTORY]
     messages = library.one("SELECT messages FROM run_reports")
     assert messages[0] == IMPORT.messages[0]
     assert ["chat:library_slack was not sent (connection library_slack: " in message for message in messages[1:]] == (

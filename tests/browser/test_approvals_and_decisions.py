@@ -118,7 +118,7 @@ def test_a_rejected_payment_is_in_the_report_and_in_the_csv(
     assert read_report(page) == ("completed with warnings", "2 fines")
     follow(page, "answer.xml")
     row = page.get_by_role("region", name="Records to look at").get_by_role("row", name=unknown.transaction_id)
-    assert "unmatched" in row.text_content()
+    assert "UNMATCHED" in row.text_content()
     with page.expect_download() as download:
         follow(page, "Download the records to look at as CSV")
     [_, line] = download.value.path().read_text(encoding="utf-8-sig").splitlines()
