@@ -61,7 +61,9 @@ def test_a_number_that_two_fines_have_shows_both(library: Library) -> None:
     fine, transaction = FakeBursar(library).export_fine("10.00")
     assert transaction == str(paid)
     assert [found["fine"] for found in run_json("fines", "show", transaction)] == [paid, fine]
-    assert "is the internal id of one fine and the transaction id of another" in run("fines", "show", transaction)
+    output = " ".join(run("fines", "show", transaction).split())
+    ids = f"{paid} is the internal id of fine {paid}, and the transaction id under which fine {fine} was exported"
+    assert f"{ids}. Both follow." in output
 
 
 def test_file_names_are_shown_in_full_and_amounts_to_the_last_digit(library: Library, owned_ledger: Engine) -> None:
