@@ -85,7 +85,7 @@ def _open_browser() -> Iterator["Browser"]:
         raise BursarError("The pictures need Playwright: pip install playwright.") from error
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
-        raise BursarError("The pictures need Chromium; on Debian and Ubuntu: sudo apt install chromium")
+        raise BursarError("The pictures need Chromium or Google Chrome; on Debian: sudo apt install chromium")
     with sync_playwright() as running:
         browser = running.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         try:
