@@ -18,7 +18,7 @@ help:
 	@echo 'make screenshots   takes the pictures of the pages in docs/pictures, in Chromium; about three minutes'
 	@echo 'make test          the tests, except the slow ones'
 	@echo 'make test-slow     the tests that take minutes, most of them on a real Airflow'
-	@echo 'make test-browser  the tests of the pages in Chromium on a real Airflow; about four minutes'
+	@echo 'make test-browser  the tests of the pages in Chromium on a real Airflow; about five minutes'
 	@echo 'make campaign      random faults in exports and imports; FAULTS=1000, SECONDS=0 (no limit), SEED=1'
 	@echo 'make bench         measures speed beside plain C tools; FINES="100000 1000000" ROUNDS=3 JSON=file'
 	@echo 'make bench-pages   measures the pages in a large ledger; FINES=1000000 RUNS=100000; 20000000 fines need 21 GB'
