@@ -38,6 +38,7 @@ from bursar.web.views import PAGE_LENGTH, address_of, read_ledger, render, setti
 router = APIRouter()
 Id = Annotated[int, Path(ge=1, le=MAX_ID)]
 From = Annotated[int, Query(ge=0, le=MAX_ID)]
+Below = Annotated[int | None, Query(ge=1, le=MAX_ID)]
 
 
 @dataclass(frozen=True)
