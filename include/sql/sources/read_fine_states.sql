@@ -12,12 +12,12 @@ SELECT incoming.line, fines.id, incoming.is_new, fines.amount < 0, fines.reverse
             ELSE coalesce(abs(incoming.balance), greatest(said.balance + abs(incoming.amount) - said.amount, 0)) END,
        CASE WHEN incoming.amount = 0 THEN 'cancelled' ELSE coalesce(given.status, fines.source_status, 'open') END,
        upper(coalesce(given.settled_as, CASE WHEN given.status = 'cancelled' OR incoming.amount = 0 THEN 'cancelled' ELSE 'paid' END)),
-       CASE WHEN incoming.user_id <> fines.user_id AND users.deleted_at IS NULL THEN incoming.user_id END,
+       CASE WHEN incoming.user_id <> fines.user_id THEN incoming.user_id END,
        posted.settled_before, credits.applied_before, credits.applied, credits.open, charge.goes_in_full
 FROM incoming_fines AS incoming
 JOIN staged_fines AS given ON given.line = incoming.line
 JOIN fines ON fines.id = incoming.fine_id
-JOIN users ON users.id = fines.user_id
+JOIN users ON users.id = fines.user_id AND users.deleted_at IS NULL
 LEFT JOIN batch_claims AS claims ON claims.fine_id = fines.id AND NOT claims.reversal
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(abs(balance_change)) FILTER (WHERE entry_type IN ('EXPORTED', 'EXPORTED_AND_PAID')), 0) AS exported,

@@ -31,8 +31,8 @@ CROSS JOIN LATERAL unnest(array_remove(ARRAY[
          THEN pg_temp.fault('settled_beyond_amount', 'amount', given.amount,
                             format('amount %s is less than what has been settled of this fine', given.amount),
                             'pay the difference out if the user paid it') END,
-    CASE WHEN place = 'library' AND settled + reversed > 0 AND changes.balance < said_balance AND NOT is_new AND NOT is_credit
-              AND new_status <> 'cancelled'
+    CASE WHEN place = 'library' AND new_balance < said_balance + new_amount - said_amount AND changes.balance < said_balance
+              AND NOT is_new AND NOT is_credit AND new_status <> 'cancelled'
          THEN pg_temp.fault('also_settled_here', 'balance', given.balance,
                             format('balance %s: a part was settled in the ledger before; the lower balance counts', given.balance),
                             'check that it was the same payment') END,

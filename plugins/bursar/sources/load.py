@@ -69,7 +69,8 @@ class Rows:
 @dataclass(frozen=True)
 class LoadCounts:
     """The counts of a load. Rows are read, and rejected or not; the fines that are not are added, changed, unchanged or
-    deferred. `fines_rounded` had more decimals than their currency."""  # noqa: D205 - one sentence would be too long
+    deferred. `fines_rounded` had more decimals than their currency.
+    """  # noqa: D205 - one sentence would be too long
 
     rows: int = 0
     rejected: int = 0
@@ -117,7 +118,7 @@ class InvalidRowsError(InputFileError):
         super().__init__("\n".join([*([introduction] if introduction else []), *lines, *more]))
 
 
-def load_rows(  # noqa: PLR0913 - a load has that many facts
+def load_rows(
     engine: Engine,
     sets: Sequence[Rows],
     rules: SourceRules,
@@ -232,7 +233,7 @@ class _Load:
     def _change_fines(self, connection: Connection, load_id: int) -> None:
         self._run(connection, "insert_fines", "assign_fine_ids", "link_reversals", load_id=load_id)
         self._run(connection, "read_fine_states", "decide_changes", "decide_changes_at_bursars")
-        self._run(connection, "defer_changes", "warn_of_contradictions")
+        self._run(connection, "defer_changes", "warn_of_contradictions", "warn_of_deleted_users")
         self._run(connection, "post_changes", "record_what_was_said", load_id=load_id)
         if self.rules.complete:
             self._run(connection, "warn_of_missing_fines")
@@ -241,13 +242,16 @@ class _Load:
     def _refuse_wrong_files(
         self, connection: Connection, load_id: int, rows: Mapping[str, int], *, strict: bool
     ) -> None:
-        rejected = {row.of_table: row.rows for row in connection.execute(query("sources/count_rejected_rows"))}
+        found = connection.execute(query("sources/count_rejected_rows")).all()
+        rejected = {row.of_table: row.rows for row in found}
         wrong = [
             table
             for table, count in rejected.items()
             if strict
-            or count >= self.rules.min_rejected_rows
-            and count * 100 > rows.get(table, 0) * self.rules.max_rejected_percent
+            or (
+                count >= self.rules.min_rejected_rows
+                and count * 100 > rows.get(table, 0) * self.rules.max_rejected_percent
+            )
         ]
         if not wrong:
             return
@@ -255,7 +259,7 @@ class _Load:
         counts = LoadCounts(rows=sum(rows.values()), rejected=sum(rejected.values()))
         self.refused = LoadResult(load_id, counts, self._rejected_by_reason(connection), (), messages)
         shown = [f"{message.file}:{message.line}: {message}" for message in messages if message.is_rejection]
-        raise InvalidRowsError(tuple(shown[:MAX_ERRORS_SHOWN]), sum(rejected.values()))
+        raise InvalidRowsError(tuple(shown[:MAX_ERRORS_SHOWN]), sum(row.faults for row in found))
 
     def _count(self, connection: Connection, rows: int) -> LoadCounts:
         fines = connection.execute(query("sources/count_fines")).one()
@@ -285,9 +289,7 @@ class _Load:
     def _messages(self, connection: Connection) -> tuple[RowMessage, ...]:
         wanted = {"source": self.rules.code, "wanted": MAX_MESSAGES}
         rows = connection.execute(query("sources/list_row_messages"), wanted).mappings()
-        return tuple(
-            RowMessage(**{**row, "file": row["file"] or self.names.get(row["of_table"], "")}) for row in rows
-        )
+        return tuple(RowMessage(**{**row, "file": row["file"] or self.names.get(row["of_table"], "")}) for row in rows)
 
     def _run(self, connection: Connection, *names: str, **more: Any) -> int:
         """Runs statements in order and returns the number of rows that the last one changed."""
@@ -307,7 +309,9 @@ class _Load:
         return changed
 
 
-def _record(connection: Connection, load: _Load, result: LoadResult, facts: dict[str, Any], *, is_refused: bool) -> None:
+def _record(
+    connection: Connection, load: _Load, result: LoadResult, facts: dict[str, Any], *, is_refused: bool
+) -> None:
     """Records a load and its messages; of a load that took place also the rows that it deferred."""
     connection.execute(
         query("sources/insert_load"),

@@ -72,7 +72,14 @@ def erase_personal_data(connection: Connection, *, by: str | None) -> None:
 
     The names of staff who acted on their fines stay too, and that of the person who deletes them (`by`) is recorded.
     """
-    for name in ("analyze_users_to_delete", "erase_identifiers", "erase_batch_lines", "erase_comments"):
+    for name in (
+        "analyze_users_to_delete",
+        "erase_identifiers",
+        "erase_claims",
+        "erase_deferred_fines",
+        "erase_batch_lines",
+        "erase_comments",
+    ):
         connection.execute(query(f"users/{name}"))
     connection.execute(query("users/erase_users"), {"deleted_by": by})
 

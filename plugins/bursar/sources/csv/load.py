@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from bursar.errors import InputFileError
 from bursar.sources.csv.dialect import DEFAULT_DIALECT, Dialect
 from bursar.sources.csv.reader import Record, records
 from bursar.sources.csv.tables import FINES, GROUPS, LIBRARIES, USERS, CsvTable
@@ -16,7 +17,7 @@ from bursar.sources.load import LoadResult, Rows, SourceRules, load_rows
 BLOCK_SIZE = 1024 * 1024
 
 
-def load(  # noqa: PLR0913 - a load has that many facts
+def load(
     engine: Engine,
     rules: SourceRules,
     *,
@@ -45,7 +46,10 @@ def _read(table: CsvTable, path: Path, dialect: Dialect) -> Rows:
 
 def _hash_first(path: Path, checksum: Any, rows: Iterator[Record]) -> Iterator[Record]:
     """Yields the rows of a file after its bytes have been hashed."""
-    with path.open("rb") as file:
-        while block := file.read(BLOCK_SIZE):
-            checksum.update(block)
+    try:
+        with path.open("rb") as file:
+            while block := file.read(BLOCK_SIZE):
+                checksum.update(block)
+    except OSError as error:
+        raise InputFileError(f"{path}: the file can't be read: {error.strerror}.") from error
     yield from rows
