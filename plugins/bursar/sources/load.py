@@ -168,7 +168,7 @@ class _Load:
         load_id: int = connection.execute(query("sources/reserve_load_id")).scalar_one()
         self._stage_all(connection, sets)
         rows = {file["table"]: file["rows"] for file in self.files}
-        users_added = self._load_users(connection, load_id)
+        users_added = self._load_users(connection)
         self._check_fines(connection)
 
         connection.execute(query("ledger/lock_fines_table"))
@@ -215,7 +215,7 @@ class _Load:
         sha256 = rows.checksum.hexdigest() if rows.checksum else None
         self.files.append({"table": rows.table.name, "name": rows.name, "rows": count, "sha256": sha256})
 
-    def _load_users(self, connection: Connection, load_id: int) -> int:
+    def _load_users(self, connection: Connection) -> int:
         self._run(connection, "check_groups", "check_libraries", "upsert_groups", "upsert_libraries")
         self._run(connection, "resolve_users", "check_users", "check_identifiers", "drop_rejected_users")
         self._run(connection, "assign_user_ids", "update_users")
@@ -235,7 +235,7 @@ class _Load:
         self._run(connection, "read_fine_states", "decide_changes", "decide_changes_at_bursars")
         self._run(connection, "defer_changes", "warn_of_contradictions", "warn_of_deleted_users")
         self._run(connection, "post_changes", "record_what_was_said", load_id=load_id)
-        if self.rules.complete:
+        if self.rules.complete and FINES.name in self.names:
             self._run(connection, "warn_of_missing_fines")
         self._run(connection, "drop_known_warnings")
 
@@ -255,10 +255,10 @@ class _Load:
         ]
         if not wrong:
             return
-        messages = self._messages(connection)
+        messages = tuple(message for message in self._messages(connection) if message.is_rejection)
         counts = LoadCounts(rows=sum(rows.values()), rejected=sum(rejected.values()))
         self.refused = LoadResult(load_id, counts, self._rejected_by_reason(connection), (), messages)
-        shown = [f"{message.file}:{message.line}: {message}" for message in messages if message.is_rejection]
+        shown = [f"{message.file}:{message.line}: {message}" for message in messages]
         raise InvalidRowsError(tuple(shown[:MAX_ERRORS_SHOWN]), sum(row.faults for row in found))
 
     def _count(self, connection: Connection, rows: int) -> LoadCounts:

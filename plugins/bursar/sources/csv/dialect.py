@@ -49,15 +49,15 @@ class Dialect(StrictModel):
         description="The encoding of the files, such as `windows-1252`. `auto`: UTF-8 with or without a byte order "
         "mark, and UTF-16 with one.",
     )
-    separator: Annotated[Literal["auto", "comma", "semicolon", "tab", "vertical bar"], BeforeValidator(_name_sign)] = (
-        Field("auto", description="The sign between two columns. `auto`: the one with which the heading has columns.")
-    )
+    separator: Annotated[
+        Literal["auto", "comma", "semicolon", "tab", "vertical bar"], BeforeValidator(_name_sign)
+    ] = Field("auto", description="The sign between two columns. `auto`: the one with which the heading has columns.")
     decimal: Annotated[Literal["point", "comma"], BeforeValidator(_name_sign)] = Field(
         "point", description="The decimal sign of amounts."
     )
-    thousands: Annotated[Literal["none", "point", "comma", "space", "apostrophe"], BeforeValidator(_name_sign)] = Field(
-        "none", description="The sign between groups of three digits. An amount may be written without it, too."
-    )
+    thousands: Annotated[
+        Literal["none", "point", "comma", "space", "apostrophe"], BeforeValidator(_name_sign)
+    ] = Field("none", description="The sign between groups of three digits. An amount may be written without it, too.")
     minor_units: YesNo = Field(
         default=False,
         description="Whether amounts are whole numbers of the smallest unit of their currency, such as cents: 1250 is "

@@ -66,9 +66,7 @@ def _find_encoding_fault(line: str, encoding: str) -> str | None:
     if UNDECODABLE in line:
         return f"the heading is not {encoding}; save the file in that encoding, or name its own encoding in the source"
     if "\0" in line:
-        return (
-            "the heading has a NUL character; if the file is UTF-16, name its encoding in the source, as in utf-16-le"
-        )
+        return "the heading has a NUL character; if the file is UTF-16, name its encoding in the source, as in utf-16-le"
     return None
 
 
