@@ -46,7 +46,13 @@ class LibrarySystem:
         return path
 
     def load(
-        self, *, strict: bool = False, dry_run: bool = False, rules: Mapping[str, Any] = {}, **files: Any
+        self,
+        *,
+        strict: bool = False,
+        dry_run: bool = False,
+        rules: Mapping[str, Any] = MappingProxyType({}),
+        dialect: Dialect = DEFAULT_DIALECT,
+        **files: Any,
     ) -> LoadResult:
         """Loads rows, each over the sample of its kind, or a file that is there already."""
         samples = {"users": USER, "fines": FINE}
@@ -55,7 +61,7 @@ class LibrarySystem:
             for name, rows in files.items()
         }
         all_rules = SourceRules(**({"currency": "EUR", "time_zone": "Europe/Vienna"} | dict(rules)))
-        return load(self.ledger, all_rules, **paths, strict=strict, dry_run=dry_run)
+        return load(self.ledger, all_rules, **paths, dialect=dialect, strict=strict, dry_run=dry_run)
 
     def counts(self, **files: Any) -> dict[str, int]:
         """Loads rows and returns the counts that are not 0, without that of the rows."""
