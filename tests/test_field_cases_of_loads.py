@@ -50,7 +50,7 @@ class FieldSource(LibrarySource):
 @pytest.fixture
 def field(library: Library, tmp_path: Path) -> FieldSource:
     """A source whose groups, libraries and users are those of the samples."""
-    return FieldSource(library, tmp_path)
+    return FieldSource(library, tmp_path, users=0)
 
 
 def test_1_a_credit_that_the_source_has_applied_reaches_the_bursar_in_full(field: FieldSource) -> None:
@@ -81,11 +81,7 @@ def test_3_what_is_paid_at_the_desk_during_an_export_is_expected_or_reversed(
     field.load_fines("refund-reopens")
     field.export()
     assert field.write_fine("refund-reopens", balance).messages == ()
-    assert field.position() == (
-        "CLOSED" if not closes and balance == "0.00" else "CLOSED",
-        "0.00",
-        "50.00" if closes else balance,
-    )
+    assert field.position() == ("CLOSED", "0.00", "50.00" if closes else balance)
     assert field.export() == ([] if closes else [(f"-{50 - float(balance):.2f}", "1")])
 
 
@@ -134,7 +130,7 @@ def test_7_a_renamed_user_with_an_id_is_renamed(field: FieldSource) -> None:
     new = field.library.one(users, name="u1new")
     assert field.library.one("SELECT last_name FROM users WHERE id = :id", id=new) == "Doe-Roe"
     number = "SELECT user_id FROM identifiers WHERE type = '02' AND value = '00000001'"
-    assert field.library.one(number.replace("SELECT user_id", "SELECT max(user_id)") + f" AND user_id = {new}") == new
+    assert field.library.one(number) == new
     assert field.library.one("SELECT count(*) FROM identifiers WHERE value = 'u1'") == 0
 
 
@@ -173,7 +169,7 @@ def test_10_a_batch_that_waits_delays_only_the_rows_of_its_own_fines(field: Fiel
     assert (result.counts.fines_added, result.counts.fines_deferred) == (1, 2)
     assert field.position("F10") == ("ACTIVE", "30.00", "0.00")
     field.close(batch)
-    assert [message.code for message in field.load_fines("one-bad-line").messages] == ["unknown_user", "other_amount"]
+    assert [message.code for message in field.load_fines("koha-credit-day1").messages] == ["other_amount"]
     assert field.position("F9") == ("CLOSED", "0.00", "0.00")
 
 

@@ -27,11 +27,12 @@ class LibrarySource:
     library: Library
     folder: Path
     rules: dict[str, Any] = field(default_factory=dict)
+    users: int = 2
 
     def __post_init__(self) -> None:
         self.system = LibrarySystem(self.library.ledger, self.folder)
         self.bursar = FakeBursar(self.library)
-        for _ in range(2):
+        for _ in range(self.users):
             self.library.user()
 
     def load(self, *rows: dict[str, str]) -> LoadResult:

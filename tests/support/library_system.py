@@ -4,11 +4,13 @@ import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, text
 
+from bursar.sources.csv.dialect import DEFAULT_DIALECT, Dialect
 from bursar.sources.csv.load import load
 from bursar.sources.load import InvalidRowsError, LoadResult, SourceRules
 
