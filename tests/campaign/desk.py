@@ -161,7 +161,7 @@ class LibrarySystem:
         return files
 
 
-def load(files: Mapping[str, Path]) -> int:
+def load(files: Mapping[str, Any]) -> int:
     """Loads the files; returns how many fines were added."""
     rules = SourceRules(currency="USD", time_zone="America/New_York")
     return load_csv(ledger_engine(ledger_url()), rules, **files).counts.fines_added

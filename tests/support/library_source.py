@@ -61,7 +61,7 @@ class LibrarySource:
         return f"{self.fine(source_id).pending_reversal:.2f}"
 
     def entries(self, source_id: str = "F1") -> list[tuple[str, str, str]]:
-        """Returns type, change of the balance and change of the outstanding amount of a fine's entries, after the first."""
+        """Returns type, and changes of balance and outstanding amount, of a fine's entries after the first."""
         entries = "SELECT * FROM journal_entries WHERE fine_id = :fine ORDER BY id OFFSET 1"
         with self.library.ledger.connect() as connection:
             rows = connection.execute(text(entries), {"fine": self.fine(source_id).id})

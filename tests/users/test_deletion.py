@@ -191,7 +191,7 @@ def test_a_load_may_contain_fines_of_a_deleted_user(library: Library, tmp_path: 
         "primary_id,last_name,first_name,user_group,expiry_date,purge_date\nada,Wintermute,Ada,STUDENT,,\n"
     )
 
-    def load(**files: Path) -> tuple[LoadCounts, list[str]]:
+    def load(**files: Any) -> tuple[LoadCounts, list[str]]:
         rules = SourceRules(currency="USD", time_zone="America/New_York")
         result = load_csv(library.ledger, rules, **files)
         return result.counts, [message.code for message in result.messages]

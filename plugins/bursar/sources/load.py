@@ -291,7 +291,7 @@ class _Load:
         rows = connection.execute(query("sources/list_row_messages"), wanted).mappings()
         return tuple(RowMessage(**{**row, "file": row["file"] or self.names.get(row["of_table"], "")}) for row in rows)
 
-    def _run(self, connection: Connection, *names: str, **more: Any) -> int:
+    def _run(self, connection: Connection, *names: str, **more: int | str) -> int:
         """Runs statements in order and returns the number of rows that the last one changed."""
         parameters = {
             "source": self.rules.code,

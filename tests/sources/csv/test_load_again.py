@@ -61,14 +61,18 @@ def test_a_fine_that_was_paid_at_the_desk_meanwhile_does_not_grow_again(system: 
     with system.ledger.begin() as connection:
         desk.pay(connection, system.fine("F1").id, D("3.00"))
     assert system.messages(fines=[{"balance": "2.01"}]) == [
-        "warning: balance 2.01: a part was settled in the ledger before; the lower balance counts; "
-        "check that it was the same payment"
+        (
+            "warning: balance 2.01: a part was settled in the ledger before; the lower balance counts; "
+            "check that it was the same payment"
+        )
     ]
     assert system.fine("F1").balance == D("2.00")
     assert system.counts(fines=[{}]) == {"fines_unchanged": 1}
     assert system.messages(fines=[{"balance": "5.00"}]) == [
-        "warning: balance 5.00: more is open than before, but no load had settled it; "
-        "if the user owes this, charge it as a fine of its own"
+        (
+            "warning: balance 5.00: more is open than before, but no load had settled it; "
+            "if the user owes this, charge it as a fine of its own"
+        )
     ]
     assert system.fine("F1").balance == D("2.00")
 
@@ -89,8 +93,10 @@ def test_another_value_that_is_fixed_is_a_warning_once(
     before = system.fine("F1")
     changed = [fines[0] | {column: value, "balance": "4.00"}, fines[1] | {"balance": "3.00"}]
     assert system.messages(fines=changed) == [
-        f"warning: {column} {shown} differs from the ledger, where it is fixed; "
-        "to bill something else, cancel this fine in the library system and charge a new one"
+        (
+            f"warning: {column} {shown} differs from the ledger, where it is fixed; "
+            "to bill something else, cancel this fine in the library system and charge a new one"
+        )
     ]
     fine = system.fine("F1")
     assert getattr(fine, column) == getattr(before, column)
@@ -103,13 +109,17 @@ def test_another_value_that_is_fixed_is_a_warning_once(
     [
         (
             {"currency": "USD"},
-            "currency USD is not that of the fine in the ledger, EUR; "
-            "give a fine in another currency a fine_id of its own",
+            (
+                "currency USD is not that of the fine in the ledger, EUR; "
+                "give a fine in another currency a fine_id of its own"
+            ),
         ),
         (
             {"fine_fee_type": "CREDIT", "amount": "-5.00"},
-            "amount -5.00 has another sign than the fine in the ledger; "
-            "give a new charge or credit a fine_id of its own",
+            (
+                "amount -5.00 has another sign than the fine in the ledger; "
+                "give a new charge or credit a fine_id of its own"
+            ),
         ),
     ],
 )

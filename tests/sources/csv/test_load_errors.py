@@ -93,8 +93,10 @@ def test_each_wrong_user_is_named_with_the_line(system: LibrarySystem) -> None:
         ({"primary_id": "u8"}, 'primary_id "u8" is on line 2 already; leave one out'),
         (
             {"identifier:02": "1"},
-            'identifier:02 "1" is that of user "u1" in the ledger; '
-            "if this is the same user, add the column user_id to the file: then a primary_id may change",
+            (
+                'identifier:02 "1" is that of user "u1" in the ledger; '
+                "if this is the same user, add the column user_id to the file: then a primary_id may change"
+            ),
         ),
     ]
     system.load(users=[{"identifier:02": "1"}])

@@ -2,13 +2,16 @@
 
 import threading
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import pytest
 
 from bursar.errors import InputFileError
 from bursar.ledger import desk
-from bursar.sources.load import LoadResult
 from tests.support.library_system import LibrarySystem, wait_until_blocked
+
+if TYPE_CHECKING:
+    from bursar.sources.load import LoadResult
 
 D = Decimal
 

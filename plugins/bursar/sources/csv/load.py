@@ -1,4 +1,4 @@
-"""Loads users and fines from CSV files of the library system. docs/reference/csv.md describes the files for librarians."""
+"""Loads users and fines from CSV files of a library system. docs/reference/csv.md describes the files for librarians."""
 
 import hashlib
 import os
@@ -26,7 +26,7 @@ def load(
     users: Path | None = None,
     fines: Path | None = None,
     dialect: Dialect = DEFAULT_DIALECT,
-    **options: Any,
+    **options: Any,  # noqa: ANN401 - those of load_rows
 ) -> LoadResult:
     """Loads user groups, libraries, users and fines from files; `options` are those of `load_rows`.
 
@@ -44,7 +44,7 @@ def _read(table: CsvTable, path: Path, dialect: Dialect) -> Rows:
     return Rows(table, name, _hash_first(path, checksum, records(path, table, dialect)), checksum)
 
 
-def _hash_first(path: Path, checksum: Any, rows: Iterator[Record]) -> Iterator[Record]:
+def _hash_first(path: Path, checksum: "hashlib._Hash", rows: Iterator[Record]) -> Iterator[Record]:
     """Yields the rows of a file after its bytes have been hashed."""
     try:
         with path.open("rb") as file:
