@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from bursar.errors import InputFileError
 from bursar.sources.csv.dialect import DEFAULT_DIALECT, Dialect
 from bursar.sources.csv.reader import Record, records
 from bursar.sources.csv.tables import FINES, GROUPS, LIBRARIES, USERS, CsvTable
@@ -43,9 +44,12 @@ def _read(table: CsvTable, path: Path, dialect: Dialect) -> Rows:
     return Rows(table, printable(path), _hash_first(path, checksum, records(path, table, dialect)), checksum)
 
 
-def _hash_first(path: Path, checksum: Any, rows: Iterator[Record]) -> Iterator[Record]:
+def _hash_first(path: Path, checksum: "hashlib._Hash", rows: Iterator[Record]) -> Iterator[Record]:
     """Yields the rows of a file after its bytes have been hashed."""
-    with path.open("rb") as file:
-        while block := file.read(BLOCK_SIZE):
-            checksum.update(block)
+    try:
+        with path.open("rb") as file:
+            while block := file.read(BLOCK_SIZE):
+                checksum.update(block)
+    except OSError as error:
+        raise InputFileError(f"{path}: the file can't be read: {error.strerror}.") from error
     yield from rows
