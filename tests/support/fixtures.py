@@ -6,7 +6,9 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
+import psycopg
 from sqlalchemy import Engine, text
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from bursar.ledger import desk
 from bursar.ledger.batches import get_batch
@@ -40,6 +42,18 @@ def clear_ledger(ledger: Engine, *, anew: bool = False) -> None:
         connection.exec_driver_sql("SET LOCAL lock_timeout = '10s'")  # an earlier test may have left a session
         connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # else the journal refuses
         connection.exec_driver_sql(CLEAR.format(limit=limit))
+
+
+def clear_session(session: psycopg.Connection[object] | None, record: ConnectionPoolEntry) -> None:
+    """Makes a session that returns to its pool like a new one; closes it if that fails. None has been closed."""
+    if session is None:
+        return
+    try:
+        session.autocommit = True
+        session.execute("DISCARD TEMP; RESET ALL; SELECT pg_advisory_unlock_all()")
+        session.autocommit = False
+    except psycopg.Error as error:
+        record.invalidate(error)
 
 
 def record_delivery(ledger: Engine, batch_id: int, step: DeliveryStep = "delivered", **facts: str) -> None:
