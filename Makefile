@@ -42,7 +42,7 @@ test: installed
 	@.venv/bin/python -m pytest -m 'not slow and not browser' --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 test-slow: installed
-	@.venv/bin/python -m pytest -m slow
+	@.venv/bin/python -m pytest -m slow --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 test-browser: installed browser
 	@.venv/bin/python -m pytest -m browser tests/browser

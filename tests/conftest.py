@@ -19,7 +19,7 @@ from tests.support.fixtures import Library, clear_ledger, clear_session
 pytest_plugins = ["tests.support.servers", "tests.support.payment_inbox", "tests.support.read_once"]
 
 PROJECT = Path(__file__).parents[1]
-SYSTEM = PROJECT / "tests" / "system"
+SYSTEM, START = PROJECT / "tests" / "system", PROJECT / "tests" / "start"
 
 
 # Airflow reads its environment when it is first imported, which the conftest of a folder below may do before any hook.
@@ -49,8 +49,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileByF
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Orders the tests so that those of the shared Airflow, which take longest, run first."""
-    items.sort(key=lambda item: SYSTEM not in item.path.parents)
+    """Orders the tests so that those with an Airflow, which take longest, run first; those that share one before all."""
+    items.sort(key=lambda item: (SYSTEM not in item.path.parents, START not in item.path.parents))
 
 
 @pytest.fixture(params=[1, PARTITIONS], ids=["one transaction", "partitions"])

@@ -22,6 +22,12 @@ from tests.support.fixtures import NOW, Library, make_profile, make_settings
 from tests.support.payment_inbox import PaymentInbox
 from tests.support.servers import RemoteServer
 
+END_OTHER_SESSIONS = """
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+"""The tests keep theirs open."""
+
 
 @pytest.fixture
 def checks(
@@ -42,6 +48,7 @@ def checks(
     assert paid
     PaymentInbox(library, sftp_remote, tmp_path / "incoming").import_file(paid.name)
     with closing(postgres.connect(empty_ledger)) as connection:
+        connection.execute(END_OTHER_SESSIONS)
         yield Checks(connection, [bursar], GroundTruth(), [work_dir])
 
 

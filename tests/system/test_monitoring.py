@@ -46,7 +46,7 @@ notifications:
 alerts:
   max_unsent_hours: 1
 """
-TIMEOUT_SECONDS = 120
+TIMEOUT_SECONDS = 300
 
 
 @pytest.fixture(scope="module")
