@@ -49,7 +49,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileByF
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Orders the tests so that those with an Airflow, which take longest, run first; those that share one before all."""
+    """Runs the tests with an Airflow first, as they take longest; those that share one before those that start one."""
     items.sort(key=lambda item: (SYSTEM not in item.path.parents, START not in item.path.parents))
 
 
