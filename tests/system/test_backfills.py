@@ -153,7 +153,7 @@ def _backfill(library: Library, dag: str, first: date, last: date, *options: str
 
 def _wait_for_runs(library: Library, dag: str, count: int) -> list[dict[str, Any]]:
     """Waits until a DAG has so many runs and all have succeeded; returns them."""
-    deadline = time.monotonic() + TIMEOUT_SECONDS
+    deadline = time.monotonic() + count * TIMEOUT_SECONDS / 2
     time.sleep(2)  # a backfill that clears runs queues them again within its command
     while True:
         runs = library.airflow.client.runs(dag)
