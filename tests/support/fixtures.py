@@ -14,6 +14,7 @@ from bursar.ledger import desk
 from bursar.ledger.batches import get_batch
 from bursar.ledger.deliveries import DeliveryStep, advance_delivery, request_delivery
 from bursar.profiles import Profile, Settings
+from demo.postgres import Postgres
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=100)
@@ -54,6 +55,14 @@ def clear_session(session: psycopg.Connection[object] | None, record: Connection
         session.autocommit = False
     except psycopg.Error as error:
         record.invalidate(error)
+
+
+def end_sessions(postgres: Postgres, database: str) -> None:
+    """Ends the sessions of a database that the tests keep open, and waits until they have ended."""
+    with postgres.connect() as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s", [database]
+        )
 
 
 def record_delivery(ledger: Engine, batch_id: int, step: DeliveryStep = "delivered", **facts: str) -> None:
