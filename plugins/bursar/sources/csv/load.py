@@ -1,4 +1,4 @@
-"""Loads users and fines from CSV files of a library system. docs/reference/csv.md describes the files for librarians."""
+"""Loads users and fines from CSV files of a library system; docs/reference/csv.md describes them for librarians."""
 
 import hashlib
 import os
