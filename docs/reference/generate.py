@@ -1,10 +1,10 @@
-"""Writes docs/reference/profile.md, settings.md and commands.md: `make reference`.
+"""Writes docs/reference/profile.md, settings.md, sources.md and commands.md: `make reference`.
 
 The models are the source of keys, values, defaults and descriptions, bin/bursar is that of commands and options. A test
 compares the pages with them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -24,6 +24,8 @@ from bursar.profiles.field_types import (
     TimeZone,
 )
 from bursar.profiles.schedule import Schedule
+from bursar.sources.model import CsvSource
+from bursar.sources.read import FROM_SETTINGS
 from docs.reference.commands import render_reference
 
 FOLDER = Path(__file__).parent
@@ -37,7 +39,7 @@ TEXT_KINDS = {  # by the last mark of a type
 SCHEDULE = "`daily at 02:00`, `weekly on Sunday at 03:00`, `monthly on day 1 at 04:00` or `cron 0 2 * * 1-5`"
 HEADER = """# {title}
 
-<!-- Written by `{command}` from the models in plugins/bursar/profiles. Change the models, not this page. -->
+<!-- Written by `{command}` from the models in plugins/bursar/{part}. Change the models, not this page. -->
 
 {introduction}
 
@@ -45,6 +47,18 @@ A blank key counts as absent. An unknown key is an error. A list is in brackets,
 """
 PROFILE = """The keys of a profile, `include/profiles/*.yaml`. [Write a profile](../how-to/write-a-profile.md) has an
 example. In a section that is not active, required keys may be absent."""
+SOURCES = """A source is a folder from which users and fines are loaded, on schedule. These are the keys of its file,
+`include/sources/*.yaml`. The name of the file is the code in lower case: `library.yaml` for `LIBRARY`. [CSV
+files](csv.md) describes what is in the files that a source takes.
+
+```sh
+cp include/sources.examples/library.yaml include/sources/koha.yaml    # with code: KOHA
+bin/bursar sources check                                              # prints problems with file, line and field
+bin/bursar sources show KOHA                                          # with all values, also the defaults
+```
+
+A wrong source does not affect the others. Two active sources whose patterns match the same name, in the same folder of
+the same connection, are both wrong: each file is for one source."""
 SETTINGS = "The keys of `include/bursar.yaml`, which apply to the whole institution."
 
 
@@ -57,24 +71,27 @@ def main() -> None:
 def pages() -> dict[str, str]:
     """Returns the text of each page by its file name."""
     return {
-        "profile.md": _page("Profile", PROFILE, Profile, filled_in="time_zone"),  # the loader takes it from Settings
+        "profile.md": _page("Profile", PROFILE, Profile, filled_in=("time_zone",)),  # the loader takes it from Settings
         "settings.md": _page("Settings", SETTINGS, Settings),
+        "sources.md": _page("Sources", SOURCES, CsvSource, filled_in=FROM_SETTINGS, part="sources"),
         "commands.md": render_reference(bursar),
     }
 
 
-def _page(title: str, introduction: str, model: type[BaseModel], filled_in: str = "") -> str:
-    header = HEADER.format(title=title, command=COMMAND, introduction=introduction)
+def _page(
+    title: str, introduction: str, model: type[BaseModel], filled_in: Collection[str] = (), part: str = "profiles"
+) -> str:
+    header = HEADER.format(title=title, command=COMMAND, introduction=introduction, part=part)
     return "\n".join([header, *_section(model, "", filled_in)])
 
 
-def _section(model: type[BaseModel], path: str, filled_in: str = "") -> Iterator[str]:
+def _section(model: type[BaseModel], path: str, filled_in: Collection[str] = ()) -> Iterator[str]:
     """Yields the lines of a model's table, then those of its nested models, each below a heading."""
     fields = {field.alias or name: field for name, field in model.model_fields.items()}
     yield "| key | value | default | description |"
     yield "| --- | --- | --- | --- |"
     for key, field in fields.items():
-        default = "blank" if key == filled_in else _default(field)
+        default = "blank" if key in filled_in else _default(field)
         cells = (f"`{key}`", _values(field), default, field.description or "")
         yield "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
     yield ""

@@ -10,6 +10,11 @@ _CODE = r"(?<!`)`[^`|\\]+`(?!`)"
 _ADDRESS = r"(?:https?://|www\.)[^\s\\`'\"<>|]*"
 _MARKUP = r"[\\`*\[\]<>|~]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)"
 _MARKUP_AT_START = r"^[#+=-]|(?:(?<=^\d)|(?<=^\d\d)|(?<=^\d\d\d))[.)](?=\s|$)"
+# Also marks of the reading direction, which a terminal and a spreadsheet obey.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
+# A spreadsheet may read this as a formula, also after the separators by which some split a line.
+_FORMULA = re.compile(r"(^|[;,|])(\s*)(?=[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])")
 _TEXT = re.compile(rf"({_ADDRESS})|{_MARKUP}|{_MARKUP_AT_START}", re.IGNORECASE)
 _SENTENCE = re.compile(rf"({_CODE})|({_ADDRESS})|{_MARKUP}|{_MARKUP_AT_START}", re.IGNORECASE)
 
@@ -38,3 +43,9 @@ def escape_sentence(sentence: str) -> str:
         return code or (f"`{address}`" if address else f"\\{match[0]}")
 
     return _SENTENCE.sub(escape, replace_controls(sentence).strip())
+
+
+def escape_formula(value: object) -> str:
+    """Returns a value as a safe cell: formulas escaped, control characters replaced by blanks."""
+    text = _CONTROL.sub(" ", "" if value is None else str(value))
+    return text if _NUMBER.fullmatch(text) else _FORMULA.sub(r"\1\2'", text)

@@ -50,11 +50,18 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "profiles write-schema": (),
     "runs list": (),
     "runs show": ("7",),
+    "sources check": (),
+    "sources list": (),
     "sources load": ("--groups", "GROUPS"),
+    "sources show": ("LIBRARY",),
+    "sources write-schema": (),
     "users delete": ("7", "--yes"),
 }
 """The arguments with which each command can be run."""
-WITHOUT_LEDGER = {"airflow create-pools", "profiles check", "profiles test-connection", "profiles write-schema"}
+WITHOUT_LEDGER = {
+    *("airflow create-pools", "profiles check", "profiles test-connection", "profiles write-schema"),
+    *("sources check", "sources list", "sources show", "sources write-schema"),
+}
 NAMES = [name for name, _ in LEAVES]
 OF_LEDGER = [name for name in NAMES if name not in WITHOUT_LEDGER]
 SECRET = "hidden-word"
@@ -207,6 +214,10 @@ def test_a_command_that_needs_no_ledger_says_what_else_is_wrong(name: str, monke
         "profiles check": (0, "5 good profiles"),
         "profiles test-connection": (1, "There is no Airflow connection bursar_banner. Create it"),
         "profiles write-schema": (0, "Wrote"),
+        "sources check": (0, "0 good sources"),
+        "sources list": (0, "There are no sources"),
+        "sources show": (2, "There is no source LIBRARY. Known sources: none."),
+        "sources write-schema": (0, "Wrote"),
     }
     status, text = expected[name]
     assert (result.exit_code, text in result.output) == (status, True), result.output
@@ -259,6 +270,24 @@ def test_an_unknown_profile(name: str, arguments: tuple[str, ...], library: Libr
     result = call(name, *arguments)
     assert result.exit_code == 2
     assert "There is no profile NOBODY. Known profiles: CREDITS, MEDICAL" in result.output
+    assert "make up" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("was_started", "advice"),
+    [
+        (False, "To try Bursar with an invented library, start `make up` first."),
+        (True, "If it is the library of `make up`, start that in another terminal."),
+    ],
+)
+def test_without_any_profile_the_error_names_make_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, was_started: bool, advice: str
+) -> None:
+    monkeypatch.setattr(context, "get_profiles", lambda: ([], []))
+    monkeypatch.setattr(context, "MAKE_UP", tmp_path / ("." if was_started else "up"))
+    result = call("profiles preview", "STUDENTS")
+    assert result.exit_code == 2
+    assert f"There is no profile STUDENTS. Known profiles: none. {advice}" in result.output
 
 
 @pytest.mark.parametrize("option", ["--groups", "--libraries", "--users", "--fines"])
@@ -278,8 +307,8 @@ def test_a_folder_that_does_not_exist(library: Library, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["airflow create-pools", "desk credit", "desk pay", "profiles preview", "profiles test-connection", "sources load",
-     "users delete"],
+    ["airflow create-pools", "desk credit", "desk pay", "profiles preview", "profiles test-connection", "sources list",
+     "sources load", "sources show", "users delete"],
 )  # fmt: skip
 @pytest.mark.parametrize("spoil", ["remove", "folder", "bytes"])
 def test_settings_that_can_not_be_read(name: str, spoil: str, include: Path, tmp_path: Path, library: Library) -> None:

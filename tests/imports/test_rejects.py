@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bursar.imports.rejects import COLUMNS, escape_formula, save_rejects, write_rejects
+from bursar.escaping import escape_formula
+from bursar.imports.rejects import COLUMNS, save_rejects, write_rejects
 from tests.support.fake_bursar import FakeBursar, Payment
 from tests.support.payment_inbox import PaymentInbox
 

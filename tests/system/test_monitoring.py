@@ -46,7 +46,7 @@ notifications:
 alerts:
   max_unsent_hours: 1
 """
-TIMEOUT_SECONDS = 120
+TIMEOUT_SECONDS = 300
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,8 @@ def test_an_export_beyond_its_limits_waits_for_a_person(library: Library, engine
         assert request["subject"] == "Approve this export of 3 fines?"
         assert "3 fines: more than the limit of 2." in request["body"]
         assert "| USD | 30.00 USD | 0.00 USD | 30.00 USD |" in request["body"]
-        assert "`bin/bursar batches build-file " in request["body"]
+        assert "The batch with its fines and its file" in request["body"]
+        assert "bin/bursar" not in request["body"]
         [mail] = mails_about(library, code)
         assert mail["Subject"] == (
             f"Waiting for approval: Export to Bursar Using Profile {code} people, 3 fines of 1 user, 30.00 USD"
@@ -191,7 +192,7 @@ def test_an_export_beyond_its_limits_waits_for_a_person(library: Library, engine
     assert ended("UNANSWERED") == "failed"
     report = get_report(engine, runs["UNANSWERED"])
     assert (report.outcome, report.fines) == ("failed", 0)
-    assert "wait_for_approval failed: Nobody answered the request to approve batch" in report.messages[0]
+    assert "The wait for the approval failed: Nobody answered the request to approve batch" in report.messages[0]
 
     for code, last in (("REJECTED", "Completed with warnings"), ("UNANSWERED", "Failed")):
         assert not (folder / code).exists()
@@ -202,10 +203,10 @@ def test_an_export_beyond_its_limits_waits_for_a_person(library: Library, engine
 
 
 def test_an_upload_is_retried_and_a_batch_within_the_limits_needs_no_approval(
-    library: Library, engine: Engine, state: Path
+    library: Library, engine: Engine, tmp_path: Path
 ) -> None:
-    client, accounts = library.airflow.client, {"flaky": Account(state / "flaky", "secret")}
-    with sftp_server(accounts, state / "sftp") as server:
+    client, accounts = library.airflow.client, {"flaky": Account(tmp_path / "flaky", "secret")}
+    with sftp_server(accounts, tmp_path / "sftp") as server:
         pass
     connection = {"connection_id": "bursar_flaky", "conn_type": "sftp", "host": server.host, "port": server.port}
     login = {"login": "flaky", "password": "secret", "extra": json.dumps({"host_key": server.host_key})}
@@ -213,12 +214,12 @@ def test_an_upload_is_retried_and_a_batch_within_the_limits_needs_no_approval(
 
     run_id = start_export(library, engine, "FLAKY", fines=2, server="flaky")
     wait_until(lambda: client.task_states("bursar_export__FLAKY", run_id)["upload_file"] == "up_for_retry")
-    with sftp_server(accounts, state / "sftp"):
+    with sftp_server(accounts, tmp_path / "sftp"):
         let_a_day_pass(library, run_id)
         assert client.wait("bursar_export__FLAKY", run_id) == "success"
 
     assert count_tries(library, "FLAKY", run_id) == 2
-    assert len(list((state / "flaky" / "FLAKY").iterdir())) == 1
+    assert len(list((tmp_path / "flaky" / "FLAKY").iterdir())) == 1
     assert [mail["To"] for mail in mails_about(library, "FLAKY")] == ["completed@library.example"]
 
 
@@ -230,7 +231,7 @@ def test_a_failed_run_and_a_batch_that_stays_unsent_are_notified_once(library: L
     [failed] = mails_about(library, "UNSENT")
     assert failed["To"] == "failed@library.example"
     text_ = failed.get_body(("plain",)).get_content()  # type: ignore[union-attr]
-    assert "upload_file failed: There is no Airflow connection bursar_nowhere." in text_
+    assert "The upload of the file failed: There is no Airflow connection bursar_nowhere." in text_
     link = f"{library.airflow.address}/plugin/bursar/bursar/runs/"
     assert link in text_
 
@@ -245,4 +246,7 @@ def test_a_failed_run_and_a_batch_that_stays_unsent_are_notified_once(library: L
 
     [_, alert] = mails_about(library, "UNSENT")
     assert alert["To"] == "failed@library.example"
-    assert "was selected more than 1 hour ago and is still BUILT: 1 fine of 1 user, 10.00 USD" in alert["Subject"]
+    assert (
+        "was selected more than 1 hour ago and is still ready to be uploaded: 1 fine of 1 user, 10.00 USD"
+        in alert["Subject"]
+    )

@@ -55,8 +55,7 @@ def notify(report: RunReport, profile: Profile | None, run_url: str | None) -> R
             report,
             profile_name=profile.name if profile else None,
             time_zone=(profile or settings).time_zone,
-            link=report_url(report) or run_url,
-            has_page=report_url(report) is not None,
+            link=report_url(report) if report.id else run_url,
         )
         recipients = _recipients((profile or settings).notifications, report.outcome)
         engine = ledger_engine(ledger_url())

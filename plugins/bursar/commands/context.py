@@ -20,6 +20,8 @@ from bursar.errors import BursarError, LedgerError, NotFoundError, WrongValueErr
 from bursar.escaping import replace_controls
 from bursar.money import pluralize
 from bursar.profiles import INCLUDE, Problem, Profile, ProfileError, Settings, load_settings
+from bursar.sources.model import CsvSource
+from bursar.sources.read import load_sources
 
 MAX_WIDTH = 10_000
 # A pipe and a file have no width, at which lines would break.
@@ -100,7 +102,33 @@ def get_profile(code: str) -> Profile:
             return profile
     more = f" Found: {pluralize(len(problems), 'problem')}; see `bin/bursar profiles check`." if problems else ""
     known = ", ".join(profile.code for profile in good) or "none"
-    raise NotFoundError(f"There is no profile {code}. Known profiles: {known}.{more}")
+    advice = "" if good else advise_make_up() or " To try Bursar with an invented library, start `make up` first."
+    raise NotFoundError(f"There is no profile {code}. Known profiles: {known}.{more}{advice}")
+
+
+def get_source(code: str) -> CsvSource:
+    """Returns the valid source with this code.
+
+    Raises:
+        NotFoundError: there is none; the message names the valid sources.
+        ProfileError: the settings are wrong.
+    """
+    good, problems = get_sources()
+    for source in good:
+        if source.code == code:
+            return source
+    more = f" Found: {pluralize(len(problems), 'problem')}; see `bin/bursar sources check`." if problems else ""
+    known = ", ".join(source.code for source in good) or "none"
+    raise NotFoundError(f"There is no source {code}. Known sources: {known}.{more}")
+
+
+def get_sources() -> tuple[list[CsvSource], list[Problem]]:
+    """Returns the valid sources in include/sources, and the problems of the others.
+
+    Raises:
+        ProfileError: the settings are wrong.
+    """
+    return load_sources(INCLUDE / "sources", get_settings())
 
 
 def get_person() -> str:

@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,10 +13,11 @@ import click
 from rich.measure import Measurement
 from rich.table import Table
 
-from bursar.commands.context import MAX_WIDTH, console, sanitize
-from bursar.imports.rejects import escape_formula
+from bursar.commands.context import MAX_WIDTH, console, sanitize, strip_controls
+from bursar.escaping import escape_formula
 from bursar.ledger.totals import OutcomeTotals, Skipped, Totals, read_amounts, to_json
 from bursar.money import format_amount, format_money
+from bursar.profiles import Problem
 
 GAP = 2
 MIN_WRAPPED_WIDTH = 20
@@ -57,6 +59,16 @@ def print_result(output_format: str, records: Mapping[str, Any] | Sequence[Mappi
         return
     for sentence in filter(None, sentences):
         console.print(sentence, soft_wrap=True)
+
+
+def print_problems(output_format: str, problems: Iterable[Problem], warnings: Iterable[Problem]) -> None:
+    """Prints problems of YAML files, then warnings: for people as `file:line: message`, else as records."""
+    found = [("problem", problem) for problem in problems] + [("warning", warning) for warning in warnings]
+    if output_format != "table":
+        print_data(output_format, [{"kind": kind, **asdict(problem)} for kind, problem in found])
+        return
+    for kind, problem in found:
+        click.echo(strip_controls(problem.render("warning: " if kind == "warning" else "")))
 
 
 def print_json(value: object) -> None:

@@ -1,4 +1,4 @@
-"""Compares profiles with the ledger and with Airflow: names that neither knows are most likely typing errors."""
+"""Compares profiles and sources with ledger and Airflow: names that neither knows are most likely typing errors."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -9,7 +9,9 @@ from bursar.db.queries import query
 from bursar.errors import BursarError
 from bursar.profiles import Problem, Profile
 from bursar.profiles.monitoring import CHAT, Notifications
+from bursar.profiles.yaml_files import get_file_name
 from bursar.profiles.yaml_reader import Place, dotted, read_yaml
+from bursar.sources.model import CsvSource
 
 PLACES: dict[str, Place] = {
     "library": ("export", "libraries"),
@@ -42,8 +44,8 @@ def compare_with_ledger(folder: Path, profiles: Iterable[Profile], engine: Engin
     ]
 
 
-def compare_with_airflow(folder: Path, profiles: Iterable[Profile]) -> list[Problem]:
-    """Returns a warning for each connection of an active profile that Airflow does not have, or can't use.
+def compare_with_airflow(folder: Path, profiles: Iterable[Profile | CsvSource]) -> list[Problem]:
+    """Returns a warning for each connection of an active profile or source that Airflow does not have, or can't use.
 
     Raises:
         AirflowUnreachableError: Airflow's database can't be read, so a missing connection may be there.
@@ -56,7 +58,7 @@ def compare_with_airflow(folder: Path, profiles: Iterable[Profile]) -> list[Prob
 
     warnings = []
     for profile in profiles:
-        if not (profile.export.active or profile.import_.active):
+        if not _is_active(profile):
             continue
         for place, connection_id in _get_connections(profile):
             try:
@@ -68,6 +70,11 @@ def compare_with_airflow(folder: Path, profiles: Iterable[Profile]) -> list[Prob
             except BursarError as error:
                 warnings.append(_warning(folder, profile, place, str(error)))
     return warnings
+
+
+def describe_airflow_error(error: BursarError) -> str:
+    """Returns a sentence about an Airflow that `compare_with_airflow` did not reach."""
+    return f"Airflow was not reached, so connections were not checked. {error}"
 
 
 def _get_names(profile: Profile) -> dict[str, tuple[str, ...]]:
@@ -84,14 +91,21 @@ def _all_of(kind: str, wanted: dict[str, dict[str, tuple[str, ...]]]) -> list[st
     return sorted({value for names in wanted.values() for value in names[kind]})
 
 
-def _get_connections(profile: Profile) -> Iterator[tuple[Place, str]]:
-    yield ("sftp_connection",), profile.sftp_connection
+def _is_active(profile: Profile | CsvSource) -> bool:
+    return profile.active if isinstance(profile, CsvSource) else profile.export.active or profile.import_.active
+
+
+def _get_connections(profile: Profile | CsvSource) -> Iterator[tuple[Place, str]]:
+    if isinstance(profile, Profile):
+        yield ("sftp_connection",), profile.sftp_connection
+    elif profile.connection:
+        yield ("connection",), profile.connection
     for outcome in Notifications.model_fields:
         for recipient in getattr(profile.notifications, outcome):
             if recipient.startswith(CHAT):
                 yield ("notifications", outcome), recipient.removeprefix(CHAT)
 
 
-def _warning(folder: Path, profile: Profile, place: Place, message: str) -> Problem:
-    path = folder / f"{profile.code.lower()}.yaml"
+def _warning(folder: Path, profile: Profile | CsvSource, place: Place, message: str) -> Problem:
+    path = folder / get_file_name(profile.code)
     return Problem(str(path), read_yaml(path).line(place), dotted(place), message)

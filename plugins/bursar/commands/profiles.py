@@ -1,7 +1,6 @@
 """`bin/bursar profiles`: integration profiles, what they would export, and whether their servers can be reached."""
 
 import sys
-from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -28,10 +27,11 @@ from bursar.commands.output import (
     plain_counts,
     plain_totals,
     print_data,
-    print_result,
+    print_problems,
     print_table,
 )
-from bursar.commands.profile_check import compare_with_airflow, compare_with_ledger
+from bursar.commands.profile_check import compare_with_airflow, compare_with_ledger, describe_airflow_error
+from bursar.commands.schemas import write_schemas
 from bursar.errors import BursarError
 from bursar.exports import selection
 from bursar.exports.identifier_pattern import pattern_error
@@ -68,12 +68,7 @@ def check_profiles(output_format: str) -> None:
     except ProfileError as error:  # in bursar.yaml, without which no profile can be checked
         good, problems = [], list(error.problems)
     warnings, notes = _compare(folder, good, patterns.no_ledger)
-    found = [("problem", problem) for problem in problems] + [("warning", warning) for warning in warnings]
-    if output_format == "table":
-        for kind, problem in found:
-            click.echo(strip_controls(problem.render("warning: " if kind == "warning" else "")))
-    else:
-        print_data(output_format, [{"kind": kind, **asdict(problem)} for kind, problem in found])
+    print_problems(output_format, problems, warnings)
     codes = ", ".join(profile.code for profile in good) or "none"
     click.echo(f"{pluralize(len(good), 'good profile')} in {strip_controls(str(folder))}: {codes}", err=True)
     for note in notes:
@@ -97,7 +92,7 @@ def _compare(folder: Path, good: list[Profile], no_ledger: str | None) -> tuple[
     try:
         warnings += compare_with_airflow(folder, good)
     except BursarError as error:
-        notes.append(f"Airflow was not reached, so connections were not checked. {error}")
+        notes.append(describe_airflow_error(error))
     return sorted(warnings), notes
 
 
@@ -211,10 +206,6 @@ def _print_fines(decisions: list[selection.FineDecision], of: int) -> None:
 
 @profiles.command("write-schema")
 @format_option
-def write_schemas(output_format: str) -> None:
+def write_profile_schemas(output_format: str) -> None:
     """Write the JSON Schemas, with which editors complete and check profiles, into include/."""
-    paths = []
-    for name, schema in json_schemas().items():
-        (INCLUDE / name).write_text(schema, encoding="utf-8")
-        paths.append(str(INCLUDE / name))
-    print_result(output_format, [{"path": path} for path in paths], *(f"Wrote {sanitize(path)}" for path in paths))
+    write_schemas(json_schemas(), output_format)

@@ -105,8 +105,8 @@ class _Archive:
         if loaded.modified == UNKNOWN_TIME:
             self.warning = (
                 f"{name} stays in {self.folder.address}: the server lists no times, so it may not be the file that "
-                f"was imported. Compare it with file {self.arrival.file_id} in `bin/bursar imports list`, then move it "
-                "away."
+                f"was imported. Compare it with payment file {self.arrival.file_id} of the job report "
+                "(`bin/bursar imports list`), then move it away."
             )
             return None
         self.folder.create_folder(self.name)

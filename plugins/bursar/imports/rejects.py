@@ -5,13 +5,13 @@ They had no effect, paid an amount that had been settled, overpaid beyond the li
 
 import csv
 import logging
-import re
 from pathlib import Path
 from typing import TextIO
 
 from sqlalchemy import Connection, Engine
 
 from bursar.db.queries import query
+from bursar.escaping import escape_formula
 from bursar.ledger.import_files import get_import_file
 from bursar.money import pluralize
 from bursar.work_dir import atomic_write
@@ -21,12 +21,6 @@ log = logging.getLogger(__name__)
 COLUMNS = ("file", "line", "record", "outcome", "reason", "transaction_id", "internal_id", "currency", "sum")
 ROWS_AT_ONCE = 2_000
 MAX_NAME_LENGTH = 50  # characters of the name of the file in that of its rejects; file systems allow 255 bytes
-
-# Also marks of the reading direction, which a terminal and a spreadsheet obey.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-_NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
-# A spreadsheet may read this as a formula, also after the separators by which some split a line.
-_FORMULA = re.compile(r"(^|[;,|])(\s*)(?=[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])")
 
 
 def write_rejects(connection: Connection, file_id: int, out: TextIO) -> int:
@@ -68,9 +62,3 @@ def save_rejects(engine: Engine, file_id: int, folder: Path) -> Path | None:
         path,
     )
     return path
-
-
-def escape_formula(value: object) -> str:
-    """Returns a value as a safe cell: formulas escaped, control characters replaced by blanks."""
-    text = _CONTROL.sub(" ", "" if value is None else str(value))
-    return text if _NUMBER.fullmatch(text) else _FORMULA.sub(r"\1\2'", text)

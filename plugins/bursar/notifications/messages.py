@@ -11,6 +11,7 @@ from bursar.ledger.batches import Batch
 from bursar.ledger.jobs import Job, UserJob
 from bursar.ledger.totals import net_by_currency
 from bursar.money import format_totals, pluralize
+from bursar.page_names import Page
 from bursar.reporting.run_description import (
     Table,
     count_fines,
@@ -34,7 +35,10 @@ SEVERITIES: Mapping[RunOutcome, Severity] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """A message: the outcome first, then the sentences about what to do, then the figures, and one link to a page."""
+    """A message: the outcome first, then the sentences about what to do, then the figures, and one link to a page.
+
+    `page` is the way to that page, for a message without a link: the address of Airflow's pages is not configured.
+    """
 
     outcome: str
     about: str
@@ -44,7 +48,8 @@ class Message:
     facts: Mapping[str, str]
     tables: tuple[Table, ...] = ()
     link: str | None
-    link_text: str = "Open the run in Airflow"
+    link_text: str
+    page: Page | None
 
     @property
     def subject(self) -> str:
@@ -52,12 +57,10 @@ class Message:
         return f"{self.outcome}: {self.about}, {self.summary}"
 
 
-def report_message(
-    report: RunReport, *, profile_name: str | None, time_zone: str, link: str | None, has_page: bool = False
-) -> Message:
+def report_message(report: RunReport, *, profile_name: str | None, time_zone: str, link: str | None) -> Message:
     """Returns the message about a run. Moments are shown in `time_zone`.
 
-    `has_page`: the link leads to the job report, and not to the run in Airflow.
+    `link` leads to the job report, or to the run in Airflow if the report is not recorded.
     """
     outcome = describe_outcome(report)
     return Message(
@@ -69,7 +72,8 @@ def report_message(
         facts=describe_facts(report, profile_name, ZoneInfo(time_zone)),
         tables=make_tables(report.totals, report.skipped, report.rejects),
         link=link,
-        link_text="Open the job report" if has_page else "Open the run in Airflow",
+        link_text="Open the job report" if report.id else "Open the run in Airflow",
+        page=Page.HISTORY if report.id else None,
     )
 
 
@@ -84,6 +88,7 @@ def alert_message(*, job: Job, profile_name: str, summary: str, advice: str, lin
         facts={"Profile": profile_name},
         link=link,
         link_text="Open the profile",
+        page=Page.PROFILES,
     )
 
 
@@ -109,6 +114,7 @@ def approval_message(
         tables=make_tables(batch.totals, batch.skipped, {}),
         link=link,
         link_text="See what waits, and answer",
+        page=Page.WAITING,
     )
 
 
@@ -141,6 +147,7 @@ def job_approval_message(
         tables=make_tables(figures.totals, {}, {}),
         link=link,
         link_text="See what waits, and answer",
+        page=Page.WAITING,
     )
 
 
@@ -156,4 +163,5 @@ def rejected_answer_message(*, job: Job, profile_name: str | None, reason: str, 
         facts={"Profile": profile_name} if profile_name else {},
         link=link,
         link_text="See what waits, and answer",
+        page=Page.WAITING,
     )

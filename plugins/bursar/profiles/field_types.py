@@ -135,7 +135,8 @@ def _validate_time_zone(value: str) -> str:
     return value
 
 
-def _validate_folder(value: str) -> str:
+def validate_relative_path(value: str) -> str:
+    """Returns the path of a folder on a server; raises a ValueError if it is not one."""
     if "\\" in value:
         raise ValueError("folders are divided by /, not by a backslash")
     if value.startswith("/"):
@@ -183,7 +184,13 @@ WholeNumber = Annotated[
 TextList = Annotated[tuple[Text, ...], BeforeValidator(_validate_list)]
 TimeZone = Annotated[Text, AfterValidator(_validate_time_zone)]
 AbsolutePath = Annotated[Path, PlainValidator(_parse_folder), WithJsonSchema({"type": "string"})]
-RelativePath = Annotated[Text, AfterValidator(_validate_folder)]
+RelativePath = Annotated[Text, AfterValidator(validate_relative_path)]
+Code = Annotated[Text, Matches("[A-Za-z0-9_]{1,30}", "write 1 to 30 letters, digits and underscores")]
+ConnectionId = Annotated[
+    Text, Matches("[A-Za-z0-9_.-]{1,250}", "write the id of an Airflow connection: letters, digits, _ . and -")
+]
+Currency = Annotated[Text, Matches("[A-Z]{3}", "write the three capitals of ISO 4217, as in USD")]
+DoneFileSuffix = Annotated[Text, Matches("[.][A-Za-z0-9_.-]{1,20}", "write a suffix, as in .done")]
 IdentifierPattern = Annotated[Text, AfterValidator(_validate_pattern)]
 ScheduleLine = Annotated[
     Schedule,

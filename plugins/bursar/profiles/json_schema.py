@@ -1,6 +1,7 @@
 """JSON Schemas of the YAML files, with which editors complete keys and underline errors."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -14,14 +15,15 @@ _BLANK = {"type": "null"}
 def json_schemas() -> dict[str, str]:
     """Returns the text of each schema by its file name in include/. Schemas allow more than the models."""
     return {
-        "profile.schema.json": _render_schema(Profile, optional="time_zone"),  # the loader adds it from the settings
-        "bursar.schema.json": _render_schema(Settings),
+        "profile.schema.json": render_schema(Profile, filled_in=("time_zone",)),  # the loader adds it from the settings
+        "bursar.schema.json": render_schema(Settings),
     }
 
 
-def _render_schema(model: type[BaseModel], optional: str = "") -> str:
+def render_schema(model: type[BaseModel], filled_in: Sequence[str] = ()) -> str:
+    """Returns the JSON Schema of a model as text. Its fields `filled_in` may be absent, or blank, in a file."""
     schema = model.model_json_schema()
-    schema["required"] = [name for name in schema["required"] if name != optional]
+    schema["required"] = [name for name in schema["required"] if name not in filled_in]
     for section in (schema, *schema.get("$defs", {}).values()):
         section["properties"] = {
             name: field if name in section.get("required", ()) else _allow_blank(field)

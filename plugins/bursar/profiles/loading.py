@@ -3,22 +3,16 @@
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
-from pydantic import ValidationError
-
-from bursar.profiles.error_messages import describe_errors
-from bursar.profiles.field_types import StrictModel
 from bursar.profiles.model import Profile
 from bursar.profiles.patterns import do_patterns_overlap
 from bursar.profiles.problems import Problem, ProfileError
 from bursar.profiles.settings import Settings
+from bursar.profiles.yaml_files import check_file_name, get_file_name, list_yaml_files, validate
 from bursar.profiles.yaml_reader import Source, dotted, read_yaml
 
 INCLUDE = Path(os.environ.get("BURSAR_INCLUDE") or Path(__file__).parents[3] / "include")
 """The default folder of bursar.yaml and of the folder profiles."""
-
-S = TypeVar("S", bound=StrictModel)
 
 
 def load_settings(path: Path = INCLUDE / "bursar.yaml") -> Settings:
@@ -27,7 +21,7 @@ def load_settings(path: Path = INCLUDE / "bursar.yaml") -> Settings:
     Raises:
         ProfileError: the file is invalid; `problems` has all its errors.
     """
-    settings, problems = _validate(Settings, read_yaml(path))
+    settings, problems = validate(Settings, read_yaml(path))
     if settings is None:
         raise ProfileError(problems)
     return settings.model_copy(update={"work_dir": path.resolve().parent.parent / settings.work_dir})
@@ -62,22 +56,21 @@ def load_profiles(
     problems: list[Problem] = []
     paths: list[Path] = []
     try:
-        entries = folder.iterdir() if folder else ()
-        paths = sorted(path for path in entries if path.suffix in {".yaml", ".yml"} and path.name[0] != ".")
+        paths = list_yaml_files(folder) if folder else []
     except OSError as error:
         problems += [Problem(str(folder), 1, "", f"the folder of profiles can't be read: {error.strerror}")]
     good: list[tuple[Source, Profile]] = []
     names = {path.name for path in paths}
-    files = [read_yaml(path) for path in paths if code is None or path.name == _file_name(code)]
+    files = [read_yaml(path) for path in paths if code is None or path.name == get_file_name(code)]
     for source in (*files, *managed):
-        if source.revision is not None and (name := _file_name(str((source.data or {}).get("code")))) in names:
+        if source.revision is not None and (name := get_file_name(str((source.data or {}).get("code")))) in names:
             problems += _report_replaced(source, name)
             continue
         if source.data is not None and source.data.get("time_zone") is None:
             source.data["time_zone"] = settings.time_zone
-        profile, wrong = _validate(Profile, source)
+        profile, wrong = validate(Profile, source)
         if profile and source.revision is None:
-            wrong += _check_file(source, profile)
+            wrong += check_file_name(source, profile.code, "profile")
         if profile and not wrong:
             wrong += _check_pattern(source, profile, pattern_error)
         problems += wrong
@@ -92,10 +85,6 @@ def load_profiles(
     return sorted(profiles, key=lambda profile: profile.code), sorted([*problems, *conflicts.values()])
 
 
-def _file_name(code: str) -> str:
-    return f"{code.lower()}.yaml"
-
-
 def _report_replaced(source: Source, file: str) -> list[Problem]:
     sections = [(source.data or {}).get(key) for key in ("export", "import")]
     if not any(isinstance(section, dict) and section.get("active") in {"yes", "true"} for section in sections):
@@ -103,27 +92,6 @@ def _report_replaced(source: Source, file: str) -> list[Problem]:
     message = f"the file {file} has the code of this profile, and replaces it: deactivate this profile in the pages, "
     message += "or remove the file"
     return [Problem(source.file, 1, "code", message)]
-
-
-def _check_file(source: Source, profile: Profile) -> list[Problem]:
-    path, name = Path(source.file), _file_name(profile.code)
-    if path.name == name:
-        return []
-    message = f"the file of the profile {profile.code} is {name}: give this file that name, or the profile another code"
-    if (path.parent / name).exists():
-        message = f"{profile.code} is the code of {name}, which is not affected: give this profile a code of its own, "
-        message += "and its file the name of that code"
-    return [Problem(source.file, source.line(("code",)), "code", message)]
-
-
-def _validate(model: type[S], source: Source) -> tuple[S | None, list[Problem]]:
-    if source.data is None:
-        return None, list(source.problems)
-    try:
-        validated = model.model_validate(source.data)
-    except ValidationError as error:
-        return None, sorted([*source.problems, *describe_errors(error, model, source)])
-    return (None if source.problems else validated), list(source.problems)
 
 
 def _check_pattern(source: Source, profile: Profile, pattern_error: Callable[[str], str | None]) -> list[Problem]:

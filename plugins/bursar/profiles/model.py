@@ -12,9 +12,11 @@ from pydantic_core import InitErrorDetails
 from bursar.money import pluralize
 from bursar.profiles.field_types import (
     REQUIRED_IF_ACTIVE,
+    Code,
+    ConnectionId,
+    DoneFileSuffix,
     IdentifierPattern,
     Lines,
-    Matches,
     RelativePath,
     RequiredIfActive,
     ScheduleLine,
@@ -25,7 +27,14 @@ from bursar.profiles.field_types import (
     WholeNumber,
     YesNo,
 )
-from bursar.profiles.monitoring import MAX_DAYS, MAX_MINUTES, Alerts, Approval, Notifications
+from bursar.profiles.monitoring import (
+    MAX_DAYS,
+    MAX_MINUTES,
+    Alerts,
+    Approval,
+    Notifications,
+    check_alert_recipients,
+)
 from bursar.profiles.rules import Rules, missing, wrong
 from bursar.profiles.upload import UploadSettings
 
@@ -153,7 +162,7 @@ class Import(Job):
         description="Which files are the bursar's payments: shell patterns on the file name, in quotes; case makes no "
         "difference. Hidden files, done files, and names that end in .part, .filepart or .tmp never are.",
     )
-    done_file_suffix: Annotated[Text, Matches("[.][A-Za-z0-9_.-]{1,20}", "write a suffix, as in .done")] | None = Field(
+    done_file_suffix: DoneFileSuffix | None = Field(
         None,
         description="The suffix of the empty file that declares another one complete, as in `payments.xml.done`. "
         "Blank: a file is complete when it is stable.",
@@ -203,15 +212,13 @@ class Import(Job):
 class Profile(StrictModel):
     """An integration profile: one bursar, one export section, one import section, and their monitoring."""
 
-    code: Annotated[Text, Matches("[A-Za-z0-9_]{1,30}", "write 1 to 30 letters, digits and underscores")] = Field(
+    code: Code = Field(
         description="Short and unique. It is part of the DAG ids and of the names of the exported files. The file of "
         "the profile has its name, in lower case."
     )
     name: Text = Field(description="The name for people. It is part of the names of the jobs.")
     integration_type: Literal["bursar"] = Field("bursar", description="The kind of integration: always `bursar`.")
-    sftp_connection: Annotated[
-        Text, Matches("[A-Za-z0-9_.-]{1,250}", "write the id of an Airflow connection: letters, digits, _ . and -")
-    ] = Field(description="The id of the Airflow connection to the S/FTP server.")
+    sftp_connection: ConnectionId = Field(description="The id of the Airflow connection to the S/FTP server.")
     system: System = Field(description="The campus system that collects. `Other`, if it is not listed.")
     system_description: Text | None = Field(None, description="The name of the system, if `system` is `Other`.")
     description: Lines | None = Field(None, description="The purpose of the integration, and the person to ask.")
@@ -239,10 +246,6 @@ class Profile(StrictModel):
         copy._revision = revision  # noqa: SLF001  its own class
         return copy
 
-    def _check_alert_recipients(self) -> Iterator[InitErrorDetails]:
-        if self.alerts != Alerts() and not self.notifications.failed:
-            yield wrong("nobody would receive them: list a recipient below notifications.failed", "alerts")
-
     def _check_import_deadline(self) -> Iterator[InitErrorDetails]:
         deadline, timeout = self.alerts.import_deadline_minutes, self.import_.timeout_minutes
         if deadline and self.import_.active and deadline <= timeout:
@@ -265,7 +268,7 @@ class Profile(StrictModel):
             yield wrong("belongs to the system Other only: remove it, or write system: Other", "system_description")
 
     rules = (
-        _check_alert_recipients,
+        check_alert_recipients,
         _check_import_deadline,
         _check_folders,
         _check_system_description,

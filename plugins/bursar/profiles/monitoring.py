@@ -1,9 +1,9 @@
 """Models of the monitoring of a profile's jobs: notifications, alerts, approval."""
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple, Protocol
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 from pydantic_core import InitErrorDetails
 
 from bursar.profiles.field_types import Matches, StrictModel, Text, TextList, WholeNumber, YesNo
@@ -76,6 +76,17 @@ class Alerts(StrictModel):
         description="How many days an overpayment beyond `import.max_overpayment` may wait for a person. "
         "Blank: any number.",
     )
+
+
+class _Monitored(Protocol):
+    alerts: BaseModel
+    notifications: Notifications
+
+
+def check_alert_recipients(model: _Monitored) -> Iterator[InitErrorDetails]:
+    """Yields an error if a model has alerts that nobody would receive: a rule."""
+    if model.alerts != type(model.alerts)() and not model.notifications.failed:
+        yield wrong("nobody would receive them: list a recipient below notifications.failed", "alerts")
 
 
 class Approver(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_core import InitErrorDetails
 
-from bursar.profiles.field_types import AbsolutePath, Matches, StrictModel, Text, TimeZone, WholeNumber, YesNo
+from bursar.profiles.field_types import AbsolutePath, Currency, Matches, StrictModel, Text, TimeZone, WholeNumber, YesNo
 from bursar.profiles.monitoring import JobApproval, Notifications
 from bursar.profiles.rules import wrong
 
@@ -69,9 +69,7 @@ class Settings(StrictModel):
 
     institution_name: Text = Field(description="The name of the library in reports.")
     institution_id: Text = Field(description="`InstitutionId` in the exported files.")
-    default_currency: Annotated[Text, Matches("[A-Z]{3}", "write the three capitals of ISO 4217, as in USD")] = Field(
-        description="The currency of loaded fines that have none."
-    )
+    default_currency: Currency = Field(description="The currency of loaded fines that have none.")
     time_zone: TimeZone = Field(description="The time zone of profiles that name none.")
     transaction_ids: TransactionIds = Field(
         TransactionIds(),

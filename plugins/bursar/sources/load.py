@@ -9,10 +9,12 @@ The table of fines is locked only while the changes are decided and written; sta
 
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import Connection, CursorResult, Engine
@@ -22,6 +24,7 @@ from bursar.db.queries import query
 from bursar.errors import InputFileError
 from bursar.ledger.entry_type import EntryType
 from bursar.money import get_currency_decimals, pluralize
+from bursar.sources.csv.faults import HeadingError
 from bursar.sources.csv.reader import FAULT_COLUMNS, Record
 from bursar.sources.csv.tables import FINES, GROUPS, LIBRARIES, USERS, CsvTable
 from bursar.sources.messages import MessageKind, RowMessage
@@ -37,6 +40,11 @@ SOURCE_ID_TYPE = "sourceId"
 """The type of the identifier that a library system has for its users; that of source X is `sourceId:X`."""
 
 
+def printable(path: Path) -> str:
+    """Returns a path as text that the ledger and logs accept, whatever the bytes of its name are."""
+    return os.fsencode(path).decode(errors="replace")
+
+
 @dataclass(frozen=True)
 class SourceRules:
     """How a source's rows are read and compared.
@@ -44,7 +52,7 @@ class SourceRules:
     `code` is '' for files that a person names. The rows of a `complete` source are all its fines. A source that
     `closes_exported_fines` reports a balance of 0 for them. `currency` and `time_zone` (an IANA name) are the defaults
     for values without one. Nothing is loaded if at least `min_rejected_rows` rows of a table, and more than
-    `max_rejected_percent` of them, are rejected.
+    `max_rejected_percent` of them, are rejected. With `minor_units`, amounts are whole numbers of cents and the like.
     """
 
     currency: str
@@ -54,6 +62,7 @@ class SourceRules:
     closes_exported_fines: bool = False
     max_rejected_percent: int = 10
     min_rejected_rows: int = 20
+    minor_units: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +102,12 @@ class EntrySum:
     fines: int
     balance_change: Decimal
     outstanding_change: Decimal
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "EntrySum":
+        """Reads what `asdict` wrote as JSON, with decimals as text."""
+        amounts = {name: Decimal(value[name]) for name in ("balance_change", "outstanding_change")}
+        return cls(**{**value, "entry_type": EntryType(value["entry_type"]), **amounts})
 
 
 @dataclass(frozen=True)
@@ -135,7 +150,8 @@ def load_rows(
 
     Raises:
         InvalidRowsError: too many rows are bad.
-        InputFileError: rows can't be read; nothing was loaded or recorded.
+        HeadingError: the heading of a file is wrong, or its rows can't be separated.
+        InputFileError: a file can't be read; nothing was recorded.
     """
     load = _Load(rules, started_at=datetime.now(UTC))
     facts = {"source": rules.code, "run_id": run_id, "requested_by": requested_by, "is_complete": rules.complete}
@@ -146,10 +162,11 @@ def load_rows(
                 connection.rollback()
                 return result
             _record(connection, load, result, facts, is_refused=False)
-    except InvalidRowsError:
-        if not dry_run and load.refused is not None:
+    except (InvalidRowsError, HeadingError) as error:
+        refused = load.refuse(error) if isinstance(error, HeadingError) else load.refused
+        if refused and not dry_run:
             with engine.begin() as connection:
-                _record(connection, load, load.refused, facts, is_refused=True)
+                _record(connection, load, refused, facts, is_refused=True)
         raise
     return result
 
@@ -161,11 +178,25 @@ class _Load:
         self.rules, self.started_at = rules, started_at
         self.files: list[dict[str, Any]] = []
         self.names: dict[str, str] = {}
+        self.load_id = 0
         self.refused: LoadResult | None = None
+
+    def refuse(self, error: HeadingError) -> LoadResult:
+        """Returns the result of a load that ended at a file whose rows can't be separated."""
+        faults = [
+            RowMessage(
+                kind=MessageKind.REJECTED, code="unreadable", file=printable(error.path), line=error.line, reason=fault
+            )
+            for fault in error.faults
+        ]
+        return LoadResult(self.load_id, LoadCounts(rejected=1), {"unreadable": 1}, (), tuple(faults))
 
     def run(self, connection: Connection, sets: Sequence[Rows], *, strict: bool) -> LoadResult:
         connection.execute(query("sources/lock_loads"))
-        load_id: int = connection.execute(query("sources/reserve_load_id")).scalar_one()
+        connection.exec_driver_sql(
+            "SET LOCAL work_mem = '64MB'"
+        )  # the default spills joins of a large file to the disk
+        load_id = self.load_id = connection.execute(query("sources/reserve_load_id")).scalar_one()
         self._stage_all(connection, sets)
         rows = {file["table"]: file["rows"] for file in self.files}
         users_added = self._load_users(connection)
@@ -289,7 +320,12 @@ class _Load:
     def _messages(self, connection: Connection) -> tuple[RowMessage, ...]:
         wanted = {"source": self.rules.code, "wanted": MAX_MESSAGES}
         rows = connection.execute(query("sources/list_row_messages"), wanted).mappings()
-        return tuple(RowMessage(**{**row, "file": row["file"] or self.names.get(row["of_table"], "")}) for row in rows)
+        return tuple(
+            RowMessage(
+                **{**row, "kind": MessageKind(row["kind"]), "file": row["file"] or self.names.get(row["of_table"], "")}
+            )
+            for row in rows
+        )
 
     def _run(self, connection: Connection, *names: str, **more: int | str) -> int:
         """Runs statements in order and returns the number of rows that the last one changed."""
@@ -298,6 +334,7 @@ class _Load:
             "id_type": f"{SOURCE_ID_TYPE}:{self.rules.code}" if self.rules.code else SOURCE_ID_TYPE,
             "currency": self.rules.currency,
             "time_zone": self.rules.time_zone,
+            "minor_units": self.rules.minor_units,
             "closes_exported_fines": self.rules.closes_exported_fines,
             **more,
         }
@@ -315,8 +352,8 @@ def _record(
     """Records a load and its messages; of a load that took place also the rows that it deferred."""
     connection.execute(
         query("sources/insert_load"),
-        facts
-        | {
+        {
+            **facts,
             "id": result.load_id,
             "started_at": load.started_at,
             "is_refused": is_refused,

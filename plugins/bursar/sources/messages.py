@@ -17,20 +17,21 @@ class RowMessage:
     """A message about a row: the file and line, the field and value, the reason and what to do.
 
     `line` is None for a fine that is not in the file. `source_id` is the fine's id in the library system, `fine_id`
-    the internal one.
+    the internal one. `number` is its place among the messages of a recorded load, from 1.
     """
 
     kind: MessageKind
     code: str
-    of_table: str
     file: str
     line: int | None
-    source_id: str | None
-    fine_id: int | None
-    field: str | None
-    value: str | None
     reason: str
-    remedy: str
+    remedy: str = ""
+    of_table: str = ""
+    source_id: str | None = None
+    fine_id: int | None = None
+    field: str | None = None
+    value: str | None = None
+    number: int = 0
 
     @property
     def is_rejection(self) -> bool:

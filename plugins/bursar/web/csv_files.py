@@ -10,7 +10,7 @@ from typing import IO
 
 from fastapi.responses import StreamingResponse
 
-from bursar.imports.rejects import escape_formula
+from bursar.escaping import escape_formula
 from bursar.work_dir import disk_errors
 
 ROWS_AT_ONCE = 500

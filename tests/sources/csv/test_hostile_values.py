@@ -17,6 +17,9 @@ from tests.support.library_system import FINE, USER, LibrarySystem
 LONG = "".join(random.Random(1).choices(string.ascii_letters + string.digits, k=9_000))  # noqa: S311  does not compress
 
 
+TOO_LONG = "the most that the ledger keeps; shorten it"
+
+
 def test_an_id_that_the_ledger_cannot_index_is_an_error_of_its_row(system: LibrarySystem) -> None:
     length = f'"{LONG[:60]}" has more than 500 characters, the most that the ledger keeps; shorten it'
     new_group = {"code": LONG, "name": "A"}
@@ -26,11 +29,16 @@ def test_an_id_that_the_ledger_cannot_index_is_an_error_of_its_row(system: Libra
     ]
     assert system.refusals(libraries=[{"code": "X", "id": LONG, "name": "A"}]) == [f"libraries.csv:2: id {length}"]
     assert system.refusals(
-        users=[{"primary_id": LONG, "identifier:02": ""}, {"primary_id": "u3", "identifier:02": LONG}],
+        users=[
+            {"primary_id": LONG, "identifier:02": "", "user_id": ""},
+            {"primary_id": "u3", "identifier:02": LONG},
+            {"primary_id": "u4", "user_id": LONG},
+        ],
         fines=[{"fine_id": LONG, "item_barcode": ""}, {"item_barcode": LONG}],
     ) == [
         f"users.csv:2: primary_id {length}",
         f"users.csv:3: identifier:02 {length}",
+        f"users.csv:4: user_id {length}",
         f"fines.csv:2: fine_id {length}",
         f"fines.csv:3: item_barcode {length}",
     ]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import InitErrorDetails
@@ -25,14 +25,20 @@ _NAMES = {
 
 def _name_sign(value: object) -> object:
     """Returns the name of a sign that is written as the character itself."""
-    return _NAMES.get(value, value.strip()) if isinstance(value, str) else value
+    return _NAMES.get(value, _NAMES.get(value.strip(), value.strip())) if isinstance(value, str) else value
+
+
+def _allow_signs(schema: dict[str, Any]) -> None:
+    """Adds the characters to a JSON Schema that has their names."""
+    schema["enum"] += [character for character, name in _NAMES.items() if name in schema["enum"]]
 
 
 def _validate_encoding(value: str) -> str:
     if value == AUTO:
         return value
     try:
-        (bytes(range(128)) + rb"\ud800").decode(value).encode()  # no escapes either, which might mean no character
+        # ASCII without backslash, and what may be an escape of half a character.
+        (bytes(range(92)) + rb"\ud800").decode(value, "surrogateescape").encode()
     except (LookupError, UnicodeError):
         raise ValueError(
             f"{value!r} is not an encoding of text files that is known here: write auto, or an encoding such as utf-8, "
@@ -49,15 +55,21 @@ class Dialect(StrictModel):
         description="The encoding of the files, such as `windows-1252`. `auto`: UTF-8 with or without a byte order "
         "mark, and UTF-16 with one.",
     )
-    separator: Annotated[
-        Literal["auto", "comma", "semicolon", "tab", "vertical bar"], BeforeValidator(_name_sign)
-    ] = Field("auto", description="The sign between two columns. `auto`: the one with which the heading has columns.")
-    decimal: Annotated[Literal["point", "comma"], BeforeValidator(_name_sign)] = Field(
-        "point", description="The decimal sign of amounts."
+    separator: Annotated[Literal["auto", "comma", "semicolon", "tab", "vertical bar"], BeforeValidator(_name_sign)] = (
+        Field(
+            "auto",
+            description="The sign between two columns. `auto`: the one with which the heading has columns.",
+            json_schema_extra=_allow_signs,
+        )
     )
-    thousands: Annotated[
-        Literal["none", "point", "comma", "space", "apostrophe"], BeforeValidator(_name_sign)
-    ] = Field("none", description="The sign between groups of three digits. An amount may be written without it, too.")
+    decimal: Annotated[Literal["point", "comma"], BeforeValidator(_name_sign)] = Field(
+        "point", description="The decimal sign of amounts.", json_schema_extra=_allow_signs
+    )
+    thousands: Annotated[Literal["none", "point", "comma", "space", "apostrophe"], BeforeValidator(_name_sign)] = Field(
+        "none",
+        description="The sign between groups of three digits. An amount may be written without it, too.",
+        json_schema_extra=_allow_signs,
+    )
     minor_units: YesNo = Field(
         default=False,
         description="Whether amounts are whole numbers of the smallest unit of their currency, such as cents: 1250 is "

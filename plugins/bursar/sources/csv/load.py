@@ -1,8 +1,8 @@
-"""Loads users and fines from CSV files of a library system; docs/reference/csv.md describes them for librarians."""
+"""Loads users and fines from CSV files. docs/reference/csv.md describes the files for librarians."""
 
 import hashlib
-import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from bursar.errors import InputFileError
 from bursar.sources.csv.dialect import DEFAULT_DIALECT, Dialect
 from bursar.sources.csv.reader import Record, records
 from bursar.sources.csv.tables import FINES, GROUPS, LIBRARIES, USERS, CsvTable
-from bursar.sources.load import LoadResult, Rows, SourceRules, load_rows
+from bursar.sources.load import LoadResult, Rows, SourceRules, load_rows, printable
 
 BLOCK_SIZE = 1024 * 1024
 
@@ -26,7 +26,7 @@ def load(
     users: Path | None = None,
     fines: Path | None = None,
     dialect: Dialect = DEFAULT_DIALECT,
-    **options: Any,  # noqa: ANN401 - those of load_rows
+    **options: Any,  # noqa: ANN401
 ) -> LoadResult:
     """Loads user groups, libraries, users and fines from files; `options` are those of `load_rows`.
 
@@ -34,14 +34,14 @@ def load(
         InvalidRowsError: too many rows are bad, and nothing was loaded.
         InputFileError: a file can't be read, or its heading is wrong.
     """
+    rules = replace(rules, minor_units=dialect.minor_units)
     files = [(GROUPS, groups), (LIBRARIES, libraries), (USERS, users), (FINES, fines)]
     return load_rows(engine, [_read(table, path, dialect) for table, path in files if path], rules, **options)
 
 
 def _read(table: CsvTable, path: Path, dialect: Dialect) -> Rows:
-    name = os.fsencode(path).decode(errors="replace")  # the ledger and logs accept it, whatever its bytes are
     checksum = hashlib.sha256()
-    return Rows(table, name, _hash_first(path, checksum, records(path, table, dialect)), checksum)
+    return Rows(table, printable(path), _hash_first(path, checksum, records(path, table, dialect)), checksum)
 
 
 def _hash_first(path: Path, checksum: "hashlib._Hash", rows: Iterator[Record]) -> Iterator[Record]:

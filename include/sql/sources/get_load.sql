@@ -1,0 +1,2 @@
+-- A load.
+SELECT * FROM loads WHERE id = :id;

@@ -1,0 +1,78 @@
+"""Reads the sources in include/sources; an invalid source does not affect the valid ones."""
+
+from pathlib import Path
+
+from bursar.profiles import yaml_reader
+from bursar.profiles.json_schema import render_schema
+from bursar.profiles.patterns import do_patterns_overlap
+from bursar.profiles.problems import Problem
+from bursar.profiles.settings import Settings
+from bursar.profiles.yaml_files import check_file_name, get_file_name, list_yaml_files, validate
+from bursar.sources.model import CsvSource
+
+FROM_SETTINGS = {"currency": "default_currency", "time_zone": "time_zone"}
+"""The fields that a source takes from the settings if it does not have them, and their names there."""
+
+
+def load_sources(folder: Path, settings: Settings, *, code: str | None = None) -> tuple[list[CsvSource], list[Problem]]:
+    """Returns the valid sources of a folder, by code, and the problems of the others, by file and line.
+
+    A source is a file *.yaml that is not hidden. Its name has to be its code in lower case, as with profiles. A missing
+    folder has no sources.
+
+    With a `code`, only the file of that source is read; files that two sources would take are not detected then.
+    """
+    problems: list[Problem] = []
+    paths: list[Path] = []
+    try:
+        paths = list_yaml_files(folder)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        problems += [Problem(str(folder), 1, "", f"the folder of sources can't be read: {error.strerror}")]
+    good: list[tuple[yaml_reader.Source, CsvSource]] = []
+    for path in paths:
+        if code is not None and path.name != get_file_name(code):
+            continue
+        file = yaml_reader.read_yaml(path)
+        for field, setting in FROM_SETTINGS.items():
+            if file.data is not None and file.data.get(field) is None:
+                file.data[field] = getattr(settings, setting)
+        source, wrong = validate(CsvSource, file)
+        if source:
+            wrong += check_file_name(file, source.code, "source")
+        problems += wrong
+        if source and not wrong:
+            good.append((file, source))
+    conflicts = {source.code: found for file, source in good if (found := _find_shared_files(file, source, good))}
+    sources = [source for _, source in good if source.code not in conflicts]
+    problems += [problem for found in conflicts.values() for problem in found]
+    return sorted(sources, key=lambda source: source.code), sorted(problems)
+
+
+def source_schemas() -> dict[str, str]:
+    """Returns the text of the JSON Schema by its file name in include/. It allows more than the model."""
+    return {"source.schema.json": render_schema(CsvSource, filled_in=tuple(FROM_SETTINGS))}
+
+
+def _find_shared_files(
+    file: yaml_reader.Source, source: CsvSource, all_: list[tuple[yaml_reader.Source, CsvSource]]
+) -> list[Problem]:
+    """Returns a problem for each pattern that may take a file of another source, whose system does not know it."""
+    return [
+        Problem(
+            file.file,
+            file.line(("files", kind)),
+            f"files.{kind}",
+            f"{one!r} and {another!r} of {other.code} match the same names in the same folder, and each file is for "
+            "one source: write patterns of which only one matches, or choose another folder",
+        )
+        for _, other in all_
+        if other is not source
+        and source.active
+        and other.active
+        and (other.connection, other.folder) == (source.connection, source.folder)
+        for kind, one in source.files.by_kind.items()
+        for another in other.files.by_kind.values()
+        if do_patterns_overlap(one, another)
+    ]
