@@ -12,13 +12,13 @@ UPDATE fine_changes SET
              AND decided.new_status IN ('open', 'accruing') THEN 'DISPUTE_SETTLED' END
 FROM (
     SELECT *, balance + adjusted - settled + reopened AS open,
-           CASE WHEN has_charge THEN settled WHEN is_credit THEN 0
+           CASE WHEN has_charge AND new_status <> 'cancelled' THEN settled WHEN is_credit THEN 0
                 ELSE least(settled, greatest(fall - unexplained, 0)) END AS reversed
     FROM (
-        SELECT *, CASE WHEN goes_in_full IS NOT NULL AND NOT is_new THEN 0
+        SELECT *, CASE WHEN new_status = 'cancelled' THEN balance
+                       WHEN goes_in_full IS NOT NULL AND NOT is_new THEN 0
                        WHEN goes_in_full IS NOT NULL
                        THEN greatest(amount - least(amount, goes_in_full) - least(greatest(amount - goes_in_full, 0), new_balance), 0)
-                       WHEN new_status = 'cancelled' THEN balance
                        WHEN fall > 0 OR has_charge AND NOT is_new    -- the bursar has not received its charge after all
                        THEN greatest(balance + adjusted - new_balance, 0) ELSE 0 END AS settled,
                least(rise, settled_before, greatest(new_balance - balance - adjusted, 0)) AS reopened

@@ -60,8 +60,8 @@ LEFT JOIN LATERAL (    -- of a credit whose charge is with a bursar, or on its w
         )) AS amount
     ) AS received
     CROSS JOIN (
-        SELECT coalesce(sum(abs(balance_change)) FILTER (WHERE entry_type = 'CHARGED'), 0)
-               - coalesce(sum(abs(balance_change)) FILTER (WHERE entry_type = 'REVERSED'), 0) AS amount
+        SELECT coalesce(-sum(balance_change) FILTER (
+                   WHERE entry_type IN ('CHARGED', 'ADJUSTED', 'REVERSED', 'CANCELLED', 'WAIVED', 'REOPENED')), 0) AS amount
         FROM journal_entries
         WHERE fine_id IN (SELECT others.id FROM fines AS others WHERE others.reverses = fines.reverses AND others.id < fines.id)
     ) AS earlier

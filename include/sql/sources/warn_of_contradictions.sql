@@ -19,6 +19,9 @@ CROSS JOIN LATERAL unnest(array_remove(ARRAY[
          THEN pg_temp.fault('cancelled_late', 'status', given.status,
                             'cancelled, but the bursar has been paid for it, or does not report payments',
                             'reverse the fine at the desk, so that the user gets the money back') END,
+    CASE WHEN place = 'bursar' AND is_credit AND new_status = 'cancelled' AND said_status <> 'cancelled'
+         THEN pg_temp.fault('cancelled_late', 'status', given.status, 'cancelled, but the bursar has received this credit',
+                            'charge it as a fine of its own') END,
     CASE WHEN place = 'bursar' AND NOT is_credit AND new_status <> 'cancelled' AND NOT :closes_exported_fines
               AND settled_there < greatest(new_amount - new_balance - applied, 0)
                                   - greatest(said_amount - said_balance - applied_before, 0)
