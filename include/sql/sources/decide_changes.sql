@@ -9,10 +9,10 @@ UPDATE fine_changes SET
     dispute = CASE
         WHEN decided.open > 0 AND decided.new_status IN ('disputed', 'suspended') AND decided.status <> 'DISPUTED' THEN 'DISPUTED'
         WHEN decided.status = 'DISPUTED' AND decided.said_status IN ('disputed', 'suspended')
-             AND decided.new_status IN ('open', 'accruing') THEN 'DISPUTE_SETTLED' END
+             AND decided.is_disputed_by_load AND decided.new_status IN ('open', 'accruing') THEN 'DISPUTE_SETTLED' END
 FROM (
     SELECT *, balance + adjusted - settled + reopened AS open,
-           CASE WHEN has_charge THEN settled WHEN is_credit THEN 0
+           CASE WHEN is_credit AND new_status = 'cancelled' THEN 0 WHEN has_charge THEN settled WHEN is_credit THEN 0
                 ELSE least(settled, greatest(fall - unexplained, 0)) END AS reversed
     FROM (
         SELECT *, CASE WHEN goes_in_full IS NOT NULL AND NOT is_new THEN 0
@@ -20,10 +20,11 @@ FROM (
                        THEN greatest(amount - least(amount, goes_in_full) - least(greatest(amount - goes_in_full, 0), new_balance), 0)
                        WHEN new_status = 'cancelled' THEN balance
                        WHEN fall > 0 THEN greatest(balance + adjusted - new_balance, 0) ELSE 0 END AS settled,
-               least(rise, settled_before, amount - balance) AS reopened
+               CASE WHEN goes_in_full IS NULL THEN least(rise, settled_before, amount - balance) ELSE 0 END AS reopened
         FROM (
-            SELECT fine_id, is_new, is_credit, has_charge, goes_in_full, amount, balance, status, said_status, new_status, new_balance, settled_before,
-                   CASE WHEN new_status = 'cancelled' THEN 0 ELSE greatest(new_amount - amount, -balance) END AS adjusted,
+            SELECT fine_id, is_new, is_credit, has_charge, goes_in_full, amount, balance, status, said_status, new_status, is_disputed_by_load,
+                   new_balance, settled_before,
+                   CASE WHEN new_status = 'cancelled' OR goes_in_full IS NOT NULL THEN 0 ELSE greatest(new_amount - amount, -balance) END AS adjusted,
                    greatest(said_balance + new_amount - said_amount - new_balance, 0) AS fall,
                    greatest(new_balance - said_balance - new_amount + said_amount, 0) AS rise,
                    greatest(greatest(new_amount - new_balance - applied, 0)
