@@ -1,0 +1,284 @@
+"""Random histories of a library system whose files are loaded again and again, with desk, exports and imports in between."""
+
+import csv
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, event, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from sqlalchemy import Engine, text
+
+from bursar.errors import LedgerError
+from bursar.exports.close import close_fines
+from bursar.exports.recover import release_batch
+from bursar.ledger import desk
+from bursar.sources.load import LoadResult
+from tests.support.fake_bursar import FakeBursar, Payment
+from tests.support.fixtures import Library, clear_ledger
+from tests.support.library_books import NOTHING, USERS, Entry, LibraryBooks
+from tests.support.library_system import LibrarySystem
+from tests.support.load_oracle import LoadedFine, LoadOracle
+
+COLUMNS = tuple(Entry("", "", NOTHING, NOTHING).row())
+AMOUNTS = st.integers(1, 9).map(Decimal)
+PORTIONS = st.sampled_from([Decimal("0.3"), Decimal(1), Decimal(1)])
+
+
+class HistoryOfLoads(RuleBasedStateMachine):
+    """A library system that writes files, a ledger that loads them, a desk, and a bursar."""
+
+    ledger: Engine
+    owned_ledger: Engine
+
+    def __init__(self) -> None:
+        super().__init__()
+        clear_ledger(self.owned_ledger)
+        self.folder = TemporaryDirectory()
+        self.library = Library(self.ledger)
+        self.office = FakeBursar(self.library)
+        self.system = LibrarySystem(self.ledger, Path(self.folder.name))
+        self.books = LibraryBooks()
+        self.oracle = LoadOracle(closes_exported_fines=False)
+
+    def teardown(self) -> None:
+        self.folder.cleanup()
+
+    @initialize(closes=st.booleans(), amounts=st.lists(AMOUNTS, min_size=1, max_size=2))
+    def begin(self, closes: bool, amounts: list[Decimal]) -> None:
+        self.oracle.closes_exported_fines = closes
+        self.system.load(
+            users=[
+                {"primary_id": user, "user_group": "STUDENT", "identifier:02": f"{number:08}"}
+                for number, user in enumerate(USERS, 1)
+            ]
+        )
+        self.oracle.users = dict(
+            self.system.rows("SELECT value, user_id FROM identifiers WHERE type = 'userName' ORDER BY user_id")
+        )
+        for amount in amounts:
+            self.books.charge("u1", amount)
+
+    @rule(user=st.sampled_from(USERS), amount=AMOUNTS, status=st.sampled_from(["open", "open", "accruing", "disputed"]))
+    def charge(self, user: str, amount: Decimal, status: str) -> None:
+        self.books.charge(user, amount, status)
+
+    @rule(
+        data=st.data(),
+        kind=st.sampled_from(
+            ["pay", "waive", "refund", "grow", "shrink", "shrink beyond", "cancel", "return", "return", "lend", "apply", "mark"]
+        ),
+        portion=PORTIONS,
+        amount=AMOUNTS,
+        status=st.sampled_from(["open", "accruing", "disputed", "suspended"]),
+    )
+    def work_in_the_library_system(self, data: Any, kind: str, portion: Decimal, amount: Decimal, status: str) -> None:
+        entry = data.draw(st.sampled_from(list(self.books.entries.values())))
+        self._work(entry, kind, portion, amount, status)
+
+    def _work(self, entry: Entry, kind: str, portion: Decimal, amount: Decimal, status: str) -> None:
+        if kind in ("pay", "waive"):
+            self.books.settle(entry, portion, {"pay": "paid", "waive": "waived"}[kind])
+        elif kind == "refund":
+            self.books.refund(entry, portion)
+        elif kind == "grow":
+            self.books.grow(entry, amount)
+        elif kind.startswith("shrink"):
+            self.books.shrink(entry, portion, beyond=kind == "shrink beyond")
+        elif kind == "cancel":
+            self.books.cancel(entry)
+        elif kind in ("return", "lend"):
+            self.books.return_item(entry, portion, applied=kind == "return")
+        elif kind == "apply":
+            self.books.apply(entry)
+        else:
+            self.books.mark(entry, status)
+
+    @rule(users=st.permutations(USERS))
+    def merge(self, users: list[str]) -> None:
+        self.books.merge(users[0], users[1])
+
+    @precondition(lambda self: self.oracle.closes_exported_fines)
+    @rule()
+    def close_in_the_library_system(self) -> None:
+        for entry in self.books.entries.values():
+            fine = self.oracle.by_source.get(entry.id)
+            if fine and fine.exported and not entry.is_credit:
+                entry.balance = NOTHING
+
+    @rule(complete=st.booleans(), with_status=st.sampled_from([True, True, False]), wrong=st.integers(0, 9), again=st.booleans())
+    def load(self, complete: bool, with_status: bool, wrong: int, again: bool) -> None:
+        rows = self.books.rows(complete=complete, with_status=with_status)
+        if wrong < len(rows):
+            rows[wrong] = rows[wrong] | {"amount": "wrong"}
+            event("a bad row")
+        result = self._load(rows, complete=complete)
+        if again and not wrong < len(rows):
+            assert self._load(rows, complete=complete).entries == ()
+        event(f"entries: {sorted({entry.entry_type for entry in result.entries})}")
+
+    def _load(self, rows: list[dict[str, str]], *, complete: bool) -> LoadResult:
+        rules = {"currency": "USD", "complete": complete, "closes_exported_fines": self.oracle.closes_exported_fines}
+        result = self.system.load(fines=self._write(rows), rules=rules)
+        ids = dict(self.system.rows("SELECT source_id, id FROM fines WHERE source_id IS NOT NULL"))
+        expected = self.oracle.load(rows, ids, complete=complete)
+        entries = self.system.rows(
+            "SELECT source_id, entry_type, balance_change, outstanding_change"
+            f" FROM journal_entries JOIN fines ON fines.id = fine_id WHERE load_id = {result.load_id}"
+        )
+        assert Counter(entries) == expected.entries
+        messages = Counter((str(m.kind), m.code, m.source_id or "") for m in result.messages)
+        assert messages == expected.messages
+        for kind, code, _ in messages:
+            event(f"{kind} {code}")
+        return result
+
+    def _write(self, rows: list[dict[str, str]]) -> Path:
+        path = Path(self.folder.name) / "fines.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
+        return path
+
+    @rule(data=st.data(), operation=st.sampled_from(["pay", "waive", "reverse", "dispute", "resolve"]), portion=PORTIONS)
+    def work_at_desk(self, data: Any, operation: str, portion: Decimal) -> None:
+        """Tries an operation at the desk; one that the rules forbid changes nothing."""
+        if not self.oracle.fines:
+            return
+        fine = data.draw(st.sampled_from(list(self.oracle.fines.values())))
+        assert isinstance(fine, LoadedFine)
+        open_ = abs(fine.outstanding if fine.outstanding > 0 else fine.balance)
+        amount = max(Decimal("0.01"), (open_ * portion).quantize(Decimal("0.01")))
+        try:
+            with self.ledger.begin() as connection:
+                if operation in ("pay", "waive"):
+                    settle = desk.pay if operation == "pay" else desk.waive
+                    settle(connection, fine.id, amount, allow_activity_on_transferred_finesfees=True)
+                    self.oracle.settle(fine, amount, "pay" if operation == "pay" else "waive")
+                elif operation == "reverse":
+                    credit = desk.reverse_charge(connection, fine.id, amount)
+                    self.oracle.add_fine(credit, fine.user, -amount, reverses=fine.id)
+                elif operation == "dispute":
+                    desk.dispute(connection, fine.id, "says the student")
+                    fine.status, fine.is_disputed_by_load = "DISPUTED", False
+                else:
+                    desk.resolve_dispute(connection, fine.id, "says the student")
+                    fine.status = "ACTIVE"
+        except LedgerError:
+            return
+        event(f"desk: {operation}")
+
+    @precondition(lambda self: self.oracle.batch is None)
+    @rule()
+    def select(self) -> None:
+        self.oracle.select(self.office.export(close=False))
+
+    @precondition(lambda self: self.oracle.batch is not None)
+    @rule()
+    def close(self) -> None:
+        assert self.oracle.batch is not None
+        fines = list(self.oracle.batch.fines)
+        close_fines(self.ledger, self.oracle.batch.id)
+        self.oracle.close()
+        for fine in fines:
+            self.oracle.fines[fine].transaction = self.library.one(
+                "SELECT transaction_id FROM exported_fines WHERE fine_id = :fine", fine=fine
+            )
+
+    @rule()
+    def export(self) -> None:
+        if self.oracle.batch is None:
+            self.select()
+        if self.oracle.batch is not None:
+            self.close()
+
+    @precondition(lambda self: self.oracle.batch is not None)
+    @rule()
+    def release(self) -> None:
+        assert self.oracle.batch is not None
+        release_batch(self.ledger, self.oracle.batch.id, confirmed_not_received=True)
+        self.oracle.batch = None
+
+    @rule(data=st.data(), kind=st.sampled_from(["full", "full", "partial", "over", "taken back"]), amount=AMOUNTS, times=st.integers(1, 2))
+    def import_a_payment(self, data: Any, kind: str, amount: Decimal, times: int) -> None:
+        exported = [fine for fine in self.oracle.fines.values() if fine.transaction and fine.original > 0]
+        if not exported:
+            return
+        fine = data.draw(st.sampled_from(exported))
+        sum_ = {
+            "partial": min(amount, fine.outstanding / 2).quantize(Decimal("0.01")),
+            "over": fine.outstanding + min(amount, fine.original),
+            "taken back": fine.credits_made - fine.paid_at_the_bursar,
+        }.get(kind, fine.outstanding or fine.original)
+        for _ in range(times):
+            self._pay(fine, sum_)
+
+    def _pay(self, fine: Any, sum_: Decimal) -> None:
+        (outcome,) = self.office.pay(Payment(fine.transaction, str(sum_)))
+        expected, rest = self.oracle.apply_record(fine, sum_)
+        assert outcome.outcome == expected
+        event(expected)
+        if rest and expected == "OVERPAID":
+            credit = self.library.one("SELECT max(id) FROM fines WHERE reverses = :fine", fine=fine.id)
+            self.oracle.add_fine(credit, fine.user, -rest, reverses=fine.id, is_overpayment=True)
+
+    @invariant()
+    def the_ledger_agrees_with_the_rules(self) -> None:
+        rows = self.system.rows(
+            "SELECT fines.id, status, amount, user_id, balance, outstanding, pending_reversal,"
+            " sum(balance_change), sum(outstanding_change), sum(reversal_change)"
+            " FROM fines JOIN journal_entries ON fine_id = fines.id GROUP BY fines.id ORDER BY fines.id"
+        )
+        assert [row[0] for row in rows] == sorted(self.oracle.fines)
+        for id_, status, amount, user, *sums in rows:
+            fine = self.oracle.fines[id_]
+            assert sums[:3] == sums[3:]
+            assert (amount, user, status, *sums[:3]) == (
+                fine.original, fine.user, fine.status, fine.balance, fine.outstanding, fine.pending_reversal,
+            )  # fmt: skip
+            assert fine.original == fine.accounted_amount
+
+    @invariant()
+    def no_bursar_is_asked_for_too_much_or_too_little(self) -> None:
+        rows = self.system.rows(
+            "WITH sent AS (SELECT batch_lines.* FROM batch_lines JOIN batches ON batches.id = batch_id"
+            "              WHERE closed_at IS NOT NULL),"
+            " overpaid AS (SELECT fine_id FROM journal_entries WHERE entry_type = 'CHARGED' AND import_file_id IS NOT NULL)"
+            " SELECT charge.fine_id, count(*) FILTER (WHERE NOT line.reversal AND line.amount > 0), max(fines.amount), sum(line.amount),"
+            " (SELECT coalesce(-sum(balance_change + outstanding_change), 0) FROM journal_entries AS paid"
+            "  WHERE paid.fine_id = charge.fine_id AND entry_type IN ('PAID', 'REFUNDED'))"
+            " FROM sent AS charge JOIN fines ON fines.id = charge.fine_id"
+            " JOIN sent AS line ON line.transaction_id = charge.transaction_id"
+            "                      OR line.reversed_transaction_id = charge.transaction_id"
+            "                         AND line.fine_id NOT IN (SELECT fine_id FROM overpaid)"
+            " WHERE NOT charge.reversal AND charge.amount > 0 GROUP BY charge.fine_id"
+        )
+        for fine, charged, amount, asked, paid_here in rows:
+            assert charged == 1, fine
+            assert -paid_here <= asked <= amount, fine
+
+
+@pytest.mark.parametrize(
+    "examples", [15, pytest.param(2000, marks=pytest.mark.slow)], ids=["some histories", "many histories"]
+)
+def test_any_history_of_loads_follows_the_rules(ledger: Engine, owned_ledger: Engine, examples: int) -> None:
+    class History(HistoryOfLoads):
+        pass
+
+    History.ledger, History.owned_ledger = ledger, owned_ledger
+    run_state_machine_as_test(
+        History,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=20,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+            report_multiple_bugs=False,
+        ),
+    )
