@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 from sqlalchemy import Engine, text
@@ -20,13 +20,42 @@ from bursar.ledger import desk
 from bursar.sources.load import LoadResult
 from tests.support.fake_bursar import FakeBursar, Payment
 from tests.support.fixtures import Library, clear_ledger
-from tests.support.library_books import NOTHING, USERS, Entry, LibraryBooks
+from tests.support.library_books import CENT, NOTHING, USERS, Entry, LibraryBooks, take
 from tests.support.library_system import LibrarySystem
-from tests.support.load_oracle import LoadedFine, LoadOracle
+from tests.support.load_oracle import LoadOracle
 
 COLUMNS = tuple(Entry("", "", NOTHING, NOTHING).row())
 AMOUNTS = st.integers(1, 9).map(Decimal)
 PORTIONS = st.sampled_from([Decimal("0.3"), Decimal(1), Decimal(1)])
+STATUSES = ["open", "open", "accruing", "disputed", "suspended"]
+EVENTS = st.tuples(
+    st.sampled_from(
+        ["pay", "pay", "waive", "refund", "grow", "shrink", "shrink beyond", "cancel", "return", "return", "lend", "apply", "mark"]
+    ),
+    PORTIONS,
+    AMOUNTS,
+    st.sampled_from(STATUSES),
+)
+
+
+def work(books: LibraryBooks, entry: Entry, kind: str, portion: Decimal, amount: Decimal, status: str) -> None:
+    """Does in the library system what an event says."""
+    if kind in ("pay", "waive"):
+        books.settle(entry, portion, {"pay": "paid", "waive": "waived"}[kind])
+    elif kind == "refund":
+        books.refund(entry, portion)
+    elif kind == "grow":
+        books.grow(entry, amount)
+    elif kind.startswith("shrink"):
+        books.shrink(entry, portion, beyond=kind == "shrink beyond")
+    elif kind == "cancel":
+        books.cancel(entry)
+    elif kind in ("return", "lend"):
+        books.return_item(entry, portion, applied=kind == "return")
+    elif kind == "apply":
+        books.apply(entry)
+    else:
+        books.mark(entry, status)
 
 
 class HistoryOfLoads(RuleBasedStateMachine):
@@ -44,11 +73,12 @@ class HistoryOfLoads(RuleBasedStateMachine):
         self.system = LibrarySystem(self.ledger, Path(self.folder.name))
         self.books = LibraryBooks()
         self.oracle = LoadOracle(closes_exported_fines=False)
+        self.is_checked = True
 
     def teardown(self) -> None:
         self.folder.cleanup()
 
-    @initialize(closes=st.booleans(), amounts=st.lists(AMOUNTS, min_size=1, max_size=2))
+    @initialize(closes=st.booleans(), amounts=st.lists(AMOUNTS, min_size=2, max_size=6))
     def begin(self, closes: bool, amounts: list[Decimal]) -> None:
         self.oracle.closes_exported_fines = closes
         self.system.load(
@@ -63,40 +93,15 @@ class HistoryOfLoads(RuleBasedStateMachine):
         for amount in amounts:
             self.books.charge("u1", amount)
 
-    @rule(user=st.sampled_from(USERS), amount=AMOUNTS, status=st.sampled_from(["open", "open", "accruing", "disputed"]))
+    @rule(user=st.sampled_from(USERS), amount=AMOUNTS, status=st.sampled_from(STATUSES))
     def charge(self, user: str, amount: Decimal, status: str) -> None:
         self.books.charge(user, amount, status)
 
-    @rule(
-        data=st.data(),
-        kind=st.sampled_from(
-            ["pay", "waive", "refund", "grow", "shrink", "shrink beyond", "cancel", "return", "return", "lend", "apply", "mark"]
-        ),
-        portion=PORTIONS,
-        amount=AMOUNTS,
-        status=st.sampled_from(["open", "accruing", "disputed", "suspended"]),
-    )
-    def work_in_the_library_system(self, data: Any, kind: str, portion: Decimal, amount: Decimal, status: str) -> None:
-        entry = data.draw(st.sampled_from(list(self.books.entries.values())))
-        self._work(entry, kind, portion, amount, status)
-
-    def _work(self, entry: Entry, kind: str, portion: Decimal, amount: Decimal, status: str) -> None:
-        if kind in ("pay", "waive"):
-            self.books.settle(entry, portion, {"pay": "paid", "waive": "waived"}[kind])
-        elif kind == "refund":
-            self.books.refund(entry, portion)
-        elif kind == "grow":
-            self.books.grow(entry, amount)
-        elif kind.startswith("shrink"):
-            self.books.shrink(entry, portion, beyond=kind == "shrink beyond")
-        elif kind == "cancel":
-            self.books.cancel(entry)
-        elif kind in ("return", "lend"):
-            self.books.return_item(entry, portion, applied=kind == "return")
-        elif kind == "apply":
-            self.books.apply(entry)
-        else:
-            self.books.mark(entry, status)
+    @rule(data=st.data(), events=st.lists(EVENTS, min_size=1, max_size=5))
+    def work_in_the_library_system(self, data: Any, events: list[tuple[str, Decimal, Decimal, str]]) -> None:
+        entries = list(self.books.entries.values())
+        for kind, portion, amount, status in events:
+            work(self.books, data.draw(st.sampled_from(entries)), kind, portion, amount, status)
 
     @rule(users=st.permutations(USERS))
     def merge(self, users: list[str]) -> None:
@@ -117,8 +122,11 @@ class HistoryOfLoads(RuleBasedStateMachine):
             rows[wrong] = rows[wrong] | {"amount": "wrong"}
             event("a bad row")
         result = self._load(rows, complete=complete)
+        if complete and not wrong < len(rows) and self.oracle.batch is None:
+            self._compare_with_the_books()
         if again and not wrong < len(rows):
-            assert self._load(rows, complete=complete).entries == ()
+            repeated = self._load(rows, complete=complete)
+            assert (repeated.entries, repeated.counts.fines_added, repeated.counts.fines_changed) == ((), 0, 0)
         event(f"entries: {sorted({entry.entry_type for entry in result.entries})}")
 
     def _load(self, rows: list[dict[str, str]], *, complete: bool) -> LoadResult:
@@ -133,9 +141,29 @@ class HistoryOfLoads(RuleBasedStateMachine):
         assert Counter(entries) == expected.entries
         messages = Counter((str(m.kind), m.code, m.source_id or "") for m in result.messages)
         assert messages == expected.messages
+        self.is_checked = False
         for kind, code, _ in messages:
             event(f"{kind} {code}")
         return result
+
+    def _compare_with_the_books(self) -> None:
+        """Nothing that is owed is lost, and nothing that was settled is billed, unless a warning asked a person to act."""
+        rows = self.system.rows(
+            "SELECT source_id, abs(balance), outstanding, posted.is_exported, posted.settled_here,"
+            " (SELECT coalesce(sum(abs(credits.balance) + abs(credits.outstanding)), 0) FROM fines AS credits"
+            "  WHERE credits.reverses = fines.id)"
+            " FROM fines CROSS JOIN LATERAL (SELECT bool_or(entry_type = 'EXPORTED') AS is_exported,"
+            "   abs(coalesce(sum(balance_change) FILTER (WHERE load_id IS NULL AND entry_type IN ('PAID', 'WAIVED')), 0)) AS settled_here"
+            "   FROM journal_entries WHERE fine_id = fines.id) AS posted"
+            " WHERE source_id IN (SELECT source_id FROM load_messages WHERE kind = 'warning' OR kind = 'rejected') IS NOT TRUE"
+            "   AND source_id IS NOT NULL"
+        )
+        for source_id, balance, outstanding, is_exported, settled_here, credits in rows:
+            entry = self.books.entries[source_id]
+            if not is_exported:
+                assert balance <= entry.balance <= balance + settled_here, source_id
+            elif not entry.is_credit and not self.oracle.closes_exported_fines:
+                assert outstanding - credits <= entry.balance, source_id
 
     def _write(self, rows: list[dict[str, str]]) -> Path:
         path = Path(self.folder.name) / "fines.csv"
@@ -145,33 +173,39 @@ class HistoryOfLoads(RuleBasedStateMachine):
             writer.writerows(rows)
         return path
 
-    @rule(data=st.data(), operation=st.sampled_from(["pay", "waive", "reverse", "dispute", "resolve"]), portion=PORTIONS)
-    def work_at_desk(self, data: Any, operation: str, portion: Decimal) -> None:
-        """Tries an operation at the desk; one that the rules forbid changes nothing."""
-        if not self.oracle.fines:
-            return
-        fine = data.draw(st.sampled_from(list(self.oracle.fines.values())))
-        assert isinstance(fine, LoadedFine)
-        open_ = abs(fine.outstanding if fine.outstanding > 0 else fine.balance)
-        amount = max(Decimal("0.01"), (open_ * portion).quantize(Decimal("0.01")))
-        try:
-            with self.ledger.begin() as connection:
-                if operation in ("pay", "waive"):
-                    settle = desk.pay if operation == "pay" else desk.waive
-                    settle(connection, fine.id, amount, allow_activity_on_transferred_finesfees=True)
-                    self.oracle.settle(fine, amount, "pay" if operation == "pay" else "waive")
-                elif operation == "reverse":
-                    credit = desk.reverse_charge(connection, fine.id, amount)
-                    self.oracle.add_fine(credit, fine.user, -amount, reverses=fine.id)
-                elif operation == "dispute":
-                    desk.dispute(connection, fine.id, "says the student")
-                    fine.status, fine.is_disputed_by_load = "DISPUTED", False
-                else:
-                    desk.resolve_dispute(connection, fine.id, "says the student")
-                    fine.status = "ACTIVE"
-        except LedgerError:
-            return
-        event(f"desk: {operation}")
+    @rule(
+        data=st.data(),
+        operations=st.lists(
+            st.tuples(st.sampled_from(["pay", "waive", "reverse", "dispute", "resolve"]), PORTIONS), min_size=1, max_size=3
+        ),
+    )
+    def work_at_desk(self, data: Any, operations: list[tuple[str, Decimal]]) -> None:
+        """Tries operations at the desk; one that the rules forbid changes nothing."""
+        for operation, portion in operations if self.oracle.fines else []:
+            fine = data.draw(st.sampled_from(list(self.oracle.fines.values())))
+            try:
+                self._work_at_desk(fine, operation, portion)
+            except LedgerError:
+                continue
+            event(f"desk: {operation}")
+
+    def _work_at_desk(self, fine: Any, operation: str, portion: Decimal) -> None:
+        amount = take(abs(fine.outstanding if fine.outstanding > 0 else fine.balance), portion) or CENT
+        with self.ledger.begin() as connection:
+            if operation in ("pay", "waive"):
+                settle = desk.pay if operation == "pay" else desk.waive
+                settle(connection, fine.id, amount, allow_activity_on_transferred_finesfees=True)
+                self.oracle.settle(fine, amount, "pay" if operation == "pay" else "waive")
+            elif operation == "reverse":
+                credit = desk.reverse_charge(connection, fine.id, amount)
+                self.oracle.add_fine(credit, fine.user, -amount, reverses=fine.id)
+            elif operation == "dispute":
+                desk.dispute(connection, fine.id, "says the student")
+                fine.status, fine.is_disputed_by_load = "DISPUTED", False
+            else:
+                desk.resolve_dispute(connection, fine.id, "says the student")
+                fine.status = "ACTIVE"
+        self.is_checked = False
 
     @precondition(lambda self: self.oracle.batch is None)
     @rule()
@@ -185,6 +219,7 @@ class HistoryOfLoads(RuleBasedStateMachine):
         fines = list(self.oracle.batch.fines)
         close_fines(self.ledger, self.oracle.batch.id)
         self.oracle.close()
+        self.is_checked = False
         for fine in fines:
             self.oracle.fines[fine].transaction = self.library.one(
                 "SELECT transaction_id FROM exported_fines WHERE fine_id = :fine", fine=fine
@@ -204,18 +239,21 @@ class HistoryOfLoads(RuleBasedStateMachine):
         release_batch(self.ledger, self.oracle.batch.id, confirmed_not_received=True)
         self.oracle.batch = None
 
-    @rule(data=st.data(), kind=st.sampled_from(["full", "full", "partial", "over", "taken back"]), amount=AMOUNTS, times=st.integers(1, 2))
-    def import_a_payment(self, data: Any, kind: str, amount: Decimal, times: int) -> None:
+    @rule(
+        data=st.data(),
+        payments=st.lists(
+            st.tuples(st.sampled_from(["full", "full", "partial", "over", "taken back"]), AMOUNTS), min_size=1, max_size=3
+        ),
+    )
+    def import_payments(self, data: Any, payments: list[tuple[str, Decimal]]) -> None:
         exported = [fine for fine in self.oracle.fines.values() if fine.transaction and fine.original > 0]
-        if not exported:
-            return
-        fine = data.draw(st.sampled_from(exported))
-        sum_ = {
-            "partial": min(amount, fine.outstanding / 2).quantize(Decimal("0.01")),
-            "over": fine.outstanding + min(amount, fine.original),
-            "taken back": fine.credits_made - fine.paid_at_the_bursar,
-        }.get(kind, fine.outstanding or fine.original)
-        for _ in range(times):
+        for kind, amount in payments if exported else []:
+            fine = data.draw(st.sampled_from(exported))
+            sum_ = {
+                "partial": min(amount, fine.outstanding / 2).quantize(CENT),
+                "over": fine.outstanding + min(amount, fine.original),
+                "taken back": fine.credits_made - fine.paid_at_the_bursar,
+            }.get(kind, fine.outstanding or fine.original)
             self._pay(fine, sum_)
 
     def _pay(self, fine: Any, sum_: Decimal) -> None:
@@ -226,9 +264,16 @@ class HistoryOfLoads(RuleBasedStateMachine):
         if rest and expected == "OVERPAID":
             credit = self.library.one("SELECT max(id) FROM fines WHERE reverses = :fine", fine=fine.id)
             self.oracle.add_fine(credit, fine.user, -rest, reverses=fine.id, is_overpayment=True)
+        self.is_checked = False
 
+    @precondition(lambda self: not self.is_checked)
     @invariant()
-    def the_ledger_agrees_with_the_rules(self) -> None:
+    def every_cent_is_accounted_for(self) -> None:
+        self._compare_with_the_rules()
+        self._compare_what_bursars_were_asked_for()
+        self.is_checked = True
+
+    def _compare_with_the_rules(self) -> None:
         rows = self.system.rows(
             "SELECT fines.id, status, amount, user_id, balance, outstanding, pending_reversal,"
             " sum(balance_change), sum(outstanding_change), sum(reversal_change)"
@@ -243,8 +288,7 @@ class HistoryOfLoads(RuleBasedStateMachine):
             )  # fmt: skip
             assert fine.original == fine.accounted_amount
 
-    @invariant()
-    def no_bursar_is_asked_for_too_much_or_too_little(self) -> None:
+    def _compare_what_bursars_were_asked_for(self) -> None:
         rows = self.system.rows(
             "WITH sent AS (SELECT batch_lines.* FROM batch_lines JOIN batches ON batches.id = batch_id"
             "              WHERE closed_at IS NOT NULL),"
@@ -282,3 +326,54 @@ def test_any_history_of_loads_follows_the_rules(ledger: Engine, owned_ledger: En
             report_multiple_bugs=False,
         ),
     )
+
+
+DAYS = st.lists(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["charge", "pay", "refund", "grow", "shrink", "cancel", "return", "lend", "apply", "mark"]),
+            st.integers(0, 9),
+            PORTIONS,
+            AMOUNTS,
+            st.sampled_from(STATUSES),
+        ),
+        max_size=6,
+    ),
+    min_size=2,
+    max_size=4,
+)
+
+
+@pytest.mark.parametrize("examples", [8, pytest.param(300, marks=pytest.mark.slow)], ids=["some days", "many days"])
+def test_the_last_day_counts_whatever_was_loaded_in_between(
+    ledger: Engine, owned_ledger: Engine, tmp_path: Path, examples: int
+) -> None:
+    """Without an export, complete files of all days leave the balances that those of the first and the last day do."""
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+    @given(days=DAYS)
+    def load_days(days: list[Any]) -> None:
+        books = LibraryBooks()
+        books.charge("u1", Decimal(5))
+        files = [books.rows(complete=True)]
+        for day in days:
+            for kind, number, portion, amount, status in day:
+                if kind == "charge":
+                    books.charge(USERS[number % 3], amount, status)
+                else:
+                    entries = list(books.entries.values())
+                    work(books, entries[number % len(entries)], kind, portion, amount, status)
+            files.append(books.rows(complete=True))
+        assert load_all(files) == load_all([files[0], files[-1]])
+
+    def load_all(files: list[list[dict[str, str]]]) -> list[Any]:
+        clear_ledger(owned_ledger)
+        Library(ledger)
+        system = LibrarySystem(ledger, tmp_path)
+        system.load(users=[{"primary_id": user, "user_group": "STUDENT"} for user in USERS])
+        for rows in files:
+            messages = system.load(fines=rows, rules={"currency": "USD", "complete": True}).messages
+            assert not messages, messages
+        return system.rows("SELECT source_id, status, amount, balance FROM fines ORDER BY source_id")
+
+    load_days()

@@ -57,7 +57,7 @@ class LibraryBooks:
     def return_item(self, charge: Entry, portion: Decimal, *, applied: bool) -> None:
         """Gives a credit for a part of a charge that no credit reverses yet, and applies it at once or later."""
         given = sum((credit.amount for credit in self.entries.values() if credit.reverses == charge.id), NOTHING)
-        if charge.is_credit or charge.amount <= given:
+        if charge.is_credit or charge.status == "cancelled" or charge.amount <= given:
             return
         amount = take(charge.amount - given, portion)
         credit = Entry(self._next_id(), charge.user, amount, amount, charge.id, is_credit=True)

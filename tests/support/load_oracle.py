@@ -259,12 +259,11 @@ class LoadOracle(Oracle):
         fine, said, new = change.fine, change.said, change.new
         before = abs(fine.balance)
         if new.status != "cancelled":
-            adjusted = max(new.amount - abs(fine.original), -before)
-            self._adjust(fine, adjusted)
-            if abs(fine.original) > new.amount:
-                self._warn(fine, "settled_beyond_amount", change.row["amount"])
             if change.rise > self._reopen(fine, change.rise):
                 self._warn(fine, "not_reopened", change.row["balance"])
+            self._adjust(fine, max(new.amount - abs(fine.original), -abs(fine.balance)))
+            if abs(fine.original) > new.amount:
+                self._warn(fine, "settled_beyond_amount", change.row["amount"])
         if not change.fall and new.status != "cancelled":
             return
         settled = max(abs(fine.balance) - new.balance, NOTHING)

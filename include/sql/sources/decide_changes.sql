@@ -19,18 +19,21 @@ FROM (
                        WHEN goes_in_full IS NOT NULL
                        THEN greatest(amount - least(amount, goes_in_full) - least(greatest(amount - goes_in_full, 0), new_balance), 0)
                        WHEN new_status = 'cancelled' THEN balance
-                       WHEN fall > 0 THEN greatest(balance + adjusted - new_balance, 0) ELSE 0 END AS settled,
-               CASE WHEN goes_in_full IS NULL THEN least(rise, settled_before, amount - balance) ELSE 0 END AS reopened
+                       WHEN fall > 0 THEN greatest(balance + adjusted - new_balance, 0) ELSE 0 END AS settled
         FROM (
-            SELECT fine_id, is_new, is_credit, has_charge, goes_in_full, amount, balance, status, said_status, new_status, is_disputed_by_load,
-                   new_balance, settled_before,
-                   CASE WHEN new_status = 'cancelled' OR goes_in_full IS NOT NULL THEN 0 ELSE greatest(new_amount - amount, -balance) END AS adjusted,
-                   greatest(said_balance + new_amount - said_amount - new_balance, 0) AS fall,
-                   greatest(new_balance - said_balance - new_amount + said_amount, 0) AS rise,
-                   greatest(greatest(new_amount - new_balance - applied, 0)
-                            - greatest(said_amount - said_balance - applied_before, 0), 0) AS unexplained
-            FROM fine_changes WHERE place = 'library'
-        ) AS compared
+            SELECT *, CASE WHEN new_status = 'cancelled' OR goes_in_full IS NOT NULL THEN 0
+                           ELSE greatest(new_amount - amount, -balance - reopened) END AS adjusted
+            FROM (
+                SELECT fine_id, is_new, is_credit, has_charge, goes_in_full, amount, balance, status, said_status, new_amount, new_balance,
+                       new_status, is_disputed_by_load,
+                       CASE WHEN goes_in_full IS NULL THEN least(greatest(new_balance - said_balance - new_amount + said_amount, 0),
+                                                                 settled_before, amount - balance) ELSE 0 END AS reopened,
+                       greatest(said_balance + new_amount - said_amount - new_balance, 0) AS fall,
+                       greatest(greatest(new_amount - new_balance - applied, 0)
+                                - greatest(said_amount - said_balance - applied_before, 0), 0) AS unexplained
+                FROM fine_changes WHERE place = 'library'
+            ) AS compared
+        ) AS adjusted
     ) AS settlements
 ) AS decided
 WHERE decided.fine_id = fine_changes.fine_id;
