@@ -163,13 +163,15 @@ class HistoryOfLoads(RuleBasedStateMachine):
         result = self.system.load(fines=self._write(rows), rules=rules)
         ids = dict(self.system.rows("SELECT source_id, id FROM fines WHERE source_id IS NOT NULL"))
         expected = self.oracle.load(rows, ids, complete=complete)
-        entries = self.system.rows(
-            "SELECT source_id, entry_type, balance_change, outstanding_change"
-            f" FROM journal_entries JOIN fines ON fines.id = fine_id WHERE load_id = {result.load_id}"
+        entries = Counter(
+            self.system.rows(
+                "SELECT source_id, entry_type, balance_change, outstanding_change"
+                f" FROM journal_entries JOIN fines ON fines.id = fine_id WHERE load_id = {result.load_id}"
+            )
         )
-        assert Counter(entries) == expected.entries
+        assert entries == expected.entries, (entries - expected.entries, expected.entries - entries)
         messages = Counter((str(m.kind), m.code, m.source_id or "") for m in result.messages)
-        assert messages == expected.messages
+        assert messages == expected.messages, (messages - expected.messages, expected.messages - messages)
         self.is_checked = False
         for kind, code, _ in messages:
             event(f"{kind} {code}")
@@ -296,11 +298,11 @@ class HistoryOfLoads(RuleBasedStateMachine):
         assert [row[0] for row in rows] == sorted(self.oracle.fines)
         for id_, status, amount, user, *sums in rows:
             fine = self.oracle.fines[id_]
-            assert sums[:3] == sums[3:]
+            assert sums[:3] == sums[3:], fine
             assert (amount, user, status, *sums[:3]) == (
                 fine.original, fine.user, fine.status, fine.balance, fine.outstanding, fine.pending_reversal,
-            )  # fmt: skip
-            assert fine.original == fine.accounted_amount
+            ), (fine, status, *map(str, sums))  # fmt: skip
+            assert fine.original == fine.accounted_amount, fine
 
 
 @pytest.mark.parametrize(

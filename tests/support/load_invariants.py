@@ -14,8 +14,8 @@ FROM fines
 CROSS JOIN LATERAL (
     SELECT bool_or(entry_type = 'EXPORTED') AS is_exported,
            abs(coalesce(sum(balance_change) FILTER (
-               WHERE load_id IS NULL AND entry_type IN ('PAID', 'WAIVED')), 0)) AS settled_here
-    FROM journal_entries WHERE fine_id = fines.id
+               WHERE fine_id = fines.id AND load_id IS NULL AND entry_type IN ('PAID', 'WAIVED')), 0)) AS settled_here
+    FROM journal_entries WHERE fine_id IN (fines.id, fines.reverses)    -- a credit of an exported charge counts in full
 ) AS posted
 WHERE source_id IS NOT NULL
   AND source_id NOT IN (SELECT source_id FROM load_messages WHERE kind <> 'deferred' AND source_id IS NOT NULL)

@@ -112,7 +112,7 @@ class LoadOracle(LoadedFines):
             paid_by="CANCELLED" if status == "cancelled" else (row["settled_as"] or "paid").upper(),
             fall=max(fall, NOTHING),
             rise=max(-fall, NOTHING),
-            unexplained=max(otherwise[1] - otherwise[0], NOTHING),
+            unexplained=max(min(otherwise[1] - otherwise[0], fall), NOTHING),
         )
 
     def _applied(self, charge: LoadedFine, rows: list[Row]) -> Decimal:

@@ -9,8 +9,8 @@ UPDATE fine_changes SET unexplained = compared.unexplained, settled_there = CASE
     ELSE least(compared.unexplained, held) END
 FROM (
     SELECT fine_id AS id, greatest(outstanding - open_credits, 0) AS held,
-           greatest(greatest(new_amount - new_balance - applied, 0)
-                    - greatest(said_amount - said_balance - applied_before, 0), 0) AS unexplained
+           greatest(least(greatest(new_amount - new_balance - applied, 0) - greatest(said_amount - said_balance - applied_before, 0),
+                          said_balance + new_amount - said_amount - new_balance), 0) AS unexplained
     FROM fine_changes WHERE place = 'bursar' AND NOT is_credit
 ) AS compared
 WHERE compared.id = fine_changes.fine_id;
