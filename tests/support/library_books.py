@@ -56,10 +56,10 @@ class LibraryBooks:
 
     def return_item(self, charge: Entry, portion: Decimal, *, applied: bool) -> None:
         """Gives a credit for a part of a charge that no credit reverses yet, and applies it at once or later."""
-        given = sum((credit.amount for credit in self.entries.values() if credit.reverses == charge.id), NOTHING)
-        if charge.is_credit or charge.status == "cancelled" or charge.amount <= given:
+        left = charge.amount - self._credited(charge)
+        if charge.is_credit or charge.status == "cancelled" or left <= 0:
             return
-        amount = take(charge.amount - given, portion)
+        amount = take(left, portion)
         credit = Entry(self._next_id(), charge.user, amount, amount, charge.id, is_credit=True)
         self._add(credit)
         if applied:
@@ -91,9 +91,12 @@ class LibraryBooks:
             entry.balance += amount
 
     def shrink(self, entry: Entry, portion: Decimal, *, beyond: bool = False) -> None:
-        """Lowers the amount by a part of the balance; or (`beyond`) of the whole, so that too much has been paid."""
+        """Lowers the amount by a part of the balance, or (`beyond`) of the whole, so that too much has been paid.
+
+        No credit reverses more than what is left.
+        """
         lowered = take(entry.amount if beyond else entry.balance, portion)
-        if entry.status != "cancelled" and lowered < entry.amount:
+        if entry.status != "cancelled" and lowered < entry.amount and lowered <= entry.amount - self._credited(entry):
             entry.amount -= lowered
             entry.balance = max(entry.balance - lowered, NOTHING)
 
@@ -116,6 +119,9 @@ class LibraryBooks:
         chosen = [row for row in rows if complete or self.written.get(row["fine_id"]) != row]
         self.written |= {row["fine_id"]: row for row in chosen}
         return chosen
+
+    def _credited(self, charge: Entry) -> Decimal:
+        return sum((credit.amount for credit in self.entries.values() if credit.reverses == charge.id), NOTHING)
 
     def _add(self, entry: Entry) -> None:
         self.entries[entry.id] = entry

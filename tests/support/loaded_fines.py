@@ -116,9 +116,8 @@ class LoadedFines(Oracle):
             fine.balance += by * fine.sign
             self.entry(fine, "ADJUSTED", by * fine.sign)
 
-    def reopen(self, fine: LoadedFine, rise: Decimal) -> Decimal:
-        settled = abs(fine.original) - abs(fine.balance)
-        reopened = min(rise, fine.settled_by_loads, settled)
+    def reopen(self, fine: LoadedFine, rise: Decimal, limit: Decimal) -> Decimal:
+        reopened = max(min(rise, fine.settled_by_loads, limit), NOTHING)
         if reopened:
             fine.balance += reopened * fine.sign
             fine.settled_by_loads -= reopened

@@ -6,7 +6,7 @@ CREATE TEMPORARY TABLE fine_changes (
     is_new         boolean NOT NULL,
     is_credit      boolean NOT NULL,
     has_charge     boolean NOT NULL,    -- a credit that reverses one
-    place          text    NOT NULL,    -- library, batch (an unfinished one claims the fine or its charge), bursar, or deleted (its user)
+    place          text    NOT NULL,    -- library, batch (an unfinished one claims the fine, or the charge of a known credit) or bursar
     batch_id       bigint,
     status         text    NOT NULL,    -- of the ledger
     amount         numeric NOT NULL,

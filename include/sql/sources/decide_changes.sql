@@ -27,7 +27,7 @@ FROM (
                 SELECT fine_id, is_new, is_credit, has_charge, goes_in_full, amount, balance, status, said_status, new_amount, new_balance,
                        new_status, is_disputed_by_load,
                        CASE WHEN goes_in_full IS NULL THEN least(greatest(new_balance - said_balance - new_amount + said_amount, 0),
-                                                                 settled_before, amount - balance) ELSE 0 END AS reopened,
+                                                                 settled_before, greatest(new_balance - balance - new_amount + amount, 0)) ELSE 0 END AS reopened,
                        greatest(said_balance + new_amount - said_amount - new_balance, 0) AS fall,
                        greatest(greatest(new_amount - new_balance - applied, 0)
                                 - greatest(said_amount - said_balance - applied_before, 0), 0) AS unexplained

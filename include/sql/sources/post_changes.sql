@@ -2,7 +2,7 @@
 -- Posts what was decided. The order of a fine's entries is that of the list: a dispute comes last.
 INSERT INTO journal_entries (fine_id, entry_type, balance_change, outstanding_change, reversal_change, moved_to, comment, load_id)
 SELECT fine_id, entry.type, entry.balance * sign, entry.outstanding, -entry.outstanding, entry.moved_to, entry.comment, :load_id
-FROM (SELECT *, CASE WHEN is_credit THEN -1 ELSE 1 END AS sign FROM fine_changes WHERE place NOT IN ('batch', 'deleted')) AS changes
+FROM (SELECT *, CASE WHEN is_credit THEN -1 ELSE 1 END AS sign FROM fine_changes WHERE place <> 'batch') AS changes
 CROSS JOIN LATERAL (VALUES
     (1, 'MOVED', 0, 0, moved_to, 'accounts merged in the library system', moved_to IS NOT NULL),
     (2, 'ADJUSTED', adjusted, 0, NULL, 'another amount in the library system', adjusted <> 0),

@@ -4,7 +4,7 @@ INSERT INTO fine_changes (line, fine_id, is_new, is_credit, has_charge, place, b
                           paid_at_bursar, said_amount, said_balance, said_status, new_amount, new_balance, new_status, settled_as, moved_to,
                           settled_before, applied_before, applied, open_credits, goes_in_full, is_disputed_by_load)
 SELECT incoming.line, fines.id, incoming.is_new, fines.amount < 0, fines.reverses IS NOT NULL,
-       CASE WHEN users.deleted_at IS NOT NULL THEN 'deleted' WHEN claims.batch_id IS NOT NULL THEN 'batch'
+       CASE WHEN claims.batch_id IS NOT NULL THEN 'batch'
             WHEN posted.exported > 0 THEN 'bursar' WHEN charge.batch_id IS NOT NULL AND NOT incoming.is_new THEN 'batch'
             ELSE 'library' END,
        coalesce(claims.batch_id, charge.batch_id), fines.status, abs(fines.amount), abs(fines.balance), abs(fines.outstanding), posted.paid_at_bursar,
@@ -16,12 +16,12 @@ SELECT incoming.line, fines.id, incoming.is_new, fines.amount < 0, fines.reverse
             WHEN fines.source_status = 'cancelled' AND incoming.balance <> 0 THEN 'open'
             ELSE coalesce(fines.source_status, 'open') END,
        CASE WHEN given.status = 'cancelled' OR incoming.amount = 0 THEN 'CANCELLED' ELSE upper(coalesce(given.settled_as, 'paid')) END,
-       CASE WHEN incoming.user_id <> fines.user_id AND users.deleted_at IS NULL THEN incoming.user_id END,
+       CASE WHEN incoming.user_id <> fines.user_id THEN incoming.user_id END,
        posted.settled_before, credits.applied_before, credits.applied, credits.open, charge.goes_in_full, posted.is_disputed_by_load
 FROM incoming_fines AS incoming
 JOIN staged_fines AS given ON given.line = incoming.line
 JOIN fines ON fines.id = incoming.fine_id
-JOIN users ON users.id = fines.user_id
+JOIN users ON users.id = fines.user_id AND users.deleted_at IS NULL
 LEFT JOIN batch_claims AS claims ON claims.fine_id = fines.id AND NOT claims.reversal
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(abs(balance_change)) FILTER (WHERE entry_type IN ('EXPORTED', 'EXPORTED_AND_PAID')), 0) AS exported,

@@ -28,9 +28,6 @@ CROSS JOIN LATERAL unnest(array_remove(ARRAY[
               AND (place = 'bursar' OR place = 'library' AND goes_in_full IS NOT NULL)
          THEN pg_temp.fault('cancelled_late', 'status', given.status, 'cancelled, but the bursar receives this credit',
                             'if the user still owes the charge, charge it as a fine of its own') END,
-    CASE WHEN place = 'deleted'
-         THEN pg_temp.fault('user_deleted', 'fine_id', given.fine_id, 'the user has been deleted, so the fine changes no more',
-                            'settle it with the user outside Bursar') END,
     CASE WHEN place = 'bursar' AND new_status IN ('disputed', 'suspended') AND new_status <> said_status
          THEN pg_temp.fault('disputed_late', 'status', given.status,
                             format('status %s, but the fine is with the bursar', given.status), 'tell the bursar') END,
@@ -44,6 +41,7 @@ CROSS JOIN LATERAL unnest(array_remove(ARRAY[
                             format('balance %s: a part was settled in the ledger before; the lower balance counts', given.balance),
                             'check that it was the same payment') END,
     CASE WHEN place = 'library' AND goes_in_full IS NULL AND new_balance - said_balance - new_amount + said_amount > reopened
+              AND new_balance > changes.balance + adjusted + reopened
          THEN pg_temp.fault('not_reopened', 'balance', given.balance,
                             format('balance %s: more is open than before, but no load had settled it', given.balance),
                             'if the user owes this, charge it as a fine of its own') END

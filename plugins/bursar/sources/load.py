@@ -69,7 +69,8 @@ class Rows:
 @dataclass(frozen=True)
 class LoadCounts:
     """The counts of a load. Rows are read, and rejected or not; the fines that are not are added, changed, unchanged or
-    deferred. `fines_rounded` had more decimals than their currency."""  # noqa: D205 - one sentence would be too long
+    deferred. `fines_rounded` had more decimals than their currency.
+    """  # noqa: D205 - one sentence would be too long
 
     rows: int = 0
     rejected: int = 0
@@ -117,7 +118,7 @@ class InvalidRowsError(InputFileError):
         super().__init__("\n".join([*([introduction] if introduction else []), *lines, *more]))
 
 
-def load_rows(  # noqa: PLR0913 - a load has that many facts
+def load_rows(
     engine: Engine,
     sets: Sequence[Rows],
     rules: SourceRules,
@@ -167,7 +168,7 @@ class _Load:
         load_id: int = connection.execute(query("sources/reserve_load_id")).scalar_one()
         self._stage_all(connection, sets)
         rows = {file["table"]: file["rows"] for file in self.files}
-        users_added = self._load_users(connection, load_id)
+        users_added = self._load_users(connection)
         self._check_fines(connection)
 
         connection.execute(query("ledger/lock_fines_table"))
@@ -214,7 +215,7 @@ class _Load:
         sha256 = rows.checksum.hexdigest() if rows.checksum else None
         self.files.append({"table": rows.table.name, "name": rows.name, "rows": count, "sha256": sha256})
 
-    def _load_users(self, connection: Connection, load_id: int) -> int:
+    def _load_users(self, connection: Connection) -> int:
         self._run(connection, "check_groups", "check_libraries", "upsert_groups", "upsert_libraries")
         self._run(connection, "resolve_users", "check_users", "check_identifiers", "drop_rejected_users")
         self._run(connection, "assign_user_ids", "update_users")
@@ -232,30 +233,33 @@ class _Load:
     def _change_fines(self, connection: Connection, load_id: int) -> None:
         self._run(connection, "insert_fines", "assign_fine_ids", "link_reversals", load_id=load_id)
         self._run(connection, "read_fine_states", "decide_changes", "decide_changes_at_bursars")
-        self._run(connection, "defer_changes", "warn_of_contradictions")
+        self._run(connection, "defer_changes", "warn_of_contradictions", "warn_of_deleted_users")
         self._run(connection, "post_changes", "record_what_was_said", load_id=load_id)
-        if self.rules.complete:
+        if self.rules.complete and FINES.name in self.names:
             self._run(connection, "warn_of_missing_fines")
         self._run(connection, "drop_known_warnings")
 
     def _refuse_wrong_files(
         self, connection: Connection, load_id: int, rows: Mapping[str, int], *, strict: bool
     ) -> None:
-        rejected = {row.of_table: row.rows for row in connection.execute(query("sources/count_rejected_rows"))}
+        found = connection.execute(query("sources/count_rejected_rows")).all()
+        rejected = {row.of_table: row.rows for row in found}
         wrong = [
             table
             for table, count in rejected.items()
             if strict
-            or count >= self.rules.min_rejected_rows
-            and count * 100 > rows.get(table, 0) * self.rules.max_rejected_percent
+            or (
+                count >= self.rules.min_rejected_rows
+                and count * 100 > rows.get(table, 0) * self.rules.max_rejected_percent
+            )
         ]
         if not wrong:
             return
-        messages = self._messages(connection)
+        messages = tuple(message for message in self._messages(connection) if message.is_rejection)
         counts = LoadCounts(rows=sum(rows.values()), rejected=sum(rejected.values()))
         self.refused = LoadResult(load_id, counts, self._rejected_by_reason(connection), (), messages)
-        shown = [f"{message.file}:{message.line}: {message}" for message in messages if message.is_rejection]
-        raise InvalidRowsError(tuple(shown[:MAX_ERRORS_SHOWN]), sum(rejected.values()))
+        shown = [f"{message.file}:{message.line}: {message}" for message in messages]
+        raise InvalidRowsError(tuple(shown[:MAX_ERRORS_SHOWN]), sum(row.faults for row in found))
 
     def _count(self, connection: Connection, rows: int) -> LoadCounts:
         fines = connection.execute(query("sources/count_fines")).one()
@@ -285,11 +289,9 @@ class _Load:
     def _messages(self, connection: Connection) -> tuple[RowMessage, ...]:
         wanted = {"source": self.rules.code, "wanted": MAX_MESSAGES}
         rows = connection.execute(query("sources/list_row_messages"), wanted).mappings()
-        return tuple(
-            RowMessage(**{**row, "file": row["file"] or self.names.get(row["of_table"], "")}) for row in rows
-        )
+        return tuple(RowMessage(**{**row, "file": row["file"] or self.names.get(row["of_table"], "")}) for row in rows)
 
-    def _run(self, connection: Connection, *names: str, **more: Any) -> int:
+    def _run(self, connection: Connection, *names: str, **more: int | str) -> int:
         """Runs statements in order and returns the number of rows that the last one changed."""
         parameters = {
             "source": self.rules.code,
@@ -307,7 +309,9 @@ class _Load:
         return changed
 
 
-def _record(connection: Connection, load: _Load, result: LoadResult, facts: dict[str, Any], *, is_refused: bool) -> None:
+def _record(
+    connection: Connection, load: _Load, result: LoadResult, facts: dict[str, Any], *, is_refused: bool
+) -> None:
     """Records a load and its messages; of a load that took place also the rows that it deferred."""
     connection.execute(
         query("sources/insert_load"),

@@ -38,4 +38,5 @@ class RowMessage:
         return self.kind == MessageKind.REJECTED
 
     def __str__(self) -> str:
+        """Returns the reason and what to do."""
         return f"{self.reason}; {self.remedy}" if self.remedy else self.reason

@@ -1,4 +1,4 @@
-"""Loads users and fines from CSV files of the library system. docs/reference/csv.md describes the files for librarians."""
+"""Loads users and fines from CSV files of a library system. docs/reference/csv.md describes the files for librarians."""
 
 import hashlib
 import os
@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from bursar.errors import InputFileError
 from bursar.sources.csv.dialect import DEFAULT_DIALECT, Dialect
 from bursar.sources.csv.reader import Record, records
 from bursar.sources.csv.tables import FINES, GROUPS, LIBRARIES, USERS, CsvTable
@@ -16,7 +17,7 @@ from bursar.sources.load import LoadResult, Rows, SourceRules, load_rows
 BLOCK_SIZE = 1024 * 1024
 
 
-def load(  # noqa: PLR0913 - a load has that many facts
+def load(
     engine: Engine,
     rules: SourceRules,
     *,
@@ -25,7 +26,7 @@ def load(  # noqa: PLR0913 - a load has that many facts
     users: Path | None = None,
     fines: Path | None = None,
     dialect: Dialect = DEFAULT_DIALECT,
-    **options: Any,
+    **options: Any,  # noqa: ANN401 - those of load_rows
 ) -> LoadResult:
     """Loads user groups, libraries, users and fines from files; `options` are those of `load_rows`.
 
@@ -43,9 +44,12 @@ def _read(table: CsvTable, path: Path, dialect: Dialect) -> Rows:
     return Rows(table, name, _hash_first(path, checksum, records(path, table, dialect)), checksum)
 
 
-def _hash_first(path: Path, checksum: Any, rows: Iterator[Record]) -> Iterator[Record]:
+def _hash_first(path: Path, checksum: "hashlib._Hash", rows: Iterator[Record]) -> Iterator[Record]:
     """Yields the rows of a file after its bytes have been hashed."""
-    with path.open("rb") as file:
-        while block := file.read(BLOCK_SIZE):
-            checksum.update(block)
+    try:
+        with path.open("rb") as file:
+            while block := file.read(BLOCK_SIZE):
+                checksum.update(block)
+    except OSError as error:
+        raise InputFileError(f"{path}: the file can't be read: {error.strerror}.") from error
     yield from rows
