@@ -152,9 +152,11 @@ class HistoryOfLoads(RuleBasedStateMachine):
         if complete and not wrong < len(rows) and self.oracle.batch is None:
             closes = self.oracle.closes_exported_fines
             check_bills(self.system, self.books.entries, closes_exported_fines=closes)
-        if again and not wrong < len(rows):
+        if again and not result.rejected:
             repeated = self._load(rows, complete=complete)
-            assert (repeated.entries, repeated.counts.fines_added, repeated.counts.fines_changed) == ((), 0, 0)
+            assert (repeated.entries, repeated.counts.fines_added, repeated.counts.fines_changed) == ((), 0, 0), (
+                repeated
+            )
         for entry in result.entries:
             event(f"entry {entry.entry_type}{' there' if entry.outstanding_change else ''}")
 
