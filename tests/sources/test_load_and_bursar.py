@@ -168,10 +168,10 @@ def test_a_dispute_of_the_desk_stays_whatever_the_source_says(case: Case) -> Non
     assert case.fine("F1") == ("DISPUTED", 42, 0)
 
 
-def test_a_refund_with_a_reduction_leaves_the_balance_of_the_source(case: Case) -> None:
+def test_a_refund_with_a_reduction_bills_nothing(case: Case) -> None:
     case.load({"amount": "5.00"})
     case.load({"amount": "5.00", "balance": "3.50"})
-    assert case.load({"amount": "1.05", "balance": "0.00"}) == []
+    assert case.load({"amount": "1.05", "balance": "0.00"}) == ["settled_beyond_amount"]
     assert case.fine("F1") == ("CLOSED", 0, 0)
 
 

@@ -157,9 +157,8 @@ class LoadOracle(LoadedFines):
         fine, said, new = change.fine, change.said, change.new
         before = abs(fine.balance)
         if new.status != "cancelled":
-            missing = new.balance - before - new.amount + abs(fine.original)  # if nothing was open again
-            reopened = self.reopen(fine, change.rise, missing)
-            self.adjust(fine, max(new.amount - abs(fine.original), -abs(fine.balance)))
+            self.adjust(fine, max(new.amount - abs(fine.original), -before))
+            reopened = self.reopen(fine, change.rise, new.balance - abs(fine.balance))
             if change.rise > reopened and new.balance > abs(fine.balance):
                 self.warn(fine, "not_reopened", change.row["balance"])
             if abs(fine.original) > new.amount:

@@ -21,13 +21,15 @@ FROM (
                        WHEN new_status = 'cancelled' THEN balance
                        WHEN fall > 0 THEN greatest(balance + adjusted - new_balance, 0) ELSE 0 END AS settled
         FROM (
-            SELECT *, CASE WHEN new_status = 'cancelled' OR goes_in_full IS NOT NULL THEN 0
-                           ELSE greatest(new_amount - amount, -balance - reopened) END AS adjusted
+            SELECT *, CASE WHEN goes_in_full IS NULL THEN least(greatest(new_balance - said_balance - new_amount + said_amount, 0),
+                                                                settled_before, greatest(new_balance - balance - adjusted, 0))
+                           ELSE 0 END AS reopened
             FROM (
                 SELECT fine_id, is_new, is_credit, has_charge, goes_in_full, amount, balance, status, said_status, new_amount, new_balance,
                        new_status, is_disputed_by_load,
-                       CASE WHEN goes_in_full IS NULL THEN least(greatest(new_balance - said_balance - new_amount + said_amount, 0),
-                                                                 settled_before, greatest(new_balance - balance - new_amount + amount, 0)) ELSE 0 END AS reopened,
+                       said_balance, said_amount,
+                       CASE WHEN new_status = 'cancelled' OR goes_in_full IS NOT NULL THEN 0
+                            ELSE greatest(new_amount - amount, -balance) END AS adjusted,
                        greatest(said_balance + new_amount - said_amount - new_balance, 0) AS fall,
                        greatest(greatest(new_amount - new_balance - applied, 0)
                                 - greatest(said_amount - said_balance - applied_before, 0), 0) AS unexplained
