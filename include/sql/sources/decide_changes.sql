@@ -27,7 +27,7 @@ FROM (
             FROM (
                 SELECT fine_id, is_new, is_credit, has_charge, goes_in_full, amount, balance, status, said_status, new_amount, new_balance,
                        new_status, is_disputed_by_load,
-                       said_balance, said_amount,
+                       said_balance, said_amount, settled_before,
                        CASE WHEN new_status = 'cancelled' OR goes_in_full IS NOT NULL THEN 0
                             ELSE greatest(new_amount - amount, -balance) END AS adjusted,
                        greatest(said_balance + new_amount - said_amount - new_balance, 0) AS fall,
