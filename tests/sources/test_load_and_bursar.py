@@ -117,10 +117,10 @@ def test_a_cancelled_credit_reverses_nothing(case: Case) -> None:
     assert case.library.one("SELECT reversible FROM charge_totals") == 42
 
 
-def test_a_cancelled_credit_that_the_bursar_receives_is_a_warning(exported: Case) -> None:
+def test_a_credit_that_is_cancelled_before_the_bursar_receives_it_is_not_sent(exported: Case) -> None:
     exported.load(CREDIT | {"balance": "-42.00"})
-    assert exported.load(CREDIT | {"balance": "0.00", "status": "cancelled"}) == ["cancelled_late"]
-    assert exported.fine("C1") == ("ACTIVE", -42, 0)
+    assert exported.load(CREDIT | {"balance": "0.00", "status": "cancelled"}) == []
+    assert exported.fine("C1") == ("CLOSED", 0, 0)
 
 
 def test_an_amount_of_0_that_is_charged_again_is_open_again(case: Case) -> None:

@@ -120,7 +120,7 @@ def test_the_history_of_a_fine_names_the_loads_that_changed_it(source: LibrarySo
         fine = connection.execute(query("commands/get_fine"), {"fine_id": source.fine().id}).one()
         events = [(event.kind, event.details) for event in list_events(connection, fine)]
     assert events == [
-        ("CHARGED", f"load {loads[0].load_id}"),
-        ("MOVED", f"accounts merged in the library system, to user 2, load {loads[1].load_id}"),
-        ("REVERSED", f"reversed in the library system, load {loads[2].load_id}"),
+        ("CHARGED", f"load {loads[0]}"),
+        ("MOVED", f"accounts merged in the library system, to user 2, load {loads[1]}"),
+        ("REVERSED", f"reversed in the library system, load {loads[2]}"),
     ]

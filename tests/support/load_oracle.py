@@ -180,9 +180,9 @@ class LoadOracle(LoadedFines):
     def _apply_credit_of_exported_charge(self, change: Change) -> None:
         """A new credit is open for what the bursar received and nothing took back since; the rest has its balance."""
         fine = change.fine
-        if not change.is_new:
-            if change.new.status == "cancelled" != change.said.status:
-                self.warn(fine, "cancelled_late", change.row["status"])
+        if change.new.status == "cancelled":
+            self.settle_by_load(fine, abs(fine.balance), "CANCELLED")
+        if not change.is_new or change.new.status == "cancelled":
             return
         amount = abs(fine.original)
         in_full = min(amount, self._received(fine))

@@ -27,10 +27,6 @@ CROSS JOIN LATERAL unnest(array_remove(ARRAY[
          THEN pg_temp.fault('settled_twice', 'balance', given.balance,
                             format('balance %s: more was settled at the library than is outstanding at the bursar', given.balance),
                             'compare both payments; reverse the fine at the desk if the user paid twice') END,
-    CASE WHEN is_credit AND NOT is_new AND new_status = 'cancelled' AND said_status <> 'cancelled'
-              AND (place = 'bursar' OR place = 'library' AND goes_in_full IS NOT NULL)
-         THEN pg_temp.fault('cancelled_late', 'status', given.status, 'cancelled, but the bursar receives this credit',
-                            'if the user still owes the charge, charge it as a fine of its own') END,
     CASE WHEN place = 'bursar' AND new_status IN ('disputed', 'suspended') AND new_status <> said_status
          THEN pg_temp.fault('disputed_late', 'status', given.status,
                             format('status %s, but the fine is with the bursar', given.status), 'tell the bursar') END,
