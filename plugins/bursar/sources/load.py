@@ -66,12 +66,16 @@ class SourceRules:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of one table. `name` is that of their file in messages; `sha256` is asked for once they are read."""
+    """The rows of one table. `name` is that of their file in messages; `sha256` is asked for once they are read.
+
+    `facts` are recorded with the file: values of JSON by their names.
+    """
 
     table: CsvTable
     name: str
     records: Iterator[Record]
     checksum: Any = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -240,7 +244,8 @@ class _Load:
                 count += 1
         log.info("%s: %s.", rows.name, pluralize(count, "record"))
         sha256 = rows.checksum.hexdigest() if rows.checksum else None
-        self.files.append({"table": rows.table.name, "name": rows.name, "rows": count, "sha256": sha256})
+        file = {"table": rows.table.name, "name": rows.name, "rows": count, "sha256": sha256}
+        self.files.append(file | dict(rows.facts))
 
     def _load_users(self, connection: Connection, load_id: int) -> int:
         self._run(connection, "check_groups", "check_libraries", "upsert_groups", "upsert_libraries")

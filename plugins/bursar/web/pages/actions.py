@@ -141,25 +141,25 @@ def show_progress(request: Request, person: CurrentPerson, dag_id: str, run_id: 
     owner = parse_dag_id(dag_id)
     if owner is None:
         raise HTTPException(404)
-    if owner.profile is None:
+    if owner.code is None:
         require(person.may_act(None, owner.job), f"trigger the DAG {dag_id}")
     else:
-        require(person.may_see(owner.profile), f"read the DAGs of profile {owner.profile}")
+        require(person.may_see(owner.code), f"read the DAGs of profile {owner.code}")
     with read_ledger() as connection:
-        facts = {"job": owner.job, "profile": owner.profile, "run_id": run_id}
+        facts = {"job": owner.job, "profile": owner.code, "run_id": run_id}
         report = connection.execute(query("web/get_run"), facts).mappings().first()
         approval = connection.execute(query("web/get_open_approval"), facts).scalar()
     return render(
         request,
         "progress",
-        section="show_profiles" if owner.profile else "show_users_jobs",
+        section="show_profiles" if owner.code else "show_users_jobs",
         dag=dag_id,
         run_id=run_id,
-        title=owner.job.display_name(list_profile_names(person).get(owner.profile or "", owner.profile)),
+        title=owner.job.display_name(list_profile_names(person).get(owner.code or "", owner.code)),
         run=get_run(dag_id, run_id),
         has_report=report is not None,
         approval=approval,
-        user_job=owner.job if owner.profile is None else None,
+        user_job=owner.job if owner.code is None else None,
     )
 
 
