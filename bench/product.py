@@ -13,6 +13,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import event
+
 from bench.profile import AS_OF, PROFILE, SETTINGS
 from bursar.airflow import dag_factory  # noqa: F401  as a task's process has it
 from bursar.airflow.connections import open_folder
@@ -22,6 +24,8 @@ from bursar.imports import apply, archive, detect, load, rejects
 from bursar.ledger.batches import Batch
 from bursar.ledger.totals import to_json
 from bursar.remote_files.base import RemoteFolder
+from bursar.sources.csv.load import load as load_csv
+from bursar.sources.load import SourceRules
 
 RUN = "bench"
 
@@ -85,6 +89,24 @@ def archive_file(given: Given) -> Given:
     return {"archived_path": path}
 
 
+def load_fines(given: Given) -> Given:
+    """Loads a file of fines; also returns how many seconds it held the lock on the table of fines."""
+    engine, moments = ledger_engine(given["ledger"]), []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "LOCK TABLE fines_lock" in statement:
+            moments.append(time.monotonic())
+
+    event.listen(engine, "after_cursor_execute", note)
+    event.listen(engine, "commit", lambda _connection: moments.append(time.monotonic()))
+    rules = SourceRules(currency="USD", time_zone="UTC")
+    counts = load_csv(engine, rules, fines=Path(given["file"])).counts
+    return {
+        "counts": [counts.fines_added, counts.fines_changed, counts.fines_unchanged],
+        "locked": moments[-1] - moments[0],
+    }
+
+
 STAGES: dict[str, Callable[[Given], Given]] = {
     stage.__name__: stage
     for stage in (
@@ -97,7 +119,7 @@ STAGES: dict[str, Callable[[Given], Given]] = {
         apply_payments,
         archive_file,
     )
-}
+} | dict.fromkeys(("load_new_fines", "load_known_fines", "load_more_fines"), load_fines)
 
 
 def _input_folder() -> AbstractContextManager[RemoteFolder]:

@@ -20,5 +20,6 @@ def test_csv_files_are_loaded(library: Library, tmp_path: Path) -> None:
     fines.write_text(
         "fine_id,primary_id,fine_fee_type,amount,created_at,owner_library\nF2,nobody,OVERDUEFINE,1,2026-01-01,MAIN\n"
     )
-    assert f"{fines}:2: " in run("sources", "load", "--fines", str(fines), exit_code=1)
+    assert f"{fines}:2: " in run("sources", "load", "--fines", str(fines))
+    assert f"{fines}:2: " in run("sources", "load", "--strict", "--fines", str(fines), exit_code=1)
     assert "at least one file" in run("sources", "load", exit_code=2)

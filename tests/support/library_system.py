@@ -45,7 +45,9 @@ class LibrarySystem:
             writer.writerows(rows)
         return path
 
-    def load(self, *, strict: bool = False, dry_run: bool = False, rules: Mapping[str, Any] = {}, **files: Any) -> LoadResult:  # noqa: B006
+    def load(
+        self, *, strict: bool = False, dry_run: bool = False, rules: Mapping[str, Any] = {}, **files: Any
+    ) -> LoadResult:  # noqa: B006
         """Loads rows, each over the sample of its kind, or a file that is there already."""
         samples = {"users": USER, "fines": FINE}
         paths = {

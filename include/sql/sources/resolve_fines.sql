@@ -5,13 +5,14 @@
 INSERT INTO incoming_fines (line, source_id, user_id, fine_id, is_new, is_changed, decimals, amount, balance, currency, created_at,
                             item_due_date, vat, is_rounded)
 SELECT line, source_id, user_id, known_id, known_id IS NULL,
-       known_id IS NOT NULL AND (amount IS DISTINCT FROM source_amount OR source_balance IS NULL
-                                 OR balance <> source_balance OR status <> coalesce(source_status, 'open')
-                                 OR known_user_id <> user_id),
+       known_id IS NOT NULL AND coalesce(amount IS DISTINCT FROM source_amount OR source_balance IS NULL
+                                         OR balance <> source_balance OR status <> coalesce(source_status, 'open')
+                                         OR known_user_id <> user_id, false),
        decimals, amount, coalesce(balance, CASE WHEN known_id IS NULL AND given_balance IS NULL THEN amount END),
        currency, created_at, item_due_date, vat,
-       (known_id IS NULL OR balance IS DISTINCT FROM source_balance)
-           AND (amount <> exact_amount OR coalesce(balance <> exact_balance, false) OR coalesce(vat <> exact_vat, false))
+       coalesce(known_id IS NULL OR amount <> source_amount OR balance <> source_balance, false)
+           AND (coalesce(amount <> exact_amount, false) OR coalesce(balance <> exact_balance, false)
+                OR coalesce(vat <> exact_vat, false))
 FROM (
     SELECT given.line, given.fine_id AS source_id, coalesce(by_id.user_id, by_name.user_id) AS user_id, known.id AS known_id,
            known.user_id AS known_user_id, known.source_amount, known.source_balance, known.source_status,

@@ -19,7 +19,7 @@ from bursar.commands.output import (
 )
 from bursar.money import format_money, pluralize
 from bursar.sources.load import EntrySum, LoadCounts, LoadResult
-from bursar.sources.messages import MessageKind, RowMessage
+from bursar.sources.messages import RowMessage
 from bursar.sources.records import LoadRecord, get_load, list_load_messages, write_load_messages
 from bursar.sources.records import list_loads as read_loads
 
@@ -82,7 +82,7 @@ def show_load(load: int, output_format: str) -> None:
         console.print(sanitize(f"{file['name']}: {pluralize(file['rows'], 'row')}{checksum}"), soft_wrap=True)
     console.print(describe_counts(found.counts))
     print_entries(found.entries)
-    print_messages([RowMessage(**dict(row._mapping.items() - {("number", row.number)})) for row in messages])  # noqa: SLF001
+    print_messages(messages)
 
 
 @loads.command("rejects")
@@ -95,17 +95,18 @@ def list_rejects(load: int, output_format: str) -> None:
         if output_format == "csv":
             write_load_messages(connection, load, sys.stdout)
             return
-        rows = [dict(row._mapping) for row in list_load_messages(connection, load)]  # noqa: SLF001
+        messages = list_load_messages(connection, load)
     if output_format == "json":
-        print_data(output_format, rows)
+        print_data(output_format, [asdict(message) for message in messages])
         return
-    if not rows:
+    if not messages:
         console.print(f"Load {load} rejected no row.")
         return
     table = make_table(("Line", "", "Fine"), wrapped=("Reason", "What to do"))
-    for row in rows:
-        line = "" if row["line"] is None else str(row["line"])
-        table.add_row(line, row["kind"], *(sanitize(row[name] or "") for name in ("source_id", "reason", "remedy")))
+    for message in messages:
+        line = "" if message.line is None else str(message.line)
+        cells = (message.source_id or "", message.reason, message.remedy)
+        table.add_row(line, message.kind, *map(sanitize, cells))
     print_table(table, ("Fine",))
 
 
@@ -142,9 +143,9 @@ def describe_counts(counts: LoadCounts) -> str:
     sentences = [
         f"{pluralize(counts.rows, 'row')} read, {counts.rejected:,} rejected.",
         f"Users: {counts.users_added:,} added, {counts.users_updated:,} known.",
-        f"Fines: {counts.fines_added:,} added, {counts.fines_changed:,} changed, {counts.fines_unchanged:,} unchanged, "
-        f"{counts.fines_deferred:,} deferred.",
     ]
+    numbers = (counts.fines_added, counts.fines_changed, counts.fines_unchanged, counts.fines_deferred)
+    sentences.append("Fines: {:,} added, {:,} changed, {:,} unchanged, {:,} deferred.".format(*numbers))
     if counts.fines_rounded:
         rounded = pluralize(counts.fines_rounded, "fine")
         sentences.append(f"The amounts of {rounded} were rounded to the decimals of their currency.")
@@ -166,6 +167,6 @@ def print_messages(messages: Sequence[RowMessage]) -> None:
     """Prints the first messages of a load, each with its file and line."""
     for message in messages[:MAX_MESSAGES_SHOWN]:
         place = f"{message.file}:{message.line}: " if message.line is not None else ""
-        console.print(sanitize(f"{MessageKind(message.kind).capitalize()}: {place}{message}."), soft_wrap=True)
+        console.print(sanitize(f"{message.kind.capitalize()}: {place}{message}."), soft_wrap=True)
     if len(messages) > MAX_MESSAGES_SHOWN:
         console.print("More are listed by `bin/bursar sources loads rejects`.")

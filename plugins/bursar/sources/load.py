@@ -320,7 +320,12 @@ class _Load:
     def _messages(self, connection: Connection) -> tuple[RowMessage, ...]:
         wanted = {"source": self.rules.code, "wanted": MAX_MESSAGES}
         rows = connection.execute(query("sources/list_row_messages"), wanted).mappings()
-        return tuple(RowMessage(**{**row, "file": row["file"] or self.names.get(row["of_table"], "")}) for row in rows)
+        return tuple(
+            RowMessage(
+                **{**row, "kind": MessageKind(row["kind"]), "file": row["file"] or self.names.get(row["of_table"], "")}
+            )
+            for row in rows
+        )
 
     def _run(self, connection: Connection, *names: str, **more: Any) -> int:
         """Runs statements in order and returns the number of rows that the last one changed."""
@@ -346,8 +351,8 @@ def _record(
     """Records a load and its messages; of a load that took place also the rows that it deferred."""
     connection.execute(
         query("sources/insert_load"),
-        facts
-        | {
+        {
+            **facts,
             "id": result.load_id,
             "started_at": load.started_at,
             "is_refused": is_refused,

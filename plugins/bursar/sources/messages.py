@@ -17,7 +17,7 @@ class RowMessage:
     """A message about a row: the file and line, the field and value, the reason and what to do.
 
     `line` is None for a fine that is not in the file. `source_id` is the fine's id in the library system, `fine_id`
-    the internal one.
+    the internal one. `number` is its place among the messages of a recorded load, from 1.
     """
 
     kind: MessageKind
@@ -31,6 +31,7 @@ class RowMessage:
     fine_id: int | None = None
     field: str | None = None
     value: str | None = None
+    number: int = 0
 
     @property
     def is_rejection(self) -> bool:
@@ -38,4 +39,5 @@ class RowMessage:
         return self.kind == MessageKind.REJECTED
 
     def __str__(self) -> str:
+        """Returns the reason and what to do."""
         return f"{self.reason}; {self.remedy}" if self.remedy else self.reason

@@ -12,7 +12,7 @@ from bursar.db.queries import query
 from bursar.errors import LedgerNotFoundError
 from bursar.escaping import escape_formula
 from bursar.sources.load import MAX_MESSAGES, EntrySum, LoadCounts
-from bursar.sources.messages import MessageKind
+from bursar.sources.messages import MessageKind, RowMessage
 
 COLUMNS = ("kind", "file", "line", "fine_id", "field", "value", "reason", "remedy")
 """The columns of the messages of a load as CSV; `fine_id` is the library system's own."""
@@ -76,10 +76,11 @@ def get_load(connection: Connection, id_: int) -> LoadRecord:
 
 def list_load_messages(
     connection: Connection, id_: int, kind: MessageKind | None = None, *, after: int = 0, limit: int = 3 * MAX_MESSAGES
-) -> Sequence[Row[Any]]:
+) -> list[RowMessage]:
     """Returns the messages of a load, of one kind or of all, after the message with the number `after`."""
     parameters = {"load_id": id_, "kind": kind, "after": after, "limit": limit}
-    return connection.execute(query("sources/list_load_messages"), parameters).all()
+    rows = connection.execute(query("sources/list_load_messages"), parameters).mappings()
+    return [RowMessage(**{**row, "kind": MessageKind(row["kind"])}) for row in rows]
 
 
 def write_load_messages(connection: Connection, id_: int, out: TextIO) -> int:
@@ -91,6 +92,6 @@ def write_load_messages(connection: Connection, id_: int, out: TextIO) -> int:
     writer.writerow(COLUMNS)
     messages = list_load_messages(connection, id_)
     for message in messages:
-        values = {**message._mapping, "fine_id": message.source_id}  # noqa: SLF001
+        values = {**vars(message), "fine_id": message.source_id}
         writer.writerow([escape_formula(values[column]) for column in COLUMNS])
     return len(messages)

@@ -1,4 +1,4 @@
-"""Loads users and fines from CSV files of the library system. docs/reference/csv.md describes the files for librarians."""
+"""Loads users and fines from CSV files. docs/reference/csv.md describes the files for librarians."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -35,7 +35,7 @@ def load(
     users: Path | CsvFile | None = None,
     fines: Path | CsvFile | None = None,
     dialect: Dialect = DEFAULT_DIALECT,
-    **options: Any,
+    **options: Any,  # noqa: ANN401
 ) -> LoadResult:
     """Loads user groups, libraries, users and fines from files; `options` are those of `load_rows`.
 
