@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bursar.db.queries import FOLDER
-from bursar.sources.csv import reader
+from bursar.sources.csv import tables
 
 PROJECT = Path(__file__).parents[2]
 PACKAGES = (PROJECT / "plugins" / "bursar", PROJECT)  # the demo is not part of the product
@@ -26,7 +26,7 @@ def strip_comments_and_strings(statement: str) -> str:
 
 TEMPORARY = {
     table for statement in STATEMENTS.values() for table in CREATES.findall(strip_comments_and_strings(statement))
-} | {f"staged_{table.name}" for table in vars(reader).values() if isinstance(table, reader.CsvTable)}
+} | {f"staged_{table.name}" for table in vars(tables).values() if isinstance(table, tables.CsvTable)}
 
 
 def find_required_tables(statement: str) -> list[str]:

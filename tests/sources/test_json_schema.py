@@ -37,7 +37,12 @@ VALUES: dict[str, list[object]] = {
     "on_timeout": ["skip", "wait", None],
     "after_load": ["leave", "delete", None],
     "archive_folder": ["processed", "a/b", ".hidden", None],
-    "dialect": [{"decimal": "comma"}, {"decimal": ","}, {"thousands": "point"}, {"minor_units": "yes"}, "auto", None],
+    "dialect": [
+        *({"decimal": "comma"}, {"decimal": ","}, {"decimal": "dot"}, {"minor_units": "yes"}, "auto", None),
+        *({"separator": sign} for sign in (",", ";", "|", "vertical bar", "colon")),
+        *({"thousands": sign} for sign in ("space", "'", ",", "point")),
+        *({"encoding": name} for name in ("auto", "windows-1252", "ansi")),
+    ],
     "complete": [True, "no", "mostly", None],
     "closes_exported_fines": [False, "yes", "mostly", None],
     "max_rejected_percent": [0, "100", 101, None],
@@ -84,10 +89,17 @@ def test_the_values_here_are_of_all_keys_but_the_name() -> None:
     assert set(VALUES) - {"nmae"} == set(CsvSource.model_fields) - {"name"}
 
 
-@given(st.fixed_dictionaries({}, optional={key: st.sampled_from(values) for key, values in VALUES.items()}))
-@settings(max_examples=300, deadline=None)
-def test_the_schema_accepts_what_the_model_accepts(changes: dict[str, Any]) -> None:
-    data = deepcopy(GOOD) | changes
+@pytest.mark.parametrize("key", VALUES)
+def test_the_schema_accepts_each_value_that_the_model_accepts(key: str) -> None:
+    accepted = [data for value in VALUES[key] if is_accepted_by_model(data := deepcopy(GOOD) | {key: value})]
+    assert [find_errors(data) for data in accepted] == [[]] * len(accepted)
+    assert accepted or key == "nmae"
+
+
+@given(st.lists(st.sampled_from([(key, value) for key, values in VALUES.items() for value in values]), max_size=4))
+@settings(max_examples=200, deadline=None)
+def test_the_schema_accepts_values_together_that_the_model_accepts(changes: list[tuple[str, Any]]) -> None:
+    data = deepcopy(GOOD) | dict(changes)
     if is_accepted_by_model(data):
         assert find_errors(data) == []
 
@@ -103,7 +115,7 @@ def test_the_schema_accepts_what_the_model_accepts(changes: dict[str, Any]) -> N
         ("folder", None, "$.folder"),
         ("files", {"groups": "groups.csv"}, "$.files"),
         ("files", {"fines": "a/b.csv"}, "$.files.fines"),
-        ("dialect", {"decimal": ","}, "$.dialect"),
+        ("dialect", {"decimal": "dot"}, "$.dialect"),
         ("archive_folder", "a/b", "$.archive_folder"),
         ("schedule", "nightly", "$.schedule"),
         ("alerts", {"max_days_without_loads": 1}, "$.alerts"),

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from bursar.profiles.schedule import Schedule
-from bursar.sources.model import CsvSource, DialectSettings, FilePatterns
+from bursar.sources.csv.dialect import Dialect
+from bursar.sources.model import CsvSource, FilePatterns
 
 LoadChanged = Callable[[str, str], CsvSource]
 FindProblems = Callable[[str, str], list[str]]
@@ -21,7 +22,7 @@ def test_a_short_source_has_the_safe_defaults(load_changed: LoadChanged) -> None
     assert (source.max_rejected_percent, source.min_rejected_rows) == (10, 20)
     assert (source.done_file_suffix, source.stable_for_seconds, source.timeout_minutes) == (None, 60, 720)
     assert (source.on_timeout, source.after_load, source.archive_folder) == ("skip", "archive", "processed")
-    assert source.dialect == DialectSettings(
+    assert source.dialect == Dialect(
         encoding="auto", separator="auto", decimal="point", thousands="none", minor_units=False
     )
     assert source.schedule == Schedule("daily at 02:00", "0 2 * * *")
@@ -113,15 +114,16 @@ def test_a_field_that_a_person_has_to_decide_is_required(find_problems: FindProb
          "10: archive_folder: 'law/done' is not allowed here: write the name of a folder, without /, as in processed"),
         ("complete: yes", "complete: yes\nalerts:\n  max_days_without_load: 2",
          "10: alerts: nobody would receive them: list a recipient below notifications.failed"),
-        ("complete: yes", "complete: yes\ndialect:\n  decimal: ','",
-         "11: dialect.decimal: ',' is not known here: write one of point, comma"),
+        ("complete: yes", "complete: yes\ndialect:\n  decimal: dot",
+         "11: dialect.decimal: 'dot' is not known here: write one of point, comma"),
         ("complete: yes", "complete: yes\ndialect:\n  decimal: comma\n  thousands: comma",
-         "12: dialect.thousands: a comma is before the decimals already: write another character, or none"),
-        ("complete: yes", "complete: yes\ndialect:\n  encoding: latin1",
-         "11: dialect.encoding: 'latin1' is not known here: write one of auto, utf-8, utf-16, windows-1252"),
+         "12: dialect.thousands: a comma can't be the decimal sign and also the sign of thousands"),
+        ("complete: yes", "complete: yes\ndialect:\n  encoding: ansi",
+         ("11: dialect.encoding: 'ansi' is not an encoding of text files that is known here: write auto, or an "
+         "encoding such as utf-8, utf-16-le, windows-1252 or iso-8859-15")),
         ("  fines: fines*.csv", "  fines: today/fines.csv",
-         ("8: files.fines: 'today/fines.csv' is not allowed here: write a pattern of the name alone, as in fines*.csv, "
-         "without a folder or a first dot")),
+         ("8: files.fines: 'today/fines.csv' is not allowed here: write a pattern of the name alone, as in fines*.csv: "
+         "at most 100 characters, no folder, no first dot")),
         ("  users: users*.csv\n  fines: fines*.csv", "  groups: groups.csv",
          "6: files: nothing would be loaded: name the files of users or of fines, as in fines: fines*.csv"),
         ("  fines: fines*.csv", "  fines: '*fines*.csv'\n  libraries: '*.csv'",
@@ -133,6 +135,12 @@ def test_an_invalid_value_is_a_problem_that_says_what_to_write(
     find_problems: FindProblems, old: str, new: str, problem: str
 ) -> None:
     assert problem in find_problems(old, new)
+
+
+def test_a_sign_of_the_dialect_is_written_as_a_character_too(load_changed: LoadChanged) -> None:
+    dialect = "dialect:\n  separator: ;\n  decimal: ','\n  thousands: \"'\"\n"
+    source = load_changed("complete: yes\n", f"complete: yes\n{dialect}")
+    assert source.dialect == Dialect(separator="semicolon", decimal="comma", thousands="apostrophe")
 
 
 def test_rules_and_wrong_values_are_reported_together(find_problems: FindProblems) -> None:

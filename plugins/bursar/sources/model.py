@@ -28,10 +28,14 @@ from bursar.profiles.model import MAX_SECONDS
 from bursar.profiles.monitoring import MAX_DAYS, MAX_MINUTES, Notifications, check_alert_recipients
 from bursar.profiles.patterns import do_patterns_overlap
 from bursar.profiles.rules import Rules, wrong
+from bursar.sources.csv.dialect import DEFAULT_DIALECT, Dialect
 
 FilePattern = Annotated[
     Text,
-    Matches("[^/.][^/]{0,199}", "write a pattern of the name alone, as in fines*.csv, without a folder or a first dot"),
+    Matches(
+        "[^/.][^/]{0,99}",
+        "write a pattern of the name alone, as in fines*.csv: at most 100 characters, no folder, no first dot",
+    ),
 ]
 
 
@@ -69,37 +73,6 @@ class FilePatterns(StrictModel):
                 )
 
     rules: ClassVar[Rules] = (_check_content, _check_kinds)
-
-
-class DialectSettings(StrictModel):
-    """The way in which the library's system writes values into its files."""
-
-    encoding: Literal["auto", "utf-8", "utf-16", "windows-1252"] = Field(
-        "auto",
-        description="The encoding of the files. `auto` reads UTF-8, and UTF-16 with a byte order mark. Windows-1252 "
-        "can't be found out, and has to be written here.",
-    )
-    separator: Literal["auto", "comma", "semicolon", "tab", "pipe"] = Field(
-        "auto", description="The character between values. `auto` finds it out from the first line of a file."
-    )
-    decimal: Literal["point", "comma"] = Field(
-        "point", description="The character before the decimals of an amount: `12.50` or `12,50`."
-    )
-    thousands: Literal["none", "point", "comma", "space", "apostrophe"] = Field(
-        "none", description="The character between groups of three digits of an amount, as in `1,250.00`."
-    )
-    minor_units: YesNo = Field(
-        default=False,
-        description="Whether amounts are whole numbers of the smallest unit of their currency: `1250` is 12.50 USD.",
-    )
-
-    def _check_marks(self) -> Iterator[InitErrorDetails]:
-        if self.thousands == self.decimal:
-            yield wrong(
-                f"a {self.decimal} is before the decimals already: write another character, or none", "thousands"
-            )
-
-    rules: ClassVar[Rules] = (_check_marks,)
 
 
 class SourceAlerts(StrictModel):
@@ -162,8 +135,10 @@ class CsvSource(StrictModel):
         "processed",
         description="The folder for loaded files, in `folder`. A file that was not loaded is moved to `failed`.",
     )
-    dialect: DialectSettings = Field(
-        DialectSettings(), description="How the files are written. Blank: as [CSV files](csv.md) describes them."
+    dialect: Dialect = Field(
+        DEFAULT_DIALECT,
+        description="How the files are written. A sign is given by its name, or as the character itself, in quotes. "
+        "Blank: as [CSV files](csv.md) describes them.",
     )
     complete: YesNo = Field(
         description="Whether the file of fines has every fine that is open in the library's system. An open fine that "

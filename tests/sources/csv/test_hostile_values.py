@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bursar.sources.csv import load as csv_load
-from bursar.sources.csv.reader import FINES, GROUPS, LIBRARIES, USERS, CsvTable
+from bursar.sources.csv.tables import FINES, GROUPS, LIBRARIES, USERS, CsvTable
 from tests.support.library_system import FINE, USER, LibrarySystem
 
 LONG = "".join(random.Random(1).choices(string.ascii_letters + string.digits, k=9_000))  # noqa: S311  does not compress

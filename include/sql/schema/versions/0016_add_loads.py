@@ -109,8 +109,59 @@ DROP INDEX journal_entries_settlements;
 CREATE INDEX journal_entries_settlements ON journal_entries (fine_id)
     WHERE outstanding_change <> 0 AND entry_type IN ('PAID', 'WAIVED', 'CANCELLED', 'REVERSED');
 
--- As before; and an entry ADJUSTED changes the amount, an entry MOVED the user. A larger amount comes before the balance, a
--- smaller one after it, so that the balance never exceeds the amount.
+-- A new fine owes its amount, and the entry that charges it is written by the same statement. It would cost much to add the fine
+-- with a balance of 0 and then to update it.
+CREATE FUNCTION start_balance() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.balance := NEW.amount;
+    NEW.last_transaction_at := NEW.created_at;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER start_balance BEFORE INSERT ON fines FOR EACH ROW EXECUTE FUNCTION start_balance();
+
+CREATE UNIQUE INDEX journal_entries_charges ON journal_entries (fine_id) WHERE entry_type = 'CHARGED';
+
+CREATE FUNCTION require_charge() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    wrong bigint;
+BEGIN
+    SELECT added.id INTO wrong
+    FROM added LEFT JOIN journal_entries AS charges ON charges.fine_id = added.id AND charges.entry_type = 'CHARGED'
+    WHERE charges.balance_change IS DISTINCT FROM added.amount LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'fine % was added without the entry that charges its amount', wrong USING ERRCODE = 'BU003';
+    END IF;
+    SELECT users.id INTO wrong FROM added JOIN users ON users.id = added.user_id WHERE users.deleted_at IS NOT NULL LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'user % was deleted', wrong USING ERRCODE = 'BU004';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER require_charge AFTER INSERT ON fines
+    REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION require_charge();
+
+-- As before, without the entries that charge new fines: the trigger of these fines has checked their users.
+CREATE OR REPLACE FUNCTION reject_entries_for_deleted_users() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    deleted bigint;
+BEGIN
+    SELECT users.id INTO deleted
+    FROM entries JOIN fines ON fines.id = entries.fine_id JOIN users ON users.id = fines.user_id
+    WHERE entries.batch_id IS NULL AND entries.import_record IS NULL AND entries.entry_type <> 'CHARGED'
+      AND users.deleted_at IS NOT NULL LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'user % was deleted', deleted USING ERRCODE = 'BU004';
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- As before, without the entries that charge new fines; and an entry ADJUSTED changes the amount, an entry MOVED the user. A
+-- larger amount comes before the balance, a smaller one after it, so that the balance never exceeds the amount.
 CREATE OR REPLACE FUNCTION apply_journal_entries() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -122,6 +173,11 @@ BEGIN
     IF TG_RELID <> 'public.journal_entries'::regclass THEN
         RAISE EXCEPTION 'apply_journal_entries() is the trigger function of public.journal_entries, not of %', TG_RELID::regclass
             USING ERRCODE = 'insufficient_privilege';
+    END IF;
+
+    IF EXISTS (SELECT FROM entries LEFT JOIN fines ON fines.id = entries.fine_id
+               WHERE entries.entry_type = 'CHARGED' AND fines.id IS NULL) THEN
+        RAISE EXCEPTION 'a journal entry names a fine that does not exist' USING ERRCODE = 'BU003';
     END IF;
 
     adjusts := EXISTS (SELECT FROM entries WHERE entry_type IN ('ADJUSTED', 'MOVED'));
@@ -139,7 +195,7 @@ BEGIN
         SELECT fine_id, sum(balance_change) AS balance, sum(outstanding_change) AS outstanding,
                sum(reversal_change) AS pending_reversal, max(posted_at) AS posted_at,
                (array_agg(entry_type ORDER BY id DESC))[1] AS entry_type
-        FROM entries GROUP BY fine_id
+        FROM entries WHERE entry_type <> 'CHARGED' GROUP BY fine_id
     ), updated AS (
         UPDATE fines SET
             balance = fines.balance + change.balance,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import InitErrorDetails
@@ -28,6 +28,11 @@ def _name_sign(value: object) -> object:
     return _NAMES.get(value, value.strip()) if isinstance(value, str) else value
 
 
+def _allow_signs(schema: dict[str, Any]) -> None:
+    """Adds the characters to a JSON Schema that has their names."""
+    schema["enum"] += [character for character, name in _NAMES.items() if name in schema["enum"]]
+
+
 def _validate_encoding(value: str) -> str:
     if value == AUTO:
         return value
@@ -50,13 +55,19 @@ class Dialect(StrictModel):
         "mark, and UTF-16 with one.",
     )
     separator: Annotated[Literal["auto", "comma", "semicolon", "tab", "vertical bar"], BeforeValidator(_name_sign)] = (
-        Field("auto", description="The sign between two columns. `auto`: the one with which the heading has columns.")
+        Field(
+            "auto",
+            description="The sign between two columns. `auto`: the one with which the heading has columns.",
+            json_schema_extra=_allow_signs,
+        )
     )
     decimal: Annotated[Literal["point", "comma"], BeforeValidator(_name_sign)] = Field(
-        "point", description="The decimal sign of amounts."
+        "point", description="The decimal sign of amounts.", json_schema_extra=_allow_signs
     )
     thousands: Annotated[Literal["none", "point", "comma", "space", "apostrophe"], BeforeValidator(_name_sign)] = Field(
-        "none", description="The sign between groups of three digits. An amount may be written without it, too."
+        "none",
+        description="The sign between groups of three digits. An amount may be written without it, too.",
+        json_schema_extra=_allow_signs,
     )
     minor_units: YesNo = Field(
         default=False,

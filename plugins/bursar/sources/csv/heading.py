@@ -14,14 +14,14 @@ from bursar.sources.csv.lines import Lines
 from bursar.sources.csv.tables import IDENTIFIER, CsvTable
 
 if TYPE_CHECKING:
-    from _csv import _reader
+    from _csv import Reader
 
 PRIMARY_ID_TYPE = "userName"
 MAX_TYPE_LENGTH = 100
 """Characters of an identifier's type, which shares an index entry with the identifier."""
 _BLANKS = ' "\t\r\n' + "".join(SEPARATORS.values())
 _SEPARATORS = "commas, semicolons, tabs or vertical bars"
-_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\1*\s*', re.IGNORECASE)
+_SEPARATOR_LINE = re.compile(r'"?sep=([^\r\n])"?\1*\s*', re.IGNORECASE)
 
 
 class Heading(NamedTuple):
@@ -31,7 +31,7 @@ class Heading(NamedTuple):
     separator: str
 
 
-def read_heading(lines: Lines, layout: CsvTable, dialect: Dialect) -> tuple[Heading, "_reader"]:
+def read_heading(lines: Lines, layout: CsvTable, dialect: Dialect) -> tuple[Heading, "Reader"]:
     """Reads the heading of a file, and returns it with the rows below it; `lines.start` is its first line.
 
     Raises:
@@ -66,9 +66,7 @@ def _find_encoding_fault(line: str, encoding: str) -> str | None:
     if UNDECODABLE in line:
         return f"the heading is not {encoding}; save the file in that encoding, or name its own encoding in the source"
     if "\0" in line:
-        return (
-            "the heading has a NUL character; if the file is UTF-16, name its encoding in the source, as in utf-16-le"
-        )
+        return "the heading has a NUL character; if the file is UTF-16, name that in the source, as in utf-16-le"
     return None
 
 
@@ -78,6 +76,7 @@ def _find_separator(line: str, layout: CsvTable, dialect: Dialect, sign: str | N
     The separator is that of the dialect, or else the `sign` that the file names, or else the one with which the heading
     has most of the columns of a layout.
     """
+    said: str | None
     counts = {name: _count_columns(line, separator, layout) for name, separator in SEPARATORS.items()}
     found = max(counts, key=lambda name: counts[name])
     said, by = (dialect.separator, "the source") if dialect.separator != AUTO else (None, "the line sep=")
@@ -104,7 +103,7 @@ def _count_columns(line: str, separator: str, layout: CsvTable) -> int:
 
 
 def fold_name(name: str) -> str:
-    """Returns the name of a column in lower case, without blanks around it; the type of an identifier keeps its case."""
+    """Returns the name of a column in lower case, without blanks around it. An identifier's type keeps its case."""
     prefix, colon, type_ = name.strip().partition(":")
     return f"{prefix.strip().lower()}{colon}{type_.strip()}"
 

@@ -73,6 +73,7 @@ class Lines:
         return HeadingError(self._path, self.start, faults)
 
     def __iter__(self) -> Iterator[str]:
+        """Reads the lines from here on."""
         readline = self._file.readline
         while line := readline(MAX_RECORD_LENGTH + 1):
             self.length += len(line)

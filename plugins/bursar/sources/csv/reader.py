@@ -15,7 +15,7 @@ from bursar.sources.csv.lines import Lines, open_lines
 from bursar.sources.csv.tables import IDENTIFIER, CsvTable
 
 if TYPE_CHECKING:
-    from _csv import _reader
+    from _csv import Reader
 
 FAULT_COLUMNS = tuple(f"fault_{field}" for field in RowFault._fields)
 _NO_FAULT = (None,) * len(FAULT_COLUMNS)
@@ -48,7 +48,7 @@ def records(path: Path, layout: CsvTable, dialect: Dialect = DEFAULT_DIALECT) ->
 
 
 def _read_records(
-    lines: Lines, heading: Heading, rows: "_reader", layout: CsvTable, dialect: Dialect
+    lines: Lines, heading: Heading, rows: "Reader", layout: CsvTable, dialect: Dialect
 ) -> Iterator[Record]:
     """Yields the records below a heading, of which `lines.start` is the first line."""
     names, width, lines_above = heading.names, len(heading.names), lines.start - 1
