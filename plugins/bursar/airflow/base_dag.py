@@ -57,7 +57,7 @@ DEFAULT_ARGS: dict[str, Any] = {
 
 
 def base_dag(owner: JobOwner, job: OwnedJob, schedule: Schedule, **arguments: Any) -> DAG:  # noqa: ANN401
-    """Creates the DAG of a section of a profile, or of a source, without tasks; `arguments` are passed on to Airflow."""
+    """Creates the DAG of a section of a profile, or of a source, without tasks; Airflow gets the `arguments`."""
     return DAG(
         dag_id=dag_id(job, owner.code),
         dag_display_name=job.display_name(owner.name),

@@ -10,8 +10,9 @@
 | `bursar.unsent_batches`             | gauge   | profile                 |
 | `bursar.oldest_unsent_batch_age`    | gauge   | profile; in seconds     |
 
-Money is in thousandths of each currency, because counters are integers and the ledger keeps three decimals. The tag `profile` of a load is the code of its source. Metrics
-serve charts and alerts; for accounting use the ledger and the run reports.
+Money is in thousandths of each currency, because counters are integers and the ledger keeps three decimals. The tag
+`profile` of a load is the code of its source. Metrics serve charts and alerts; for accounting use the ledger and the
+run reports.
 """
 
 from datetime import UTC, datetime

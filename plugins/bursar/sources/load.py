@@ -196,7 +196,9 @@ class _Load:
 
     def run(self, connection: Connection, sets: Sequence[Rows], *, strict: bool) -> LoadResult:
         connection.execute(query("sources/lock_loads"))
-        connection.exec_driver_sql("SET LOCAL work_mem = '64MB'")  # the default spills joins of a large file to the disk
+        connection.exec_driver_sql(
+            "SET LOCAL work_mem = '64MB'"
+        )  # the default spills joins of a large file to the disk
         load_id = self.load_id = connection.execute(query("sources/reserve_load_id")).scalar_one()
         self._stage_all(connection, sets)
         rows = {file["table"]: file["rows"] for file in self.files}
@@ -230,6 +232,10 @@ class _Load:
             connection.exec_driver_sql(
                 f"CREATE TEMPORARY TABLE staged_{table.name} (line integer, {columns}) ON COMMIT DROP"
             )
+        self.names = {rows.table.name: rows.name for rows in sets}
+        self.files = [
+            {"table": rows.table.name, "name": rows.name, "rows": 0, "sha256": None, **rows.facts} for rows in sets
+        ]
         for rows in sets:
             self._stage(connection, rows)
         self._run(connection, "stage_deferred_fines", "report_unreadable_rows")
@@ -237,16 +243,14 @@ class _Load:
             connection.exec_driver_sql(f"ANALYZE staged_{table.name}")
 
     def _stage(self, connection: Connection, rows: Rows) -> None:
-        self.names[rows.table.name] = rows.name
         count = 0
         with copy_into(connection, f"staged_{rows.table.name}") as copy:
             for record in rows.records:
                 copy.write_row(record)
                 count += 1
         log.info("%s: %s.", rows.name, pluralize(count, "record"))
-        sha256 = rows.checksum.hexdigest() if rows.checksum else None
-        file = {"table": rows.table.name, "name": rows.name, "rows": count, "sha256": sha256}
-        self.files.append(file | dict(rows.facts))
+        [file] = [file for file in self.files if file["table"] == rows.table.name]
+        file |= {"rows": count, "sha256": rows.checksum.hexdigest() if rows.checksum else None}
 
     def _load_users(self, connection: Connection, load_id: int) -> int:
         self._run(connection, "check_groups", "check_libraries", "upsert_groups", "upsert_libraries")

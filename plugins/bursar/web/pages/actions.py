@@ -8,7 +8,7 @@ from bursar.airflow.connections import open_folder
 from bursar.airflow.dag_ids import dag_id, parse_dag_id
 from bursar.db.queries import query
 from bursar.errors import BursarError
-from bursar.imports.detect import FolderEntry, describe_folder
+from bursar.imports.detect import FolderEntry, WatchedFolder, describe_folder
 from bursar.ledger.jobs import Job
 from bursar.ledger.totals import net_by_currency
 from bursar.money import format_money, format_totals
@@ -174,4 +174,4 @@ def _look_into_folder(profile: Profile) -> tuple[int, list[FolderEntry]]:
     limits = ServerLimits(timeout_seconds=STEP_SECONDS)
     path = profile.import_.input_file_path
     with open_folder(profile.sftp_connection, path, may_create=False, limits=limits) as folder:
-        return describe_folder(views.engine(), profile, folder.files(), limit=MAX_ENTRIES)
+        return describe_folder(views.engine(), WatchedFolder.of_import(profile), folder.files(), limit=MAX_ENTRIES)
