@@ -42,7 +42,7 @@ def test_the_addresses_are_those_of_the_plugin() -> None:
 
 
 def test_the_mail_about_a_run_leads_to_its_report() -> None:
-    message = report_message(make_report(id=7), profile_name="Students", time_zone="UTC", link=URL, has_page=True)
+    message = report_message(make_report(id=7), owner_name="Students", time_zone="UTC", link=URL, has_page=True)
     rendered = render_message(message)
     assert f"Open the job report: {URL}" in rendered.text
     assert f'href="{URL}"' in rendered.html

@@ -16,7 +16,7 @@ def build_dags() -> dict[str, DAG]:
     settings = load_settings(INCLUDE / "bursar.yaml")
     only = get_parsing_context().dag_id
     owner = parse_dag_id(only) if only else None
-    profiles, _ = load_all_profiles(settings, code=owner.profile if owner else None)
+    profiles, _ = load_all_profiles(settings, code=owner.code if owner else None)
     active: list[tuple[Profile, ProfileJob]] = [(profile, Job.EXPORT) for profile in profiles if profile.export.active]
     active += [(profile, Job.IMPORT) for profile in profiles if profile.import_.active]
     ids = ((dag_id(job, profile.code), profile, job) for profile, job in active)

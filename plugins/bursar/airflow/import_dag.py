@@ -74,6 +74,7 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
         profile,
         Job.IMPORT,
         profile.import_.schedule,
+        description=profile.description,
         doc_md=import_docs(profile, settings),
         # A file is imported when it arrives, so a past day has none: Airflow refuses a backfill.
         allowed_run_types=["scheduled", "manual", "operator_triggered", "asset_triggered"],

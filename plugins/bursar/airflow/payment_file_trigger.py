@@ -22,7 +22,7 @@ from bursar.airflow.connections import ledger_url, open_folder
 from bursar.airflow.profile_store import load_all_profiles
 from bursar.db.engine import ledger_engine, session_name
 from bursar.errors import BursarError, TransientError
-from bursar.imports.detect import select_ready_files
+from bursar.imports.detect import WatchedFolder, select_ready_files
 from bursar.profiles import INCLUDE, Profile, Settings, load_settings
 
 log = logging.getLogger(__name__)
@@ -120,7 +120,10 @@ def find_ready_files(profile_code: str) -> list[str]:
     path, limits = profile.import_.input_file_path, settings.server_limits
     with open_folder(profile.sftp_connection, path, may_create=False, limits=limits) as folder:
         return select_ready_files(
-            ledger_engine(ledger_url()), profile, folder.files(), limit=conf.getint("core", "max_map_length")
+            ledger_engine(ledger_url()),
+            WatchedFolder.of_import(profile),
+            folder.files(),
+            limit=conf.getint("core", "max_map_length"),
         )
 
 

@@ -109,9 +109,9 @@ def show_profile(request: Request, person: CurrentPerson, code: str) -> Response
 def show_dag(request: Request, person: CurrentPerson, dag_id: str) -> Response:
     """Shows the profile of a DAG in the tab beside the DAG's own; other DAGs have one sentence there."""
     owner = parse_dag_id(dag_id)
-    if owner is None or owner.profile is None:
+    if owner is None or owner.code is None or owner.job is Job.SYNC:
         return render(request, "foreign", title="Bursar profile", text=FOREIGN_DAG)
-    return _show_profile(request, person, owner.profile)
+    return _show_profile(request, person, owner.code)
 
 
 def _show_profile(request: Request, person: Person, code: str) -> Response:
