@@ -37,8 +37,8 @@ Looks every 15 minutes for things that no run reports:
 - a batch that stays unsent;
 - a direct upload that a worker without its lock may have damaged.
 
-The people whom the profile or source notifies of failures are notified of each alert once. The task fails only if a notification
-was not sent; the next run sends it again.
+The people whom the profile or source notifies of failures are notified of each alert once. The task fails only if a
+notification was not sent; the next run sends it again.
 """
 
 
@@ -82,7 +82,7 @@ def send_alerts() -> list[ActiveAlert]:
     for profile in profiles:
         remove_loaded_downloads(engine, profile.code, work_dir(settings, profile))
     with engine.begin() as connection:
-        alerts = find_alerts(connection, profiles, sources, now=datetime.now(UTC), complete=not problems)
+        alerts = find_alerts(connection, profiles, sources=sources, now=datetime.now(UTC), complete=not problems)
     unsent = []
     for alert in alerts:
         message = alert_message(

@@ -40,8 +40,8 @@ class Alert:
 def find_alerts(
     connection: Connection,
     profiles: Sequence[Profile],
-    sources: Sequence[CsvSource] = (),
     *,
+    sources: Sequence[CsvSource] = (),
     now: datetime,
     complete: bool = True,
 ) -> list[Alert]:
