@@ -93,7 +93,7 @@ def export_dag(profile: Profile, settings: Settings) -> DAG:
         params=export_params(),
     ) as dag:
         task = partial(task_of_run, Job.EXPORT, profile, partial(ExportRun.from_context, profile, settings))
-        server = config.server_placement(profile, settings)
+        server = config.server_placement(profile.sftp_connection, settings)
         ledger, files = assets.ledger_asset(), assets.exported_files_asset(profile)
 
         recover = task(recover_unfinished_batches, **server)()

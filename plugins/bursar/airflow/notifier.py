@@ -44,9 +44,10 @@ PAGES = "bursar"
 def notify(report: RunReport, owner: JobOwner | None, run_url: str | None) -> RunReport:
     """Notifies the people whom the profile or source, or without one the settings, name for the outcome of a run.
 
-    It never raises. A repeated call notifies only people who have not been notified. A notification that was not sent is logged, and is
-    added to the messages of the report, which is recorded again and returned. Nobody is notified of a dry run: the user
-    who started it sees its result in Airflow. The message links to the job report, or to `run_url` if there is none.
+    It never raises. A repeated call notifies only people who have not been notified. A notification that was not sent
+    is logged, and is added to the messages of the report, which is recorded again and returned. Nobody is notified of a
+    dry run: the user who started it sees its result in Airflow. The message links to the job report, or to `run_url` if
+    there is none.
     """
     if report.dry_run:
         return report

@@ -29,6 +29,7 @@ from bursar.ledger.jobs import Job
 from bursar.profiles import INCLUDE, load_settings
 from bursar.profiles.job_owner import JobOwner
 from bursar.reporting.build_report import build_export_report, build_import_report, build_maintenance_report
+from bursar.reporting.load_report import add_dry_run, build_load_report
 from bursar.reporting.outstanding import count_outstanding
 from bursar.reporting.run_description import describe_run
 from bursar.reporting.run_report import RunOutcome, RunReport, delete_reports_before, record_report
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 _BUILDERS: dict[Job, Callable[..., RunReport]] = {
     Job.EXPORT: build_export_report,
     Job.IMPORT: build_import_report,
+    Job.SYNC: build_load_report,
     Job.PURGE: partial(build_maintenance_report, Job.PURGE),
     Job.WAIVE: partial(build_maintenance_report, Job.WAIVE),
 }
@@ -122,6 +124,8 @@ def report_run(job: Job, owner: JobOwner | None, context: Context) -> ReportedRu
     failed = _failed(states) or get_interrupted_tasks(engine, job, code, run_id, _in_state(states, "skipped"))
     started_at = dag_run.start_date or dag_run.run_after
     built = _BUILDERS[job](engine, code, run_id=run_id, started_at=started_at, failed=failed)
+    if job is Job.SYNC and context["params"].get("dry_run"):
+        built = add_dry_run(built, ti.xcom_pull(task_ids="load_files") or ())
     built = replace(built, trigger=dag_run.run_type.value, requested_by=dag_run.triggering_user_name)
     report = record_report(engine, built)
     send_metrics(engine, report)

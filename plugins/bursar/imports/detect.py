@@ -112,6 +112,13 @@ def select_ready_files(
     return ready
 
 
+def list_ready_files(engine: Engine, folder: WatchedFolder, listing: Iterable[RemoteFile]) -> list[str]:
+    """Returns what `select_ready_files` returns. Nothing is recorded: the transaction is rolled back."""
+    with engine.connect() as connection:
+        _, _, _, rows = _record_listing(connection, folder, listing, None)
+    return next((row.names for row in rows if row.state == "ready"), [])
+
+
 class FolderEntry(NamedTuple):
     """An entry of the folder, and whether and why it is taken by the next run, in words."""
 

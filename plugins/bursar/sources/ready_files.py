@@ -6,7 +6,7 @@ from itertools import zip_longest
 
 from sqlalchemy import Engine
 
-from bursar.imports.detect import WatchedFolder, select_ready_files
+from bursar.imports.detect import WatchedFolder, list_ready_files, select_ready_files
 from bursar.remote_files.base import RemoteFile
 from bursar.sources.model import CsvSource
 
@@ -29,6 +29,15 @@ def find_ready_sets(
     """
     ready = select_ready_files(engine, watch_folder(source), listing, limit=MAX_FILES)
     return make_sets(source, ready, may_be_incomplete=is_last_check)
+
+
+def find_sets_now(engine: Engine, source: CsvSource, listing: Iterable[RemoteFile]) -> list[FileSet]:
+    """Returns the sets of all files that are there now, for a person who does not wait. Records nothing.
+
+    A file counts as stable; one that lacks its done file, or has been loaded before, is not taken.
+    """
+    ready = list_ready_files(engine, watch_folder(source, stable_for_seconds=0), listing)
+    return make_sets(source, ready, may_be_incomplete=True)
 
 
 def make_sets(source: CsvSource, ready: Sequence[str], *, may_be_incomplete: bool) -> list[FileSet]:
