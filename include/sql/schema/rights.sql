@@ -89,6 +89,6 @@ GRANT SELECT, INSERT, UPDATE (answer, answered_by, answered_at, times_asked, req
 GRANT SELECT, INSERT ON rejected_answers TO {role};
 
 -- Pages. The record of accesses can only grow.
-GRANT SELECT, INSERT (person, user_id, batch_id) ON user_accesses TO {role};
+GRANT SELECT, INSERT (person, user_id, batch_id, load_id) ON user_accesses TO {role};
 GRANT SELECT, INSERT (code, revision, profile, change, changed_by) ON profile_revisions TO {role};
 GRANT SELECT, INSERT ON run_revisions TO {role};

@@ -23,6 +23,7 @@ from bursar.web.fine_types import describe_fine_type
 from bursar.web.pages.profiles import get_visible_profile, list_profile_names
 from bursar.web.preview import COLUMNS, evaluate, list_all, parse_as_of
 from bursar.web.rights import CurrentPerson, Person, require
+from bursar.web.sources import list_source_names
 from bursar.web.trial import STEP_SECONDS, TRIAL_SECONDS, within
 from bursar.web.views import address_of, read_ledger, render, settings
 
@@ -144,7 +145,9 @@ def show_progress(request: Request, person: CurrentPerson, dag_id: str, run_id: 
     if owner.code is None:
         require(person.may_act(None, owner.job), f"trigger the DAG {dag_id}")
     else:
-        require(person.may_see(owner.code), f"read the DAGs of profile {owner.code}")
+        require(person.may_see_runs(owner.job, owner.code), f"read the DAG {dag_id}")
+    is_load = owner.job is Job.SYNC
+    names = list_source_names(person) if is_load else list_profile_names(person)
     with read_ledger() as connection:
         facts = {"job": owner.job, "profile": owner.code, "run_id": run_id}
         report = connection.execute(query("web/get_run"), facts).mappings().first()
@@ -152,10 +155,10 @@ def show_progress(request: Request, person: CurrentPerson, dag_id: str, run_id: 
     return render(
         request,
         "progress",
-        section="show_profiles" if owner.code else "show_users_jobs",
+        section="show_sources" if is_load else "show_profiles" if owner.code else "show_users_jobs",
         dag=dag_id,
         run_id=run_id,
-        title=owner.job.display_name(list_profile_names(person).get(owner.code or "", owner.code)),
+        title=owner.job.display_name(names.get(owner.code or "", owner.code)),
         run=get_run(dag_id, run_id),
         has_report=report is not None,
         approval=approval,

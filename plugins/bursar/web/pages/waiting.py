@@ -1,4 +1,4 @@
-"""The page of all that waits for a person: approvals, unfinished exports, files of payments and overpayments."""
+"""The page of all that waits for a person: approvals, exports, files of payments, overpayments, and rows of loads."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,16 @@ from bursar.db.queries import query
 from bursar.ledger.batches import Batch, BatchState
 from bursar.ledger.jobs import Job
 from bursar.ledger.totals import Totals, read_totals
+from bursar.sources.records import LoadRecord
 from bursar.web.airflow_runs import AirflowRun, list_runs
 from bursar.web.pages.profiles import list_profile_names
 from bursar.web.rights import CurrentPerson, Person
+from bursar.web.sources import list_loaded_codes, list_newest_loads, list_source_names
 from bursar.web.views import PAGE_LENGTH, read_ledger, render, settings
 
 router = APIRouter()
+MAX_CONTESTED = 1_000
+"""Contested identifiers that are counted."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +62,15 @@ class Waiting:
     overpayments: Sequence[RowMapping]
     rejected: Sequence[RowMapping]
     repeated: Sequence[RowMapping]
+    loads: Sequence[LoadRecord]
+    contested: RowMapping | None
     is_cut: bool
 
     @property
     def any(self) -> bool:
         """Whether anything waits."""
-        return bool(self.approvals or self.batches or self.overpayments or self.rejected or self.repeated)
+        lists = (self.approvals, self.batches, self.overpayments, self.rejected, self.repeated, self.loads)
+        return any(lists) or self.contested is not None
 
 
 @router.get("/waiting", name="show_waiting")
@@ -85,6 +92,9 @@ def show_waiting(request: Request, person: CurrentPerson) -> Response:
         named={profile for profile in profiles if person.may_see_names(profile)},
         dag_id=dag_id,
         profile_names=names,
+        source_names=list_source_names(person),
+        all_users=person.may_see_all_users(),
+        max_contested=MAX_CONTESTED,
     )
 
 
@@ -107,14 +117,25 @@ def _load_waiting(connection: Connection, person: Person, profiles: list[str]) -
     approvals, batches = load("list_waiting_approvals"), load("list_waiting_batches")
     overpayments, rejected = load("list_waiting_overpayments"), load("list_rejected_files")
     repeated = load("list_repeated_files")
+    sources = list_loaded_codes(connection, person)
+    newest = list_newest_loads(connection, sources)
+    counted = connection.execute(query("web/count_contested_identifiers"), {"limit": MAX_CONTESTED + 1})
+    contested = counted.mappings().one()
     return Waiting(
         approvals=[_read_approval(row) for row in approvals[:PAGE_LENGTH]],
         batches=_read_batches(batches[:PAGE_LENGTH], person),
         overpayments=overpayments[:PAGE_LENGTH],
         rejected=rejected[:PAGE_LENGTH],
         repeated=repeated[:PAGE_LENGTH],
+        loads=[one for one in newest if _needs_a_look(one)],
+        contested=contested if contested["identifiers"] and sources else None,
         is_cut=any(len(rows) > PAGE_LENGTH for rows in (approvals, batches, overpayments, rejected, repeated)),
     )
+
+
+def _needs_a_look(load: LoadRecord) -> bool:
+    counts = load.counts
+    return load.is_refused or bool(counts.rejected or counts.fines_deferred or counts.warnings)
 
 
 def _read_batches(rows: Sequence[RowMapping], person: Person) -> list[WaitingBatch]:
