@@ -47,7 +47,7 @@ INSERT INTO loads (source, run_id, started_at, is_complete, is_refused, files, c
 SELECT 'S' || n % 10, 'run' || n, now(), true, false, '[]', '{}', '{}', '{}' FROM generate_series(1, :closed) AS n;
 INSERT INTO load_messages (load_id, number, kind, code, file, reason, remedy)
 SELECT 1 + n % 100, 1 + n / 100, 'rejected', 'x', 'x', 'x', 'x' FROM generate_series(0, :closed - 1) AS n;
-INSERT INTO contested_identifiers (type, value, user_id) SELECT 'x', id % 1000, id FROM users WHERE :closed > 0;
+INSERT INTO contested_identifiers (type, value, user_id) SELECT 'x', id / 2, id FROM users WHERE :closed > 0;
 UPDATE batch_lines SET batch_id = 1 + number % (:closed / 2);
 UPDATE import_records SET file_id = 1 + number % (:closed / 2)
 """
@@ -58,7 +58,7 @@ INSERT INTO user_accesses (person, user_id) SELECT 'x', id FROM users WHERE :clo
 FIRST_ROWS = frozenset(
     {
         *("run_reports_started_at", "fines_fine_fee_type", "identifiers_type_value_key", "identifiers_pkey"),
-        "file_arrivals_profile_run_id_name_key",
+        *("file_arrivals_profile_run_id_name_key", "contested_identifiers_pkey", "loads_source"),
     }
 )
 """Indexes of which a page reads the first or last rows, up to a LIMIT."""
