@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -80,9 +79,8 @@ def load_files(
 
 
 def _load_source(source: CsvSource, output_format: str, *, strict: bool, dry_run: bool) -> None:
-    with _open(source) as run:
+    with _open(source, strict=strict) as run:
         sets = find_sets_now(run.engine, source, run.folder.files())
-        run = replace(run, strict=strict)
         results = (
             [run.preview_set(files) for files in sets]
             if dry_run
@@ -105,7 +103,7 @@ def _read_result(engine: Engine, load: LoadRecord) -> LoadResult:
 
 
 @contextmanager
-def _open(source: CsvSource) -> Iterator[SyncRun]:
+def _open(source: CsvSource, *, strict: bool) -> Iterator[SyncRun]:
     """Opens the folder of a source, for the person who runs the command."""
     from bursar.airflow.config import source_work_dir  # noqa: PLC0415  Airflow is slow to load
     from bursar.airflow.source_folder import open_source_folder  # noqa: PLC0415
@@ -119,4 +117,5 @@ def _open(source: CsvSource) -> Iterator[SyncRun]:
             work_dir=source_work_dir(settings, source),
             run_id=None,
             requested_by=get_person(),
+            strict=strict,
         )
