@@ -1,4 +1,4 @@
-"""`make bench`: measures exports and imports beside plain C tools, by turns, and checks the results.
+"""`make bench`: measures exports, imports and loads beside plain C tools, by turns, and checks the results.
 
 make bench FINES='100000 1000000' ROUNDS=3 JSON=found.json
 """
@@ -15,6 +15,7 @@ from typing import Any
 
 from bench import report, servers
 from bench.airflow_runs import FINES, measure_runs
+from bench.loading import LoadBench
 from bench.rounds import Bench, Round
 
 
@@ -50,6 +51,8 @@ def _measure(bench: Bench, fines: int, rounds: int) -> dict[str, Any]:
     outcomes = bench.write_payments(fines)
     for _ in range(rounds):
         ways["import"].append(bench.import_file("exported", outcomes))
+    loading = LoadBench(bench, fines)
+    ways["load"] = [loading.run() for _ in range(rounds)]
     return {"fines": fines, "ways": {way: [asdict(found) for found in rounds_] for way, rounds_ in ways.items()}}
 
 

@@ -4,8 +4,8 @@ The reference copies the same files with PostgreSQL's COPY and writes their rows
 """
 
 import shutil
-from pathlib import Path
 
+from bench import report
 from bench.reference import Tools
 from bench.rounds import Bench, Given, Round, WrongResultError
 
@@ -30,20 +30,21 @@ COPY (
     SELECT 'F' || n AS fine_id, 'user' || 1 + n * 7919 % {users} AS primary_id, 'OVERDUEFINE' AS fine_fee_type,
            to_char(amount, 'FM990.00') AS amount,
            to_char(CASE WHEN n % {changed} = 0 THEN amount - 0.05 ELSE amount END, 'FM990.00') AS balance,
-           to_char(timestamp '2024-09-01 08:00' + n * 6 % 60000000 * interval '1 second', 'YYYY-MM-DD"T"HH24:MI:SS') AS created_at,
+           to_char(timestamp '2024-09-01 08:00' + n * 6 % 60000000 * interval '1 second',
+                   'YYYY-MM-DD"T"HH24:MI:SS') AS created_at,
            CASE WHEN n % 7 <> 0 THEN (ARRAY['MAIN', 'LAW'])[1 + n % 2] END AS owner_library,
            CASE WHEN n % 9 = 0 THEN 'water damage, p. ' || n % 300 END AS comment
     FROM generate_series({first}, {last}) AS n, LATERAL (SELECT 0.25 + n % 160 * 0.25 AS amount) AS amounts
 ) TO STDOUT WITH (FORMAT csv, HEADER)
 """
 STAGED = """
-CREATE UNLOGGED TABLE staged (fine_id text, primary_id text, fine_fee_type text, amount text, balance text, created_at text,
-                              owner_library text, comment text)
+CREATE UNLOGGED TABLE staged (fine_id text, primary_id text, fine_fee_type text, amount text, balance text,
+                              created_at text, owner_library text, comment text)
 """
 INSERT = """
 INSERT INTO fines (source_id, user_id, owner_library, fine_fee_type, currency, amount, balance, comment, created_at)
-SELECT fine_id, identifiers.user_id, owner_library, fine_fee_type, 'USD', CAST(amount AS numeric), CAST(balance AS numeric), comment,
-       CAST(created_at AS timestamptz)
+SELECT fine_id, identifiers.user_id, owner_library, fine_fee_type, 'USD', CAST(amount AS numeric),
+       CAST(balance AS numeric), comment, CAST(created_at AS timestamptz)
 FROM staged JOIN identifiers ON identifiers.type = 'userName' AND identifiers.value = staged.primary_id
 ON CONFLICT (source_id, source) DO UPDATE SET balance = excluded.balance
 """
@@ -86,7 +87,8 @@ class LoadBench:
             for stage, name in STAGES.items():
                 tools.psql("TRUNCATE staged")
                 copied = tools.psql("COPY staged FROM STDIN WITH (FORMAT csv, HEADER)", source=self._files / name)
-                plain[stage] = copied + tools.psql(INSERT)
+                [step] = report.STAGES["load"][stage]
+                plain[step] = copied + tools.psql(INSERT)
         return Round(product, plain)
 
     def _check(self, stage: str, given: Given) -> None:
@@ -98,4 +100,6 @@ class LoadBench:
             "load_more_fines": [more, 0, 0],
         }[stage]
         if given["counts"] != expected:
-            raise WrongResultError(f"{stage} of {fines} fines added, changed and left {given['counts']}, not {expected}")
+            raise WrongResultError(
+                f"{stage} of {fines} fines added, changed and left {given['counts']}, not {expected}"
+            )

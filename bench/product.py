@@ -121,7 +121,8 @@ STAGES: dict[str, Callable[[Given], Given]] = {
         apply_payments,
         archive_file,
     )
-} | dict.fromkeys(("load_new_fines", "load_known_fines", "load_more_fines"), load_fines)
+}
+STAGES.update(dict.fromkeys(("load_new_fines", "load_known_fines", "load_more_fines"), load_fines))
 
 
 def _input_folder() -> AbstractContextManager[RemoteFolder]:

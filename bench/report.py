@@ -15,6 +15,11 @@ STAGES = {
         "close_fines": ["UPDATE"],
     },
     "import": {"load_file": ["sftp get", "xmllint", "COPY"], "apply_payments": ["UPDATE"], "archive_file": []},
+    "load": {
+        "load_new_fines": ["COPY + INSERT of new fines"],
+        "load_known_fines": ["COPY + INSERT of known fines"],
+        "load_more_fines": ["COPY + INSERT of a tenth more"],
+    },
 }
 """Each stage of the product, and the steps of the reference that do a part of its work."""
 
@@ -47,7 +52,17 @@ def format_tables(found: dict[str, Any]) -> str:
         for way, rounds in size["ways"].items():
             lines += ["", f"### {way.title()} of {size['fines']:,} fines", ""]
             lines += _table(rounds, STAGES[way], size["fines"])
+            if way == "load":
+                lines += ["", f"Seconds with the lock on the table of fines: {_list_locks(rounds)}."]
     return "\n".join([*lines, *_airflow_table(found["airflow"])])
+
+
+def _list_locks(rounds: list[dict[str, Any]]) -> str:
+    stages = STAGES["load"]
+    return ", ".join(
+        f"{stage.replace('_', ' ')} {median(found['product'][stage]['locked'] for found in rounds):.2f}"
+        for stage in stages
+    )
 
 
 def _airflow_table(found: dict[str, Any]) -> list[str]:

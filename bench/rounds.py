@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from psycopg import sql
 
@@ -31,11 +31,15 @@ Given = dict[str, Any]
 
 
 class Cost(TypedDict):
-    """The cost of a stage: its seconds, and the peak memory of its process in bytes; `loaded` is the peak before it."""
+    """The cost of a stage: its seconds, and the peak memory of its process in bytes; `loaded` is the peak before it.
+
+    `locked` are the seconds for which a load locked the table of fines.
+    """
 
     seconds: float
     loaded: int
     memory: int
+    locked: NotRequired[float]
 
 
 class WrongResultError(Exception):

@@ -111,12 +111,12 @@ def test_the_credit_beyond_its_charge_is_refused(system: LibrarySystem) -> None:
     assert ':3: amount -60.00 takes back more than the 50.00 that is left of the charge "F1"; lower it' in refusal
 
 
-@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs")])
-def test_another_separator_is_the_one_error(system: LibrarySystem, separator: str, name: str) -> None:
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_another_separator_is_found(system: LibrarySystem, separator: str) -> None:
     path = system.folder / "users.csv"
     path.write_text((SAMPLES / "users-day1.csv").read_text().replace(",", separator))
-    (refusal,) = system.refusals(users=path)
-    assert refusal == f"users.csv:1: the columns are separated by {name}; save the file with commas between the values"
+    result = system.load(users=path)
+    assert (result.users_added, result.users_updated) == (0, 2)
 
 
 @pytest.fixture

@@ -34,3 +34,13 @@ def test_semicolons_are_found_out_and_a_decimal_comma_is_rejected(library: Libra
     path.write_text(HEADER.replace(",", ";") + "\nF1;user1;FEE;1,50;2025-03-02;;MAIN\n", encoding="utf-8")
     output = run("sources", "load", "--fines", str(path))
     assert f'Rejected: {path}:2: amount "1,50" is not a sum such as 12.50; correct it, or name the decimal' in output
+
+
+def test_a_wrong_separator_is_the_only_error(library: Library, tmp_path: Path) -> None:
+    path = tmp_path / "fines.csv"
+    path.write_text(f"sep=;\n{HEADER}\nF1,user1,FEE,1;50,2025-03-02,,MAIN\n", encoding="utf-8")
+    output = run("sources", "load", "--fines", str(path), exit_code=1)
+    assert output == (
+        f"Error: {path}:2: the columns are separated by commas, the line sep= says semicolons; save the file with "
+        "semicolons between the values, or change what the line sep= says\n"
+    )

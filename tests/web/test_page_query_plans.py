@@ -164,8 +164,8 @@ def test_no_page_reads_a_whole_large_table(large_ledger_with_runs: Engine) -> No
     of_pages = [(f"web/{name}", parameters) for name, cases in PARAMETERS.items() for parameters in cases]
     for name, parameters in (*of_pages, *SHARED.items()):
         with forbid_full_scans(ledger, LARGE_TABLES, FIRST_ROWS | UNFINISHED), ledger.begin() as connection:
-            # The tables of a test are so small that a page of rows costs nearly as much as the whole table, and that a merge
-            # with a table of a few rows, which ends at their last key, costs as little as looking these rows up.
+            # The tables of a test are so small that a page of rows costs nearly as much as the whole table, and a merge
+            # with a table of a few rows, which ends at their last key, as little as looking these rows up.
             connection.exec_driver_sql("SET LOCAL random_page_cost = 1")
             connection.exec_driver_sql("SET LOCAL enable_mergejoin = off")
             connection.execute(query(name), parameters)

@@ -23,9 +23,9 @@ FROM (
                CASE WHEN known.amount <> round(known.amount, known_currencies.decimals)
                          OR known.balance <> round(known.balance, known_currencies.decimals) THEN 3
                     ELSE coalesce(known_currencies.decimals, 3) END AS kept_decimals,
-               pg_temp.as_money(given.amount) AS exact_amount,
-               pg_temp.as_money(given.balance) AS exact_balance,
-               pg_temp.as_money(given.vat) AS exact_vat,
+               pg_temp.as_money(given.amount) * unit AS exact_amount,
+               pg_temp.as_money(given.balance) * unit AS exact_balance,
+               pg_temp.as_money(given.vat) * unit AS exact_vat,
                pg_temp.as_moment(given.created_at, CAST(:time_zone AS text)) AS created_at,
                pg_temp.as_moment(given.item_due_date, CAST(:time_zone AS text)) AS item_due_date
         FROM staged_fines AS given
@@ -34,6 +34,8 @@ FROM (
                ON by_name.type = 'userName' AND by_name.value = given.primary_id AND given.user_id IS NULL
         LEFT JOIN fines AS known ON known.source_id = given.fine_id AND known.source = :source
         LEFT JOIN known_currencies ON known_currencies.code = coalesce(given.currency, CAST(:currency AS text))
+        CROSS JOIN LATERAL (VALUES (
+            CASE WHEN CAST(:minor_units AS boolean) THEN power(10.0, -known_currencies.decimals) ELSE 1 END)) AS units (unit)
         WHERE given.fault_reason IS NULL
         OFFSET 0    -- so that each value is parsed once
     ) AS parsed

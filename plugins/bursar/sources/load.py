@@ -52,7 +52,7 @@ class SourceRules:
     `code` is '' for files that a person names. The rows of a `complete` source are all its fines. A source that
     `closes_exported_fines` reports a balance of 0 for them. `currency` and `time_zone` (an IANA name) are the defaults
     for values without one. Nothing is loaded if at least `min_rejected_rows` rows of a table, and more than
-    `max_rejected_percent` of them, are rejected.
+    `max_rejected_percent` of them, are rejected. With `minor_units`, amounts are whole numbers of cents and the like.
     """
 
     currency: str
@@ -62,6 +62,7 @@ class SourceRules:
     closes_exported_fines: bool = False
     max_rejected_percent: int = 10
     min_rejected_rows: int = 20
+    minor_units: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def load_rows(
 
     Raises:
         InvalidRowsError: too many rows are bad.
-        HeadingError: the heading of a file is wrong, or its rows can't be told apart.
+        HeadingError: the heading of a file is wrong, or its rows can't be separated.
         InputFileError: a file can't be read; nothing was recorded.
     """
     load = _Load(rules, started_at=datetime.now(UTC))
@@ -185,7 +186,7 @@ class _Load:
         self.refused: LoadResult | None = None
 
     def refuse(self, error: HeadingError) -> LoadResult:
-        """Returns the result of a load that ended at a file whose rows can't be told apart."""
+        """Returns the result of a load that ended at a file whose rows can't be separated."""
         faults = [
             RowMessage(
                 kind=MessageKind.REJECTED, code="unreadable", file=printable(error.path), line=error.line, reason=fault
@@ -339,6 +340,7 @@ class _Load:
             "id_type": f"{SOURCE_ID_TYPE}:{self.rules.code}" if self.rules.code else SOURCE_ID_TYPE,
             "currency": self.rules.currency,
             "time_zone": self.rules.time_zone,
+            "minor_units": self.rules.minor_units,
             "closes_exported_fines": self.rules.closes_exported_fines,
             **more,
         }

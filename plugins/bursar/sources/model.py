@@ -137,8 +137,8 @@ class CsvSource(StrictModel):
     )
     dialect: Dialect = Field(
         DEFAULT_DIALECT,
-        description="How the files are written. A sign is given by its name, or as the character itself, in quotes. "
-        "Blank: as [CSV files](csv.md) describes them.",
+        description="How the files are written. A sign has a name, or is a character in quotes. Blank: as in "
+        "[CSV files](csv.md).",
     )
     complete: YesNo = Field(
         description="Whether the file of fines has every fine that is open in the library's system. An open fine that "

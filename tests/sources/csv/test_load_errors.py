@@ -150,7 +150,7 @@ def test_rows_that_cannot_be_read_are_named_too_and_users_hidden_by_them_are_not
     assert system.refusals(users=users, fines=[{"primary_id": "u7"}, {"amount": "x"}, {"fine_id": "\0"}]) == [
         'fines.csv:3: amount "x" is not a sum such as 12.50',
         'fines.csv:3: fine_id "F1" is on line 2 already',
-        "fines.csv:4: a NUL character, which the ledger can't keep",
+        'fines.csv:4: fine_id "\ufffd" has a NUL character, which the ledger can\'t keep; remove it',
         "u.csv:2: 4 values for 6 columns; a value with a comma in it needs quotation marks",
     ]
 

@@ -25,7 +25,7 @@ _NAMES = {
 
 def _name_sign(value: object) -> object:
     """Returns the name of a sign that is written as the character itself."""
-    return _NAMES.get(value, value.strip()) if isinstance(value, str) else value
+    return _NAMES.get(value, _NAMES.get(value.strip(), value.strip())) if isinstance(value, str) else value
 
 
 def _allow_signs(schema: dict[str, Any]) -> None:
@@ -37,7 +37,8 @@ def _validate_encoding(value: str) -> str:
     if value == AUTO:
         return value
     try:
-        (bytes(range(128)) + rb"\ud800").decode(value).encode()  # no escapes either, which might mean no character
+        # ASCII without backslash, and what may be an escape of half a character.
+        (bytes(range(92)) + rb"\ud800").decode(value, "surrogateescape").encode()
     except (LookupError, UnicodeError):
         raise ValueError(
             f"{value!r} is not an encoding of text files that is known here: write auto, or an encoding such as utf-8, "

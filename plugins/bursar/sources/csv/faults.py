@@ -19,7 +19,7 @@ UNDECODABLE = "\udc80"
 
 
 class HeadingError(InputFileError):
-    """The heading of a file is wrong, or a row after which the rows can't be told apart: nothing may be loaded.
+    """The heading of a file is wrong, or a row after which the others can't be divided: nothing may be loaded.
 
     `line` is the first line of the heading or of that row; `faults` has a sentence for each fault.
     """

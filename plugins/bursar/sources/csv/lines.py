@@ -47,7 +47,8 @@ def open_lines(path: Path, dialect: Dialect) -> Generator["Lines"]:
                     f"{dialect.encoding}; save the file in that encoding, or change what the source says"
                 )
                 raise HeadingError(path, 1, [fault])
-            encoding = encoding if mark else said
+            if not mark:  # of UTF-16, nearly all programs write the little end first
+                encoding = "utf-16-le" if said == "utf-16" else dialect.encoding
         file.read(len(mark))
         yield Lines(path, TextIOWrapper(file, encoding, _MARK_ERRORS, newline=""))
 

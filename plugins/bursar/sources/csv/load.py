@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ def load(
         InvalidRowsError: too many rows are bad, and nothing was loaded.
         InputFileError: a file can't be read, or its heading is wrong.
     """
+    rules = replace(rules, minor_units=dialect.minor_units)
     files = [(GROUPS, groups), (LIBRARIES, libraries), (USERS, users), (FINES, fines)]
     return load_rows(engine, [_read(table, file, dialect) for table, file in files if file], rules, **options)
 
