@@ -28,8 +28,8 @@ from bursar.airflow.source_file_trigger import SourceFileTrigger
 from bursar.airflow.sync_dag import SourceRun
 from bursar.airflow.task_failure import TaskFailure
 from bursar.errors import InputFileError
-from bursar.profiles import INCLUDE
-from bursar.sources import read
+from bursar.profiles import INCLUDE, yaml_reader
+from bursar.profiles.yaml_reader import Source, read_yaml
 from bursar.sources.model import CsvSource
 from bursar.sources.read import load_sources
 from tests.airflow.conftest import Connect
@@ -116,8 +116,12 @@ def test_a_task_reads_only_its_own_source(include: Path, monkeypatch: pytest.Mon
     for number in range(5):
         write_source(include, SOURCE.replace("LAW", f"S{number}").replace("out", f"s{number}"), f"s{number}")
     seen: list[str] = []
-    read_yaml = read.yaml_reader.read_yaml
-    monkeypatch.setattr(read.yaml_reader, "read_yaml", lambda path: seen.append(path.name) or read_yaml(path))
+
+    def reading(path: Path) -> Source:
+        seen.append(path.name)
+        return read_yaml(path)
+
+    monkeypatch.setattr(yaml_reader, "read_yaml", reading)
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "bursar_sync__S3")
     assert set(dag_factory.build_source_dags()) == {"bursar_sync__S3"}
     assert [name for name in seen if name != "bursar.yaml"] == ["s3.yaml"]

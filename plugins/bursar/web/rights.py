@@ -3,6 +3,7 @@
 | may | needs in Airflow |
 | --- | --- |
 | see a profile, its runs and sums | to read the profile's export or import DAG |
+| see the runs of a source | to read the source's DAG |
 | see names and fines that a profile exported, or skipped although they fit it | to trigger that profile's DAG |
 | see any user and any fine, also those that a profile skipped as not its own | to trigger every DAG |
 | act on a job | to trigger its DAG |
@@ -51,8 +52,12 @@ class Person:
         """Returns whether the person may see a profile, by its code: its runs and sums, no names."""
         return any(self._may_read(dag_id(job, profile)) for job in (Job.EXPORT, Job.IMPORT))
 
+    def may_see_source(self, source: str) -> bool:
+        """Returns whether the person may see the runs of a source, by its code: counts, no names."""
+        return self._may_read(dag_id(Job.SYNC, source))
+
     def may_act(self, profile: str | None, job: Job) -> bool:
-        """Returns whether the person may start a job: the export or import of a profile, or (None) one over users."""
+        """Returns whether the person may start a job: that of a profile or source, or (None) one over users."""
         return self._may_trigger(dag_id(job, profile))
 
     def may_see_names(self, profile: str) -> bool:

@@ -144,7 +144,8 @@ def show_progress(request: Request, person: CurrentPerson, dag_id: str, run_id: 
     if owner.code is None:
         require(person.may_act(None, owner.job), f"trigger the DAG {dag_id}")
     else:
-        require(person.may_see(owner.code), f"read the DAGs of profile {owner.code}")
+        may_see = person.may_see_source(owner.code) if owner.job is Job.SYNC else person.may_see(owner.code)
+        require(may_see, f"read the DAG {dag_id}")
     with read_ledger() as connection:
         facts = {"job": owner.job, "profile": owner.code, "run_id": run_id}
         report = connection.execute(query("web/get_run"), facts).mappings().first()

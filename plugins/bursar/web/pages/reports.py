@@ -63,7 +63,7 @@ def show_dag_run(request: Request, person: CurrentPerson, dag_id: str, run_id: s
     if owner is None:
         return render(request, "foreign", title="Job report", text=FOREIGN_DAG)
     job, profile = owner
-    require_visible(person, profile)
+    _require_run_visible(person, job, profile)
     with read_ledger() as connection:
         parameters = {"job": job, "profile": profile, "run_id": run_id}
         row = connection.execute(query("web/get_run"), parameters).mappings().first()
@@ -111,6 +111,13 @@ def require_visible(person: Person, profile: str | None) -> None:
         require(person.may_see(profile), f"read the DAGs of profile {profile}")
 
 
+def _require_run_visible(person: Person, job: Job, code: str | None) -> None:
+    if job is Job.SYNC and code is not None:
+        require(person.may_see_source(code), f"read the DAG {dag_ids.dag_id(job, code)}")
+    else:
+        require_visible(person, code)
+
+
 def find_profile(code: str | None) -> Profile | None:
     """Returns the profile with a code; None if it has been removed or is not valid."""
     profiles, _ = load_all_profiles(settings(), code=code, get_engine=views.engine) if code else ([], [])
@@ -156,8 +163,8 @@ def _get_maintenance_job(connection: Connection, job: Job, run_id: str) -> Maint
 
 def _show(request: Request, person: Person, run: Run) -> Response:
     report = run.report
-    require_visible(person, report.profile)
-    profile = find_profile(report.profile)
+    _require_run_visible(person, report.job, report.profile)
+    profile = None if report.job is Job.SYNC else find_profile(report.profile)
     zone = profile.time_zone if profile else settings().time_zone
     of_run = {"profile": report.profile, "run_id": report.run_id}
     batch, files, results = None, [], ""
@@ -169,7 +176,11 @@ def _show(request: Request, person: Person, run: Run) -> Response:
             files = _list_files(connection, of_run)
         elif _get_maintenance_job(connection, report.job, report.run_id):
             results = address_of(request, "show_results", run=run.id)
-    names = person.may_see_names(report.profile) if report.profile else person.may_see_all_users()
+    names = (
+        person.may_see_names(report.profile)
+        if report.profile and report.job is not Job.SYNC
+        else person.may_see_all_users()
+    )
     if report.job is Job.EXPORT:
         skipped = make_skipped_rows(request, person, batch, dict(report.skipped))
     else:
