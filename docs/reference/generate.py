@@ -74,10 +74,11 @@ Each active source has a DAG, `bursar_sync__<code>`, named *Load Fines from <nam
 3. `report_run` writes the job report, mails it, and notes the outcome in Airflow.
 
 - A file that was loaded is not loaded again while it stays there with the same size and time, as with
-  `after_load: leave`. It is told from a new one by these: a server that lists no times can't have files that stay.
+  `after_load: leave`. A server that lists no times can't have files that stay: each run would load them again.
 - A task that was killed can be repeated: a load that is recorded is not repeated, its files are moved away. While a run
   or a command loads a source, no other one does.
-- Values of rows are only in the report of rejected rows. Logs, notes, mails and job reports have counts, codes and lines.
+- Values of rows are only in the report of rejected rows. Logs, notes, mails and job reports have counts, codes and
+  lines.
 - A folder without a connection has to be on each machine that runs tasks, and on that of the triggerer.
 - *Trigger* has a dry run, which counts what a load would change.
 - An alert `max_days_without_load` needs a load that was not refused, by the DAG or by hand.

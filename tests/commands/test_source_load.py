@@ -72,5 +72,5 @@ def test_strict_loads_nothing_because_of_one_bad_row(folder: Path, library: Libr
 def test_a_source_and_files_together_are_a_wrong_usage(folder: Path) -> None:
     arguments = ("sources", "load", "LAW", "--users", str(folder / "users.csv"))
     assert "Name a source or files, not both" in run(*arguments, exit_code=2)
-    assert "There is no source MED" in run("sources", "load", "MED", exit_code=1)
+    assert "There is no source MED" in run("sources", "load", "MED", exit_code=2)
     assert "Name a source, or at least one file" in run("sources", "load", exit_code=2)

@@ -14,7 +14,7 @@ from bursar.reporting.load_report import add_dry_run, build_load_report
 from bursar.reporting.run_description import describe_run
 from bursar.reporting.run_report import RunOutcome, RunReport, record_report
 from bursar.reporting.task_timings import record_task
-from tests.support.source_inbox import USERS, SourceInbox, make_source, write_fines
+from tests.support.source_inbox import USERS, SourceInbox, make_source, set_time, write_fines
 
 STARTED = datetime.now(UTC) - timedelta(minutes=5)
 
@@ -42,9 +42,9 @@ def test_a_load_that_changes_nothing_is_a_success_and_a_run_without_files_had_no
     source_inbox: SourceInbox,
 ) -> None:
     assert build(source_inbox).outcome is RunOutcome.NOTHING_TO_DO
-    for run_id in ("run 1", "run 2"):
-        source_inbox.put("users.csv", USERS)
-        source_inbox.put("fines.csv", write_fines("1"))
+    for seconds, run_id in enumerate(("run 1", "run 2")):
+        set_time(source_inbox.put("users.csv", USERS), seconds)
+        set_time(source_inbox.put("fines.csv", write_fines("1")), seconds)
         source_inbox.load(run_id=run_id)
     report = build(source_inbox, run_id="run 2")
     assert (report.outcome, report.fines, report.totals) == (RunOutcome.COMPLETED, 0, {})

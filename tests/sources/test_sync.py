@@ -1,8 +1,5 @@
 """A source is loaded from its folder, on a real server or on this machine, into a real ledger."""
 
-import os
-from pathlib import Path
-
 import pytest
 from sqlalchemy import text
 
@@ -10,12 +7,7 @@ from bursar.errors import InputFileError, TransientError
 from bursar.sources.load import InvalidRowsError
 from bursar.sources.records import list_loads
 from tests.support.fault_injection import KilledError, KillSwitch
-from tests.support.source_inbox import USERS, SourceInbox, write_fines
-
-
-def set_time(path: Path, seconds: int) -> None:
-    """Sets the time of a file to so many seconds after a moment of long ago."""
-    os.utime(path, (1_700_000_000 + seconds,) * 2)
+from tests.support.source_inbox import USERS, SourceInbox, set_time, write_fines
 
 
 def count_loads(inbox: SourceInbox) -> int:
@@ -254,7 +246,7 @@ def test_a_file_of_the_same_name_in_processed_is_not_replaced(any_source_inbox: 
     ]
 
 
-def test_a_file_that_cannot_be_told_from_another_stays_and_is_a_warning_of_the_load(source_inbox: SourceInbox) -> None:
+def test_a_file_that_looks_like_another_one_stays_and_is_a_warning_of_the_load(source_inbox: SourceInbox) -> None:
     (source_inbox.disk / "processed").mkdir()
     set_time(source_inbox.put("users.csv", USERS), 0)
     set_time(source_inbox.put("processed/fines.csv", write_fines("2")), 0)

@@ -1,5 +1,6 @@
 """The folder of a source, into which a library's system writes CSV files, and the runs that load it."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -48,6 +49,11 @@ def write_fines(*amounts: str, user: str = "ada", first: int = 1) -> str:
     """Returns a file of fines with these amounts, numbered F1, F2 and so on."""
     rows = (f"F{n},{user},OVERDUEFINE,{amount},2026-01-01,MAIN\n" for n, amount in enumerate(amounts, first))
     return FINES_HEADING + "".join(rows)
+
+
+def set_time(path: Path, seconds: int) -> None:
+    """Sets the time of a file to so many seconds after a moment of long ago."""
+    os.utime(path, (1_700_000_000 + seconds,) * 2)
 
 
 @dataclass

@@ -8,7 +8,7 @@ import click
 from sqlalchemy import Engine
 
 from bursar.commands.context import console, get_engine, get_person, get_settings, get_source, sanitize
-from bursar.commands.loads import MAX_MESSAGES_SHOWN, get_fields, loads, print_load
+from bursar.commands.loads import MAX_MESSAGES_SHOWN, get_result_fields, loads, print_load
 from bursar.commands.output import format_option, print_data
 from bursar.commands.source_files import check_sources, list_sources, show_source, write_source_schema
 from bursar.sources.csv import load
@@ -87,7 +87,7 @@ def _load_source(source: CsvSource, output_format: str, *, strict: bool, dry_run
             else [_read_result(run.engine, load) for load in run.load_sets(sets)]
         )
     if output_format != "table":
-        print_data(output_format, [get_fields(result) for result in results])
+        print_data(output_format, [get_result_fields(result) for result in results])
         return
     if not results:
         console.print(sanitize(f"No file of the source {source.code} is ready in {run.folder.address}."))

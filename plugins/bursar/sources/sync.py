@@ -265,7 +265,7 @@ class SyncRun:
 def describe_rejected(record: LoadRecord) -> str:
     """Says how many rows of a load were rejected, by the codes of the reasons."""
     if not record.counts.rows:
-        return "the heading of a file is wrong, or its rows can't be told apart"
+        return "the heading of a file is wrong, or its rows can't be separated"
     reasons = ", ".join(f"{count:,} {code}" for code, count in record.rejected.items())
     return f"{record.counts.rejected:,} of {record.counts.rows:,} rows were rejected ({reasons})"
 
