@@ -109,6 +109,11 @@ def make_tables(
     return tuple(table for table in tables if table.rows)
 
 
+def count_outcomes(outcomes: Mapping[str, OutcomeTotals]) -> str:
+    """Returns payment records by their outcomes: `2: the sum is 0; 1: another currency than the fine's`."""
+    return "; ".join(f"{one.records:,}: {PaymentOutcome.describe(name)}" for name, one in outcomes.items())
+
+
 def describe_reason(reason: str) -> str:
     """Returns the words for the reason of any job; a reason that this version does not know is returned as it is."""
     return _REASONS.get(reason, reason)

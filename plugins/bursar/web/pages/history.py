@@ -57,6 +57,7 @@ def show_history(
         time_zone=settings().time_zone,
         runs=runs,
         profile_names=names,
+        no_runs="No run fits these filters." if any(vars(choice).values()) else "No job has run yet.",
         older=f"{path}?{urlencode(vars(choice) | older)}" if key else "",
         newest=f"{path}?{urlencode(vars(choice))}" if before else "",
         csv=f"{csv}?{urlencode(vars(choice))}",

@@ -26,6 +26,7 @@ from bursar.reporting.run_description import (
     make_tables,
     sort_reasons,
 )
+from bursar.reporting.task_names import describe_task
 from bursar.users.maintenance_job import MaintenanceJob, get_job_of_run
 from bursar.web import views
 from bursar.web.accesses import record_access
@@ -37,6 +38,7 @@ from bursar.web.views import PAGE_LENGTH, address_of, read_ledger, render, setti
 router = APIRouter()
 Id = Annotated[int, Path(ge=1, le=MAX_ID)]
 From = Annotated[int, Query(ge=0, le=MAX_ID)]
+Below = Annotated[int | None, Query(ge=1, le=MAX_ID)]
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,7 @@ def _show(request: Request, person: Person, run: Run) -> Response:
             for name, one in PaymentOutcome.sort(report.rejects).items()
         ],
         tasks=[
-            (task.replace("_", " "), format_duration(timedelta(seconds=seconds)))
+            (describe_task(task), format_duration(timedelta(seconds=seconds)))
             for task, seconds in report.task_timings.items()
         ],
         airflow_path=f"dags/{dag_ids.dag_id(report.job, report.profile)}/runs/{quote(report.run_id, safe='')}",
