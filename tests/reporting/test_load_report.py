@@ -78,7 +78,7 @@ def test_a_refused_load_fails_the_run_and_is_named(source_inbox: SourceInbox) ->
         source_inbox.load()
     report = build(source_inbox, "load_files")
     assert report.outcome is RunOutcome.FAILED
-    assert report.messages[0].startswith("load_files failed: Load 1 of the source LAW was refused")
+    assert report.messages[0].startswith("The loading of the files failed: Load 1 of the source LAW was refused")
     assert {one.records for one in report.rejects.values()} == {25}, "each row, for each of its reasons"
     assert (report.files, report.fines) == ((), 0)
     assert "Beaver" not in str(asdict(report))

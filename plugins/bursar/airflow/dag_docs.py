@@ -91,13 +91,13 @@ Loads users and fines of {institution} from the files of this source into the le
 1. **wait_for_files** waits in Airflow's triggerer until the files are ready.
 2. **load_files** loads them. Good rows are loaded, bad ones are rejected and listed. If too many are bad, it is most
    likely the wrong file: then nothing of it is loaded, and it is moved to `failed`. Loaded files are moved away.
-3. **report_run** records the report of the run, for `bin/bursar runs list` and the note of the run. It fails if the run
-   has failed.
+3. **report_run** records the report of the run, for *{Page.HISTORY}* and the note of the run. It fails if the run has
+   failed.
 
 *Trigger* shows a form with one option: a dry run, which counts what a load would change, and changes nothing.
 
-A failed task can be repeated at any time (*Clear*); work that is done is not repeated. `bin/bursar sources loads list`
-lists the loads, and `bin/bursar sources loads rejects <load>` prints the rows to look at.
+A failed task can be repeated at any time (*Clear*); work that is done is not repeated. The job report of a run names
+its loads, and counts the rows to look at.
 
 {_table(describe_source(source))}
 """

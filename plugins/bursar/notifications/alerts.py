@@ -164,7 +164,7 @@ def _find_missing_load(connection: Connection, source: CsvSource, since: datetim
         Job.SYNC,
         source,
         f"nothing has been loaded for more than {pluralize(days, 'day')}{newest}",
-        f"The job history shows why (`bin/bursar runs list`). Files are expected in {place}. New fines, and what was "
+        f"{Page.HISTORY} shows why (`bin/bursar runs list`). Files are expected in {place}. New fines, and what was "
         "settled at the library, are not in the ledger.",
     )
 

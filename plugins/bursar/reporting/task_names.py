@@ -11,6 +11,7 @@ _WORDS: Mapping[str, str] = {
     "upload_file": "upload of the file",
     "close_fines": "closing of the fines",
     "wait_for_files": "wait for payment files",
+    "load_files": "loading of the files",
     "load_file": "loading of the file",
     "apply_payments": "application of the payments",
     "archive_file": "archiving of the file",
