@@ -18,7 +18,7 @@ help:
 	@echo 'make screenshots   takes the pictures of the pages in docs/pictures, in Chromium; about three minutes'
 	@echo 'make test          the tests, except the slow ones'
 	@echo 'make test-slow     the tests that take minutes, most of them on a real Airflow'
-	@echo 'make test-browser  the tests of the pages in Chromium on a real Airflow; about four minutes'
+	@echo 'make test-browser  the tests of the pages in Chromium on a real Airflow; about five minutes'
 	@echo 'make campaign      random faults in exports and imports; FAULTS=1000, SECONDS=0 (no limit), SEED=1'
 	@echo 'make bench         measures speed beside plain C tools; FINES="100000 1000000" ROUNDS=3 JSON=file'
 	@echo 'make bench-pages   measures the pages in a large ledger; FINES=1000000 RUNS=100000; 20000000 fines need 21 GB'
@@ -47,12 +47,13 @@ test-slow: installed
 test-browser: installed browser
 	@.venv/bin/python -m pytest -m browser tests/browser
 
-# Debian's Chromium, and axe-core, which finds faults of accessibility. A test that lacks one is skipped, and says so.
+# Chromium, which root installs if there is none, and axe-core, which finds faults of accessibility. A test that lacks one
+# is skipped, and says so.
 browser: AXE = axe-core@4.14.1
 browser:
-	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium >/dev/null; } || \
-		echo 'The browser tests need Chromium; on Debian and Ubuntu: sudo apt install chromium' >&2
+		echo 'The browser tests need Chromium or Google Chrome; on Debian: sudo apt install chromium' >&2
 	@[ -e .local/browser/axe.min.js ] || { mkdir -p .local/browser && cd .local/browser && \
 		tar xzf "$$(npm pack --silent $(AXE))" --strip-components=1 package/axe.min.js; } || \
 		echo 'The tests of accessibility need npm, which fetches $(AXE).' >&2

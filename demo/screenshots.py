@@ -42,6 +42,14 @@ _IDS: Mapping[str, str] = {
     " ORDER BY count(DISTINCT status) DESC, sum(outstanding) DESC, user_id LIMIT 1",
 }
 """Statements that find what a picture shows."""
+_WAIT_FOR_CHARTS = """async () => {
+  const isDrawn = (canvas) =>
+    canvas.width && canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean);
+  const areDrawn = () => [...document.querySelectorAll("canvas")].every(isDrawn);
+  for (let frames = 0; !areDrawn() && frames < 3000; frames++) await new Promise(requestAnimationFrame);
+  return areDrawn();
+}"""
+"""Waits until no chart is blank, and returns whether that is so. A busy machine draws them some time after the load."""
 say = partial(print, flush=True)
 
 
@@ -85,7 +93,7 @@ def _open_browser() -> Iterator["Browser"]:
         raise BursarError("The pictures need Playwright: pip install playwright.") from error
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
-        raise BursarError("The pictures need Chromium; on Debian and Ubuntu: sudo apt install chromium")
+        raise BursarError("The pictures need Chromium or Google Chrome; on Debian: sudo apt install chromium")
     with sync_playwright() as running:
         browser = running.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
         try:
@@ -112,7 +120,9 @@ def _take_all(browser: "Browser", library: Library, folder: Path) -> None:
         box = content.locator("main").bounding_box()
         height = min(MAX_HEIGHT, int(box["y"] + box["height"]) if box else MAX_HEIGHT)
         clip = {"x": 0, "y": 0, "width": WIDTH, "height": height}
-        png = page.screenshot(full_page=True, clip=clip)  # type: ignore[arg-type]
+        if not page.evaluate(_WAIT_FOR_CHARTS):
+            raise BursarError(f"A chart on the page of {picture.name}.png is blank.")
+        png = page.screenshot(clip=clip)  # type: ignore[arg-type]
         (folder / f"{picture.name}.png").write_bytes(reduce_colours(blank, png))
 
 

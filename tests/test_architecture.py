@@ -17,7 +17,7 @@ LEVELS = (
     {"exports", "imports", "sources", "users"},
     {"layouts", "remote_files", "ledger"},
     {"db", "profiles"},
-    {"described_enum", "escaping", "moments", "money", "progress", "work_dir"},
+    {"described_enum", "escaping", "moments", "money", "page_names", "progress", "work_dir"},
     {"errors"},
 )
 """The parts of bursar from the top down. A part imports itself and those of lower levels."""

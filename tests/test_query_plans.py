@@ -179,7 +179,8 @@ def test_what_waits_for_a_person_scans_no_large_table(large_ledger: Engine, owne
     with owned_ledger.begin() as connection:
         connection.execute(text("UPDATE import_records SET held_amount = 1 WHERE number <= 3"))
         connection.execute(text("ANALYZE import_records"))
-    chosen: dict[str, Any] = {"profiles": ["STUDENTS"], "jobs": ["purge"], "limit": 51}
+    chosen: dict[str, Any] = {"profiles": ["STUDENTS"], "jobs": ["purge"], "after": 0, "record": 0, "below": None}
+    chosen["limit"] = 51
     with forbid_full_scans(large_ledger), large_ledger.connect() as connection:
         connection.execute(query("web/list_profiles_of_ledger")).all()
         for name in ("approvals", "batches", "overpayments"):

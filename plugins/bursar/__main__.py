@@ -1,4 +1,4 @@
-"""Starts `bin/bursar`. Ctrl-C ends it without a traceback, also while its modules are loaded."""
+"""Starts `bin/bursar`, or says that it is not installed. Ctrl-C ends it quietly, also while modules are loaded."""
 
 import os
 import signal
@@ -6,7 +6,15 @@ import signal
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from bursar.commands.root import bursar
+try:
+    from bursar.commands.root import bursar
+except ModuleNotFoundError as error:
+    if (error.name or "bursar").partition(".")[0] == "bursar":
+        raise
+    raise SystemExit(
+        f"Bursar is not installed: the package {error.name} is missing. Run `make installed` first, or `make up`, "
+        "which also starts an invented library to try."
+    ) from None
 
 __all__ = ["bursar"]
 

@@ -20,6 +20,7 @@ from bursar.airflow.payment_file_sensor import PaymentFileSensor
 from bursar.errors import InputFileError, RemoteFolderError, TransientError
 from bursar.profiles import loading
 from bursar.profiles.yaml_reader import Source, read_yaml
+from bursar.reporting.task_names import describe_task
 from demo.profiles import write_include
 
 PROJECT = Path(__file__).parents[2]
@@ -54,6 +55,13 @@ def test_each_active_section_has_a_dag_and_an_inactive_one_has_none(include: Pat
     bag = dag_bag()
     assert bag.import_errors == {}
     assert set(bag.dag_ids) == EXAMPLES | MAINTENANCE
+
+
+def test_each_task_that_a_report_names_has_words(include: Path) -> None:
+    tasks = {task for id_, dag in dag_bag().dags.items() if id_ != "bursar_monitoring" for task in dag.task_ids}
+    assert "import_file.load_file" in tasks
+    without = [task for task in tasks if describe_task(task) == task.rpartition(".")[2].replace("_", " ")]
+    assert without == []
 
 
 def test_without_alerts_there_is_no_monitoring_dag(include: Path) -> None:
@@ -125,7 +133,7 @@ def test_airflow_shows_the_problems_of_the_settings(include: Path) -> None:
     bag = dag_bag()
     assert set(bag.dag_ids) == MAINTENANCE
     assert all("bursar.yaml:1: institution_name" in error for error in bag.import_errors.values())
-    assert len(bag.import_errors) == 3
+    assert len(bag.import_errors) == 4
 
 
 def test_a_task_parses_only_its_own_dag(include: Path, monkeypatch: pytest.MonkeyPatch) -> None:

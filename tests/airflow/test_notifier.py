@@ -21,8 +21,9 @@ from sqlalchemy.exc import OperationalError
 
 from bursar.airflow import notifier
 from bursar.airflow.export_dag import export_dag
-from bursar.airflow.notifier import notify
+from bursar.airflow.notifier import notify, page_url
 from bursar.airflow.task_failure import ReportedFailure
+from bursar.page_names import Page
 from bursar.profiles import Profile
 from bursar.reporting.run_report import RunOutcome, RunReport, record_report
 from demo.mail import Login, mail_server, mails
@@ -94,7 +95,7 @@ def record_and_notify(report: RunReport, ledger: Engine, profile: Profile | None
                 "3 fines of 2 users paid at the bursar's, 60.00 USD"
             ),
             [
-                "What to look at\n- 2 of 5 records in payments.xml had no effect (2 UNMATCHED).",
+                "What to look at\n- 2 of 5 records in payments.xml had no effect (2: no such fine).",
                 "UNMATCHED: no exported fine has this transaction id or internal id        2  7.50 USD",
             ],
         ),
@@ -106,39 +107,53 @@ def record_and_notify(report: RunReport, ledger: Engine, profile: Profile | None
         ),
         (
             make_report(
-                outcome=RunOutcome.FAILED, users=0, fines=0, totals={}, messages=("upload_file failed: no login.",)
+                outcome=RunOutcome.FAILED,
+                users=0,
+                fines=0,
+                totals={},
+                messages=("The upload of the file failed: no login.",),
             ),
             "failed@library.edu",
             "Failed: Export to Bursar Using Profile Students accounts, nothing was exported",
-            ["- upload_file failed: no login."],
+            ["- The upload of the file failed: no login."],
         ),
     ],
     ids=lambda value: value.outcome.replace(" ", "-") if isinstance(value, RunReport) else "",
 )
 def test_each_outcome_is_mailed_to_its_recipients(
-    ledger: Engine, mailbox: Path, report: RunReport, recipient: str, subject: str, sentences: list[str]
+    ledger: Engine,
+    mailbox: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    report: RunReport,
+    recipient: str,
+    subject: str,
+    sentences: list[str],
 ) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.library.edu")
     record_and_notify(report, ledger)
+    address = page_url("runs/1")
 
     [mail] = mails(mailbox)
     assert (mail["To"], mail["From"], mail["Subject"]) == (recipient, "bursar@library.edu", subject)
     text = mail.get_body(("plain",)).get_content().replace("\r\n", "\n")  # type: ignore[union-attr]
-    for sentence in [*sentences, f"Open the run in Airflow: {RUN}"]:
+    for sentence in [*sentences, f"Open the job report: {address}"]:
         assert sentence in text
     page = mail.get_body(("html",)).get_content()  # type: ignore[union-attr]
-    assert f'href="{RUN}"' in page
+    assert f'href="{address}"' in page
     assert report.outcome.capitalize() in page
 
 
 def test_nobody_is_notified_twice_unless_the_report_has_changed(ledger: Engine, mailbox: Path) -> None:
-    failed = make_report(outcome=RunOutcome.FAILED, messages=("upload_file failed: no login.",))
+    failed = make_report(outcome=RunOutcome.FAILED, messages=("The upload of the file failed: no login.",))
     record_and_notify(failed, ledger)
     record_and_notify(
         make_report(outcome=RunOutcome.FAILED, messages=failed.messages, task_timings={"upload_file": 3.0}), ledger
     )
     assert len(mails(mailbox)) == 1
 
-    record_and_notify(make_report(outcome=RunOutcome.FAILED, messages=("upload_file failed: disk full.",)), ledger)
+    record_and_notify(
+        make_report(outcome=RunOutcome.FAILED, messages=("The upload of the file failed: disk full.",)), ledger
+    )
     record_and_notify(EXPORT, ledger)
 
     assert [mail["Subject"].partition(":")[0] for mail in mails(mailbox)] == ["Failed", "Failed", "Completed"]
@@ -263,7 +278,7 @@ def test_a_chat_room_is_notified_through_apprise(
     [notification] = Room.received
     assert notification["title"].startswith("Completed with warnings: Import from Bursar")
     assert notification["type"] == "warning"
-    assert notification["message"].splitlines()[1:] == [IMPORT.messages[0], RUN]
+    assert notification["message"].splitlines()[1:] == [IMPORT.messages[0], Page.HISTORY]
     messages = library.one("SELECT messages FROM run_reports")
     assert messages[0] == IMPORT.messages[0]
     assert ["chat:library_slack was not sent (connection library_slack: " in message for message in messages[1:]] == (

@@ -158,7 +158,7 @@ def test_a_folder_whose_last_check_failed_does_not_count_as_empty(
 def test_the_error_of_a_trigger_is_recorded(resume: Any, library: Library) -> None:
     with pytest.raises(TaskDeferralError):
         resume(make_import_profile(), None, "__fail__", error="Trigger failure", traceback=["ZeroDivisionError"])
-    assert get_timing(library)[1] == "wait_for_files failed with TaskDeferralError; its log says more."
+    assert get_timing(library)[1] == "it ended with TaskDeferralError; the log of the task says more."
 
 
 def test_unused_working_folders_are_removed(resume: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:

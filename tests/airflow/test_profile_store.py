@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from bursar.airflow import profile_store
 from bursar.airflow.dag_factory import build_dags
 from bursar.airflow.profile_store import keep_revision, load_all_profiles
+from bursar.errors import BursarError
 from bursar.ledger.jobs import Job
 from bursar.ledger.profile_revisions import pin_revision, save_revision
 from bursar.profiles import Profile, ProfileError, Settings
@@ -111,9 +112,21 @@ def test_a_run_whose_revision_is_not_valid_any_more_fails(settings: Settings, le
         keep_revision(ledger, settings, load_one(settings), Job.EXPORT, "run 1")
 
 
-def test_a_run_of_a_profile_in_a_file_pins_nothing(folder: Path, settings: Settings, ledger: Engine) -> None:
-    (folder / "law.yaml").write_text(GOOD)
-    profile = load_one(settings)
-    assert keep_revision(ledger, settings, profile, Job.EXPORT, "run 1") is profile
-    with ledger.connect() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM run_revisions").scalar_one() == 0
+def test_a_run_of_a_file_does_not_go_on_with_a_profile_of_the_pages(
+    folder: Path, settings: Settings, ledger: Engine
+) -> None:
+    file = folder / "law.yaml"
+    file.write_text(GOOD)
+    in_file = load_one(settings)
+    assert keep_revision(ledger, settings, in_file, Job.EXPORT, "run 1") is in_file
+    save_profile(ledger)  # as before the file appeared; the pages save no code of a file
+    assert keep_revision(ledger, settings, load_one(settings), Job.EXPORT, "run 1").revision is None
+    file.unlink()
+    managed = load_one(settings)
+    assert managed.revision == 1
+    for _ in range(2):  # also when the task is repeated
+        with pytest.raises(BursarError, match=r"LAW was in a file when this run started.* Put law.yaml back"):
+            keep_revision(ledger, settings, managed, Job.EXPORT, "run 1")
+    assert keep_revision(ledger, settings, managed, Job.EXPORT, "run 2").revision == 1
+    file.write_text(GOOD)
+    assert keep_revision(ledger, settings, load_one(settings), Job.EXPORT, "run 1") == in_file

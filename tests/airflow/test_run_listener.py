@@ -6,7 +6,7 @@ OURS = format_note("completed with warnings", ["Look here.", "And there."])
 
 
 def test_the_note_is_the_outcome_and_a_list() -> None:
-    assert OURS == "Outcome: **completed with warnings**\n- Look here.\n- And there."
+    assert OURS == "Outcome: **completed with warnings** (Bursar \\> Job history)\n- Look here.\n- And there."
 
 
 def test_the_text_of_a_person_stays_below_and_ours_is_replaced() -> None:
@@ -14,16 +14,20 @@ def test_the_text_of_a_person_stays_below_and_ours_is_replaced() -> None:
     first = merge_notes(OURS, person)
 
     assert first == f"{OURS}\n\n{person}"
-    assert merge_notes(format_note("completed", []), first) == f"Outcome: **completed**\n\n{person}"
+    completed = format_note("completed", [])
+    assert merge_notes(completed, first) == f"{completed}\n\n{person}"
     assert merge_notes(OURS, None) == OURS
-    assert merge_notes(format_note("completed", []), OURS) == "Outcome: **completed**"
+    assert merge_notes(completed, OURS) == completed
 
 
 def test_the_note_of_a_failed_run_begins_with_the_reason() -> None:
-    failed = format_note("failed", ["Batch 3 is SELECTED."], reason="upload_file failed: The server_name is *wrong*.")
+    failed = format_note(
+        "failed", ["Batch 3 is released."], reason="The upload of the file failed: The server_name is *wrong*."
+    )
 
     assert failed == (
-        "**upload_file failed: The server_name is \\*wrong\\*.**\n- Outcome: failed\n- Batch 3 is SELECTED."
+        "**The upload of the file failed: The server_name is \\*wrong\\*.**\n"
+        "- Outcome: failed (Bursar \\> Job history)\n- Batch 3 is released."
     )
     assert merge_notes(OURS, merge_notes(failed, "Asked the bursar.")) == f"{OURS}\n\nAsked the bursar."
 

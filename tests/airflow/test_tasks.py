@@ -171,7 +171,7 @@ def test_a_repeated_file_is_a_warning_with_the_command_that_applies_it(
         import_dag.apply_payments(import_run, import_dag.load_file(import_run, name))
     (warning,) = (record.getMessage() for record in caplog.records if "same content" in record.getMessage())
     assert warning.startswith("b.xml has the same content as a.xml, which was applied before; it changed nothing.")
-    assert "apply it, once, on the page Waiting for a person (`bin/bursar imports apply-again 2`)." in warning
+    assert "apply it, once, under Bursar > Waiting for a person (`bin/bursar imports apply-again 2`)." in warning
 
 
 def test_the_limit_for_overpayments_is_that_of_the_profile(

@@ -14,7 +14,16 @@ from bursar.ledger.batches import Batch
 from bursar.ledger.profile_revisions import get_revision
 from demo.bursar_office import Bill, write_payments
 from demo.library import SUB_DIRECTORY, Library
-from tests.browser.conftest import OpenScreen, add_debtor, fill_in, follow, list_files, press, read_report
+from tests.browser.conftest import (
+    DAG_TIMEOUT_SECONDS,
+    OpenScreen,
+    add_debtor,
+    fill_in,
+    follow,
+    list_files,
+    press,
+    read_report,
+)
 from tests.support.fixtures import make_profile, make_settings, record_delivery
 from tests.support.managed_profiles import save_profile
 
@@ -72,7 +81,7 @@ def test_an_approver_sees_the_fines_and_approves(screen: OpenScreen, library: Li
         export=make_export("LIMITED", approval={"max_fines": "1"}),
         **NO_IMPORT,
     )
-    client.wait_for_dags([dag], timeout=180)
+    client.wait_for_dags([dag], timeout=DAG_TIMEOUT_SECONDS)
     client.wait_for_approval(dag, client.trigger(dag))
 
     requester = screen("admin")
@@ -103,7 +112,7 @@ def test_a_rejected_payment_is_in_the_report_and_in_the_csv(
     record_delivery(engine, batch.id)
     close_fines(engine, batch.id)
     save_profile(engine, "PAID", sftp_connection="bursar_banner", **IMPORT_ALONE)
-    library.airflow.client.wait_for_dags(["bursar_import__PAID"], timeout=180)
+    library.airflow.client.wait_for_dags(["bursar_import__PAID"], timeout=DAG_TIMEOUT_SECONDS)
     with engine.connect() as connection:
         lines = connection.execute(text("SELECT * FROM batch_lines WHERE batch_id = :id"), {"id": batch.id})
         paid = [Bill(line.transaction_id, line.currency, line.amount) for line in lines]
@@ -118,7 +127,7 @@ def test_a_rejected_payment_is_in_the_report_and_in_the_csv(
     assert read_report(page) == ("completed with warnings", "2 fines")
     follow(page, "answer.xml")
     row = page.get_by_role("region", name="Records to look at").get_by_role("row", name=unknown.transaction_id)
-    assert "unmatched" in row.text_content()
+    assert "UNMATCHED" in row.text_content()
     with page.expect_download() as download:
         follow(page, "Download the records to look at as CSV")
     [_, line] = download.value.path().read_text(encoding="utf-8-sig").splitlines()

@@ -14,7 +14,7 @@ from bursar.exports.selection import select_fines
 from bursar.ledger.jobs import Job
 from bursar.reporting.run_report import record_report
 from demo.library import Library
-from tests.browser.conftest import PERSONS, add_debtor
+from tests.browser.conftest import PERSONS, TIMEOUT_MS, add_debtor
 from tests.support.fixtures import make_profile, make_settings
 from tests.support.managed_profiles import save_profile
 from tests.support.reports import make_report
@@ -94,8 +94,10 @@ def browse(library: Library, role: str | None) -> Iterator[httpx.Client]:
     address, cookies = library.airflow.address, {}
     if role:
         login = {"username": PERSONS[role], "password": library.airflow.password}
-        cookies["_token"] = httpx.post(f"{address}/auth/token", json=login, timeout=60).json()["access_token"]
-    with httpx.Client(base_url=f"{address}/bursar", cookies=cookies, timeout=60) as client:
+        cookies["_token"] = httpx.post(f"{address}/auth/token", json=login, timeout=TIMEOUT_MS / 1000).json()[
+            "access_token"
+        ]
+    with httpx.Client(base_url=f"{address}/bursar", cookies=cookies, timeout=TIMEOUT_MS / 1000) as client:
         yield client
 
 

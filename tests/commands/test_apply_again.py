@@ -43,6 +43,29 @@ def test_a_file_that_was_not_moved_away_is_refused(inbox: PaymentInbox, office: 
     assert "under another name" in output
 
 
+def test_a_repeated_file_is_listed_until_it_is_applied_again(inbox: PaymentInbox, office: FakeBursar) -> None:
+    arrival = load_twice(inbox, office, "second.xml")
+    listed = " ".join(run("imports", "list").split())
+    assert "second.xml of STUDENTS is repeated: it has the bytes of first.xml (file 1), and changed nothing." in listed
+    assert f"If it reports other payments: `imports apply-again {arrival}`." in listed
+    first, repeated = run_json("imports", "list")
+    assert list(repeated) == list(first)
+    assert [first["state"], first["repeated_arrival"]] == ["APPLIED", None]
+    facts = [repeated[name] for name in ("file", "name", "state", "repeated_arrival", "outcomes")]
+    assert facts == [1, "second.xml", "REPEATED", arrival, {}]
+    assert "second.xml" not in run("imports", "list", "--profile", "STAFF")
+    run("imports", "apply-again", str(arrival), "--yes")
+    assert [file["state"] for file in run_json("imports", "list")] == ["APPLIED", "APPLIED"]
+    assert "is repeated" not in run("imports", "list")
+
+
+def test_a_repeated_file_that_was_not_moved_away_is_listed_as_one(inbox: PaymentInbox, office: FakeBursar) -> None:
+    load_twice(inbox, office, "first.xml")
+    listed = " ".join(run("imports", "list").split())
+    assert "It is that file, which was not moved away." in listed
+    assert "apply-again" not in listed
+
+
 def test_an_unfinished_application_is_listed_as_unfinished(inbox: PaymentInbox, office: FakeBursar) -> None:
     arrival = load_twice(inbox, office, "second.xml")
     office._run("UPDATE batches SET closed_at = NULL")  # noqa: SLF001

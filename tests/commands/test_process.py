@@ -96,6 +96,18 @@ def test_ctrl_c_ends_the_command_without_a_traceback(stage: str, airflow: dict[s
     assert process.returncode in {1, -signal.SIGINT}
 
 
+@pytest.mark.parametrize("missing", ["click", "psycopg"])
+def test_before_the_installation_the_error_says_how_to_install(tmp_path: Path, missing: str) -> None:
+    # As on a fresh checkout: a Python that lacks the packages.
+    program = f"import sys, runpy; sys.modules[{missing!r}] = None; runpy.run_module('bursar', run_name='__main__')"
+    command = [sys.executable, "-P", "-c", program, "--help"]
+    env = os.environ | {"PYTHONPATH": str(PROJECT / "plugins")}
+    failed = subprocess.run(command, env=env, capture_output=True, text=True, check=False, cwd=tmp_path)  # noqa: S603
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert failed.stderr.startswith(f"Bursar is not installed: the package {missing} is missing. Run `make installed`")
+    assert "Traceback" not in failed.stderr
+
+
 def test_the_version_needs_no_airflow_and_no_ledger(tmp_path: Path) -> None:
     assert run("--version", AIRFLOW_HOME=str(tmp_path / "none")).stdout == f"Bursar, version {VERSION}\n"
     assert not (tmp_path / "none").exists()

@@ -270,6 +270,24 @@ def test_an_unknown_profile(name: str, arguments: tuple[str, ...], library: Libr
     result = call(name, *arguments)
     assert result.exit_code == 2
     assert "There is no profile NOBODY. Known profiles: CREDITS, MEDICAL" in result.output
+    assert "make up" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("was_started", "advice"),
+    [
+        (False, "To try Bursar with an invented library, start `make up` first."),
+        (True, "If it is the library of `make up`, start that in another terminal."),
+    ],
+)
+def test_without_any_profile_the_error_names_make_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, was_started: bool, advice: str
+) -> None:
+    monkeypatch.setattr(context, "get_profiles", lambda: ([], []))
+    monkeypatch.setattr(context, "MAKE_UP", tmp_path / ("." if was_started else "up"))
+    result = call("profiles preview", "STUDENTS")
+    assert result.exit_code == 2
+    assert f"There is no profile STUDENTS. Known profiles: none. {advice}" in result.output
 
 
 @pytest.mark.parametrize("option", ["--groups", "--libraries", "--users", "--fines"])

@@ -52,7 +52,7 @@ def test_a_dry_run_is_neither_uploaded_nor_closed(
 ) -> None:
     with pytest.raises(BatchError, match="is a dry run, which is never uploaded"):
         upload_file(library.ledger, dry_batch.id, bursar.open(), tmp_path)
-    with pytest.raises(BatchError, match="is DRY_RUN: only a delivered batch can be closed"):
+    with pytest.raises(BatchError, match="is a dry run: only a delivered batch can be closed"):
         close_fines(library.ledger, dry_batch.id)
     assert bursar.files() == {}
 

@@ -74,6 +74,6 @@ def test_an_export_with_an_invalid_pattern_fails_and_names_the_setting(
     assert str(refused.value).startswith(
         f"Profile STUDENTS: export.identifier_pattern {pattern!r} is not valid: PostgreSQL reports 'invalid regular "
     )
-    assert "`bin/bursar profiles check`" in str(refused.value)
+    assert "`bin/bursar profiles check` names file and line" in str(refused.value)
     assert str(refused_preview.value) == str(refused.value)
     assert library.one("SELECT count(*) FROM batches") == 0

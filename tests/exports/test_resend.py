@@ -121,8 +121,11 @@ def test_a_resend_to_another_folder_is_an_error(
     ("change", "reason"),
     [
         ("profile = 'STAFF'", "belongs to the profile STAFF, not to STUDENTS"),
-        ("closed_at = NULL", "is DELIVERED, and only a closed batch with fines can be sent again"),
-        ("closed_at = NULL, released_at = now()", "is RELEASED, and only"),
+        (
+            "closed_at = NULL",
+            "is delivered, and only a closed batch with fines can be sent again",
+        ),
+        ("closed_at = NULL, released_at = now()", "is released, and only"),
         ("fines = 0", "is empty, and only"),
     ],
 )

@@ -271,7 +271,7 @@ def test_a_person_releases_and_the_next_export_takes_the_fines(
 
 
 def test_what_was_never_sent_can_not_be_confirmed(library: Library, selected: Batch) -> None:
-    with pytest.raises(BatchError, match="is SELECTED: its upload has not begun"):
+    with pytest.raises(BatchError, match="is selected: its upload has not begun"):
         confirm_delivered(library.ledger, selected.id, by="lea")
 
 

@@ -154,7 +154,7 @@ def test_a_user_is_not_deleted_while_an_overpayment_waits(office: FakeBursar) ->
     assert delete_user(office.library.ledger, user)
 
 
-def test_the_reason_names_the_command_and_the_decimals_of_the_currency(office: FakeBursar, tmp_path: Path) -> None:
+def test_the_reason_names_the_page_and_has_the_decimals_of_the_currency(office: FakeBursar, tmp_path: Path) -> None:
     _, transaction = office.export_fine("10.00", currency="KWD")
     file = office.add_file(Payment(transaction, "30.125", "KWD"))
     office.apply(file)
@@ -162,7 +162,7 @@ def test_the_reason_names_the_command_and_the_decimals_of_the_currency(office: F
     assert rejects
     reason = rejects.read_text(encoding="utf-8-sig")
     assert "20.125 KWD is overpaid, more than the limit of 10.000" in reason
-    assert f"`bin/bursar overpayments release {file} 1`" in reason
+    assert "asked the bursar, and decided under Bursar > Waiting for a person" in reason
 
 
 def test_a_held_rest_is_part_of_a_total(office: FakeBursar) -> None:

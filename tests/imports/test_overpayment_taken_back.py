@@ -51,10 +51,10 @@ def test_the_advice_of_the_reason_takes_the_payment_back(
     before = office.library.position(fine)
     assert office.pay(Payment(transaction, taken_back)) == [Outcome("INVALID", None, None)]
     assert office.library.position(fine) == before
-    advice = f". An overpayment became {credit}: if the bursar has taken it back, too, waive that with `bin/bursar desk"
+    advice = f". An overpayment became {credit}: if the bursar has taken it back, too, waive that at the desk"
     assert get_reason(office) == (
         f"only {asked_for.removeprefix('-')} of it counts as paid at the bursar, so nothing was reversed. Ask the "
-        f"bursar for a record of {asked_for} instead" + (f"{advice} waive 2`" if credit else "")
+        f"bursar for a record of {asked_for} instead" + (advice if credit else "")
     )
     assert office.pay(Payment(transaction, asked_for))[0].outcome == "PAYMENT_REVERSED"
     if credit:
@@ -81,4 +81,4 @@ def test_the_reason_names_the_waiting_rest(office: FakeBursar) -> None:
     _, transaction = office.export_fine("10.00")
     office.pay(Payment(transaction, "30.00"))
     office.pay(Payment(transaction, "-30.00"))
-    assert "An overpayment waits for a person: reject it with" in get_reason(office)
+    assert "An overpayment waits: reject it under Bursar > Waiting for a person" in get_reason(office)

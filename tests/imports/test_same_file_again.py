@@ -82,7 +82,7 @@ def test_a_second_file_that_could_not_be_moved_away_keeps_its_way_out(inbox: Pay
     for run_id in ("run 2", "run 3"):
         import_without_moving(inbox, "second.xml", run_id)
     second, sentence = get_arrival(inbox, "run 2")
-    assert f"apply it, once, on the page Waiting for a person (`bin/bursar imports apply-again {second}`)" in sentence
+    assert f"once, under Bursar > Waiting for a person (`bin/bursar imports apply-again {second}`)" in sentence
     third, sentence = get_arrival(inbox, "run 3")
     assert f"has arrived before (number {second})" in sentence
     with pytest.raises(InputFileError, match=f"as number {second}"):
@@ -94,7 +94,7 @@ def test_a_second_file_that_could_not_be_moved_away_keeps_its_way_out(inbox: Pay
 def begin_to_apply_again(inbox: PaymentInbox, office: FakeBursar, arrival: int) -> None:
     """Begins to apply a file again while an export has not closed its fines, so that it can't be completed."""
     office._run("UPDATE batches SET closed_at = NULL")  # noqa: SLF001
-    with pytest.raises(TransientError, match=f"repeat `bin/bursar imports apply-again {arrival}`"):
+    with pytest.raises(TransientError, match=f"`bin/bursar imports apply-again {arrival}`"):
         apply_again(inbox.library.ledger, arrival, inbox.profile.import_, by="anna")
     office._run("UPDATE batches SET closed_at = now()")  # noqa: SLF001
 

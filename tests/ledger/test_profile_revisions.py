@@ -114,11 +114,16 @@ def test_a_run_keeps_the_revision_that_its_first_task_pinned(ledger: Engine) -> 
     save_profile(ledger)
     save_profile(ledger, based_on=1, name="Second")
     with ledger.begin() as connection:
-        assert pin_revision(connection, Job.EXPORT, "LAW", "run 1", 1).revision == 1
-        again = pin_revision(connection, Job.EXPORT, "LAW", "run 1", 2)
-        assert (again.revision, again.profile["name"]) == (1, "Law Library")
-        assert pin_revision(connection, Job.EXPORT, "LAW", "run 2", 2).revision == 2
-        assert pin_revision(connection, Job.IMPORT, "LAW", "run 1", 2).revision == 2
+        first = pin_revision(connection, Job.EXPORT, "LAW", "run 1", 1)
+        assert first
+        assert (first.revision, first.profile["name"]) == (1, "Law Library")
+        assert pin_revision(connection, Job.EXPORT, "LAW", "run 1", 2) == first
+        assert pin_revision(connection, Job.EXPORT, "LAW", "run 1", None) == first
+        second = get_revision(connection, "LAW", 2)
+        assert pin_revision(connection, Job.EXPORT, "LAW", "run 2", 2) == second
+        assert pin_revision(connection, Job.IMPORT, "LAW", "run 1", 2) == second
+        for revision in (None, 2):  # a run of a profile in a file
+            assert pin_revision(connection, Job.EXPORT, "LAW", "run 3", revision) is None
 
 
 def test_two_tasks_that_pin_at_the_same_moment_get_the_same_revision(ledger: Engine) -> None:
@@ -127,7 +132,9 @@ def test_two_tasks_that_pin_at_the_same_moment_get_the_same_revision(ledger: Eng
 
     def pin(revision: int) -> int:
         with ledger.begin() as connection:
-            return pin_revision(connection, Job.EXPORT, "LAW", "run", revision).revision
+            pinned = pin_revision(connection, Job.EXPORT, "LAW", "run", revision)
+        assert pinned
+        return pinned.revision
 
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(pin, [1, 2] * 4))) == 1

@@ -29,9 +29,9 @@ Find = Callable[..., list[Alert]]
 def find(ledger: Engine) -> Find:
     """Returns a function that finds the alerts at a moment, as the monitoring DAG does."""
 
-    def find(now: datetime, *profiles: Profile, **options: bool) -> list[Alert]:
+    def find(now: datetime, *profiles: Profile, complete: bool = True) -> list[Alert]:
         with ledger.begin() as connection:
-            return find_alerts(connection, profiles, now=now, **options)
+            return find_alerts(connection, profiles, now=now, complete=complete)
 
     return find
 
@@ -264,6 +264,6 @@ def test_a_batch_that_is_unsent_for_too_long_is_an_alert(library: Library, find:
     )
     [alert] = find(batch.selected_at + timedelta(hours=5), profile)
     assert alert.summary == (
-        f"batch {batch.id} was selected more than 4 hours ago and is still SELECTED: 1 fine of 1 user, 12.00 USD"
+        f"batch {batch.id} was selected more than 4 hours ago and is still selected: 1 fine of 1 user, 12.00 USD"
     )
     assert find(batch.selected_at + timedelta(hours=9), profile)[0].dedup_key == alert.dedup_key

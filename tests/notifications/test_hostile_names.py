@@ -44,9 +44,11 @@ def check(markdown: str) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_note_of_a_run_shows_only_text(name: str) -> None:
-    note = format_note("failed", [f"load_file failed: {name}: the file is empty. `bin/bursar imports list` lists it."])
+    note = format_note(
+        "failed", [f"The loading of the file failed: {name}: the file is empty. `bin/bursar imports list` lists it."]
+    )
     shown = check(note)
-    assert "load_file failed: " in shown
+    assert "The loading of the file failed: " in shown
     assert "`bin/bursar imports list`" in note
     assert note.count("\n") == 1
 

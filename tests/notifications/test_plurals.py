@@ -44,7 +44,7 @@ def test_the_report_of_an_export_has_the_singular(office: FakeBursar) -> None:
     left = select_fines(office.library.ledger, make_profile(), make_settings(), run_id="left", as_of=NOW)
     text = render_report(build_export(office, "left", "upload_file"))
     assert "1 fine of 1 user (12.50 USD) left open: the user has no identifier" in text
-    assert "with 1 fine (12.50 USD) is SELECTED" in text
+    assert "with 1 fine (12.50 USD) is selected" in text
     batch = office.export()
     release_batch(office.library.ledger, left.id, closed_by_run_id=get_run_id(office, batch))
     assert "with 1 fine, left unfinished by run left" in render_report(build_export(office, get_run_id(office, batch)))
@@ -114,7 +114,7 @@ def test_alerts_have_the_singular(office: FakeBursar) -> None:
     texts = "".join(render_message(message).text for message in messages)
     assert "no export has succeeded for more than 1 day" in texts.lower()
     assert "no file of payments has come for more than 1 day" in texts.lower()
-    assert "was selected more than 1 hour ago and is still SELECTED: 1 fine of 1 user" in texts
+    assert "was selected more than 1 hour ago and is still selected: 1 fine of 1 user" in texts
     assert find_wrong_plurals(texts) == []
 
 

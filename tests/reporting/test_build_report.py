@@ -109,9 +109,9 @@ def test_the_report_of_a_failed_export_names_its_batch(office: FakeBursar) -> No
     assert report.outcome is RunOutcome.FAILED
     assert (report.fines, report.totals, report.files) == (0, {}, ())
     failure, batch_message = report.messages
-    assert failure == "upload_file failed: The server refuses the login. Ask its administrator."
+    assert failure == "The upload of the file failed: The server refuses the login. Ask its administrator."
     assert batch_message.startswith(
-        f"Batch {batch.id} with 1 fine (12.50 USD) is SELECTED, and no other export takes its fines."
+        f"Batch {batch.id} with 1 fine (12.50 USD) is selected, and no other export takes its fines."
     )
     assert list(report.task_timings) == ["upload_file"]
 
@@ -122,7 +122,7 @@ def test_a_killed_task_is_reported(office: FakeBursar) -> None:
     report = build_export(office, office.export(close=False), "close_fines")
 
     assert report.messages[0].startswith(
-        "close_fines failed: it ended without an error: a person marked it as failed, or its worker died"
+        "The closing of the fines failed: it ended without an error: a person marked it as failed, or its worker died"
     )
     assert report.fines == 1  # the batch was delivered
 
@@ -161,7 +161,9 @@ def test_attempts_of_a_task_are_summed_and_the_last_error_counts(office: FakeBur
 
     assert list(report.task_timings) == ["load_file", "apply_payments"]
     assert office.library.one("SELECT count(*) FROM task_timings WHERE seconds > 0") == 3
-    assert report.messages == ("load_file failed: load_file failed with ZeroDivisionError; its log says more.",)
+    assert report.messages == (
+        "The loading of the file failed: it ended with ZeroDivisionError; the log of the task says more.",
+    )
 
 
 def test_an_import_reports_paid_charges_and_credits(office: FakeBursar) -> None:
@@ -194,6 +196,7 @@ def test_records_without_effect_are_a_warning(office: FakeBursar) -> None:
     assert report.rejects["UNMATCHED"].sums == {"CAD": Decimal("1.000"), "USD": Decimal("5.000")}
     (message,) = report.messages
     assert message.startswith("2 of 4 records in payments")
+    assert "had no effect (2: no exported fine has this transaction id or internal id)." in message
     assert f"`bin/bursar imports rejects {file}`" in message
 
 

@@ -39,7 +39,7 @@ def test_the_report_of_a_purge_has_its_effects_and_warnings(library: Library) ->
     assert list(report.task_timings) == ["purge_users"]
     no_date, credit = report.messages
     assert no_date.startswith("Kept: 1 user without such a date, and never due: add the date")
-    assert "The job report lists them (`bin/bursar jobs results 1`)" in credit
+    assert credit.endswith("settle fines with it (`bin/bursar jobs results 1` lists them).")
 
 
 def test_the_report_of_a_dry_run_is_marked_as_one(library: Library) -> None:
@@ -61,4 +61,4 @@ def test_a_failure_before_any_change_is_reported(library: Library) -> None:
         Job.WAIVE, library.ledger, None, run_id="run", started_at=NOW, failed=["waive_fines"]
     )
     assert report.outcome is RunOutcome.FAILED
-    assert report.messages[0].startswith("waive_fines failed")
+    assert report.messages[0].startswith("The waiving of the fines failed")

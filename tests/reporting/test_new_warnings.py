@@ -9,7 +9,7 @@ from tests.support.fake_bursar import FakeBursar
 from tests.support.fixtures import make_profile, make_settings
 
 NO_IDENTIFIER = "the user has no identifier of the profile's type."
-ADVICE = "Correct the users in the library system. The job report lists them (`bin/bursar profiles preview`)."
+ADVICE = "Correct the users in the library system (`bin/bursar profiles preview` lists them)."
 
 
 def export(office: FakeBursar, run_id: str, *, code: str = "STUDENTS", dry_run: bool = False) -> RunReport:

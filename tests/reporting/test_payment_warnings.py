@@ -111,4 +111,4 @@ def test_a_known_file_of_the_same_run_is_named_with_its_command(inbox: PaymentIn
     report = report_of(inbox, "run 1")
     (message,) = report.messages
     assert message.startswith("b.xml has the same content as a.xml, which was applied before; it changed nothing.")
-    assert "apply it, once, on the page Waiting for a person (`bin/bursar imports apply-again 2`)." in message
+    assert "apply it, once, under Bursar > Waiting for a person (`bin/bursar imports apply-again 2`)." in message

@@ -38,7 +38,7 @@ IMPORT = RunReport(
     fines=3,
     totals={"USD": CurrencyTotals(Decimal(60), Decimal(0))},
     rejects={"UNMATCHED": OutcomeTotals(2, {"USD": Decimal("7.5")})},
-    messages=("2 of 5 records in payments.xml had no effect (2 UNMATCHED).",),
+    messages=("2 of 5 records in payments.xml had no effect (2: no such fine).",),
 )
 
 

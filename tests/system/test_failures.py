@@ -92,8 +92,10 @@ def test_a_killed_task_is_reported_and_the_next_run_completes_its_batch(library:
     report = get_report(engine, run_id)
     assert (report.outcome, report.fines) == ("failed", 2)
     failure, waiting = report.messages
-    assert failure == "close_fines failed: it ended without an error: a person marked it as failed, or its worker died."
-    assert "with 2 fines (20.00 USD) is DELIVERED, and no other export takes its fines. Correct the cause" in waiting
+    assert failure == (
+        "The closing of the fines failed: it ended without an error: a person marked it as failed, or its worker died."
+    )
+    assert "with 2 fines (20.00 USD) is delivered, and no other export takes its fines. Correct the cause" in waiting
     assert failure in note(library, dag, run_id)
     [mail] = mails_about(library, "KILLED")
     assert (mail["To"], mail["Subject"].partition(":")[0]) == ("failed@library.example", "Failed")

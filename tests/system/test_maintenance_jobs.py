@@ -126,7 +126,7 @@ def test_a_wrong_file_of_fine_ids_fails_the_run_with_the_line_of_the_error(libra
     assert client.wait("bursar_waive_fines", run_id) == "failed"
     report = one(engine, "SELECT * FROM run_reports WHERE run_id = :run_id", run_id=run_id)
     assert (report.outcome, report.fines) == ("failed", 0)
-    assert 'check_limits failed: amnesty.txt:2: "seven" is no fine id' in report.messages[0]
+    assert 'The check of the limits failed: amnesty.txt:2: "seven" is no fine id' in report.messages[0]
     assert one(engine, "SELECT balance FROM fines WHERE id = :id", id=fine).balance == Decimal(4)
     [(to, subject, body)] = mails_about(library, "Bulk Fine Waiving")
     assert (to, subject) == ("failed@library.example", "Failed: Bulk Fine Waiving, nothing was waived")

@@ -160,7 +160,8 @@ def test_an_export_beyond_its_limits_waits_for_a_person(library: Library, engine
         assert request["subject"] == "Approve this export of 3 fines?"
         assert "3 fines: more than the limit of 2." in request["body"]
         assert "| USD | 30.00 USD | 0.00 USD | 30.00 USD |" in request["body"]
-        assert "`bin/bursar batches build-file " in request["body"]
+        assert "The batch with its fines and its file" in request["body"]
+        assert "bin/bursar" not in request["body"]
         [mail] = mails_about(library, code)
         assert mail["Subject"] == (
             f"Waiting for approval: Export to Bursar Using Profile {code} people, 3 fines of 1 user, 30.00 USD"
@@ -191,7 +192,7 @@ def test_an_export_beyond_its_limits_waits_for_a_person(library: Library, engine
     assert ended("UNANSWERED") == "failed"
     report = get_report(engine, runs["UNANSWERED"])
     assert (report.outcome, report.fines) == ("failed", 0)
-    assert "wait_for_approval failed: Nobody answered the request to approve batch" in report.messages[0]
+    assert "The wait for the approval failed: Nobody answered the request to approve batch" in report.messages[0]
 
     for code, last in (("REJECTED", "Completed with warnings"), ("UNANSWERED", "Failed")):
         assert not (folder / code).exists()
@@ -230,7 +231,7 @@ def test_a_failed_run_and_a_batch_that_stays_unsent_are_notified_once(library: L
     [failed] = mails_about(library, "UNSENT")
     assert failed["To"] == "failed@library.example"
     text_ = failed.get_body(("plain",)).get_content()  # type: ignore[union-attr]
-    assert "upload_file failed: There is no Airflow connection bursar_nowhere." in text_
+    assert "The upload of the file failed: There is no Airflow connection bursar_nowhere." in text_
     link = f"{library.airflow.address}/plugin/bursar/bursar/runs/"
     assert link in text_
 
@@ -245,4 +246,7 @@ def test_a_failed_run_and_a_batch_that_stays_unsent_are_notified_once(library: L
 
     [_, alert] = mails_about(library, "UNSENT")
     assert alert["To"] == "failed@library.example"
-    assert "was selected more than 1 hour ago and is still BUILT: 1 fine of 1 user, 10.00 USD" in alert["Subject"]
+    assert (
+        "was selected more than 1 hour ago and is still ready to be uploaded: 1 fine of 1 user, 10.00 USD"
+        in alert["Subject"]
+    )

@@ -147,12 +147,12 @@ def test_a_failed_upload_is_a_failed_run_whose_report_says_what_to_do(
     assert (report.outcome, report.fines) == ("failed", 0)
     assert list(report.task_timings) == ["recover_unfinished_batches", "select_fines", "build_file", "upload_file"]
     failure, waiting = report.messages
-    assert "upload_file failed: There is no Airflow connection bursar_nowhere." in failure
-    assert "with 2 fines (20.00 USD) is BUILT, and no other export takes its fines" in waiting
+    assert "The upload of the file failed: There is no Airflow connection bursar_nowhere." in failure
+    assert "with 2 fines (20.00 USD) is ready to be uploaded, and no other export takes its fines" in waiting
     (note,) = [each["note"] for each in client.runs(dag) if each["dag_run_id"] == run_id]
-    assert note.startswith("**upload_file failed: There is no Airflow connection bursar_nowhere.")
+    assert note.startswith("**The upload of the file failed: There is no Airflow connection bursar_nowhere.")
     assert "\n- Outcome: failed ([job report](" in note
-    assert get_errors(library, dag, run_id, "upload_file") == [failure.removeprefix("upload_file failed: ")]
+    assert get_errors(library, dag, run_id, "upload_file") == [failure.removeprefix("The upload of the file failed: ")]
     assert get_errors(library, dag, run_id, "report_run") == [
         "The run failed, and its report is recorded. See the tasks before this one."
     ]

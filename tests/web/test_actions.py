@@ -14,10 +14,11 @@ from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 
-from bursar.web.pages import actions
+from bursar.exports.selection import select_fines
+from bursar.web.pages import actions, skipped
 from bursar.web.rights import Person
 from tests.support.fake_bursar import FakeBursar
-from tests.support.fixtures import Library, make_settings
+from tests.support.fixtures import NOW, Library, make_profile, make_settings
 from tests.support.servers import RemoteServer
 from tests.web.conftest import ROLES, Login
 from tests.web.profiles import set_profile
@@ -62,6 +63,23 @@ def test_runs_are_started_by_airflows_own_api_with_one_id_for_each_form(library:
     assert "1: " in page
     assert login(None).get("/profiles/STUDENTS/actions").status_code == 401
     assert login("admin").get("/profiles/NONE/actions").status_code == 404
+
+
+def test_a_preview_and_a_list_without_a_fine_offer_no_csv(
+    library: Library, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(skipped, "find_profile", lambda _code: make_profile())
+    path, user = "/profiles/STUDENTS/preview/result", login("user")
+    page = user.get(path).text
+    assert "An export would take no fine." in page
+    assert "There is no fine to list." in page
+    assert "download" not in page
+    batch = select_fines(library.ledger, make_profile(), make_settings(), run_id="run 1", as_of=NOW)
+    page = user.get(f"/batches/{batch.id}/skipped/no_identifier").text
+    assert "There is no such fine any more." in page
+    assert "download" not in page
+    library.fine()
+    assert "download>" in user.get(path).text
 
 
 def test_a_preview_has_counts_for_all_and_fines_for_those_who_may_see_names(library: Library, login: Login) -> None:

@@ -32,7 +32,7 @@ def test_the_second_person_sees_both_versions_and_saves_the_merged_one(login: Lo
     assert 'value="ben/out"' in answer.text
     assert 'value="daily at 03:00"' in answer.text
     for text in ("Law Library", "Anna&#39;s", "Ben&#39;s", "law/out", "ben/out"):
-        assert f"<td>{text}</td>" in answer.text
+        assert f"<bdi>{text}</bdi></td>" in answer.text
 
     merged = fill_form(based_on=2, name="Ben's", export__output_file_path="ben/out", export__schedule="daily at 03:00")
     assert ben.post("/wizard/LAW", data=merged, follow_redirects=False).status_code == 303

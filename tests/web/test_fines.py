@@ -140,5 +140,5 @@ def test_the_life_of_a_fine_is_in_the_order_of_time(login: Login, library: Libra
             {"fine": fine, "later": NOW + timedelta(days=9999)},
         )
     shown = words(login("user").get(f"/fines/{fine}").text)
-    assert shown.index("charged") < shown.index("resent") < shown.index("paid at bursar")
+    assert shown.index("charged") < shown.index("resent") < shown.index("paid at the bursar")
     assert shown.index("charged") < shown.index(" exported ")

@@ -57,6 +57,20 @@ def test_filters_choose_runs(login: Login, ledger: Engine, filters: str, found: 
     assert {name for name in ("export", "import", "staff", "purge") if f"file-{name}" in page} == found
 
 
+def test_an_empty_list_says_why_and_offers_no_csv(login: Login, ledger: Engine) -> None:
+    user = login("user")
+    page = user.get("/history").text
+    assert "No job has run yet." in page
+    assert "Download as CSV" not in page
+    record(ledger, EXPORT)
+    page = user.get("/history").text
+    assert "No job has run yet." not in page
+    assert "Download as CSV" in page
+    page = user.get("/history?outcome=failed").text
+    assert "No run fits these filters." in page
+    assert "Download as CSV" not in page
+
+
 def test_a_date_that_is_none_is_refused_with_a_page(login: Login) -> None:
     answer = login("viewer").get("/history?since=yesterday")
     assert answer.status_code == 422

@@ -62,7 +62,7 @@ def test_a_report_has_files_counts_entries_and_rows_with_what_to_do(
     sha256 = library.one("SELECT files->0->>'sha256' FROM loads WHERE id = 2")
     assert f"fines.csv {sha256} 3" in shown
     assert "Rows read 3 Rows rejected 2 Fines added 0 Fines changed 1" in shown
-    assert "paid 1 -2.00 EUR 0.00 EUR" in shown
+    assert "paid at the library 1 -2.00 EUR 0.00 EUR" in shown
     assert "malformed 1" in shown
     assert "unknown user 1" in shown
     assert "&lt;b&gt;Özdemir" in page
@@ -127,7 +127,8 @@ def test_loads_and_rows_are_paged(login: Login, system: LibrarySystem) -> None:
         connection.execute(
             text(
                 "INSERT INTO loads (source, started_at, is_complete, is_refused, files, counts, rejected, entries)"
-                " SELECT 'LAW', now(), false, false, CAST(:files AS jsonb), '{}', '{}', '[]' FROM generate_series(1, 120)"
+                " SELECT 'LAW', now(), false, false, CAST(:files AS jsonb), '{}', '{}', '[]'"
+                " FROM generate_series(1, 120)"
             ),
             {"files": json.dumps([{"table": "fines", "name": "<i>.csv", "rows": 0, "sha256": None}])},
         )
@@ -215,7 +216,7 @@ def test_the_page_of_a_fine_has_what_its_source_said_and_what_loads_did(login: L
     assert "Owed at the library 3.00 EUR" in shown
     user = system.fine("F1").user_id
     assert f"accounts merged in the library system, moved to user {user}, load 3" in shown
-    for words_of_entry in ("adjusted", "moved", "reopened", "paid"):
+    for words_of_entry in ("amount changed", "moved to another user", "open again", "paid at the library"):
         assert words_of_entry in shown
     assert "another amount in the library system, load 3" in shown
 

@@ -102,6 +102,19 @@ def test_the_sums_of_a_week_are_those_of_the_ledger(
     }
 
 
+def test_a_sum_below_0_is_explained(login: Login, library: Library, ledger: Engine) -> None:
+    library.fine(amount="10")
+    export(ledger, "run")
+    count_outstanding(ledger, settings().time_zone)
+    assert "more credits than charges" not in login("viewer").get("/overview").text
+    library.fine(amount="-800", currency="CAD")
+    export(ledger, "run 2")
+    count_outstanding(ledger, settings().time_zone)
+    page = login("viewer").get("/overview").text
+    assert read_table(page, "weeks-CAD")[get_monday()] == ["-800.00", "0.00", "-800.00"]
+    assert page.count("A sum below 0 means more credits than charges") == 1
+
+
 def test_an_export_to_a_bursar_without_an_import_counts_as_paid(login: Login, library: Library, ledger: Engine) -> None:
     library.fine(amount="10")
     export(ledger, "run", import_active=False)

@@ -87,7 +87,9 @@ PARAMETERS: Mapping[str, list[Mapping[str, Any]]] = {
     "find_end_of_users": [{"fines": 1000, "first": 7}],
     "count_contested_identifiers": [{"limit": 1_001}],
     "find_fines": [{"wanted": "77"}],
-    "find_users": [{"wanted": wanted} | PAGE for wanted in ("00000077", "Okonkwo7", "O%")],
+    "find_users": [
+        {"wanted": wanted, "after": after} | PAGE for wanted in ("00000077", "Okonkwo7", "O%") for after in (0, 500)
+    ],
     "get_approval": [{"id": 1}],
     "get_open_approval": [{"profile": "P2", "job": None, "run_id": "run2"}],
     "get_run": [{"job": Job.EXPORT, "profile": "P2", "run_id": "run2"}],
@@ -111,18 +113,18 @@ PARAMETERS: Mapping[str, list[Mapping[str, Any]]] = {
     "list_profiles_of_ledger": [{}],
     "list_profiles_of_runs": [{"job": "export"}],
     "list_rejects": [{"file_id": 2, "after": 0} | PAGE],
-    "list_rejected_files": [{"profiles": ["P1"]} | PAGE],
-    "list_repeated_files": [{"profiles": ["P1"]} | PAGE],
-    "list_resendable_batches": [{"profile": "P1"}],
+    "list_rejected_files": [{"profiles": ["P1"], "below": below} | PAGE for below in (None, 500)],
+    "list_repeated_files": [{"profiles": ["P1"], "below": below} | PAGE for below in (None, 500)],
+    "list_resendable_batches": [{"profile": "P1", "below": below} | PAGE for below in (None, 500)],
     "list_runs": [
         RUNS,
         RUNS | {"started_before": datetime.now(UTC), "id_before": 7},
         RUNS | {"jobs": ["export"], "outcome": "failed", "institution": False},
     ],
     "list_sources_of_loads": [{}],
-    "list_waiting_approvals": [{"profiles": ["P1"], "jobs": ["purge"]} | PAGE],
-    "list_waiting_batches": [{"profiles": ["P1"]} | PAGE],
-    "list_waiting_overpayments": [{"profiles": ["P1"]} | PAGE],
+    "list_waiting_approvals": [{"profiles": ["P1"], "jobs": ["purge"], "after": after} | PAGE for after in (0, 500)],
+    "list_waiting_batches": [{"profiles": ["P1"], "after": after} | PAGE for after in (0, 500)],
+    "list_waiting_overpayments": [{"profiles": ["P1"], "after": after, "record": 7} | PAGE for after in (0, 500)],
     "list_weekly_sums": [
         {"profiles": profiles, "zone": "America/New_York", "since": datetime.now(UTC)} for profiles in (None, ["P1"])
     ],
@@ -139,7 +141,7 @@ SHARED: Mapping[str, Mapping[str, Any]] = {
     "commands/get_run": {"id": 2},
     "commands/list_answers": {"batch_id": 2},
     "commands/list_ineffective_records": {"fine_id": 77},
-    "commands/list_jobs": {"limit": 51},
+    "commands/list_jobs": {"jobs": [Job.PURGE], "below": 500, "limit": 51},
     "commands/list_journal_entries": {"fine_id": 77},
     "commands/list_resends_of_batch": {"batch_id": 2},
     "commands/list_resends_of_fine": {"fine_id": 77},
@@ -180,8 +182,8 @@ def test_no_page_reads_a_whole_large_table(large_ledger_with_runs: Engine) -> No
     of_pages = [(f"web/{name}", parameters) for name, cases in PARAMETERS.items() for parameters in cases]
     for name, parameters in (*of_pages, *SHARED.items()):
         with forbid_full_scans(ledger, LARGE_TABLES, FIRST_ROWS | UNFINISHED), ledger.begin() as connection:
-            # The tables of a test are so small that a page of rows costs nearly as much as the whole table, and that a merge
-            # with a table of a few rows, which ends at their last key, costs as little as looking these rows up.
+            # The tables of a test are so small that a page of rows costs nearly as much as the whole table, and that a
+            # merge with a table of a few rows, which ends at their last key, costs as little as looking these rows up.
             connection.exec_driver_sql("SET LOCAL random_page_cost = 1")
             connection.exec_driver_sql("SET LOCAL enable_mergejoin = off")
             connection.execute(query(name), parameters)
@@ -189,11 +191,15 @@ def test_no_page_reads_a_whole_large_table(large_ledger_with_runs: Engine) -> No
 
 def test_a_search_for_a_name_reads_only_a_page_of_names(large_ledger: Engine) -> None:
     statement = text(f"EXPLAIN (ANALYZE, FORMAT JSON) {query('web/find_users').text}")
-    with large_ledger.begin() as connection:
-        connection.exec_driver_sql("SET LOCAL random_page_cost = 1")
-        [plan] = connection.execute(statement, {"wanted": "O"} | PAGE).scalar_one()
-    scans = [node for node in walk_nodes(plan["Plan"]) if node.get("Relation Name") == "users"]
-    assert sum(node["Actual Rows"] * node["Actual Loops"] for node in scans) == 2 * PAGE["limit"]
+    with large_ledger.connect() as connection:
+        first = connection.execute(query("web/find_users"), {"wanted": "O", "after": 0} | PAGE).all()
+    for after in (0, max(first, key=lambda user: user.place).id):
+        with large_ledger.begin() as connection:
+            connection.exec_driver_sql("SET LOCAL random_page_cost = 1")
+            [plan] = connection.execute(statement, {"wanted": "O", "after": after} | PAGE).scalar_one()
+        scans = [node for node in walk_nodes(plan["Plan"]) if node.get("Relation Name") == "users"]
+        read = sum(node["Actual Rows"] * node["Actual Loops"] for node in scans)
+        assert read == 2 * PAGE["limit"] + (after > 0)  # the user after whom the page begins
 
 
 def test_the_count_of_what_is_outstanding_reads_only_fines_that_are_owed(large_ledger_with_runs: Engine) -> None:

@@ -39,7 +39,8 @@ VALUES ('waive', 'run', '{}', true, now(), 0, 0, '{}', '{}', now(), now());
 INSERT INTO loads (source, started_at, is_complete, is_refused, files, counts, rejected, entries)
 VALUES ('LAW', now(), true, true, '[]', '{"rejected": 1}', '{}', '{}'),
        ('', now(), true, true, '[]', '{"rejected": 1}', '{}', '{}');
-INSERT INTO load_messages (load_id, number, kind, code, file, reason, remedy) VALUES (1, 1, 'rejected', 'x', 'x', 'x', 'x')
+INSERT INTO load_messages (load_id, number, kind, code, file, reason, remedy)
+VALUES (1, 1, 'rejected', 'x', 'x', 'x', 'x')
 """
 
 

@@ -1,8 +1,5 @@
 """What waits for a person, and a batch that a person releases or confirms."""
 
-import json
-import socket
-
 import pytest
 from sqlalchemy import text
 
@@ -14,7 +11,6 @@ from bursar.web.airflow_runs import AirflowRun
 from bursar.web.pages import batch_decisions
 from tests.support.fake_bursar import FakeBursar, Payment
 from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
-from tests.support.servers import RemoteServer
 from tests.web.conftest import ROLES, Login
 from tests.web.profiles import set_profile
 from tests.web.test_actions import read_forms
@@ -122,7 +118,7 @@ def test_a_stale_page_changes_nothing(library: Library, login: Login, unreachabl
         f"/batches/{batch}/release", data={"state": "UNCLEAR", "confirm_not_received": "yes", "despite_file": "yes"}
     )
     assert stale.status_code == 409
-    assert "it was UNCLEAR, and is DELIVERED now" in stale.text
+    assert "it was unclear, and is delivered now" in stale.text
     assert state(library, batch) == "DELIVERED"
 
 
@@ -175,7 +171,7 @@ def test_failed_steps_are_repeated_after_a_confirmation(
     assert read_forms(part) == []
     page = user.get(path).text
     assert "repeats the steps of its run that have failed" in page
-    assert "Failed steps</dt><dd><bdi>upload_file<" in page
+    assert "Failed steps</dt><dd><bdi>upload of the file<" in page
     [form] = read_forms(page)
     assert form["send"].endswith("/api/v2/dags/bursar_export__STUDENTS/dagRuns/run%201/clear")
     assert form["body"] == {"dry_run": False, "only_failed": True}
@@ -193,43 +189,3 @@ def test_names_of_a_batch_are_for_those_who_may_see_them(library: Library, login
     assert "<b>" not in page
     assert login("user").get("/batches/99").status_code == 404
     assert login("user").get("/batches/99999999999/release").status_code == 422
-
-
-def test_the_look_at_the_server_says_why_it_could_not_look(library: Library, login: Login, unreachable: None) -> None:
-    batch = add_unclear_batch(library)
-    assert login("viewer").get(f"/batches/{batch}/server").status_code == 403
-    assert "could not be looked at, so only your word counts" in login("user").get(f"/batches/{batch}/server").text
-
-
-def test_the_look_at_a_silent_server_is_given_up(
-    library: Library, login: Login, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    batch = add_unclear_batch(library)
-    monkeypatch.setattr(batch_decisions, "TRIAL_SECONDS", 1)
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        fields = {"conn_type": "sftp", "host": "127.0.0.1", "port": server.getsockname()[1], "login": "x"}
-        monkeypatch.setenv("AIRFLOW_CONN_BURSAR_BANNER", json.dumps(fields | {"password": "x"}))
-        page = login("user").get(f"/batches/{batch}/server").text
-    assert "The server has not answered within 1 second." in page
-
-
-def test_a_file_on_the_server_prevents_a_release_until_the_person_insists(
-    library: Library, login: Login, sftp_remote: RemoteServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_BURSAR_BANNER", json.dumps(sftp_remote.connection))
-    library.fine()
-    batch = select_fines(library.ledger, make_profile(), make_settings(), run_id="run 1", as_of=NOW)
-    (sftp_remote.disk / "out").mkdir()
-    (sftp_remote.disk / "out" / batch.file_name).write_text("<a/>")
-    with batch_decisions._open_folder(batch) as folder:  # noqa: SLF001
-        record_delivery(library.ledger, batch.id, "unclear", remote_folder=folder.address)
-    user, path = login("user"), f"/batches/{batch.id}/release"
-    assert "is still in" in user.get(f"/batches/{batch.id}/server").text
-    form = {"state": "UNCLEAR", "confirm_not_received": "yes"}
-    refused = user.post(path, data=form)
-    assert refused.status_code == 409
-    assert "is still in" in refused.text
-    assert 'name="despite_file"' in refused.text
-    assert state(library, batch.id) == "UNCLEAR"
-    assert user.post(path, data={**form, "despite_file": "yes"}, follow_redirects=False).status_code == 303
-    assert state(library, batch.id) == "RELEASED"

@@ -110,9 +110,8 @@ FROM (
            CASE
                WHEN outcome = 'OVERPAID_HELD' THEN
                    round(held_amount, decimals) || ' ' || currency || ' is overpaid, more than the limit of '
-                   || round(max_credit, decimals) || '. It becomes no credit before a person has asked the bursar: '
-                   || '`bin/bursar overpayments release ' || :file_id || ' ' || number || '` makes the credit, `reject` in its '
-                   || 'place makes none'
+                   || round(max_credit, decimals) || '. It becomes no credit before a person has asked the bursar, and decided '
+                   || 'under Bursar > Waiting for a person'
                WHEN outcome = 'PAYMENT_REVERSED'
                    THEN 'the bursar has reversed this payment: ' || round(-paid, decimals) || ' is outstanding again'
                WHEN outcome = 'ALREADY_SETTLED' AND settled_here > 0 AND direction > 0
@@ -144,14 +143,13 @@ FROM (
                         || coalesce((
                             SELECT '. An overpayment became ' || CASE count(*) WHEN 1 THEN 'the open credit ' ELSE 'the open credits ' END
                                    || string_agg(CAST(credits.id AS text), ', ' ORDER BY credits.id)
-                                   || ': if the bursar has taken it back, too, waive that with `bin/bursar desk waive '
-                                   || min(credits.id) || '`'
+                                   || ': if the bursar has taken it back, too, waive that at the desk'
                             FROM fines AS credits
                             WHERE credits.reverses = described.fine_id AND credits.balance < 0 HAVING count(*) > 0), '')
                         || CASE WHEN EXISTS (
                             SELECT FROM import_records AS held
                             WHERE held.fine_id = described.fine_id AND held.held_amount > 0 AND held.decided_at IS NULL)
-                           THEN '. An overpayment waits for a person: reject it with `bin/bursar overpayments reject`' ELSE '' END
+                           THEN '. An overpayment waits: reject it under Bursar > Waiting for a person' ELSE '' END
                WHEN given < 0 AND direction > 0
                    THEN 'a charge is paid by a sum above 0, and nothing of it was paid at the bursar that could be reversed'
                WHEN given < 0

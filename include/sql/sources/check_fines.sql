@@ -1,4 +1,4 @@
--- requires: incoming_fines, row_messages, staged_fines, staged_users
+-- requires: incoming_fines, row_messages, staged_fines
 -- Rejects the wrong rows of fines: wrong in themselves, or against the users, libraries and charges that they name.
 INSERT INTO row_messages (kind, code, of_table, line, source_id, field, value, reason, remedy)
 SELECT 'rejected', fault ->> 0, 'fines', given.line, given.fine_id, fault ->> 1, fault ->> 2, fault ->> 3, fault ->> 4

@@ -1,5 +1,6 @@
--- The repeated files of some profiles that a person may apply after all, newest first: those of the last 30 days, and those that a
--- person began to apply. They are found in indexes, before the view asks for each whether it is a repetition.
+-- A page of the repeated files of some profiles that a person may apply after all, newest first, below the arrival :below: those of the
+-- last 30 days, and those that a person began to apply. They are found in indexes, before the view asks for each whether it is a
+-- repetition.
 SELECT id, profile, run_id, name, applied_name, applied_at, again_file_id IS NOT NULL AS is_begun
 FROM repeated_arrivals
 WHERE id = ANY (ARRAY(
@@ -7,4 +8,5 @@ WHERE id = ANY (ARRAY(
         UNION
         SELECT repeated_arrival_id FROM import_files WHERE repeated_arrival_id IS NOT NULL AND applied_at IS NULL))
   AND profile = ANY (CAST(:profiles AS text[])) AND applied_again_at IS NULL AND NOT is_same_file
+  AND (CAST(:below AS bigint) IS NULL OR id < :below)
 ORDER BY id DESC LIMIT :limit;

@@ -1,5 +1,5 @@
--- The newest batches of a profile whose file can be sent again.
+-- A page of the batches of a profile whose file can be sent again, newest first, below the batch :below.
 SELECT id, file_name, fines, users, closed_at
 FROM batches
-WHERE profile = :profile AND closed_at IS NOT NULL AND fines > 0
-ORDER BY id DESC LIMIT 20;
+WHERE profile = :profile AND closed_at IS NOT NULL AND fines > 0 AND (CAST(:below AS bigint) IS NULL OR id < :below)
+ORDER BY id DESC LIMIT :limit;

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from bursar.escaping import escape_markdown, escape_sentence
 from bursar.money import pluralize
+from bursar.page_names import Page
 from bursar.profiles import Profile, Settings
 from bursar.sources.model import CsvSource
 
@@ -42,14 +43,14 @@ Exports the fines and fees of {institution} that this profile selects, as a file
    skipped.{approval}{previous}
 4. **upload_file** uploads the file into the bursar's folder {name}.
 5. **close_fines** closes the fines of the delivered batch.
-6. **report_run** records the report of the run, for `bin/bursar runs list` and the note of the run. It fails if the run
-   has failed.
+6. **report_run** records the report of the run, for *{Page.HISTORY}* and the note of the run. It fails if the run has
+   failed.
 
 *Trigger* shows a form with three options: measure the age of fines as of another moment; a dry run, which builds the
 file but uploads, closes and claims nothing; or send the file of a batch again.
 
-A failed task can be repeated at any time (*Clear*); work that is done is not repeated. `bin/bursar batches list` lists
-the unfinished batches.
+A failed task can be repeated at any time (*Clear*); work that is done is not repeated. *{Page.WAITING}* lists the
+unfinished batches.
 
 {_table(describe_export(profile))}
 """
@@ -70,11 +71,11 @@ Imports the payments that the bursar reports to {institution}, and marks the fin
 3. **apply_payments** applies the payments to the fines, each record once. A file that comes again, even under another
    name, is not applied again, unless a person asks for it.
 4. **archive_file** moves the file to `processed`, and writes a report of the records that a person has to look at.
-5. **report_run** records the report of the run, for `bin/bursar runs list` and the note of the run. It fails if the run
-   has failed.
+5. **report_run** records the report of the run, for *{Page.HISTORY}* and the note of the run. It fails if the run has
+   failed.
 
-A failed task can be repeated at any time (*Clear*); work that is done is not repeated. `bin/bursar imports list` lists
-the files with their states, and `bin/bursar imports rejects <file>` prints the records to look at.
+A failed task can be repeated at any time (*Clear*); work that is done is not repeated. The job report of a run has
+its files with their states, and the records to look at.
 
 {_table(describe_import(profile))}
 """
@@ -90,13 +91,13 @@ Loads users and fines of {institution} from the files of this source into the le
 1. **wait_for_files** waits in Airflow's triggerer until the files are ready.
 2. **load_files** loads them. Good rows are loaded, bad ones are rejected and listed. If too many are bad, it is most
    likely the wrong file: then nothing of it is loaded, and it is moved to `failed`. Loaded files are moved away.
-3. **report_run** records the report of the run, for `bin/bursar runs list` and the note of the run. It fails if the run
-   has failed.
+3. **report_run** records the report of the run, for *{Page.HISTORY}* and the note of the run. It fails if the run has
+   failed.
 
 *Trigger* shows a form with one option: a dry run, which counts what a load would change, and changes nothing.
 
-A failed task can be repeated at any time (*Clear*); work that is done is not repeated. `bin/bursar sources loads list`
-lists the loads, and `bin/bursar sources loads rejects <load>` prints the rows to look at.
+A failed task can be repeated at any time (*Clear*); work that is done is not repeated. The job report of a run names
+its loads, and counts the rows to look at.
 
 {_table(describe_source(source))}
 """

@@ -20,6 +20,7 @@ from bursar.ledger.jobs import Job
 from bursar.money import pluralize
 from bursar.notifications.messages import Message, approval_message
 from bursar.notifications.render import render_message
+from bursar.page_names import Page
 from bursar.profiles import Profile, Settings
 
 if TYPE_CHECKING:
@@ -84,11 +85,11 @@ class ExportApprovalOperator(LedgerApprovalOperator[BatchCase]):
     def make_preview(self, case: BatchCase, message: Message) -> tuple[str, str]:
         """Returns the message, and the address of the batch with its fines and its file."""
         url = page_url(f"batches/{case.batch.id}")
-        page = f"[The batch with its fines and its file]({url})" if url else "The page of the batch has its fines"
-        command = f"bin/bursar batches build-file {case.batch.id}"
+        batch = "The batch with its fines and its file"
+        page = f"[{batch}]({url})" if url else f"{batch}: {Page.WAITING}"
         return (
             f"Approve this export of {pluralize(case.batch.fines, 'fine')}?",
-            f"{render_message(message).markdown}\n- {page} (`{command}`)\n",
+            f"{render_message(message).markdown}\n- {page}\n",
         )
 
     def record_answer(self, case: BatchCase, answer: ApprovalAnswer, by: str | None) -> None:

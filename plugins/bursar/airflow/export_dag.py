@@ -193,7 +193,8 @@ def upload_file(run: ExportRun, built: BuiltFile) -> UploadedFile:
     batch_id = built["batch_id"]
     if run.params.dry_run:
         raise AirflowSkipException(
-            f"A dry run uploads nothing. To look at the file, build it with `bin/bursar batches build-file {batch_id}`."
+            "A dry run uploads nothing. The page of the batch has the file "
+            f"(`bin/bursar batches build-file {batch_id}`)."
         )
     if run.params.resend_batch:
         batch = resend_batch(

@@ -2,6 +2,8 @@
 
 from airflow.sdk import Param
 
+from bursar.page_names import Page
+
 AMOUNT_PATTERN = "^[0-9]{1,11}([.][0-9]{1,3})?$"
 
 DRY_RUN = Param(
@@ -112,12 +114,12 @@ WAIVE_FORM = {
     "dry_run": DRY_RUN,
 }
 
-PURGE_DOCUMENTATION = """
+PURGE_DOCUMENTATION = f"""
 Deletes the personal data of users whose purge date, or expiry date, has passed. Fines and journal stay.
 
 A user is kept if a fine is outstanding at a bursar, is in an unfinished export, or is disputed, or if the library owes
-the user money. The report counts the users who were kept, by reason. `bin/bursar jobs list` lists the runs, and
-`bin/bursar jobs results <job>` lists each user by internal id.
+the user money. The job report counts the users who were kept, by reason, and lists each by internal id.
+*{Page.JOBS}* lists the results of all runs.
 
 A purge beyond the limits of `approval` in bursar.yaml waits for the approval of a second person before it changes
 anything.
@@ -125,13 +127,13 @@ anything.
 The run is one transaction. A repeated task does not repeat the purge. Exports and imports wait until it has ended.
 """
 
-WAIVE_DOCUMENTATION = """
+WAIVE_DOCUMENTATION = f"""
 Waives the fines that fit all fields of the form. Their users owe at most the threshold in all.
 
 Amounts outstanding at a bursar count as debt. They are waived only if the institution allows it
 (`allow_activity_on_transferred_finesfees` in bursar.yaml); the next export reports it to the bursar. Credits, disputed
-fines and fines in an unfinished export are not waived. The report counts the fines that stay, by reason. `bin/bursar
-jobs list` lists the runs, and `bin/bursar jobs results <job>` lists each fine.
+fines and fines in an unfinished export are not waived. The job report counts the fines that stay, by reason, and lists
+each. *{Page.JOBS}* lists the results of all runs.
 
 A run beyond the limits of `approval` in bursar.yaml waits for the approval of a second person before it changes
 anything.

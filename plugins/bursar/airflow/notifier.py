@@ -57,8 +57,7 @@ def notify(report: RunReport, owner: JobOwner | None, run_url: str | None) -> Ru
             report,
             owner_name=owner.name if owner else None,
             time_zone=(owner or settings).time_zone,
-            link=report_url(report) or run_url,
-            has_page=report_url(report) is not None,
+            link=report_url(report) if report.id else run_url,
         )
         recipients = _recipients((owner or settings).notifications, report.outcome)
         engine = ledger_engine(ledger_url())

@@ -10,6 +10,7 @@ from bursar.airflow.profile_store import load_all_profiles
 from bursar.db.engine import ledger_engine, session_name
 from bursar.errors import TransientError
 from bursar.imports.detect import WatchedFolder, select_ready_files
+from bursar.page_names import Page
 from bursar.profiles import INCLUDE, Profile, Settings, load_settings
 
 
@@ -63,5 +64,5 @@ def _load_profile(code: str, settings: Settings) -> Profile:
             return profile
     raise TransientError(
         f"The profile {code} has an error or has been removed, or its import is not active. Someone may be editing it. "
-        "Run bin/bursar profiles check."
+        f"{Page.PROFILES} shows what is wrong (`bin/bursar profiles check`)."
     )

@@ -55,14 +55,20 @@ def load_all_profiles(
 def keep_revision(engine: Engine, settings: Settings, profile: Profile, job: ProfileJob, run_id: str) -> Profile:
     """Returns the profile as it was when the run started, even if a file has replaced it since.
 
-    A profile that was in a file then is returned as it is.
+    A profile that was in a file then, and still is, is returned as it is.
 
     Raises:
         ProfileError: that revision is not valid any more, after an upgrade.
+        BursarError: the profile was in a file then, and is managed in the pages now.
     """
     with engine.begin() as connection:
-        if profile.revision is not None:
-            pin_revision(connection, job, profile.code, run_id, profile.revision)
+        pinned = pin_revision(connection, job, profile.code, run_id, profile.revision)
+        if pinned is None and profile.revision is not None:
+            raise BursarError(
+                f"The profile {profile.code} was in a file when this run started. The file has been removed, and the "
+                f"profile of the pages with this code is not the one of this run. Put {profile.code.lower()}.yaml back "
+                "and clear the failed task, or trigger the DAG again: a new run takes the profile of the pages."
+            )
         return get_pinned_profile(connection, settings, profile.code, job, run_id) or profile
 
 

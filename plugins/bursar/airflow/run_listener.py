@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from airflow.listeners import hookimpl
 from sqlalchemy.orm import object_session
 
-from bursar.escaping import escape_sentence
+from bursar.escaping import escape_markdown, escape_sentence
+from bursar.page_names import Page, without_commands
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
@@ -21,7 +22,7 @@ NOTE = "note"
 REPORTING_TASK = "report_run"
 MAX_NOTE_LENGTH = 1_000  # characters, in Airflow's database
 _PREFIX = "Outcome: "
-_OURS = re.compile(rf"{_PREFIX}|\*\*[\w\\]+ failed: ")
+_OURS = re.compile(rf"{_PREFIX}|\*\*The [\w\\ ]+ failed: ")
 
 
 @hookimpl
@@ -40,13 +41,16 @@ def format_note(outcome: str, sentences: Sequence[str], *, reason: str | None = 
     """Formats the note of a run as Markdown: its outcome, then sentences as a list.
 
     With `reason`, the note begins with it: Airflow's list of runs shows the beginning of a note.
-    `report` is the address of the job report, which the outcome is followed by. Markup in the
-    sentences, as in the names of files and the answers of servers, has no effect.
+    `report` is the address of the job report, which the outcome is followed by, or else by the way to the job history.
+    Commands, which a librarian can't run, are left out. Markup in the sentences, as in the names of files and the
+    answers of servers, has no effect.
     """
-    link = f" ([job report]({report}))" if report else ""
-    lines = [f"- {escape_sentence(one)}" for one in sentences if one]
+    link = f" ([job report]({report}))" if report else f" ({escape_markdown(Page.HISTORY)})"
+    lines = [f"- {escape_sentence(without_commands(one))}" for one in sentences if one]
     if reason:
-        return "\n".join([f"**{escape_sentence(reason)}**", f"- {_PREFIX}{escape_sentence(outcome)}{link}", *lines])
+        return "\n".join(
+            [f"**{escape_sentence(without_commands(reason))}**", f"- {_PREFIX}{escape_sentence(outcome)}{link}", *lines]
+        )
     return "\n".join([f"{_PREFIX}**{escape_sentence(outcome)}**{link}", *lines])
 
 

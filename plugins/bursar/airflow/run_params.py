@@ -7,6 +7,7 @@ from airflow.sdk import Context, Param
 
 from bursar.errors import BursarError
 from bursar.moments import parse_moment
+from bursar.page_names import Page
 from bursar.profiles import Profile
 
 MAX_BATCH = 2**31 - 1
@@ -39,7 +40,7 @@ def export_params() -> dict[str, Param]:
             maximum=MAX_BATCH,
             title="Resend batch",
             description="The number of a batch whose file is to be sent again, byte for byte. Nothing else is done. "
-            "bin/bursar batches list --all lists them.",
+            f"{Page.PROFILES}, Run of this profile, offers them by their files.",
         ),
     }
 

@@ -45,6 +45,6 @@ def _load_source(code: str, settings: Settings) -> CsvSource:
         if source.code == code and source.active:
             return source
     raise TransientError(
-        f"The source {code} has an error, has been removed, or is not active. Someone may be editing it. Run "
-        "bin/bursar sources check."
+        f"The source {code} has an error, has been removed, or is not active. Someone may be editing it "
+        "(`bin/bursar sources check` shows what is wrong)."
     )

@@ -117,8 +117,8 @@ def _preview(sync: SyncRun, files: FileSet) -> LoadedSet:
     except (InvalidRowsError, HeadingError) as error:  # its text has values, which name people
         what = f"{error.count:,} rows are bad" if isinstance(error, InvalidRowsError) else "its heading is wrong"
         raise InputFileError(
-            f"A load of {', '.join(files.values())} would be refused: {what}. `bin/bursar sources load "
-            f"{sync.source.code} --dry-run` prints the first."
+            f"A load of {', '.join(files.values())} would be refused: {what} (`bin/bursar sources load "
+            f"{sync.source.code} --dry-run` prints the first)."
         ) from None
 
 

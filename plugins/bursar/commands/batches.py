@@ -30,6 +30,7 @@ from bursar.exports.unclear import describe_unclear_batch
 from bursar.ledger.approvals import RejectionReason
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.money import format_totals, pluralize
+from bursar.page_names import Page
 
 
 @click.group()
@@ -233,7 +234,7 @@ def _print_question(batch: Batch, row: RowMapping) -> None:
     if row["approval_requested_at"]:
         console.print(
             f"\n[bold]Batch {batch.id} waits for approval since {format_moment(row['approval_requested_at'])} UTC. "
-            "Answer it on the page Waiting for a person, or in Airflow; no other run sends it.[/]"
+            f"Answer it under {Page.WAITING}, or in Airflow; no other run sends it.[/]"
         )
     if batch.state is BatchState.UNCLEAR:
         with get_engine().connect() as connection:

@@ -102,7 +102,8 @@ def get_profile(code: str) -> Profile:
             return profile
     more = f" Found: {pluralize(len(problems), 'problem')}; see `bin/bursar profiles check`." if problems else ""
     known = ", ".join(profile.code for profile in good) or "none"
-    raise NotFoundError(f"There is no profile {code}. Known profiles: {known}.{more}")
+    advice = "" if good else advise_make_up() or " To try Bursar with an invented library, start `make up` first."
+    raise NotFoundError(f"There is no profile {code}. Known profiles: {known}.{more}{advice}")
 
 
 def get_source(code: str) -> CsvSource:

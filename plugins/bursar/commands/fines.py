@@ -53,8 +53,10 @@ def show_fine(fine: str, output_format: str) -> None:
             print_data(output_format, fines if output_format == "json" else _make_rows(fines))
             return
         if len(found) > 1:
+            others = " and ".join(f"fine {fine_id}" for fine_id in found if str(fine_id) != fine.lstrip("0"))
             console.print(
-                f"{sanitize(fine)} is the internal id of one fine and the transaction id of another. Both follow."
+                f"{sanitize(fine)} is the internal id of fine {fine.lstrip('0')}, and the transaction id under which "
+                f"{others} was exported. Both follow."
             )
         for fine_id in found:
             _print_fine(connection, fine_id)

@@ -19,12 +19,18 @@ from bursar.commands.output import (
     print_table,
 )
 from bursar.db.queries import query
+from bursar.imports.apply_again import RepeatedArrival, describe_arrival, get_repeated_arrival, require_second_file
 from bursar.imports.apply_again import apply_again as apply_file_again
-from bursar.imports.apply_again import describe_arrival, get_repeated_arrival, require_second_file
 from bursar.imports.rejects import COLUMNS, write_rejects
 from bursar.ledger.import_files import PaymentOutcome, get_import_file
 from bursar.ledger.totals import OutcomeTotals, read_outcomes
 
+FIELDS = (
+    *("file", "profile", "run_id", "name", "size", "sha256", "state", "registered_at", "applied_at", "records"),
+    *("outcomes", "rejection", "archived_path", "requested_by", "repeated_arrival"),
+)
+REPEATED = "REPEATED"
+"""The state in lists of an arrival that changed nothing; the ledger has no such state of a file."""
 APPLIED_AGAIN_FIELDS = ("profile", "name", "size", "sha256", "state", "applied_at", "records", "requested_by")
 
 
@@ -38,13 +44,19 @@ def imports() -> None:
 @limit_option
 @format_option
 def list_imports(profile: str | None, limit: int, output_format: str) -> None:
-    """List the newest files from the bursars, and the outcomes of their records. Changes nothing."""
+    """List the newest files from the bursars, the outcomes of their records, and repeated files. Changes nothing.
+
+    A repeated file has the bytes of one that was applied before. It changed nothing; its state is REPEATED.
+    """
+    chosen = {"profile": profile, "limit": limit}
     with get_engine().connect() as connection:
-        files = connection.execute(query("commands/list_imports"), {"profile": profile, "limit": limit}).all()
+        files = connection.execute(query("commands/list_imports"), chosen).all()
+        rows = connection.execute(query("commands/list_repeated_files"), chosen)
+        repeated = [RepeatedArrival.from_row(row) for row in rows]
     if profile and not files:
         get_profile(profile)  # or the error that there is none
     if output_format != "table":
-        print_data(output_format, [_get_fields(file) for file in files])
+        print_data(output_format, [*map(_get_fields, files), *map(_get_fields_of_repeated, repeated)])
         return
     if not files:
         console.print(
@@ -69,6 +81,22 @@ def list_imports(profile: str | None, limit: int, output_format: str) -> None:
             sanitize(_describe_request(file) if file.requested_by else file.archived_path or ""),
         )
     print_table(table, ("Archived as", "Registered (UTC)", "Records"))
+    for arrival in repeated:
+        console.print(f"\n{sanitize(_describe_repeated(arrival))}")
+
+
+def _describe_repeated(arrival: RepeatedArrival) -> str:
+    same = f"{arrival.name} of {arrival.profile} is repeated: it has the bytes of {arrival.applied_name} (file "
+    same += f"{arrival.file_id}), and changed nothing."
+    if arrival.is_same_file:
+        return f"{same} It is that file, which was not moved away."
+    return f"{same} If it reports other payments: `imports apply-again {arrival.id}`."
+
+
+def _get_fields_of_repeated(arrival: RepeatedArrival) -> dict[str, Any]:
+    known = {name: getattr(arrival, name) for name in ("profile", "run_id", "name", "size", "applied_at", "records")}
+    other = {"file": arrival.file_id, "state": REPEATED, "outcomes": {}, "repeated_arrival": arrival.id}
+    return {name: (known | other).get(name) for name in FIELDS}
 
 
 def _describe_request(file: Row[Any]) -> str:
@@ -78,23 +106,12 @@ def _describe_request(file: Row[Any]) -> str:
 
 
 def _get_fields(file: Row[Any]) -> dict[str, Any]:
-    return {
+    made = {
         "file": file.id,
-        "profile": file.profile,
-        "run_id": file.run_id,
-        "name": file.name,
-        "size": file.size,
-        "sha256": file.sha256,
-        "state": file.state,
-        "registered_at": file.registered_at,
-        "applied_at": file.applied_at,
-        "records": file.records,
         "outcomes": plain_counts(_get_outcomes(file)),
-        "rejection": file.rejection,
-        "archived_path": file.archived_path,
-        "requested_by": file.requested_by,
         "repeated_arrival": file.repeated_arrival_id,
     }
+    return {name: made[name] if name in made else getattr(file, name) for name in FIELDS}
 
 
 def _get_outcomes(file: Row[Any]) -> dict[str, OutcomeTotals]:
@@ -136,7 +153,7 @@ def list_rejects(file: int, output_format: str) -> None:
 def apply_again(arrival: int, yes: bool, output_format: str) -> None:  # noqa: FBT001  click passes flags by name
     """Apply a file whose bytes had been applied before, once, because it reports other payments.
 
-    ARRIVAL is the number in the message about the file. Records your name.
+    ARRIVAL is the number that `imports list` shows for a repeated file. Records your name.
     """
     engine = get_engine()
     with engine.connect() as connection:

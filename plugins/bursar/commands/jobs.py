@@ -20,6 +20,7 @@ from bursar.commands.output import (
 )
 from bursar.db.queries import query
 from bursar.errors import NotFoundError
+from bursar.ledger.jobs import Job
 from bursar.money import format_totals, pluralize
 from bursar.users.keep_reason import KeepReason
 from bursar.users.maintenance_job import MaintenanceJob
@@ -38,7 +39,8 @@ def jobs() -> None:
 def list_jobs(limit: int, output_format: str) -> None:
     """List the newest maintenance jobs: how many users and fines, and why others were kept. Changes nothing."""
     with get_engine().connect() as connection:
-        rows = connection.execute(query("commands/list_jobs"), {"limit": limit}).mappings().all()
+        parameters = {"jobs": [Job.PURGE, Job.WAIVE], "below": None, "limit": limit}
+        rows = connection.execute(query("commands/list_jobs"), parameters).mappings().all()
     jobs_ = [(MaintenanceJob.from_row(row), row["approved_by"]) for row in rows]
     if output_format != "table":
         print_data(output_format, [_get_fields(job, approved_by) for job, approved_by in jobs_])

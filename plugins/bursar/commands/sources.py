@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import click
 from sqlalchemy import Engine
 
 from bursar.commands.context import console, get_engine, get_person, get_settings, get_source, sanitize
-from bursar.commands.loads import MAX_MESSAGES_SHOWN, get_fields, loads, print_load
+from bursar.commands.loads import MAX_MESSAGES_SHOWN, get_result_fields, loads, print_load
 from bursar.commands.output import format_option, print_data
 from bursar.commands.source_files import check_sources, list_sources, show_source, write_source_schema
 from bursar.sources.csv import load
@@ -80,16 +79,15 @@ def load_files(
 
 
 def _load_source(source: CsvSource, output_format: str, *, strict: bool, dry_run: bool) -> None:
-    with _open(source) as run:
+    with _open(source, strict=strict) as run:
         sets = find_sets_now(run.engine, source, run.folder.files())
-        run = replace(run, strict=strict)
         results = (
             [run.preview_set(files) for files in sets]
             if dry_run
             else [_read_result(run.engine, load) for load in run.load_sets(sets)]
         )
     if output_format != "table":
-        print_data(output_format, [get_fields(result) for result in results])
+        print_data(output_format, [get_result_fields(result) for result in results])
         return
     if not results:
         console.print(sanitize(f"No file of the source {source.code} is ready in {run.folder.address}."))
@@ -105,7 +103,7 @@ def _read_result(engine: Engine, load: LoadRecord) -> LoadResult:
 
 
 @contextmanager
-def _open(source: CsvSource) -> Iterator[SyncRun]:
+def _open(source: CsvSource, *, strict: bool) -> Iterator[SyncRun]:
     """Opens the folder of a source, for the person who runs the command."""
     from bursar.airflow.config import source_work_dir  # noqa: PLC0415  Airflow is slow to load
     from bursar.airflow.source_folder import open_source_folder  # noqa: PLC0415
@@ -119,4 +117,5 @@ def _open(source: CsvSource) -> Iterator[SyncRun]:
             work_dir=source_work_dir(settings, source),
             run_id=None,
             requested_by=get_person(),
+            strict=strict,
         )

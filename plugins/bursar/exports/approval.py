@@ -18,6 +18,7 @@ from bursar.ledger.approvals import (
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.ledger.totals import read_amounts
 from bursar.money import format_money, pluralize
+from bursar.page_names import Page
 from bursar.profiles.monitoring import Approval
 
 
@@ -71,7 +72,8 @@ def _advice(batch: Batch, request: ApprovalRequest) -> str:
         return "Start the DAG anew: it releases the batch, and selects its fines again."
     return (
         f"But its upload has begun. Look for {batch.file_name} in {batch.remote_folder}, and ask the bursar. If it did "
-        f"not arrive, `bin/bursar batches release {batch.id} --confirm-not-received` opens the fines again."
+        f"not arrive, release the batch under {Page.WAITING} (`bin/bursar batches release {batch.id} "
+        "--confirm-not-received`): then its fines are open again."
     )
 
 

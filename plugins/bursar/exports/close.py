@@ -60,7 +60,7 @@ def _not_delivered_error(batch: Batch) -> BatchError:
             "nothing left to close."
         )
     return BatchError(
-        f"Batch {batch.id} is {batch.state}: only a delivered batch can be closed. Repeat its upload first."
+        f"Batch {batch.id} is {batch.state.description}: only a delivered batch can be closed. Repeat its upload first."
     )
 
 

@@ -40,7 +40,7 @@ def translate_pattern_errors(connection: Connection, profile: Profile) -> Iterat
         if reason := _reason(error):
             raise BursarError(
                 f"Profile {profile.code}: export.identifier_pattern {pattern!r} is not valid: {reason}. Nothing was "
-                "selected. Correct the pattern in the profile; `bin/bursar profiles check` names the file and the line."
+                "selected. Correct the pattern in the profile (`bin/bursar profiles check` names file and line)."
             ) from error
         raise
 

@@ -69,9 +69,9 @@ def _release(
             raise BatchError(f"Batch {batch_id} is closed: the bursar has its file and its fines are exported.")
         if batch.state.may_be_delivered and not confirmed_not_received:
             raise BatchError(
-                f"Batch {batch_id} is {batch.state}: {batch.file_name} may be in {batch.remote_folder}. Released now, "
-                "its fines could be billed twice. Repeat the upload instead; or look there, ask the bursar, and "
-                "release it with --confirm-not-received."
+                f"Batch {batch_id} is {batch.state.description}: {batch.file_name} may be in {batch.remote_folder}. "
+                "Released now, its fines could be billed twice. Repeat the upload instead; or look there, ask the "
+                "bursar, and release it once the bursar has confirmed not to have it (`--confirm-not-received`)."
             )
         if connection.execute(query("exports/count_closed_partitions"), {"batch_id": batch_id}).one().partition_count:
             raise BatchError(f"Some fines of batch {batch_id} are closed already. Repeat the task that closes them.")

@@ -21,6 +21,7 @@ from bursar.exports.upload_protocol import resume_upload
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.ledger.deliveries import DeliveryState, request_delivery
 from bursar.money import pluralize
+from bursar.page_names import Page
 from bursar.profiles.upload import DEFAULT_UPLOAD, UploadSettings
 from bursar.work_dir import batch_folder, hold_folder, remove_folder
 
@@ -38,10 +39,10 @@ def get_resendable_batch(engine: Engine, profile: str, batch_id: int) -> Batch:
     if found.profile != profile:
         raise BatchError(f"Batch {batch_id} belongs to the profile {found.profile}, not to {profile}. Run that export.")
     if found.state is not BatchState.CLOSED or not found.fines:
-        what = "empty" if found.state is BatchState.CLOSED else found.state
+        what = "empty" if found.state is BatchState.CLOSED else found.state.description
         raise BatchError(
             f"Batch {batch_id} is {what}, and only a closed batch with fines can be sent again. "
-            "`bin/bursar batches list --all` lists what was sent."
+            f"{Page.HISTORY} lists what was sent (`bin/bursar batches list --all`)."
         )
     return found
 
@@ -93,7 +94,7 @@ def _check_folder(found: Batch, server: BursarFolder, *, is_new: bool) -> None:
         raise BatchError(
             f"Batch {found.id} was uploaded to {found.remote_folder}, but connection {found.sftp_connection} now leads "
             f"to {address}. It is only sent again to the same folder: point the connection back, or give "
-            f"the bursar the file by hand; `bin/bursar batches build-file {found.id}` builds it."
+            f"the bursar the file by hand, from the page of the batch (`bin/bursar batches build-file {found.id}`)."
         )
     if is_new and server.is_there(found.file_name):
         raise RemoteFolderError(

@@ -6,6 +6,7 @@ from bursar.errors import UnclearDeliveryError
 from bursar.ledger.batches import Batch
 from bursar.ledger.deliveries import Delivery, DeliveryState, UnclearReason, get_delivery
 from bursar.money import pluralize
+from bursar.page_names import Page
 
 
 def check_not_unclear(found: Batch, delivery: Delivery) -> None:
@@ -22,14 +23,14 @@ def describe_unclear_batch(connection: Connection, found: Batch) -> str:
 def unclear_delivery(found: Batch, delivery: Delivery) -> UnclearDeliveryError:
     """Returns the error that says what is known, and asks a person whether the bursar has the file of a batch."""
     remedy = {
-        "first": f"If it has, confirm that on the page of the batch (`bin/bursar batches confirm-delivered "
-        f"{found.id}`). If it has not, release it there (`bin/bursar batches release {found.id} "
-        "--confirm-not-received`).",
+        "first": f"If it has, confirm that under {Page.WAITING} (`bin/bursar batches confirm-delivered {found.id}`). "
+        f"If it has not, release it there (`bin/bursar batches release {found.id} --confirm-not-received`).",
         "resend": "If it has not: start another resend.",
     }
     return UnclearDeliveryError(
         f"Batch {found.id} is unclear. {describe_unclear_delivery(found, delivery)} {remedy[delivery.kind]} If "
-        f"this repeats, `bin/bursar profiles test-connection {found.profile}` finds out how the server treats uploads."
+        "this repeats, have somebody find out how the server treats uploads "
+        f"(`bin/bursar profiles test-connection {found.profile}`)."
     )
 
 

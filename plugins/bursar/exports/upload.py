@@ -108,7 +108,9 @@ def check_confirmable(batch: Batch) -> None:
             "left to confirm."
         )
     if not batch.state.may_be_delivered:
-        raise BatchError(f"Batch {batch.id} is {batch.state}: its upload has not begun, so the bursar can't have it.")
+        raise BatchError(
+            f"Batch {batch.id} is {batch.state.description}: its upload has not begun, so the bursar can't have it."
+        )
 
 
 def _upload(

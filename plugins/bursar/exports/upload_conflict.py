@@ -8,6 +8,7 @@ from bursar.exports.upload_attempts import Attempt, Upload, list_attempts, recor
 from bursar.ledger.batches import BatchState, get_batch
 from bursar.ledger.deliveries import DeliveryState, get_delivery
 from bursar.money import pluralize
+from bursar.page_names import Page
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +45,9 @@ def check_no_conflict(upload: Upload, attempt: Attempt) -> None:
 
 
 CONFLICT_ADVICE = (
-    "Ask the bursar which file has arrived, and compare its SHA-256 with that in `bin/bursar batches show`. If it is "
-    "not the whole one, have it removed, and send the batch again."
+    f"Ask the bursar which file has arrived, and compare its SHA-256 with that of the batch under {Page.HISTORY} "
+    f"(`bin/bursar batches show`). If it is not the whole one, have it removed, and send the batch again: "
+    f"{Page.PROFILES}, Run."
 )
 
 

@@ -19,6 +19,7 @@ from bursar.errors import BatchError, InputFileError, TransientError
 from bursar.ledger.import_files import FileState, ImportFile, get_import_file
 from bursar.ledger.totals import Amounts, OutcomeTotals, sum_by_currency, to_json
 from bursar.money import get_currency_decimals, pluralize
+from bursar.page_names import Page
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def apply_payments(
             return file
         if file.state is not FileState.READ:
             raise InputFileError(
-                f"{file.name} is {file.state} and can't be applied. Repeat the task that loads it first."
+                f"{file.name} is {file.state.description} and can't be applied. Repeat the task that loads it first."
             )
         log.info("Applying the %s of %s.", pluralize(file.records or 0, "record"), file.name)
         apply = partial(apply_partition, file, max_overpayment=max_overpayment)
@@ -112,7 +113,8 @@ def _wait_for_exports(connection: Connection, file: ImportFile) -> None:
         batches = ", ".join(f"{row.id} of {row.profile}" for row in unclosed)
         raise TransientError(
             f"{file.name} pays fines of an export that has not closed them yet (batch {batches}). It can be applied "
-            f"after that. {_describe_repetition(file)} If the export does not end, see `bin/bursar batches list`."
+            f"after that. {_describe_repetition(file)} If the export does not end, see {Page.WAITING} "
+            "(`bin/bursar batches list`)."
         )
 
 
@@ -121,7 +123,8 @@ def _describe_repetition(file: ImportFile) -> str:
     if file.repeated_arrival_id is None:
         return "Airflow repeats the task."
     return (
-        f"No run does it: repeat `bin/bursar imports apply-again {file.repeated_arrival_id}` when the export has ended."
+        f"No run does it: apply the file again under {Page.WAITING} "
+        f"(`bin/bursar imports apply-again {file.repeated_arrival_id}`) when the export has ended."
     )
 
 

@@ -17,6 +17,7 @@ from bursar.imports.apply import apply_payments
 from bursar.ledger.import_files import ImportFile
 from bursar.ledger.totals import Amounts, read_amounts
 from bursar.money import format_totals, pluralize
+from bursar.page_names import Page
 from bursar.profiles import Import
 from bursar.remote_files.entries import UNKNOWN_TIME
 
@@ -80,7 +81,7 @@ def get_repeated_arrival(connection: Connection, arrival_id: int) -> RepeatedArr
     if row is None:
         raise ImportFileNotFoundError(
             f"There is no repeated file {arrival_id} that could be applied again. The report of the run in which a "
-            "file came again gives its number: see `bin/bursar runs list`."
+            "file came again gives its number (`bin/bursar runs list`)."
         )
     return RepeatedArrival.from_row(row)
 
@@ -110,7 +111,7 @@ def require_second_file(arrival: RepeatedArrival) -> None:
             f"{arrival.name} can't be applied again: it is the file that had arrived before as number "
             f"{arrival.same_arrival_id}, with the same name, size and time, and was not moved away. Its payments would "
             "count twice. If the bursar reports a second payment by it, ask for that file under another name. "
-            "`bin/bursar imports list` shows the files that were applied."
+            f"{Page.HISTORY} has the files that were applied (`bin/bursar imports list`)."
         )
 
 

@@ -57,7 +57,7 @@ def archive_file(engine: Engine, profile: Profile, name: str, *, run_id: str, fo
         sha256=file.sha256,
         name=FOLDERS[file.state],
         number=arrival.id,
-        record=f"file {file.id} in `bin/bursar imports list`",
+        record=f"payment file {file.id} of the job report (`bin/bursar imports list`)",
         is_of_another=is_of_another,
     )
     path = archive.move(profile.import_.done_file_suffix)

@@ -33,6 +33,7 @@ from bursar.layouts.alma_xml.records import Record
 from bursar.ledger.import_files import FileState, ImportFile, get_arrival, get_import_file
 from bursar.ledger.totals import to_json
 from bursar.money import pluralize
+from bursar.page_names import Page
 from bursar.profiles import Profile
 from bursar.progress import log_progress
 from bursar.remote_files.base import RemoteFile, RemoteFolder
@@ -171,8 +172,8 @@ def _register_repeated(engine: Engine, arrived: dict[str, Any], kept: Download) 
             arrived,
             f"{kept.entry.name}, which run {kept.run_id} fetched and did not load, has the same content as a file that "
             "was loaded before; it changed nothing. Ask the bursar whether it repeats a report, or reports another "
-            f"payment of the same amounts. In that case `bin/bursar imports apply-again {arrival.id}` applies it, "
-            "once.",
+            f"payment of the same amounts. In that case apply it, once, under {Page.WAITING} (`bin/bursar imports "
+            f"apply-again {arrival.id}`).",
         )
     kept.discard()
 
@@ -241,7 +242,7 @@ def _register(engine: Engine, facts: dict[str, Any]) -> int:
         if read.sha256 != facts["sha256"]:
             log.warning(
                 "Another worker of this run has loaded another file named %s, as file %s. The one that was fetched "
-                "here is not used; `bin/bursar imports list` lists it as REGISTERED.",
+                "here is not used (`bin/bursar imports list` lists it as registered).",
                 *(facts["name"], read.id),
             )
         return read.id

@@ -17,6 +17,7 @@ from bursar.db.queries import query
 from bursar.errors import LedgerError, LedgerNotFoundError
 from bursar.ledger import error_messages
 from bursar.money import format_money
+from bursar.page_names import Page
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ def list_held_overpayments(
 def describe_decisions(file_id: int, record: int) -> str:
     """Returns how a person decides about a held overpayment."""
     return (
-        f"Decide on the page Waiting for a person: released (`bin/bursar overpayments release {file_id} {record}`), it "
+        f"Decide under {Page.WAITING}: released (`bin/bursar overpayments release {file_id} {record}`), it "
         f"becomes a credit; rejected (`bin/bursar overpayments reject {file_id} {record}`), it becomes none."
     )
 
@@ -109,15 +110,16 @@ def _decide(engine: Engine, file_id: int, record: int, decision: HeldDecision, b
             raise LedgerError(
                 f"Record {record} of file {file_id}, overpaid by {format_money(held.amount, held.currency)}, was "
                 f"{held.decision} by {held.decided_by}. That is final. To give the student money all the same, add a "
-                "credit with `bin/bursar desk credit`; to take a credit back, waive it with `bin/bursar desk waive`."
+                "credit at the desk (`bin/bursar desk credit`); to take a credit back, waive it there "
+                "(`bin/bursar desk waive`)."
             )
         credit = None
         if decision is HeldDecision.RELEASED and held.is_taken_back:
             raise LedgerError(
                 f"Record {record} of file {file_id}, overpaid by {format_money(held.amount, held.currency)}, can't be "
                 f"released: the bursar has sent a sum of the opposite sign for fine {held.fine_id} since, which takes "
-                f"the payment back. `bin/bursar overpayments reject {file_id} {record}` makes no credit. If the "
-                "student is owed money all the same, add a credit with `bin/bursar desk credit`."
+                f"the payment back. Rejected (`bin/bursar overpayments reject {file_id} {record}`), it becomes no "
+                "credit. If the student is owed money all the same, add one at the desk (`bin/bursar desk credit`)."
             )
         if decision is HeldDecision.RELEASED:
             with error_messages.translate_database_errors(connection, of_record):
@@ -139,7 +141,7 @@ def get_held_overpayment(connection: Connection, file_id: int, record: int) -> H
     row = connection.execute(query("imports/list_held_overpayments"), of_record).first()
     if row is None:
         raise LedgerNotFoundError(
-            f"Record {record} of file {file_id} is no overpayment beyond the limit. `bin/bursar overpayments list` "
-            "lists those that wait for a person."
+            f"Record {record} of file {file_id} is no overpayment beyond the limit. {Page.WAITING} lists those that "
+            "wait (`bin/bursar overpayments list`)."
         )
     return HeldOverpayment.from_row(row)

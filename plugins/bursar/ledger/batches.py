@@ -4,30 +4,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Any, Literal
 
 from sqlalchemy import Connection, RowMapping, text
 
 from bursar.db.queries import query
+from bursar.described_enum import DescribedEnum
 from bursar.errors import BatchError, BatchNotFoundError
 from bursar.ledger.totals import Skipped, Totals, net_by_currency, read_skipped, read_totals
+from bursar.page_names import Page
 
 Step = Literal["built", "closed", "released"]
 
 
-class BatchState(StrEnum):
+class BatchState(DescribedEnum):
     """The progress of a batch, derived by the ledger from the steps of the batch and of its first delivery."""
 
-    SELECTED = "SELECTED"
-    BUILT = "BUILT"
-    UPLOADING = "UPLOADING"
-    PART_COMPLETE = "PART_COMPLETE"
-    UNCLEAR = "UNCLEAR"
-    DELIVERED = "DELIVERED"
-    CLOSED = "CLOSED"
-    RELEASED = "RELEASED"
-    DRY_RUN = "DRY_RUN"
+    SELECTED = "SELECTED", "selected"
+    BUILT = "BUILT", "ready to be uploaded"
+    UPLOADING = "UPLOADING", "being uploaded"
+    PART_COMPLETE = "PART_COMPLETE", "uploaded under a temporary name"
+    UNCLEAR = "UNCLEAR", "unclear"
+    DELIVERED = "DELIVERED", "delivered"
+    CLOSED = "CLOSED", "closed"
+    RELEASED = "RELEASED", "released"
+    DRY_RUN = "DRY_RUN", "a dry run"
 
     @property
     def may_be_delivered(self) -> bool:
@@ -114,7 +115,8 @@ def get_batch(connection: Connection, batch_id: int, *, lock: bool = False) -> B
     row = connection.execute(query("ledger/get_batch"), {"batch_id": batch_id}).mappings().first()
     if row is None:
         raise BatchNotFoundError(
-            f"There is no batch {batch_id}. `bin/bursar batches list` lists those that are not finished."
+            f"There is no batch {batch_id}. {Page.WAITING} lists those that are not finished "
+            "(`bin/bursar batches list`)."
         )
     return Batch.from_row(row)
 
@@ -133,6 +135,8 @@ def advance(connection: Connection, batch_id: int, step: Step, *, after: BatchSt
     """
     state = get_batch(connection, batch_id, lock=True).state
     if state is not after:
-        raise BatchError(f"Batch {batch_id} is {state} now and no longer {after}; nothing was changed.")
+        raise BatchError(
+            f"Batch {batch_id} is {state.description} now and no longer {after.description}; nothing was changed."
+        )
     assignments = ", ".join([f"{step}_at = clock_timestamp()", *(f"{name} = :{name}" for name in facts)])
     connection.execute(text(f"UPDATE batches SET {assignments} WHERE id = :batch_id"), {"batch_id": batch_id, **facts})

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, fields
 from datetime import datetime
-from enum import StrEnum
 from typing import Literal
 
 from sqlalchemy import Connection, text
@@ -15,14 +14,14 @@ DeliveryKind = Literal["first", "resend"]
 DeliveryStep = Literal["upload_started", "uploaded", "unclear", "delivered"]
 
 
-class DeliveryState(StrEnum):
+class DeliveryState(DescribedEnum):
     """The progress of a delivery, derived by the ledger from the moments of its steps."""
 
-    REQUESTED = "REQUESTED"
-    UPLOADING = "UPLOADING"
-    PART_COMPLETE = "PART_COMPLETE"
-    UNCLEAR = "UNCLEAR"
-    DELIVERED = "DELIVERED"
+    REQUESTED = "REQUESTED", "requested"
+    UPLOADING = "UPLOADING", "being uploaded"
+    PART_COMPLETE = "PART_COMPLETE", "uploaded under a temporary name"
+    UNCLEAR = "UNCLEAR", "unclear"
+    DELIVERED = "DELIVERED", "delivered"
 
 
 class UnclearReason(DescribedEnum):

@@ -1,31 +1,31 @@
 """The types of journal entries, and the statuses of a fine that follow from them."""
 
-from enum import StrEnum
+from bursar.described_enum import DescribedEnum
 
 
-class EntryType(StrEnum):
+class EntryType(DescribedEnum):
     """The type of a journal entry."""
 
-    CHARGED = "CHARGED"
-    ADJUSTED = "ADJUSTED"
-    PAID = "PAID"
-    WAIVED = "WAIVED"
-    REFUNDED = "REFUNDED"
-    CANCELLED = "CANCELLED"
-    REOPENED = "REOPENED"
-    DISPUTED = "DISPUTED"
-    DISPUTE_SETTLED = "DISPUTE_SETTLED"
-    MOVED = "MOVED"
-    EXPORTED = "EXPORTED"
-    EXPORTED_AND_PAID = "EXPORTED_AND_PAID"
-    PAID_AT_BURSAR = "PAID_AT_BURSAR"
-    REVERSED = "REVERSED"
+    CHARGED = "CHARGED", "charged"
+    ADJUSTED = "ADJUSTED", "amount changed"
+    PAID = "PAID", "paid at the library"
+    WAIVED = "WAIVED", "waived"
+    REFUNDED = "REFUNDED", "refunded"
+    CANCELLED = "CANCELLED", "cancelled"
+    REOPENED = "REOPENED", "open again"
+    DISPUTED = "DISPUTED", "disputed"
+    DISPUTE_SETTLED = "DISPUTE_SETTLED", "dispute resolved"
+    MOVED = "MOVED", "moved to another user"
+    EXPORTED = "EXPORTED", "exported"
+    EXPORTED_AND_PAID = "EXPORTED_AND_PAID", "exported, and counted as paid"
+    PAID_AT_BURSAR = "PAID_AT_BURSAR", "paid at the bursar"
+    REVERSED = "REVERSED", "reversed"
 
 
-class FineStatus(StrEnum):
+class FineStatus(DescribedEnum):
     """The status of a fine. It is derived by the journal's trigger."""
 
-    ACTIVE = "ACTIVE"
-    DISPUTED = "DISPUTED"
-    CLOSED = "CLOSED"
-    TRANSFERRED = "TRANSFERRED"
+    ACTIVE = "ACTIVE", "active"
+    DISPUTED = "DISPUTED", "disputed"
+    CLOSED = "CLOSED", "closed"
+    TRANSFERRED = "TRANSFERRED", "transferred"

@@ -13,6 +13,7 @@ from bursar.db.queries import query
 from bursar.errors import LedgerError, LedgerNotFoundError
 from bursar.ledger.entry_type import FineStatus
 from bursar.money import format_money
+from bursar.page_names import Page
 
 CLAIMED_BY_AN_EXPORT = "BU001"
 OF_A_DELETED_USER = "BU004"
@@ -40,7 +41,7 @@ def translate_database_errors(connection: Connection, facts: dict[str, Any]) -> 
         if diagnosis.sqlstate == CLAIMED_BY_AN_EXPORT:
             raise LedgerError(
                 f"Not now: {diagnosis.message_primary}; it can be changed when that batch has been closed or released. "
-                "`bin/bursar batches list` shows its state."
+                f"{Page.WAITING} shows its state (`bin/bursar batches list`)."
             ) from error
         if diagnosis.sqlstate == OF_A_DELETED_USER:
             raise LedgerError(f"Nothing was changed: {diagnosis.message_primary}.") from error

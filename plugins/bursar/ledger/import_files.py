@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import Connection, RowMapping
 
@@ -40,13 +39,13 @@ APPLIED_OUTCOMES = frozenset(
 """The outcomes that change amounts; records with other outcomes have no effect."""
 
 
-class FileState(StrEnum):
+class FileState(DescribedEnum):
     """The progress of a file, derived by the ledger from the moments of its steps."""
 
-    REGISTERED = "REGISTERED"
-    READ = "READ"
-    APPLIED = "APPLIED"
-    REJECTED = "REJECTED"
+    REGISTERED = "REGISTERED", "not read yet"
+    READ = "READ", "read, and not applied yet"
+    APPLIED = "APPLIED", "applied"
+    REJECTED = "REJECTED", "rejected"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,9 @@ from bursar.db.queries import query
 from bursar.errors import BursarError
 from bursar.ledger.jobs import ProfileJob
 
+IN_A_FILE = 0
+"""The number that is pinned to a run whose profile is in a file; revisions count from 1."""
+
 
 class EditConflictError(BursarError):
     """Another person has saved the profile since this one began to edit it; nothing was saved."""
@@ -74,15 +77,20 @@ def save_revision(
     raise EditConflictError(f"There is a profile {existing} already. Choose another code, or edit that profile.")
 
 
-def pin_revision(connection: Connection, job: ProfileJob, code: str, run_id: str, revision: int) -> Revision:
-    """Returns the revision that a run keeps: `revision`, unless an earlier task of the run pinned another."""
+def pin_revision(
+    connection: Connection, job: ProfileJob, code: str, run_id: str, revision: int | None
+) -> Revision | None:
+    """Returns the revision that a run keeps: `revision`, unless an earlier task of the run pinned another.
+
+    None stands for a profile in a file.
+    """
     of_run = {"job": job, "code": code, "run_id": run_id}
-    connection.execute(query("ledger/pin_revision"), of_run | {"revision": revision})
-    return Revision(*connection.execute(query("ledger/get_pinned_revision"), of_run).one())
+    connection.execute(query("ledger/pin_revision"), of_run | {"revision": revision or IN_A_FILE})
+    return get_pinned_revision(connection, job, code, run_id)
 
 
 def get_pinned_revision(connection: Connection, job: ProfileJob, code: str, run_id: str) -> Revision | None:
-    """Returns the revision that a run keeps; None if it has pinned none, like a run of a profile in a file."""
+    """Returns the revision that a run keeps; None if it has pinned none, or keeps a profile in a file."""
     of_run = {"job": job, "code": code, "run_id": run_id}
     row = connection.execute(query("ledger/get_pinned_revision"), of_run).first()
     return Revision(*row) if row else None

@@ -14,6 +14,7 @@ from bursar.imports.overpayments import describe_decisions, list_held_overpaymen
 from bursar.ledger.batches import get_unfinished_batches
 from bursar.ledger.jobs import Job, OwnedJob, ProfileJob
 from bursar.money import format_money, format_totals, pluralize
+from bursar.page_names import Page
 from bursar.profiles import Profile
 from bursar.profiles.job_owner import JobOwner
 from bursar.profiles.schedule import Schedule
@@ -142,7 +143,7 @@ def _find_silence(
         job,
         profile,
         f"{lack} for more than {pluralize(days, 'day')}{newest}",
-        "The job history shows why the exports failed (`bin/bursar runs list`). Correct the cause, and trigger the DAG."
+        f"{Page.HISTORY} shows why the exports failed (`bin/bursar runs list`). Correct the cause, and trigger the DAG."
         if job is Job.EXPORT
         else f"Ask the bursar whether files were sent, and to which folder; they are expected in "
         f"{profile.import_.input_file_path} of the connection {profile.sftp_connection}.",
@@ -163,7 +164,7 @@ def _find_missing_load(connection: Connection, source: CsvSource, since: datetim
         Job.SYNC,
         source,
         f"nothing has been loaded for more than {pluralize(days, 'day')}{newest}",
-        f"The job history shows why (`bin/bursar runs list`). Files are expected in {place}. New fines, and what was "
+        f"{Page.HISTORY} shows why (`bin/bursar runs list`). Files are expected in {place}. New fines, and what was "
         "settled at the library, are not in the ledger.",
     )
 
@@ -178,11 +179,10 @@ def _find_unsent_batches(connection: Connection, profile: Profile, now: datetime
                 f"unsent batch {batch.id}",
                 Job.EXPORT,
                 profile,
-                f"batch {batch.id} was selected more than {pluralize(hours, 'hour')} ago and is still {batch.state}: "
-                f"{count_fines(batch.fines, batch.users)}, {format_totals(batch.net)}",
+                f"batch {batch.id} was selected more than {pluralize(hours, 'hour')} ago and is still "
+                f"{batch.state.description}: {count_fines(batch.fines, batch.users)}, {format_totals(batch.net)}",
                 f"Clear the failed task of run {batch.run_id}, or trigger the DAG: its first task completes or "
-                "releases the batch. The page Waiting for a person lists all that are unfinished (`bin/bursar batches "
-                "list`).",
+                f"releases the batch. {Page.WAITING} lists all that are unfinished (`bin/bursar batches list`).",
             )
 
 
@@ -212,7 +212,7 @@ def _find_unfinished_repetitions(connection: Connection, profile: Profile, now: 
             profile,
             f"{file.name} was to be applied again, as file {file.id}, and that has not been completed for more than "
             f"{pluralize(MAX_REPETITION_HOURS, 'hour')}: not all of its payments are applied",
-            "No run completes it. Apply it again on the page Waiting for a person "
+            f"No run completes it. Apply it again under {Page.WAITING} "
             f"(`bin/bursar imports apply-again {file.repeated_arrival_id}`): that completes it, and changes nothing "
             "twice.",
         )

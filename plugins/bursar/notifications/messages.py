@@ -11,6 +11,7 @@ from bursar.ledger.batches import Batch
 from bursar.ledger.jobs import Job, UserJob
 from bursar.ledger.totals import net_by_currency
 from bursar.money import format_totals, pluralize
+from bursar.page_names import Page
 from bursar.reporting.run_description import (
     Table,
     count_fines,
@@ -36,7 +37,10 @@ SEVERITIES: Mapping[RunOutcome, Severity] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """A message: the outcome first, then the sentences about what to do, then the figures, and one link to a page."""
+    """A message: the outcome first, then the sentences about what to do, then the figures, and one link to a page.
+
+    `page` is the way to that page, for a message without a link: the address of Airflow's pages is not configured.
+    """
 
     outcome: str
     about: str
@@ -46,7 +50,8 @@ class Message:
     facts: Mapping[str, str]
     tables: tuple[Table, ...] = ()
     link: str | None
-    link_text: str = "Open the run in Airflow"
+    link_text: str
+    page: Page | None
 
     @property
     def subject(self) -> str:
@@ -54,12 +59,10 @@ class Message:
         return f"{self.outcome}: {self.about}, {self.summary}"
 
 
-def report_message(
-    report: RunReport, *, owner_name: str | None, time_zone: str, link: str | None, has_page: bool = False
-) -> Message:
+def report_message(report: RunReport, *, owner_name: str | None, time_zone: str, link: str | None) -> Message:
     """Returns the message about a run. Moments are shown in `time_zone`.
 
-    `has_page`: the link leads to the job report, and not to the run in Airflow.
+    `link` leads to the job report, or to the run in Airflow if the report is not recorded.
     """
     outcome = describe_outcome(report)
     return Message(
@@ -71,7 +74,8 @@ def report_message(
         facts=describe_facts(report, owner_name, ZoneInfo(time_zone)),
         tables=make_report_tables(report),
         link=link,
-        link_text="Open the job report" if has_page else "Open the run in Airflow",
+        link_text="Open the job report" if report.id else "Open the run in Airflow",
+        page=Page.HISTORY if report.id else None,
     )
 
 
@@ -86,6 +90,7 @@ def alert_message(*, job: Job, owner_name: str, summary: str, advice: str, link:
         facts={get_owner_word(job): owner_name},
         link=link,
         link_text=f"Open the {get_owner_word(job).lower()}",
+        page=None if job is Job.SYNC else Page.PROFILES,
     )
 
 
@@ -111,6 +116,7 @@ def approval_message(
         tables=make_tables(batch.totals, batch.skipped, {}),
         link=link,
         link_text="See what waits, and answer",
+        page=Page.WAITING,
     )
 
 
@@ -143,6 +149,7 @@ def job_approval_message(
         tables=make_tables(figures.totals, {}, {}),
         link=link,
         link_text="See what waits, and answer",
+        page=Page.WAITING,
     )
 
 
@@ -158,4 +165,5 @@ def rejected_answer_message(*, job: Job, profile_name: str | None, reason: str, 
         facts={"Profile": profile_name} if profile_name else {},
         link=link,
         link_text="See what waits, and answer",
+        page=Page.WAITING,
     )

@@ -1,6 +1,6 @@
 """Renders messages as text, HTML and Markdown, with the templates in include/mail."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from bursar.escaping import escape_markdown, escape_sentence, replace_controls
 from bursar.notifications.messages import Message
+from bursar.page_names import without_commands
 from bursar.reporting.run_description import Table
 
 TEMPLATES = Path(__file__).parents[3] / "include" / "mail"
@@ -30,8 +31,12 @@ class RenderedMessage:
 
 
 def render_message(message: Message) -> RenderedMessage:
-    """Renders a message in each form. Markup and control characters in it, as in names of files, have no effect."""
-    brief = (message.summary, *message.messages, message.link)
+    """Renders a message in each form, without commands, which its readers can't run.
+
+    Markup and control characters in it, as in names of files, have no effect.
+    """
+    message = replace(message, messages=tuple(map(without_commands, message.messages)))
+    brief = (message.summary, *message.messages, message.link or message.page)
     return RenderedMessage(
         subject=replace_controls(message.subject),
         text=_environment().get_template("message.txt.jinja").render(message=message),

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row
 
 from bursar.db.queries import query
 from bursar.ledger.entry_type import EntryType
+from bursar.ledger.import_files import PaymentOutcome
 from bursar.money import format_money
 
 NO_EFFECT, RESENT = "NO EFFECT", "RESENT"
@@ -39,7 +40,8 @@ def list_events(connection: Connection, fine: Row[Any]) -> list[Event]:
                 NO_EFFECT,
                 Decimal(0),
                 Decimal(0),
-                f"{record.name}, line {record.line}: {record.outcome}, sum {record.sum or '-'}: {record.reason}",
+                f"{record.name}, line {record.line}, sum {record.sum or '-'}: "
+                f"{record.reason or PaymentOutcome.describe(record.outcome)}",
             )
             for record in _fetch(connection, "list_ineffective_records", fine)
         ),
@@ -98,10 +100,9 @@ def _describe_entry(entry: Row[Any], fine: Row[Any]) -> str:
         moved_to = f"moved to user {entry.moved_to}" if entry.moved_to else ""
         return ", ".join(filter(None, (entry.comment, moved_to, f"load {entry.load_id}")))
     if entry.payment_file:
-        credit = (
-            f", {format_money(entry.credit_amount, fine.currency)} of it became a credit" if entry.credit_amount else ""
-        )
-        line = f", line {entry.payment_line}: {entry.outcome}{credit}" if entry.payment_line else ""
+        credit = f" ({format_money(entry.credit_amount, fine.currency)})" if entry.credit_amount else ""
+        words = PaymentOutcome.describe(entry.outcome)
+        line = f", line {entry.payment_line}: {words}{credit}" if entry.payment_line else ""
         reason = f": {_describe_decision(entry, fine) or entry.reason}" if entry.reason else ""
         return f"{entry.payment_file}{line}{reason}"
     if entry.entry_type == EntryType.REVERSED and not entry.transaction_id:

@@ -98,13 +98,13 @@ def describe_counts(counts: LoadCounts, subject: str) -> str:
 
 
 def _describe_warnings(connection: Connection, load: LoadRecord) -> Iterable[str]:
-    command = f"`bin/bursar sources loads rejects {load.id}`"
+    command = f" (`bin/bursar sources loads rejects {load.id}` lists them with what to do)"
     if load.counts.rejected:
-        yield f"Load {load.id}: {describe_rejected(load)}. The job report lists them, with what to do ({command})."
+        yield f"Load {load.id}: {describe_rejected(load)}. Correct them in the library system{command}."
     if load.counts.warnings:
         yield (
-            f"Load {load.id}: {pluralize(load.counts.warnings, 'warning')} about fines that need a look. The job "
-            f"report lists them, with what to do ({command})."
+            f"Load {load.id}: {pluralize(load.counts.warnings, 'warning')} about fines, about which a person "
+            f"decides{command}."
         )
     for message in list_load_messages(connection, load.id, MessageKind.WARNING):
         if message.code == NOT_ARCHIVED:

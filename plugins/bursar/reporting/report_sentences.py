@@ -13,6 +13,9 @@ from bursar.ledger.batches import Batch, BatchState
 from bursar.ledger.import_files import PaymentOutcome
 from bursar.ledger.totals import OutcomeTotals, Skipped, sum_by_currency
 from bursar.money import format_money, format_totals, pluralize
+from bursar.page_names import Page
+from bursar.reporting.run_description import count_outcomes
+from bursar.reporting.task_names import describe_task
 from bursar.users.keep_reason import KeepReason
 from bursar.users.maintenance_job import MaintenanceJob
 
@@ -21,7 +24,7 @@ MAX_NAMES_SHOWN = 10
 
 ADVICE = {
     KeepReason.NO_DATE: "without such a date, and never due: add the date in the library system",
-    KeepReason.OVERPAYMENT_HELD: "with an overpayment that waits for a person (`bin/bursar overpayments list`)",
+    KeepReason.OVERPAYMENT_HELD: f"with an overpayment, about which a person decides under {Page.WAITING}",
     KeepReason.CREDIT: "with an open credit: pay it out, or settle fines with it",
     KeepReason.DISPUTED: "with a disputed fine: resolve the dispute",
 }
@@ -36,7 +39,7 @@ EXPECTED_OUTCOMES = (PaymentOutcome.NO_PAYMENT,)
 def describe_failures(failed: Iterable[str], errors: Mapping[str, list[str]]) -> list[str]:
     """Says why tasks failed; `errors` has the recorded errors of each task."""
     unknown = ["it ended without an error: a person marked it as failed, or its worker died."]
-    return [f"{task} failed: {error}" for task in failed for error in errors.get(task) or unknown]
+    return [f"The {describe_task(task)} failed: {error}" for task in failed for error in errors.get(task) or unknown]
 
 
 def describe_recovered_batch(batch: Batch) -> str:
@@ -60,7 +63,7 @@ def describe_resend(resend: RowMapping) -> str:
 
 def describe_unfinished_batch(batch: Batch) -> str:
     """Says how far the batch of a failed run is, and how to complete it."""
-    subject = f"{_describe_batch(batch)} is {batch.state}"
+    subject = f"{_describe_batch(batch)} is {batch.state.description}"
     if batch.state is BatchState.RELEASED:
         return f"{subject}; its fines are open."
     return (
@@ -108,9 +111,7 @@ def describe_skipped_fines(skipped: Mapping[str, Skipped], new_users: Mapping[st
             counts = (
                 f"{pluralize(fines.fines, 'fine')} of {pluralize(fines.users, 'user')} ({format_totals(fines.net)})"
             )
-            advice = (
-                "Correct the users in the library system. The job report lists them (`bin/bursar profiles preview`)."
-            )
+            advice = "Correct the users in the library system (`bin/bursar profiles preview` lists them)."
             new = new_users.get(reason, 0)
             if not new:
                 known.append(f"{counts} left open, as reported before: {reason.description}.")
@@ -127,20 +128,16 @@ def describe_kept_users(job: MaintenanceJob) -> Iterable[str]:
     """Says which users a job kept until somebody acts."""
     for reason, advice in ADVICE.items():
         if kept := job.skipped.get(reason):
-            yield (
-                f"Kept: {pluralize(kept.users, 'user')} {advice}. The job report lists them (`bin/bursar jobs results "
-                f"{job.id}`)."
-            )
+            yield f"Kept: {pluralize(kept.users, 'user')} {advice} (`bin/bursar jobs results {job.id}` lists them)."
 
 
 def describe_rejects(file_id: int, name: str, records: int, outcomes: Mapping[str, OutcomeTotals]) -> Iterable[str]:
     """Says how many records of a file had no effect; `outcomes` are those without effect."""
-    counts = {outcome: one.records for outcome, one in outcomes.items() if outcome not in EXPECTED_OUTCOMES}
-    if counts:
-        parts = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items())
+    if rejects := {outcome: one for outcome, one in outcomes.items() if outcome not in EXPECTED_OUTCOMES}:
+        count = sum(one.records for one in rejects.values())
         yield (
-            f"{sum(counts.values()):,} of {pluralize(records, 'record')} in {name} had no effect ({parts}). "
-            f"The job report lists them with their reasons (`bin/bursar imports rejects {file_id}`). Ask the bursar."
+            f"{count:,} of {pluralize(records, 'record')} in {name} had no effect ({count_outcomes(rejects)}). "
+            f"Ask the bursar (`bin/bursar imports rejects {file_id}` lists them with their reasons)."
         )
 
 
@@ -166,8 +163,7 @@ def describe_double_payments(file_id: int, name: str, outcomes: Mapping[str, Out
         yield (
             f"{format_totals(twice)} in {name} pays fines that had been settled at the library, or cancelled by "
             "credits. Unless it repeats an earlier report, students have paid twice. Reversals and credits report it "
-            "to the bursar, who owes it to the students. "
-            f"The job report lists the payments (`bin/bursar imports rejects {file_id}`)."
+            f"to the bursar, who owes it to the students (`bin/bursar imports rejects {file_id}` lists the payments)."
         )
 
 
@@ -178,8 +174,8 @@ def describe_reversed_payments(file_id: int, name: str, outcomes: Mapping[str, O
         amounts = {currency: abs(amount) for currency, amount in reversed_.applied.items()}
         yield (
             f"{pluralize(reversed_.records, 'record')} in {name} {verb} an earlier payment, {format_totals(amounts)} "
-            "in all: the bursar took it back, as for a returned cheque. The fines are outstanding at the bursar again. "
-            f"The job report lists them (`bin/bursar imports rejects {file_id}`)."
+            "in all: the bursar took it back, as for a returned cheque. The fines are outstanding at the bursar again "
+            f"(`bin/bursar imports rejects {file_id}` lists them)."
         )
 
 
@@ -194,8 +190,8 @@ def describe_held_overpayments(name: str, held: Sequence[HeldOverpayment]) -> It
         )
     if len(held) > MAX_OVERPAYMENTS_SHOWN:
         yield (
-            f"{pluralize(len(held), 'overpayment')} in {name} are beyond the limit. The page Waiting for a person "
-            "lists all (`bin/bursar overpayments list`)."
+            f"{pluralize(len(held), 'overpayment')} in {name} are beyond the limit. {Page.WAITING} lists all "
+            "(`bin/bursar overpayments list`)."
         )
 
 
@@ -206,8 +202,8 @@ def describe_growing_sums(name: str, profile: str, fines: int) -> Iterable[str]:
             f"The sums in {name} look like totals of all payments so far: {pluralize(fines, 'fine')} got sums that "
             "only grow, or more than was owed twice in a row. If the bursar repeats earlier payments in each file, set "
             f"amount_mode to cumulative in the import section of the profile {profile}. Credits for overpayments may "
-            "then be wrong. The page of a fine shows where they come from (`bin/bursar fines show`), and `bin/bursar "
-            "desk waive` takes them back."
+            f"then be wrong. {Page.FINES} shows where they come from (`bin/bursar fines show`). Waive them at the desk "
+            "(`bin/bursar desk waive`)."
         )
 
 
@@ -221,7 +217,7 @@ def describe_repeated_file(arrival: RepeatedArrival) -> str:
     elif arrival.again_file_id:
         change = (
             f". A person began to apply it again, as file {arrival.again_file_id}; that has not been completed, "
-            "and not all of its payments are applied. Apply it again on the page Waiting for a person "
+            f"and not all of its payments are applied. Apply it again under {Page.WAITING} "
             f"(`bin/bursar imports apply-again {arrival.id}`), which completes it."
         )
     elif arrival.is_same_file:
@@ -232,8 +228,8 @@ def describe_repeated_file(arrival: RepeatedArrival) -> str:
     else:
         change = (
             "; it changed nothing. Ask the bursar whether it repeats a report, or reports another payment of the same "
-            f"amounts. In that case apply it, once, on the page Waiting for a person (`bin/bursar imports apply-again "
-            f"{arrival.id}`)."
+            f"amounts. In that case apply it, once, under {Page.WAITING} "
+            f"(`bin/bursar imports apply-again {arrival.id}`)."
         )
     if arrival.applied_name == arrival.name:
         return f"{arrival.name} has the same content as a file of that name that was applied before{change}"

@@ -60,7 +60,7 @@ def describe_result(report: RunReport) -> str:
 def describe_facts(report: RunReport, owner_name: str | None, zone: ZoneInfo) -> dict[str, str]:
     """Returns the circumstances of a run by their names; moments in `zone`."""
     facts = {
-        get_owner_word(report.job): f"{owner_name} ({report.profile})" if report.profile else "",
+        get_owner_word(report.job): f"{owner_name} ({report.profile})" if owner_name else report.profile or "",
         "Files": ", ".join(report.files),
         "As of": format_moment(report.as_of, zone) if report.as_of else "",
         "Started": format_moment(report.started_at, zone),
@@ -107,6 +107,11 @@ def make_tables(
         Table("Payments without effect", ("Outcome", "Records", "Amounts"), without_effect),
     )
     return tuple(table for table in tables if table.rows)
+
+
+def count_outcomes(outcomes: Mapping[str, OutcomeTotals]) -> str:
+    """Returns payment records by their outcomes: `2: the sum is 0; 1: another currency than the fine's`."""
+    return "; ".join(f"{one.records:,}: {PaymentOutcome.describe(name)}" for name, one in outcomes.items())
 
 
 def describe_reason(reason: str) -> str:

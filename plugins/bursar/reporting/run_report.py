@@ -108,7 +108,8 @@ def record_report(engine: Engine, report: RunReport) -> RunReport:
 def delete_reports_before(engine: Engine, *, before: datetime) -> int:
     """Deletes the reports of runs that ended before a moment, with their task timings, and returns their number.
 
-    Of each job and profile, the newest of these and the newest successful one stay: alerts look at them.
+    The records of loads are deleted with them. Of each job and profile, the newest report and the newest successful one
+    stay, and of each source the newest load: alerts look at them.
     """
     with engine.begin() as connection:
         deleted: int = connection.execute(query("reporting/delete_reports"), {"before": before}).scalar_one()

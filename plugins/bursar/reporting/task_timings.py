@@ -44,7 +44,7 @@ def record_task(  # noqa: PLR0913 - what identifies a task of a run
         error = str(wrong)
         raise
     except Exception as wrong:
-        error = f"{task} failed with {type(wrong).__name__}; its log says more."
+        error = f"it ended with {type(wrong).__name__}; the log of the task says more."
         raise
     finally:
         facts = {

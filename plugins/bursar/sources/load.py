@@ -154,7 +154,7 @@ def load_rows(
 
     Raises:
         InvalidRowsError: too many rows are bad.
-        HeadingError: the heading of a file is wrong, or its rows can't be told apart.
+        HeadingError: the heading of a file is wrong, or its rows can't be separated.
         InputFileError: a file can't be read; nothing was recorded.
     """
     load = _Load(rules, started_at=datetime.now(UTC))
@@ -186,7 +186,7 @@ class _Load:
         self.refused: LoadResult | None = None
 
     def refuse(self, error: HeadingError) -> LoadResult:
-        """Returns the result of a load that ended at a file whose rows can't be told apart."""
+        """Returns the result of a load that ended at a file whose rows can't be separated."""
         faults = [
             RowMessage(
                 kind=MessageKind.REJECTED, code="unreadable", file=printable(error.path), line=error.line, reason=fault

@@ -183,8 +183,8 @@ class SyncRun:
         return InputFileError(
             f"Load {record.id} of the source {self.source.code} was refused, and changed nothing: "
             f"{describe_rejected(record)}, so it is most likely the wrong file. First: {places}. "
-            f"`bin/bursar sources loads rejects {record.id}` lists the rows with what to do. The files {where}. Have "
-            f"correct ones written.{advice}"
+            f"The files {where}. Have correct ones written (`bin/bursar sources loads rejects {record.id}` lists the "
+            f"rows with what to do).{advice}"
         )
 
     def _archive(self, record: LoadRecord, entry: RemoteFile, sha256: str, to: str) -> None:
@@ -265,8 +265,8 @@ class SyncRun:
 def describe_rejected(record: LoadRecord) -> str:
     """Says how many rows of a load were rejected, by the codes of the reasons."""
     if not record.counts.rows:
-        return "the heading of a file is wrong, or its rows can't be told apart"
-    reasons = ", ".join(f"{count:,} {code}" for code, count in record.rejected.items())
+        return "the heading of a file is wrong, or its rows can't be separated"
+    reasons = ", ".join(f"{count:,} {code.replace('_', ' ')}" for code, count in record.rejected.items())
     return f"{record.counts.rejected:,} of {record.counts.rows:,} rows were rejected ({reasons})"
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, Row
 from bursar.db.queries import query
 from bursar.errors import LedgerError, LedgerNotFoundError
 from bursar.money import format_money, pluralize
+from bursar.page_names import Page
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,9 @@ def _describe_fine(fine: Row) -> str:  # type: ignore[type-arg]
         )
     if fine.held_overpayment:
         amount = format_money(fine.held_overpayment, fine.currency)
-        parts.append(f"{amount} overpaid at the bursar waits for a person, see `bin/bursar overpayments list`")
+        parts.append(
+            f"{amount} overpaid at the bursar waits for a person: {Page.WAITING} (`bin/bursar overpayments list`)"
+        )
     if fine.going_in:
         parts.append(f"on its way to the bursar {fine.going_to} in batch {fine.going_in}")
     return ", ".join(parts)

@@ -21,6 +21,10 @@ Section = Literal["export", "import"]
 T = TypeVar("T")
 
 
+class NoAnswerError(TransientError):
+    """A server that is silent, or too slow for a page."""
+
+
 def try_connection(connection_id: str, paths: dict[Section, str], *, may_create: bool) -> list[str]:
     """Opens the folders on the server of a connection, by their sections, and counts their files; returns sentences.
 
@@ -63,7 +67,8 @@ def within(seconds: float, function: Callable[[], T]) -> T:
     """Returns the result of a function.
 
     Raises:
-        BursarError: it raised an error, gave no result within the time, or too many trials are under way.
+        NoAnswerError: it gave no result within the time.
+        BursarError: it raised an error, or too many trials are under way.
     """
     results: list[T] = []
     errors: list[Exception] = []
@@ -85,7 +90,7 @@ def within(seconds: float, function: Callable[[], T]) -> T:
         return results[0]
     if errors:
         raise errors[0]
-    raise TransientError(
+    raise NoAnswerError(
         f"The server has not answered within {pluralize(int(seconds), 'second')}. Check host and port of the "
         "connection in Airflow, or ask the server's administrator."
     )

@@ -17,9 +17,13 @@ from sqlalchemy import Connection, Engine, text
 
 from bursar.airflow.connections import ledger_url
 from bursar.db.engine import ledger_engine
+from bursar.ledger.entry_type import EntryType, FineStatus
+from bursar.ledger.import_files import FileState, PaymentOutcome
 from bursar.money import format_amount, format_money, format_totals, pluralize
+from bursar.page_names import Page, without_commands
 from bursar.profiles import INCLUDE, Settings, load_settings
 from bursar.reporting.run_description import describe_reason, format_minute
+from bursar.reporting.task_names import describe_task
 from bursar.web.fine_types import describe_fine_type
 
 FOLDER = Path(__file__).parent
@@ -29,7 +33,6 @@ PART_TIMEOUT = "60s"
 """PostgreSQL ends a statement of a part after this time; a part that reads many fines is loaded into the page later."""
 PAGE_LENGTH = 50
 """Rows of a list on one page."""
-_COMMAND = re.compile(r" \(`bin/bursar [^`]*`\)")
 _AMOUNT = re.compile(r"(?<=\d) (?=[A-Z]{3}\b)")
 
 
@@ -69,9 +72,9 @@ def zone() -> ZoneInfo:
     return ZoneInfo(settings().time_zone)
 
 
-def code_spans(value: str) -> Markup:
-    """Returns text as HTML; what it has between backticks is shown as code."""
-    parts = str(escape(value)).split("`")
+def show_message(value: object) -> Markup:
+    """Returns a message as HTML, without the commands that it has; text between backticks is shown as code."""
+    parts = str(escape(value if isinstance(value, Markup) else without_commands(str(value)))).split("`")
     return Markup("".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts)))  # noqa: S704  escaped
 
 
@@ -80,14 +83,10 @@ def keep_amounts(value: str) -> str:
     return _AMOUNT.sub("\N{NO-BREAK SPACE}", value)
 
 
-def without_commands(value: str) -> str:
-    """Returns a message without the commands that it names in brackets: the page has links in their place."""
-    return _COMMAND.sub("", value)
-
-
 templates = Jinja2Templates(directory=FOLDER / "templates")
 templates.env.autoescape = True  # by default only in files that end in .html
 templates.env.trim_blocks = templates.env.lstrip_blocks = True
+templates.env.globals["Page"] = Page
 templates.env.filters |= {
     "money": format_money,
     "amount": format_amount,
@@ -95,9 +94,13 @@ templates.env.filters |= {
     "count": pluralize,
     "reason": describe_reason,
     "fine_type": describe_fine_type,
-    "code_spans": code_spans,
+    "fine_status": FineStatus.describe,
+    "entry_type": EntryType.describe,
+    "payment_outcome": PaymentOutcome.describe,
+    "file_state": FileState.describe,
+    "task": describe_task,
+    "message": show_message,
     "keep_amounts": keep_amounts,
-    "without_commands": without_commands,
 }
 
 

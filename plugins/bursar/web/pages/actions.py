@@ -21,11 +21,12 @@ from bursar.web.airflow_runs import find_obstacle, get_run, runs_path
 from bursar.web.csv_files import send_csv
 from bursar.web.fine_types import describe_fine_type
 from bursar.web.pages.profiles import get_visible_profile, list_profile_names
+from bursar.web.pages.reports import Below
 from bursar.web.preview import COLUMNS, evaluate, list_all, parse_as_of
 from bursar.web.rights import CurrentPerson, Person, require
 from bursar.web.sources import list_source_names
 from bursar.web.trial import STEP_SECONDS, TRIAL_SECONDS, within
-from bursar.web.views import address_of, read_ledger, render, settings
+from bursar.web.views import PAGE_LENGTH, address_of, read_ledger, render, settings
 
 router = APIRouter()
 Code = Annotated[str, Path(pattern="^[A-Za-z0-9_]{1,30}$")]
@@ -37,19 +38,26 @@ MAX_ENTRIES = 200
 
 
 @router.get("/profiles/{code}/actions", name="show_actions")
-def show_actions(request: Request, person: CurrentPerson, code: Code) -> Response:
-    """Shows the forms that start the export and the import of a profile; each starts the run by Airflow's own API."""
+def show_actions(request: Request, person: CurrentPerson, code: Code, below: Below = None) -> Response:
+    """Shows the forms that start the export and the import of a profile; each starts the run by Airflow's own API.
+
+    The batches that can be sent again are offered fifty on a page, those below a batch.
+    """
     profile = get_visible_profile(person, code)
     export, import_ = dag_id(Job.EXPORT, code), dag_id(Job.IMPORT, code)
     with read_ledger() as connection:
-        batches = connection.execute(query("web/list_resendable_batches"), {"profile": code}).all()
+        parameters = {"profile": code, "below": below, "limit": PAGE_LENGTH + 1}
+        batches = connection.execute(query("web/list_resendable_batches"), parameters).all()
     return render(
         request,
         "actions",
         section="show_profiles",
         time_zone=profile.time_zone,
         profile=profile,
-        batches=[(row.id, f"{row.id}: {row.file_name}, {count_fines(row.fines, row.users)}") for row in batches],
+        batches=[
+            (row.id, f"{row.id}: {row.file_name}, {count_fines(row.fines, row.users)}") for row in batches[:PAGE_LENGTH]
+        ],
+        next=batches[PAGE_LENGTH - 1].id if len(batches) > PAGE_LENGTH else None,
         jobs={
             name: {
                 "active": section.active,

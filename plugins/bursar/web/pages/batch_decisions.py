@@ -3,6 +3,8 @@
 The module is long because each decision has a page that says what it does, and a check of the state at that moment.
 """
 
+import logging
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Path, Request, Response
@@ -21,13 +23,15 @@ from bursar.ledger.jobs import Job
 from bursar.money import pluralize
 from bursar.profiles.settings import ServerLimits
 from bursar.reporting.run_description import count_fines
+from bursar.reporting.task_names import describe_task
 from bursar.web import views
 from bursar.web.airflow_runs import get_run, run_path
 from bursar.web.pages.reports import describe_profile
 from bursar.web.rights import CurrentPerson, Person, require
-from bursar.web.trial import STEP_SECONDS, TRIAL_SECONDS, within
+from bursar.web.trial import STEP_SECONDS, TRIAL_SECONDS, NoAnswerError, within
 from bursar.web.views import address_of, read_ledger, render
 
+log = logging.getLogger(__name__)
 router = APIRouter()
 BatchId = Annotated[int, Path(ge=1, le=2**31 - 1)]
 State = Annotated[str, Form(max_length=20)]
@@ -69,8 +73,8 @@ def confirm_repeat(request: Request, person: CurrentPerson, batch: BatchId) -> R
         "bursar does not have yet is sent now, and its fines are closed; nothing is sent or billed twice. If the cause "
         "still exists, the run fails again."
         if is_possible
-        else f"The batch is {found.state}, and its run {run.words}: there is no failed step to repeat.",
-        facts=[*describe_batch(found), ("Failed steps", ", ".join(run.failed_tasks))],
+        else f"The batch is {found.state.description}, and its run {run.words}: there is no failed step to repeat.",
+        facts=[*describe_batch(found), ("Failed steps", ", ".join(map(describe_task, run.failed_tasks)))],
         send=f"{run_path(dag, found.run_id)}/clear",
         body={"dry_run": False, "only_failed": True},
         then=address_of(request, "show_progress", dag_id=dag, run_id=found.run_id),
@@ -103,7 +107,7 @@ def release_batch(  # one argument for each field
 
     def look(now: Batch) -> None:
         _require_state(now, state)
-        check_not_on_server(views.engine(), now, _open_folder, despite_file=despite_file)
+        _look_at_server(now, despite_file=despite_file, say=lambda sentence: log.warning("%s", sentence))
 
     try:
         if found.state is not BatchState.RELEASED:
@@ -126,10 +130,7 @@ def look_at_server(request: Request, person: CurrentPerson, batch: BatchId) -> R
     sentences: list[str] = []
     problem = ""
     try:
-        within(
-            TRIAL_SECONDS,
-            lambda: check_not_on_server(views.engine(), found, _open_folder, despite_file=False, say=sentences.append),
-        )
+        _look_at_server(found, despite_file=False, say=sentences.append)
     except BursarError as error:
         problem = str(error)
     return render(request, "sentences", sentences=sentences, problem=problem)
@@ -191,7 +192,8 @@ def _get_actable_batch(connection: Connection, person: Person, batch: int) -> Ba
 def _require_state(found: Batch, expected: str) -> None:
     if found.state != expected:
         raise BatchError(
-            f"Batch {found.id} has changed since this page was opened: it was {expected}, and is {found.state} now. "
+            f"Batch {found.id} has changed since this page was opened: it was {BatchState.describe(expected)}, and is "
+            f"{found.state.description} now. "
             "Nothing was changed. Look at it again."
         )
 
@@ -206,6 +208,23 @@ def _describe_state(connection: Connection, found: Batch) -> list[str]:
     if found.state is BatchState.DELIVERED:
         return ["The bursar has the file. The next export run of the profile closes its fines."]
     return []
+
+
+def _look_at_server(batch: Batch, *, despite_file: bool, say: Callable[[str], None]) -> None:
+    """Looks for the file of a batch, for a limited time; after it, as if the server could not be reached.
+
+    Raises:
+        BatchError: the file is there.
+        TransientError: too many looks are under way.
+    """
+
+    def look() -> None:
+        check_not_on_server(views.engine(), batch, _open_folder, despite_file=despite_file, say=say)
+
+    try:
+        within(TRIAL_SECONDS, look)
+    except NoAnswerError as error:
+        say(f"The server could not be looked at, so only your word counts. {error}")
 
 
 def _open_folder(batch: Batch) -> Any:  # noqa: ANN401  a context manager of RemoteFolder
@@ -231,7 +250,7 @@ def _show_release(request: Request, found: Batch, problem: str = "") -> Response
         text=f"{pluralize(found.fines, 'fine').capitalize()} of it will be open again, and the next export sends them. "
         "If the bursar has the file all the same, students are billed twice. Your name is recorded."
         if is_possible
-        else f"The batch is {found.state}: there is nothing left to release.",
+        else f"The batch is {found.state.description}: there is nothing left to release.",
         facts=describe_batch(found),
         look=address_of(request, "look_at_server", batch=found.id)
         if is_possible and may_be_there and not problem
@@ -257,7 +276,7 @@ def _show_delivery(request: Request, found: Batch, problem: str = "") -> Respons
         text="The batch is then delivered: its fines are closed by the next export run of the profile, and are not "
         "sent again. If the bursar does not have the file, students are never billed. Your name is recorded."
         if is_possible
-        else f"The batch is {found.state}: there is no delivery to confirm.",
+        else f"The batch is {found.state.description}: there is no delivery to confirm.",
         facts=describe_batch(found),
         action=address_of(request, "confirm_delivered", batch=found.id),
         label="Record the delivery" if is_possible else "",

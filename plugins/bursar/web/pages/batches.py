@@ -16,6 +16,7 @@ from bursar.db.queries import query
 from bursar.exports.build import build_file
 from bursar.ledger.approvals import RejectionReason
 from bursar.ledger.batches import Batch, BatchState, get_batch
+from bursar.ledger.deliveries import DeliveryState
 from bursar.ledger.jobs import Job
 from bursar.money import format_money, pluralize
 from bursar.reporting.run_description import format_moment, make_tables
@@ -64,7 +65,11 @@ def show_batch(request: Request, person: CurrentPerson, batch: Id, after: From =
             for one in answers
         ],
         resends=[
-            (format_moment(one.delivered_at or one.requested_at, zone), one.state, one.requested_by or "")
+            (
+                format_moment(one.delivered_at or one.requested_at, zone),
+                DeliveryState.describe(one.state),
+                one.requested_by or "",
+            )
             for one in resends
         ],
         names=names,
@@ -155,7 +160,7 @@ def _describe(row: RowMapping, batch: Batch, zone: ZoneInfo) -> list[tuple[str, 
 
     facts: Mapping[str, str] = {
         "Profile": describe_profile(batch.profile),
-        "State": batch.state.replace("_", " ").lower(),
+        "State": batch.state.description,
         "Fines": f"{pluralize(batch.fines, 'fine')} of {pluralize(batch.users, 'user')}",
         "As of": moment(batch.as_of),
         "Selected": moment(batch.selected_at),

@@ -3,16 +3,17 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Form, HTTPException, Request, Response
 from sqlalchemy import Connection, Row
 
 from bursar.db.queries import query
+from bursar.ledger.entry_type import FineStatus
 from bursar.money import format_money, pluralize
 from bursar.reporting.fine_history import describe_pending_reversal, list_events
 from bursar.web.accesses import record_access
 from bursar.web.fine_types import describe_fine_type
 from bursar.web.pages.profiles import list_profile_names
-from bursar.web.pages.reports import Id
+from bursar.web.pages.reports import Below, Id
 from bursar.web.rights import CurrentPerson, Person, require
 from bursar.web.runs import MAX_ID
 from bursar.web.sources import describe_source_name
@@ -20,7 +21,6 @@ from bursar.web.views import PAGE_LENGTH, read_ledger, render, settings
 
 router = APIRouter()
 MAX_SEARCH_LENGTH = 200
-Below = Annotated[int | None, Query(ge=1, le=MAX_ID)]
 
 
 @router.get("/fines", name="search")
@@ -32,9 +32,12 @@ def search(request: Request, person: CurrentPerson) -> Response:
 
 @router.post("/fines", name="find")
 def find(
-    request: Request, person: CurrentPerson, wanted: Annotated[str, Form(max_length=MAX_SEARCH_LENGTH)] = ""
+    request: Request,
+    person: CurrentPerson,
+    wanted: Annotated[str, Form(max_length=MAX_SEARCH_LENGTH)] = "",
+    after: Annotated[int, Form(ge=0, le=MAX_ID)] = 0,
 ) -> Response:
-    """Shows the users and fines that a text finds.
+    """Shows the users and fines that a text finds, fifty users on a page; a later page has the users after one.
 
     The text is an identifier, the beginning of a last name, the id of a fine here or in the library system, or that of
     a transaction. It names a person, so it is posted: addresses are kept in logs and histories. The accesses to the
@@ -43,17 +46,18 @@ def find(
     _require_all_users(person)
     wanted = " ".join(wanted.replace("\0", "").split())
     with read_ledger() as connection:
-        fines = connection.execute(query("web/find_fines"), {"wanted": wanted}).all() if wanted else []
-        parameters = {"wanted": wanted, "limit": PAGE_LENGTH + 1}
+        fines = connection.execute(query("web/find_fines"), {"wanted": wanted}).all() if wanted and not after else []
+        parameters = {"wanted": wanted, "after": after, "limit": PAGE_LENGTH + 1}
         users = connection.execute(query("web/find_users"), parameters).all() if wanted else []
-    record_access(person, [*(row.user_id for row in fines), *(row.id for row in users[:PAGE_LENGTH])])
+    page = [row for row in users if row.place <= PAGE_LENGTH]
+    record_access(person, [*(row.user_id for row in fines), *(row.id for row in page)])
     return render(
         request,
         "search",
         section="search",
         wanted=wanted,
-        users=users[:PAGE_LENGTH],
-        more=len(users) > PAGE_LENGTH,
+        users=page,
+        next=next(row.id for row in page if row.place == PAGE_LENGTH) if len(users) > len(page) else None,
         fines=fines,
     )
 
@@ -144,7 +148,7 @@ def _describe_last_said(fine: Row[Any]) -> str:
 def _describe(fine: Row[Any], names: Mapping[str, str]) -> list[tuple[str, str]]:
     facts = {
         "Type": describe_fine_type(fine.fine_fee_type),
-        "Status": fine.status.lower(),
+        "Status": FineStatus.describe(fine.status),
         "Amount": format_money(fine.amount, fine.currency),
         "Owed at the library": format_money(fine.balance, fine.currency),
         "Outstanding at the bursar": format_money(fine.outstanding, fine.currency),

@@ -69,6 +69,7 @@ def show_history(
         runs=runs,
         profile_names=names,
         source_names=source_names,
+        no_runs="No run fits these filters." if any(vars(choice).values()) else "No job has run yet.",
         older=f"{path}?{urlencode(vars(choice) | older)}" if key else "",
         newest=f"{path}?{urlencode(vars(choice))}" if before else "",
         csv=f"{csv}?{urlencode(vars(choice))}",

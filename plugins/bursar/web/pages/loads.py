@@ -90,7 +90,7 @@ def show_load(
         counts=_describe_counts(found),
         entries=[
             (
-                one.entry_type.replace("_", " ").lower(),
+                one.entry_type.description,
                 f"{one.fines:,}",
                 format_money(one.balance_change, one.currency),
                 format_money(one.outstanding_change, one.currency),

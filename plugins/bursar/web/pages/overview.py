@@ -54,6 +54,12 @@ class CurrencySums:
     weeks: dict[date, Week]
     ages: list[Age] = field(default_factory=list)
 
+    @property
+    def has_credits(self) -> bool:
+        """Whether a sum is below 0, which the page has to explain."""
+        sums = [amount for week in self.weeks.values() for amount in (week.exported, week.paid, week.outstanding)]
+        return any(amount < 0 for amount in (*sums, *(age.amount for age in self.ages)) if amount)
+
 
 @dataclass(frozen=True)
 class NextRun:

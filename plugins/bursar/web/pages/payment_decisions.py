@@ -18,9 +18,9 @@ from bursar.imports.overpayments import (
 )
 from bursar.ledger.import_files import PaymentOutcome, get_import_file
 from bursar.ledger.jobs import Job
-from bursar.money import format_money, pluralize
+from bursar.money import format_money
 from bursar.profiles import Import
-from bursar.reporting.run_description import format_moment
+from bursar.reporting.run_description import count_outcomes, format_moment
 from bursar.web import views
 from bursar.web.pages.reports import Id
 from bursar.web.rights import CurrentPerson, Person, require
@@ -157,11 +157,10 @@ def _show_repeated(request: Request, found: RepeatedArrival, problem: str = "") 
     if done and found.again_file_id:
         with read_ledger() as connection:
             again = get_import_file(connection, found.again_file_id)
-        outcomes = PaymentOutcome.sort(again.outcomes or {})
         facts += [
             ("Applied again by", found.requested_by or ""),
             ("As file", str(again.id)),
-            ("Outcomes", ", ".join(f"{pluralize(one.records, 'record')} {name}" for name, one in outcomes.items())),
+            ("Outcomes", count_outcomes(PaymentOutcome.sort(again.outcomes or {}))),
         ]
     else:
         text = (

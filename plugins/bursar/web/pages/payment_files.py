@@ -93,7 +93,7 @@ def _get_visible_file(connection: Connection, person: Person, file: int) -> Impo
 def _describe(file: ImportFile, zone: ZoneInfo) -> list[tuple[str, str]]:
     facts = {
         "Profile": describe_profile(file.profile),
-        "State": file.state.lower(),
+        "State": file.state.description,
         "Records": f"{file.records:,}" if file.records is not None else "",
         "Size": pluralize(file.size, "byte"),
         "SHA-256": file.sha256,

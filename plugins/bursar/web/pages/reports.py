@@ -29,6 +29,7 @@ from bursar.reporting.run_description import (
     sort_reasons,
 )
 from bursar.reporting.run_report import RunReport
+from bursar.reporting.task_names import describe_task
 from bursar.sources.records import LoadRecord
 from bursar.users.maintenance_job import MaintenanceJob, get_job_of_run
 from bursar.web import views
@@ -42,6 +43,7 @@ from bursar.web.views import PAGE_LENGTH, address_of, read_ledger, render, setti
 router = APIRouter()
 Id = Annotated[int, Path(ge=1, le=MAX_ID)]
 From = Annotated[int, Query(ge=0, le=MAX_ID)]
+Below = Annotated[int | None, Query(ge=1, le=MAX_ID)]
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,7 @@ def _show(request: Request, person: Person, run: Run) -> Response:
         tables=make_report_tables(report) if report.job is Job.SYNC else make_tables(report.totals, {}, {}),
         rejects=_describe_rejects(report),
         tasks=[
-            (task.replace("_", " "), format_duration(timedelta(seconds=seconds)))
+            (describe_task(task), format_duration(timedelta(seconds=seconds)))
             for task, seconds in report.task_timings.items()
         ],
         airflow_path=f"dags/{dag_ids.dag_id(report.job, report.profile)}/runs/{quote(report.run_id, safe='')}",

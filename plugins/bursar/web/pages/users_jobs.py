@@ -21,6 +21,7 @@ from bursar.users.fine_ids import save_fine_list
 from bursar.users.maintenance_job import MaintenanceJob, get_job_of_run
 from bursar.web import views
 from bursar.web.airflow_runs import find_obstacle, runs_path
+from bursar.web.pages.reports import Below
 from bursar.web.pick_lists import list_ledger_choices
 from bursar.web.rights import CurrentPerson, Person, require
 from bursar.web.views import PAGE_LENGTH, address_of, read_ledger, render, settings
@@ -48,13 +49,14 @@ class JobField:
 
 
 @router.get("/jobs", name="show_users_jobs")
-def show_users_jobs(request: Request, person: CurrentPerson) -> Response:
-    """Shows the jobs over users, and their newest results."""
+def show_users_jobs(request: Request, person: CurrentPerson, below: Below = None) -> Response:
+    """Shows the jobs over users, and their results, newest first, fifty on a page."""
     jobs = [job for job in (Job.PURGE, Job.WAIVE) if person.may_act(None, job)]
     require(bool(jobs), f"trigger the DAG {dag_id(Job.PURGE)} or {dag_id(Job.WAIVE)}")
     with read_ledger() as connection:
-        rows = connection.execute(query("commands/list_jobs"), {"limit": PAGE_LENGTH}).mappings().all()
-    results = [(MaintenanceJob.from_row(row), row["approved_by"]) for row in rows if Job(row["job"]) in jobs]
+        parameters = {"jobs": jobs, "below": below, "limit": PAGE_LENGTH + 1}
+        rows = connection.execute(query("commands/list_jobs"), parameters).mappings().all()
+    results = [(MaintenanceJob.from_row(row), row["approved_by"]) for row in rows[:PAGE_LENGTH]]
     return render(
         request,
         "users_jobs",
@@ -63,6 +65,7 @@ def show_users_jobs(request: Request, person: CurrentPerson) -> Response:
         jobs=[(job, job.display_name()) for job in jobs],
         results=[(one, by, _describe_result(one)) for one, by in results],
         names={job: job.display_name() for job in jobs},
+        next=rows[PAGE_LENGTH - 1]["id"] if len(rows) > PAGE_LENGTH else None,
     )
 
 

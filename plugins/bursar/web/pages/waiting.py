@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Literal
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection, RowMapping
@@ -16,13 +17,22 @@ from bursar.ledger.totals import Totals, read_totals
 from bursar.sources.records import LoadRecord
 from bursar.web.airflow_runs import AirflowRun, list_runs
 from bursar.web.pages.profiles import list_profile_names
+from bursar.web.pages.reports import Below, From
 from bursar.web.rights import CurrentPerson, Person
 from bursar.web.sources import list_loaded_codes, list_newest_loads, list_source_names
-from bursar.web.views import PAGE_LENGTH, read_ledger, render, settings
+from bursar.web.views import PAGE_LENGTH, address_of, read_ledger, render, settings
 
 router = APIRouter()
 MAX_CONTESTED = 1_000
 """Contested identifiers that are counted."""
+ListName = Literal["approvals", "batches", "overpayments", "rejected", "repeated"]
+_QUERIES: Mapping[ListName, str] = {
+    "approvals": "web/list_waiting_approvals",
+    "batches": "web/list_waiting_batches",
+    "overpayments": "web/list_waiting_overpayments",
+    "rejected": "web/list_rejected_files",
+    "repeated": "web/list_repeated_files",
+}
 
 
 @dataclass(frozen=True)
@@ -55,7 +65,7 @@ class WaitingApproval:
 
 @dataclass(frozen=True)
 class Waiting:
-    """All that waits, in lists of at most `PAGE_LENGTH` rows; `is_cut` if a list would be longer."""
+    """All that waits, in lists of at most `PAGE_LENGTH` rows; `more` has the addresses of their next pages."""
 
     approvals: Sequence[WaitingApproval]
     batches: Sequence[WaitingBatch]
@@ -64,7 +74,7 @@ class Waiting:
     repeated: Sequence[RowMapping]
     loads: Sequence[LoadRecord]
     contested: RowMapping | None
-    is_cut: bool
+    more: Mapping[ListName, str]
 
     @property
     def any(self) -> bool:
@@ -74,19 +84,57 @@ class Waiting:
 
 
 @router.get("/waiting", name="show_waiting")
-def show_waiting(request: Request, person: CurrentPerson) -> Response:
-    """Shows what waits for a person, of the profiles and jobs that the person may see."""
+def show_waiting(
+    request: Request,
+    person: CurrentPerson,
+    only: ListName | None = None,
+    after: From = 0,
+    record: From = 0,
+    below: Below = None,
+) -> Response:
+    """Shows what waits for a person, of the profiles and jobs that the person may see; or a later page of one list.
+
+    A page begins `after` the id of a row, or `below` it if the newest rows are first; in the list of overpayments it
+    begins after a `record` of a file.
+    """
     names = list_profile_names(person)
     with read_ledger() as connection:
         profiles = _list_profiles(connection, person, names)
-        found = _load_waiting(connection, person, profiles)
+        chosen = {
+            "profiles": profiles,
+            "jobs": [job for job in MAINTENANCE if person.may_act(None, job)],
+            "after": after,
+            "record": record,
+            "below": below,
+            "limit": PAGE_LENGTH + 1,
+        }
+        rows = {
+            name: connection.execute(query(statement), chosen).mappings().all() if only in (None, name) else []
+            for name, statement in _QUERIES.items()
+        }
+        loads, contested = _read_loads(connection, person) if only is None else ([], None)
+    address = address_of(request, "show_waiting")
+    found = Waiting(
+        approvals=[_read_approval(row) for row in rows["approvals"][:PAGE_LENGTH]],
+        batches=_read_batches(rows["batches"][:PAGE_LENGTH], person),
+        overpayments=rows["overpayments"][:PAGE_LENGTH],
+        rejected=rows["rejected"][:PAGE_LENGTH],
+        repeated=rows["repeated"][:PAGE_LENGTH],
+        loads=loads,
+        contested=contested,
+        more={
+            name: f"{address}?{urlencode({'only': name} | _find_place(name, some[PAGE_LENGTH - 1]))}"
+            for name, some in rows.items()
+            if len(some) > PAGE_LENGTH
+        },
+    )
     return render(
         request,
         "waiting",
         section="show_waiting",
         time_zone=settings().time_zone,
         found=found,
-        length=PAGE_LENGTH,
+        only=only,
         may_edit=person.may_edit(),
         acting={profile for profile in profiles if person.may_act(profile, Job.IMPORT)},
         named={profile for profile in profiles if person.may_see_names(profile)},
@@ -104,33 +152,23 @@ def _list_profiles(connection: Connection, person: Person, names: Mapping[str, s
     return sorted(names.keys() | {code for code in recorded - names.keys() if person.may_see(code)})
 
 
-def _load_waiting(connection: Connection, person: Person, profiles: list[str]) -> Waiting:
-    chosen: Mapping[str, Any] = {
-        "profiles": profiles,
-        "jobs": [job for job in MAINTENANCE if person.may_act(None, job)],
-        "limit": PAGE_LENGTH + 1,
-    }
+def _find_place(name: ListName, last: RowMapping) -> dict[str, int]:
+    """Returns the parameters of the page that follows a row of a list."""
+    if name == "overpayments":
+        return {"after": last["file_id"], "record": last["record"]}
+    return {"below" if name in ("rejected", "repeated") else "after": last["id"]}
 
-    def load(name: str) -> Sequence[RowMapping]:
-        return connection.execute(query(f"web/{name}"), chosen).mappings().all()
 
-    approvals, batches = load("list_waiting_approvals"), load("list_waiting_batches")
-    overpayments, rejected = load("list_waiting_overpayments"), load("list_rejected_files")
-    repeated = load("list_repeated_files")
+def _read_loads(connection: Connection, person: Person) -> tuple[list[LoadRecord], RowMapping | None]:
+    """Returns the newest load of each source if it has rows to look at, and the counts of contested identifiers.
+
+    Nobody sees these counts who may not see a source.
+    """
     sources = list_loaded_codes(connection, person)
-    newest = list_newest_loads(connection, sources)
+    loads = [load for load in list_newest_loads(connection, sources) if _needs_a_look(load)]
     counted = connection.execute(query("web/count_contested_identifiers"), {"limit": MAX_CONTESTED + 1})
     contested = counted.mappings().one()
-    return Waiting(
-        approvals=[_read_approval(row) for row in approvals[:PAGE_LENGTH]],
-        batches=_read_batches(batches[:PAGE_LENGTH], person),
-        overpayments=overpayments[:PAGE_LENGTH],
-        rejected=rejected[:PAGE_LENGTH],
-        repeated=repeated[:PAGE_LENGTH],
-        loads=[one for one in newest if _needs_a_look(one)],
-        contested=contested if contested["identifiers"] and sources else None,
-        is_cut=any(len(rows) > PAGE_LENGTH for rows in (approvals, batches, overpayments, rejected, repeated)),
-    )
+    return loads, contested if sources and contested["identifiers"] else None
 
 
 def _needs_a_look(load: LoadRecord) -> bool:
