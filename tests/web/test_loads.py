@@ -222,7 +222,7 @@ def test_the_page_of_a_fine_has_what_its_source_said_and_what_loads_did(login: L
 
 
 def test_an_entry_that_a_load_reversed_names_the_load(login: Login, system: LibrarySystem) -> None:
-    credit = {"fine_id": "C1", "amount": "-5.00", "reverses": "F1"}
+    credit = {"fine_id": "C1", "fine_fee_type": "CREDIT", "amount": "-5.00", "reverses": "F1"}
     system.load(fines=[{"balance": "0"}, credit | {"balance": "0"}], rules=RULES)
     shown = words(login("user").get(f"/fines/{system.fine('F1').id}").text)
     assert "reversed in the library system, load 2" in shown
