@@ -136,7 +136,6 @@ def _name_right(source: str, verb: str) -> str:
 def _describe(load: LoadRecord, zone: ZoneInfo) -> list[tuple[str, str]]:
     return [
         ("Source", sources.describe_source_name(load.source)),
-        ("Outcome", load.outcome),
         ("Started", format_moment(load.started_at, zone)),
         ("Duration", format_duration(load.ended_at - load.started_at)),
         ("Requested by", load.requested_by or ("the schedule" if load.run_id else "")),

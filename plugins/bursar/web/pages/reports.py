@@ -203,7 +203,7 @@ def _show(request: Request, person: Person, run: Run) -> Response:
         batch=batch,
         files=files,
         loads=loads,
-        source_names={report.profile: owner.name if owner else report.profile},
+        one_source=True,
         results=results if report.fines or report.users else "",
         skipped=skipped,
         tables=make_report_tables(report) if report.job is Job.SYNC else make_tables(report.totals, {}, {}),

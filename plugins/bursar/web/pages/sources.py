@@ -69,5 +69,5 @@ def show_page(request: Request, person: Person, code: str) -> Response:
         dag=dag,
         runs=runs_path(dag),
         loads=loads,
-        source_names={code: source.name if source else code},
+        one_source=True,
     )
