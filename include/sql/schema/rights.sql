@@ -36,6 +36,7 @@ GRANT SELECT ON charge_totals, reversed_charges TO {role};
 GRANT SELECT, INSERT, DELETE ON loads TO {role};
 GRANT SELECT, INSERT ON load_messages TO {role};
 GRANT USAGE ON SEQUENCE loads_id_seq TO {role};
+GRANT SELECT, INSERT, UPDATE ON loaded_files TO {role};
 GRANT SELECT, INSERT, DELETE ON deferred_fines, contested_identifiers TO {role};
 
 -- Exports.

@@ -369,6 +369,11 @@ def _record(
             "entries": json.dumps([asdict(entry) for entry in result.entries], default=str),
         },
     )
+    wrong = {message.file for message in result.messages if message.is_rejection}
+    seen = [file for file in load.files if "modified" in file and (not is_refused or file["name"] in wrong)]
+    if seen:
+        parameters = {"source": load.rules.code, "is_refused": is_refused, "files": json.dumps(seen)}
+        connection.execute(query("sources/record_loaded_files"), parameters)
     messages = json.dumps([asdict(message) for message in result.messages])
     connection.execute(query("sources/insert_load_messages"), {"load_id": result.load_id, "messages": messages})
     if not is_refused:
