@@ -190,7 +190,7 @@ def test_every_library_group_and_type_has_fines(library: Engine) -> None:
 @pytest.mark.parametrize(
     ("code", "reasons"),
     [
-        ("STUDENTS", set(SkipReason) - {"in_unfinished_batch", "other_bursar", "other_type"}),
+        ("STUDENTS", set(SkipReason) - {"still_accruing", "in_unfinished_batch", "other_bursar", "other_type"}),
         ("STAFF", {"disputed", "other_owner", "other_user_group"}),
         ("CREDITS", {"disputed", "other_type"}),
         ("MEDICAL", {"disputed", "too_young", "other_owner", "no_identifier"}),
