@@ -16,8 +16,8 @@ help:
 	@echo 'make demo          an invented library exports fines and imports payments, with real servers; about two minutes'
 	@echo 'make up            the same library, running until Ctrl-C: Airflow with its user interface, ledger, SFTP server'
 	@echo 'make screenshots   takes the pictures of the pages in docs/pictures, in Chromium; about three minutes'
-	@echo 'make test          the tests, except the slow ones'
-	@echo 'make test-slow     the tests that take minutes, most of them on a real Airflow'
+	@echo 'make test          the tests, except the slow ones; less than ten minutes on two cores'
+	@echo 'make test-slow     more tests on a real Airflow, and of large ledgers'
 	@echo 'make test-browser  the tests of the pages in Chromium on a real Airflow; about five minutes'
 	@echo 'make campaign      random faults in exports and imports; FAULTS=1000, SECONDS=0 (no limit), SEED=1'
 	@echo 'make bench         measures speed beside plain C tools; FINES="100000 1000000" ROUNDS=3 JSON=file'
@@ -42,7 +42,7 @@ test: installed
 	@.venv/bin/python -m pytest -m 'not slow and not browser' --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 test-slow: installed
-	@.venv/bin/python -m pytest -m slow
+	@.venv/bin/python -m pytest -m slow --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 test-browser: installed browser
 	@.venv/bin/python -m pytest -m browser tests/browser

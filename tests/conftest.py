@@ -1,12 +1,12 @@
 """The shared fixtures: a real PostgreSQL server, and an empty migrated ledger for each test that requests it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -14,12 +14,17 @@ from bursar.db import partitions
 from bursar.db.engine import grant, ledger_engine, migrate
 from bursar.db.partitions import PARTITIONS
 from demo.postgres import DAGS_ROLE, LEDGER_OWNER, Postgres, embedded_postgres
-from tests.support.fixtures import Library, clear_ledger
+from tests.support.fixtures import Library, clear_ledger, clear_session
 
-pytest_plugins = ["tests.support.servers", "tests.support.payment_inbox", "tests.support.read_once", "tests.support.source_inbox"]
+pytest_plugins = [
+    "tests.support.servers",
+    "tests.support.payment_inbox",
+    "tests.support.read_once",
+    "tests.support.source_inbox",
+]
 
 PROJECT = Path(__file__).parents[1]
-SYSTEM = PROJECT / "tests" / "system"
+SYSTEM, START = PROJECT / "tests" / "system", PROJECT / "tests" / "start"
 
 
 # Airflow reads its environment when it is first imported, which the conftest of a folder below may do before any hook.
@@ -49,8 +54,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileByF
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Orders the tests so that those of the shared Airflow, which take longest, run first."""
-    items.sort(key=lambda item: SYSTEM not in item.path.parents)
+    """Runs the tests with an Airflow first, as they take longest; those that share one before those that start one."""
+    items.sort(key=lambda item: (SYSTEM not in item.path.parents, START not in item.path.parents))
 
 
 @pytest.fixture(params=[1, PARTITIONS], ids=["one transaction", "partitions"])
@@ -97,24 +102,40 @@ def empty_ledger(postgres: Postgres) -> str:
     return "ledger"
 
 
+@pytest.fixture(scope="session")
+def sessions(postgres: Postgres, empty_ledger: str) -> Iterator[Callable[[str], Engine]]:
+    """Returns a function that gives the engine of a role, whose sessions all tests share.
+
+    The first statements of a new session take PostgreSQL ten times as long as any later ones. Between two uses a
+    session loses its temporary tables, settings and locks, as if it were a new one.
+    """
+    engines: dict[str, Engine] = {}
+
+    def get_engine(role: str) -> Engine:
+        if role not in engines:
+            engines[role] = ledger_engine(postgres.url(empty_ledger, user=role), pooled=True)
+            event.listen(engines[role], "checkin", clear_session)
+        return engines[role].execution_options()  # an engine of its own, so that its events end with the test
+
+    yield get_engine
+    for engine in engines.values():
+        engine.dispose()
+
+
 @pytest.fixture
-def owned_ledger(postgres: Postgres, empty_ledger: str) -> Iterator[Engine]:
+def owned_ledger(sessions: Callable[[str], Engine]) -> Engine:
     """Returns the ledger of the test in the role of its owner, for changes that no DAG may make."""
-    engine = ledger_engine(postgres.url(empty_ledger, user=LEDGER_OWNER))
-    yield engine
-    engine.dispose()
+    return sessions(LEDGER_OWNER)
 
 
 @pytest.fixture
-def ledger(postgres: Postgres, empty_ledger: str, owned_ledger: Engine) -> Iterator[Engine]:
+def ledger(owned_ledger: Engine, sessions: Callable[[str], Engine]) -> Engine:
     """Returns an empty migrated ledger in the role of the DAGs, so that a missing right fails in the tests.
 
     All tests share one ledger, which is cleared before each test: a new one would take ten times as long.
     """
     clear_ledger(owned_ledger)
-    engine = ledger_engine(postgres.url(empty_ledger, user=DAGS_ROLE))
-    yield engine
-    engine.dispose()
+    return sessions(DAGS_ROLE)
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ import pytest
 from bursar.errors import InputFileError
 from bursar.imports.apply import apply_payments
 from bursar.imports.apply_again import apply_again, list_repeated_arrivals
+from bursar.sources.csv.dialect import Dialect
+from bursar.sources.csv.faults import HeadingError
 from tests.support.fake_bursar import FakeBursar, Outcome, Payment
 from tests.support.fixtures import Library
 from tests.support.library_system import LibrarySystem
@@ -18,6 +20,7 @@ from tests.support.payment_inbox import PaymentInbox
 
 SAMPLES = Path(__file__).parent / "samples" / "field"
 D = Decimal
+USD = {"currency": "USD"}
 
 SHOWN_ELSEWHERE = {
     "a server takes each upload away when it is closed": (
@@ -86,7 +89,7 @@ def system(library: Library, tmp_path: Path) -> LibrarySystem:
 
 
 def test_amounts_below_a_cent_are_rounded_and_paid(system: LibrarySystem, library: Library) -> None:
-    assert system.load(currency="USD", fines=SAMPLES / "subcent.csv").fines_rounded == 2
+    assert system.load(rules=USD, fines=SAMPLES / "subcent.csv").counts.fines_rounded == 2
     fines = [system.fine(name) for name in ("F1", "F2")]
     assert [fine.balance for fine in fines] == [D("3.34"), D("3.34")]
     office = FakeBursar(library)
@@ -102,21 +105,26 @@ def test_amounts_below_a_cent_are_rounded_and_paid(system: LibrarySystem, librar
 
 
 def test_six_decimals_are_rounded_and_counted(system: LibrarySystem) -> None:
-    assert system.load(currency="USD", fines=SAMPLES / "koha-six-decimals.csv").fines_rounded == 1
+    assert system.load(rules=USD, fines=SAMPLES / "koha-six-decimals.csv").counts.fines_rounded == 1
     assert (system.fine("F1").amount, system.fine("F1").balance) == (D("0.33"), D("0.33"))
 
 
-def test_the_credit_beyond_its_charge_is_refused(system: LibrarySystem) -> None:
-    (refusal,) = system.refusals(currency="USD", fines=SAMPLES / "credits-above-charge.csv")
-    assert ':3: amount -60.00 takes back more than the 50.00 that is left of the charge "F1"; lower it' in refusal
+def test_the_credit_beyond_its_charge_is_rejected(system: LibrarySystem, library: Library) -> None:
+    (message,) = system.load(rules=USD, fines=SAMPLES / "credits-above-charge.csv").messages
+    reason = 'amount -60.00 takes back more than the 50.00 that is left of the charge "F1"'
+    assert (message.is_rejection, message.line, message.reason) == (True, 3, reason)
+    assert library.one("SELECT string_agg(source_id, ' ' ORDER BY id) FROM fines") == "F1 C2"
 
 
-@pytest.mark.parametrize("separator", [";", "\t"])
-def test_another_separator_is_found(system: LibrarySystem, separator: str) -> None:
+@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_another_separator_is_found_out_or_the_one_error(system: LibrarySystem, separator: str, name: str) -> None:
     path = system.folder / "users.csv"
     path.write_text((SAMPLES / "users-day1.csv").read_text().replace(",", separator))
-    result = system.load(users=path)
-    assert (result.users_added, result.users_updated) == (0, 2)
+    assert system.load(users=path).counts.users_updated == 2
+    with pytest.raises(HeadingError) as error:
+        system.load(users=path, dialect=Dialect(separator="comma"))
+    (fault,) = error.value.faults
+    assert fault.startswith(f"the columns are separated by {name}, the source says commas")
 
 
 @pytest.fixture

@@ -208,9 +208,9 @@ def test_a_file_has_to_be_stable_first_in_any_time_zone_of_the_machine(
 
 def test_it_checks_a_last_time_at_the_deadline(inbox: Path, checks: list[float]) -> None:
     began = time.monotonic()
-    assert wait(1, every=TIMEOUT_SECONDS) == {"files": []}
+    assert wait(3, every=TIMEOUT_SECONDS) == {"files": []}
     first, last = checks
-    assert first - began < 1 <= last - began
+    assert first - began < 3 <= last - began
 
 
 def test_after_the_deadline_it_checks_once(inbox: Path, checks: list[float]) -> None:
@@ -387,7 +387,8 @@ def test_a_server_that_does_not_answer_delays_no_other(
                 cancelled.append(task)
             began = time.monotonic()
             await asyncio.gather(*cancelled, return_exceptions=True)
-            assert time.monotonic() - began < 1, "a thread that hangs does not delay the end of its trigger"
+            took = time.monotonic() - began
+            assert took < TIMEOUT_SECONDS / 2, "a thread that hangs does not delay the end of its trigger"
             return found
 
         assert asyncio.run(wait_among_hanging()) == {"files": ["a.xml"]}

@@ -11,6 +11,7 @@ import pytest
 
 from bursar.airflow.connections import open_folder
 from bursar.errors import TransientError
+from bursar.profiles.settings import ServerLimits
 from bursar.remote_files.base import RemoteFolder
 from tests.airflow.conftest import Connect
 from tests.support.servers import RemoteServer, make_limits
@@ -55,12 +56,12 @@ MAX_LOGINS = 5
 
 
 @contextmanager
-def opened(connection: str) -> Iterator[RemoteFolder]:
+def opened(connection: str, limits: ServerLimits = LIMITS) -> Iterator[RemoteFolder]:
     """Opens the folder; on a busy machine a login may take longer than the limits allow, and is repeated."""
     with ExitStack() as stack:
         for number in range(1, MAX_LOGINS + 1):
             try:
-                folder = stack.enter_context(open_folder(connection, "", may_create=False, limits=LIMITS))
+                folder = stack.enter_context(open_folder(connection, "", may_create=False, limits=limits))
             except TransientError:
                 if number == MAX_LOGINS:
                     raise
@@ -139,18 +140,19 @@ def test_a_silent_end_is_no_error_and_short(
 ) -> None:
     monkeypatch.setattr("bursar.airflow.server_clients.CLOSE_SECONDS", 0.3)
     proxy, connection = proxied
-    with ends_in_time(), opened(connection) as folder:
+    with ends_in_time(), opened(connection, make_limits(timeout_seconds=2)) as folder:
         assert folder.size("fines.xml") == len(LARGE)
         proxy.stall()
 
 
 def test_a_slow_server_that_makes_progress_is_waited_for(ftp_remote: RemoteServer, connect: Connect) -> None:
     """Its file takes longer than a server may be silent."""
-    (ftp_remote.disk / "fines.xml").write_bytes(LARGE)
-    limits = make_limits(timeout_seconds=0.5)
-    received = 0
+    (ftp_remote.disk / "fines.xml").write_bytes(LARGE * 2)
+    limits = make_limits(timeout_seconds=2)
+    received, began = 0, time.monotonic()
     with open_folder(connect(ftp_remote.connection), "", may_create=False, limits=limits) as folder:
         for block in folder.read("fines.xml"):
             received += len(block)
             time.sleep(0.06)
-    assert received == len(LARGE)
+    assert received == len(LARGE * 2)
+    assert time.monotonic() - began > limits.timeout_seconds

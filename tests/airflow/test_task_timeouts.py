@@ -37,7 +37,7 @@ def test_a_task_that_is_ended_by_its_time_is_retried_and_says_why(
     context = {"run_id": "run 1", "ti": type("TaskInstance", (), {"map_index": -1})()}
     with (
         pytest.raises(TransientError, match=r"load_file was ended after the time .*max_task_minutes"),
-        timeout(1),  # type: ignore[no-untyped-call]
+        timeout(3),  # type: ignore[no-untyped-call]
         report_task.record_task_of_run("load_file", make_profile(), Job.IMPORT, context),  # type: ignore[arg-type]
     ):
         time.sleep(20)

@@ -15,6 +15,7 @@ from bursar.db.engine import ledger_engine
 from bursar.errors import LedgerError
 from bursar.ledger import desk
 from bursar.sources.csv.load import load as load_csv
+from bursar.sources.load import SourceRules
 from tests.campaign.workers import Reports, describe
 
 LIBRARIES = ("MAIN", "LAW", "")
@@ -160,7 +161,7 @@ class LibrarySystem:
         return files
 
 
-def load(files: Mapping[str, Path]) -> int:
+def load(files: Mapping[str, Any]) -> int:
     """Loads the files; returns how many fines were added."""
-    result = load_csv(ledger_engine(ledger_url()), **files, currency="USD", time_zone="America/New_York")
-    return result.fines_added
+    rules = SourceRules(currency="USD", time_zone="America/New_York")
+    return load_csv(ledger_engine(ledger_url()), rules, **files).counts.fines_added

@@ -18,7 +18,7 @@ from tests.campaign.checks import Checks
 from tests.campaign.desk import GroundTruth
 from tests.campaign.fake_bursar import FakeBursar, PaymentFile
 from tests.campaign.servers import Server
-from tests.support.fixtures import NOW, Library, make_profile, make_settings
+from tests.support.fixtures import NOW, Library, end_sessions, make_profile, make_settings
 from tests.support.payment_inbox import PaymentInbox
 from tests.support.servers import RemoteServer
 
@@ -41,6 +41,7 @@ def checks(
     paid = bursar.pay(Random(1))
     assert paid
     PaymentInbox(library, sftp_remote, tmp_path / "incoming").import_file(paid.name)
+    end_sessions(postgres, empty_ledger)
     with closing(postgres.connect(empty_ledger)) as connection:
         yield Checks(connection, [bursar], GroundTruth(), [work_dir])
 

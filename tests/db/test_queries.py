@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bursar.db.queries import FOLDER
-from bursar.sources.csv import tables
+from bursar.sources.load import TABLES
 
 PROJECT = Path(__file__).parents[2]
 PACKAGES = (PROJECT / "plugins" / "bursar", PROJECT)  # the demo is not part of the product
@@ -16,7 +16,7 @@ STATEMENTS = {
     if path.relative_to(FOLDER).parts[0] != "schema"
 }
 CREATES = re.compile(r"CREATE TEMPORARY TABLE (\w+|\{\w+\})")
-STAGING = "plugins/bursar/sources/csv/load.py"  # creates a table for each kind of CSV file
+STAGING = "plugins/bursar/sources/load.py"  # creates a table for each kind of rows
 
 
 def strip_comments_and_strings(statement: str) -> str:
@@ -26,7 +26,7 @@ def strip_comments_and_strings(statement: str) -> str:
 
 TEMPORARY = {
     table for statement in STATEMENTS.values() for table in CREATES.findall(strip_comments_and_strings(statement))
-} | {f"staged_{table.name}" for table in vars(tables).values() if isinstance(table, tables.CsvTable)}
+} | {f"staged_{table.name}" for table in TABLES}
 
 
 def find_required_tables(statement: str) -> list[str]:

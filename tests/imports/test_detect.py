@@ -21,7 +21,7 @@ def test_a_file_is_ready_when_it_has_been_stable_for_long_enough(inbox: PaymentI
     inbox.put("payments.xml", b"<a/>")
     assert inbox.find_ready_files() == []
     assert inbox.find_ready_files() == []
-    inbox.set_unchanged_since(datetime.now(UTC) - timedelta(seconds=58))
+    inbox.set_unchanged_since(datetime.now(UTC) - timedelta(seconds=30))
     assert inbox.find_ready_files() == []
     inbox.set_unchanged_since(datetime.now(UTC) - timedelta(seconds=60))
     assert inbox.find_ready_files() == ["payments.xml"]
@@ -70,7 +70,7 @@ def test_clocks_and_time_zones_of_the_machines_do_not_matter(
             path = inbox.put(f"payments {hours}.xml", b"<a/>")
             os.utime(path, (time.time() + hours * 3600,) * 2)
         assert inbox.find_ready_files() == []
-        inbox.set_unchanged_since(datetime.now(UTC) - timedelta(seconds=59))
+        inbox.set_unchanged_since(datetime.now(UTC) - timedelta(seconds=30))
         assert inbox.find_ready_files() == []
         inbox.set_unchanged_since(datetime.now(UTC) - timedelta(seconds=61))
         assert inbox.find_ready_files() == ["payments -8.xml", "payments 0.xml", "payments 8.xml"]

@@ -376,7 +376,7 @@ def test_a_payment_during_a_selection_waits_and_is_then_refused(ledger: Engine, 
 
 def wait_until_blocked(connection: Connection, pid: int) -> None:
     """Waits until another session waits for a lock."""
-    for _ in range(200):
+    for _ in range(1000):
         if connection.scalar(text("SELECT cardinality(pg_blocking_pids(:pid))"), {"pid": pid}):
             return
         connection.execute(text("SELECT pg_sleep(0.02)"))

@@ -133,7 +133,7 @@ def test_a_file_without_size_or_time_has_a_problem(tmp_path: Path, facts: list[s
 
 
 def test_an_ftp_server_that_stops_answering_times_out(tmp_path: Path) -> None:
-    limits = make_limits(timeout_seconds=0.2)
+    limits = make_limits(timeout_seconds=1)
     with (
         open_folder(tmp_path, limits=limits, ftp_DELE=lambda *_: None) as folder,
         pytest.raises(TransientError, match="timed out"),

@@ -138,7 +138,7 @@ def test_the_error_of_a_folder_that_may_not_be_created_has_the_reason(
 
 
 def test_an_sftp_server_that_stops_answering_times_out(sftp_remote: RemoteServer, faults: Faults) -> None:
-    with sftp_remote.open(limits=make_limits(timeout_seconds=0.2)) as folder:
+    with sftp_remote.open(limits=make_limits(timeout_seconds=1)) as folder:
         faults.stall("stat")
         with pytest.raises(TransientError, match="timed out"):
             folder.size("fines.xml")

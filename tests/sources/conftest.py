@@ -1,4 +1,4 @@
-"""A valid source for the tests of this folder, which change its text and load it."""
+"""A valid source, whose text the tests change, and a library system whose fines go to a bursar."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,8 @@ import pytest
 
 from bursar.sources.model import CsvSource
 from bursar.sources.read import load_sources
-from tests.support.fixtures import make_settings
+from tests.support.fixtures import Library, make_settings
+from tests.support.library_source import LibrarySource
 
 GOOD_SOURCE = """\
 code: LAW
@@ -71,3 +72,24 @@ def find_problems(load_files: LoadSources) -> FindProblems:
         return [problem.removeprefix("law.yaml:") for problem in problems]
 
     return find_problems
+
+
+@pytest.fixture
+def source(library: Library, tmp_path: Path) -> LibrarySource:
+    """A source that does not close exported fines."""
+    return LibrarySource(library, tmp_path)
+
+
+@pytest.fixture
+def exported(source: LibrarySource) -> LibrarySource:
+    """A source whose fine F1 of 10.00 is outstanding at the bursar, under transaction 1."""
+    source.load({})
+    assert source.export() == [("10.00", None)]
+    return source
+
+
+@pytest.fixture
+def closing(exported: LibrarySource) -> LibrarySource:
+    """The same for a source that closes exported fines by itself."""
+    exported.rules["closes_exported_fines"] = True
+    return exported

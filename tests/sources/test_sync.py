@@ -1,10 +1,15 @@
 """A source is loaded from its folder, on a real server or on this machine, into a real ledger."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from sqlalchemy import text
 
 from bursar.errors import InputFileError, TransientError
+from bursar.reporting.run_report import delete_reports_before
 from bursar.sources.load import InvalidRowsError
+from bursar.sources.loaded_files import remove_loaded_files
 from bursar.sources.records import list_loads
 from tests.support.fault_injection import KilledError, KillSwitch
 from tests.support.source_inbox import USERS, SourceInbox, set_time, write_fines
@@ -158,6 +163,46 @@ def test_files_that_stay_are_loaded_once(any_source_inbox: SourceInbox) -> None:
     with pytest.raises(InputFileError, match="The files stay where they are"):
         inbox.load(run_id="run 2")
     assert inbox.find_sets(is_last_check=True) == [], "a refused file is not refused every night"
+
+
+def test_a_good_file_that_stays_is_loaded_after_another_one_was_refused(source_inbox: SourceInbox) -> None:
+    source_inbox.change(after_load="leave")
+    set_time(source_inbox.put("users.csv", USERS), 0)
+    set_time(source_inbox.put("fines.csv", "no heading\n"), 0)
+    with pytest.raises(InputFileError):
+        source_inbox.load()
+    assert source_inbox.find_sets(is_last_check=True) == [{"users": "users.csv"}]
+    set_time(source_inbox.put("fines.csv", write_fines("1")), 10)
+    source_inbox.load(run_id="run 2")
+    assert source_inbox.balances() == {"F1": "1.00"}
+
+
+def test_files_that_stay_are_known_when_the_records_of_their_loads_are_deleted(source_inbox: SourceInbox) -> None:
+    source_inbox.change(after_load="leave")
+    for night in (1, 2):
+        set_time(source_inbox.put(f"users_{night}.csv", USERS), night)
+        set_time(source_inbox.put(f"fines_{night}.csv", write_fines(str(night))), night)
+        source_inbox.load(run_id=f"night {night}")
+    delete_reports_before(source_inbox.library.ledger, before=datetime.now(UTC) + timedelta(days=1))
+    assert count_loads(source_inbox) == 1
+    assert source_inbox.find_sets(is_last_check=True) == [], "else the older file would be loaded after the newer one"
+
+
+def test_what_a_killed_worker_left_is_removed_when_the_ledger_has_it(source_inbox: SourceInbox) -> None:
+    source_inbox.put("users.csv", USERS)
+    source_inbox.put("fines.csv", write_fines("1"))
+    [files] = source_inbox.find_sets()
+    with source_inbox.run() as run, run._fetch(files):  # noqa: SLF001
+        pass  # as if it had been killed
+    left = list(source_inbox.work_dir.rglob("fetched"))
+    assert len(left) == 2
+    remove_loaded_files(source_inbox.library.ledger, "LAW", source_inbox.work_dir)
+    assert list(source_inbox.work_dir.rglob("fetched")) == left, "the ledger does not have them"
+    source_inbox.change(after_load="leave")
+    with source_inbox.open() as folder, source_inbox.run("run 2") as run:
+        replace(run, work_dir=source_inbox.work_dir / "other", folder=folder).load_sets([files])
+    remove_loaded_files(source_inbox.library.ledger, "LAW", source_inbox.work_dir)
+    assert list(source_inbox.work_dir.rglob("fetched")) == []
 
 
 def test_a_killed_run_loads_nothing_twice_and_moves_the_files_when_it_is_repeated(source_inbox: SourceInbox) -> None:

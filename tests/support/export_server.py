@@ -5,8 +5,6 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import paramiko
-
 from bursar.exports.recover import recover_unfinished_batches
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.remote_files.base import RemoteFolder
@@ -14,7 +12,7 @@ from bursar.remote_files.sftp import SftpFolder
 from bursar.remote_files.sftp_client import open_sftp_client, watch_connection
 from tests.support.fault_injection import KillableFolder, KillSwitch
 from tests.support.fixtures import Library
-from tests.support.servers import LIMITS
+from tests.support.servers import LIMITS, connect_sftp
 
 
 @dataclass
@@ -33,17 +31,13 @@ class ExportServer:
 
         @contextmanager
         def open_folder(batch: Batch) -> Iterator[RemoteFolder]:
-            transport = paramiko.Transport((self.host, self.port))
-            try:
-                transport.connect(username="library", password="secret")
+            with connect_sftp(self.host, self.port, "library", "secret") as transport:
                 kill_switch = KillSwitch(kill_at, after_the_call)
                 self.kill_switches.append(kill_switch)
                 with watch_connection(LIMITS, transport.sock) as deadline:
                     client = open_sftp_client(transport, LIMITS, deadline)
                     folder = SftpFolder(client, f"sftp://{self.host}", batch.output_file_path, may_create=True)
                     yield KillableFolder.wrap(folder, kill_switch)
-            finally:
-                transport.close()
 
         return open_folder
 

@@ -6,12 +6,15 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
+import psycopg
 from sqlalchemy import Engine, text
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from bursar.ledger import desk
 from bursar.ledger.batches import get_batch
 from bursar.ledger.deliveries import DeliveryStep, advance_delivery, request_delivery
 from bursar.profiles import Profile, Settings
+from demo.postgres import Postgres
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(days=100)
@@ -40,6 +43,26 @@ def clear_ledger(ledger: Engine, *, anew: bool = False) -> None:
         connection.exec_driver_sql("SET LOCAL lock_timeout = '10s'")  # an earlier test may have left a session
         connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # else the journal refuses
         connection.exec_driver_sql(CLEAR.format(limit=limit))
+
+
+def clear_session(session: psycopg.Connection[object] | None, record: ConnectionPoolEntry) -> None:
+    """Makes a session that returns to its pool like a new one; closes it if that fails. None has been closed."""
+    if session is None:
+        return
+    try:
+        session.autocommit = True
+        session.execute("DISCARD TEMP; RESET ALL; SELECT pg_advisory_unlock_all()")
+        session.autocommit = False
+    except psycopg.Error as error:
+        record.invalidate(error)
+
+
+def end_sessions(postgres: Postgres, database: str) -> None:
+    """Ends the sessions of a database that the tests keep open, and waits until they have ended."""
+    with postgres.connect() as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s", [database]
+        )
 
 
 def record_delivery(ledger: Engine, batch_id: int, step: DeliveryStep = "delivered", **facts: str) -> None:

@@ -4,11 +4,13 @@ import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, text
 
+from bursar.sources.csv.dialect import DEFAULT_DIALECT, Dialect
 from bursar.sources.csv.load import load
 from bursar.sources.load import InvalidRowsError, LoadResult, SourceRules
 
@@ -46,8 +48,14 @@ class LibrarySystem:
         return path
 
     def load(
-        self, *, strict: bool = False, dry_run: bool = False, rules: Mapping[str, Any] = {}, **files: Any
-    ) -> LoadResult:  # noqa: B006
+        self,
+        *,
+        strict: bool = False,
+        dry_run: bool = False,
+        rules: Mapping[str, Any] = MappingProxyType({}),
+        dialect: Dialect = DEFAULT_DIALECT,
+        **files: Any,
+    ) -> LoadResult:
         """Loads rows, each over the sample of its kind, or a file that is there already."""
         samples = {"users": USER, "fines": FINE}
         paths = {
@@ -55,7 +63,7 @@ class LibrarySystem:
             for name, rows in files.items()
         }
         all_rules = SourceRules(**({"currency": "EUR", "time_zone": "Europe/Vienna"} | dict(rules)))
-        return load(self.ledger, all_rules, **paths, strict=strict, dry_run=dry_run)
+        return load(self.ledger, all_rules, **paths, dialect=dialect, strict=strict, dry_run=dry_run)
 
     def counts(self, **files: Any) -> dict[str, int]:
         """Loads rows and returns the counts that are not 0, without that of the rows."""

@@ -1,6 +1,7 @@
 """Real SFTP, FTP and FTPS servers for the tests, each with one account; faults can be injected into the SFTP server."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -32,6 +33,16 @@ LIMITS = ServerLimits()
 def make_limits(**fields: float) -> ServerLimits:
     """Makes limits without a check, so that a test need not wait for whole seconds."""
     return LIMITS.model_copy(update=fields)
+
+
+@contextmanager
+def connect_sftp(host: str, port: int, user: str, password: str) -> Iterator[paramiko.Transport]:
+    """Opens an SSH connection that sends each packet immediately: it is there in a fifth of the time."""
+    connection = socket.create_connection((host, port))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with closing(paramiko.Transport(connection)) as transport:
+        transport.connect(username=user, password=password)
+        yield transport
 
 
 @dataclass(frozen=True)
@@ -137,12 +148,12 @@ def serve_sftp(tmp_path: Path, files: Files) -> Iterator[RemoteServer]:
         def open_folder(
             path: str = "", *, may_create: bool = False, limits: ServerLimits = LIMITS
         ) -> Iterator[RemoteFolder]:
-            transport = paramiko.Transport((address.host, address.port))
-            with closing(transport):
-                transport.connect(username=USER, password=PASSWORD)
-                with watch_connection(limits, transport.sock) as deadline:
-                    client = open_sftp_client(transport, limits, deadline)
-                    yield SftpFolder(client, "sftp://bursar.example.edu", path, may_create=may_create)
+            with (
+                connect_sftp(address.host, address.port, USER, PASSWORD) as transport,
+                watch_connection(limits, transport.sock) as deadline,
+            ):
+                client = open_sftp_client(transport, limits, deadline)
+                yield SftpFolder(client, "sftp://bursar.example.edu", path, may_create=may_create)
 
         extra = {"host_key": address.host_key}
         yield RemoteServer(disk, _connection("sftp", address.port) | {"extra": extra}, open_folder)

@@ -13,20 +13,6 @@ from demo.profiles import write_include
 STARTED = ExitStack()
 
 
-@contextmanager
-def _folder() -> Iterator[Path]:
-    """Yields a folder outside pytest's own, from which another pytest would lock out PostgreSQL's account `nobody`."""
-    with TemporaryDirectory(prefix="bursar-test-") as folder:
-        yield Path(folder)
-
-
-@pytest.fixture
-def state() -> Iterator[Path]:
-    """A folder for a library."""
-    with _folder() as folder:
-        yield folder
-
-
 @pytest.fixture(scope="session")
 def library() -> Library:
     """A real PostgreSQL with a filled ledger, a real SFTP server of the bursars, and a real Airflow.
@@ -45,7 +31,9 @@ def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
 
 @contextmanager
 def _run_library() -> Iterator[Library]:
-    with _folder() as folder, pytest.MonkeyPatch.context() as environment:
+    """Its folder is outside pytest's own, from which another pytest would lock out PostgreSQL's account `nobody`."""
+    with TemporaryDirectory(prefix="bursar-test-") as name, pytest.MonkeyPatch.context() as environment:
+        folder = Path(name)
         environment.setenv("BURSAR_INCLUDE", str(write_include(folder / "include")))
         with embedded_library(folder, fines=300, say=lambda _: None) as library:
             yield library

@@ -46,7 +46,7 @@ notifications:
 alerts:
   max_unsent_hours: 1
 """
-TIMEOUT_SECONDS = 120
+TIMEOUT_SECONDS = 300
 
 
 @pytest.fixture(scope="module")
@@ -203,10 +203,10 @@ def test_an_export_beyond_its_limits_waits_for_a_person(library: Library, engine
 
 
 def test_an_upload_is_retried_and_a_batch_within_the_limits_needs_no_approval(
-    library: Library, engine: Engine, state: Path
+    library: Library, engine: Engine, tmp_path: Path
 ) -> None:
-    client, accounts = library.airflow.client, {"flaky": Account(state / "flaky", "secret")}
-    with sftp_server(accounts, state / "sftp") as server:
+    client, accounts = library.airflow.client, {"flaky": Account(tmp_path / "flaky", "secret")}
+    with sftp_server(accounts, tmp_path / "sftp") as server:
         pass
     connection = {"connection_id": "bursar_flaky", "conn_type": "sftp", "host": server.host, "port": server.port}
     login = {"login": "flaky", "password": "secret", "extra": json.dumps({"host_key": server.host_key})}
@@ -214,12 +214,12 @@ def test_an_upload_is_retried_and_a_batch_within_the_limits_needs_no_approval(
 
     run_id = start_export(library, engine, "FLAKY", fines=2, server="flaky")
     wait_until(lambda: client.task_states("bursar_export__FLAKY", run_id)["upload_file"] == "up_for_retry")
-    with sftp_server(accounts, state / "sftp"):
+    with sftp_server(accounts, tmp_path / "sftp"):
         let_a_day_pass(library, run_id)
         assert client.wait("bursar_export__FLAKY", run_id) == "success"
 
     assert count_tries(library, "FLAKY", run_id) == 2
-    assert len(list((state / "flaky" / "FLAKY").iterdir())) == 1
+    assert len(list((tmp_path / "flaky" / "FLAKY").iterdir())) == 1
     assert [mail["To"] for mail in mails_about(library, "FLAKY")] == ["completed@library.example"]
 
 

@@ -18,7 +18,15 @@ from bursar.exports.selection import select_fines
 from bursar.users.purging import PurgeParams, purge_users
 from bursar.users.waiving import WaiveParams, waive_fines
 from demo.postgres import Postgres
-from tests.support.fixtures import NOW, UNLIMITED, Library, make_profile, make_settings, record_delivery
+from tests.support.fixtures import (
+    NOW,
+    UNLIMITED,
+    Library,
+    end_sessions,
+    make_profile,
+    make_settings,
+    record_delivery,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -126,10 +134,11 @@ def run_simultaneously(*steps: Callable[[], None]) -> None:
 
 @pytest.fixture
 def copy_ledger(postgres: Postgres, ledger: Engine) -> Iterator[Callable[[str], Engine]]:
-    """Yields a function that copy_ledger the test's ledger; the ledger must have no sessions."""
+    """Yields a function that copies the test's ledger, whose sessions it ends."""
     engines: dict[str, Engine] = {}
 
     def copy(name: str) -> Engine:
+        end_sessions(postgres, "ledger")
         with postgres.connect() as connection:
             connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*map(sql.Identifier, (name, "ledger"))))
         engines[name] = ledger_engine(postgres.url(name, user=str(ledger.url.username)))

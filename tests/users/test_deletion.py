@@ -12,7 +12,8 @@ from bursar.errors import BatchError, LedgerError
 from bursar.exports.build import build_file
 from bursar.exports.recover import clear_work_dirs
 from bursar.ledger import desk
-from bursar.sources.csv import load as csv_load
+from bursar.sources.csv.load import load as load_csv
+from bursar.sources.load import LoadCounts, SourceRules
 from bursar.users import deletion
 from bursar.work_dir import batch_folder
 from tests.support.fake_bursar import FakeBursar, Payment
@@ -184,24 +185,47 @@ def test_a_deleted_user_gets_no_fines(library: Library, amount: str) -> None:
 
 def test_a_load_may_contain_fines_of_a_deleted_user(library: Library, tmp_path: Path) -> None:
     fines, users = tmp_path / "fines.csv", tmp_path / "users.csv"
-    fines.write_text(
-        "fine_id,primary_id,fine_fee_type,amount,balance,created_at\nF1,ada,OVERDUEFINE,5.00,0,2026-01-01\n"
-    )
+    header = "fine_id,primary_id,fine_fee_type,amount,balance,created_at\n"
+    fines.write_text(f"{header}F1,ada,OVERDUEFINE,5.00,0,2026-01-01\n")
     users.write_text(
         "primary_id,last_name,first_name,user_group,expiry_date,purge_date\nada,Wintermute,Ada,STUDENT,,\n"
     )
 
-    def load(**files: Path) -> csv_load.LoadResult:
-        return csv_load.load(library.ledger, **files, currency="USD", time_zone="America/New_York")
+    def load(**files: Any) -> tuple[LoadCounts, list[str]]:
+        rules = SourceRules(currency="USD", time_zone="America/New_York")
+        result = load_csv(library.ledger, rules, **files)
+        return result.counts, [message.code for message in result.messages]
 
     load(fines=fines, users=users)
     with library.ledger.connect() as connection:
         user = deletion.find_user(connection, "ada")
     deletion.delete_user(library.ledger, user)
 
-    assert load(fines=fines).fines_settled == 1
-    assert load(fines=fines, users=users).fines_settled == 1, "also if the user is loaded again"
+    assert load(fines=fines) == (LoadCounts(rows=1, fines_unchanged=1), [])
+    again = LoadCounts(rows=2, users_added=1, fines_unchanged=1)
+    assert load(fines=fines, users=users) == (again, []), "also if the user is loaded again"
+    fines.write_text(f"{header}F1,ada,OVERDUEFINE,5.00,5.00,2026-01-01\n")
+    assert load(fines=fines) == (LoadCounts(rows=1, fines_unchanged=1, warnings=1), ["user_deleted"])
+    assert load(fines=fines) == (LoadCounts(rows=1, fines_unchanged=1), []), "each value is warned of once"
     assert library.one("SELECT count(*) FROM fines") == 1
+    assert library.one("SELECT balance FROM fines") == 0
+
+
+def test_a_deletion_erases_claims_to_identifiers_and_deferred_rows(library: Library) -> None:
+    users = [library.user(), library.user()]
+    fines = [library.fine(user, "5.00", source_id=f"F{user}") for user in users]
+    with library.ledger.begin() as connection:
+        for user, fine in zip(users, fines, strict=True):
+            claim = text("INSERT INTO contested_identifiers VALUES ('02', '7', :user)")
+            connection.execute(claim, {"user": user})
+            desk.pay(connection, fine)
+        deferred = (
+            "INSERT INTO deferred_fines SELECT source, source_id, 1, 'fines.csv', 2, '{\"comment\": 1}' FROM fines"
+        )
+        connection.exec_driver_sql(deferred)
+    deletion.delete_user(library.ledger, users[0])
+    assert library.one("SELECT user_id FROM contested_identifiers") == users[1]
+    assert library.one("SELECT source_id FROM deferred_fines") == f"F{users[1]}"
 
 
 class TestFindUser:

@@ -1,6 +1,7 @@
 -- The journal of a fine, oldest entry first, with the file that it was exported in or paid by.
 SELECT journal_entries.posted_at, journal_entries.entry_type, journal_entries.balance_change,
-       journal_entries.outstanding_change, journal_entries.comment, journal_entries.posted_by, journal_entries.batch_id,
+       journal_entries.outstanding_change, journal_entries.comment, journal_entries.posted_by, journal_entries.load_id,
+       journal_entries.moved_to, journal_entries.batch_id,
        batches.profile, batches.file_name, batches.remote_folder, batch_lines.transaction_id, batch_lines.reversed_transaction_id,
        journal_entries.reversal_change, journal_entries.load_id, journal_entries.moved_to, import_records.reason, import_files.name AS payment_file,
        import_records.line AS payment_line, import_records.outcome, import_records.credit_amount,

@@ -14,6 +14,7 @@ WITH held_charges AS MATERIALIZED (    -- by the credit that reverses it: the bu
            held_charges.profile IS NOT NULL AND held_charges.profile = :profile AS is_reversal,
            CASE
                WHEN fines.status = 'DISPUTED' THEN 'disputed'
+               WHEN fines.source_status = 'accruing' THEN 'still_accruing'
                WHEN batch_claims.fine_id IS NOT NULL OR claims_of_charge.fine_id IS NOT NULL THEN 'in_unfinished_batch'
                WHEN held_charges.profile <> :profile THEN 'other_bursar'
                WHEN held_charges.profile = :profile THEN NULL

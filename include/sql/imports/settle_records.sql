@@ -42,7 +42,8 @@ WITH asked AS (
                    CASE WHEN fines.outstanding <> matches.exported THEN (
                        SELECT ARRAY[sum(abs(outstanding_change)), sum(abs(outstanding_change)) FILTER (WHERE entry_type = 'REVERSED')]
                        FROM journal_entries
-                       WHERE journal_entries.fine_id = fines.id AND outstanding_change <> 0 AND entry_type IN ('PAID', 'WAIVED', 'REVERSED')
+                       WHERE journal_entries.fine_id = fines.id AND outstanding_change <> 0
+                         AND entry_type IN ('PAID', 'WAIVED', 'CANCELLED', 'REVERSED')
                    ) END AS settlements,
                    CASE WHEN negative.fine_id IS NOT NULL THEN coalesce((
                        SELECT -sum(outstanding_change) * sign(fines.amount) FROM journal_entries

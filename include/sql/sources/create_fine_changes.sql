@@ -7,7 +7,7 @@ CREATE TEMPORARY TABLE fine_changes (
     is_credit      boolean NOT NULL,
     has_charge     boolean NOT NULL,    -- a credit that reverses one
     place          text    NOT NULL,    -- library, batch (an unfinished one claims the fine) or bursar
-    batch_id       bigint,
+    batch_id       bigint,              -- that claims the fine, or the charge that it reverses
     status         text    NOT NULL,    -- of the ledger
     amount         numeric NOT NULL,
     balance        numeric NOT NULL,

@@ -19,8 +19,9 @@ FROM (
                        WHEN goes_in_full IS NOT NULL
                        THEN greatest(amount - least(amount, goes_in_full) - least(greatest(amount - goes_in_full, 0), new_balance), 0)
                        WHEN new_status = 'cancelled' THEN balance
-                       WHEN fall > 0 THEN greatest(balance + adjusted - new_balance, 0) ELSE 0 END AS settled,
-               least(rise, settled_before, amount - balance) AS reopened
+                       WHEN fall > 0 OR has_charge AND NOT is_new    -- the bursar has not received its charge after all
+                       THEN greatest(balance + adjusted - new_balance, 0) ELSE 0 END AS settled,
+               least(rise, settled_before, greatest(new_balance - balance - adjusted, 0)) AS reopened
         FROM (
             SELECT fine_id, is_new, is_credit, has_charge, goes_in_full, amount, balance, status, said_status, new_status, new_balance, settled_before,
                    CASE WHEN new_status = 'cancelled' THEN 0 ELSE greatest(new_amount - amount, -balance) END AS adjusted,

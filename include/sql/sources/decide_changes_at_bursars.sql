@@ -9,7 +9,7 @@ UPDATE fine_changes SET settled_there = CASE
     ELSE least(unexplained, held) END
 FROM (
     SELECT fine_id AS id, greatest(outstanding - open_credits, 0) AS held,
-           greatest(greatest(said_amount - new_balance - applied, 0)
+           greatest(greatest(new_amount - new_balance - applied, 0)
                     - greatest(said_amount - said_balance - applied_before, 0), 0) AS unexplained
     FROM fine_changes WHERE place = 'bursar' AND NOT is_credit
 ) AS compared

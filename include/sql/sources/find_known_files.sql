@@ -3,8 +3,7 @@
 -- too.
 INSERT INTO known_files (name, size, modified)
 SELECT DISTINCT listing.name, listing.size, listing.modified
-FROM loads
-CROSS JOIN LATERAL jsonb_to_recordset(loads.files) AS file (name text, size bigint, modified timestamptz)
-JOIN listing ON (listing.name, listing.size, listing.modified) = (file.name, file.size, file.modified)
-WHERE loads.source = substr(CAST(:profile AS text), length('source:') + 1) AND (NOT loads.is_refused OR :files_stay)
+FROM listing JOIN loaded_files ON (loaded_files.name, loaded_files.size, loaded_files.modified) = (listing.name, listing.size, listing.modified)
+WHERE loaded_files.source = substr(CAST(:profile AS text), length('source:') + 1)
+  AND (NOT loaded_files.is_refused OR :files_stay)
   AND listing.modified > 'epoch';                         -- some servers list no times

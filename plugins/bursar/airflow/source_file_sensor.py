@@ -2,9 +2,14 @@
 
 from typing import Any
 
+from sqlalchemy import Engine
+
+from bursar.airflow.config import source_work_dir
 from bursar.airflow.file_sensor import FileSensor
 from bursar.airflow.source_file_trigger import SourceFileTrigger
 from bursar.ledger.jobs import Job
+from bursar.profiles import Settings
+from bursar.sources.loaded_files import remove_loaded_files
 from bursar.sources.model import CsvSource
 
 
@@ -35,3 +40,7 @@ class SourceFileSensor(FileSensor):
     def describe_files(self) -> str:
         """Returns the patterns of the names of the files, in words."""
         return " or ".join(self.source.files.by_kind.values())
+
+    def remove_kept_files(self, engine: Engine, settings: Settings) -> None:
+        """Removes files from this machine that killed workers have left, and that the ledger has."""
+        remove_loaded_files(engine, self.source.code, source_work_dir(settings, self.source))

@@ -24,7 +24,8 @@ from bursar.reporting.fine_history import describe_pending_reversal, list_events
 FACTS = ("status", "fine_fee_type", "currency", "amount", "balance", "outstanding", "pending_reversal",
          "created_at", "patron_name", "primary_id", "owner_library", "title", "barcode", "comment", "source_id",
          "reverses", "claimed_by", "reversal_claimed_by")  # fmt: skip
-ENTRY_FACTS = ("posted_at", "entry_type", "balance_change", "outstanding_change", "comment", "posted_by", "batch_id",
+ENTRY_FACTS = ("posted_at", "entry_type", "balance_change", "outstanding_change", "comment", "posted_by", "load_id",
+               "moved_to", "batch_id",
                "file_name", "remote_folder", "transaction_id", "reversed_transaction_id", "payment_file",
                "payment_line", "outcome", "credit_amount", "reason")  # fmt: skip
 RECORD_FACTS = ("applied_at", "name", "line", "outcome", "sum", "currency", "reason")

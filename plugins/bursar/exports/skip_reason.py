@@ -7,6 +7,7 @@ class SkipReason(DescribedEnum):
     """A reason to skip a fine, in the order of the rules in include/sql/exports/select_candidates.sql."""
 
     DISPUTED = "disputed", "the fine is disputed"
+    STILL_ACCRUING = "still_accruing", "the fine still grows in the library system"
     IN_UNFINISHED_BATCH = (
         "in_unfinished_batch",
         "another export that has not ended holds it, or the charge that it reverses",

@@ -105,10 +105,10 @@ def _describe_entry(entry: Row[Any], fine: Row[Any]) -> str:
         line = f", line {entry.payment_line}: {words}{credit}" if entry.payment_line else ""
         reason = f": {_describe_decision(entry, fine) or entry.reason}" if entry.reason else ""
         return f"{entry.payment_file}{line}{reason}"
-    if entry.entry_type == EntryType.REVERSED and not entry.transaction_id:
+    if entry.entry_type == EntryType.REVERSED and entry.batch_id and not entry.transaction_id:
         other = f"fine {fine.reverses}, which it reverses" if fine.reverses else "the credit that reverses it"
         return f"batch {entry.batch_id}: offset against {other}"
-    if entry.entry_type == EntryType.REVERSED:
+    if entry.entry_type == EntryType.REVERSED and entry.batch_id:
         return (
             f"{entry.file_name}, transaction {entry.transaction_id}, batch {entry.batch_id}, reverses "
             f"{format_money(-entry.reversal_change, fine.currency)} of transaction {entry.reversed_transaction_id}"
@@ -117,7 +117,13 @@ def _describe_entry(entry: Row[Any], fine: Row[Any]) -> str:
         return (
             f"{entry.file_name}, transaction {entry.transaction_id}, batch {entry.batch_id}, in {entry.remote_folder}"
         )
-    return ", ".join(filter(None, (entry.comment, entry.posted_by and f"by {entry.posted_by}")))
+    facts = (
+        entry.comment,
+        entry.moved_to and f"to user {entry.moved_to}",
+        entry.load_id and f"load {entry.load_id}",
+        entry.posted_by and f"by {entry.posted_by}",
+    )
+    return ", ".join(filter(None, facts))
 
 
 def _fetch(connection: Connection, statement: str, fine: Row[Any]) -> list[Row[Any]]:

@@ -10,7 +10,7 @@ _WORDS: Mapping[str, str] = {
     "wait_for_previous_file": "wait for the previous file to be collected",
     "upload_file": "upload of the file",
     "close_fines": "closing of the fines",
-    "wait_for_files": "wait for payment files",
+    "wait_for_files": "wait for the files",
     "load_files": "loading of the files",
     "load_file": "loading of the file",
     "apply_payments": "application of the payments",

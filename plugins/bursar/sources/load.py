@@ -203,7 +203,7 @@ class _Load:
         load_id = self.load_id = connection.execute(query("sources/reserve_load_id")).scalar_one()
         self._stage_all(connection, sets)
         rows = {file["table"]: file["rows"] for file in self.files}
-        users_added = self._load_users(connection, load_id)
+        users_added = self._load_users(connection)
         self._check_fines(connection)
 
         connection.execute(query("ledger/lock_fines_table"))
@@ -253,7 +253,7 @@ class _Load:
         [file] = [file for file in self.files if file["table"] == rows.table.name]
         file |= {"rows": count, "sha256": rows.checksum.hexdigest() if rows.checksum else None}
 
-    def _load_users(self, connection: Connection, load_id: int) -> int:
+    def _load_users(self, connection: Connection) -> int:
         self._run(connection, "check_groups", "check_libraries", "upsert_groups", "upsert_libraries")
         self._run(connection, "resolve_users", "check_users", "check_identifiers", "drop_rejected_users")
         self._run(connection, "assign_user_ids", "update_users")
@@ -271,16 +271,17 @@ class _Load:
     def _change_fines(self, connection: Connection, load_id: int) -> None:
         self._run(connection, "insert_fines", "assign_fine_ids", "link_reversals", load_id=load_id)
         self._run(connection, "read_fine_states", "decide_changes", "decide_changes_at_bursars")
-        self._run(connection, "defer_changes", "warn_of_contradictions")
+        self._run(connection, "defer_changes", "warn_of_contradictions", "warn_of_deleted_users")
         self._run(connection, "post_changes", "record_what_was_said", load_id=load_id)
-        if self.rules.complete:
+        if self.rules.complete and FINES.name in self.names:
             self._run(connection, "warn_of_missing_fines")
         self._run(connection, "drop_known_warnings")
 
     def _refuse_wrong_files(
         self, connection: Connection, load_id: int, rows: Mapping[str, int], *, strict: bool
     ) -> None:
-        rejected = {row.of_table: row.rows for row in connection.execute(query("sources/count_rejected_rows"))}
+        found = connection.execute(query("sources/count_rejected_rows")).all()
+        rejected = {row.of_table: row.rows for row in found}
         wrong = [
             table
             for table, count in rejected.items()
@@ -292,11 +293,11 @@ class _Load:
         ]
         if not wrong:
             return
-        messages = self._messages(connection)
+        messages = tuple(message for message in self._messages(connection) if message.is_rejection)
         counts = LoadCounts(rows=sum(rows.values()), rejected=sum(rejected.values()))
         self.refused = LoadResult(load_id, counts, self._rejected_by_reason(connection), (), messages)
-        shown = [f"{message.file}:{message.line}: {message}" for message in messages if message.is_rejection]
-        raise InvalidRowsError(tuple(shown[:MAX_ERRORS_SHOWN]), sum(rejected.values()))
+        shown = [f"{message.file}:{message.line}: {message}" for message in messages]
+        raise InvalidRowsError(tuple(shown[:MAX_ERRORS_SHOWN]), sum(row.faults for row in found))
 
     def _count(self, connection: Connection, rows: int) -> LoadCounts:
         fines = connection.execute(query("sources/count_fines")).one()
@@ -333,7 +334,7 @@ class _Load:
             for row in rows
         )
 
-    def _run(self, connection: Connection, *names: str, **more: Any) -> int:
+    def _run(self, connection: Connection, *names: str, **more: int | str) -> int:
         """Runs statements in order and returns the number of rows that the last one changed."""
         parameters = {
             "source": self.rules.code,
@@ -369,6 +370,11 @@ def _record(
             "entries": json.dumps([asdict(entry) for entry in result.entries], default=str),
         },
     )
+    wrong = {message.file for message in result.messages if message.is_rejection}
+    seen = [file for file in load.files if "modified" in file and (not is_refused or file["name"] in wrong)]
+    if seen:
+        parameters = {"source": load.rules.code, "is_refused": is_refused, "files": json.dumps(seen)}
+        connection.execute(query("sources/record_loaded_files"), parameters)
     messages = json.dumps([asdict(message) for message in result.messages])
     connection.execute(query("sources/insert_load_messages"), {"load_id": result.load_id, "messages": messages})
     if not is_refused:

@@ -3,6 +3,8 @@
 Each set of files is one load. A killed run is repeated: a load that it has recorded is found, so nothing is loaded
 twice, and its files are moved away. A source is locked meanwhile, since an older file must not be loaded after a newer
 one. Messages have counts, codes and places of rows only: values name people.
+
+The module is long because each step, from the folder to the archive, can be killed and repeated.
 """
 
 import json
@@ -22,10 +24,10 @@ from bursar.errors import BursarError, InputFileError, TransientError
 from bursar.imports.download import Download, KeptState, download, find_entry, open_kept_download
 from bursar.remote_files.archive import Archive
 from bursar.remote_files.base import RemoteFile, RemoteFolder
-from bursar.remote_files.entries import UNKNOWN_TIME
 from bursar.sources.csv.faults import HeadingError
 from bursar.sources.csv.load import CsvFile, load
 from bursar.sources.load import InvalidRowsError, LoadResult, SourceRules
+from bursar.sources.loaded_files import find_loads, get_facts, get_kept_state
 from bursar.sources.messages import MessageKind
 from bursar.sources.model import CsvSource
 from bursar.sources.ready_files import FileSet
@@ -131,7 +133,7 @@ class SyncRun:
             min_rejected_rows=source.min_rejected_rows,
         )
         files: dict[str, Any] = {
-            kind: CsvFile(one.path, one.entry.name, _get_facts(one.entry)) for kind, one in fetched.items()
+            kind: CsvFile(one.path, one.entry.name, get_facts(one.entry)) for kind, one in fetched.items()
         }
         return load(
             self.engine,
@@ -210,24 +212,14 @@ class SyncRun:
         name = path.rpartition("/")[2]
         names = {name, name.partition("-")[2]} - {""}
         facts = {"size": moved.size, "modified": moved.modified.isoformat()}
-        return any(id_ != record.id for one in names for id_ in self._find_loads(facts | {"name": one}))
+        return any(
+            id_ != record.id
+            for one in names
+            for id_ in find_loads(self.engine, self.source.code, facts | {"name": one})
+        )
 
     def _get_state(self, kept: Download) -> KeptState:
-        """Returns whether the ledger has the bytes of a file under its name and time."""
-        if kept.entry.modified == UNKNOWN_TIME:
-            return KeptState.UNKNOWN
-        loads = self._find_loads({"name": kept.entry.name, "sha256": kept.sha256} | _get_facts(kept.entry))
-        if not loads:
-            return KeptState.UNKNOWN
-        return KeptState.RECORDED if not all(loads.values()) else KeptState.REJECTED
-
-    def _find_loads(self, file: Mapping[str, Any]) -> dict[int, bool]:
-        """Returns the ids of the loads of a file, and whether each was refused."""
-        parameters = {"source": self.source.code, "file": json.dumps([file])}
-        with self.engine.connect() as connection:
-            return {
-                row.id: row.is_refused for row in connection.execute(query("sources/find_loads_of_file"), parameters)
-            }
+        return get_kept_state(self.engine, self.source.code, kept)
 
     def _find_load(self, files: FileSet, *, is_refused: bool) -> LoadRecord | None:
         names = [{"table": kind, "name": name} for kind, name in files.items()]
@@ -268,7 +260,3 @@ def describe_rejected(record: LoadRecord) -> str:
         return "the heading of a file is wrong, or its rows can't be separated"
     reasons = ", ".join(f"{count:,} {code.replace('_', ' ')}" for code, count in record.rejected.items())
     return f"{record.counts.rejected:,} of {record.counts.rows:,} rows were rejected ({reasons})"
-
-
-def _get_facts(entry: RemoteFile) -> dict[str, Any]:
-    return {"size": entry.size, "modified": entry.modified.isoformat()}

@@ -5,7 +5,6 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import text
 
-from bursar.sources.csv.load import LoadResult
 from tests.support.library_system import FINE, LibrarySystem
 
 D = Decimal
@@ -28,8 +27,8 @@ def test_an_amount_is_rounded_half_up_to_the_decimals_of_its_currency(
     system: LibrarySystem, currency: str, written: str, loaded: str
 ) -> None:
     credit = {"fine_id": "C1", "fine_fee_type": "CREDIT", "amount": f"-{written}"}
-    result = system.load(currency=currency, fines=[{"amount": written, "vat": written}, credit])
-    assert result == LoadResult(0, 0, 2, 0, 0, 0, fines_rounded=2)
+    counts = system.counts(rules={"currency": currency}, fines=[{"amount": written, "vat": written}, credit])
+    assert counts == {"fines_added": 2, "fines_rounded": 2}
     charge = system.fine("F1")
     assert (charge.amount, charge.balance, charge.vat) == (D(loaded), D(loaded), D(loaded))
     assert system.fine("C1").balance == -D(loaded)
@@ -42,16 +41,16 @@ def test_amount_balance_and_vat_of_a_fine_count_as_one_rounded_fine(system: Libr
         {"fine_id": "C", "amount": "5.00", "vat": "0.835"},
         {"fine_id": "D", "amount": "5.000000", "balance": "4.100", "vat": "1"},
     ]
-    assert system.load(fines=fines) == LoadResult(0, 0, 4, 0, 0, 0, fines_rounded=3)
+    assert system.counts(fines=fines) == {"fines_added": 4, "fines_rounded": 3}
     assert [system.fine(fine).balance for fine in "ABCD"] == [D("0.33"), D("2.51"), D("5.00"), D("4.10")]
 
 
 def test_only_what_is_new_counts_as_rounded(system: LibrarySystem) -> None:
     fine = {"amount": "9.999", "balance": "9.999"}
-    assert system.load(fines=[fine]).fines_rounded == 1
-    assert system.load(fines=[fine]) == LoadResult(0, 0, 0, 0, 1, 0)
-    assert system.load(fines=[fine | {"balance": "3.333"}]) == LoadResult(0, 0, 0, 1, 0, 0, fines_rounded=1)
-    assert system.load(fines=[fine | {"balance": "3.333"}]) == LoadResult(0, 0, 0, 0, 1, 0)
+    assert system.counts(fines=[fine]) == {"fines_added": 1, "fines_rounded": 1}
+    assert system.counts(fines=[fine]) == {"fines_unchanged": 1}
+    assert system.counts(fines=[fine | {"balance": "3.333"}]) == {"fines_changed": 1, "fines_rounded": 1}
+    assert system.counts(fines=[fine | {"balance": "3.333"}]) == {"fines_unchanged": 1}
 
 
 def test_an_amount_that_is_rounded_to_nothing_is_an_error_of_its_row(system: LibrarySystem) -> None:
@@ -63,9 +62,9 @@ def test_an_amount_that_is_rounded_to_nothing_is_an_error_of_its_row(system: Lib
     assert system.refusals(fines=fines) == [
         "fines.csv:2: amount 0.0049 is rounded to 0, since EUR has 2 decimals; leave the line out",
         "fines.csv:3: amount 0.4 is rounded to 0, since JPY has 0 decimals; leave the line out",
-        "fines.csv:4: amount is 0",
+        "fines.csv:4: amount is 0; nothing: there is nothing to bill",
     ]
-    assert system.load(fines=[{"balance": "0.004"}]) == LoadResult(0, 0, 1, 0, 0, 0, fines_rounded=1)
+    assert system.counts(fines=[{"balance": "0.004"}]) == {"fines_added": 1, "fines_rounded": 1}
     assert system.fine("F1").status == "CLOSED"
 
 
@@ -86,9 +85,10 @@ def test_a_fine_that_was_loaded_with_finer_amounts_keeps_them(system: LibrarySys
                 " INSERT INTO journal_entries (fine_id, entry_type, balance_change)"
                 " SELECT id, 'CHARGED', 3.335 FROM fine"
             ),
-            {"currency": currency, "created_at": FINE["created_at"]},
+            {"currency": currency, "created_at": f"{FINE['created_at']}+02"},
         )
     fine = {"amount": "3.335", "currency": currency}
     for balance in ("", "3.335"):
-        assert system.load(fines=[fine | {"balance": balance}]) == LoadResult(0, 0, 0, 0, 1, 0)
-    assert system.load(fines=[fine | {"balance": "0"}]).fines_paid_down == 1
+        assert system.counts(fines=[fine | {"balance": balance}]) == {"fines_unchanged": 1}
+    assert system.counts(fines=[fine | {"balance": "0"}]) == {"fines_changed": 1}
+    assert (system.fine("F1").amount, system.fine("F1").balance) == (D("3.335"), 0)

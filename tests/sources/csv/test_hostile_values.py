@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bursar.sources.csv import load as csv_load
 from bursar.sources.csv.faults import HeadingError
 from bursar.sources.csv.tables import FINES, GROUPS, LIBRARIES, USERS, CsvTable
+from bursar.sources.load import InvalidRowsError
 from tests.support.library_system import FINE, USER, LibrarySystem
 
 LONG = "".join(random.Random(1).choices(string.ascii_letters + string.digits, k=9_000))  # noqa: S311  does not compress
@@ -21,13 +21,13 @@ TOO_LONG = "the most that the ledger keeps; shorten it"
 
 
 def test_an_id_that_the_ledger_cannot_index_is_an_error_of_its_row(system: LibrarySystem) -> None:
-    fault = f'"{LONG[:60]}" has more than 500 characters, {TOO_LONG}'
+    length = f'"{LONG[:60]}" has more than 500 characters, the most that the ledger keeps; shorten it'
     new_group = {"code": LONG, "name": "A"}
     assert system.refusals(groups=[new_group], libraries=[{"code": LONG, "id": "1", "name": "A"}]) == [
-        f"groups.csv:2: code {fault}",
-        f"libraries.csv:2: code {fault}",
+        f"groups.csv:2: code {length}",
+        f"libraries.csv:2: code {length}",
     ]
-    assert system.refusals(libraries=[{"code": "X", "id": LONG, "name": "A"}]) == [f"libraries.csv:2: id {fault}"]
+    assert system.refusals(libraries=[{"code": "X", "id": LONG, "name": "A"}]) == [f"libraries.csv:2: id {length}"]
     assert system.refusals(
         users=[
             {"primary_id": LONG, "identifier:02": "", "user_id": ""},
@@ -36,11 +36,11 @@ def test_an_id_that_the_ledger_cannot_index_is_an_error_of_its_row(system: Libra
         ],
         fines=[{"fine_id": LONG, "item_barcode": ""}, {"item_barcode": LONG}],
     ) == [
-        f"fines.csv:2: fine_id {fault}",
-        f"fines.csv:3: item_barcode {fault}",
-        f"users.csv:2: primary_id {fault}",
-        f"users.csv:3: identifier:02 {fault}",
-        f"users.csv:4: user_id {fault}",
+        f"users.csv:2: primary_id {length}",
+        f"users.csv:3: identifier:02 {length}",
+        f"users.csv:4: user_id {length}",
+        f"fines.csv:2: fine_id {length}",
+        f"fines.csv:3: item_barcode {length}",
     ]
 
 
@@ -64,27 +64,28 @@ def test_the_longest_ids_and_values_are_kept(system: LibrarySystem) -> None:
 
 def test_a_longer_value_or_identifier_type_is_an_error(system: LibrarySystem) -> None:
     assert system.refusals(fines=[{"comment": LONG}, {"fine_id": "F2"}]) == [
-        f'fines.csv:2: comment "{LONG[:60]}" has more than 8,000 characters, {TOO_LONG}'
+        f'fines.csv:2: comment "{LONG[:60]}" has more than 8,000 characters, the most that the ledger keeps; shorten it'
     ]
-    with pytest.raises(
-        HeadingError, match=r"users\.csv:1: .* is an identifier whose type has more than 100 characters"
-    ):
+    with pytest.raises(HeadingError) as error:
         system.load(users=[{f"identifier:{LONG[:101]}": "1"}])
+    assert error.value.faults == (
+        f'column "{f"identifier:{LONG}"[:60]}" is an identifier whose type has more than 100 characters',
+    )
 
 
-MOMENT = "is not a moment such as 2026-09-30T16:45:00"
+MOMENT = "is not a moment such as 2026-09-30T16:45:00; correct it"
 
 
 @pytest.mark.parametrize(
     ("column", "value", "reason"),
     [
-        ("amount", "99999999999.9999", "is not a sum such as 12.50"),
-        ("amount", "9" * 400, "is not a sum such as 12.50"),
-        ("amount", "1e400", "is not a sum such as 12.50"),
-        ("amount", "0." + "3" * 20_000, f"has more than 8,000 characters, {TOO_LONG}"),
-        ("amount", "\u0663.\u0665", "is not a sum such as 12.50"),  # digits of another script
-        ("balance", "-99999999999999999999", "is not a sum such as 12.50"),
-        ("vat", "123456789012.00", "is not a sum such as 12.50"),
+        ("amount", "99999999999.9999", "is not a sum such as 12.50; correct it"),
+        ("amount", "9" * 400, "is not a sum such as 12.50; correct it"),
+        ("amount", "1e400", "is not a sum such as 12.50; correct it"),
+        ("amount", "0." + "3" * 20_000, "has more than 8,000 characters, the most that the ledger keeps; shorten it"),
+        ("amount", "\u0663.\u0665", "is not a sum such as 12.50; correct it"),  # digits of another script
+        ("balance", "-99999999999999999999", "is not a sum such as 12.50; correct it"),
+        ("vat", "123456789012.00", "is not a sum such as 12.50; correct it"),
         ("created_at", "0000-01-01", MOMENT),
         ("created_at", "0001-01-01T00:00:00+14", MOMENT),
         ("created_at", "-4713-01-01", MOMENT),
@@ -101,7 +102,7 @@ def test_a_number_or_moment_out_of_range_is_an_error_of_its_row(
     [refusal] = system.refusals(fines=[{column: value}])
     assert refusal.startswith("fines.csv:2: ")
     assert column in refusal
-    assert refusal.endswith(reason)
+    assert reason in refusal
 
 
 def test_due_dates_out_of_range_are_errors_and_the_others_can_be_read(system: LibrarySystem) -> None:
@@ -115,15 +116,15 @@ def test_due_dates_out_of_range_are_errors_and_the_others_can_be_read(system: Li
 @pytest.mark.parametrize("day", ["0000-01-01", "10000-01-01", "2026-13-01", "infinity", "\u0662026-01-01"])
 def test_a_day_out_of_range_is_an_error_of_its_row(system: LibrarySystem, day: str) -> None:
     [refusal] = system.refusals(users=[{"primary_id": "u9", "expiry_date": day}])
-    assert refusal.endswith("is not a day such as 2026-09-30")
+    assert refusal.endswith("is not a day such as 2026-09-30; correct it")
 
 
 def test_a_file_whose_name_is_not_utf_8_is_loaded(system: LibrarySystem, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     path = system.folder / b"f\xe9.csv".decode(errors="surrogateescape")
     system.write("fines", [FINE | {"amount": "x"}]).rename(path)
-    with pytest.raises(csv_load.InvalidRowsError, match='f\ufffd.csv:2: amount "x" is not a sum'):
-        system.load(fines=path)
+    with pytest.raises(InvalidRowsError, match='f\ufffd.csv:2: amount "x" is not a sum'):
+        system.load(strict=True, fines=path)
     assert "f\ufffd.csv: 1 record." in caplog.text
 
 
@@ -152,6 +153,4 @@ def test_any_bytes_are_loaded_or_reported_by_line(system: LibrarySystem, layout:
     try:
         system.load(**files)
     except HeadingError as error:
-        assert str(error).startswith(f"{path}:")  # noqa: PT017
-    except csv_load.InvalidRowsError as error:
-        assert all(line.startswith(f"{path}:") for line in error.lines)  # noqa: PT017
+        assert error.path == path  # noqa: PT017

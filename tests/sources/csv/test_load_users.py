@@ -2,7 +2,6 @@
 
 from decimal import Decimal
 
-from bursar.sources.csv.load import LoadResult
 from tests.support.library_system import LibrarySystem
 
 D = Decimal
@@ -13,7 +12,7 @@ def test_users_come_in_with_their_identifiers(system: LibrarySystem) -> None:
         {"primary_id": "u9", "last_name": "Óbuda", "expiry_date": "2026-09-30", "identifier:02": "0071"},
         {"primary_id": "u8", "first_name": "", "user_group": "GR", "purge_date": "2027-01-31", "identifier:02": ""},
     ]
-    assert system.load(users=users) == LoadResult(2, 0, 0, 0, 0, 0)
+    assert system.counts(users=users) == {"users_added": 2}
     assert system.rows(
         "SELECT last_name, first_name, user_group, CAST(expiry_date AS text), CAST(purge_date AS text), "
         "array_agg(type || '=' || value ORDER BY type) FROM users JOIN identifiers ON user_id = id "
@@ -27,7 +26,7 @@ def test_users_come_in_with_their_identifiers(system: LibrarySystem) -> None:
 def test_a_known_user_is_brought_up_to_date(system: LibrarySystem) -> None:
     system.load(users=[{"identifier:02": "007", "identifier:03": "x", "purge_date": "2027-01-31"}])
     changed = {"last_name": "Nguyen", "user_group": "GR", "expiry_date": "2028-01-31", "identifier:02": "008"}
-    assert system.load(users=[changed, {"primary_id": "u3"}]) == LoadResult(1, 1, 0, 0, 0, 0)
+    assert system.counts(users=[changed, {"primary_id": "u3"}]) == {"users_added": 1, "users_updated": 1}
     assert system.rows(
         "SELECT last_name, user_group, CAST(expiry_date AS text), purge_date, value "
         "FROM users JOIN identifiers ON user_id = id WHERE id = 1 ORDER BY type"

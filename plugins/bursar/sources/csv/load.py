@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from bursar.errors import InputFileError
 from bursar.sources.csv.dialect import DEFAULT_DIALECT, Dialect
 from bursar.sources.csv.faults import HeadingError
 from bursar.sources.csv.reader import Record, records
@@ -55,11 +56,14 @@ def _read(table: CsvTable, file: Path | CsvFile, dialect: Dialect) -> Rows:
     return Rows(table, file.name, _hash_first(file, checksum, records(file.path, table, dialect)), checksum, file.facts)
 
 
-def _hash_first(file: CsvFile, checksum: Any, rows: Iterator[Record]) -> Iterator[Record]:
+def _hash_first(file: CsvFile, checksum: "hashlib._Hash", rows: Iterator[Record]) -> Iterator[Record]:
     """Yields the rows of a file after its bytes have been hashed."""
-    with file.path.open("rb") as opened:
-        while block := opened.read(BLOCK_SIZE):
-            checksum.update(block)
+    try:
+        with file.path.open("rb") as opened:
+            while block := opened.read(BLOCK_SIZE):
+                checksum.update(block)
+    except OSError as error:
+        raise InputFileError(f"{file.name}: the file can't be read: {error.strerror}.") from error
     try:
         yield from rows
     except HeadingError as error:
