@@ -215,7 +215,7 @@ def test_the_page_of_a_fine_has_what_its_source_said_and_what_loads_did(login: L
     assert "The source said last amount 7.00 EUR, balance 3.00 EUR, status" in shown
     assert "Owed at the library 3.00 EUR" in shown
     user = system.fine("F1").user_id
-    assert f"accounts merged in the library system, moved to user {user}, load 3" in shown
+    assert f"accounts merged in the library system, to user {user}, load 3" in shown
     for words_of_entry in ("amount changed", "moved to another user", "open again", "paid at the library"):
         assert words_of_entry in shown
     assert "another amount in the library system, load 3" in shown

@@ -3,7 +3,7 @@ SELECT journal_entries.posted_at, journal_entries.entry_type, journal_entries.ba
        journal_entries.outstanding_change, journal_entries.comment, journal_entries.posted_by, journal_entries.load_id,
        journal_entries.moved_to, journal_entries.batch_id,
        batches.profile, batches.file_name, batches.remote_folder, batch_lines.transaction_id, batch_lines.reversed_transaction_id,
-       journal_entries.reversal_change, journal_entries.load_id, journal_entries.moved_to, import_records.reason, import_files.name AS payment_file,
+       journal_entries.reversal_change, import_records.reason, import_files.name AS payment_file,
        import_records.line AS payment_line, import_records.outcome, import_records.credit_amount,
        import_records.held_amount, import_records.held_decision, import_records.decided_by, import_records.released_credit_id
 FROM journal_entries

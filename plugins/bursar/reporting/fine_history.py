@@ -96,9 +96,6 @@ def _describe_decision(entry: Row[Any], fine: Row[Any]) -> str:
 
 
 def _describe_entry(entry: Row[Any], fine: Row[Any]) -> str:
-    if entry.load_id:
-        moved_to = f"moved to user {entry.moved_to}" if entry.moved_to else ""
-        return ", ".join(filter(None, (entry.comment, moved_to, f"load {entry.load_id}")))
     if entry.payment_file:
         credit = f" ({format_money(entry.credit_amount, fine.currency)})" if entry.credit_amount else ""
         words = PaymentOutcome.describe(entry.outcome)
