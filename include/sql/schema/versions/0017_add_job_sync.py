@@ -1,6 +1,6 @@
 """Adds the job that loads fines from a source. Its runs are reported under the code of the source.
 
-A file that a source has loaded, or that was refused, is known by its name, size and time, also when the load is deleted.
+A file that a source has loaded, or that was refused, is known by its name, size and time, even if the load is deleted.
 """
 
 from alembic import op
