@@ -62,7 +62,9 @@ def close_fines(given: Given) -> Given:
 def detect_files(given: Given) -> Given:
     """Detects payment files, as the sensor does."""
     with _input_folder() as folder:
-        ready = detect.select_ready_files(ledger_engine(given["ledger"]), PROFILE, folder.files(), limit=1024)
+        ready = detect.select_ready_files(
+            ledger_engine(given["ledger"]), detect.WatchedFolder.of_import(PROFILE), folder.files(), limit=1024
+        )
     return {"ready": len(ready)}
 
 

@@ -24,7 +24,7 @@ COLUMNS = {
     "identifiers": ("user_id", "type", "value"),
     "items": ("id", "barcode", "title", "call_number", "library", "location", "internal_location"),
     "fines": ("id", "user_id", "item_id", "owner_library", "fine_fee_type", "currency", "amount", "vat", "comment",
-              "item_due_date", "created_at", "reverses"),
+              "item_due_date", "created_at", "reverses", "balance", "last_transaction_at"),
     "journal_entries": ("id", "fine_id", "entry_type", "balance_change", "posted_at"),
 }  # fmt: skip
 ROWS_AT_ONCE = 200_000
@@ -153,7 +153,7 @@ def _rows(fines: int, rng: Random, crowd: list[Person], now: datetime) -> Iterat
             yield (
                 "fines",
                 (fine_id, user_id, item[0], charge.library, charge.fine_fee_type, charge.currency, amount, vat,
-                 charge.comment, item[1], created_at, reverses),
+                 charge.comment, item[1], created_at, reverses, amount, created_at),
             )  # fmt: skip
             for kind, change, at in _history(charge, amount, rng, now):
                 entry_id += 1

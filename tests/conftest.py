@@ -16,7 +16,12 @@ from bursar.db.partitions import PARTITIONS
 from demo.postgres import DAGS_ROLE, LEDGER_OWNER, Postgres, embedded_postgres
 from tests.support.fixtures import Library, clear_ledger, clear_session
 
-pytest_plugins = ["tests.support.servers", "tests.support.payment_inbox", "tests.support.read_once"]
+pytest_plugins = [
+    "tests.support.servers",
+    "tests.support.payment_inbox",
+    "tests.support.read_once",
+    "tests.support.source_inbox",
+]
 
 PROJECT = Path(__file__).parents[1]
 SYSTEM, START = PROJECT / "tests" / "system", PROJECT / "tests" / "start"

@@ -29,6 +29,7 @@ SAME_LEVEL = {
     ("commands", "airflow"): "an operator uses the connections and the settings of Airflow",
     ("notifications", "reporting"): "a message describes the report of a run",
     ("users", "exports"): "a purge removes the files that name the users",
+    ("sources", "imports"): "a source finds and fetches its files as an import does",
     ("users", "sources"): "a file of fine ids is rejected with the errors of its rows, like a CSV file",
     ("layouts", "ledger"): "a layout renders and checks a batch",
     ("progress", "money"): "the log has counts with their plurals",

@@ -58,7 +58,33 @@ bin/bursar sources show KOHA                                          # with all
 ```
 
 A wrong source does not affect the others. Two active sources whose patterns match the same name, in the same folder of
-the same connection, are both wrong: each file is for one source."""
+the same connection, are both wrong: each file is for one source.
+
+## How a source is loaded
+
+Each active source has a DAG, `bursar_sync__<code>`, named *Load Fines from <name>*, with three tasks:
+
+1. `wait_for_files` waits in Airflow's triggerer until at least one file of users and one of fines are ready, as far as
+   the source has them. Files of groups and libraries are taken if they are there. At the end of `timeout_minutes`, the
+   run takes what is ready. If nothing is, it ends as `on_timeout` says.
+2. `load_files` fetches the files, loads them as [Loading fines](loading.md) describes, and moves them to
+   `archive_folder`. If several files of a kind are ready, the first load takes the oldest of each kind, the second load
+   the next, and so on. A load that is refused is moved to `failed`: the run fails, names the load, and still loads what
+   follows. `bin/bursar sources loads rejects` lists the rows with what to do.
+3. `report_run` writes the job report, mails it, and notes the outcome in Airflow.
+
+- A file that was loaded is not loaded again while it stays there with the same size and time, as with
+  `after_load: leave`. A server that lists no times can't have files that stay: each run would load them again.
+- A task that was killed can be repeated: a load that is recorded is not repeated, its files are moved away. While a run
+  or a command loads a source, no other one does.
+- Values of rows are only in the report of rejected rows. Logs, notes, mails and job reports have counts, codes and
+  lines.
+- A folder without a connection has to be on each machine that runs tasks, and on that of the triggerer.
+- *Trigger* has a dry run, which counts what a load would change.
+- An alert `max_days_without_load` needs a load that was not refused, by the DAG or by hand.
+
+`bin/bursar sources load <code>` does the same by hand, without waiting; `--dry-run` prints what would change, and
+`--strict` loads all rows or none."""
 SETTINGS = "The keys of `include/bursar.yaml`, which apply to the whole institution."
 
 

@@ -20,7 +20,7 @@ COMMAND = "make reference"
 SUBJECTS = {
     "Users and items": ["user_groups", "libraries", "users", "identifiers", "items"],
     "Fines and their journal": ["fines", "journal_entries"],
-    "Loads": ["loads", "load_messages", "deferred_fines", "contested_identifiers"],
+    "Loads": ["loads", "load_messages", "deferred_fines", "loaded_files", "contested_identifiers"],
     "Exports": ["batches", "batch_lines", "batch_claims", "closed_partitions", "transaction_ids", "reported_users"],
     "Deliveries": ["deliveries", "upload_attempts"],
     "Imports": ["observed_files", "skipped_entries", "import_files", "file_arrivals", "import_records"],

@@ -16,6 +16,7 @@ class Page(StrEnum):
 
     OVERVIEW = "Bursar > Overview"
     PROFILES = "Bursar > Profiles"
+    SOURCES = "Bursar > Sources"
     HISTORY = "Bursar > Job history"
     WAITING = "Bursar > Waiting for a person"
     FINES = "Bursar > Fines and users"

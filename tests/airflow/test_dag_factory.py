@@ -133,7 +133,7 @@ def test_airflow_shows_the_problems_of_the_settings(include: Path) -> None:
     bag = dag_bag()
     assert set(bag.dag_ids) == MAINTENANCE
     assert all("bursar.yaml:1: institution_name" in error for error in bag.import_errors.values())
-    assert len(bag.import_errors) == 3
+    assert len(bag.import_errors) == 4
 
 
 def test_a_task_parses_only_its_own_dag(include: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,14 +42,14 @@ def test_the_addresses_are_those_of_the_plugin() -> None:
 
 
 def test_the_mail_about_a_run_leads_to_its_report() -> None:
-    message = report_message(make_report(id=7), profile_name="Students", time_zone="UTC", link=URL)
+    message = report_message(make_report(id=7), owner_name="Students", time_zone="UTC", link=URL)
     rendered = render_message(message)
     assert f"Open the job report: {URL}" in rendered.text
     assert f'href="{URL}"' in rendered.html
 
 
 def test_without_a_link_the_mail_names_the_way_to_the_page() -> None:
-    message = report_message(make_report(id=7), profile_name="Students", time_zone="UTC", link=None)
+    message = report_message(make_report(id=7), owner_name="Students", time_zone="UTC", link=None)
     rendered = render_message(message)
     assert "Open the job report: Bursar > Job history" in rendered.text
     assert "Open the job report: Bursar &gt; Job history" in rendered.html
@@ -57,13 +57,13 @@ def test_without_a_link_the_mail_names_the_way_to_the_page() -> None:
 
 
 def test_a_report_that_is_not_recorded_is_on_no_page() -> None:
-    message = report_message(make_report(), profile_name="Students", time_zone="UTC", link=None)
+    message = report_message(make_report(), owner_name="Students", time_zone="UTC", link=None)
     assert "Open the" not in render_message(message).text
 
 
 def test_no_message_and_no_note_has_a_command() -> None:
     sentence = "No run completes it. Apply it again (`bin/bursar imports apply-again 2`)."
-    message = report_message(make_report(id=7, messages=(sentence,)), profile_name="S", time_zone="UTC", link=URL)
+    message = report_message(make_report(id=7, messages=(sentence,)), owner_name="S", time_zone="UTC", link=URL)
     rendered = render_message(message)
     note = format_note("failed", [sentence], reason=sentence)
     for text in (rendered.text, rendered.html, rendered.brief, rendered.markdown, note):

@@ -11,10 +11,11 @@ from airflow.sdk.execution_time import macros
 from airflow.serialization.serialized_objects import DagSerialization
 from sqlalchemy import text
 
-from bursar.airflow import payment_file_sensor, report_task
+from bursar.airflow import file_sensor, report_task
+from bursar.airflow.file_trigger import WaitResult
 from bursar.airflow.import_dag import import_dag
 from bursar.airflow.payment_file_sensor import PaymentFileSensor
-from bursar.airflow.payment_file_trigger import PaymentFileTrigger, WaitResult
+from bursar.airflow.payment_file_trigger import PaymentFileTrigger
 from bursar.airflow.task_failure import TaskFailure, TransientTaskFailure
 from bursar.profiles import Profile
 from tests.support.fixtures import Library, make_profile, make_settings
@@ -43,7 +44,7 @@ def render_deadline(sensor: PaymentFileSensor, run_after: datetime, start_date: 
 def resume(library: Library, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Ends a wait as a worker does, in a run of the profile that was deferred an hour ago."""
     url = library.ledger.url.render_as_string(hide_password=False)
-    for module in (payment_file_sensor, report_task):
+    for module in (file_sensor, report_task):
         monkeypatch.setattr(module, "ledger_url", lambda: url)
 
     def resume(profile: Profile, event: WaitResult | None, next_method: str = "execute_complete", **more: Any) -> Any:
@@ -162,7 +163,7 @@ def test_the_error_of_a_trigger_is_recorded(resume: Any, library: Library) -> No
 
 def test_unused_working_folders_are_removed(resume: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     settings = make_settings(work_dir=tmp_path)
-    monkeypatch.setattr(payment_file_sensor, "load_settings", lambda _: settings)
+    monkeypatch.setattr(file_sensor, "load_settings", lambda _: settings)
     left = tmp_path / "STUDENTS" / "batch-7"
     left.mkdir(parents=True)
     resume(make_import_profile(), {"files": ["a.xml"]})

@@ -24,7 +24,8 @@ import pytest
 from psycopg import sql
 
 from bursar.airflow import payment_file_trigger, profile_store
-from bursar.airflow.payment_file_trigger import MAX_THREADS, PaymentFileTrigger, WaitResult
+from bursar.airflow.file_trigger import MAX_THREADS, WaitResult
+from bursar.airflow.payment_file_trigger import PaymentFileTrigger
 from bursar.profiles import INCLUDE
 from demo.postgres import Postgres
 from demo.servers import HOST

@@ -47,6 +47,11 @@ INSERT INTO maintenance_jobs (job, run_id, params, dry_run, as_of, users, fines,
 VALUES ('waive', 'run', '{}', true, now(), 0, 0, '{}', '{}', now(), now())
 """
 
+LOAD = """
+INSERT INTO loads (source, started_at, is_complete, is_refused, files, counts, rejected, entries)
+VALUES ('LAW', now(), true, true, '[]', '{"rejected": 1}', '{}', '{}') RETURNING id
+"""
+
 
 @pytest.fixture(scope="module")
 def numbers(library: Library, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, int]:
@@ -77,6 +82,7 @@ def numbers(library: Library, engine: Engine, tmp_path_factory: pytest.TempPathF
             "arrival": arrival,
             "approval": approval,
             "user": user,
+            "load": insert(LOAD),
             "fine": insert("SELECT fine_id FROM batch_lines WHERE batch_id = :batch", batch=batch.id),
             "run": find_run(connection, "export"),
             "results": find_run(connection, "waive"),

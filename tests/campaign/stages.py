@@ -86,7 +86,7 @@ class Stages:
     def detect(self) -> list[str]:
         """Returns the payment files that are ready."""
         with self._input_folder() as folder:
-            return detect.select_ready_files(_engine(), self.profile, folder.files())
+            return detect.select_ready_files(_engine(), detect.WatchedFolder.of_import(self.profile), folder.files())
 
     def load_file(self, name: str, run_id: str) -> int:
         """Loads a file; archives it if it is rejected."""

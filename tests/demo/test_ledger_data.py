@@ -6,6 +6,7 @@ The module is long because the list of cases is.
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from bursar.db.engine import ledger_engine, migrate
 from bursar.errors import LedgerError
 from bursar.exports.selection import preview
 from bursar.exports.skip_reason import SkipReason
+from bursar.ledger import desk
 from bursar.profiles import INCLUDE, load_profiles, load_settings
 from demo import ledger_data
 from demo.fill import fill
@@ -276,11 +278,14 @@ def test_new_rows_get_ids_after_those_of_the_demo(ledger: Engine) -> None:
     with ledger.begin() as connection:
         user = "INSERT INTO users (last_name, user_group) VALUES ('New', 'STAFF') RETURNING id"
         assert connection.scalar(text(user)) == counts["users"] + 1
-        fine = (
-            "INSERT INTO fines (user_id, fine_fee_type, currency, amount, created_at) "
-            "VALUES (1, 'OTHER', 'USD', 1, now()) RETURNING id"
-        )
-        assert connection.scalar(text(fine)) == 11
+        fine: dict[str, Any] = {
+            "user_id": 1,
+            "fine_fee_type": "OTHER",
+            "amount": Decimal(1),
+            "currency": "USD",
+            "created_at": NOW,
+        }
+        assert desk.add_fine(connection, **fine) == 11
 
 
 def test_the_foreign_keys_are_restored(ledger: Engine) -> None:

@@ -167,7 +167,7 @@ def test_a_file_that_replaced_the_applied_one_is_moved_back(any_inbox: PaymentIn
     moved = at == MOVE
     assert kill_switch.acts.count("move") == (2 if moved else 0)
     assert get_warning(any_inbox).startswith("a.xml in ") == moved
-    assert ("has been moved back, and the next run imports it" in get_warning(any_inbox)) == moved
+    assert ("has been moved back, and the next run loads it" in get_warning(any_inbox)) == moved
     any_inbox.find_ready_files()
     any_inbox.set_unchanged_since("2020-01-01")
     assert any_inbox.find_ready_files() == ["a.xml"]
@@ -185,7 +185,7 @@ def test_the_error_names_a_file_that_cannot_be_moved_back(any_inbox: PaymentInbo
                 replace_file(any_inbox, b"third", later=2 * LATER)
             return result
 
-    with pytest.raises(RemoteFolderError, match=r"processed/a\.xml has not been imported.*there already"):
+    with pytest.raises(RemoteFolderError, match=r"processed/a\.xml has not been loaded.*there already"):
         any_inbox.archive_file("a.xml", kill_switch=ReplaceTwice(MOVE, interrupt=lambda: replace_file(any_inbox)))
     assert any_inbox.files() == {"a.xml": b"third", "processed/a.xml": OTHER}
     assert any_inbox.archive_file("a.xml") is None
@@ -196,7 +196,7 @@ def test_the_error_names_a_file_that_cannot_be_moved_back(any_inbox: PaymentInbo
 def test_a_connection_lost_before_a_file_is_moved_back_is_an_error(inbox: PaymentInbox, faults: Faults) -> None:
     apply_file(inbox)
     faults.drop("rename", skip=1)
-    with pytest.raises(RemoteFolderError, match=r"processed/a\.xml has not been imported"):
+    with pytest.raises(RemoteFolderError, match=r"processed/a\.xml has not been loaded"):
         inbox.archive_file("a.xml", kill_switch=InterruptSwitch(MOVE, interrupt=lambda: replace_file(inbox)))
     assert inbox.files() == {"processed/a.xml": OTHER}
 

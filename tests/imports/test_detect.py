@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bursar.imports.detect import select_ready_files
+from bursar.imports.detect import WatchedFolder, select_ready_files
 from bursar.remote_files.base import RemoteFile
 from tests.support.fake_bursar import Payment
 from tests.support.fixtures import make_profile
@@ -137,7 +137,7 @@ def test_a_name_with_path_parts_or_control_characters_is_not_ready(
     """Only a hostile server lists such a name."""
     inbox.change(stable_for_seconds=0)
     entry = RemoteFile(name, 4, datetime.now(UTC), is_regular=True)
-    assert select_ready_files(inbox.library.ledger, inbox.profile, [entry]) == []
+    assert select_ready_files(inbox.library.ledger, WatchedFolder.of_import(inbox.profile), [entry]) == []
     assert inbox.library.one("SELECT count(*) FROM observed_files") == 0
     assert not any(character in caplog.text for character in ("\x1b", "\u202e"))
 
@@ -180,9 +180,9 @@ def test_the_log_has_the_singular_for_one_entry(inbox: PaymentInbox, caplog: pyt
     moment = datetime(2026, 3, 1, tzinfo=UTC)
     for name in ("1.xml", "notes.txt"):
         listing = iter([RemoteFile(name, 5, moment, is_regular=True)])
-        select_ready_files(inbox.library.ledger, inbox.profile, listing, limit=2)
+        select_ready_files(inbox.library.ledger, WatchedFolder.of_import(inbox.profile), listing, limit=2)
     assert (
-        "Entries in the folder: 1 (ready 1, not stable 0, without a done file 0, applied before 0, others 0)."
+        "Entries in the folder: 1 (ready 1, not stable 0, without a done file 0, loaded before 0, others 0)."
         in caplog.text
     )
     assert find_wrong_plurals(caplog.text) == []
@@ -194,5 +194,7 @@ def test_a_run_imports_the_oldest_files_up_to_its_limit(inbox: PaymentInbox, cap
         RemoteFile(f"{number}.xml", 5, datetime(2026, 3, 1, tzinfo=UTC) - timedelta(days=number), is_regular=True)
         for number in range(9)
     ]
-    assert select_ready_files(inbox.library.ledger, inbox.profile, iter(listing * 2), limit=2) == ["8.xml", "7.xml"]
-    assert "9 files are ready. This run imports 2; the next run imports the others." in caplog.text
+    assert select_ready_files(
+        inbox.library.ledger, WatchedFolder.of_import(inbox.profile), iter(listing * 2), limit=2
+    ) == ["8.xml", "7.xml"]
+    assert "9 files are ready. This run loads 2; the next run loads the others." in caplog.text

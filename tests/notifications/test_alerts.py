@@ -29,9 +29,9 @@ Find = Callable[..., list[Alert]]
 def find(ledger: Engine) -> Find:
     """Returns a function that finds the alerts at a moment, as the monitoring DAG does."""
 
-    def find(now: datetime, *profiles: Profile, **options: bool) -> list[Alert]:
+    def find(now: datetime, *profiles: Profile, complete: bool = True) -> list[Alert]:
         with ledger.begin() as connection:
-            return find_alerts(connection, profiles, now=now, **options)
+            return find_alerts(connection, profiles, now=now, complete=complete)
 
     return find
 

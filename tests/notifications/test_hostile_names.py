@@ -56,7 +56,7 @@ def test_the_note_of_a_run_shows_only_text(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_preview_of_an_approval_shows_only_text(name: str) -> None:
     report = make_report(files=(name,), messages=(f"{name} is odd.",))
-    message = report_message(report, profile_name=name, time_zone="UTC", link=None)
+    message = report_message(report, owner_name=name, time_zone="UTC", link=None)
     assert "is odd." in check(render_message(message).markdown)
 
 

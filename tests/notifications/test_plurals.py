@@ -25,7 +25,7 @@ from tests.support.plurals import find_wrong_plurals
 
 
 def render_report(report: RunReport) -> str:
-    message = report_message(report, profile_name="Students", time_zone="UTC", link=None)
+    message = report_message(report, owner_name="Students", time_zone="UTC", link=None)
     assert find_wrong_plurals(render_message(message).text + render_message(message).brief) == []
     return render_message(message).text
 
@@ -108,7 +108,7 @@ def test_alerts_have_the_singular(office: FakeBursar) -> None:
         assert find_alerts(connection, [make_profile_of_ones()], now=now) == []
         found = find_alerts(connection, [make_profile_of_ones()], now=now + timedelta(days=1, minutes=1))
     messages = [
-        alert_message(job=alert.job, profile_name="Students", summary=alert.summary, advice=alert.advice, link=None)
+        alert_message(job=alert.job, owner_name="Students", summary=alert.summary, advice=alert.advice, link=None)
         for alert in found
     ]
     texts = "".join(render_message(message).text for message in messages)

@@ -15,7 +15,7 @@ HOSTILE = "<script>alert('x')</script> \"quoted\" {{ 7 * 7 }} \u202egnp.exe \x1b
 
 
 def render_report(report: RunReport = EXPORT, name: str = "Student Accounts") -> RenderedMessage:
-    message = report_message(report, profile_name=name, time_zone="America/New_York", link="http://a/b?c=1&d=2")
+    message = report_message(report, owner_name=name, time_zone="America/New_York", link="http://a/b?c=1&d=2")
     return render_message(message)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from bursar.imports import load
 from bursar.imports.apply import apply_payments
 from bursar.imports.archive import archive_file
-from bursar.imports.detect import select_ready_files
+from bursar.imports.detect import WatchedFolder, select_ready_files
 from bursar.layouts.alma_xml.namespace import NAMESPACE
 from bursar.ledger.import_files import ImportFile
 from bursar.profiles import Profile
@@ -73,7 +73,7 @@ class PaymentInbox:
     def find_ready_files(self) -> list[str]:
         """Returns the names of the files that are ready, as the sensor finds them."""
         with self.folder() as folder:
-            return select_ready_files(self.library.ledger, self.profile, folder.files())
+            return select_ready_files(self.library.ledger, WatchedFolder.of_import(self.profile), folder.files())
 
     def load_file(self, name: str, run_id: str = "run 1", kill_switch: KillSwitch | None = None) -> ImportFile:
         with self.folder(kill_switch) as folder:

@@ -43,6 +43,11 @@ INSERT INTO deliveries (batch_id, kind, run_id, delivered_at)
 SELECT id, 'first', run_id, closed_at FROM batches WHERE :closed > 0;
 INSERT INTO approvals (batch_id, reasons, answer, answered_by, answered_at)
 SELECT id, '{}', 'approved', 'x', closed_at FROM batches WHERE :closed > 0;
+INSERT INTO loads (source, run_id, started_at, is_complete, is_refused, files, counts, rejected, entries)
+SELECT 'S' || n % 10, 'run' || n, now(), true, false, '[]', '{}', '{}', '{}' FROM generate_series(1, :closed) AS n;
+INSERT INTO load_messages (load_id, number, kind, code, file, reason, remedy)
+SELECT 1 + n % 100, 1 + n / 100, 'rejected', 'x', 'x', 'x', 'x' FROM generate_series(0, :closed - 1) AS n;
+INSERT INTO contested_identifiers (type, value, user_id) SELECT 'x', id / 2, id FROM users WHERE :closed > 0;
 UPDATE batch_lines SET batch_id = 1 + number % (:closed / 2);
 UPDATE import_records SET file_id = 1 + number % (:closed / 2)
 """
@@ -53,19 +58,21 @@ INSERT INTO user_accesses (person, user_id) SELECT 'x', id FROM users WHERE :clo
 FIRST_ROWS = frozenset(
     {
         *("run_reports_started_at", "fines_fine_fee_type", "identifiers_type_value_key", "identifiers_pkey"),
-        "file_arrivals_profile_run_id_name_key",
+        *("file_arrivals_profile_run_id_name_key", "contested_identifiers_pkey", "loads_source"),
     }
 )
 """Indexes of which a page reads the first or last rows, up to a LIMIT."""
 UNFINISHED = frozenset({"batches_unfinished", "approvals_unanswered", "import_files_rejected_at"})
 """Indexes of what is unfinished or was rejected, which are small."""
 LARGE_TABLES = LARGE | {
-    *("run_reports", "user_accesses", "batches", "deliveries", "approvals", "import_files", "file_arrivals")
+    *("run_reports", "user_accesses", "batches", "deliveries", "approvals", "import_files", "file_arrivals"),
+    *("loads", "load_messages", "contested_identifiers"),
 }
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 PAGE: dict[str, Any] = {"limit": 51}
 RUNS: dict[str, Any] = PAGE | {
     "profiles": ["P1", "P2"],
+    "sources": ["S1"],
     "institution": True,
     "jobs": list(Job),
     "outcome": None,
@@ -78,6 +85,7 @@ OTHERS = {"list_skipped_candidates"}
 """Statements that need a temporary table, which the statements of the export fill."""
 PARAMETERS: Mapping[str, list[Mapping[str, Any]]] = {
     "find_end_of_users": [{"fines": 1000, "first": 7}],
+    "count_contested_identifiers": [{"limit": 1_001}],
     "find_fines": [{"wanted": "77"}],
     "find_users": [
         {"wanted": wanted, "after": after} | PAGE for wanted in ("00000077", "Okonkwo7", "O%") for after in (0, 500)
@@ -88,6 +96,7 @@ PARAMETERS: Mapping[str, list[Mapping[str, Any]]] = {
     "get_user": [{"user_id": 77}],
     "list_arrivals_of_run": [{"profile": "P1", "run_id": "run2"}],
     "list_batch_lines": [{"batch_id": 1, "after": after} | PAGE for after in (None, 500)],
+    "list_contested_identifiers": [{"after": after, "others": 6} | PAGE for after in (0, 500)],
     "list_fine_fee_types": [{}],
     "list_fine_lists": [{}],
     "list_fines_of_user": [{"user_id": 77, "below": below} | PAGE for below in (None, 500)],
@@ -98,6 +107,8 @@ PARAMETERS: Mapping[str, list[Mapping[str, Any]]] = {
     "list_last_exports": [{"profiles": [f"P{number}" for number in range(50)] + ["unknown"]}],
     "list_last_runs": [{"profiles": [f"P{number}" for number in range(50)], "jobs": [Job.EXPORT, Job.IMPORT]}],
     "list_libraries": [{}],
+    "list_loads": [{"sources": [f"S{number}" for number in range(10)], "below": below} | PAGE for below in (None, 500)],
+    "list_newest_loads": [{"sources": [f"S{number}" for number in range(10)] + ["unknown"]}],
     "list_outstanding": [{"profiles": profiles, "since": LONG_AGO.date()} for profiles in (None, ["P1"])],
     "list_profiles_of_ledger": [{}],
     "list_profiles_of_runs": [{"job": "export"}],
@@ -110,6 +121,7 @@ PARAMETERS: Mapping[str, list[Mapping[str, Any]]] = {
         RUNS | {"started_before": datetime.now(UTC), "id_before": 7},
         RUNS | {"jobs": ["export"], "outcome": "failed", "institution": False},
     ],
+    "list_sources_of_loads": [{}],
     "list_waiting_approvals": [{"profiles": ["P1"], "jobs": ["purge"], "after": after} | PAGE for after in (0, 500)],
     "list_waiting_batches": [{"profiles": ["P1"], "after": after} | PAGE for after in (0, 500)],
     "list_waiting_overpayments": [{"profiles": ["P1"], "after": after, "record": 7} | PAGE for after in (0, 500)],
@@ -117,6 +129,7 @@ PARAMETERS: Mapping[str, list[Mapping[str, Any]]] = {
         {"profiles": profiles, "zone": "America/New_York", "since": datetime.now(UTC)} for profiles in (None, ["P1"])
     ],
     "record_access": [{"person": "x", "users": [77]}],
+    "record_load_access": [{"person": "x", "load_id": 2}],
     "record_download": [{"person": "x", "batch_id": 1}],
     "sum_answers": [{"batch_id": 2}],
     "sum_debts": [{"user_id": 77}],
@@ -136,6 +149,9 @@ SHARED: Mapping[str, Mapping[str, Any]] = {
     "ledger/get_import_file": {"file_id": 2},
     "ledger/get_pinned_revision": {"job": Job.EXPORT, "code": "P2", "run_id": "run2"},
     "reporting/get_batch_of_run": {"profile": "P2", "run_id": "run2"},
+    "reporting/list_loads_of_run": {"profile": "S2", "run_id": "run2"},
+    "sources/get_load": {"id": 2},
+    "sources/list_load_messages": {"load_id": 2, "kind": "rejected", "after": 5, "limit": 51},
     "reporting/get_resend_of_run": {"profile": "P2", "run_id": "run2"},
 }
 """The parameters of statements that the pages share with commands and runs."""

@@ -35,7 +35,12 @@ INSERT INTO import_records (file_id, number, line, transaction_id, sum, currency
 VALUES (1, 1, 1, '1', '9', 'USD', 'OVERPAID_HELD', 1, '1', 9, 0, 9);
 INSERT INTO approvals (batch_id, reasons) VALUES (1, '{large}');
 INSERT INTO maintenance_jobs (job, run_id, params, dry_run, as_of, users, fines, totals, skipped, started_at, ended_at)
-VALUES ('waive', 'run', '{}', true, now(), 0, 0, '{}', '{}', now(), now())
+VALUES ('waive', 'run', '{}', true, now(), 0, 0, '{}', '{}', now(), now());
+INSERT INTO loads (source, started_at, is_complete, is_refused, files, counts, rejected, entries)
+VALUES ('LAW', now(), true, true, '[]', '{"rejected": 1}', '{}', '{}'),
+       ('', now(), true, true, '[]', '{"rejected": 1}', '{}', '{}');
+INSERT INTO load_messages (load_id, number, kind, code, file, reason, remedy)
+VALUES (1, 1, 'rejected', 'x', 'x', 'x', 'x')
 """
 
 
@@ -56,6 +61,7 @@ class Access:
 PROFILE, MANAGED = {"code": "STUDENTS"}, {"code": "MANAGED"}
 BATCH = {"batch": 1}
 EXPORT_DAG, RUN = {"dag_id": "bursar_export__STUDENTS"}, {"run_id": "run"}
+SOURCE_DAG = {"dag_id": "bursar_sync__LAW"}
 REASON = {"reason": "too_young"}
 DECISION = {"file": 1, "record": 1, "decision": "reject"}
 
@@ -81,6 +87,11 @@ TABLE = {
     "show_preview_result": Access("viewer", PROFILE),
     "show_revisions": Access("viewer", MANAGED),
     "download_yaml": Access("viewer", MANAGED),
+    # Sources and the counts of their loads: to read their DAGs.
+    "show_sources": Access("viewer", of_profile=False),
+    "show_source": Access("viewer", {"code": "LAW"}),
+    "show_loads": Access("viewer", of_profile=False),
+    "show_load": Access("viewer", {"load": 1}),
     # Names and fines: to trigger the DAG of the profile, or every DAG.
     "download_file": Access("user", BATCH),
     "show_skipped": Access("user", BATCH | REASON),
@@ -88,6 +99,8 @@ TABLE = {
     "download_rejects": Access("user", {"file": 1}),
     "download_preview": Access("user", PROFILE),
     "show_results": Access("user", {"run": 2}),
+    "download_rows": Access("user", {"load": 1}),
+    "show_contested": Access("user"),
     "search": Access("user"),
     "find": Access("user", form={"wanted": "x"}),
     "show_user": Access("user", {"user": 1}),

@@ -1,6 +1,7 @@
 -- A fine as it is now: its user, item and owner, its amounts, and the exports that hold it or have sent it.
 SELECT fines.id, fines.source_id, fines.fine_fee_type, fines.currency, fines.amount, fines.balance, fines.outstanding,
        fines.pending_reversal, fines.status, fines.created_at, fines.comment, fines.reverses, fines.owner_library, fines.user_id,
+       fines.source, fines.source_amount, fines.source_balance, fines.source_status,
        concat_ws(', ', users.last_name, nullif(users.first_name, '')) AS patron_name,
        (SELECT value FROM identifiers WHERE identifiers.user_id = users.id AND type = 'userName') AS primary_id,
        (SELECT string_agg(credits.id::text, ', ' ORDER BY credits.id) FROM fines AS credits

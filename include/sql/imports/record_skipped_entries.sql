@@ -7,7 +7,7 @@ WITH not_taken AS (
         SELECT name, reason, is_odd FROM listing WHERE reason IS NOT NULL
         UNION ALL
         SELECT name, 'its done file is missing', false FROM listing
-        WHERE is_payment AND CAST(:done_file_suffix AS text) IS NOT NULL
+        WHERE is_wanted AND CAST(:done_file_suffix AS text) IS NOT NULL
           AND NOT EXISTS (SELECT FROM listing AS done WHERE done.name = listing.name || CAST(:done_file_suffix AS text))
     ) AS entries
     ORDER BY name, is_odd DESC, reason

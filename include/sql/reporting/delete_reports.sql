@@ -1,6 +1,6 @@
 -- Deletes the reports of runs that ended before a moment, their task timings, loads with their messages, and the lists of fines
 -- that were uploaded before it; returns the number of reports. The newest report of each job and profile, the newest successful
--- one, and the newest load of each source stay whatever their age: alerts read them.
+-- one, and the newest load of each source that was refused or not stay whatever their age: alerts read them.
 WITH old AS (
     SELECT id, job, coalesce(profile, '') AS profile, run_id, started_at, ended_at, dry_run, outcome
     FROM run_reports WHERE ended_at < :before
@@ -17,7 +17,7 @@ WITH old AS (
 ), fine_lists AS (
     DELETE FROM fine_lists WHERE uploaded_at < :before
 ), loads AS (
-    DELETE FROM loads WHERE ended_at < :before AND id NOT IN (SELECT max(id) FROM loads GROUP BY source)
+    DELETE FROM loads WHERE ended_at < :before AND id NOT IN (SELECT max(id) FROM loads GROUP BY source, is_refused)
 ), task_timings AS (
     DELETE FROM task_timings USING deleted
     WHERE (task_timings.job, task_timings.profile, task_timings.run_id) = (deleted.job, deleted.profile, deleted.run_id)

@@ -33,8 +33,10 @@ GRANT SELECT, INSERT (fine_id, entry_type, balance_change, outstanding_change, r
 GRANT SELECT ON charge_totals, reversed_charges TO {role};
 
 -- Loads.
-GRANT SELECT, INSERT ON loads, load_messages TO {role};
+GRANT SELECT, INSERT, DELETE ON loads TO {role};
+GRANT SELECT, INSERT ON load_messages TO {role};
 GRANT USAGE ON SEQUENCE loads_id_seq TO {role};
+GRANT SELECT, INSERT, UPDATE (size, modified, is_refused) ON loaded_files TO {role};
 GRANT SELECT, INSERT, DELETE ON deferred_fines, contested_identifiers TO {role};
 
 -- Exports.
@@ -88,6 +90,6 @@ GRANT SELECT, INSERT, UPDATE (answer, answered_by, answered_at, times_asked, req
 GRANT SELECT, INSERT ON rejected_answers TO {role};
 
 -- Pages. The record of accesses can only grow.
-GRANT SELECT, INSERT (person, user_id, batch_id) ON user_accesses TO {role};
+GRANT SELECT, INSERT (person, user_id, batch_id, load_id) ON user_accesses TO {role};
 GRANT SELECT, INSERT (code, revision, profile, change, changed_by) ON profile_revisions TO {role};
 GRANT SELECT, INSERT ON run_revisions TO {role};

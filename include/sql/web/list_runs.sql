@@ -1,10 +1,11 @@
--- A page of run reports, newest first: those of the given jobs and profiles (and, with :institution, of no profile) that started in
--- [:since, :until), below the key of the page before. Each job and profile is looked up in the index, whatever the number of runs.
+-- A page of run reports, newest first: those of the given jobs and profiles, for loads of the given sources (and, with :institution,
+-- of neither), that started in [:since, :until), below the key of the page before. Each job and profile is looked up in the index,
+-- whatever the number of runs.
 SELECT run_reports.*
 FROM (
     SELECT found.*
     FROM unnest(CAST(:jobs AS text[])) AS wanted_job
-    CROSS JOIN unnest(CAST(:profiles AS text[])) AS wanted_profile
+    CROSS JOIN LATERAL unnest(CASE wanted_job WHEN 'sync' THEN CAST(:sources AS text[]) ELSE CAST(:profiles AS text[]) END) AS wanted_profile
     CROSS JOIN LATERAL (
         SELECT id, started_at
         FROM run_reports

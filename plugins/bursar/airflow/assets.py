@@ -8,6 +8,7 @@ from airflow.sdk import Asset
 
 from bursar.airflow.connections import LEDGER
 from bursar.profiles import Profile
+from bursar.sources.model import CsvSource
 
 
 def ledger_asset() -> Asset:
@@ -23,6 +24,13 @@ def exported_files_asset(profile: Profile) -> Asset:
 def payment_files_asset(profile: Profile) -> Asset:
     """Returns the asset of the folder that a profile imports from."""
     return _folder(profile, "payments", profile.import_.input_file_path)
+
+
+def source_files_asset(source: CsvSource) -> Asset:
+    """Returns the asset of the folder that a source is loaded from."""
+    return Asset(
+        name=f"bursar_source__{source.code}", uri=f"file://{source.connection or ''}/{source.folder.lstrip('/')}"
+    )
 
 
 def _folder(profile: Profile, what: str, path: str) -> Asset:

@@ -22,8 +22,8 @@ from bursar.airflow.dag_ids import dag_id
 from bursar.airflow.report_task import record_task_of_run
 from bursar.airflow.task_failure import TaskFailure, TransientTaskFailure, log_known_errors
 from bursar.errors import BursarError, TransientError
-from bursar.ledger.jobs import Job, ProfileJob
-from bursar.profiles import Profile
+from bursar.ledger.jobs import Job, OwnedJob
+from bursar.profiles.job_owner import JobOwner
 from bursar.profiles.schedule import Schedule
 
 RunT = TypeVar("RunT")
@@ -56,19 +56,18 @@ DEFAULT_ARGS: dict[str, Any] = {
 """Arguments of the tasks of all DAGs that report their runs."""
 
 
-def base_dag(profile: Profile, job: ProfileJob, schedule: Schedule, **arguments: Any) -> DAG:  # noqa: ANN401
-    """Creates the DAG of a section of a profile, without tasks; `arguments` are passed on to Airflow."""
+def base_dag(owner: JobOwner, job: OwnedJob, schedule: Schedule, **arguments: Any) -> DAG:  # noqa: ANN401
+    """Creates the DAG of a section of a profile, or of a source, without tasks; Airflow gets the `arguments`."""
     return DAG(
-        dag_id=dag_id(job, profile.code),
-        dag_display_name=job.display_name(profile.name),
-        description=profile.description,
+        dag_id=dag_id(job, owner.code),
+        dag_display_name=job.display_name(owner.name),
         # Without start_date and with run_immediately=0 the first run is at the next date of the schedule. Otherwise
-        # Airflow would immediately run the last date before the profile was added.
-        schedule=CronTriggerTimetable(schedule.cron, timezone=profile.time_zone, run_immediately=timedelta(0)),
+        # Airflow would immediately run the last date before the profile or source was added.
+        schedule=CronTriggerTimetable(schedule.cron, timezone=owner.time_zone, run_immediately=timedelta(0)),
         catchup=False,
         max_active_runs=1,
-        is_paused_upon_creation=False,  # `active` in the profile is the switch
-        tags=["bursar", job.value, profile.code],
+        is_paused_upon_creation=False,  # `active` in the file is the switch
+        tags=["bursar", job.value, owner.code],
         default_args=DEFAULT_ARGS,
         **arguments,
     )
@@ -76,7 +75,7 @@ def base_dag(profile: Profile, job: ProfileJob, schedule: Schedule, **arguments:
 
 def task_of_run(
     job: Job,
-    profile: Profile | None,
+    owner: JobOwner | None,
     get_run: Callable[[Context], RunT],
     function: Callable[Concatenate[RunT, ...], object],
     **arguments: Any,  # noqa: ANN401
@@ -88,7 +87,7 @@ def task_of_run(
 
     Args:
         job: the job that the DAG does.
-        profile: the profile of the DAG; None for a job of the institution.
+        owner: the profile or source of the DAG; None for a job of the institution.
         get_run: makes the function's first argument from Airflow's context.
         function: the function.
         arguments: passed on to Airflow.
@@ -96,7 +95,7 @@ def task_of_run(
 
     def execute(*inputs: object) -> object:
         context = get_current_context()
-        with log_known_errors(), record_task_of_run(function.__name__, profile, job, context):
+        with log_known_errors(), record_task_of_run(function.__name__, owner, job, context):
             return function(get_run(context), *inputs)
 
     execute.__name__ = execute.__qualname__ = function.__name__

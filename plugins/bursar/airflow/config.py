@@ -16,6 +16,7 @@ from typing import TypedDict
 from airflow.sdk.configuration import conf
 
 from bursar.profiles import Profile, Settings
+from bursar.sources.model import CsvSource
 
 SECTION = "bursar"
 OPTIONS = ("pool_per_connection", "maintenance_queue")
@@ -29,17 +30,17 @@ class Placement(TypedDict, total=False):
     execution_timeout: timedelta
 
 
-def server_pool(profile: Profile) -> Placement:
-    """Returns the pool of a task that opens the profile's S/FTP connection; it has the name of the connection."""
-    if conf.getboolean(SECTION, "pool_per_connection", fallback=False):
-        return {"pool": profile.sftp_connection}
+def server_pool(connection_id: str | None) -> Placement:
+    """Returns the pool of a task that opens an S/FTP connection, if any; it has the name of the connection."""
+    if connection_id and conf.getboolean(SECTION, "pool_per_connection", fallback=False):
+        return {"pool": connection_id}
     return {}
 
 
-def server_placement(profile: Profile, settings: Settings) -> Placement:
-    """Returns the pool of a task that opens the profile's S/FTP connection, and the time after which it is ended."""
+def server_placement(connection_id: str | None, settings: Settings) -> Placement:
+    """Returns the pool of a task that opens an S/FTP connection, and the time after which it is ended."""
     return {
-        **server_pool(profile),
+        **server_pool(connection_id),
         "execution_timeout": timedelta(minutes=settings.server_limits.max_task_minutes),
     }
 
@@ -55,15 +56,23 @@ def work_dir(settings: Settings, profile: Profile) -> Path:
     return settings.work_dir / profile.code
 
 
-def create_pools(profiles: Iterable[Profile], slots: int) -> list[str]:
-    """Creates the missing pools of the active profiles' connections in Airflow's database, and returns their names.
+def source_work_dir(settings: Settings, source: CsvSource) -> Path:
+    """Returns the folder of this machine that holds the working folders of a source; no profile has the same."""
+    return settings.work_dir / f"source-{source.code}"
+
+
+def create_pools(profiles: Iterable[Profile], sources: Iterable[CsvSource], slots: int) -> list[str]:
+    """Creates the missing pools of the connections of active profiles and sources in Airflow's database.
+
+    Returns their names.
 
     Existing pools keep their slots.
     """
     from airflow.models.pool import Pool  # noqa: PLC0415  needs Airflow's database; tasks have none
 
-    connections = sorted({one.sftp_connection for one in profiles if one.export.active or one.import_.active})
-    missing = [connection for connection in connections if Pool.get_pool(connection) is None]
+    connections = {one.sftp_connection for one in profiles if one.export.active or one.import_.active}
+    connections |= {one.connection for one in sources if one.active and one.connection}
+    missing = [connection for connection in sorted(connections) if Pool.get_pool(connection) is None]
     for connection in missing:
         Pool.create_or_update_pool(
             name=connection, slots=slots, description="Connections to the bursar's server", include_deferred=False

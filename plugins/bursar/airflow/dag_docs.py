@@ -1,4 +1,4 @@
-"""Generates the documentation of a DAG from its profile, for librarians who open the DAG in Airflow."""
+"""Generates the documentation of a DAG from its profile or source, for librarians who open the DAG in Airflow."""
 
 from collections.abc import Mapping
 
@@ -6,6 +6,7 @@ from bursar.escaping import escape_markdown, escape_sentence
 from bursar.money import pluralize
 from bursar.page_names import Page
 from bursar.profiles import Profile, Settings
+from bursar.sources.model import CsvSource
 
 
 def export_docs(profile: Profile, settings: Settings) -> str:
@@ -80,6 +81,51 @@ its files with their states, and the records to look at.
 """
 
 
+def sync_docs(source: CsvSource, settings: Settings) -> str:
+    """Describes the tasks and the settings of the DAG of a source, as Markdown."""
+    institution = escape_markdown(settings.institution_name)
+    return f"""### {escape_markdown(source.name)}
+
+Loads users and fines of {institution} from the files of this source into the ledger:
+
+1. **wait_for_files** waits in Airflow's triggerer until the files are ready.
+2. **load_files** loads them. Good rows are loaded, bad ones are rejected and listed. If too many are bad, it is most
+   likely the wrong file: then nothing of it is loaded, and it is moved to `failed`. Loaded files are moved away.
+3. **report_run** records the report of the run, for *{Page.HISTORY}* and the note of the run. It fails if the run has
+   failed.
+
+*Trigger* shows a form with one option: a dry run, which counts what a load would change, and changes nothing.
+
+A failed task can be repeated at any time (*Clear*); work that is done is not repeated. The job report of a run names
+its loads, and counts the rows to look at.
+
+{_table(describe_source(source))}
+"""
+
+
+def describe_source(source: CsvSource) -> dict[str, object]:
+    """Returns the settings of a source by their names, in words."""
+    stays = source.after_load == "leave"
+    return {
+        "Schedule": f"{source.schedule.words} ({source.time_zone})",
+        "S/FTP connection": f"`{source.connection}`" if source.connection else "none: a folder of the machine",
+        "Folder": f"`{source.folder}`",
+        **{f"Files of {kind}": f"`{pattern}`" for kind, pattern in source.files.by_kind.items()},
+        "A file is complete": _describe_completeness(source.done_file_suffix, source.stable_for_seconds),
+        "Waiting time": (
+            f"{pluralize(source.timeout_minutes, 'minute')}; a run without files "
+            f"{'is skipped' if source.on_timeout == 'skip' else 'fails'}"
+        ),
+        "After a load": "the files stay" if stays else f"the files are moved to `{source.archive_folder}`",
+        "The file of fines has all open fines": "yes" if source.complete else "no",
+        "The library's system closes exported fines": "yes" if source.closes_exported_fines else "no",
+        "Nothing is loaded": (
+            f"if more than {source.max_rejected_percent} % of the rows of a file are rejected, and at least "
+            f"{source.min_rejected_rows}"
+        ),
+    }
+
+
 def describe_export(profile: Profile) -> dict[str, object]:
     """Returns the settings of the export section by their names, in words."""
     export = profile.export
@@ -112,11 +158,7 @@ def describe_import(profile: Profile) -> dict[str, object]:
         "S/FTP connection": f"`{profile.sftp_connection}`",
         "Input file path": f"`{section.input_file_path}`",
         "Files": " ".join(f"`{pattern}`" for pattern in section.file_patterns),
-        "A file is complete": (
-            f"when there is a file of the same name with `{section.done_file_suffix}` at its end"
-            if section.done_file_suffix
-            else f"when its size and time have not changed for {pluralize(section.stable_for_seconds, 'second')}"
-        ),
+        "A file is complete": _describe_completeness(section.done_file_suffix, section.stable_for_seconds),
         "Waiting time": (
             f"{pluralize(section.timeout_minutes, 'minute')}; a run without a file "
             f"{'is skipped' if section.on_timeout == 'skip' else 'fails'}"
@@ -128,6 +170,12 @@ def describe_import(profile: Profile) -> dict[str, object]:
             "beyond the amount of its fine" if section.max_overpayment is None else f"beyond {section.max_overpayment}"
         ),
     }
+
+
+def _describe_completeness(done_file_suffix: str | None, stable_for_seconds: int) -> str:
+    if done_file_suffix:
+        return f"when there is a file of the same name with `{done_file_suffix}` at its end"
+    return f"when its size and time have not changed for {pluralize(stable_for_seconds, 'second')}"
 
 
 def _table(rows: Mapping[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""Builds the export and import DAGs of the profiles, one for each active section."""
+"""Builds the export and import DAGs of the profiles, one for each active section, and those of the active sources."""
 
 from airflow.sdk import DAG, get_parsing_context
 
@@ -6,6 +6,7 @@ from bursar.airflow.dag_ids import dag_id, parse_dag_id
 from bursar.airflow.profile_store import load_all_profiles
 from bursar.ledger.jobs import Job, ProfileJob
 from bursar.profiles import INCLUDE, Profile, ProfileError, Settings, load_settings
+from bursar.sources.read import load_sources
 
 
 def build_dags() -> dict[str, DAG]:
@@ -16,11 +17,27 @@ def build_dags() -> dict[str, DAG]:
     settings = load_settings(INCLUDE / "bursar.yaml")
     only = get_parsing_context().dag_id
     owner = parse_dag_id(only) if only else None
-    profiles, _ = load_all_profiles(settings, code=owner.profile if owner else None)
+    profiles, _ = load_all_profiles(settings, code=owner.code if owner else None)
     active: list[tuple[Profile, ProfileJob]] = [(profile, Job.EXPORT) for profile in profiles if profile.export.active]
     active += [(profile, Job.IMPORT) for profile in profiles if profile.import_.active]
     ids = ((dag_id(job, profile.code), profile, job) for profile, job in active)
     return {id_: _build(profile, job, settings) for id_, profile, job in ids if only in (None, id_)}
+
+
+def build_source_dags() -> dict[str, DAG]:
+    """Builds the DAGs of all valid active sources and returns them by id. A task's process builds only its own DAG.
+
+    An invalid source has no DAG and does not affect the others; `report_problems` reports it.
+    """
+    settings = load_settings(INCLUDE / "bursar.yaml")
+    only = get_parsing_context().dag_id
+    owner = parse_dag_id(only) if only else None
+    if owner and owner.job is not Job.SYNC:
+        return {}
+    sources, _ = load_sources(INCLUDE / "sources", settings, code=owner.code if owner else None)
+    from bursar.airflow.sync_dag import sync_dag  # noqa: PLC0415
+
+    return {dag_id(Job.SYNC, source.code): sync_dag(source, settings) for source in sources if source.active}
 
 
 def _build(profile: Profile, job: ProfileJob, settings: Settings) -> DAG:
@@ -35,13 +52,14 @@ def _build(profile: Profile, job: ProfileJob, settings: Settings) -> DAG:
 
 
 def report_problems() -> None:
-    """Raises the problems of all profiles, so that Airflow shows them as an import error.
+    """Raises the problems of all profiles and sources, so that Airflow shows them as an import error.
 
     Call it in a DAG file of its own: an import error deactivates all DAGs of its file.
 
     Raises:
-        ProfileError: a profile or the settings are wrong; the text has file, line and field of each problem.
+        ProfileError: a profile, a source or the settings are wrong; the text has file, line and field of each problem.
     """
-    _, problems = load_all_profiles(load_settings(INCLUDE / "bursar.yaml"))
+    settings = load_settings(INCLUDE / "bursar.yaml")
+    problems = [*load_all_profiles(settings)[1], *load_sources(INCLUDE / "sources", settings)[1]]
     if problems:
         raise ProfileError(problems)

@@ -8,21 +8,21 @@ MAINTENANCE: dict[UserJob, str] = {Job.PURGE: "bursar_purge_users", Job.WAIVE: "
 """The ids of the DAGs of jobs that belong to no profile."""
 
 
-class JobOfProfile(NamedTuple):
-    """A job and the code of the profile it belongs to; None for a job of the whole institution."""
+class JobOfOwner(NamedTuple):
+    """A job and the code of the profile or source it belongs to; None for a job of the whole institution."""
 
     job: Job
-    profile: str | None
+    code: str | None
 
 
-def dag_id(job: Job, profile: str | None = None) -> str:
-    """Returns the id of the DAG of a job; `profile` is the code of the profile that an export or import belongs to."""
-    return MAINTENANCE[job] if job is Job.PURGE or job is Job.WAIVE else f"bursar_{job}__{profile}"
+def dag_id(job: Job, owner: str | None = None) -> str:
+    """Returns the id of the DAG of a job; `owner` is the code of the profile or source that it belongs to, if any."""
+    return MAINTENANCE[job] if job is Job.PURGE or job is Job.WAIVE else f"bursar_{job}__{owner}"
 
 
-def parse_dag_id(dag_id: str) -> JobOfProfile | None:
+def parse_dag_id(dag_id: str) -> JobOfOwner | None:
     """Returns the job that a DAG does, or None if the DAG is not one of a job of Bursar."""
-    for job in (Job.EXPORT, Job.IMPORT):
+    for job in (Job.EXPORT, Job.IMPORT, Job.SYNC):
         if dag_id.startswith(prefix := f"bursar_{job}__"):
-            return JobOfProfile(job, dag_id.removeprefix(prefix))
-    return next((JobOfProfile(job, None) for job, id_ in MAINTENANCE.items() if id_ == dag_id), None)
+            return JobOfOwner(job, dag_id.removeprefix(prefix))
+    return next((JobOfOwner(job, None) for job, id_ in MAINTENANCE.items() if id_ == dag_id), None)

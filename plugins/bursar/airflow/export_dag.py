@@ -85,10 +85,15 @@ class ExportRun:
 def export_dag(profile: Profile, settings: Settings) -> DAG:
     """Builds the DAG of a profile's active export section; the same profile always gives the same DAG."""
     with base_dag(
-        profile, Job.EXPORT, profile.export.schedule, doc_md=export_docs(profile, settings), params=export_params()
+        profile,
+        Job.EXPORT,
+        profile.export.schedule,
+        description=profile.description,
+        doc_md=export_docs(profile, settings),
+        params=export_params(),
     ) as dag:
         task = partial(task_of_run, Job.EXPORT, profile, partial(ExportRun.from_context, profile, settings))
-        server = config.server_placement(profile, settings)
+        server = config.server_placement(profile.sftp_connection, settings)
         ledger, files = assets.ledger_asset(), assets.exported_files_asset(profile)
 
         recover = task(recover_unfinished_batches, **server)()

@@ -74,12 +74,13 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
         profile,
         Job.IMPORT,
         profile.import_.schedule,
+        description=profile.description,
         doc_md=import_docs(profile, settings),
         # A file is imported when it arrives, so a past day has none: Airflow refuses a backfill.
         allowed_run_types=["scheduled", "manual", "operator_triggered", "asset_triggered"],
     ) as dag:
         task = partial(task_of_run, Job.IMPORT, profile, partial(ImportRun.from_context, profile, settings))
-        server = config.server_placement(profile, settings)
+        server = config.server_placement(profile.sftp_connection, settings)
         ledger, files = assets.ledger_asset(), assets.payment_files_asset(profile)
         # Airflow shows these labels in the place of the numbers of mapped tasks.
         one_by_one = partial(task, max_active_tis_per_dagrun=1, map_index_template="{{ task.op_args[0].file_name }}")

@@ -10,8 +10,9 @@
 | `bursar.unsent_batches`             | gauge   | profile                 |
 | `bursar.oldest_unsent_batch_age`    | gauge   | profile; in seconds     |
 
-Money is in thousandths of each currency, because counters are integers and the ledger keeps three decimals. Metrics
-serve charts and alerts; for accounting use the ledger and the run reports.
+Money is in thousandths of each currency, because counters are integers and the ledger keeps three decimals. The tag
+`profile` of a load is the code of its source. Metrics serve charts and alerts; for accounting use the ledger and the
+run reports.
 """
 
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from airflow.sdk.observability import stats
 from sqlalchemy import Engine
 
 from bursar.ledger.batches import get_unfinished_batches
+from bursar.ledger.jobs import Job
 from bursar.reporting.run_report import RunReport
 
 
@@ -36,6 +38,8 @@ def send_metrics(engine: Engine, report: RunReport) -> None:
             stats.incr("bursar.credits", -_thousandths(sums.credits), tags=job | {"currency": currency})
         for outcome, rejected in report.rejects.items():
             stats.incr("bursar.rejects", rejected.records, tags=profile | {"outcome": outcome})
+    if report.job is Job.SYNC:  # a source sends no batches
+        return
     with engine.connect() as connection:
         unsent = [batch for batch in get_unfinished_batches(connection, report.profile) if batch.delivered_at is None]
     ages = [(datetime.now(UTC) - batch.selected_at).total_seconds() for batch in unsent]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable, task
 
-from bursar.airflow.config import work_dir
+from bursar.airflow.config import source_work_dir, work_dir
 from bursar.airflow.connections import ledger_url
 from bursar.airflow.notifier import page_url, send
 from bursar.airflow.profile_store import load_all_profiles
@@ -18,6 +18,10 @@ from bursar.notifications.alerts import find_alerts
 from bursar.notifications.messages import alert_message
 from bursar.profiles import INCLUDE, Problem, Profile, load_settings
 from bursar.profiles.monitoring import Alerts
+from bursar.reporting.run_description import get_owner_word
+from bursar.sources.loaded_files import remove_loaded_files
+from bursar.sources.model import CsvSource, SourceAlerts
+from bursar.sources.read import load_sources
 
 DAG_ID = "bursar_monitoring"
 
@@ -30,18 +34,21 @@ Looks every 15 minutes for things that no run reports:
 
 - a run that has not ended by its deadline;
 - no successful export, or no payment file, for longer than the profile allows;
+- no load from a source for longer than the source allows;
 - a batch that stays unsent;
 - a direct upload that a worker without its lock may have damaged.
 
-The people whom a profile notifies of failures are notified of each alert once. The task fails only if a notification
-was not sent; the next run sends it again.
+The people whom the profile or source notifies of failures are notified of each alert once. The task fails only if a
+notification was not sent; the next run sends it again.
 """
 
 
 def monitoring_dags() -> dict[str, DAG]:
-    """Returns the DAG `bursar_monitoring` by its id if any profile sets alerts, otherwise an empty dict."""
-    profiles, _ = _load_profiles()
-    return {DAG_ID: monitoring_dag()} if any(profile.alerts != Alerts() for profile in profiles) else {}
+    """Returns the DAG `bursar_monitoring` by its id if any profile or source sets alerts, otherwise an empty dict."""
+    profiles, sources, _ = _load_all()
+    sets_alerts = [profile.alerts != Alerts() for profile in profiles]
+    sets_alerts += [source.alerts != SourceAlerts() for source in sources]
+    return {DAG_ID: monitoring_dag()} if any(sets_alerts) else {}
 
 
 def monitoring_dag() -> DAG:
@@ -72,25 +79,30 @@ def send_alerts() -> list[ActiveAlert]:
     """
     engine, settings = ledger_engine(ledger_url()), load_settings(INCLUDE / "bursar.yaml")
     clear_work_dirs(engine, settings.work_dir)
-    profiles, problems = _load_profiles()
+    profiles, sources, problems = _load_all()
     for profile in profiles:
         remove_loaded_downloads(engine, profile.code, work_dir(settings, profile))
+    for source in sources:
+        remove_loaded_files(engine, source.code, source_work_dir(settings, source))
     with engine.begin() as connection:
-        alerts = find_alerts(connection, profiles, now=datetime.now(UTC), complete=not problems)
+        alerts = find_alerts(connection, profiles, sources=sources, now=datetime.now(UTC), complete=not problems)
     unsent = []
     for alert in alerts:
         message = alert_message(
             job=alert.job,
-            profile_name=alert.profile.name,
+            owner_name=alert.owner.name,
             summary=alert.summary,
             advice=alert.advice,
-            link=page_url(f"profiles/{alert.profile.code}"),
+            link=page_url(f"{get_owner_word(alert.job).lower()}s/{alert.owner.code}"),
         )
-        unsent += send(engine, message, alert.profile.notifications.failed, dedup_key=alert.dedup_key)
+        unsent += send(engine, message, alert.owner.notifications.failed, dedup_key=alert.dedup_key)
     if unsent:
         raise BursarError("\n".join(unsent))
-    return [{"profile": alert.profile.code, "job": alert.job, "summary": alert.summary} for alert in alerts]
+    return [{"profile": alert.owner.code, "job": alert.job, "summary": alert.summary} for alert in alerts]
 
 
-def _load_profiles() -> tuple[list[Profile], list[Problem]]:
-    return load_all_profiles(load_settings(INCLUDE / "bursar.yaml"))
+def _load_all() -> tuple[list[Profile], list[CsvSource], list[Problem]]:
+    settings = load_settings(INCLUDE / "bursar.yaml")
+    profiles, problems = load_all_profiles(settings)
+    sources, more = load_sources(INCLUDE / "sources", settings)
+    return profiles, sources, [*problems, *more]

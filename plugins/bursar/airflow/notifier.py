@@ -22,7 +22,8 @@ from bursar.errors import TransientError
 from bursar.notifications.messages import Message, Severity, report_message
 from bursar.notifications.render import RenderedMessage, render_message
 from bursar.notifications.sent_log import deduplication_key, not_yet_sent, record_sent
-from bursar.profiles import INCLUDE, Profile, load_settings
+from bursar.profiles import INCLUDE, load_settings
+from bursar.profiles.job_owner import JobOwner
 from bursar.profiles.monitoring import CHAT, Notifications
 from bursar.remote_files.base import error_reason
 from bursar.reporting.run_report import RunOutcome, RunReport, record_report
@@ -40,12 +41,13 @@ PAGES = "bursar"
 """The path of the pages below Airflow's own, and their place in its navigation; the plugin has the same."""
 
 
-def notify(report: RunReport, profile: Profile | None, run_url: str | None) -> RunReport:
-    """Notifies the people whom the profile, or without one the settings, name for the outcome of a run. Never raises.
+def notify(report: RunReport, owner: JobOwner | None, run_url: str | None) -> RunReport:
+    """Notifies the people whom the profile or source, or without one the settings, name for the outcome of a run.
 
-    A repeated call notifies only people who have not been notified. A notification that was not sent is logged, and is
-    added to the messages of the report, which is recorded again and returned. Nobody is notified of a dry run: the user
-    who started it sees its result in Airflow. The message links to the job report, or to `run_url` if there is none.
+    It never raises. A repeated call notifies only people who have not been notified. A notification that was not sent
+    is logged, and is added to the messages of the report, which is recorded again and returned. Nobody is notified of a
+    dry run: the user who started it sees its result in Airflow. The message links to the job report, or to `run_url` if
+    there is none.
     """
     if report.dry_run:
         return report
@@ -53,11 +55,11 @@ def notify(report: RunReport, profile: Profile | None, run_url: str | None) -> R
         settings = load_settings(INCLUDE / "bursar.yaml")
         message = report_message(
             report,
-            profile_name=profile.name if profile else None,
-            time_zone=(profile or settings).time_zone,
+            owner_name=owner.name if owner else None,
+            time_zone=(owner or settings).time_zone,
             link=report_url(report) if report.id else run_url,
         )
-        recipients = _recipients((profile or settings).notifications, report.outcome)
+        recipients = _recipients((owner or settings).notifications, report.outcome)
         engine = ledger_engine(ledger_url())
         if unsent := send(engine, message, recipients, dedup_key=deduplication_key(report)):
             return record_report(engine, replace(report, messages=(*report.messages, *unsent)))

@@ -26,8 +26,10 @@ from bursar.airflow.task_summaries import ReportedRun
 from bursar.db.engine import ledger_engine, session_name
 from bursar.errors import BursarError, TransientError
 from bursar.ledger.jobs import Job
-from bursar.profiles import INCLUDE, Profile, load_settings
+from bursar.profiles import INCLUDE, load_settings
+from bursar.profiles.job_owner import JobOwner
 from bursar.reporting.build_report import build_export_report, build_import_report, build_maintenance_report
+from bursar.reporting.load_report import add_dry_run, build_load_report
 from bursar.reporting.outstanding import count_outstanding
 from bursar.reporting.run_description import describe_run
 from bursar.reporting.run_report import RunOutcome, RunReport, delete_reports_before, record_report
@@ -38,6 +40,7 @@ log = logging.getLogger(__name__)
 _BUILDERS: dict[Job, Callable[..., RunReport]] = {
     Job.EXPORT: build_export_report,
     Job.IMPORT: build_import_report,
+    Job.SYNC: build_load_report,
     Job.PURGE: partial(build_maintenance_report, Job.PURGE),
     Job.WAIVE: partial(build_maintenance_report, Job.WAIVE),
 }
@@ -50,25 +53,25 @@ _UNREPORTED = (
 
 @contextmanager
 def record_task_of_run(
-    task_name: str, profile: Profile | None, job: Job, context: Context, *, since: datetime | None = None
+    task_name: str, owner: JobOwner | None, job: Job, context: Context, *, since: datetime | None = None
 ) -> Iterator[None]:
     """Records the duration and the error of its block, for the report of the run; a skipped task has no error.
 
     Args:
         task_name: the name of the task, without its group.
-        profile: the profile of the DAG; None for a job of the institution.
+        owner: the profile or source of the DAG; None for a job of the institution.
         job: the job that the DAG does.
         context: Airflow's context of the task.
         since: the start of the task (aware), if it started before the block.
     """
     map_index = context["ti"].map_index
-    session_name.set(f"bursar {job} {profile.code if profile else ''} {task_name}")
+    session_name.set(f"bursar {job} {owner.code if owner else ''} {task_name}")
     no_failure: AirflowSkipException | AirflowRescheduleException | None = None
     with record_task(
         ledger_engine(ledger_url()),
         task_name,
         job=job,
-        profile=profile.code if profile else None,
+        profile=owner.code if owner else None,
         run_id=context["run_id"],
         map_key="" if map_index is None or map_index < 0 else str(map_index),
         since=since,
@@ -87,7 +90,7 @@ def record_task_of_run(
         raise no_failure
 
 
-def report_task(job: Job, profile: Profile | None) -> XComArg:
+def report_task(job: Job, owner: JobOwner | None) -> XComArg:
     """Adds the last task of a DAG, `report_run`, which runs however the other tasks have ended.
 
     It is a teardown, so it also runs after a failure, or when a person marks the run as failed. For Airflow the state
@@ -96,31 +99,33 @@ def report_task(job: Job, profile: Profile | None) -> XComArg:
 
     def execute() -> ReportedRun:
         with log_known_errors():
-            return report_run(job, profile, get_current_context())
+            return report_run(job, owner, get_current_context())
 
     execute.__doc__ = report_run.__doc__
     added: XComArg = task(
         task_id=run_listener.REPORTING_TASK,
         multiple_outputs=False,
-        on_failure_callback=partial(notify_of_missing_report, job, profile),
+        on_failure_callback=partial(notify_of_missing_report, job, owner),
     )(execute)()
     added.as_teardown(on_failure_fail_dagrun=True)
     return added
 
 
-def report_run(job: Job, profile: Profile | None, context: Context) -> ReportedRun:
+def report_run(job: Job, owner: JobOwner | None, context: Context) -> ReportedRun:
     """Records the report of the run, writes the note of the run, and notifies people.
 
     Raises:
         ReportedFailure: the run failed; its report is recorded.
     """
     run_id, dag_run, ti = context["run_id"], context["dag_run"], context["ti"]
-    code = profile.code if profile else None
+    code = owner.code if owner else None
     states = ti.get_task_states(ti.dag_id, run_ids=[run_id]).get(run_id, {})
     engine = ledger_engine(ledger_url())
     failed = _failed(states) or get_interrupted_tasks(engine, job, code, run_id, _in_state(states, "skipped"))
     started_at = dag_run.start_date or dag_run.run_after
     built = _BUILDERS[job](engine, code, run_id=run_id, started_at=started_at, failed=failed)
+    if job is Job.SYNC and context["params"].get("dry_run"):
+        built = add_dry_run(built, ti.xcom_pull(task_ids="load_files") or ())
     built = replace(built, trigger=dag_run.run_type.value, requested_by=dag_run.triggering_user_name)
     report = record_report(engine, built)
     send_metrics(engine, report)
@@ -129,7 +134,7 @@ def report_run(job: Job, profile: Profile | None, context: Context) -> ReportedR
         delete_reports_before(engine, before=datetime.now(UTC) - timedelta(days=days))
     _log(report)
     _write_note(context, report)  # before the task waits for a mail server
-    report = notify(report, profile, run_url(ti.dag_id, run_id))
+    report = notify(report, owner, run_url(ti.dag_id, run_id))
     _write_note(context, report)  # with the notifications that were not sent
     _count_outstanding(engine, settings.time_zone)
     if report.outcome is RunOutcome.FAILED:
@@ -147,21 +152,21 @@ def _count_outstanding(engine: Engine, time_zone: str) -> None:
         log.warning("What is outstanding was not counted, so the overview shows the count of an earlier run. %s", error)
 
 
-def notify_of_missing_report(job: Job, profile: Profile | None, context: Context) -> None:
+def notify_of_missing_report(job: Job, owner: JobOwner | None, context: Context) -> None:
     """Notifies people that a run could not be reported, for example because the ledger is down. Never raises."""
     if isinstance(context.get("exception"), ReportedFailure):
         return
     dag_run = context["dag_run"]
     report = RunReport(
         job=job,
-        profile=profile.code if profile else None,
+        profile=owner.code if owner else None,
         run_id=context["run_id"],
         started_at=dag_run.start_date or dag_run.run_after,
         ended_at=datetime.now(UTC),
         outcome=RunOutcome.FAILED,
         messages=(_UNREPORTED.format(_reason(context.get("exception"))),),
     )
-    notify(report, profile, run_url(context["ti"].dag_id, context["run_id"]))
+    notify(report, owner, run_url(context["ti"].dag_id, context["run_id"]))
 
 
 def _reason(error: object) -> str:

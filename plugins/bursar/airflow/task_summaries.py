@@ -80,6 +80,15 @@ class ArchivedFile(TypedDict):
     archived_path: str | None
 
 
+class LoadedSet(TypedDict):
+    """The files of a source that were loaded together; `load_id` is None in a dry run, `counts` as in `LoadCounts`."""
+
+    load_id: int | None
+    files: list[str]
+    counts: Mapping[str, int]
+    rejected: Mapping[str, int]
+
+
 class MaintenanceResult(TypedDict):
     """The result of a purge or of a bulk waiving; `skipped` is as in `MaintenanceJob`."""
 
@@ -92,7 +101,7 @@ class MaintenanceResult(TypedDict):
 
 
 class ActiveAlert(TypedDict):
-    """An alert about a job of a profile; `summary` is a sentence."""
+    """An alert about a job of a profile or source, whose code is `profile`; `summary` is a sentence."""
 
     profile: str
     job: str

@@ -3,7 +3,7 @@
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from bursar.commands.context import get_profiles, sanitize
+from bursar.commands.context import get_profiles, get_sources, sanitize
 from bursar.commands.output import format_option, print_result
 from bursar.errors import BursarError
 from bursar.money import pluralize
@@ -25,13 +25,14 @@ def airflow() -> None:
 )
 @format_option
 def create_missing_pools(slots: int, output_format: str) -> None:
-    """Create an Airflow pool for each bursar's server that has none. Existing pools keep their slots."""
+    """Create an Airflow pool for each server of a profile or source that has none. Existing pools keep their slots."""
     from bursar.airflow.config import create_pools  # noqa: PLC0415  Airflow is slow to load
     from bursar.airflow.find_connection import airflow_database_error  # noqa: PLC0415
 
-    good, _ = get_profiles()
+    profiles, _ = get_profiles()
+    sources, _ = get_sources()
     try:
-        created = create_pools(good, slots)
+        created = create_pools(profiles, sources, slots)
     except SQLAlchemyError as error:
         raise BursarError(airflow_database_error(error)) from error
     names = sanitize(", ".join(created))

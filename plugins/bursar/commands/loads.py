@@ -113,7 +113,7 @@ def list_rejects(load: int, output_format: str) -> None:
 def print_load(output_format: str, result: LoadResult, *, dry_run: bool) -> None:
     """Prints the result of a load: its counts, the entries, and the first messages."""
     if output_format != "table":
-        print_data(output_format, get_fields(result) | {"messages": [asdict(message) for message in result.messages]})
+        print_data(output_format, get_result_fields(result))
         return
     if dry_run:
         console.print("This was a dry run: nothing was changed. A load now would do this:")
@@ -122,6 +122,11 @@ def print_load(output_format: str, result: LoadResult, *, dry_run: bool) -> None
     print_messages(result.messages)
     if not dry_run:
         console.print(f"`bin/bursar sources loads show {result.load_id}` shows this load again.")
+
+
+def get_result_fields(result: LoadResult) -> dict[str, Any]:
+    """Returns the result of a load, with its first messages, for programs."""
+    return get_fields(result) | {"messages": [asdict(message) for message in result.messages]}
 
 
 def get_fields(load: LoadRecord | LoadResult) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from bursar.reporting.run_description import (
     describe_outcome,
     describe_result,
     format_duration,
-    make_tables,
+    make_report_tables,
     sort_reasons,
 )
 from bursar.reporting.run_report import RunOutcome, RunReport
@@ -151,7 +151,7 @@ def _print_run(report: RunReport) -> None:
     print_totals(report.totals)
     for message in report.messages:
         console.print(f"\n  [yellow]![/] {sanitize(message)}")
-    for section in make_tables({}, report.skipped, report.rejects):
+    for section in make_report_tables(report, with_amounts=False):
         print_section((section.title,), section.columns[1:], section.rows)
     print_section(
         ("Task",),

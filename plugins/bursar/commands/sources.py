@@ -1,15 +1,22 @@
 """`bin/bursar sources`: users and fines from the library system."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
+from sqlalchemy import Engine
 
-from bursar.commands.context import get_engine, get_person, get_settings
-from bursar.commands.loads import loads, print_load
-from bursar.commands.output import format_option
+from bursar.commands.context import console, get_engine, get_person, get_settings, get_source, sanitize
+from bursar.commands.loads import MAX_MESSAGES_SHOWN, get_result_fields, loads, print_load
+from bursar.commands.output import format_option, print_data
 from bursar.commands.source_files import check_sources, list_sources, show_source, write_source_schema
 from bursar.sources.csv import load
-from bursar.sources.load import SourceRules
+from bursar.sources.load import LoadResult, SourceRules
+from bursar.sources.model import CsvSource
+from bursar.sources.ready_files import find_sets_now
+from bursar.sources.records import LoadRecord, list_load_messages
+from bursar.sources.sync import SyncRun
 
 CSV_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -24,6 +31,7 @@ for command in (list_sources, check_sources, show_source, write_source_schema, l
 
 
 @sources.command("load")
+@click.argument("code", required=False)
 @click.option("--groups", type=CSV_FILE, help="User groups: code, name.")
 @click.option("--libraries", type=CSV_FILE, help="Libraries: code, id, name.")
 @click.option("--users", type=CSV_FILE, help="Users and their identifiers.")
@@ -32,30 +40,82 @@ for command in (list_sources, check_sources, show_source, write_source_schema, l
 @click.option("--dry-run", is_flag=True, help="Print what would change, and change nothing.")
 @format_option
 def load_files(
-    groups: Path | None,
-    libraries: Path | None,
-    users: Path | None,
-    fines: Path | None,
+    code: str | None,
     strict: bool,  # noqa: FBT001  click passes flags by name
     dry_run: bool,  # noqa: FBT001
     output_format: str,
+    **files: Path | None,
 ) -> None:
     """Add and update users and fines from CSV files: good rows are loaded, bad ones are listed.
 
+    With the CODE of a source, the files in its folder are loaded and moved away, as its DAG does. It does not wait: a
+    file that may still be written is loaded, too, unless it lacks its done file.
+
     docs/reference/csv.md describes the columns, and docs/reference/loading.md what a row may change.
     """
-    if not any((groups, libraries, users, fines)):
-        raise click.UsageError("Name at least one file: --groups, --libraries, --users or --fines.")
+    if code and any(files.values()):
+        raise click.UsageError("Name a source or files, not both: the files of a source are in its folder.")
+    if code:
+        _load_source(get_source(code), output_format, strict=strict, dry_run=dry_run)
+        return
+    if not any(files.values()):
+        raise click.UsageError(
+            "Name a source, or at least one file: --groups, --libraries, --users or --fines. `bin/bursar sources list` "
+            "lists the sources."
+        )
     settings = get_settings()
     result = load.load(
         get_engine(),
         SourceRules(currency=settings.default_currency, time_zone=settings.time_zone),
-        groups=groups,
-        libraries=libraries,
-        users=users,
-        fines=fines,
+        groups=files["groups"],
+        libraries=files["libraries"],
+        users=files["users"],
+        fines=files["fines"],
         strict=strict,
         dry_run=dry_run,
         requested_by=get_person(),
     )
     print_load(output_format, result, dry_run=dry_run)
+
+
+def _load_source(source: CsvSource, output_format: str, *, strict: bool, dry_run: bool) -> None:
+    with _open(source, strict=strict) as run:
+        sets = find_sets_now(run.engine, source, run.folder.files())
+        results = (
+            [run.preview_set(files) for files in sets]
+            if dry_run
+            else [_read_result(run.engine, load) for load in run.load_sets(sets)]
+        )
+    if output_format != "table":
+        print_data(output_format, [get_result_fields(result) for result in results])
+        return
+    if not results:
+        console.print(sanitize(f"No file of the source {source.code} is ready in {run.folder.address}."))
+    for files, result in zip(sets, results, strict=False):
+        console.print(sanitize(f"{', '.join(files.values())}:"))
+        print_load(output_format, result, dry_run=dry_run)
+
+
+def _read_result(engine: Engine, load: LoadRecord) -> LoadResult:
+    with engine.connect() as connection:
+        messages = tuple(list_load_messages(connection, load.id, limit=MAX_MESSAGES_SHOWN + 1))
+    return LoadResult(load.id, load.counts, load.rejected, tuple(load.entries), messages)
+
+
+@contextmanager
+def _open(source: CsvSource, *, strict: bool) -> Iterator[SyncRun]:
+    """Opens the folder of a source, for the person who runs the command."""
+    from bursar.airflow.config import source_work_dir  # noqa: PLC0415  Airflow is slow to load
+    from bursar.airflow.source_folder import open_source_folder  # noqa: PLC0415
+
+    settings = get_settings()
+    with open_source_folder(source, settings.server_limits) as folder:
+        yield SyncRun(
+            engine=get_engine(),
+            source=source,
+            folder=folder,
+            work_dir=source_work_dir(settings, source),
+            run_id=None,
+            requested_by=get_person(),
+            strict=strict,
+        )

@@ -202,7 +202,7 @@ def _changed_error(folder: RemoteFolder, entry: RemoteFile, size: int, *, is_gon
         )
     return TransientError(
         f"{entry.name} in {folder.address} changed while it was fetched: it is still being written. Nothing was "
-        "loaded. If this repeats, raise stable_for_seconds in the profile or agree on a done file with the bursar."
+        "loaded. If this repeats, raise stable_for_seconds, or agree on a done file with those who write it."
     )
 
 

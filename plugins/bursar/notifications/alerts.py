@@ -12,12 +12,14 @@ from bursar.db.queries import query
 from bursar.exports.upload_conflict import CONFLICT_ADVICE, describe_conflict
 from bursar.imports.overpayments import describe_decisions, list_held_overpayments
 from bursar.ledger.batches import get_unfinished_batches
-from bursar.ledger.jobs import Job, ProfileJob
+from bursar.ledger.jobs import Job, OwnedJob, ProfileJob
 from bursar.money import format_money, format_totals, pluralize
 from bursar.page_names import Page
 from bursar.profiles import Profile
+from bursar.profiles.job_owner import JobOwner
 from bursar.profiles.schedule import Schedule
 from bursar.reporting.run_description import count_fines, format_moment
+from bursar.sources.model import CsvSource
 
 MAX_REPETITION_HOURS = 1
 """Hours after which an application that a person began, and that no run repeats, is an alert."""
@@ -30,27 +32,34 @@ class Alert:
     """Something that did not happen. `dedup_key` stays the same while it lasts, so that people are notified once."""
 
     dedup_key: str
-    job: ProfileJob
-    profile: Profile
+    job: OwnedJob
+    owner: JobOwner
     summary: str
     advice: str
 
 
 def find_alerts(
-    connection: Connection, profiles: Sequence[Profile], *, now: datetime, complete: bool = True
+    connection: Connection,
+    profiles: Sequence[Profile],
+    *,
+    sources: Sequence[CsvSource] = (),
+    now: datetime,
+    complete: bool = True,
 ) -> list[Alert]:
-    """Returns the alerts of now, in the order of the profiles.
+    """Returns the alerts of now, in the order of the profiles and sources.
 
-    A job is monitored from the first call that has its profile, so that a new profile has its whole time limit.
-    `complete` says whether `profiles` are all profiles: while one can't be read, no monitoring stops.
+    A job is monitored from the first call that has its profile or source, so that a new one has its whole time limit.
+    `complete` says whether these are all profiles and sources: while one can't be read, no monitoring stops.
     """
     monitored = [(profile, job) for profile in profiles for job in _monitored_jobs(profile)]
+    loaded = [source for source in sources if source.active and source.alerts.max_days_without_load]
     if complete:
-        _stop_monitoring_others(connection, monitored)
+        _stop_monitoring_others(connection, [*monitored, *((source, Job.SYNC) for source in loaded)])
     found: list[Alert] = []
+    for source in loaded:
+        found += _find_missing_load(connection, source, _start_monitoring(connection, source, Job.SYNC, now), now)
     for profile, job in monitored:
-        facts = {"job": job, "profile": profile.code}
-        since: datetime = connection.execute(query("notifications/start_monitoring"), facts | {"now": now}).scalar_one()
+        since = _start_monitoring(connection, profile, job, now)
         found += _find_late_run(connection, profile, job, since, now)
         found += _find_silence(connection, profile, job, since, now)
     for profile in profiles:
@@ -69,8 +78,15 @@ def _monitored_jobs(profile: Profile) -> Iterable[ProfileJob]:
         yield Job.IMPORT
 
 
-def _stop_monitoring_others(connection: Connection, monitored: Sequence[tuple[Profile, ProfileJob]]) -> None:
-    kept = {"jobs": [job for _, job in monitored], "profiles": [profile.code for profile, _ in monitored]}
+def _start_monitoring(connection: Connection, owner: JobOwner, job: OwnedJob, now: datetime) -> datetime:
+    """Starts to monitor a job unless it is monitored already; returns the moment since which it is."""
+    facts = {"job": job, "profile": owner.code, "now": now}
+    since: datetime = connection.execute(query("notifications/start_monitoring"), facts).scalar_one()
+    return since
+
+
+def _stop_monitoring_others(connection: Connection, monitored: Sequence[tuple[JobOwner, OwnedJob]]) -> None:
+    kept = {"jobs": [job for _, job in monitored], "profiles": [owner.code for owner, _ in monitored]}
     connection.execute(query("notifications/stop_monitoring"), kept)
 
 
@@ -131,6 +147,25 @@ def _find_silence(
         if job is Job.EXPORT
         else f"Ask the bursar whether files were sent, and to which folder; they are expected in "
         f"{profile.import_.input_file_path} of the connection {profile.sftp_connection}.",
+    )
+
+
+def _find_missing_load(connection: Connection, source: CsvSource, since: datetime, now: datetime) -> Iterable[Alert]:
+    last: datetime | None = connection.execute(
+        query("notifications/get_last_load"), {"profile": source.code}
+    ).scalar_one()
+    start, days = max(last or since, since), source.alerts.max_days_without_load
+    if not days or now - start <= timedelta(days=days):
+        return
+    newest = f"; the last one was on {format_moment(last, ZoneInfo(source.time_zone))}" if last else ""
+    place = f"{source.folder} of the connection {source.connection}" if source.connection else source.folder
+    yield Alert(
+        f"silent {Job.SYNC} {source.code} {start.isoformat()}",
+        Job.SYNC,
+        source,
+        f"nothing has been loaded for more than {pluralize(days, 'day')}{newest}",
+        f"{Page.HISTORY} shows why (`bin/bursar runs list`). Files are expected in {place}. New fines, and what was "
+        "settled at the library, are not in the ledger.",
     )
 
 

@@ -19,6 +19,8 @@ from bursar.reporting.run_description import (
     describe_outcome,
     describe_result,
     format_moment,
+    get_owner_word,
+    make_report_tables,
     make_tables,
 )
 from bursar.reporting.run_report import RunOutcome, RunReport
@@ -57,7 +59,7 @@ class Message:
         return f"{self.outcome}: {self.about}, {self.summary}"
 
 
-def report_message(report: RunReport, *, profile_name: str | None, time_zone: str, link: str | None) -> Message:
+def report_message(report: RunReport, *, owner_name: str | None, time_zone: str, link: str | None) -> Message:
     """Returns the message about a run. Moments are shown in `time_zone`.
 
     `link` leads to the job report, or to the run in Airflow if the report is not recorded.
@@ -65,30 +67,30 @@ def report_message(report: RunReport, *, profile_name: str | None, time_zone: st
     outcome = describe_outcome(report)
     return Message(
         outcome=outcome[0].upper() + outcome[1:],
-        about=report.job.display_name(profile_name),
+        about=report.job.display_name(owner_name),
         summary=describe_result(report),
         severity=SEVERITIES[report.outcome],
         messages=report.messages,
-        facts=describe_facts(report, profile_name, ZoneInfo(time_zone)),
-        tables=make_tables(report.totals, report.skipped, report.rejects),
+        facts=describe_facts(report, owner_name, ZoneInfo(time_zone)),
+        tables=make_report_tables(report),
         link=link,
         link_text="Open the job report" if report.id else "Open the run in Airflow",
         page=Page.HISTORY if report.id else None,
     )
 
 
-def alert_message(*, job: Job, profile_name: str, summary: str, advice: str, link: str | None) -> Message:
+def alert_message(*, job: Job, owner_name: str, summary: str, advice: str, link: str | None) -> Message:
     """Returns the message about an alert: what did not happen, and what to do."""
     return Message(
         outcome="Alert",
-        about=job.display_name(profile_name),
+        about=job.display_name(owner_name),
         summary=summary,
         severity="bad",
         messages=(advice,),
-        facts={"Profile": profile_name},
+        facts={get_owner_word(job): owner_name},
         link=link,
-        link_text="Open the profile",
-        page=Page.PROFILES,
+        link_text=f"Open the {get_owner_word(job).lower()}",
+        page=None if job is Job.SYNC else Page.PROFILES,
     )
 
 

@@ -52,8 +52,8 @@ def build_export_report(
             for row in connection.execute(query("reporting/list_batches_closed_by"), parameters).mappings()
         ]
         resend = connection.execute(query("reporting/get_resend_of_run"), parameters).mappings().first()
-        report = _start_report(Job.EXPORT, profile, run_id, started_at)
-        timings, errors = _get_tasks(connection, report)
+        report = start_report(Job.EXPORT, profile, run_id, started_at)
+        timings, errors = get_tasks(connection, report)
         messages = [*describe_failures(failed, errors), *map(describe_recovered_batch, recovered)]
         messages += [
             describe_unclear_batch(connection, found)
@@ -80,7 +80,7 @@ def build_export_report(
         messages += warnings
         if failed and batch.fines and not batch.dry_run and batch.state is not BatchState.CLOSED:
             messages.append(describe_unfinished_batch(batch))
-    outcome = _get_outcome(failed, messages, something=bool(batch and batch.fines))
+    outcome = get_outcome(failed, messages, something=bool(batch and batch.fines))
     messages += known
     if batch and batch.dry_run:
         messages.append(describe_dry_run(batch))
@@ -122,8 +122,8 @@ def build_import_report(
             for file in arrived
             if file.applied_here and file.amount_mode == "incremental"
         }
-        report = _start_report(Job.IMPORT, profile, run_id, started_at)
-        timings, errors = _get_tasks(connection, report)
+        report = start_report(Job.IMPORT, profile, run_id, started_at)
+        timings, errors = get_tasks(connection, report)
         messages = describe_failures(failed, errors)
     rejects: dict[str, OutcomeTotals] = {}
     for file in arrived:
@@ -142,7 +142,7 @@ def build_import_report(
     messages += [describe_skipped_entries(row) for row in skipped if row.is_odd]
     others = [describe_skipped_entries(row) for row in skipped if not row.is_odd]
     # Several profiles may share a folder; a run without a file may lack one because the bursar has changed its name.
-    outcome = _get_outcome(
+    outcome = get_outcome(
         failed, messages if arrived else messages + others, something=any(file.records for file in arrived)
     )
     messages += others
@@ -174,15 +174,15 @@ def build_maintenance_report(
     would be.
     """
     with engine.connect() as connection:
-        report = _start_report(job, profile, run_id, started_at)
-        timings, errors = _get_tasks(connection, report)
+        report = start_report(job, profile, run_id, started_at)
+        timings, errors = get_tasks(connection, report)
         done = get_job_of_run(connection, job, run_id)
         messages = describe_failures(failed, errors)
         messages += describe_refused_job(get_request(connection, ApprovalSubject(job=job, run_id=run_id)))
     if done is None:
         return replace(
             report,
-            outcome=_get_outcome(failed, messages, something=False),
+            outcome=get_outcome(failed, messages, something=False),
             task_timings=timings,
             messages=tuple(messages),
         )
@@ -191,7 +191,7 @@ def build_maintenance_report(
         report,
         dry_run=done.dry_run,
         as_of=done.as_of,
-        outcome=_get_outcome(failed, messages, something=bool(done.users or done.fines)),
+        outcome=get_outcome(failed, messages, something=bool(done.users or done.fines)),
         users=done.users,
         fines=done.fines,
         totals=done.totals,
@@ -201,7 +201,8 @@ def build_maintenance_report(
     )
 
 
-def _start_report(job: Job, profile: str | None, run_id: str, started_at: datetime) -> RunReport:
+def start_report(job: Job, profile: str | None, run_id: str, started_at: datetime) -> RunReport:
+    """Returns the report of a run, of which nothing but its beginning and its end is known yet."""
     return RunReport(
         job=job,
         profile=profile,
@@ -212,7 +213,8 @@ def _start_report(job: Job, profile: str | None, run_id: str, started_at: dateti
     )
 
 
-def _get_outcome(failed: Collection[str], messages: Collection[str], *, something: bool) -> RunOutcome:
+def get_outcome(failed: Collection[str], messages: Collection[str], *, something: bool) -> RunOutcome:
+    """Returns the outcome of a run; `messages` are its warnings, `something` says whether there was anything to do."""
     if failed:
         return RunOutcome.FAILED
     if messages:
@@ -220,7 +222,7 @@ def _get_outcome(failed: Collection[str], messages: Collection[str], *, somethin
     return RunOutcome.COMPLETED if something else RunOutcome.NOTHING_TO_DO
 
 
-def _get_tasks(connection: Connection, report: RunReport) -> tuple[dict[str, float], dict[str, list[str]]]:
+def get_tasks(connection: Connection, report: RunReport) -> tuple[dict[str, float], dict[str, list[str]]]:
     """Returns the seconds and the errors of the tasks of a run, each by task, in the order of their beginnings."""
     of_run = {"job": report.job, "profile": report.profile, "run_id": report.run_id}
     rows = connection.execute(query("reporting/list_task_timings"), of_run).all()

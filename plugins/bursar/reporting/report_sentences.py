@@ -143,14 +143,18 @@ def describe_rejects(file_id: int, name: str, records: int, outcomes: Mapping[st
 
 def describe_skipped_entries(skipped: Row[Any]) -> str:
     """Says which entries of the bursar's folder are not taken, and why; `skipped` has one reason."""
-    more = skipped.entries - len(skipped.names)
-    names = ", ".join(skipped.names) + (f" and {more:,} more" if more else "")
     advice = (
         "Ask the bursar to rename, replace or remove it."
         if skipped.is_odd
         else "If it is a payment file, correct the import section of the profile, or ask the bursar."
     )
-    return f"Not imported, because {skipped.reason}: {names}. {advice} It is not named again."
+    return f"Not imported, because {skipped.reason}: {list_skipped_names(skipped)}. {advice} It is not named again."
+
+
+def list_skipped_names(skipped: Row[Any]) -> str:
+    """Returns the names of entries that are not taken, as far as they are shown, and the number of the others."""
+    more = skipped.entries - len(skipped.names)
+    return ", ".join(skipped.names) + (f" and {more:,} more" if more else "")
 
 
 def describe_double_payments(file_id: int, name: str, outcomes: Mapping[str, OutcomeTotals]) -> Iterable[str]:

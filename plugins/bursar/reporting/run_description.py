@@ -16,6 +16,7 @@ from bursar.users.keep_reason import KeepReason
 PAST_TENSE: Mapping[Job, str] = {
     Job.EXPORT: "exported",
     Job.IMPORT: "paid at the bursar's",
+    Job.SYNC: "changed",
     Job.PURGE: "purged",
     Job.WAIVE: "waived",
 }
@@ -48,15 +49,18 @@ def describe_result(report: RunReport) -> str:
     if report.job is Job.PURGE and report.users:
         waived = f"{pluralize(report.fines, 'fine')} waived, {format_totals(report.net)}"
         return f"{pluralize(report.users, 'user')} purged, {waived}"
+    if report.job is Job.SYNC and (report.fines or report.users):
+        changed = f"{pluralize(report.fines, 'fine')} added or changed, {pluralize(report.users, 'user')} added"
+        return f"{changed}, {format_totals(report.net)}" if report.net else changed
     if not report.fines:
         return f"nothing was {PAST_TENSE[report.job]}"
     return f"{count_fines(report.fines, report.users)} {PAST_TENSE[report.job]}, {format_totals(report.net)}"
 
 
-def describe_facts(report: RunReport, profile_name: str | None, zone: ZoneInfo) -> dict[str, str]:
+def describe_facts(report: RunReport, owner_name: str | None, zone: ZoneInfo) -> dict[str, str]:
     """Returns the circumstances of a run by their names; moments in `zone`."""
     facts = {
-        "Profile": f"{profile_name} ({report.profile})" if report.profile else "",
+        get_owner_word(report.job): f"{owner_name} ({report.profile})" if owner_name else report.profile or "",
         "Files": ", ".join(report.files),
         "As of": format_moment(report.as_of, zone) if report.as_of else "",
         "Started": format_moment(report.started_at, zone),
@@ -64,6 +68,21 @@ def describe_facts(report: RunReport, profile_name: str | None, zone: ZoneInfo) 
         "Run": report.run_id,
     }
     return {name: value for name, value in facts.items() if value}
+
+
+def get_owner_word(job: Job) -> str:
+    """Returns the word for that which a job belongs to."""
+    return "Source" if job is Job.SYNC else "Profile"
+
+
+def make_report_tables(report: RunReport, *, with_amounts: bool = True) -> tuple[Table, ...]:
+    """Returns the tables of a report, without those that would be empty."""
+    totals = report.totals if with_amounts else {}
+    if report.job is not Job.SYNC:
+        return make_tables(totals, report.skipped, report.rejects)
+    rejected = tuple((reason.replace("_", " "), f"{one.records:,}") for reason, one in sorted(report.rejects.items()))
+    tables = make_tables(totals, {}, {})
+    return (*tables, Table("Rejected rows", ("Reason", "Rows"), rejected)) if rejected else tables
 
 
 def make_tables(

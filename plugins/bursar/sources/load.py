@@ -67,12 +67,16 @@ class SourceRules:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of one table. `name` is that of their file in messages; `sha256` is asked for once they are read."""
+    """The rows of one table. `name` is that of their file in messages; `sha256` is asked for once they are read.
+
+    `facts` are recorded with the file: values of JSON by their names.
+    """
 
     table: CsvTable
     name: str
     records: Iterator[Record]
     checksum: Any = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -229,6 +233,10 @@ class _Load:
             connection.exec_driver_sql(
                 f"CREATE TEMPORARY TABLE staged_{table.name} (line integer, {columns}) ON COMMIT DROP"
             )
+        self.names = {rows.table.name: rows.name for rows in sets}
+        self.files = [
+            {"table": rows.table.name, "name": rows.name, "rows": 0, "sha256": None, **rows.facts} for rows in sets
+        ]
         for rows in sets:
             self._stage(connection, rows)
         self._run(connection, "stage_deferred_fines", "report_unreadable_rows")
@@ -236,15 +244,14 @@ class _Load:
             connection.exec_driver_sql(f"ANALYZE staged_{table.name}")
 
     def _stage(self, connection: Connection, rows: Rows) -> None:
-        self.names[rows.table.name] = rows.name
         count = 0
         with copy_into(connection, f"staged_{rows.table.name}") as copy:
             for record in rows.records:
                 copy.write_row(record)
                 count += 1
         log.info("%s: %s.", rows.name, pluralize(count, "record"))
-        sha256 = rows.checksum.hexdigest() if rows.checksum else None
-        self.files.append({"table": rows.table.name, "name": rows.name, "rows": count, "sha256": sha256})
+        [file] = [file for file in self.files if file["table"] == rows.table.name]
+        file |= {"rows": count, "sha256": rows.checksum.hexdigest() if rows.checksum else None}
 
     def _load_users(self, connection: Connection) -> int:
         self._run(connection, "check_groups", "check_libraries", "upsert_groups", "upsert_libraries")
@@ -363,6 +370,11 @@ def _record(
             "entries": json.dumps([asdict(entry) for entry in result.entries], default=str),
         },
     )
+    wrong = {message.file for message in result.messages if message.is_rejection}
+    seen = [file for file in load.files if "modified" in file and (not is_refused or file["name"] in wrong)]
+    if seen:
+        parameters = {"source": load.rules.code, "is_refused": is_refused, "files": json.dumps(seen)}
+        connection.execute(query("sources/record_loaded_files"), parameters)
     messages = json.dumps([asdict(message) for message in result.messages])
     connection.execute(query("sources/insert_load_messages"), {"load_id": result.load_id, "messages": messages})
     if not is_refused:

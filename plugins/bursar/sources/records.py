@@ -70,7 +70,7 @@ def get_load(connection: Connection, id_: int) -> LoadRecord:
     """
     row = connection.execute(query("sources/get_load"), {"id": id_}).first()
     if row is None:
-        raise LedgerNotFoundError(f"There is no load {id_}. `bin/bursar sources loads list` lists them.")
+        raise LedgerNotFoundError(f"There is no load {id_} (`bin/bursar sources loads list` lists them).")
     return LoadRecord.of_row(row)
 
 

@@ -18,3 +18,9 @@ def record_download(person: Person, batch_id: int) -> None:
     """Records that a person downloads the file of a batch, which names all its users."""
     with write_ledger() as connection:
         connection.execute(query("web/record_download"), {"person": person.name, "batch_id": batch_id})
+
+
+def record_load_access(person: Person, load_id: int) -> None:
+    """Records that a person sees the rows of a load, whose values name people."""
+    with write_ledger() as connection:
+        connection.execute(query("web/record_load_access"), {"person": person.name, "load_id": load_id})

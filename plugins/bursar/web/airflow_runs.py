@@ -87,7 +87,7 @@ def find_obstacle(dag: str) -> str | None:
             select(DagModel.is_paused, DagModel.is_stale).where(DagModel.dag_id == dag)
         ).one_or_none()
     if found is None or found.is_stale:
-        return "Airflow has no DAG for this job at the moment. If you have just saved the profile, wait a minute."
+        return "Airflow has no DAG for this job at the moment. If you have just saved it, wait a minute."
     if found.is_paused:
         return "The DAG of this job is paused in Airflow: a run that you start waits until somebody unpauses it."
     return None

@@ -15,8 +15,10 @@ from bursar.web.pages import (
     approvals,
     batch_decisions,
     batches,
+    contested,
     fines,
     history,
+    loads,
     overview,
     payment_decisions,
     payment_files,
@@ -24,6 +26,7 @@ from bursar.web.pages import (
     reports,
     revisions,
     skipped,
+    sources,
     users_jobs,
     waiting,
     wizard,
@@ -73,6 +76,9 @@ def create_app() -> FastAPI:
         approvals,
         actions,
         users_jobs,
+        sources,
+        loads,
+        contested,
     ):
         app.include_router(page.router)
     app.add_exception_handler(HTTPException, _show_http_error)

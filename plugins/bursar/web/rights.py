@@ -6,7 +6,9 @@
 | see names and fines that a profile exported, or skipped although they fit it | to trigger that profile's DAG |
 | see any user and any fine, also those that a profile skipped as not its own | to trigger every DAG |
 | act on a job | to trigger its DAG |
-| edit profiles, set off money by hand | to edit connections |
+| see a source and the counts of its loads | to read the source's DAG |
+| see the rows that a load of a source names: values, ids of fines | to trigger that DAG |
+| see loads of files that a person named; edit profiles; set off money by hand | to edit connections |
 
 A check that fails for whatever reason denies.
 """
@@ -51,9 +53,9 @@ class Person:
         """Returns whether the person may see a profile, by its code: its runs and sums, no names."""
         return any(self._may_read(dag_id(job, profile)) for job in (Job.EXPORT, Job.IMPORT))
 
-    def may_act(self, profile: str | None, job: Job) -> bool:
-        """Returns whether the person may start a job: the export or import of a profile, or (None) one over users."""
-        return self._may_trigger(dag_id(job, profile))
+    def may_act(self, owner: str | None, job: Job) -> bool:
+        """Returns whether the person may start a job: that of a profile or source, or (None) one over users."""
+        return self._may_trigger(dag_id(job, owner))
 
     def may_see_names(self, profile: str) -> bool:
         """Returns whether the person may see the names and fines that a profile exported."""
@@ -68,6 +70,23 @@ class Person:
             return frozenset()
         all_users = self.may_see_all_users()
         return frozenset(reason for reason in SkipReason if all_users or reason.is_of_profile)
+
+    def may_see_source(self, source: str) -> bool:
+        """Returns whether the person may see a source, by its code, and the counts of its loads.
+
+        The code '' stands for files that a person named: their loads belong to no DAG.
+        """
+        return self._may_read(dag_id(Job.SYNC, source)) if source else self.may_edit()
+
+    def may_see_rows(self, source: str) -> bool:
+        """Returns whether the person may see the rows that loads of a source name, and their values."""
+        return self.may_act(source, Job.SYNC) if source else self.may_edit()
+
+    def may_see_runs(self, job: Job, owner: str | None) -> bool:
+        """Returns whether the person may see the runs of a job of a profile or source, or (None) of the institution."""
+        if owner is None:
+            return self.may_see_all_users()
+        return self.may_see_source(owner) if job is Job.SYNC else self.may_see(owner)
 
     def may_see_all_users(self) -> bool:
         """Returns whether the person may see every user and every fine."""

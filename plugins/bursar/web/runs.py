@@ -42,7 +42,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Filter:
-    """A choice of runs: those of some profiles, and (`institution`) of the jobs that belong to none.
+    """A choice of runs: those of some profiles and sources, and (`institution`) of the jobs that belong to none.
 
     They started at `since` or later, and before `until`; both are aware, or None.
     """
@@ -53,6 +53,7 @@ class Filter:
     outcome: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    sources: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -74,12 +75,18 @@ def list_profiles_of_runs(connection: Connection) -> set[str]:
     return {code for job in _PROFILE_JOBS for code in connection.execute(statement, {"job": job}).scalars()}
 
 
+def list_sources_of_runs(connection: Connection) -> set[str]:
+    """Returns the codes of the sources that have recorded runs; some may not exist any more."""
+    return set(connection.execute(query("web/list_profiles_of_runs"), {"job": Job.SYNC}).scalars())
+
+
 def list_runs(
     connection: Connection, chosen: Filter, below: Key | None = None, *, limit: int = PAGE_LENGTH
 ) -> tuple[list[Run], Key | None]:
     """Returns a page of runs, newest first, and the key of the next page, or None if this one is the last."""
     parameters: dict[str, Any] = {
         "profiles": list(chosen.profiles),
+        "sources": list(chosen.sources),
         "institution": chosen.institution,
         "jobs": [chosen.job] if chosen.job else list(Job),
         "outcome": chosen.outcome,

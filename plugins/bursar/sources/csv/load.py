@@ -1,8 +1,8 @@
 """Loads users and fines from CSV files. docs/reference/csv.md describes the files for librarians."""
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from bursar.errors import InputFileError
 from bursar.sources.csv.dialect import DEFAULT_DIALECT, Dialect
+from bursar.sources.csv.faults import HeadingError
 from bursar.sources.csv.reader import Record, records
 from bursar.sources.csv.tables import FINES, GROUPS, LIBRARIES, USERS, CsvTable
 from bursar.sources.load import LoadResult, Rows, SourceRules, load_rows, printable
@@ -17,14 +18,23 @@ from bursar.sources.load import LoadResult, Rows, SourceRules, load_rows, printa
 BLOCK_SIZE = 1024 * 1024
 
 
+@dataclass(frozen=True)
+class CsvFile:
+    """A file under another name than that of its path. `facts` are recorded with it, as in `Rows`."""
+
+    path: Path
+    name: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
 def load(
     engine: Engine,
     rules: SourceRules,
     *,
-    groups: Path | None = None,
-    libraries: Path | None = None,
-    users: Path | None = None,
-    fines: Path | None = None,
+    groups: Path | CsvFile | None = None,
+    libraries: Path | CsvFile | None = None,
+    users: Path | CsvFile | None = None,
+    fines: Path | CsvFile | None = None,
     dialect: Dialect = DEFAULT_DIALECT,
     **options: Any,  # noqa: ANN401
 ) -> LoadResult:
@@ -36,20 +46,25 @@ def load(
     """
     rules = replace(rules, minor_units=dialect.minor_units)
     files = [(GROUPS, groups), (LIBRARIES, libraries), (USERS, users), (FINES, fines)]
-    return load_rows(engine, [_read(table, path, dialect) for table, path in files if path], rules, **options)
+    return load_rows(engine, [_read(table, file, dialect) for table, file in files if file], rules, **options)
 
 
-def _read(table: CsvTable, path: Path, dialect: Dialect) -> Rows:
+def _read(table: CsvTable, file: Path | CsvFile, dialect: Dialect) -> Rows:
+    if isinstance(file, Path):
+        file = CsvFile(file, printable(file))
     checksum = hashlib.sha256()
-    return Rows(table, printable(path), _hash_first(path, checksum, records(path, table, dialect)), checksum)
+    return Rows(table, file.name, _hash_first(file, checksum, records(file.path, table, dialect)), checksum, file.facts)
 
 
-def _hash_first(path: Path, checksum: "hashlib._Hash", rows: Iterator[Record]) -> Iterator[Record]:
+def _hash_first(file: CsvFile, checksum: "hashlib._Hash", rows: Iterator[Record]) -> Iterator[Record]:
     """Yields the rows of a file after its bytes have been hashed."""
     try:
-        with path.open("rb") as file:
-            while block := file.read(BLOCK_SIZE):
+        with file.path.open("rb") as opened:
+            while block := opened.read(BLOCK_SIZE):
                 checksum.update(block)
     except OSError as error:
-        raise InputFileError(f"{path}: the file can't be read: {error.strerror}.") from error
-    yield from rows
+        raise InputFileError(f"{file.name}: the file can't be read: {error.strerror}.") from error
+    try:
+        yield from rows
+    except HeadingError as error:
+        raise HeadingError(Path(file.name), error.line, error.faults) from error

@@ -8,7 +8,7 @@ from bursar.airflow.connections import open_folder
 from bursar.airflow.dag_ids import dag_id, parse_dag_id
 from bursar.db.queries import query
 from bursar.errors import BursarError
-from bursar.imports.detect import FolderEntry, describe_folder
+from bursar.imports.detect import FolderEntry, WatchedFolder, describe_folder
 from bursar.ledger.jobs import Job
 from bursar.ledger.totals import net_by_currency
 from bursar.money import format_money, format_totals
@@ -24,6 +24,7 @@ from bursar.web.pages.profiles import get_visible_profile, list_profile_names
 from bursar.web.pages.reports import Below
 from bursar.web.preview import COLUMNS, evaluate, list_all, parse_as_of
 from bursar.web.rights import CurrentPerson, Person, require
+from bursar.web.sources import list_source_names
 from bursar.web.trial import STEP_SECONDS, TRIAL_SECONDS, within
 from bursar.web.views import PAGE_LENGTH, address_of, read_ledger, render, settings
 
@@ -149,25 +150,27 @@ def show_progress(request: Request, person: CurrentPerson, dag_id: str, run_id: 
     owner = parse_dag_id(dag_id)
     if owner is None:
         raise HTTPException(404)
-    if owner.profile is None:
+    if owner.code is None:
         require(person.may_act(None, owner.job), f"trigger the DAG {dag_id}")
     else:
-        require(person.may_see(owner.profile), f"read the DAGs of profile {owner.profile}")
+        require(person.may_see_runs(owner.job, owner.code), f"read the DAG {dag_id}")
+    is_load = owner.job is Job.SYNC
+    names = list_source_names(person) if is_load else list_profile_names(person)
     with read_ledger() as connection:
-        facts = {"job": owner.job, "profile": owner.profile, "run_id": run_id}
+        facts = {"job": owner.job, "profile": owner.code, "run_id": run_id}
         report = connection.execute(query("web/get_run"), facts).mappings().first()
         approval = connection.execute(query("web/get_open_approval"), facts).scalar()
     return render(
         request,
         "progress",
-        section="show_profiles" if owner.profile else "show_users_jobs",
+        section="show_sources" if is_load else "show_profiles" if owner.code else "show_users_jobs",
         dag=dag_id,
         run_id=run_id,
-        title=owner.job.display_name(list_profile_names(person).get(owner.profile or "", owner.profile)),
+        title=owner.job.display_name(names.get(owner.code or "", owner.code)),
         run=get_run(dag_id, run_id),
         has_report=report is not None,
         approval=approval,
-        user_job=owner.job if owner.profile is None else None,
+        user_job=owner.job if owner.code is None else None,
     )
 
 
@@ -182,4 +185,4 @@ def _look_into_folder(profile: Profile) -> tuple[int, list[FolderEntry]]:
     limits = ServerLimits(timeout_seconds=STEP_SECONDS)
     path = profile.import_.input_file_path
     with open_folder(profile.sftp_connection, path, may_create=False, limits=limits) as folder:
-        return describe_folder(views.engine(), profile, folder.files(), limit=MAX_ENTRIES)
+        return describe_folder(views.engine(), WatchedFolder.of_import(profile), folder.files(), limit=MAX_ENTRIES)

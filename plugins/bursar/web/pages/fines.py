@@ -16,6 +16,7 @@ from bursar.web.pages.profiles import list_profile_names
 from bursar.web.pages.reports import Below, Id
 from bursar.web.rights import CurrentPerson, Person, require
 from bursar.web.runs import MAX_ID
+from bursar.web.sources import describe_source_name
 from bursar.web.views import PAGE_LENGTH, read_ledger, render, settings
 
 router = APIRouter()
@@ -137,6 +138,13 @@ def _get_fine(connection: Connection, fine: int) -> Any:  # noqa: ANN401  a row,
     return connection.execute(query("commands/get_fine"), {"fine_id": fine}).first()
 
 
+def _describe_last_said(fine: Row[Any]) -> str:
+    """Returns what the source of a fine said about it last, which the ledger may have moved on from."""
+    said = {"amount": fine.source_amount, "balance": fine.source_balance}
+    parts = [f"{name} {format_money(value, fine.currency)}" for name, value in said.items() if value is not None]
+    return ", ".join([*parts, *([f"status {fine.source_status}"] if fine.source_status else [])])
+
+
 def _describe(fine: Row[Any], names: Mapping[str, str]) -> list[tuple[str, str]]:
     facts = {
         "Type": describe_fine_type(fine.fine_fee_type),
@@ -147,7 +155,9 @@ def _describe(fine: Row[Any], names: Mapping[str, str]) -> list[tuple[str, str]]
         "Owner": fine.owner_library or "the institution",
         "Item": f"{fine.title} ({fine.barcode})" if fine.barcode else "",
         "Comment": fine.comment or "",
+        "Source": describe_source_name(fine.source) if fine.source_id else "",
         "Id in library system": fine.source_id or "",
+        "The source said last": _describe_last_said(fine),
         "Bursar": f"{names.get(fine.sent_by, fine.sent_by)}, transaction {fine.sent_as}" if fine.sent_by else "",
         "Being exported": f"in batch {fine.claimed_by}" if fine.claimed_by else "",
         "Being reversed": f"in batch {fine.reversal_claimed_by}" if fine.reversal_claimed_by else "",

@@ -14,7 +14,17 @@ from bursar.reporting.run_report import RunOutcome
 from bursar.web.csv_files import send_csv
 from bursar.web.pages.profiles import list_profile_names
 from bursar.web.rights import CurrentPerson, Person
-from bursar.web.runs import CSV_COLUMNS, MAX_ID, Filter, Key, list_csv_rows, list_profiles_of_runs, list_runs
+from bursar.web.runs import (
+    CSV_COLUMNS,
+    MAX_ID,
+    Filter,
+    Key,
+    list_csv_rows,
+    list_profiles_of_runs,
+    list_runs,
+    list_sources_of_runs,
+)
+from bursar.web.sources import list_source_names
 from bursar.web.views import address_of, read_ledger, render, settings
 
 router = APIRouter()
@@ -29,6 +39,7 @@ class Choice:
     outcome: str = ""
     since: str = ""
     until: str = ""
+    source: str = ""
 
 
 Chosen = Annotated[Choice, Depends(Choice)]
@@ -43,9 +54,9 @@ def show_history(
     before_id: Annotated[int, Query(ge=0, le=MAX_ID)] = 0,
 ) -> Response:
     """Shows the runs that the person may see, newest first, fifty on a page."""
-    names = list_profile_names(person)
-    codes = _list_visible_codes(person, names)
-    chosen = _make_filter(person, choice, codes)
+    names, source_names = list_profile_names(person), list_source_names(person)
+    codes, source_codes = _list_visible_codes(person, names), _list_visible_sources(person, source_names)
+    chosen = _make_filter(person, choice, codes, source_codes)
     with read_ledger() as connection:
         runs, key = list_runs(connection, chosen, Key(before, before_id) if before else None)
     path, csv = address_of(request, "show_history"), address_of(request, "download_history")
@@ -57,13 +68,15 @@ def show_history(
         time_zone=settings().time_zone,
         runs=runs,
         profile_names=names,
+        source_names=source_names,
         no_runs="No run fits these filters." if any(vars(choice).values()) else "No job has run yet.",
         older=f"{path}?{urlencode(vars(choice) | older)}" if key else "",
         newest=f"{path}?{urlencode(vars(choice))}" if before else "",
         csv=f"{csv}?{urlencode(vars(choice))}",
         filters=[
             ("profile", "Profile", [(code, names.get(code, code)) for code in codes], choice.profile),
-            ("job", "Job", [(job, job) for job in Job], choice.job),
+            ("source", "Source", [(code, source_names.get(code, code)) for code in source_codes], choice.source),
+            ("job", "Job", [(job, "load" if job is Job.SYNC else job) for job in Job], choice.job),
             ("outcome", "Outcome", [(one, one) for one in RunOutcome], choice.outcome),
         ],
         dates=[("since", "From", choice.since), ("until", "To", choice.until)],
@@ -73,7 +86,8 @@ def show_history(
 @router.get("/history.csv", name="download_history")
 def download_history(person: CurrentPerson, choice: Chosen) -> Response:
     """Returns all runs that the filters choose, as CSV."""
-    chosen = _make_filter(person, choice, _list_visible_codes(person, list_profile_names(person)))
+    codes = _list_visible_codes(person, list_profile_names(person))
+    chosen = _make_filter(person, choice, codes, _list_visible_sources(person, list_source_names(person)))
     return send_csv("job-history.csv", CSV_COLUMNS, list_csv_rows(chosen))
 
 
@@ -84,11 +98,20 @@ def _list_visible_codes(person: Person, names: Mapping[str, str]) -> list[str]:
     return sorted(names.keys() | {code for code in recorded - names.keys() if person.may_see(code)})
 
 
-def _make_filter(person: Person, choice: Choice, codes: list[str]) -> Filter:
+def _list_visible_sources(person: Person, names: Mapping[str, str]) -> list[str]:
+    """Returns the codes of the sources that the person may see, also of sources that are not there any more."""
+    with read_ledger() as connection:
+        recorded = list_sources_of_runs(connection)
+    known = names.keys() - {""}  # files without a source have no runs
+    return sorted(known | {code for code in recorded - known if person.may_see_source(code)})
+
+
+def _make_filter(person: Person, choice: Choice, codes: list[str], sources: list[str]) -> Filter:
     zone = ZoneInfo(settings().time_zone)
     return Filter(
-        profiles=[code for code in codes if choice.profile in ("", code)],
-        institution=not choice.profile and person.may_see_all_users(),
+        profiles=[code for code in codes if choice.profile in ("", code) and not choice.source],
+        sources=[code for code in sources if choice.source in ("", code) and not choice.profile],
+        institution=not choice.profile and not choice.source and person.may_see_all_users(),
         job=Job(choice.job) if choice.job in list(Job) else None,
         outcome=choice.outcome if choice.outcome in list(RunOutcome) else None,
         since=_start_of_day(choice.since, zone, {}),

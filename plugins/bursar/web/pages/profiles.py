@@ -19,6 +19,7 @@ from bursar.reporting.run_description import describe_result, format_minute
 from bursar.reporting.run_report import RunReport
 from bursar.web import views
 from bursar.web.integration_dags import list_next_runs
+from bursar.web.pages import sources
 from bursar.web.rights import CurrentPerson, Person, require
 from bursar.web.runs import Filter, Run, list_runs, read_run
 from bursar.web.views import read_ledger, render, settings
@@ -107,11 +108,13 @@ def show_profile(request: Request, person: CurrentPerson, code: str) -> Response
 
 @router.get("/dags/{dag_id}", name="show_dag")
 def show_dag(request: Request, person: CurrentPerson, dag_id: str) -> Response:
-    """Shows the profile of a DAG in the tab beside the DAG's own; other DAGs have one sentence there."""
+    """Shows the profile or source of a DAG in the tab beside the DAG's own; other DAGs have one sentence there."""
     owner = parse_dag_id(dag_id)
-    if owner is None or owner.profile is None:
+    if owner is None or owner.code is None:
         return render(request, "foreign", title="Bursar profile", text=FOREIGN_DAG)
-    return _show_profile(request, person, owner.profile)
+    if owner.job is Job.SYNC:
+        return sources.show_page(request, person, owner.code)
+    return _show_profile(request, person, owner.code)
 
 
 def _show_profile(request: Request, person: Person, code: str) -> Response:

@@ -18,21 +18,26 @@ from bursar.ledger.jobs import Job
 from bursar.ledger.totals import Skipped, read_outcomes
 from bursar.money import format_totals
 from bursar.profiles import Profile
+from bursar.profiles.job_owner import JobOwner
 from bursar.reporting.run_description import (
     describe_facts,
     describe_reason,
     describe_result,
     format_duration,
+    make_report_tables,
     make_tables,
     sort_reasons,
 )
+from bursar.reporting.run_report import RunReport
 from bursar.reporting.task_names import describe_task
+from bursar.sources.records import LoadRecord
 from bursar.users.maintenance_job import MaintenanceJob, get_job_of_run
 from bursar.web import views
 from bursar.web.accesses import record_access
 from bursar.web.pages.profiles import FOREIGN_DAG
 from bursar.web.rights import CurrentPerson, Person, require
 from bursar.web.runs import MAX_ID, Run, read_run
+from bursar.web.sources import find_source
 from bursar.web.views import PAGE_LENGTH, address_of, read_ledger, render, settings
 
 router = APIRouter()
@@ -64,10 +69,9 @@ def show_dag_run(request: Request, person: CurrentPerson, dag_id: str, run_id: s
     owner = dag_ids.parse_dag_id(dag_id)
     if owner is None:
         return render(request, "foreign", title="Job report", text=FOREIGN_DAG)
-    job, profile = owner
-    require_visible(person, profile)
+    require_visible_runs(person, *owner)
     with read_ledger() as connection:
-        parameters = {"job": job, "profile": profile, "run_id": run_id}
+        parameters = {"job": owner.job, "profile": owner.code, "run_id": run_id}
         row = connection.execute(query("web/get_run"), parameters).mappings().first()
     if row is None:
         text = "This run has no report yet. It is written when the run ends."
@@ -81,7 +85,7 @@ def show_results(
 ) -> Response:
     """Lists the users and fines that a maintenance job purged or waived, or those that it kept for a reason."""
     report = _get_run(run).report
-    require_visible(person, report.profile)
+    require_visible_runs(person, report.job, report.profile)
     require(person.may_see_all_users(), "trigger every DAG")
     with read_ledger() as connection:
         job = _get_maintenance_job(connection, report.job, report.run_id)
@@ -105,12 +109,19 @@ def show_results(
     )
 
 
-def require_visible(person: Person, profile: str | None) -> None:
-    """Raises 403 unless the person may see the runs of a profile, or (None) of the jobs of the institution."""
-    if profile is None:
+def require_visible(person: Person, profile: str) -> None:
+    """Raises 403 unless the person may see the runs of a profile."""
+    require(person.may_see(profile), f"read the DAGs of profile {profile}")
+
+
+def require_visible_runs(person: Person, job: Job, owner: str | None) -> None:
+    """Raises 403 unless the person may see the runs of a job of a profile or source, or (None) of the institution."""
+    if owner is None:
         require(person.may_see_all_users(), "trigger every DAG")
+    elif job is Job.SYNC:
+        require(person.may_see_source(owner), f"read the DAG {dag_ids.dag_id(job, owner)}")
     else:
-        require(person.may_see(profile), f"read the DAGs of profile {profile}")
+        require_visible(person, owner)
 
 
 def find_profile(code: str | None) -> Profile | None:
@@ -158,20 +169,21 @@ def _get_maintenance_job(connection: Connection, job: Job, run_id: str) -> Maint
 
 def _show(request: Request, person: Person, run: Run) -> Response:
     report = run.report
-    require_visible(person, report.profile)
-    profile = find_profile(report.profile)
-    zone = profile.time_zone if profile else settings().time_zone
+    require_visible_runs(person, report.job, report.profile)
+    owner = find_source(report.profile or "") if report.job is Job.SYNC else find_profile(report.profile)
+    zone = owner.time_zone if owner else settings().time_zone
     of_run = {"profile": report.profile, "run_id": report.run_id}
-    batch, files, results = None, [], ""
+    batch, files, loads, results = None, [], [], ""
     with read_ledger() as connection:
         if report.job is Job.EXPORT:
             row = connection.execute(query("reporting/get_batch_of_run"), of_run).mappings().first()
             batch = Batch.from_row(row) if row else _get_resent_batch(connection, of_run)
         elif report.job is Job.IMPORT:
             files = _list_files(connection, of_run)
+        elif report.job is Job.SYNC:
+            loads = [LoadRecord.of_row(row) for row in connection.execute(query("reporting/list_loads_of_run"), of_run)]
         elif _get_maintenance_job(connection, report.job, report.run_id):
             results = address_of(request, "show_results", run=run.id)
-    names = person.may_see_names(report.profile) if report.profile else person.may_see_all_users()
     if report.job is Job.EXPORT:
         skipped = make_skipped_rows(request, person, batch, dict(report.skipped))
     else:
@@ -184,20 +196,18 @@ def _show(request: Request, person: Person, run: Run) -> Response:
         "run",
         section="show_history",
         time_zone=zone,
-        title=report.job.display_name(profile.name if profile else report.profile),
+        title=report.job.display_name(owner.name if owner else report.profile),
         report=report,
         result=describe_result(report),
-        facts=list(_describe(run, profile, ZoneInfo(zone)).items()),
+        facts=list(_describe(run, owner, ZoneInfo(zone)).items()),
         batch=batch,
         files=files,
-        names=names,
+        loads=loads,
+        one_source=True,
         results=results if report.fines or report.users else "",
         skipped=skipped,
-        tables=make_tables(report.totals, {}, {}),
-        rejects=[
-            (PaymentOutcome.describe(name), f"{one.records:,}", format_totals(one.sums))
-            for name, one in PaymentOutcome.sort(report.rejects).items()
-        ],
+        tables=make_report_tables(report) if report.job is Job.SYNC else make_tables(report.totals, {}, {}),
+        rejects=_describe_rejects(report),
         tasks=[
             (describe_task(task), format_duration(timedelta(seconds=seconds)))
             for task, seconds in report.task_timings.items()
@@ -227,7 +237,16 @@ def _count_without_effect(outcomes: dict[str, Any] | None) -> str:
     return f"{count:,}"
 
 
-def _describe(run: Run, profile: Profile | None, zone: ZoneInfo) -> dict[str, str]:
-    facts = describe_facts(run.report, profile.name if profile else None, zone)
+def _describe_rejects(report: RunReport) -> list[tuple[str, str, str]]:
+    if report.job is not Job.IMPORT:
+        return []
+    return [
+        (PaymentOutcome.describe(name), f"{one.records:,}", format_totals(one.sums))
+        for name, one in PaymentOutcome.sort(report.rejects).items()
+    ]
+
+
+def _describe(run: Run, owner: JobOwner | None, zone: ZoneInfo) -> dict[str, str]:
+    facts = describe_facts(run.report, owner.name if owner else None, zone)
     del facts["Run"]  # an id of Airflow; the link to the run says more
     return facts | {"Duration": run.duration, "Started by": run.started_by}

@@ -1,4 +1,4 @@
-"""The page of all that waits for a person: approvals, unfinished exports, files of payments and overpayments."""
+"""The page of all that waits for a person: approvals, exports, files of payments, overpayments, and rows of loads."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +14,17 @@ from bursar.db.queries import query
 from bursar.ledger.batches import Batch, BatchState
 from bursar.ledger.jobs import Job
 from bursar.ledger.totals import Totals, read_totals
+from bursar.sources.records import LoadRecord
 from bursar.web.airflow_runs import AirflowRun, list_runs
 from bursar.web.pages.profiles import list_profile_names
 from bursar.web.pages.reports import Below, From
 from bursar.web.rights import CurrentPerson, Person
+from bursar.web.sources import list_loaded_codes, list_newest_loads, list_source_names
 from bursar.web.views import PAGE_LENGTH, address_of, read_ledger, render, settings
 
 router = APIRouter()
+MAX_CONTESTED = 1_000
+"""Contested identifiers that are counted."""
 ListName = Literal["approvals", "batches", "overpayments", "rejected", "repeated"]
 _QUERIES: Mapping[ListName, str] = {
     "approvals": "web/list_waiting_approvals",
@@ -68,12 +72,15 @@ class Waiting:
     overpayments: Sequence[RowMapping]
     rejected: Sequence[RowMapping]
     repeated: Sequence[RowMapping]
+    loads: Sequence[LoadRecord]
+    contested: RowMapping | None
     more: Mapping[ListName, str]
 
     @property
     def any(self) -> bool:
         """Whether anything waits."""
-        return bool(self.approvals or self.batches or self.overpayments or self.rejected or self.repeated)
+        lists = (self.approvals, self.batches, self.overpayments, self.rejected, self.repeated, self.loads)
+        return any(lists) or self.contested is not None
 
 
 @router.get("/waiting", name="show_waiting")
@@ -105,6 +112,7 @@ def show_waiting(
             name: connection.execute(query(statement), chosen).mappings().all() if only in (None, name) else []
             for name, statement in _QUERIES.items()
         }
+        loads, contested = _read_loads(connection, person) if only is None else ([], None)
     address = address_of(request, "show_waiting")
     found = Waiting(
         approvals=[_read_approval(row) for row in rows["approvals"][:PAGE_LENGTH]],
@@ -112,6 +120,8 @@ def show_waiting(
         overpayments=rows["overpayments"][:PAGE_LENGTH],
         rejected=rows["rejected"][:PAGE_LENGTH],
         repeated=rows["repeated"][:PAGE_LENGTH],
+        loads=loads,
+        contested=contested,
         more={
             name: f"{address}?{urlencode({'only': name} | _find_place(name, some[PAGE_LENGTH - 1]))}"
             for name, some in rows.items()
@@ -130,6 +140,9 @@ def show_waiting(
         named={profile for profile in profiles if person.may_see_names(profile)},
         dag_id=dag_id,
         profile_names=names,
+        source_names=list_source_names(person),
+        all_users=person.may_see_all_users(),
+        max_contested=MAX_CONTESTED,
     )
 
 
@@ -144,6 +157,23 @@ def _find_place(name: ListName, last: RowMapping) -> dict[str, int]:
     if name == "overpayments":
         return {"after": last["file_id"], "record": last["record"]}
     return {"below" if name in ("rejected", "repeated") else "after": last["id"]}
+
+
+def _read_loads(connection: Connection, person: Person) -> tuple[list[LoadRecord], RowMapping | None]:
+    """Returns the newest load of each source if it has rows to look at, and the counts of contested identifiers.
+
+    Nobody sees these counts who may not see a source.
+    """
+    sources = list_loaded_codes(connection, person)
+    loads = [load for load in list_newest_loads(connection, sources) if _needs_a_look(load)]
+    counted = connection.execute(query("web/count_contested_identifiers"), {"limit": MAX_CONTESTED + 1})
+    contested = counted.mappings().one()
+    return loads, contested if sources and contested["identifiers"] else None
+
+
+def _needs_a_look(load: LoadRecord) -> bool:
+    counts = load.counts
+    return load.is_refused or bool(counts.rejected or counts.fines_deferred or counts.warnings)
 
 
 def _read_batches(rows: Sequence[RowMapping], person: Person) -> list[WaitingBatch]:

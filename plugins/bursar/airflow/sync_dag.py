@@ -1,0 +1,131 @@
+"""The DAG of a source: wait for its files; load and archive them; report."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+
+from airflow.sdk import DAG, Context, Param
+from sqlalchemy import Engine
+
+from bursar.airflow import assets, config, connections
+from bursar.airflow.base_dag import base_dag, task_of_run
+from bursar.airflow.dag_docs import sync_docs
+from bursar.airflow.report_task import report_task
+from bursar.airflow.source_file_sensor import SourceFileSensor
+from bursar.airflow.source_folder import open_source_folder
+from bursar.airflow.task_summaries import LoadedSet
+from bursar.db.engine import ledger_engine
+from bursar.errors import InputFileError
+from bursar.ledger.jobs import Job
+from bursar.profiles import Settings
+from bursar.sources.csv.faults import HeadingError
+from bursar.sources.load import InvalidRowsError, LoadResult
+from bursar.sources.model import CsvSource
+from bursar.sources.ready_files import FileSet
+from bursar.sources.records import LoadRecord
+from bursar.sources.sync import SyncRun
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceRun:
+    """A run that loads a source: the first argument of its tasks.
+
+    `requested_by` is the person who triggered it, None for the schedule.
+    """
+
+    source: CsvSource
+    settings: Settings
+    engine: Engine
+    run_id: str
+    requested_by: str | None
+    dry_run: bool = False
+
+    @classmethod
+    def from_context(cls, source: CsvSource, settings: Settings, context: Context) -> "SourceRun":
+        """Makes the run that a task belongs to.
+
+        Raises:
+            BursarError: there is no connection to the ledger.
+        """
+        return cls(
+            source=source,
+            settings=settings,
+            engine=ledger_engine(connections.ledger_url()),
+            run_id=context["run_id"],
+            requested_by=context["dag_run"].triggering_user_name,
+            dry_run=context["params"]["dry_run"],
+        )
+
+    @contextmanager
+    def open(self) -> Iterator[SyncRun]:
+        """Opens the folder of the source."""
+        with open_source_folder(self.source, self.settings.server_limits) as folder:
+            yield SyncRun(
+                engine=self.engine,
+                source=self.source,
+                folder=folder,
+                work_dir=config.source_work_dir(self.settings, self.source),
+                run_id=self.run_id,
+                requested_by=self.requested_by,
+            )
+
+
+def sync_dag(source: CsvSource, settings: Settings) -> DAG:
+    """Builds the DAG of an active source; the same source always gives the same DAG."""
+    with base_dag(
+        source,
+        Job.SYNC,
+        source.schedule,
+        doc_md=sync_docs(source, settings),
+        params={
+            "dry_run": Param(
+                default=False,
+                type="boolean",
+                title="Dry run",
+                description="Count what a load would change. Nothing is loaded, and the files stay where they are.",
+            )
+        },
+        # Files are loaded when they arrive, so a past day has none: Airflow refuses a backfill.
+        allowed_run_types=["scheduled", "manual", "operator_triggered", "asset_triggered"],
+    ) as dag:
+        task = partial(task_of_run, Job.SYNC, source, partial(SourceRun.from_context, source, settings))
+        server = config.server_placement(source.connection, settings)
+        wait = SourceFileSensor(task_id="wait_for_files", source=source)
+        load = task(load_files, **server, inlets=[assets.source_files_asset(source)], outlets=[assets.ledger_asset()])(
+            wait.output
+        )
+        wait >> load >> report_task(Job.SYNC, source)
+    return dag
+
+
+def load_files(run: SourceRun, sets: list[FileSet]) -> list[LoadedSet]:
+    """Loads the files that are ready, each set in one transaction, oldest first, and moves them away.
+
+    Raises:
+        InputFileError: too many rows of a set are bad; nothing of it was loaded. The others have been loaded.
+    """
+    with run.open() as sync:
+        if run.dry_run:
+            return [_preview(sync, files) for files in sets]
+        return [_summarize(load, [file["name"] for file in load.files]) for load in sync.load_sets(sets)]
+
+
+def _preview(sync: SyncRun, files: FileSet) -> LoadedSet:
+    try:
+        return _summarize(sync.preview_set(files), list(files.values()))
+    except (InvalidRowsError, HeadingError) as error:  # its text has values, which name people
+        what = f"{error.count:,} rows are bad" if isinstance(error, InvalidRowsError) else "its heading is wrong"
+        raise InputFileError(
+            f"A load of {', '.join(files.values())} would be refused: {what} (`bin/bursar sources load "
+            f"{sync.source.code} --dry-run` prints the first)."
+        ) from None
+
+
+def _summarize(load: LoadRecord | LoadResult, files: list[str]) -> LoadedSet:
+    return {
+        "load_id": load.id if isinstance(load, LoadRecord) else None,
+        "files": files,
+        "counts": asdict(load.counts),
+        "rejected": dict(load.rejected),
+    }

@@ -1,0 +1,262 @@
+"""Loads the files in the folder of a source, and moves them away: the job of its DAG, and of a command.
+
+Each set of files is one load. A killed run is repeated: a load that it has recorded is found, so nothing is loaded
+twice, and its files are moved away. A source is locked meanwhile, since an older file must not be loaded after a newer
+one. Messages have counts, codes and places of rows only: values name people.
+
+The module is long because each step, from the folder to the archive, can be killed and repeated.
+"""
+
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine
+
+from bursar.db.queries import query
+from bursar.errors import BursarError, InputFileError, TransientError
+from bursar.imports.download import Download, KeptState, download, find_entry, open_kept_download
+from bursar.remote_files.archive import Archive
+from bursar.remote_files.base import RemoteFile, RemoteFolder
+from bursar.sources.csv.faults import HeadingError
+from bursar.sources.csv.load import CsvFile, load
+from bursar.sources.load import InvalidRowsError, LoadResult, SourceRules
+from bursar.sources.loaded_files import find_loads, get_facts, get_kept_state
+from bursar.sources.messages import MessageKind
+from bursar.sources.model import CsvSource
+from bursar.sources.ready_files import FileSet
+from bursar.sources.records import LoadRecord, list_load_messages
+
+log = logging.getLogger(__name__)
+
+FAILED_FOLDER = "failed"
+NOT_ARCHIVED = "not_archived"
+"""The code of the warning that a file was loaded, and stays in its folder."""
+MAX_PLACES_SHOWN = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyncRun:
+    """A run that loads a source. `folder` is open; `run_id` is None, and `requested_by` set, for a command."""
+
+    engine: Engine
+    source: CsvSource
+    folder: RemoteFolder
+    work_dir: Path
+    run_id: str | None
+    requested_by: str | None
+    strict: bool = False
+
+    def load_sets(self, sets: Iterable[FileSet]) -> list[LoadRecord]:
+        """Loads sets of files one after the other, and moves the files of each away; returns the loads.
+
+        A set that is refused is moved to `failed`, and does not stop the next one.
+
+        Raises:
+            InputFileError: a set was refused; the others have been loaded.
+            TransientError: the server can't be reached, a file is not complete, or another worker loads the source.
+            RemoteFolderError: the server does not give a file, or does not let it be moved.
+        """
+        loads, refusals = [], []
+        with self._lock():
+            for files in sets:
+                try:
+                    loads += self._load_set(files)
+                except InputFileError as error:
+                    refusals.append(str(error))
+        if refusals:
+            raise InputFileError("\n".join(refusals))
+        return loads
+
+    def preview_set(self, files: FileSet) -> LoadResult:
+        """Returns what a load of a set would do. Changes nothing, and moves nothing.
+
+        Raises:
+            InvalidRowsError, HeadingError: it would be refused.
+        """
+        with self._fetch(files) as fetched:
+            try:
+                return self._load(fetched, dry_run=True)
+            finally:
+                for one in fetched.values():
+                    if self._is_on_server(one.entry):
+                        one.discard()
+
+    def _load_set(self, files: FileSet) -> list[LoadRecord]:
+        """Loads a set unless this run has loaded it, and archives it; returns no load if all was loaded before."""
+        record = self._find_load(files, is_refused=False) if self.run_id else None
+        if record:
+            log.info("%s: already loaded by this run, as load %s.", ", ".join(files.values()), record.id)
+        else:
+            record = self._fetch_and_load(files)
+        if record is None:
+            return []
+        loaded = {file["name"]: file for file in record.files}
+        for name in files.values():
+            if file := loaded.get(name):
+                modified = datetime.fromisoformat(file["modified"])
+                entry = RemoteFile(name, file["size"], modified, is_regular=True)
+                self._archive(record, entry, file["sha256"], self.source.archive_folder)
+        return [record]
+
+    def _fetch_and_load(self, files: FileSet) -> LoadRecord | None:
+        with self._fetch(files) as fetched:
+            new = {kind: one for kind, one in fetched.items() if self._get_state(one) is not KeptState.RECORDED}
+            for kind in fetched.keys() - new.keys():
+                log.warning("%s has been loaded before, and is not loaded again.", fetched[kind].entry.name)
+                fetched[kind].discard()
+            if not new:
+                return None
+            try:
+                self._load(new, dry_run=False)
+            except (InvalidRowsError, HeadingError) as error:
+                raise self._refuse(new) from error
+            for one in new.values():
+                one.discard()
+        return self._find_load({kind: files[kind] for kind in new}, is_refused=False)
+
+    def _load(self, fetched: Mapping[str, Download], *, dry_run: bool) -> LoadResult:
+        source = self.source
+        rules = SourceRules(
+            currency=source.currency,
+            time_zone=source.time_zone,
+            code=source.code,
+            complete=source.complete and "fines" in fetched,
+            closes_exported_fines=source.closes_exported_fines,
+            max_rejected_percent=source.max_rejected_percent,
+            min_rejected_rows=source.min_rejected_rows,
+        )
+        files: dict[str, Any] = {
+            kind: CsvFile(one.path, one.entry.name, get_facts(one.entry)) for kind, one in fetched.items()
+        }
+        return load(
+            self.engine,
+            rules,
+            **files,
+            dialect=source.dialect,
+            strict=self.strict,
+            dry_run=dry_run,
+            run_id=self.run_id,
+            requested_by=self.requested_by,
+        )
+
+    @contextmanager
+    def _fetch(self, files: FileSet) -> Iterator[dict[str, Download]]:
+        """Fetches files into working folders of this machine."""
+        with ExitStack() as stack:
+            yield {kind: self._fetch_file(stack, name) for kind, name in files.items()}
+
+    def _fetch_file(self, stack: ExitStack, name: str) -> Download:
+        entry = find_entry(self.folder, name)
+        opening = open_kept_download(self.work_dir, name, entry, self._get_state)
+        kept, warnings = stack.enter_context(opening)
+        for warning in warnings:
+            log.warning("%s", warning)
+        if kept:
+            return kept
+        if entry is None:
+            raise TransientError(
+                f"{name} is not in {self.folder.address} any more, and has not been loaded. Have it put there again, "
+                "or leave it to the next run."
+            )
+        return stack.enter_context(download(self.folder, entry, self.work_dir, run_id=self.run_id or "by hand"))
+
+    def _refuse(self, fetched: Mapping[str, Download]) -> InputFileError:
+        """Moves the files of a refused load to `failed`; returns the error that names the load."""
+        record = self._find_load({}, is_refused=True)
+        assert record  # noqa: S101  a refused load is recorded before its error
+        with self.engine.connect() as connection:
+            found = list_load_messages(connection, record.id, MessageKind.REJECTED, limit=MAX_PLACES_SHOWN)
+        places = ", ".join(f"{message.file}:{message.line} ({message.code})" for message in found)
+        advice = ""
+        for one in fetched.values():
+            if self._is_on_server(one.entry):
+                one.discard()
+            else:
+                advice += f" The only copy of {one.entry.name} is {one.place}: remove its folder when it is not needed."
+            self._archive(record, one.entry, one.sha256, FAILED_FOLDER)
+        where = "stay where they are" if self.source.after_load == "leave" else f"were moved to {FAILED_FOLDER}"
+        return InputFileError(
+            f"Load {record.id} of the source {self.source.code} was refused, and changed nothing: "
+            f"{describe_rejected(record)}, so it is most likely the wrong file. First: {places}. "
+            f"The files {where}. Have correct ones written (`bin/bursar sources loads rejects {record.id}` lists the "
+            f"rows with what to do).{advice}"
+        )
+
+    def _archive(self, record: LoadRecord, entry: RemoteFile, sha256: str, to: str) -> None:
+        """Moves a file of a load away, unless the source leaves it. A warning becomes a message of the load."""
+        if self.source.after_load == "leave":
+            return
+        archive = Archive(
+            folder=self.folder,
+            loaded=entry,
+            sha256=sha256,
+            name=to,
+            number=record.id,
+            record=f"load {record.id} (`bin/bursar sources loads show {record.id}`)",
+            is_of_another=partial(self._is_of_another, record),
+        )
+        archive.move(self.source.done_file_suffix)
+        if archive.warning:
+            facts = {"load_id": record.id, "code": NOT_ARCHIVED, "file": entry.name, "reason": archive.warning}
+            with self.engine.begin() as connection:
+                connection.execute(query("sources/insert_archive_warning"), facts)
+
+    def _is_of_another(self, record: LoadRecord, path: str, moved: RemoteFile) -> bool:
+        name = path.rpartition("/")[2]
+        names = {name, name.partition("-")[2]} - {""}
+        facts = {"size": moved.size, "modified": moved.modified.isoformat()}
+        return any(
+            id_ != record.id
+            for one in names
+            for id_ in find_loads(self.engine, self.source.code, facts | {"name": one})
+        )
+
+    def _get_state(self, kept: Download) -> KeptState:
+        return get_kept_state(self.engine, self.source.code, kept)
+
+    def _find_load(self, files: FileSet, *, is_refused: bool) -> LoadRecord | None:
+        names = [{"table": kind, "name": name} for kind, name in files.items()]
+        parameters = {"source": self.source.code, "run_id": self.run_id, "is_refused": is_refused}
+        with self.engine.connect() as connection:
+            row = connection.execute(
+                query("sources/find_load_of_files"), parameters | {"files": json.dumps(names)}
+            ).first()
+        return LoadRecord.of_row(row) if row else None
+
+    def _is_on_server(self, entry: RemoteFile) -> bool:
+        try:
+            return find_entry(self.folder, entry.name) == entry
+        except BursarError:
+            return False
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Locks the source, so that nobody else loads it at the same time.
+
+        Raises:
+            TransientError: another worker or a command loads it.
+        """
+        parameters = {"source": self.source.code, "timeout": "1d"}
+        connection = self.engine.connect()
+        try:
+            if not connection.execute(query("sources/lock_source"), parameters).scalar_one():
+                raise TransientError(f"Another worker or a command is loading the source {self.source.code}.")
+            yield
+        finally:
+            with suppress(TransientError):  # a connection that has ended holds no lock
+                connection.close()
+
+
+def describe_rejected(record: LoadRecord) -> str:
+    """Says how many rows of a load were rejected, by the codes of the reasons."""
+    if not record.counts.rows:
+        return "the heading of a file is wrong, or its rows can't be separated"
+    reasons = ", ".join(f"{count:,} {code.replace('_', ' ')}" for code, count in record.rejected.items())
+    return f"{record.counts.rejected:,} of {record.counts.rows:,} rows were rejected ({reasons})"

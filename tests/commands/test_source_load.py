@@ -1,0 +1,76 @@
+"""`bin/bursar sources load CODE`: a person loads the files of a source now."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import run, run_json
+from tests.support.fixtures import Library
+from tests.support.source_inbox import USERS, write_fines
+
+SOURCE = """\
+code: LAW
+name: Law Library
+kind: csv
+folder: {folder}
+files: {{users: users*.csv, fines: fines*.csv}}
+complete: yes
+closes_exported_fines: no
+schedule: daily at 02:00
+"""
+
+
+@pytest.fixture
+def folder(include: Path, library: Library, tmp_path: Path) -> Path:
+    """The folder of the source LAW, with a file of users and one of fines."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (include / "sources").mkdir()
+    (include / "sources" / "law.yaml").write_text(SOURCE.format(folder=folder), encoding="utf-8")
+    settings = include / "bursar.yaml"
+    text = settings.read_text(encoding="utf-8")
+    assert "\nwork_dir:" in text
+    lines = [line for line in text.splitlines() if not line.startswith("work_dir:")]
+    settings.write_text("\n".join([*lines, f"work_dir: {tmp_path / 'work'}", ""]), encoding="utf-8")
+    (folder / "users.csv").write_text(USERS, encoding="utf-8")
+    (folder / "fines.csv").write_text(write_fines("12.50", "x"), encoding="utf-8")
+    return folder
+
+
+def list_files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_the_files_of_a_source_are_loaded_and_moved_away(folder: Path, library: Library) -> None:
+    output = run("--by", "anna", "sources", "load", "LAW")
+    assert "users.csv, fines.csv:" in output
+    assert "3 rows read, 1 rejected" in output
+    assert "Rejected: fines.csv:3: " in output
+    assert list_files(folder) == ["processed/fines.csv", "processed/users.csv"]
+    assert library.one("SELECT requested_by FROM loads WHERE source = 'LAW' AND run_id IS NULL") == "anna"
+    assert "No file of the source LAW is ready" in run("sources", "load", "LAW")
+
+
+def test_a_dry_run_prints_what_would_change_and_changes_nothing(folder: Path, library: Library) -> None:
+    output = run("sources", "load", "LAW", "--dry-run")
+    assert "This was a dry run: nothing was changed." in output
+    assert "Fines: 1 added" in output
+    assert list_files(folder) == ["fines.csv", "users.csv"]
+    assert library.one("SELECT count(*) FROM loads") == 0
+    [load] = run_json("sources", "load", "LAW", "--dry-run")
+    assert load["counts"]["fines_added"] == 1
+
+
+def test_strict_loads_nothing_because_of_one_bad_row(folder: Path, library: Library) -> None:
+    output = run("sources", "load", "LAW", "--strict", exit_code=1)
+    assert "1 of 3 rows were rejected" in output
+    assert "bin/bursar sources loads rejects 1" in output
+    assert list_files(folder) == ["failed/fines.csv", "failed/users.csv"]
+    assert library.one("SELECT count(*) FROM fines") == 0
+
+
+def test_a_source_and_files_together_are_a_wrong_usage(folder: Path) -> None:
+    arguments = ("sources", "load", "LAW", "--users", str(folder / "users.csv"))
+    assert "Name a source or files, not both" in run(*arguments, exit_code=2)
+    assert "There is no source MED" in run("sources", "load", "MED", exit_code=2)
+    assert "Name a source, or at least one file" in run("sources", "load", exit_code=2)
