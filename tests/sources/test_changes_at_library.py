@@ -1,7 +1,6 @@
 """What a row may change of a fine at the library, which was not exported.
 
-Each change is made while the fine is at the library, while an unfinished export holds it and that export is released,
-and after the fine has been disputed.
+Each change is made while the fine is at the library, while an unfinished export holds it and that export is released.
 """
 
 from decimal import Decimal

@@ -168,3 +168,22 @@ def test_a_payment_of_a_cancelled_fine_has_been_settled_at_the_library(exported:
     exported.load({"status": "cancelled"})
     (outcome,) = exported.bursar.pay(Payment("1", "10.00"))
     assert (outcome.outcome, outcome.credited) == ("ALREADY_SETTLED", None)
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_refund_during_an_export_waits_for_its_end(source: LibrarySource, *, closed: bool) -> None:
+    source.load({"balance": "4.00"})
+    batch = source.select()
+    assert source.codes({"balance": "10.00"}) == ["in_unfinished_batch"]
+    source.close(batch) if closed else source.release(batch)
+    assert source.codes() == (["came_back"] if closed else [])
+    assert source.position() == (("CLOSED", "0.00", "4.00") if closed else ("ACTIVE", "10.00", "0.00"))
+    assert source.export() == ([] if closed else [("10.00", None)])
+
+
+def test_a_payment_of_a_part_that_was_settled_at_the_library_is_not_paid_twice(exported: LibrarySource) -> None:
+    exported.load({"balance": "4.00"})
+    (outcome,) = exported.bursar.pay(Payment("1", "4.00"))
+    assert outcome.outcome == "PAID"
+    assert exported.position() == ("TRANSFERRED", "0.00", "0.00")
+    assert exported.export() == [("-6.00", "1")]

@@ -115,7 +115,7 @@ def test_merged_accounts_move_a_charge_with_its_credit(exported: LibrarySource) 
 def test_the_history_of_a_fine_names_the_loads_that_changed_it(source: LibrarySource) -> None:
     moved = {"primary_id": "user2"}
     returned = moved | {"balance": "0.00"}
-    loads = [source.load(*rows).load_id for rows in ([{}], [moved], [returned, CREDIT | returned])]
+    loads = [source.load({}).load_id, source.load(moved).load_id, source.load(returned, CREDIT | returned).load_id]
     with source.library.ledger.connect() as connection:
         fine = connection.execute(query("commands/get_fine"), {"fine_id": source.fine().id}).one()
         events = [(event.kind, event.details) for event in list_events(connection, fine)]

@@ -153,3 +153,29 @@ def test_a_credit_that_counts_in_full_is_not_paid_out_before_the_bursar_was_paid
         pytest.raises(LedgerError, match="leave the credit to the next"),
     ):
         desk.pay(connection, exported.fine("C1").id)
+
+
+@pytest.mark.parametrize("end", [{"status": "cancelled"}, {"amount": "0.00"}])
+def test_a_credit_that_is_cancelled_before_its_export_is_not_sent(exported: LibrarySource, end: dict[str, str]) -> None:
+    exported.load(PAID_OFF, APPLIED)
+    assert exported.codes({"balance": "10.00"}, APPLIED | end) == ["came_back"]
+    assert exported.entries("C1") == [("CANCELLED", "10.00", "0.00")]
+    assert exported.export() == []
+    assert exported.position("F1") == ("CLOSED", "0.00", "10.00")
+    second = APPLIED | {"fine_id": "C2"}
+    assert exported.codes(second) == [], "the charge can be reversed again"
+    assert exported.export() == [("-10.00", "1")]
+
+
+def test_a_credit_that_is_cancelled_after_its_export_asks_a_person(exported: LibrarySource) -> None:
+    exported.load(PAID_OFF, APPLIED)
+    exported.export()
+    entries = exported.count_entries()
+    assert exported.codes(APPLIED | {"status": "cancelled"}) == ["cancelled_late"]
+    assert exported.count_entries() == entries
+
+
+def test_a_new_credit_that_is_cancelled_counts_for_nothing(exported: LibrarySource) -> None:
+    exported.load({}, APPLIED | {"status": "cancelled"})
+    assert exported.position("C1") == CLOSED
+    assert exported.export() == []

@@ -152,10 +152,13 @@ class Oracle:
             fine.outstanding, fine.balance, fine.status = amount, NOTHING, "CLOSED"
         for id_, amount in self.batch.reversals.items():
             self.fines[id_].pending_reversal -= amount
+        sent = set(self.batch.fines)
         self.batch = None
         for credit in self.fines.values():
             charge = self.fines.get(credit.reverses or 0)
-            if charge and (even := min(-credit.outstanding, charge.outstanding)) > 0:
+            if not charge or not sent & {credit.id, charge.id}:  # a batch offsets only what it sent
+                continue
+            if (even := min(-credit.outstanding, charge.outstanding)) > 0:
                 for fine, moved in ((charge, even), (credit, -even)):
                     fine.outstanding -= moved
                     fine.offset_amount += moved

@@ -18,8 +18,11 @@ FROM (
                    + greatest(coalesce(new_charge.amount - fines.amount, new_charge.amount, 0), 0) AS reversible
         FROM incoming_fines AS incoming
         JOIN staged_fines AS given ON given.line = incoming.line
-        LEFT JOIN incoming_fines AS new_charge ON new_charge.source_id = given.reverses AND new_charge.amount > 0
         LEFT JOIN fines ON fines.source_id = given.reverses AND fines.source = :source
+        LEFT JOIN incoming_fines AS new_charge    -- a charge grows only at the library
+               ON new_charge.source_id = given.reverses AND new_charge.amount > 0
+              AND NOT EXISTS (SELECT FROM batch_lines JOIN batches ON batches.id = batch_id
+                              WHERE batch_lines.fine_id = fines.id AND batches.released_at IS NULL)
         LEFT JOIN LATERAL (
             SELECT reversible FROM charge_totals WHERE fine_id = fines.id
             OFFSET 0  -- so that the planner sums up charge by charge

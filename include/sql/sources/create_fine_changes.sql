@@ -6,8 +6,8 @@ CREATE TEMPORARY TABLE fine_changes (
     is_new         boolean NOT NULL,
     is_credit      boolean NOT NULL,
     has_charge     boolean NOT NULL,    -- a credit that reverses one
-    place          text    NOT NULL,    -- library, batch (an unfinished one claims the fine) or bursar
-    batch_id       bigint,              -- that claims the fine, or the charge that it reverses
+    place          text    NOT NULL,    -- library, batch (an unfinished one claims the fine, or the charge of a known credit) or bursar
+    batch_id       bigint,
     status         text    NOT NULL,    -- of the ledger
     amount         numeric NOT NULL,
     balance        numeric NOT NULL,
@@ -25,8 +25,10 @@ CREATE TEMPORARY TABLE fine_changes (
     applied_before numeric NOT NULL,    -- of credits to this charge, as the source said before and says now
     applied        numeric NOT NULL,
     open_credits   numeric NOT NULL,    -- credits for this charge that the ledger has not settled yet
-    goes_in_full   numeric,             -- of a new credit: how much the bursar of its charge has to receive; NULL: its charge is here
+    is_disputed_by_load boolean NOT NULL,
+    goes_in_full   numeric,             -- of a credit: how much the bursar of its charge has to receive; NULL: its charge is here
     -- Decided:
+    unexplained    numeric NOT NULL DEFAULT 0,    -- of a lower balance at the bursar: what no credit explains
     adjusted       numeric NOT NULL DEFAULT 0,
     settled        numeric NOT NULL DEFAULT 0,
     reversed       numeric NOT NULL DEFAULT 0,

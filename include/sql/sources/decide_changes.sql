@@ -9,28 +9,34 @@ UPDATE fine_changes SET
     dispute = CASE
         WHEN decided.open > 0 AND decided.new_status IN ('disputed', 'suspended') AND decided.status <> 'DISPUTED' THEN 'DISPUTED'
         WHEN decided.status = 'DISPUTED' AND decided.said_status IN ('disputed', 'suspended')
-             AND decided.new_status IN ('open', 'accruing') THEN 'DISPUTE_SETTLED' END
+             AND decided.is_disputed_by_load AND decided.new_status IN ('open', 'accruing') THEN 'DISPUTE_SETTLED' END
 FROM (
     SELECT *, balance + adjusted - settled + reopened AS open,
-           CASE WHEN has_charge THEN settled WHEN is_credit THEN 0
+           CASE WHEN has_charge AND new_status <> 'cancelled' THEN settled WHEN is_credit THEN 0
                 ELSE least(settled, greatest(fall - unexplained, 0)) END AS reversed
     FROM (
-        SELECT *, CASE WHEN goes_in_full IS NOT NULL AND NOT is_new THEN 0
+        SELECT *, CASE WHEN new_status = 'cancelled' THEN balance
+                       WHEN goes_in_full IS NOT NULL AND NOT is_new THEN 0
                        WHEN goes_in_full IS NOT NULL
                        THEN greatest(amount - least(amount, goes_in_full) - least(greatest(amount - goes_in_full, 0), new_balance), 0)
-                       WHEN new_status = 'cancelled' THEN balance
                        WHEN fall > 0 OR has_charge AND NOT is_new    -- the bursar has not received its charge after all
-                       THEN greatest(balance + adjusted - new_balance, 0) ELSE 0 END AS settled,
-               least(rise, settled_before, greatest(new_balance - balance - adjusted, 0)) AS reopened
+                       THEN greatest(balance + adjusted - new_balance, 0) ELSE 0 END AS settled
         FROM (
-            SELECT fine_id, is_new, is_credit, has_charge, goes_in_full, amount, balance, status, said_status, new_status, new_balance, settled_before,
-                   CASE WHEN new_status = 'cancelled' THEN 0 ELSE greatest(new_amount - amount, -balance) END AS adjusted,
-                   greatest(said_balance + new_amount - said_amount - new_balance, 0) AS fall,
-                   greatest(new_balance - said_balance - new_amount + said_amount, 0) AS rise,
-                   greatest(greatest(new_amount - new_balance - applied, 0)
-                            - greatest(said_amount - said_balance - applied_before, 0), 0) AS unexplained
-            FROM fine_changes WHERE place = 'library'
-        ) AS compared
+            SELECT *, CASE WHEN goes_in_full IS NULL THEN least(greatest(new_balance - said_balance - new_amount + said_amount, 0),
+                                                                settled_before, greatest(new_balance - balance - adjusted, 0))
+                           ELSE 0 END AS reopened
+            FROM (
+                SELECT fine_id, is_new, is_credit, has_charge, goes_in_full, amount, balance, status, said_status, new_amount, new_balance,
+                       new_status, is_disputed_by_load,
+                       said_balance, said_amount, settled_before,
+                       CASE WHEN new_status = 'cancelled' OR goes_in_full IS NOT NULL THEN 0
+                            ELSE greatest(new_amount - amount, -balance) END AS adjusted,
+                       greatest(said_balance + new_amount - said_amount - new_balance, 0) AS fall,
+                       greatest(greatest(new_amount - new_balance - applied, 0)
+                                - greatest(said_amount - said_balance - applied_before, 0), 0) AS unexplained
+                FROM fine_changes WHERE place = 'library'
+            ) AS compared
+        ) AS adjusted
     ) AS settlements
 ) AS decided
 WHERE decided.fine_id = fine_changes.fine_id;

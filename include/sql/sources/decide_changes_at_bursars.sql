@@ -2,15 +2,15 @@
 -- Decides how much of the outstanding amount of a charge was settled at the library: what no credit explains, unless the source
 -- closes fines once they are exported. After a payment at the bursar, it may be that same payment: then only what is above the
 -- balance in the library system counts. Credits that are on their way take back the rest.
-UPDATE fine_changes SET settled_there = CASE
+UPDATE fine_changes SET unexplained = compared.unexplained, settled_there = CASE
     WHEN new_status = 'cancelled' THEN CASE WHEN said_status <> 'cancelled' THEN held ELSE 0 END
     WHEN :closes_exported_fines THEN 0
-    WHEN paid_at_bursar > 0 THEN least(unexplained, greatest(held - new_balance, 0))
-    ELSE least(unexplained, held) END
+    WHEN paid_at_bursar > 0 THEN least(compared.unexplained, greatest(held - new_balance, 0))
+    ELSE least(compared.unexplained, held) END
 FROM (
     SELECT fine_id AS id, greatest(outstanding - open_credits, 0) AS held,
-           greatest(greatest(new_amount - new_balance - applied, 0)
-                    - greatest(said_amount - said_balance - applied_before, 0), 0) AS unexplained
+           greatest(least(greatest(new_amount - new_balance - applied, 0) - greatest(said_amount - said_balance - applied_before, 0),
+                          said_balance + new_amount - said_amount - new_balance), 0) AS unexplained
     FROM fine_changes WHERE place = 'bursar' AND NOT is_credit
 ) AS compared
 WHERE compared.id = fine_changes.fine_id;

@@ -1,8 +1,7 @@
 -- requires: incoming_fines, known_currencies, staged_fines
 -- Parses the values of a file of fines, finds the known fines and users, and whether the source says something new. Amounts are
 -- rounded to the decimals of their currency. A known fine that has more decimals, from an earlier version, keeps them. A blank
--- balance is the whole amount of a new fine, and says nothing about a known one. A credit that counts in full is compared again:
--- the export of its charge may have been released.
+-- balance is the whole amount of a new fine, and says nothing about a known one.
 INSERT INTO incoming_fines (line, source_id, user_id, fine_id, is_new, is_changed, decimals, amount, balance, currency, created_at,
                             item_due_date, vat, is_rounded)
 SELECT line, source_id, user_id, known_id, known_id IS NULL,

@@ -19,21 +19,23 @@ CROSS JOIN LATERAL unnest(array_remove(ARRAY[
          THEN pg_temp.fault('cancelled_late', 'status', given.status,
                             'cancelled, but the bursar has been paid for it, or does not report payments',
                             'reverse the fine at the desk, so that the user gets the money back') END,
+    CASE WHEN place = 'bursar' AND is_credit AND new_status = 'cancelled' AND said_status <> 'cancelled'
+         THEN pg_temp.fault('cancelled_late', 'status', given.status, 'cancelled, but the bursar has received this credit',
+                            'charge it as a fine of its own') END,
     CASE WHEN place = 'bursar' AND NOT is_credit AND new_status <> 'cancelled' AND NOT :closes_exported_fines
-              AND settled_there < greatest(new_amount - new_balance - applied, 0)
-                                  - greatest(said_amount - said_balance - applied_before, 0)
+              AND settled_there < unexplained
          THEN pg_temp.fault('settled_twice', 'balance', given.balance,
                             format('balance %s: more was settled at the library than is outstanding at the bursar', given.balance),
                             'compare both payments; reverse the fine at the desk if the user paid twice') END,
     CASE WHEN place = 'bursar' AND new_status IN ('disputed', 'suspended') AND new_status <> said_status
          THEN pg_temp.fault('disputed_late', 'status', given.status,
                             format('status %s, but the fine is with the bursar', given.status), 'tell the bursar') END,
-    CASE WHEN place = 'library' AND new_status <> 'cancelled' AND changes.amount + adjusted > new_amount
+    CASE WHEN place = 'library' AND goes_in_full IS NULL AND new_status <> 'cancelled' AND changes.amount + adjusted > new_amount
          THEN pg_temp.fault('settled_beyond_amount', 'amount', given.amount,
                             format('amount %s is less than what has been settled of this fine', given.amount),
                             'pay the difference out if the user paid it') END,
-    CASE WHEN place = 'library' AND new_balance < said_balance + new_amount - said_amount AND changes.balance < said_balance
-              AND NOT is_new AND NOT is_credit AND new_status <> 'cancelled'
+    CASE WHEN place = 'library' AND said_balance + new_amount - said_amount > new_balance AND changes.balance < said_balance AND NOT is_new AND NOT is_credit
+              AND new_status <> 'cancelled'
          THEN pg_temp.fault('also_settled_here', 'balance', given.balance,
                             format('balance %s: a part was settled in the ledger before; the lower balance counts', given.balance),
                             'check that it was the same payment') END,

@@ -1,0 +1,252 @@
+"""The rules of docs/reference/loading.md as a simple second implementation: one row after the other, in memory."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+
+from tests.support.loaded_fines import Change, LoadedFine, LoadedFines, Outcome, Row, Said
+from tests.support.oracle import NOTHING
+
+
+class LoadOracle(LoadedFines):
+    """What a load does to the expected fines."""
+
+    def load(self, rows: Sequence[Row], ids: Mapping[str, int], *, complete: bool) -> Outcome:
+        """Loads rows; `ids` has the ledger's ids of the new fines."""
+        self.outcome = Outcome()
+        named = {row["fine_id"] for row in rows}
+        rows = [*(row for id_, row in self.deferred.items() if id_ not in named), *rows]
+        self.deferred = {}
+        accepted = self._reject(rows)
+        new = [row for row in accepted if row["fine_id"] not in self.by_source]
+        for row in new:
+            self._charge(row, ids[row["fine_id"]])
+        changes = [self._compare(row, accepted, is_new=row in new) for row in accepted]
+        for change in [*(c for c in changes if not c.fine.is_credit), *(c for c in changes if c.fine.is_credit)]:
+            self._apply(change)
+        if complete:
+            present = {row["fine_id"] for row in rows}
+            for id_, fine in self.by_source.items():
+                if id_ not in present and (fine.balance or fine.outstanding):
+                    self.warn(fine, "missing_fine", id_)
+        return self.outcome
+
+    def _reject(self, rows: list[Row]) -> list[Row]:
+        """Returns the good rows."""
+        good = [row for row in rows if not self._is_rejected(row, self._fault(row, rows))]
+        by_id = {row["fine_id"]: row for row in good}
+        left: dict[str, Decimal] = {}
+        return [row for row in good if not self._is_rejected(row, self._fault_of_credit(row, by_id, rows, left))]
+
+    def _is_rejected(self, row: Row, code: str) -> bool:
+        if code:
+            self.outcome.messages["rejected", code, row["fine_id"]] += 1
+        return bool(code)
+
+    def _fault(self, row: Row, rows: list[Row]) -> str:
+        same = [other for other in rows if other["fine_id"] == row["fine_id"]]
+        if row["amount"] == "wrong":
+            return "malformed"
+        return "repeated" if any(other != row for other in same) or row is not same[0] else ""
+
+    def _fault_of_credit(self, row: Row, good: Mapping[str, Row], rows: list[Row], left: dict[str, Decimal]) -> str:
+        charge_id, known = row["reverses"], self.by_source.get(row["reverses"])
+        if not charge_id:
+            return ""
+        is_new = row["fine_id"] not in self.by_source
+        if is_new and charge_id not in good and not known:
+            return "unknown_charge"
+        if self._user_of_charge(charge_id, good, rows) != self.users[row["primary_id"]]:
+            return "contradictory"
+        if is_new:
+            amount = -Decimal(row["amount"])
+            if amount > left.setdefault(charge_id, self._reversible(known, good.get(charge_id))):
+                return "too_much_reversed"
+            left[charge_id] -= amount
+        return ""
+
+    def _user_of_charge(self, charge_id: str, good: Mapping[str, Row], rows: Iterable[Row]) -> int | None:
+        named = good.get(charge_id) or next((row for row in rows if row["fine_id"] == charge_id), None)
+        if named:
+            return self.users.get(named["primary_id"])
+        return self.by_source[charge_id].user if charge_id in self.by_source else None
+
+    def _reversible(self, charge: LoadedFine | None, row: Row | None) -> Decimal:
+        if charge is None:
+            assert row is not None
+            return Decimal(row["amount"])
+        grows = max(Decimal(row["amount"]) - charge.original, NOTHING) if row and self.place(charge) == "library" else 0
+        return self.reversible_amount(charge) + grows
+
+    def _charge(self, row: Row, id_: int) -> None:
+        amount = Decimal(row["amount"])
+        charge = self.by_source.get(row["reverses"])
+        fine = LoadedFine(id_, self.users[row["primary_id"]], amount, amount, source_id=row["fine_id"])
+        fine.reverses = charge.id if charge else -1 if row["reverses"] else None
+        self.fines[id_] = self.by_source[row["fine_id"]] = fine
+        for credit in self.by_source.values():  # which came before its charge in the file
+            if credit.reverses == -1:
+                credit.reverses = next((f.id for f in self.by_source.values() if f.source_id == row["reverses"]), -1)
+        self.entry(fine, "CHARGED", amount)
+
+    def _compare(self, row: Row, rows: list[Row], *, is_new: bool) -> Change:
+        fine = self.by_source[row["fine_id"]]
+        amount, balance = abs(Decimal(row["amount"])), abs(Decimal(row["balance"]))
+        said = (
+            Said(amount, amount, "open") if is_new else fine.said or Said(amount, abs(fine.balance), fine.status_said)
+        )
+        status = row["status"] or ("open" if said.status == "cancelled" and balance else said.status)
+        if not amount or status == "cancelled":
+            amount, balance, status = amount or said.amount, NOTHING, "cancelled"
+        new = Said(amount, balance, status)
+        fall = said.balance + amount - said.amount - balance
+        otherwise = [
+            max(state.amount - state.balance - self._applied(fine, newer), NOTHING)
+            for state, newer in ((said, []), (new, rows))
+        ]
+        return Change(
+            row,
+            fine,
+            is_new,
+            said,
+            new,
+            paid_by="CANCELLED" if status == "cancelled" else (row["settled_as"] or "paid").upper(),
+            fall=max(fall, NOTHING),
+            rise=max(-fall, NOTHING),
+            unexplained=max(min(otherwise[1] - otherwise[0], fall), NOTHING),
+        )
+
+    def _applied(self, charge: LoadedFine, rows: list[Row]) -> Decimal:
+        """Returns how much of its credits the library system has applied, with these rows."""
+        applied = NOTHING
+        named = {row["fine_id"]: row for row in rows}
+        for credit in self.by_source.values():
+            row = named.get(credit.source_id)
+            if credit.reverses != charge.id or (row["status"] if row else "") == "cancelled":
+                continue
+            if row and (row["status"] or credit.status_said) != "cancelled":
+                applied += abs(Decimal(row["amount"])) - abs(Decimal(row["balance"]))
+            elif not row and credit.said and credit.said.status != "cancelled":
+                applied += credit.said.amount - credit.said.balance
+        return applied
+
+    def _apply(self, change: Change) -> None:
+        fine = change.fine
+        place = self.place(fine)
+        charge = self.fines.get(fine.reverses or 0)
+        if place == "batch" or (charge and self.is_claimed(charge) and place == "library" and not change.is_new):
+            self._defer(change)
+            return
+        if not change.is_new:
+            user = self.users[change.row["primary_id"]]
+            if fine.user != user:
+                fine.user = user
+                self.entry(fine, "MOVED")
+        if place == "bursar":
+            self._apply_at_bursar(change)
+        elif charge and self.place(charge) != "library":
+            self._apply_credit_of_exported_charge(change)
+        else:
+            self._apply_at_library(change)
+        if place != "bursar":
+            self._dispute(change)
+        fine.said, fine.status_said = change.new, change.new.status
+        if change.is_new and charge and self.is_claimed(charge):  # the batch may be released
+            fine.said, self.deferred[fine.source_id] = None, change.row
+
+    def _apply_at_library(self, change: Change) -> None:
+        fine, said, new = change.fine, change.said, change.new
+        before = abs(fine.balance)
+        if new.status != "cancelled":
+            self.adjust(fine, max(new.amount - abs(fine.original), -before))
+            reopened = self.reopen(fine, change.rise, new.balance - abs(fine.balance))
+            if change.rise > reopened and new.balance > abs(fine.balance):
+                self.warn(fine, "not_reopened", change.row["balance"])
+            if abs(fine.original) > new.amount:
+                self.warn(fine, "settled_beyond_amount", change.row["amount"])
+        if not change.fall and new.status != "cancelled":
+            return
+        settled = max(abs(fine.balance) - new.balance, NOTHING)
+        if new.status == "cancelled" and fine.is_credit:
+            reversed_ = NOTHING
+        elif fine.is_credit:
+            reversed_ = settled if fine.reverses else NOTHING
+        else:
+            reversed_ = min(settled, change.fall - change.unexplained)
+        self.settle_by_load(fine, reversed_, "REVERSED")
+        self.settle_by_load(fine, settled - reversed_, change.paid_by)
+        if before < said.balance and not change.is_new and not fine.is_credit and new.status != "cancelled":
+            self.warn(fine, "also_settled_here", change.row["balance"])
+
+    def _apply_credit_of_exported_charge(self, change: Change) -> None:
+        """A new credit is open for what the bursar received and nothing took back since; the rest has its balance."""
+        fine = change.fine
+        if change.new.status == "cancelled":
+            self.settle_by_load(fine, abs(fine.balance), "CANCELLED")
+        if not change.is_new or change.new.status == "cancelled":
+            return
+        amount = abs(fine.original)
+        in_full = min(amount, self._received(fine))
+        self.settle_by_load(fine, amount - in_full - min(amount - in_full, change.new.balance), "REVERSED")
+
+    def _received(self, credit: LoadedFine) -> Decimal:
+        charge = self.at(credit.reverses or 0)
+        others = sum(
+            (
+                abs(other.original) - abs(other.waived) - abs(self.at(other.id).reversed_here)
+                for other in self.list_credits(charge)
+                if other.id < credit.id
+            ),
+            NOTHING,
+        )
+        received = charge.balance if self.is_claimed(charge) else charge.exported
+        return max(received - charge.settled_there - others, NOTHING)
+
+    def _apply_at_bursar(self, change: Change) -> None:
+        fine, said, new = change.fine, change.said, change.new
+        if new.amount != said.amount and new.status != "cancelled":
+            self.warn(fine, "other_amount", change.row["amount"])
+        elif new.balance > said.balance:
+            self.warn(fine, "came_back", change.row["balance"])
+        if new.status in ("disputed", "suspended") and new.status != said.status:
+            self.warn(fine, "disputed_late", change.row["status"])
+        is_cancelled = new.status == "cancelled" != said.status
+        if fine.is_credit:
+            if is_cancelled:
+                self.warn(fine, "cancelled_late", change.row["status"])
+        else:
+            on_their_way = sum((abs(c.balance) + abs(c.outstanding) for c in self.list_credits(fine)), NOTHING)
+            self._settle_at_bursar(change, max(fine.outstanding - on_their_way, NOTHING), is_cancelled=is_cancelled)
+
+    def _settle_at_bursar(self, change: Change, held: Decimal, *, is_cancelled: bool) -> None:
+        fine, new = change.fine, change.new
+        if is_cancelled:
+            self.settle_there(fine, held, "CANCELLED")
+            if fine.paid_there > 0:
+                self.warn(fine, "cancelled_late", change.row["status"])
+        elif new.status != "cancelled" and not self.closes_exported_fines:
+            limit = max(held - new.balance, NOTHING) if fine.paid_there > 0 else held
+            settled = min(change.unexplained, limit)
+            self.settle_there(fine, settled, change.paid_by)
+            if settled < change.unexplained:
+                self.warn(fine, "settled_twice", change.row["balance"])
+
+    def _defer(self, change: Change) -> None:
+        row, said, new = change.row, change.said, change.new
+        is_moved = change.fine.user != self.users[row["primary_id"]]
+        if change.fine.said is None or said != new or is_moved:
+            self.deferred[row["fine_id"]] = row
+            self.outcome.messages["deferred", "in_unfinished_batch", row["fine_id"]] += 1
+
+    def _dispute(self, change: Change) -> None:
+        fine, status = change.fine, change.new.status
+        is_changed = change.is_new or change.said != change.new or "MOVED" in self.types(fine)
+        if fine.balance and status in ("disputed", "suspended") and fine.status != "DISPUTED" and is_changed:
+            self.entry(fine, "DISPUTED")
+            fine.is_disputed_by_load = True
+        elif (
+            fine.status == "DISPUTED"
+            and fine.is_disputed_by_load
+            and change.said.status in ("disputed", "suspended")
+            and status in ("open", "accruing")
+        ):
+            self.entry(fine, "DISPUTE_SETTLED")
