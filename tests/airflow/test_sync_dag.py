@@ -178,7 +178,7 @@ def test_a_dry_run_changes_nothing(inbox: SourceInbox) -> None:
 def test_a_dry_run_of_a_wrong_file_names_no_value(inbox: SourceInbox) -> None:
     inbox.put("fines.csv", write_fines(*["x"] * 25, user="Beaver"))
     inbox.put("users.csv", USERS)
-    with pytest.raises(InputFileError, match=r"fines\.csv would be refused: 25 rows are bad") as error:
+    with pytest.raises(InputFileError, match=r"fines\.csv would be refused: its rows have 50 faults") as error:
         sync_dag.load_files(make_run(inbox, dry_run=True), inbox.find_sets())
     assert "Beaver" not in str(error.value)
 

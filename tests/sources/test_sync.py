@@ -212,8 +212,8 @@ def test_a_killed_run_loads_nothing_twice_and_moves_the_files_when_it_is_repeate
         night = f"night {kill_at}"
         for path in source_inbox.disk.rglob("*.csv"):
             path.unlink()
-        source_inbox.put("users.csv", USERS)
-        source_inbox.put("fines.csv", write_fines(str(kill_at + 1)))
+        set_time(source_inbox.put("users.csv", USERS), kill_at)
+        set_time(source_inbox.put("fines.csv", write_fines(str(kill_at + 1))), kill_at)
         sets, before = source_inbox.find_sets(is_last_check=True), count_loads(source_inbox)
         switch = KillSwitch(kill_at, after=kill_at % 2 == 1)
         try:

@@ -115,7 +115,9 @@ def _preview(sync: SyncRun, files: FileSet) -> LoadedSet:
     try:
         return _summarize(sync.preview_set(files), list(files.values()))
     except (InvalidRowsError, HeadingError) as error:  # its text has values, which name people
-        what = f"{error.count:,} rows are bad" if isinstance(error, InvalidRowsError) else "its heading is wrong"
+        what = (
+            f"its rows have {error.count:,} faults" if isinstance(error, InvalidRowsError) else "its heading is wrong"
+        )
         raise InputFileError(
             f"A load of {', '.join(files.values())} would be refused: {what} (`bin/bursar sources load "
             f"{sync.source.code} --dry-run` prints the first)."
