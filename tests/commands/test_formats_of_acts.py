@@ -59,7 +59,7 @@ def test_a_released_overpayment_is_a_record(library: Library) -> None:
 def test_a_load_prints_its_counts(library: Library, tmp_path: Path) -> None:
     path = tmp_path / "groups.csv"
     path.write_text("code,name\nLAW,Law\n", encoding="utf-8")
-    assert run_json("sources", "load", "--groups", str(path))["fines_added"] == 0
+    assert run_json("sources", "load", "--groups", str(path))["counts"]["fines_added"] == 0
 
 
 def test_written_schemas_are_records(include: Path) -> None:

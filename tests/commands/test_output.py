@@ -261,7 +261,13 @@ def test_the_output_of_commands_has_the_singular(
     csv_file.write_text("code,name\nLAW,Law\n", encoding="utf-8")
     output.append(run("sources", "load", "--groups", str(csv_file)))
     csv_file.write_text("code,name\nLAW\n", encoding="utf-8")
-    output.append(run("sources", "load", "--groups", str(csv_file), exit_code=1))
+    output.append(run("sources", "load", "--groups", str(csv_file)))
+    output.append(run("sources", "load", "--strict", "--groups", str(csv_file), exit_code=1))
+    output += [
+        run("sources", "loads", "list"),
+        run("sources", "loads", "show", "2"),
+        run("sources", "loads", "rejects", "2"),
+    ]
     for said in (
         "1 good profile in ",
         "Found: 1 problem;",

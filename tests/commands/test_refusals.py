@@ -53,6 +53,9 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "sources check": (),
     "sources list": (),
     "sources load": ("--groups", "GROUPS"),
+    "sources loads list": (),
+    "sources loads rejects": ("7",),
+    "sources loads show": ("7",),
     "sources show": ("LIBRARY",),
     "sources write-schema": (),
     "users delete": ("7", "--yes"),
@@ -242,11 +245,20 @@ def test_a_negative_number(name: str, command: click.Command, number: str, libra
 
 
 @pytest.mark.parametrize("id_", ["999", str(2**62), "9" * 30])
-@pytest.mark.parametrize("name", [name for name, one in LEAVES if positional(one) and not name.startswith("profiles")])
+@pytest.mark.parametrize(
+    "name",
+    [name for name, one in LEAVES if positional(one) and not name.startswith("profiles") and name != "sources load"],
+)
 def test_an_unknown_id(name: str, id_: str, library: Library) -> None:
     result = call(name, id_, *ARGUMENTS[name][1:])
     assert result.exit_code == 2, result.output
     assert id_ in result.output
+
+
+def test_an_unknown_source(library: Library) -> None:
+    result = call("sources load", "NOWHERE")
+    assert result.exit_code == 2
+    assert "There is no source NOWHERE" in result.output
 
 
 @pytest.mark.parametrize("amount", ["0", "x", "NaN", "Infinity"])

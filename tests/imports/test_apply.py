@@ -433,5 +433,5 @@ def test_a_file_that_was_not_loaded_is_not_applied(office: FakeBursar) -> None:
     file = office.add_file()
     with office.library.ledger.begin() as connection:
         connection.execute(text("UPDATE import_files SET read_at = NULL"))
-    with pytest.raises(InputFileError, match="REGISTERED"):
+    with pytest.raises(InputFileError, match="not read yet"):
         office.apply(file)

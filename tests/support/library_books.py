@@ -74,8 +74,8 @@ class LibraryBooks:
             charge.balance -= applied
 
     def settle(self, entry: Entry, portion: Decimal, kind: str) -> None:
-        """A charge is paid or waived; a credit is paid out."""
-        if entry.balance:
+        """A charge is paid or waived; a credit is paid out. No charge is waived that a credit reverses."""
+        if entry.balance and not (kind == "waived" and self._credited(entry)):
             entry.balance -= take(entry.balance, portion)
             entry.settled_as = kind
 
@@ -101,7 +101,9 @@ class LibraryBooks:
             entry.balance = max(entry.balance - lowered, NOTHING)
 
     def cancel(self, entry: Entry) -> None:
-        entry.balance, entry.status = NOTHING, "cancelled"
+        """Cancels a credit, or a charge that no credit reverses."""
+        if not self._credited(entry):
+            entry.balance, entry.status = NOTHING, "cancelled"
 
     def mark(self, entry: Entry, status: str) -> None:
         if entry.status != "cancelled":

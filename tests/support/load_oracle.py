@@ -91,9 +91,8 @@ class LoadOracle(LoadedFines):
     def _compare(self, row: Row, rows: list[Row], *, is_new: bool) -> Change:
         fine = self.by_source[row["fine_id"]]
         amount, balance = abs(Decimal(row["amount"])), abs(Decimal(row["balance"]))
-        said = (
-            Said(amount, amount, "open") if is_new else fine.said or Said(amount, abs(fine.balance), fine.status_said)
-        )
+        unsaid = balance if self.place(fine) == "bursar" else abs(fine.balance)  # of a row that was deferred when new
+        said = Said(amount, amount, "open") if is_new else fine.said or Said(amount, unsaid, fine.status_said)
         status = row["status"] or ("open" if said.status == "cancelled" and balance else said.status)
         if not amount or status == "cancelled":
             amount, balance, status = amount or said.amount, NOTHING, "cancelled"

@@ -8,7 +8,7 @@ UPDATE fine_changes SET
     reopened = decided.reopened,
     dispute = CASE
         WHEN decided.open > 0 AND decided.new_status IN ('disputed', 'suspended') AND decided.status <> 'DISPUTED' THEN 'DISPUTED'
-        WHEN decided.status = 'DISPUTED' AND decided.said_status IN ('disputed', 'suspended')
+        WHEN decided.open > 0 AND decided.status = 'DISPUTED' AND decided.said_status IN ('disputed', 'suspended')
              AND decided.is_disputed_by_load AND decided.new_status IN ('open', 'accruing') THEN 'DISPUTE_SETTLED' END
 FROM (
     SELECT *, balance + adjusted - settled + reopened AS open,
@@ -19,8 +19,7 @@ FROM (
                        WHEN goes_in_full IS NOT NULL AND NOT is_new THEN 0
                        WHEN goes_in_full IS NOT NULL
                        THEN greatest(amount - least(amount, goes_in_full) - least(greatest(amount - goes_in_full, 0), new_balance), 0)
-                       WHEN fall > 0 OR has_charge AND NOT is_new    -- the bursar has not received its charge after all
-                       THEN greatest(balance + adjusted - new_balance, 0) ELSE 0 END AS settled
+                       WHEN fall > 0 THEN greatest(balance + adjusted - new_balance, 0) ELSE 0 END AS settled
         FROM (
             SELECT *, CASE WHEN goes_in_full IS NULL THEN least(greatest(new_balance - said_balance - new_amount + said_amount, 0),
                                                                 settled_before, greatest(new_balance - balance - adjusted, 0))

@@ -7,7 +7,7 @@ INSERT INTO incoming_fines (line, source_id, user_id, fine_id, is_new, is_change
 SELECT line, source_id, user_id, known_id, known_id IS NULL,
        known_id IS NOT NULL AND coalesce(amount IS DISTINCT FROM source_amount OR source_balance IS NULL
                                          OR balance <> source_balance OR status <> coalesce(source_status, 'open')
-                                         OR known_user_id <> user_id OR known_credit > abs(balance), false),
+                                         OR known_user_id <> user_id, false),
        decimals, amount, coalesce(balance, CASE WHEN known_id IS NULL AND given_balance IS NULL THEN amount END),
        currency, created_at, item_due_date, round(exact_vat, kept_decimals),
        coalesce(known_id IS NULL OR amount <> source_amount OR balance <> source_balance, false)
@@ -17,8 +17,7 @@ FROM (
     SELECT parsed.*, round(exact_amount, kept_decimals) AS amount, round(exact_balance, kept_decimals) AS balance
     FROM (
         SELECT given.line, given.fine_id AS source_id, coalesce(by_id.user_id, by_name.user_id) AS user_id, known.id AS known_id,
-               known.user_id AS known_user_id, CASE WHEN known.reverses IS NOT NULL THEN abs(known.balance) END AS known_credit,
-               known.source_amount, known.source_balance, known.source_status,
+               known.user_id AS known_user_id, known.source_amount, known.source_balance, known.source_status,
                known_currencies.decimals, given.balance AS given_balance, given.status,
                coalesce(given.currency, CAST(:currency AS text)) AS currency,
                CASE WHEN known.amount <> round(known.amount, known_currencies.decimals)

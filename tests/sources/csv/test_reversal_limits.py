@@ -43,6 +43,13 @@ def test_the_credits_of_one_file_take_back_no_more_than_the_charge(system: Libra
     )
 
 
+def test_a_known_credit_grows_no_further_than_its_charge(system: LibrarySystem) -> None:
+    system.load(fines=[{"amount": "50"}, credit("C1", "20"), credit("C2", "20")])
+    assert system.refusals(fines=[credit("C1", "30.01")]) == [too_large(2, "30.01", "10.00")]
+    assert system.load(fines=[credit("C1", "30")]).counts.fines_changed == 1
+    assert system.refusals(fines=[credit("C2", "21")]) == [nothing_left(2, "21")]
+
+
 @pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize(
     ("amounts", "refused"),
