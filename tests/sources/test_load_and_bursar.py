@@ -71,7 +71,7 @@ def test_an_accruing_fine_is_not_exported(case: Case) -> None:
 
 def test_a_payment_of_what_was_cancelled_meanwhile_makes_no_credit(exported: Case) -> None:
     exported.load({"balance": "0.00", "status": "cancelled", "settled_as": "paid"})
-    assert exported.system.rows("SELECT entry_type FROM journal_entries WHERE load_id IS NOT NULL") == [
+    assert exported.system.rows("SELECT entry_type FROM journal_entries WHERE load_id IS NOT NULL ORDER BY id") == [
         "CHARGED",
         "CANCELLED",
     ]
@@ -183,3 +183,23 @@ def test_a_payment_at_the_desk_and_one_at_the_library_ask_for_a_check(case: Case
         )
     assert case.load({"balance": "30.00"}) == ["also_settled_here"]
     assert case.fine("F1") == ("ACTIVE", 22, 0)
+
+
+def test_a_credit_that_came_before_the_row_of_its_charge_is_passed_on_to_the_bursar(case: Case) -> None:
+    case.load({})
+    case.load(CREDIT | {"balance": "0.00"})
+    case.office.export()
+    assert case.fine("F1") == ("CLOSED", 0, 42)
+    assert case.load({"balance": "0.00"}) == []
+    assert case.fine("F1") == ("CLOSED", 0, 0)
+    case.office.export()
+    assert case.library.one("SELECT sum(amount) FROM batch_lines") == 0
+    assert case.load({"balance": "0.00"}, CREDIT | {"balance": "0.00"}) == []
+    assert case.library.one("SELECT sum(outstanding) + sum(balance) + sum(pending_reversal) FROM fines") == 0
+
+
+def test_a_new_fine_that_was_cancelled_can_be_open_later(case: Case) -> None:
+    case.load({"status": "cancelled", "balance": "42.00"})
+    assert case.fine("F1") == ("CLOSED", 0, 0)
+    case.load({"status": "open", "balance": "42.00"})
+    assert case.fine("F1") == ("ACTIVE", 42, 0)

@@ -59,6 +59,23 @@ def test_a_primary_id_of_a_user_who_is_not_in_the_file_is_rejected(system: Libra
     assert [row[0] for row in list_identifiers(system)] == ["Ng", "Ng", "Wu", "Wu"]
 
 
+def test_a_primary_id_stays_taken_if_the_row_that_gives_it_up_is_rejected(system: LibrarySystem) -> None:
+    new = {"user_id": "3", "primary_id": "ada", "last_name": "Xi"}
+    messages = system.messages(users=[ADA | {"primary_id": "ada.ng", "user_group": "NONE"}, new, BO])
+    assert len(messages) == 2
+    assert 'primary_id "ada" is that of another user in the ledger' in "".join(messages)
+    assert [row[0] for row in list_identifiers(system)] == ["Ng", "Ng", "Wu", "Wu"]
+
+
+def test_two_rows_of_one_user_are_not_two_users(system: LibrarySystem) -> None:
+    renamed = ADA | {"primary_id": "ada.ng", "identifier:02": "7"}
+    old = ADA | {"user_id": "", "identifier:02": "7"}
+    assert system.messages(users=[renamed, old]) == [
+        'rejected: primary_id "ada" is that of a user who is on line 2 already; leave one out'
+    ]
+    assert list_identifiers(system)[:2] == [("Ng", "02", "7"), ("Ng", "userName", "ada.ng")]
+
+
 def test_the_id_of_a_user_is_in_the_file_once(system: LibrarySystem) -> None:
     assert system.messages(users=[ADA, BO | {"user_id": "1", "primary_id": "cy"}]) == [
         'rejected: user_id "1" is on line 2 already; leave one out'

@@ -15,8 +15,9 @@ class LoadOracle(LoadedFines):
         self.outcome = Outcome()
         named = {row["fine_id"] for row in rows}
         rows = [*(row for id_, row in self.deferred.items() if id_ not in named), *rows]
-        self.deferred = {}
         accepted = self._reject(rows)
+        done = {row["fine_id"] for row in accepted}
+        self.deferred = {id_: row for id_, row in self.deferred.items() if id_ not in done}
         new = [row for row in accepted if row["fine_id"] not in self.by_source]
         for row in new:
             self._charge(row, ids[row["fine_id"]])

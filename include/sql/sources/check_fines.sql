@@ -10,10 +10,11 @@ LEFT JOIN incoming_fines AS new_charge ON new_charge.source_id = given.reverses
 LEFT JOIN fines AS old_charge ON old_charge.source_id = given.reverses AND old_charge.source = :source
 CROSS JOIN LATERAL unnest(array_remove(ARRAY[
     CASE WHEN given.fine_id IS NULL THEN pg_temp.fault('missing', 'fine_id', NULL, 'fine_id is missing', 'fill it in')
-         WHEN incoming.is_new AND EXISTS (SELECT FROM fines WHERE fines.source_id = given.fine_id AND :source = '')
+         WHEN incoming.is_new AND EXISTS (SELECT FROM fines
+                                          WHERE fines.source_id = given.fine_id AND (:source = '' OR fines.source = ''))
          THEN pg_temp.fault('other_source', 'fine_id', given.fine_id,
                             format('fine_id %s is in the ledger from another source', to_json(left(given.fine_id, 60))),
-                            'load the file through that source') END,
+                            'load it through that source; if it is another fine, give it another id') END,
     CASE WHEN incoming.user_id IS NULL AND known_user.deleted_at IS NULL THEN
         CASE WHEN given.user_id IS NOT NULL
              THEN pg_temp.fault('unknown_user', 'user_id', given.user_id,

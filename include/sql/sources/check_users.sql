@@ -3,9 +3,10 @@
 INSERT INTO row_messages (kind, code, of_table, line, field, value, reason, remedy)
 SELECT 'rejected', fault ->> 0, 'users', line, fault ->> 1, fault ->> 2, fault ->> 3, fault ->> 4
 FROM (
-    SELECT staged_users.*, incoming_users.known_id, incoming_users.holder_id,
+    SELECT staged_users.*, incoming_users.known_id,
            min(line) OVER same_name AS first_line, min(user_id) OVER same_name <> max(user_id) OVER same_name AS has_several_users,
-           min(line) OVER (PARTITION BY user_id) AS first_line_of_id
+           min(line) OVER (PARTITION BY user_id) AS first_line_of_id,
+           min(line) OVER (PARTITION BY incoming_users.known_id) AS first_line_of_user
     FROM staged_users JOIN incoming_users USING (line)
     WINDOW same_name AS (PARTITION BY staged_users.primary_id)
 ) AS given
@@ -24,12 +25,11 @@ CROSS JOIN LATERAL unnest(array_remove(ARRAY[
          THEN pg_temp.fault('repeated', 'user_id', user_id,
                             format('user_id %s is on line %s already', to_json(left(user_id, 60)), first_line_of_id),
                             'leave one out') END,
-    CASE WHEN user_id IS NOT NULL AND holder_id <> known_id OR user_id IS NOT NULL AND known_id IS NULL AND holder_id IS NOT NULL THEN
-        CASE WHEN NOT EXISTS (SELECT FROM incoming_users AS others
-                              WHERE others.known_id = given.holder_id AND others.primary_id <> given.primary_id)
-             THEN pg_temp.fault('repeated', 'primary_id', primary_id,
-                                format('primary_id %s is that of another user in the ledger', to_json(left(primary_id, 60))),
-                                'load that user with the new primary_id, too') END END,
+    CASE WHEN first_line_of_user < line AND known_id IS NOT NULL AND first_line = line
+              AND (user_id IS NULL OR first_line_of_id = line)
+         THEN pg_temp.fault('repeated', 'primary_id', primary_id,
+                            format('primary_id %s is that of a user who is on line %s already', to_json(left(primary_id, 60)),
+                                   first_line_of_user), 'leave one out') END,
     CASE WHEN last_name IS NULL
          THEN pg_temp.fault('missing', 'last_name', NULL, 'last_name is missing', 'fill it in') END,
     CASE WHEN user_group IS NULL

@@ -24,6 +24,7 @@ CREATE TEMPORARY TABLE fine_changes (
     settled_before numeric NOT NULL,    -- by loads, without what loads reopened
     applied_before numeric NOT NULL,    -- of credits to this charge, as the source said before and says now
     applied        numeric NOT NULL,
+    not_passed_on  numeric NOT NULL,    -- of credits that were settled at the library, and not taken off the charge
     open_credits   numeric NOT NULL,    -- credits for this charge that the ledger has not settled yet
     is_disputed_by_load boolean NOT NULL,
     goes_in_full   numeric,             -- of a credit: how much the bursar of its charge has to receive; NULL: its charge is here

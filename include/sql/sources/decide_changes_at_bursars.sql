@@ -1,7 +1,8 @@
 -- requires: fine_changes
 -- Decides how much of the outstanding amount of a charge was settled at the library: what no credit explains, unless the source
 -- closes fines once they are exported. After a payment at the bursar, it may be that same payment: then only what is above the
--- balance in the library system counts. Credits that are on their way take back the rest.
+-- balance in the library system counts. Credits that are on their way take back the rest. A credit that an earlier load settled
+-- at the library, before its charge was exported with its whole balance, explains nothing to the bursar.
 UPDATE fine_changes SET unexplained = compared.unexplained, settled_there = CASE
     WHEN new_status = 'cancelled' THEN CASE WHEN said_status <> 'cancelled' THEN held ELSE 0 END
     WHEN :closes_exported_fines THEN 0
@@ -9,7 +10,8 @@ UPDATE fine_changes SET unexplained = compared.unexplained, settled_there = CASE
     ELSE least(compared.unexplained, held) END
 FROM (
     SELECT fine_id AS id, greatest(outstanding - open_credits, 0) AS held,
-           greatest(least(greatest(new_amount - new_balance - applied, 0) - greatest(said_amount - said_balance - applied_before, 0),
+           greatest(least(greatest(new_amount - new_balance - applied, 0) - greatest(said_amount - said_balance - applied_before, 0)
+                              + not_passed_on,
                           said_balance + new_amount - said_amount - new_balance), 0) AS unexplained
     FROM fine_changes WHERE place = 'bursar' AND NOT is_credit
 ) AS compared

@@ -3,7 +3,8 @@
 WITH added AS (
     INSERT INTO fines (source_id, source, source_amount, source_balance, source_status, user_id, item_id, owner_library,
                        fine_fee_type, currency, amount, vat, comment, item_due_date, created_at)
-    SELECT given.fine_id, :source, incoming.amount, incoming.balance, given.status, incoming.user_id, items.id,
+    SELECT given.fine_id, :source, incoming.amount,
+           CASE WHEN given.status = 'cancelled' THEN 0 ELSE incoming.balance END, given.status, incoming.user_id, items.id,
            given.owner_library, given.fine_fee_type, incoming.currency, incoming.amount, incoming.vat, given.comment,
            incoming.item_due_date, incoming.created_at
     FROM incoming_fines AS incoming

@@ -1,9 +1,9 @@
 -- requires: row_messages
--- Lists the first messages of each kind, in the order of the files; a row that an earlier load deferred has its file and line.
+-- Lists the first messages of each kind and reason, in the order of the files; a row that an earlier load deferred has its file and line.
 SELECT kind, code, of_table, coalesce(deferred.file, '') AS file, coalesce(deferred.line, messages.line) AS line,
        messages.source_id, fine_id, field, value, reason, remedy
 FROM (
-    SELECT *, row_number() OVER (PARTITION BY kind ORDER BY of_table <> 'groups', of_table <> 'libraries', of_table <> 'users', line,
+    SELECT *, row_number() OVER (PARTITION BY kind, code ORDER BY of_table <> 'groups', of_table <> 'libraries', of_table <> 'users', line,
                                  reason) AS position
     FROM row_messages
 ) AS messages

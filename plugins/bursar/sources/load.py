@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 TABLES = (GROUPS, LIBRARIES, USERS, FINES)
 
 MAX_MESSAGES = 1_000
-"""Messages of each kind that a load keeps; all rows are counted."""
+"""Messages of each kind and reason that a load keeps; all rows are counted."""
 MAX_ERRORS_SHOWN = 50
 SOURCE_ID_TYPE = "sourceId"
 """The type of the identifier that a library system has for its users; that of source X is `sourceId:X`."""
@@ -196,7 +196,7 @@ class _Load:
         return LoadResult(self.load_id, LoadCounts(rejected=1), {"unreadable": 1}, (), tuple(faults))
 
     def run(self, connection: Connection, sets: Sequence[Rows], *, strict: bool) -> LoadResult:
-        connection.execute(query("sources/lock_loads"))
+        connection.execute(query("ledger/lock_loads"))
         connection.exec_driver_sql(
             "SET LOCAL work_mem = '64MB'"
         )  # the default spills joins of a large file to the disk
@@ -256,6 +256,8 @@ class _Load:
     def _load_users(self, connection: Connection) -> int:
         self._run(connection, "check_groups", "check_libraries", "upsert_groups", "upsert_libraries")
         self._run(connection, "resolve_users", "check_users", "check_identifiers", "drop_rejected_users")
+        while self._run(connection, "check_primary_ids"):
+            self._run(connection, "drop_rejected_users")
         self._run(connection, "assign_user_ids", "update_users")
         added = self._run(connection, "insert_users")
         self._run(connection, "delete_identifiers", "insert_primary_ids", "create_identifier_claims")
@@ -264,7 +266,10 @@ class _Load:
         return added
 
     def _check_fines(self, connection: Connection) -> None:
-        self._run(connection, "adopt_fines", "resolve_fines", "analyze_incoming_fines")
+        if connection.execute(query("sources/has_fines_to_adopt"), {"source": self.rules.code}).scalar_one():
+            connection.execute(query("ledger/lock_fines_table"))
+            self._run(connection, "adopt_fines")
+        self._run(connection, "resolve_fines", "analyze_incoming_fines")
         self._run(connection, "check_repeated_fines", "check_fines", "drop_rejected_fines")
         self._run(connection, "check_orphaned_credits", "drop_rejected_fines", "warn_of_fixed_values", "upsert_items")
 

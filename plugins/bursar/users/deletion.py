@@ -51,6 +51,7 @@ def delete_user(engine: Engine, user_id: int, *, by: str | None = None) -> bool:
         LedgerError: there is no such user, or fines are active; the message has their ids, amounts and places.
     """
     with engine.begin() as connection:
+        connection.execute(query("ledger/lock_loads"))  # a load would give identifiers to a deleted user
         connection.execute(query("ledger/lock_fines_table"))
         user = connection.execute(query("users/get_user_state"), {"user_id": user_id}).first()
         if user is None:

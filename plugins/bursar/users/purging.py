@@ -64,6 +64,7 @@ def purge_users(
     """
     log.info("Looking for users who are due, once no other job changes balances.")
     with engine.begin() as connection:
+        connection.execute(query("ledger/lock_loads"))  # a load would give identifiers to a deleted user
         connection.execute(query("ledger/lock_fines_table"))
         job = get_job_of_run(connection, Job.PURGE, run_id)
         if job:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 IDENTIFIER = "identifier:"
-IDS = {"code", "id", "primary_id", "user_id", "fine_id", "item_barcode", "reverses"}
+IDS = {"code", "id", "primary_id", "user_id", "fine_id", "item_barcode", "reverses", "fine_fee_type"}
 
 
 @dataclass(frozen=True)
