@@ -203,3 +203,29 @@ def test_a_new_fine_that_was_cancelled_can_be_open_later(case: Case) -> None:
     assert case.fine("F1") == ("CLOSED", 0, 0)
     case.load({"status": "open", "balance": "42.00"})
     assert case.fine("F1") == ("ACTIVE", 42, 0)
+
+
+def test_a_type_that_the_ledger_cannot_index_rejects_its_row_alone(case: Case) -> None:
+    assert case.load({"fine_fee_type": "X" * 501}, {"fine_id": "F2"}) == ["unreadable"]
+    assert case.fine("F2") == ("ACTIVE", 42, 0)
+
+
+@pytest.mark.parametrize(("created_at", "codes"), [("2024-05-01T10:00:00", []), ("2024-05-02", ["other_source"])])
+def test_a_source_takes_over_only_the_same_fines_of_hand_loaded_files(
+    case: Case, created_at: str, codes: list[str]
+) -> None:
+    case.load({})
+    row = {"primary_id": "user1", "amount": "42.00", "created_at": created_at}
+    result = case.system.load(fines=[row], rules={"currency": "USD", "code": "KOHA"})
+    assert [message.code for message in result.messages] == codes
+    assert case.system.rows("SELECT source, balance FROM fines") == [("" if codes else "KOHA", 42)]
+
+
+def test_a_newer_row_that_is_rejected_keeps_the_deferred_one(case: Case) -> None:
+    case.load({})
+    batch = case.office.export(close=False)
+    case.load({"balance": "40.00"})
+    assert case.load({"balance": "much"}) == ["malformed"]
+    close_fines(case.library.ledger, batch)
+    assert case.load({"fine_id": "F2"}) == []
+    assert case.fine("F1") == ("CLOSED", 0, 40)

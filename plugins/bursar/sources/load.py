@@ -197,9 +197,8 @@ class _Load:
 
     def run(self, connection: Connection, sets: Sequence[Rows], *, strict: bool) -> LoadResult:
         connection.execute(query("ledger/lock_loads"))
-        connection.exec_driver_sql(
-            "SET LOCAL work_mem = '64MB'"
-        )  # the default spills joins of a large file to the disk
+        # With the default, joins of a large file spill to the disk.
+        connection.exec_driver_sql("SET LOCAL work_mem = '64MB'")
         load_id = self.load_id = connection.execute(query("sources/reserve_load_id")).scalar_one()
         self._stage_all(connection, sets)
         rows = {file["table"]: file["rows"] for file in self.files}
