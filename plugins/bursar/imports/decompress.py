@@ -72,7 +72,7 @@ def open_decompressed(path: Path, name: str) -> Iterator[BinaryIO]:
 
 
 class _File(io.FileIO):
-    """A file that limits single reads; zipfile reads a directory of any size at once."""
+    """A file that limits single reads; zipfile reads a directory of any size in one go."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > MAX_DIRECTORY:
