@@ -1,7 +1,8 @@
 -- requires: candidates
 -- Evaluates every fine with a balance, and every reversal that this profile's bursar has to receive. The reason is the
 -- first rule that excludes the fine, NULL if it is selected. Order of the rules: state, age, type, owner, user group,
--- minimum, identifier. Only the fines of the users :first_user to :last_user are asked for; no rule compares users. A reversal of a charge that the bursar holds is selected whatever the rules for charges say.
+-- currency, minimum, identifier. Only the fines of the users :first_user to :last_user are asked for; no rule compares users. A
+-- reversal of a charge that the bursar holds is selected whatever the rules for charges say, in a currency of the profile.
 INSERT INTO candidates (fine_id, user_id, currency, amount, reversal, is_reversal, identifier, reason)
 WITH held_charges AS MATERIALIZED (    -- by the credit that reverses it: the bursar who holds the charge
     SELECT credits.id AS credit_id, exported_fines.profile
@@ -25,7 +26,6 @@ WITH held_charges AS MATERIALIZED (    -- by the credit that reverses it: the bu
                              ELSE fines.owner_library = ANY (CAST(:libraries AS text[])) END THEN 'other_owner'
                WHEN cardinality(CAST(:user_groups AS text[])) > 0
                     AND users.user_group <> ALL (CAST(:user_groups AS text[])) THEN 'other_user_group'
-               WHEN CAST(:minimum AS numeric) > 0 AND fines.balance < 0 THEN 'credit_with_minimum'
            END AS reason
     FROM fines
     JOIN users ON users.id = fines.user_id
@@ -43,8 +43,10 @@ WITH held_charges AS MATERIALIZED (    -- by the credit that reverses it: the bu
 ), by_user AS (
     SELECT *, CASE
         WHEN reason IS NOT NULL THEN reason
+        WHEN cardinality(CAST(:currencies AS text[])) > 0 AND currency <> ALL (CAST(:currencies AS text[])) THEN 'other_currency'
+        WHEN CAST(:minimum AS numeric) > 0 AND NOT is_reversal AND amount < 0 THEN 'credit_with_minimum'
         WHEN CAST(:minimum AS numeric) > 0 AND NOT is_reversal
-             AND sum(amount) FILTER (WHERE reason IS NULL AND NOT is_reversal) OVER (PARTITION BY user_id, currency)
+             AND sum(amount) FILTER (WHERE reason IS NULL AND NOT is_reversal AND amount > 0) OVER (PARTITION BY user_id, currency)
                  < CAST(:minimum AS numeric) THEN 'below_minimum'
         END AS verdict
     FROM by_itself

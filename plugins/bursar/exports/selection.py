@@ -153,6 +153,7 @@ def fill_candidates(
                 "institutional_fine_fee": export.institutional_fine_fee,
                 "libraries": list(export.libraries),
                 "user_groups": list(export.user_groups),
+                "currencies": list(export.currencies),
                 "minimum": export.minimum_amount_for_user or 0,
                 "user_identifier_type": export.user_identifier_type,
                 "identifier_pattern": export.identifier_pattern or ".*",
@@ -215,6 +216,7 @@ def _insert_batch(
         query("exports/insert_batch"),
         {
             "profile": profile.code,
+            "export_number_start": settings.export_number_start,
             "import_active": profile.import_.active,
             "render_options": json.dumps(render_options),
             "sftp_connection": profile.sftp_connection,

@@ -16,6 +16,7 @@ from bursar.profiles.field_types import (
     ConnectionId,
     DoneFileSuffix,
     IdentifierPattern,
+    KnownCurrencies,
     Lines,
     RelativePath,
     RequiredIfActive,
@@ -109,6 +110,11 @@ class Export(Job):
         (),
         description="Fines that these libraries owned when they were created. Blank: no library's fines, "
         "which requires `institutional_fine_fee: yes`.",
+    )
+    currencies: KnownCurrencies = Field(
+        (),
+        description="Fines, credits and reversals in these currencies only, as in `[USD]`, for a bursar that adds up "
+        "all sums of a file. Those in others stay open. Blank: in every currency.",
     )
     output_file_path: RequiredIfActive[RelativePath] = Field(
         description="The folder to which the file is uploaded, below the `sub_directory` of the S/FTP connection."
