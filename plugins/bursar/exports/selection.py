@@ -211,6 +211,7 @@ def _insert_batch(
         "time_zone": profile.time_zone,
         "append_time_zone_abbreviation": export.append_time_zone_abbreviation,
         "include_internal_id": export.include_internal_id,
+        "xml": export.xml.model_dump(),
     }
     inserted = connection.execute(
         query("exports/insert_batch"),

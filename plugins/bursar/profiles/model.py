@@ -38,6 +38,7 @@ from bursar.profiles.monitoring import (
 )
 from bursar.profiles.rules import Rules, missing, wrong
 from bursar.profiles.upload import UploadSettings
+from bursar.profiles.xml_form import XmlForm
 
 System = Literal[
     "Anthology",
@@ -126,6 +127,7 @@ class Export(Job):
     upload: UploadSettings = Field(
         UploadSettings(), description="How the bursar's server treats uploads. Blank: as most servers do."
     )
+    xml: XmlForm = Field(XmlForm(), description="The form of the XML file. Blank: as most receivers read it.")
     append_time_zone_abbreviation: YesNo = Field(
         default=False,
         description="Whether dates in the file end with the time zone's abbreviation, as in `01/31/2026 14:05:00 EST`.",

@@ -81,9 +81,9 @@ class Settings(StrictModel):
     )
     export_number_start: Annotated[WholeNumber, Field(ge=1, le=MAX_EXPORT_NUMBER_START)] = Field(
         1,
-        description="The smallest number that a new export may get. Exports of all profiles are numbered together, and "
-        "the numbers only increase: a lower start has no effect. With 100001, all numbers up to 999999 have six digits, "
-        "so that none begins with another, for a bursar that finds a file by the beginning of its name.",
+        description="The smallest number that a new export may get. Exports of all profiles are numbered together, "
+        "and the numbers only increase: a lower start has no effect. With 100001, all numbers up to 999999 have six "
+        "digits, so that none begins with another, for a bursar that finds a file by the beginning of its name.",
     )
     allow_activity_on_transferred_finesfees: YesNo = Field(
         default=False,
