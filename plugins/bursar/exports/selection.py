@@ -82,7 +82,12 @@ def select_fines(
             log.info("Freezing %s into batch %s.", pluralize(selection.fines, "fine"), batch.id)
             connection.execute(
                 query("exports/insert_batch_lines"),
-                {"batch_id": batch.id, "prefix": settings.transaction_ids.prefix, "first_transaction_id": first_id},
+                {
+                    "batch_id": batch.id,
+                    "prefix": settings.transaction_ids.prefix,
+                    "first_transaction_id": first_id,
+                    "charge_profiles": [profile.code, *profile.credits_of],
+                },
             )
             if not dry_run:
                 connection.execute(query("exports/claim_fines"), {"batch_id": batch.id})
@@ -147,7 +152,8 @@ def fill_candidates(
         connection.execute(
             query("exports/select_candidates"),
             {
-                "profile": profile.code,
+                "charge_profiles": [profile.code, *profile.credits_of],
+                "credits_go_elsewhere": export.credits_profile is not None,
                 "created_before": created_before(as_of, export.time_before_export_days, profile.time_zone),
                 "fine_fee_types": list(export.fine_fee_types),
                 "institutional_fine_fee": export.institutional_fine_fee,

@@ -18,6 +18,7 @@ class SkipReason(DescribedEnum):
     OTHER_OWNER = "other_owner", "owner not in the profile"
     OTHER_USER_GROUP = "other_user_group", "user group not in the profile"
     OTHER_CURRENCY = "other_currency", "currency not in the profile"
+    OTHER_PROFILE = "other_profile", "another profile sends the credits and reversals of this one"
     CREDIT_WITH_MINIMUM = "credit_with_minimum", "credits stay open where there is a minimum amount"
     BELOW_MINIMUM = "below_minimum", "the user's fines are below the minimum amount"
     NO_IDENTIFIER = "no_identifier", "the user has no identifier of the profile's type"
@@ -33,6 +34,7 @@ class SkipReason(DescribedEnum):
         """Whether type, owner and user group of the fine fit the profile; the rules before these ask about any fine."""
         return self.needs_correction or self in (
             SkipReason.OTHER_CURRENCY,
+            SkipReason.OTHER_PROFILE,
             SkipReason.CREDIT_WITH_MINIMUM,
             SkipReason.BELOW_MINIMUM,
         )

@@ -137,6 +137,12 @@ class Export(Job):
         description="Whether the file shows each fine's internal id, and of a reversal the transaction that it takes "
         "back. `no` suits a bursar that rejects unknown elements; the comment names the transaction in any case.",
     )
+    credits_profile: Code | None = Field(
+        None,
+        description="The code of the profile that sends the credits and reversals of this one, for a bursar that takes "
+        "no credits in this file. They are sent there, never here, and name the charges of this profile. Blank: they "
+        "are sent here.",
+    )
     schedule: RequiredIfActive[ScheduleLine] = Field(description="When the export runs, in the profile's time zone.")
     approval: Approval = Field(
         Approval(), description="Limits beyond which an export waits for a person's approval. Blank: none."
@@ -242,6 +248,7 @@ class Profile(StrictModel):
     alerts: Alerts = Field(Alerts(), description="Limits whose crossing is notified, once each. Blank: none.")
 
     _revision: int | None = PrivateAttr(default=None)
+    _credits_of: tuple[str, ...] = PrivateAttr(default=())
 
     @property
     def revision(self) -> int | None:
@@ -252,6 +259,17 @@ class Profile(StrictModel):
         """Returns the profile as the revision of a profile that is managed in the pages."""
         copy = self.model_copy()
         copy._revision = revision  # noqa: SLF001  its own class
+        return copy
+
+    @property
+    def credits_of(self) -> tuple[str, ...]:
+        """The codes of the other profiles whose credits and reversals this one sends, if they have been looked up."""
+        return self._credits_of
+
+    def with_credits_of(self, codes: tuple[str, ...]) -> Self:
+        """Returns the profile as the one that sends the credits and reversals of the profiles with these codes."""
+        copy = self.model_copy()
+        copy._credits_of = codes  # noqa: SLF001  its own class
         return copy
 
     def _check_import_deadline(self) -> Iterator[InitErrorDetails]:
@@ -271,6 +289,10 @@ class Profile(StrictModel):
                 *("import", "input_file_path"),
             )
 
+    def _check_credits_profile(self) -> Iterator[InitErrorDetails]:
+        if self.export.credits_profile == self.code:
+            yield wrong("is this profile itself: remove the line, or name another one", "export", "credits_profile")
+
     def _check_system_description(self) -> Iterator[InitErrorDetails]:
         if self.system_description and self.system != "Other":
             yield wrong("belongs to the system Other only: remove it, or write system: Other", "system_description")
@@ -279,5 +301,6 @@ class Profile(StrictModel):
         check_alert_recipients,
         _check_import_deadline,
         _check_folders,
+        _check_credits_profile,
         _check_system_description,
     )

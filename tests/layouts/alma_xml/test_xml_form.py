@@ -33,8 +33,8 @@ def fill(library: Library) -> None:
     library.fine(library.user(), "0.82", item=library.item(call_number=None), vat=None)
 
 
-def export(library: Library, run_id: str = "run", **form: bool) -> Batch:
-    profile = make_profile(xml=form)
+def export(library: Library, **form: bool) -> Batch:
+    profile, run_id = make_profile(xml=form), f"run {form}"
     return select_fines(library.ledger, profile, make_settings(), run_id=run_id, as_of=NOW, dry_run=True)
 
 
@@ -53,7 +53,7 @@ def list_texts(content: str) -> list[tuple[str, str]]:
 def plain(library: Library, tmp_path: Path) -> str:
     """Returns the file of three fines without options. Its numbers are those of other files of these fines."""
     fill(library)
-    return normalize(build(library, export(library, "plain"), tmp_path))
+    return normalize(build(library, export(library), tmp_path))
 
 
 def normalize(content: str) -> str:
