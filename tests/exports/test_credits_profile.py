@@ -24,7 +24,7 @@ from tests.support.fake_bursar import FILES, FakeBursar, Outcome, Payment
 from tests.support.fixtures import NOW, make_profile, make_settings, record_delivery
 
 D = Decimal
-STRICT = {
+STRICT: dict[str, Any] = {
     "minimum_amount_for_user": 500,
     "time_before_export_days": 3650,
     "fine_fee_types": ["LOSTITEM"],
@@ -76,12 +76,12 @@ def send_charge(office: FakeBursar, amount: str = "10.00", *, import_active: boo
 
 def settle(office: FakeBursar, fine: int, amount: str | None = None) -> None:
     with office.library.ledger.begin() as connection:
-        desk.pay(connection, fine, amount and D(amount), allow_activity_on_transferred_finesfees=True)
+        desk.pay(connection, fine, D(amount) if amount else None, allow_activity_on_transferred_finesfees=True)
 
 
 def reverse(office: FakeBursar, charge: int, amount: str | None = None) -> int:
     with office.library.ledger.begin() as connection:
-        return desk.reverse_charge(connection, charge, amount and D(amount))
+        return desk.reverse_charge(connection, charge, D(amount) if amount else None)
 
 
 @pytest.mark.parametrize("import_active", [True, False])
@@ -161,11 +161,9 @@ def test_what_a_bursar_must_stop_collecting_is_sent_whatever_the_rules_for_charg
     settle(office, paid_here)
     returned = reverse(office, lost)
     assert get_reasons(office, make_credits(**STRICT)) == {paid_here: None, returned: None}
-    for changed, reason in (
-        ({"currencies": ["CAD"]}, "other_currency"),
-        ({"user_identifier_type": "x"}, "no_identifier"),
-    ):
-        assert get_reasons(office, make_credits(**changed)) == {paid_here: reason, returned: reason}
+    canadian, of_others = make_credits(currencies=["CAD"]), make_credits(user_identifier_type="x")
+    for profile, reason in ((canadian, "other_currency"), (of_others, "no_identifier")):
+        assert get_reasons(office, profile) == {paid_here: reason, returned: reason}
 
 
 def test_a_profile_without_credits_leaves_plain_credits_to_the_rules_of_others(office: FakeBursar) -> None:
@@ -177,6 +175,19 @@ def test_a_profile_without_credits_leaves_plain_credits_to_the_rules_of_others(o
     batch = send(office, make_credits(fine_fee_types=["CREDIT"]))
     assert list_lines(office, batch) == [(gift, D(-3), None, None)]
     assert office.library.position(gift) == ("CLOSED", D(0), D(0))
+
+
+def test_a_credit_waits_until_its_charge_is_exported(office: FakeBursar) -> None:
+    """Sent before it, the credit could not name the charge, and would not be offset against it."""
+    charge = office.library.fine(amount="10.00")
+    credit = reverse(office, charge, "4.00")
+    credits_ = make_credits(fine_fee_types=["CREDIT"])
+    assert get_reasons(office, credits_) == {charge: "other_type", credit: "charge_not_exported"}
+    assert get_reasons(office, make_students()) == {charge: None, credit: "other_profile"}
+    send(office, make_students())
+    assert list_lines(office, send(office, credits_)) == [(credit, D(-4), office.get_transaction(charge), "STUDENTS")]
+    assert office.library.position(charge) == ("CLOSED", D(0), D(6))
+    assert office.library.position(credit) == ("CLOSED", D(0), D(0))
 
 
 def test_a_credit_waits_for_the_batch_of_its_charge(office: FakeBursar) -> None:

@@ -21,6 +21,8 @@ WITH held_charges AS MATERIALIZED (    -- by the credit that reverses it: the bu
                WHEN batch_claims.fine_id IS NOT NULL OR claims_of_charge.fine_id IS NOT NULL THEN 'in_unfinished_batch'
                WHEN held_charges.profile <> ALL (CAST(:charge_profiles AS text[])) THEN 'other_bursar'
                WHEN held_charges.credit_id IS NOT NULL THEN NULL
+               WHEN cardinality(CAST(:charge_profiles AS text[])) > 1 AND fines.balance < 0
+                    AND (SELECT balance FROM fines AS charges WHERE charges.id = fines.reverses) <> 0 THEN 'charge_not_exported'
                WHEN fines.created_at > CAST(:created_before AS timestamptz) THEN 'too_young'
                WHEN cardinality(CAST(:fine_fee_types AS text[])) > 0
                     AND fines.fine_fee_type <> ALL (CAST(:fine_fee_types AS text[])) THEN 'other_type'

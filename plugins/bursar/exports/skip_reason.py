@@ -13,6 +13,7 @@ class SkipReason(DescribedEnum):
         "another export that has not ended holds it, or the charge that it reverses",
     )
     OTHER_BURSAR = "other_bursar", "another profile's bursar holds the charge that the credit reverses"
+    CHARGE_NOT_EXPORTED = "charge_not_exported", "the charge that the credit reverses has not been exported yet"
     TOO_YOUNG = "too_young", "younger than the time before export"
     OTHER_TYPE = "other_type", "fine/fee type not in the profile"
     OTHER_OWNER = "other_owner", "owner not in the profile"
