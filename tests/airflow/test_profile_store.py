@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from bursar.airflow import profile_store
 from bursar.airflow.dag_factory import build_dags
-from bursar.airflow.profile_store import keep_revision, load_all_profiles
+from bursar.airflow.profile_store import find_credits_of, keep_revision, load_all_profiles
 from bursar.errors import BursarError
 from bursar.ledger.jobs import Job
 from bursar.ledger.profile_revisions import pin_revision, save_revision
@@ -50,6 +50,27 @@ def test_an_invalid_profile_does_not_affect_the_others(settings: Settings, ledge
     profiles, problems = load_all_profiles(settings)
     assert [one.code for one in profiles] == ["LAW"]
     assert [problem.file for problem in problems] == ["OLD, revision 1 (managed in the pages)"]
+
+
+def test_a_profile_finds_those_whose_credits_it_sends_in_both_places(
+    folder: Path, settings: Settings, ledger: Engine
+) -> None:
+    leaves_them = "export:\n  credits_profile: LAW\n"
+    arts = GOOD.replace("LAW", "ARTS").replace("law/", "arts/").replace("export:\n", leaves_them)
+    (folder / "arts.yaml").write_text(arts.replace("  active: yes", "  active: no"))
+    (folder / "wrong.yaml").write_text(arts.replace("ARTS", "WRONG").replace("yes", "perhaps"))
+    save_profile(ledger)
+    export = make_fields("MUSIC")["export"] | {"credits_profile": "LAW"}
+    save_profile(ledger, "MUSIC", export=export)
+    save_profile(ledger, "OTHER")
+    assert find_credits_of(settings, load_one(settings)).credits_of == ("ARTS", "MUSIC")
+    assert find_credits_of(settings, load_one(settings, "MUSIC")).credits_of == ()
+
+
+def test_a_run_keeps_a_revision_that_leaves_its_credits_to_another_profile(settings: Settings, ledger: Engine) -> None:
+    save_profile(ledger, export=make_fields()["export"] | {"credits_profile": "MAIN"})
+    kept = keep_revision(ledger, settings, load_one(settings), Job.EXPORT, "run")
+    assert kept.export.credits_profile == "MAIN"
 
 
 @pytest.mark.usefixtures("no_ledger")

@@ -19,7 +19,7 @@ from bursar.exports.recover import release_batch
 from bursar.exports.selection import select_fines
 from bursar.layouts.alma_xml.check import check_file
 from bursar.layouts.alma_xml.namespace import NAMESPACE, XSD
-from bursar.layouts.alma_xml.render import render_file
+from bursar.layouts.alma_xml.render import NIL, render_file
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from tests.support.fixtures import LONG_AGO, NOW, Library, make_profile, make_settings
 
@@ -232,7 +232,10 @@ def test_a_released_batch_has_no_file(library: Library, tmp_path: Path) -> None:
         ("<xb:sum>12.5</xb:sum>", "<xb:sum>12.49</xb:sum>", "12.49"),
         ("<xb:sum>12.5</xb:sum>", "<xb:sum>12.50</xb:sum>", "does not keep to the format"),
         ("<xb:currency>USD</xb:currency>", "<xb:currency>CAD</xb:currency>", "CAD"),
-        ("itemCallNumebr", "itemCallNumber", "does not keep to the format"),
+        ("itemCallNumebr", "itemCallNumbr", "does not keep to the format"),
+        ("itemCallNumebr", "itemCallNumber", "its profile excludes"),
+        (f"<xb:vat{NIL}", "<xb:vat/>", "its profile excludes"),
+        (f"<xb:itemDueDate{NIL}", "<xb:itemDueDate></xb:itemDueDate>", "its profile excludes"),
         ("</xb:xml-fragment>", "", "does not keep to the format"),
         (
             "</xb:finefeeList>",

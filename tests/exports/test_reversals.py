@@ -132,6 +132,15 @@ def test_the_rules_of_a_profile_apply_to_plain_credits_and_not_to_reversals(offi
     }
 
 
+def test_reversals_in_a_currency_that_the_bursar_cannot_read_wait(office: FakeBursar) -> None:
+    paid_here, lost = (office.library.fine(amount="10.00", currency="CAD") for _ in range(2))
+    office.export()
+    settle_at_desk(office, desk.pay, paid_here)
+    returned = reverse(office, lost)
+    assert get_skip_reasons(office, currencies=["USD"]) == {paid_here: "other_currency", returned: "other_currency"}
+    assert get_skip_reasons(office, currencies=["CAD"]) == {paid_here: None, returned: None}
+
+
 def test_the_minimum_ignores_reversals_and_reversed_charges(office: FakeBursar) -> None:
     user = office.library.user()
     lost = office.library.fine(user, "10.00")

@@ -52,9 +52,14 @@ def get_skip_reason(library: Library, profile: Profile, fine: int, as_of: dateti
         ({"owner": "MAIN"}, {"libraries": ["LAW"]}, "other_owner"),
         ({"owner": "MAIN"}, {"libraries": ["MAIN"]}, None),
         ({"owner": "MAIN"}, {"institutional_fine_fee": False, "libraries": ["MAIN"]}, None),
+        ({"currency": "CAD"}, {"currencies": []}, None),
+        ({"currency": "CAD"}, {"currencies": ["USD"]}, "other_currency"),
+        ({"currency": "CAD"}, {"currencies": ["CAD", "USD"]}, None),
+        ({"currency": "CAD", "amount": "-3"}, {"currencies": ["USD"], "minimum_amount_for_user": 5}, "other_currency"),
+        ({"currency": "CAD", "kind": "OTHER"}, {"currencies": ["USD"], "fine_fee_types": ["LOSTITEM"]}, "other_type"),
     ],
 )
-def test_a_fine_is_selected_by_type_and_owner(
+def test_a_fine_is_selected_by_type_owner_and_currency(
     library: Library, fine: dict[str, Any], profile: dict[str, Any], reason: str | None
 ) -> None:
     assert get_skip_reason(library, make_profile(**profile), library.fine(**fine)) == reason
@@ -135,6 +140,15 @@ def test_the_minimum_counts_only_fines_that_passed_the_other_rules(library: Libr
     young, foreign = library.fine(user, "6", created=NOW), library.fine(user, "6", kind="OTHER")
     profile = make_profile(minimum_amount_for_user=10, time_before_export_days=1, fine_fee_types=["OVERDUEFINE"])
     assert get_skip_reasons(library, profile) == {counted: "below_minimum", young: "too_young", foreign: "other_type"}
+
+
+def test_a_profile_of_one_currency_leaves_the_others_open(library: Library) -> None:
+    user = library.user()
+    dollars, canadian = library.fine(user, "11"), library.fine(user, "9", currency="CAD")
+    batch = export(library, make_profile(currencies=["USD"]))
+    assert library.one("SELECT array_agg(fine_id) FROM batch_lines") == [dollars]
+    assert batch.skipped == {"other_currency": Skipped(1, 1, {"CAD": Decimal("9.000")})}
+    assert library.position(canadian)[0] == "ACTIVE"
 
 
 def test_the_minimum_is_applied_per_currency(library: Library) -> None:
@@ -288,6 +302,46 @@ def test_transaction_ids_continue_over_all_exports(library: Library) -> None:
             connection.execute(text("SELECT transaction_id FROM batch_lines ORDER BY batch_id, number")).scalars().all()
         )
     assert ids == ["LIB-500", "LIB-501", "LIB-502"]
+
+
+@pytest.mark.parametrize(
+    ("starts", "numbers"),
+    [
+        ([1, 1, 1], [1, 2, 3]),
+        ([100001, 100001, 100001], [100001, 100002, 100003]),
+        ([1, 100001, 1, 1], [1, 100001, 100002, 100003]),
+        ([100001, 5000, 200001, 100001], [100001, 100002, 200001, 200002]),
+        ([1, 2, 3], [1, 2, 3]),
+    ],
+)
+def test_export_numbers_begin_at_their_start_and_only_increase(
+    library: Library, starts: list[int], numbers: list[int]
+) -> None:
+    batches = []
+    for run, start in enumerate(starts):
+        library.fine()
+        settings = make_settings(export_number_start=start)
+        batches.append(select_fines(library.ledger, make_profile(), settings, run_id=str(run), as_of=NOW))
+    assert [batch.id for batch in batches] == numbers
+    assert [batch.file_name.split("-")[1] for batch in batches] == [str(number) for number in numbers]
+
+
+def test_simultaneous_exports_have_different_numbers_whatever_their_starts(library: Library) -> None:
+    starts = [100001, 1, 100001, 100002]
+    barrier = Barrier(len(starts))
+
+    def run(place: int) -> int:
+        barrier.wait()
+        settings = make_settings(export_number_start=starts[place])
+        profile = make_profile(code=f"P{place}")
+        return select_fines(library.ledger, profile, settings, run_id="1", as_of=NOW, dry_run=place == 1).id
+
+    for _ in range(3):
+        library.fine()
+    with ThreadPoolExecutor(len(starts)) as pool:
+        numbers = list(pool.map(run, range(len(starts))))
+    assert len(set(numbers)) == len(starts)
+    assert sorted(numbers)[1:] == [*range(sorted(numbers)[1], sorted(numbers)[1] + 3)]
 
 
 def test_an_export_without_enough_transaction_ids_selects_nothing(library: Library) -> None:

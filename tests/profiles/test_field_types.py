@@ -168,3 +168,11 @@ def test_values_of_python_types_have_the_same_rules() -> None:
     assert Import.model_validate(section).active is True
     with pytest.raises(ValidationError, match="is not a whole number"):
         Export.model_validate({"active": False, "time_before_export_days": -1})
+
+
+def test_currencies_are_those_of_iso_4217(load_changed: LoadChanged, find_problems: FindProblems) -> None:
+    assert load_changed("export:\n", "export:\n  currencies: [USD, JPY]\n").export.currencies == ("USD", "JPY")
+    assert find_problems("export:\n", "export:\n  currencies: [usd, ABC, USD]\n") == [
+        "6: export.currencies: 'ABC' is not a currency of ISO 4217: write one, as in USD",
+        "6: export.currencies: 'usd' is not allowed here: write the three capitals of ISO 4217, as in USD",
+    ]

@@ -56,6 +56,18 @@ def test_a_relative_work_dir_is_relative_to_the_parent_of_the_include_folder(
     assert load("work_dir: /var/spool/bursar\n").work_dir == Path("/var/spool/bursar")
 
 
+@pytest.mark.parametrize(
+    ("start", "problem"),
+    [
+        ("0", "5: export_number_start: 0 is too small: write 1 or more"),
+        ("1000000001", "5: export_number_start: 1000000001 is too large: write 1000000000 or less"),
+    ],
+)
+def test_the_start_of_export_numbers_has_limits(load: Callable[..., Settings], start: str, problem: str) -> None:
+    assert load("export_number_start: 1000000000\n").export_number_start == 10**9
+    assert find_problems(load, f"export_number_start: {start}\n") == [problem]
+
+
 def test_transaction_ids_can_be_set(load: Callable[..., Settings]) -> None:
     ids = load("transaction_ids:\n  prefix: LIB-\n  start: 5000\n  maximum: 5000\n").transaction_ids
 

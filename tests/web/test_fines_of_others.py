@@ -92,7 +92,14 @@ def test_the_lists_of_a_batch_are_those_of_fines_that_fit_the_profile(
         library.ledger, build_export_report(library.ledger, "STUDENTS", run_id="run", started_at=NOW, failed=())
     ).id
     client = login("user")
-    own = {"credit_with_minimum", "below_minimum", "no_identifier", "malformed_identifier"}
+    own = {
+        "other_currency",
+        "other_profile",
+        "credit_with_minimum",
+        "below_minimum",
+        "no_identifier",
+        "malformed_identifier",
+    }
     for reason in SkipReason:
         for address in (f"/batches/{batch}/skipped/{reason}", f"/batches/{batch}/skipped/{reason}/csv"):
             assert client.get(address).status_code == (200 if reason in own else 403), address

@@ -177,6 +177,21 @@ def test_a_draft_that_breaks_another_profile_is_refused(login: Login, ledger: En
     assert count_profiles(ledger) == 0
 
 
+def test_a_profile_that_sends_the_credits_of_another_one_stays_active(
+    login: Login, ledger: Engine, profiles_folder: Path
+) -> None:
+    client = login("op")
+    assert client.post("/wizard", data=fill_form()).status_code == 200
+    code = fill_form()["code"]
+    arts = GOOD_FILE.replace("code: LAW", "code: ARTS").replace("law/", "arts/")
+    (profiles_folder / "arts.yaml").write_text(arts.replace("export:\n", f"export:\n  credits_profile: {code}\n"))
+    answer = client.post(f"/wizard/{code}", data=fill_form(based_on=1, export__active="no"))
+    assert answer.status_code == 422
+    [error] = find_errors(answer.text)
+    assert error.startswith("Export: Active: another profile leaves its credits to this one: change that first")
+    assert client.post(f"/wizard/{code}", data=fill_form(based_on=1, name="Other")).status_code == 200
+
+
 def test_a_wrong_identifier_pattern_is_refused_with_the_reason_of_postgresql(login: Login) -> None:
     answer = login("op").post("/wizard", data=fill_form(export__identifier_pattern="(\\d"))
     assert "PostgreSQL reports" in find_errors(answer.text)[0]

@@ -1,6 +1,6 @@
 -- requires: matches
--- Matches each record of a file with a line that its own profile exported: by transaction id, else by internal id. Lines of other
--- profiles match nothing, nor do those of released batches, which were not billed. An unusable record gets its outcome and reason
+-- Matches each record of a file with a line that its own profile exported, or that another one sent for a charge of its own: by
+-- transaction id, else by internal id. Lines of other profiles match nothing, nor do those of released batches, which were not billed. An unusable record gets its outcome and reason
 -- here, and so does the confirmation of a reversal, which pays nothing. A sum with more decimals than its currency has is unusable,
 -- except for a line that was exported with such an amount.
 INSERT INTO matches (number, partition_number, currency, amount, fine_id, matched_id, batch_id, exported, outcome, reason)
@@ -47,13 +47,14 @@ LEFT JOIN LATERAL (
     SELECT batch_lines.batch_id, batch_lines.fine_id, batch_lines.transaction_id, batch_lines.currency, batch_lines.amount, batch_lines.reversal,
            batch_lines.reversed_transaction_id
     FROM batch_lines JOIN batches ON batches.id = batch_lines.batch_id
-    WHERE batch_lines.transaction_id = record.transaction_id AND batches.profile = :profile AND batches.released_at IS NULL
+    WHERE batch_lines.transaction_id = record.transaction_id AND (batches.profile = :profile OR batch_lines.charge_profile = :profile)
+          AND batches.released_at IS NULL
 ) AS by_transaction ON true
 LEFT JOIN LATERAL (
     SELECT batch_lines.batch_id, batch_lines.fine_id, batch_lines.transaction_id, batch_lines.currency, batch_lines.amount
     FROM batch_lines JOIN batches ON batches.id = batch_lines.batch_id
     WHERE by_transaction.fine_id IS NULL AND batch_lines.fine_id = record.fine_id AND NOT batch_lines.reversal
-          AND batches.profile = :profile AND batches.released_at IS NULL
+          AND (batches.profile = :profile OR batch_lines.charge_profile = :profile) AND batches.released_at IS NULL
     ORDER BY batch_lines.batch_id DESC LIMIT 1
 ) AS by_fine ON true
 LEFT JOIN LATERAL (

@@ -8,7 +8,7 @@ FROM (
     SELECT sent.profile, fines.currency, age.days, count(*) AS fines, sum(fines.outstanding) AS amount
     FROM fines
     CROSS JOIN LATERAL (
-        SELECT batches.profile, batches.closed_at
+        SELECT coalesce(batch_lines.charge_profile, batches.profile) AS profile, batches.closed_at
         FROM batch_lines JOIN batches ON batches.id = batch_lines.batch_id
         WHERE batch_lines.fine_id = fines.id AND batches.closed_at IS NOT NULL AND NOT batch_lines.reversal
         LIMIT 1

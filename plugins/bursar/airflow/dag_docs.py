@@ -139,6 +139,10 @@ def describe_export(profile: Profile) -> dict[str, object]:
         "Fine/fee types": ", ".join(export.fine_fee_types) or "all",
         "Institutional fine/fee": "yes" if export.institutional_fine_fee else "no",
         "Libraries": ", ".join(export.libraries) or "none",
+        "Currencies": ", ".join(export.currencies) or "all",
+        "Credits and reversals": f"sent by {export.credits_profile}"
+        if export.credits_profile
+        else "sent by this profile",
         "S/FTP connection": f"`{profile.sftp_connection}`",
         "Output file path": f"`{export.output_file_path}`",
         "After export": (

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from bursar.airflow import assets, config, connections
 from bursar.airflow.base_dag import base_dag, task_of_run
 from bursar.airflow.dag_docs import export_docs
-from bursar.airflow.profile_store import keep_revision
+from bursar.airflow.profile_store import find_credits_of, keep_revision
 from bursar.airflow.report_task import report_task
 from bursar.airflow.run_params import ExportParams, export_params, parse_params
 from bursar.airflow.task_summaries import BuiltFile, ClosedBatch, RecoveredBatch, SelectedBatch, UploadedFile
@@ -152,7 +152,7 @@ def select_fines(run: ExportRun) -> SelectedBatch:
     else:
         batch = selection.select_fines(
             run.engine,
-            run.profile,
+            find_credits_of(run.settings, run.profile, get_engine=lambda: run.engine),
             run.settings,
             run_id=run.run_id,
             as_of=run.params.as_of,

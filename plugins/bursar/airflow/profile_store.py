@@ -52,6 +52,19 @@ def load_all_profiles(
     return load_profiles(INCLUDE / "profiles", settings, code=code, managed=managed, pattern_error=pattern_error)
 
 
+def find_credits_of(
+    settings: Settings, profile: Profile, *, get_engine: Callable[[], Engine] = lambda: ledger_engine(ledger_url())
+) -> Profile:
+    """Returns the profile with the codes of the valid profiles, active or not, whose credits it sends.
+
+    Only a selection needs them, since it takes the reading of all profiles to find them.
+    """
+    others, _ = load_all_profiles(settings, get_engine=get_engine)
+    return profile.with_credits_of(
+        tuple(one.code for one in others if one.export.credits_profile == profile.code and one.code != profile.code)
+    )
+
+
 def keep_revision(engine: Engine, settings: Settings, profile: Profile, job: ProfileJob, run_id: str) -> Profile:
     """Returns the profile as it was when the run started, even if a file has replaced it since.
 
@@ -83,7 +96,7 @@ def get_pinned_profile(
     pinned = get_pinned_revision(connection, job, code, run_id)
     if pinned is None:
         return None
-    profiles, problems = load_profiles(None, settings, managed=[to_source(vars(pinned))])
+    profiles, problems = load_profiles(None, settings, code=code, managed=[to_source(vars(pinned))])
     if not profiles:
         raise ProfileError(problems)
     return profiles[0]

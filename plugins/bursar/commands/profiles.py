@@ -135,7 +135,9 @@ class _PatternCheck:
 @format_option
 def preview_export(code: str, as_of: str | None, limit: int, output_format: str) -> None:
     """Show the fines that an export would take now, and why it would skip others. Changes nothing."""
-    profile = get_profile(code)
+    from bursar.airflow.profile_store import find_credits_of  # noqa: PLC0415  Airflow is slow to load
+
+    profile = find_credits_of(get_settings(), get_profile(code))
     if not profile.export.active:
         raise BursarError(f"The export section of profile {profile.code} is not active; it has nothing to preview.")
     moment = parse_moment(as_of, profile.time_zone) if as_of is not None else pendulum.now("UTC")

@@ -19,21 +19,22 @@ MAX_PREFETCHED_BLOCKS = 8
 _QUOTE = b"\x01"
 
 
-def copy_out(connection: Connection, query: TextClause) -> Generator[bytes]:
-    """Yields the texts of a query in blocks of `ROWS_PER_BLOCK`, in UTF-8, a line feed after each text.
+def copy_out(connection: Connection, query: TextClause, *, line_feeds: bool = True) -> Generator[bytes]:
+    """Yields the texts of a query in blocks of `ROWS_PER_BLOCK`, in UTF-8, with a line feed after each text.
 
-    The query has its values bound, and one column of text without the character U+0001. Memory does not grow with the
-    number of rows. Close the generator (`contextlib.closing`): a suspended one keeps the connection busy, and even a
-    rollback waits for it.
+    The query has its values bound, and one column of text without the character U+0001. Without `line_feeds` nothing
+    is after a text, and no text may begin with a line feed. Memory does not grow with the number of rows. Close the
+    generator (`contextlib.closing`): a suspended one keeps the connection busy, and even a rollback waits for it.
     """
     compiled = query.compile(dialect=connection.dialect)
     driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
     # CSV changes nothing in a text but adds quotes. A quote character that no text has can be removed again.
-    command = f"COPY ({compiled}) TO STDOUT WITH (FORMAT csv, QUOTE E'\\x01')"
+    options = "FORMAT csv, QUOTE E'\\x01'" + ("" if line_feeds else ", FORCE_QUOTE *")
+    command = f"COPY ({compiled}) TO STDOUT WITH ({options})"
     with driver_errors(connection.engine), driver.cursor() as cursor, cursor.copy(command, compiled.params) as copy:
         rows = iter(copy)
         while block := b"".join(islice(rows, ROWS_PER_BLOCK)):
-            yield block.replace(_QUOTE, b"")
+            yield (block if line_feeds else block.replace(_QUOTE + b"\n", _QUOTE)).replace(_QUOTE, b"")
 
 
 @contextmanager

@@ -82,7 +82,12 @@ def select_fines(
             log.info("Freezing %s into batch %s.", pluralize(selection.fines, "fine"), batch.id)
             connection.execute(
                 query("exports/insert_batch_lines"),
-                {"batch_id": batch.id, "prefix": settings.transaction_ids.prefix, "first_transaction_id": first_id},
+                {
+                    "batch_id": batch.id,
+                    "prefix": settings.transaction_ids.prefix,
+                    "first_transaction_id": first_id,
+                    "charge_profiles": [profile.code, *profile.credits_of],
+                },
             )
             if not dry_run:
                 connection.execute(query("exports/claim_fines"), {"batch_id": batch.id})
@@ -147,12 +152,14 @@ def fill_candidates(
         connection.execute(
             query("exports/select_candidates"),
             {
-                "profile": profile.code,
+                "charge_profiles": [profile.code, *profile.credits_of],
+                "credits_go_elsewhere": export.credits_profile is not None,
                 "created_before": created_before(as_of, export.time_before_export_days, profile.time_zone),
                 "fine_fee_types": list(export.fine_fee_types),
                 "institutional_fine_fee": export.institutional_fine_fee,
                 "libraries": list(export.libraries),
                 "user_groups": list(export.user_groups),
+                "currencies": list(export.currencies),
                 "minimum": export.minimum_amount_for_user or 0,
                 "user_identifier_type": export.user_identifier_type,
                 "identifier_pattern": export.identifier_pattern or ".*",
@@ -210,11 +217,13 @@ def _insert_batch(
         "time_zone": profile.time_zone,
         "append_time_zone_abbreviation": export.append_time_zone_abbreviation,
         "include_internal_id": export.include_internal_id,
+        "xml": export.xml.model_dump(),
     }
     inserted = connection.execute(
         query("exports/insert_batch"),
         {
             "profile": profile.code,
+            "export_number_start": settings.export_number_start,
             "import_active": profile.import_.active,
             "render_options": json.dumps(render_options),
             "sftp_connection": profile.sftp_connection,

@@ -13,10 +13,13 @@ class SkipReason(DescribedEnum):
         "another export that has not ended holds it, or the charge that it reverses",
     )
     OTHER_BURSAR = "other_bursar", "another profile's bursar holds the charge that the credit reverses"
+    CHARGE_NOT_EXPORTED = "charge_not_exported", "the charge that the credit reverses has not been exported yet"
     TOO_YOUNG = "too_young", "younger than the time before export"
     OTHER_TYPE = "other_type", "fine/fee type not in the profile"
     OTHER_OWNER = "other_owner", "owner not in the profile"
     OTHER_USER_GROUP = "other_user_group", "user group not in the profile"
+    OTHER_CURRENCY = "other_currency", "currency not in the profile"
+    OTHER_PROFILE = "other_profile", "another profile sends the credits and reversals of this one"
     CREDIT_WITH_MINIMUM = "credit_with_minimum", "credits stay open where there is a minimum amount"
     BELOW_MINIMUM = "below_minimum", "the user's fines are below the minimum amount"
     NO_IDENTIFIER = "no_identifier", "the user has no identifier of the profile's type"
@@ -30,4 +33,9 @@ class SkipReason(DescribedEnum):
     @property
     def is_of_profile(self) -> bool:
         """Whether type, owner and user group of the fine fit the profile; the rules before these ask about any fine."""
-        return self.needs_correction or self in (SkipReason.CREDIT_WITH_MINIMUM, SkipReason.BELOW_MINIMUM)
+        return self.needs_correction or self in (
+            SkipReason.OTHER_CURRENCY,
+            SkipReason.OTHER_PROFILE,
+            SkipReason.CREDIT_WITH_MINIMUM,
+            SkipReason.BELOW_MINIMUM,
+        )

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from bursar.money import get_currency_decimals
 from bursar.profiles.rules import RuledModel
 from bursar.profiles.schedule import Schedule
 
@@ -155,6 +156,12 @@ def _validate_pattern(value: str) -> str:
     return value
 
 
+def _validate_currency(value: str) -> str:
+    if value not in get_currency_decimals():
+        raise ValueError(f"{value!r} is not a currency of ISO 4217: write one, as in USD")
+    return value
+
+
 def _parse_folder(value: object) -> Path:
     if isinstance(value, Path):
         return value
@@ -190,6 +197,7 @@ ConnectionId = Annotated[
     Text, Matches("[A-Za-z0-9_.-]{1,250}", "write the id of an Airflow connection: letters, digits, _ . and -")
 ]
 Currency = Annotated[Text, Matches("[A-Z]{3}", "write the three capitals of ISO 4217, as in USD")]
+KnownCurrencies = Annotated[tuple[Annotated[Currency, AfterValidator(_validate_currency)], ...], *TextList.__metadata__]
 DoneFileSuffix = Annotated[Text, Matches("[.][A-Za-z0-9_.-]{1,20}", "write a suffix, as in .done")]
 IdentifierPattern = Annotated[Text, AfterValidator(_validate_pattern)]
 ScheduleLine = Annotated[

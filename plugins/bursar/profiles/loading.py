@@ -48,7 +48,9 @@ def load_profiles(
     needs no ledger to find it. A profile that was replaced is reported, unless it is inactive.
 
     With a `code`, only the file of that profile is read, so the number of profiles does not matter; shared folders of
-    different profiles are not detected then.
+    different profiles, and wrong profiles of credits, are not detected then.
+
+    A profile whose credits nobody would send is a problem, and stays valid: its charges are sent, its credits wait.
 
     `pattern_error` returns why an identifier pattern is not valid, or None. Only PostgreSQL can check it, so that
     without a ledger no pattern is rejected.
@@ -62,7 +64,8 @@ def load_profiles(
     good: list[tuple[Source, Profile]] = []
     names = {path.name for path in paths}
     files = [read_yaml(path) for path in paths if code is None or path.name == get_file_name(code)]
-    for source in (*files, *managed):
+    sources = (*files, *managed)
+    for source in sources:
         if source.revision is not None and (name := get_file_name(str((source.data or {}).get("code")))) in names:
             problems += _report_replaced(source, name)
             continue
@@ -81,6 +84,10 @@ def load_profiles(
         for source, profile in good
         for problem in [*_find_shared_folders(source, profile, good), *_find_shared_files(source, profile, good)]
     }
+    if code is None:
+        wrong_codes = {str((source.data or {}).get("code")) for source in sources} - {one.code for _, one in good}
+        for source, profile in good:
+            problems += _check_credits_profile(source, profile, good, wrong_codes)
     profiles = [profile for _, profile in good if profile.code not in conflicts]
     return sorted(profiles, key=lambda profile: profile.code), sorted([*problems, *conflicts.values()])
 
@@ -116,6 +123,25 @@ def _find_shared_folders(source: Source, profile: Profile, all_: list[tuple[Sour
         for _, other in all_
         if other.export.active and (other.sftp_connection, other.export.output_file_path) == inbox
     ]
+
+
+def _check_credits_profile(
+    source: Source, profile: Profile, all_: list[tuple[Source, Profile]], wrong_codes: set[str]
+) -> list[Problem]:
+    """Returns a problem if the profile that is to send the credits of this one can't; `wrong_codes` have their own."""
+    code, place = profile.export.credits_profile, ("export", "credits_profile")
+    if code is None or code in wrong_codes:
+        return []
+    other = next((one for _, one in all_ if one.code == code), None)
+    if other is None:
+        message = f"there is no profile {code}, so nobody would send the credits: write the code of one"
+    elif not other.export.active:
+        message = f"the export section of {code} is not active, so nobody would send the credits: activate it"
+    elif other.export.credits_profile:
+        message = f"{code} sends no credits itself: write {other.export.credits_profile}, which sends those of {code}"
+    else:
+        return []
+    return [Problem(source.file, source.line(place), dotted(place), message)]
 
 
 def _find_shared_files(source: Source, profile: Profile, all_: list[tuple[Source, Profile]]) -> list[Problem]:

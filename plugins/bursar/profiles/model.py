@@ -16,6 +16,7 @@ from bursar.profiles.field_types import (
     ConnectionId,
     DoneFileSuffix,
     IdentifierPattern,
+    KnownCurrencies,
     Lines,
     RelativePath,
     RequiredIfActive,
@@ -37,6 +38,7 @@ from bursar.profiles.monitoring import (
 )
 from bursar.profiles.rules import Rules, missing, wrong
 from bursar.profiles.upload import UploadSettings
+from bursar.profiles.xml_form import XmlForm
 
 System = Literal[
     "Anthology",
@@ -110,6 +112,11 @@ class Export(Job):
         description="Fines that these libraries owned when they were created. Blank: no library's fines, "
         "which requires `institutional_fine_fee: yes`.",
     )
+    currencies: KnownCurrencies = Field(
+        (),
+        description="Fines, credits and reversals in these currencies only, as in `[USD]`, for a bursar that adds up "
+        "all sums of a file. Those in others stay open. Blank: in every currency.",
+    )
     output_file_path: RequiredIfActive[RelativePath] = Field(
         description="The folder to which the file is uploaded, below the `sub_directory` of the S/FTP connection."
     )
@@ -120,6 +127,7 @@ class Export(Job):
     upload: UploadSettings = Field(
         UploadSettings(), description="How the bursar's server treats uploads. Blank: as most servers do."
     )
+    xml: XmlForm = Field(XmlForm(), description="The form of the XML file. Blank: as most receivers read it.")
     append_time_zone_abbreviation: YesNo = Field(
         default=False,
         description="Whether dates in the file end with the time zone's abbreviation, as in `01/31/2026 14:05:00 EST`.",
@@ -128,6 +136,12 @@ class Export(Job):
         default=True,
         description="Whether the file shows each fine's internal id, and of a reversal the transaction that it takes "
         "back. `no` suits a bursar that rejects unknown elements; the comment names the transaction in any case.",
+    )
+    credits_profile: Code | None = Field(
+        None,
+        description="The code of the profile that sends the credits and reversals of this one, for a bursar that takes "
+        "no credits in this file. They are sent there, never here, and name the charges of this profile. Blank: they "
+        "are sent here.",
     )
     schedule: RequiredIfActive[ScheduleLine] = Field(description="When the export runs, in the profile's time zone.")
     approval: Approval = Field(
@@ -234,6 +248,7 @@ class Profile(StrictModel):
     alerts: Alerts = Field(Alerts(), description="Limits whose crossing is notified, once each. Blank: none.")
 
     _revision: int | None = PrivateAttr(default=None)
+    _credits_of: tuple[str, ...] = PrivateAttr(default=())
 
     @property
     def revision(self) -> int | None:
@@ -244,6 +259,17 @@ class Profile(StrictModel):
         """Returns the profile as the revision of a profile that is managed in the pages."""
         copy = self.model_copy()
         copy._revision = revision  # noqa: SLF001  its own class
+        return copy
+
+    @property
+    def credits_of(self) -> tuple[str, ...]:
+        """The codes of the other profiles whose credits and reversals this one sends, if they have been looked up."""
+        return self._credits_of
+
+    def with_credits_of(self, codes: tuple[str, ...]) -> Self:
+        """Returns the profile as the one that sends the credits and reversals of the profiles with these codes."""
+        copy = self.model_copy()
+        copy._credits_of = codes  # noqa: SLF001  its own class
         return copy
 
     def _check_import_deadline(self) -> Iterator[InitErrorDetails]:
@@ -263,6 +289,10 @@ class Profile(StrictModel):
                 *("import", "input_file_path"),
             )
 
+    def _check_credits_profile(self) -> Iterator[InitErrorDetails]:
+        if self.export.credits_profile == self.code:
+            yield wrong("is this profile itself: remove the line, or name another one", "export", "credits_profile")
+
     def _check_system_description(self) -> Iterator[InitErrorDetails]:
         if self.system_description and self.system != "Other":
             yield wrong("belongs to the system Other only: remove it, or write system: Other", "system_description")
@@ -271,5 +301,6 @@ class Profile(StrictModel):
         check_alert_recipients,
         _check_import_deadline,
         _check_folders,
+        _check_credits_profile,
         _check_system_description,
     )

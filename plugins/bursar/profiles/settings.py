@@ -14,6 +14,10 @@ from bursar.profiles.rules import wrong
 MAX_TRANSACTION_ID = 9_223_372_036_854_775_807  # of PostgreSQL's bigint
 
 
+MAX_EXPORT_NUMBER_START = 1_000_000_000
+"""With this start, all numbers that a batch can have, up to 2**31 - 1, have ten digits."""
+
+
 class TransactionIds(StrictModel):
     """The bursar transaction ids: a prefix and a counter that only increases."""
 
@@ -74,6 +78,12 @@ class Settings(StrictModel):
     transaction_ids: TransactionIds = Field(
         TransactionIds(),
         description="How bursar transaction ids are made. They are unique over all profiles.",
+    )
+    export_number_start: Annotated[WholeNumber, Field(ge=1, le=MAX_EXPORT_NUMBER_START)] = Field(
+        1,
+        description="The smallest number that a new export may get. Exports of all profiles are numbered together, "
+        "and the numbers only increase: a lower start has no effect. With 100001, all numbers up to 999999 have six "
+        "digits, so that none begins with another, for a bursar that finds a file by the beginning of its name.",
     )
     allow_activity_on_transferred_finesfees: YesNo = Field(
         default=False,

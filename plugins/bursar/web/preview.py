@@ -8,12 +8,14 @@ from itertools import islice
 
 from sqlalchemy import Connection, Engine, text
 
+from bursar.airflow.profile_store import find_credits_of
 from bursar.errors import BursarError
 from bursar.exports.selection import MAX_ID, FineDecision, evaluate_fines, list_decisions
 from bursar.ledger.totals import SelectionSummary
 from bursar.moments import parse_moment
 from bursar.profiles import Profile
 from bursar.reporting.run_description import describe_reason
+from bursar.web import views
 from bursar.web.accesses import record_access
 from bursar.web.rights import Person
 from bursar.web.views import PART_TIMEOUT
@@ -44,6 +46,7 @@ def evaluate(engine: Engine, profile: Profile, as_of: datetime) -> Iterator[Eval
     Raises:
         BursarError: it takes too long, or the ledger can't be reached.
     """
+    profile = find_credits_of(views.settings(), profile, get_engine=lambda: engine)
     with engine.connect() as connection:
         connection.execute(text(f"SET LOCAL statement_timeout = '{PART_TIMEOUT}'"))
         yield Evaluation(connection, profile, evaluate_fines(connection, profile, as_of))

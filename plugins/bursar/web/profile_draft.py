@@ -57,6 +57,8 @@ def check_draft(connection: Connection, settings: Settings, draft: Draft, *, cod
             errors.setdefault(problem.field, []).append(problem.message)
         elif problem.field == "import.input_file_path" and problem not in problems_before:
             errors.setdefault("export.output_file_path", []).append(_describe_inbox(problem))
+        elif problem.field == "export.credits_profile" and problem not in problems_before:
+            errors.setdefault("export.active", []).append(_describe_credits(problem))
     if message := _describe_existing_code(own, existing):
         errors.setdefault("code", []).append(message)
     profile = next((one for one in profiles if one.code.casefold() == own), None)
@@ -122,6 +124,10 @@ def _describe_inbox(problem: Problem) -> str:
         f"a profile imports from this folder, and would take the exported files for payments ({problem.file}): "
         "choose another"
     )
+
+
+def _describe_credits(problem: Problem) -> str:
+    return f"another profile leaves its credits to this one: change that first ({problem.file}: {problem.message})"
 
 
 def _describe_existing_code(code: str, managed: str | None) -> str | None:

@@ -202,7 +202,7 @@ def _make_field(place: Place, info: FieldInfo) -> FormField:
 
 
 def _make_label(key: str) -> str:
-    return key.replace("_", " ").capitalize()
+    return "XML" if key == "xml" else key.replace("_", " ").capitalize()
 
 
 def _describe_default(info: FieldInfo) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
+from bursar.airflow.profile_store import find_credits_of
 from bursar.db.queries import query
 from bursar.exports.selection import MAX_ID, fill_candidates
 from bursar.profiles import Profile
@@ -43,6 +44,7 @@ def list_skipped(
         BursarError: the identifier pattern of the profile is not valid.
     """
     found: list[Row[Any]] = []
+    profile = find_credits_of(views.settings(), profile, get_engine=views.engine)
     deadline = monotonic() + SECONDS_OF_A_PAGE
     while True:
         rows, last_user = _look(profile, as_of, reason, after, limit - len(found) + 1)

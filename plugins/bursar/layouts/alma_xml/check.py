@@ -30,9 +30,12 @@ def check_file(batch: Batch, blocks: Iterable[bytes]) -> None:
     users = fines = 0
     sums: Counter[tuple[bytes, bytes]] = Counter()
     schema = etree.XMLSchema(file=str(XSD))
+    other_forms = _list_other_forms(batch)
     for document in _split_into_documents(blocks):
         if _has_declarations(document):
             raise _not_sent_error(batch, "it has a comment, a marked section or an instruction, which could hide sums")
+        if found := next((form for form in other_forms if form in document), None):
+            raise _not_sent_error(batch, f"it has {found.decode()}, which its profile excludes")
         try:
             # No security options: with resolve_entities=False and a schema, lxml does not notice a missing end tag.
             root = etree.fromstring(document, etree.XMLParser(schema=schema, remove_blank_text=True))
@@ -56,6 +59,15 @@ def check_file(batch: Batch, blocks: Iterable[bytes]) -> None:
             f"it has {pluralize(users, 'user')}, {pluralize(fines, 'fine')} and {written}, its lines "
             f"{pluralize(batch.users, 'user')}, {pluralize(batch.fines, 'fine')} and {expected}",
         )
+
+
+def _list_other_forms(batch: Batch) -> list[bytes]:
+    """Returns the elements that the schema permits, but not the options of the batch's profile."""
+    form = batch.render_options.get("xml", {})
+    call_number = b"<xb:itemCallNumebr>" if form.get("correct_call_number") else b"<xb:itemCallNumber>"
+    if form.get("empty_elements"):
+        return [call_number, *(b"<xb:%b xsi:nil" % name for name in (b"fineFeeComment", b"itemDueDate", b"vat"))]
+    return [call_number, *(b"<xb:%b%b" % (name, end) for name in (b"itemDueDate", b"vat") for end in (b"/>", b"></"))]
 
 
 def _has_declarations(document: bytes) -> bool:

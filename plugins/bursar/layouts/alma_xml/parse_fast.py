@@ -27,7 +27,7 @@ MAX_FINE_LENGTH = 16 * 1024
 _BLANK = rb"[ \t\n]*+"
 _VALUE = rb"[^<>&\x00-\x08\x0b-\x1f]*+"
 _TEXT = rb"%b(?:&(?:amp|lt|gt|quot|apos|#13);%b)*+" % (_VALUE, _VALUE)
-_NIL = rb' xsi:nil="true" xmlns:xsi="http://www\.w3\.org/2001/XMLSchema-instance"/>'
+_NIL = rb'(?: xsi:nil="true" xmlns:xsi="http://www\.w3\.org/2001/XMLSchema-instance")?/>'
 
 
 def _parent(name: str, *children: bytes) -> bytes:
@@ -56,8 +56,8 @@ _FINE = b"(<xb:userFineFee>)" + _BLANK.join(
     [
         b"",
         _ignored("fineFeeComment", "fineFeeType") + _OWNER + _ignored("lastTransactionDate", "itemTitle")
-        + _ignored("itemCallNumebr", "itemLibrary", "itemLocation", "itemInternalLocation", "itemDueDate")
-        + _ignored("itemBarcode") + _SUM,
+        + _ignored("itemCallNumebr", "itemCallNumber", "itemLibrary", "itemLocation", "itemInternalLocation")
+        + _ignored("itemDueDate", "itemBarcode") + _SUM,
         _optional(_leaf("bursarTransactionId", b"(%b)" % _VALUE), _leaf("internalId", b"(%b)" % _VALUE))
         + _ignored("reversedTransactionId") + b"</xb:userFineFee>",
     ]
