@@ -18,7 +18,7 @@ from demo.airflow import APPROVER, USER
 from demo.history import LIMITED, make_history
 from demo.library import Library, embedded_library
 from demo.office import create_input_folders
-from demo.profiles import add_done_files, limit_exports, write_include
+from demo.profiles import add_done_files, add_source, limit_exports, write_include
 from demo.small_png import reduce_colours
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ class Picture:
 def main(state: Path = STATE, pictures: Path = PICTURES) -> int:
     """Runs the library, takes the pictures, and returns the exit status."""
     include = write_include(state / "include")
+    add_source(include)
     add_done_files(include)
     limit_exports(include)
     os.environ["BURSAR_INCLUDE"] = str(include)
