@@ -64,7 +64,7 @@ CHANGES = (
     Change("F9003", "Two accounts of one user were merged", {"primary_id": LOGIN}, merged=OLD_LOGIN),
     Change(
         "F9004",
-        "The overdue book is back: the fine has grown from 12.00 to 21.00",
+        "The overdue book is back: the fine grew from 12.00 to 21.00 and is final",
         {"amount": "21.00", "balance": "21.00", "status": "open"},
         to_bursar=Decimal(21),
     ),
