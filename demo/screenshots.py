@@ -35,6 +35,7 @@ TIMEOUT_MS = 60_000
 _IDS: Mapping[str, str] = {
     "export": "SELECT max(id) FROM run_reports WHERE job = 'export' AND profile = :profile",
     "approval": "SELECT max(id) FROM approvals WHERE answered_at IS NULL",
+    "load": "SELECT max(id) FROM loads",
     # A fine that was paid in parts, at the library and at the bursar, and a user with some fines of each kind.
     "fine": "SELECT fine_id FROM journal_entries GROUP BY fine_id HAVING bool_or(entry_type = 'PAID_AT_BURSAR')"
     " ORDER BY count(*) DESC, fine_id LIMIT 1",
@@ -167,6 +168,7 @@ ALL = (
     ),
     Picture("history", "history"),
     Picture("report", "runs/{export}"),
+    Picture("load", "loads/{load}#rows"),
     Picture("waiting", "waiting", user=APPROVER),
     Picture("approval", "approvals/{approval}", user=APPROVER),
     Picture("overview", "overview"),
