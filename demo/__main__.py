@@ -4,7 +4,6 @@ import os
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
@@ -18,12 +17,14 @@ from bursar.exports.selection import preview
 from bursar.money import pluralize
 from bursar.profiles import Profile
 from demo.accounts import find_balance_problems, places, positions, sum_files
+from demo.changes import CHANGES, LOST_BOOK
 from demo.commands import run_command
-from demo.desk import find_fine_to_export, lose_an_item
-from demo.details import report_file, write_export, write_import, write_positions
+from demo.details import report_file, write_export, write_import, write_messages, write_positions
 from demo.exports import Export, find_export_problems, get_export
 from demo.imports import Import, find_import_problems, run_imports, send_payments
 from demo.library import Library, embedded_library
+from demo.library_system import SOURCE
+from demo.loads import find_load_problems, get_loads, get_outcomes
 from demo.mail import mails
 from demo.maintenance_jobs import (
     find_debtor,
@@ -32,15 +33,16 @@ from demo.maintenance_jobs import (
     run_jobs,
     write_jobs,
 )
-from demo.profiles import add_done_files, exporting_profiles, remove_job_limits, write_include
+from demo.profiles import add_done_files, add_source, exporting_profiles, remove_job_limits, write_include
 from demo.progress import Steps
 from demo.report import (
     print_balance,
+    print_changes,
     print_excerpt,
     print_exports,
     print_files,
     print_imports,
-    print_reversal,
+    print_loads,
     print_verdict,
 )
 
@@ -61,17 +63,18 @@ def main() -> int:
     )
     try:
         include = write_include(STATE / "include")
+        add_source(include)
         add_done_files(include)
         remove_job_limits(include)
         with Steps(out) as steps:
             os.environ["BURSAR_INCLUDE"] = str(include)
             with embedded_library(STATE, fines=FINES, afresh=True, say=steps.show) as library:
-                first, problems = _Demo(out, steps, library, exporting_profiles(include)).run()
+                first, second, problems = _Demo(out, steps, library, exporting_profiles(include)).run()
                 steps.show("Stopping Airflow and PostgreSQL")
     except BursarError as error:
         out.print(f"[bold red]The demo stopped early:[/] {error}")
         return 1
-    print_verdict(out, first, problems)
+    print_verdict(out, first, second, problems)
     return 1 if problems else 0
 
 
@@ -86,16 +89,13 @@ class _Demo:
         self._engine = ledger_engine(library.ledger_url)
         self._command = partial(run_command, library, REPORTS / "commands.txt", width=WIDTH)
 
-    def run(self) -> tuple[list[Export], list[str]]:
-        """Runs all steps; returns the first exports and the problems found, as sentences."""
-        students = next(profile for profile in self._profiles if profile.code == PREVIEWED)
-        lost = lose_an_item(self._engine, find_fine_to_export(self._engine, students), Decimal(10))
+    def run(self) -> tuple[list[Export], list[Export], list[str]]:
+        """Runs all steps; returns the first and the second exports, and the problems found, as sentences."""
         first = self._export()
-        second = self._return_item(first, lost)
+        second, problems = self._load_changes(first)
         imports = self._import(first)
-        problems = (
-            find_export_problems(self._engine, first, second) + find_import_problems(imports) + self._run_maintenance()
-        )
+        problems += find_export_problems(self._engine, first, second) + find_import_problems(imports)
+        problems += self._run_maintenance()
         self._rule("The balance of the whole ledger")
         files = sum_files(first, second, imports)
         with self._engine.connect() as connection:
@@ -106,7 +106,7 @@ class _Demo:
         self._command("runs", "list")
         self._print_where_to_look()
         self._engine.dispose()
-        return first, problems
+        return first, second, problems
 
     def _export(self) -> list[Export]:
         """Exports one profile after the other, so that batches and transactions always have the same numbers."""
@@ -128,31 +128,44 @@ class _Demo:
         print_exports(self._out, exports, REPORTS)
         return exports
 
-    def _return_item(self, first: list[Export], lost: int) -> list[Export]:
-        """Reverses the fine of a lost item; the exports that follow may send nothing but that reversal."""
+    def _load_changes(self, first: list[Export]) -> tuple[list[Export], list[str]]:
+        """Loads and exports what has changed in the library's system; returns the exports and the problems found."""
         file = next(export.file for export in first if export.profile.code == PREVIEWED)
-        self._rule("A lost item is found")
+        with self._engine.connect() as connection:
+            known = {"source": SOURCE, "id": LOST_BOOK}
+            lost = connection.scalar(text("SELECT id FROM fines WHERE source = :source AND source_id = :id"), known)
+        self._rule("The library's system writes new files")
         if file:
-            self._out.print(f"Fine {lost}, for a lost item, in the file that the bursar received:")
+            self._out.print(
+                f"Fine {lost}, for a lost book, in the file that the bursar received. It is {LOST_BOOK} in the "
+                "library's system:"
+            )
             print_excerpt(self._out, file, lost)
-        self._steps.show("Reversing the fine at the desk")
+        self._steps.show("Trying to take a payment for it at the desk, which must fail")
         self._command("desk", "pay", str(lost), fails=True)
-        self._command("desk", "reverse", str(lost), "--comment", "found and returned")
-        self._out.print(
-            f"The item has been found. The desk cannot take a payment for fine {lost}, because the bursar collects it "
-            "now. It reverses the fine with a credit."
-        )
+        self._steps.show("Airflow loads the new files of the library's system")
+        self._library.system.load_files(self._library.airflow.client, CHANGES)
         self._steps.show("Airflow runs all exports again")
         second = self._run_exports(self._profiles)
         with report_file(REPORTS / "exports.txt") as out:
             for export in second:
                 write_export(out, export)
-        print_reversal(self._out, second, lost)
+        loads = get_loads(self._engine)
+        outcomes = get_outcomes(self._engine, loads[-1], second)
+        self._out.print(
+            f"The desk cannot take a payment for fine {lost} now, because the bursar collects it. Then the library's "
+            "system wrote its files again, Airflow loaded them, and all exports ran again:\n"
+        )
+        print_changes(self._out, outcomes, second)
+        self._out.print()
+        print_loads(self._out, loads)
+        with report_file(REPORTS / "loads.txt") as out:
+            write_messages(out, self._engine, loads)
         self._steps.show(f"Looking up fine {lost}")
         shown = self._command("fines", "show", str(lost), width=self._out.width, color=self._out.is_terminal)
         self._out.print()
         self._out.print(Text.assemble((f"$ bin/bursar fines show {lost}\n", "bold"), shown))
-        return second
+        return second, find_load_problems(loads, outcomes, first, second)
 
     def _import(self, exports: list[Export]) -> list[Import]:
         """Writes the payment files of the bursars and imports them."""
@@ -205,10 +218,12 @@ class _Demo:
         self._rule("Where to look")
         sent = mails(self._library.mails)
         files = {
+            "library_system": "the files of the library's system, after they were loaded",
             "bursars": "the exported files and the payment files",
             "mails": f"{pluralize(len(sent), 'mail')} to the library's staff, as HTML pages",
             f"reports/preview-{PREVIEWED}.txt": "each fine that would be exported or skipped, and why",
             "reports/exports.txt": "each export: fines sent, fines skipped and why",
+            "reports/loads.txt": "the rejected row, and what to do about it",
             "reports/imports.txt": "each payment file, and the outcomes of its payments",
             "reports/positions.txt": "what each user owed before and after the payments",
             "reports/jobs.txt": "users and fines that were kept at the end of term, and why",

@@ -13,7 +13,7 @@ PLACES = text("""
     WITH places AS (
         SELECT fines.id, fines.currency, fines.amount AS original, fines.balance, fines.outstanding,
                coalesce(-sum(balance_change + outstanding_change)
-                        FILTER (WHERE entry_type IN ('PAID', 'REFUNDED')), 0) AS desk,
+                        FILTER (WHERE entry_type IN ('PAID', 'REFUNDED', 'REOPENED')), 0) AS desk,
                coalesce(-sum(balance_change + outstanding_change) FILTER (WHERE entry_type = 'WAIVED'), 0) AS waived,
                coalesce(-sum(outstanding_change) FILTER (WHERE entry_type = 'REVERSED'), 0) AS set_off,
                coalesce(-sum(balance_change) FILTER (WHERE entry_type = 'EXPORTED_AND_PAID'), 0)
@@ -59,12 +59,12 @@ class Places(NamedTuple):
 class FileTotals(NamedTuple):
     """The totals of all files sent to the bursars and received from them, each by currency.
 
-    `sent` and `reversed` are the totals of the first and the second exports. `reported` is paid by the bursars' files.
-    `paid_when_sent` was sent to bursars that return no files, and counts as paid.
+    `sent` and `sent_later` are the totals of the first and the second exports. `reported` is paid by the bursars'
+    files. `paid_when_sent` was sent to bursars that return no files, and counts as paid.
     """
 
     sent: Mapping[str, Decimal]
-    reversed: Mapping[str, Decimal]
+    sent_later: Mapping[str, Decimal]
     reported: Mapping[str, Decimal]
     paid_when_sent: Mapping[str, Decimal]
 
@@ -93,7 +93,7 @@ def sum_files(first: list[Export], second: list[Export], imports: list[Import]) 
     """Returns the totals of the exported files and of the payments that the ledger applied."""
     return FileTotals(
         sent=_sum(export.in_file for export in first),
-        reversed=_sum(export.in_file for export in second),
+        sent_later=_sum(export.in_file for export in second),
         reported=_sum(found.applied for one in imports for found in one.outcomes),
         paid_when_sent=_sum(export.in_file for export in first if not export.profile.import_.active),
     )
@@ -104,7 +104,7 @@ def find_balance_problems(places: list[Places], files: FileTotals) -> list[str]:
     problems = [f"{place.wrong} fines in {place.currency} do not add up" for place in places if place.wrong]
     for place in places:
         currency, paid = place.currency, place.bursar - place.credits
-        sent = files.sent.get(currency, Decimal()) + files.reversed.get(currency, Decimal())
+        sent = files.sent.get(currency, Decimal()) + files.sent_later.get(currency, Decimal())
         if paid + place.outstanding != sent:
             problems.append(f"the bursars have files over {sent} {currency}, the ledger {paid + place.outstanding}")
         reported = files.reported.get(currency, Decimal()) + files.paid_when_sent.get(currency, Decimal())

@@ -1,8 +1,8 @@
 # ruff: noqa: RUF001  a catalogue holds every script there is, letters that resemble Latin ones included
-"""The contents of the demo library: libraries, people, books and the fines that they owe."""
+"""The contents of the demo library: libraries, people and books."""
 
 import unicodedata
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from bursar.errors import BursarError
 
@@ -138,112 +138,3 @@ def people(seed: int) -> list[Person]:
             crowd.append(Person.named(fake.last_name_female(), fake.first_name_female()))
             crowd.append(Person.named(fake.last_name_male(), fake.first_name_male()))
     return crowd
-
-
-MINUTE, HOUR, DAY = 60, 3600, 86400
-
-# What happened to a fine after it was charged: kinds of journal entry, each with the percentage of what was still
-# owed that it took away.
-PAID = (("PAID", 40), ("PAID", 100))
-PARTLY_PAID = (("PAID", 40),)
-WAIVED = (("WAIVED", 100),)
-PAID_OUT = (("PAID", 100),)  # of a credit
-DISPUTED = (("DISPUTED", 0),)
-DISPUTE_SETTLED = (("DISPUTED", 0), ("DISPUTE_SETTLED", 0))
-
-
-class Charge(NamedTuple):
-    """A fine, fee or credit."""
-
-    cents: int
-    age: int = 45 * DAY  # seconds before now
-    fine_fee_type: str = "OVERDUEFINE"
-    library: str | None = "MAIN"  # that owned the item then; None: the institution
-    currency: str = "USD"
-    history: tuple[tuple[str, int], ...] = ()
-    item: Literal["new", "same", "none"] = "new"  # same: as the charge before it
-    moved_to: str | None = None  # the library that has the item today
-    reverses: int = 0  # how many charges back; 0: none
-    book: Book | None = None
-    comment: str | None = None
-
-
-Number = Literal["regular", "none", "letters", "short"]
-
-
-class Account(NamedTuple):
-    """A user and the fines of the account."""
-
-    group: str
-    charges: tuple[Charge, ...]
-    number: Number = "regular"  # identifier 02: eight digits, or what people type instead
-    expires: int | None = 300  # days from now
-    person: Person | None = None
-    has_card: bool = True  # identifier 01
-
-
-def _student(
-    *charges: Charge, number: Number = "regular", expires: int | None = 300, person: Person | None = None
-) -> Account:
-    return Account("UNDERGRADUATE", charges, number, expires, person)
-
-
-CARD = Charge(15_00, fine_fee_type="LIBRARYCARDREPLACEMENT", library=None, item="none")
-LOST = Charge(120_00, 90 * DAY, "LOSTITEMREPLACEMENTFEE")
-HANDLING = LOST._replace(cents=20_00, fine_fee_type="LOSTITEMPROCESSFEE", item="same")
-FOUND = Charge(-120_00, 20 * DAY, "CREDIT", item="same", reverses=2)
-CREDIT = Charge(-3_25, 40 * DAY, "CREDIT", item="none")
-
-# Every case that an export has to tell apart, in any library however small. Days and sums are set against a wait of
-# 7 days and a minimum of 10 for students, and of 30 days at the Medical Library.
-CASES = (
-    _student(Charge(12_50, 390 * DAY)),
-    # below the minimum, at it, above it; too little in each of two currencies; only the fine that is too young lifts it
-    _student(Charge(4_99), Charge(5_00)),
-    _student(Charge(4_00), Charge(6_00)),
-    _student(Charge(4_01), Charge(6_00)),
-    _student(Charge(6_00), Charge(6_00, currency="CAD")),
-    _student(Charge(25_00, currency="CAD", library="LAW")),
-    _student(Charge(8_00), Charge(8_00, 3 * DAY)),
-    # the wait: a day longer, a day short of it, minutes old
-    _student(Charge(40_00, 8 * DAY), Charge(30_00, 6 * DAY), Charge(20_00, 5 * MINUTE)),
-    # users: expired, without dates, without a number, with one that is none, with many fines, without any
-    _student(Charge(15_00), expires=-200),
-    _student(Charge(15_00), expires=None),
-    _student(Charge(20_00), number="none"),
-    _student(Charge(21_00), number="letters"),
-    _student(Charge(22_00), number="short"),
-    _student(*[Charge(50, age * DAY) for age in range(60, 9, -1)]),
-    _student(),
-    # the owner stays when the item moves
-    _student(Charge(13_00, moved_to="SCI"), Charge(14_00, library="SCI", moved_to="MAIN")),
-    Account("GRADUATE", (Charge(16_00, moved_to="MED"), Charge(17_00, library="MED", moved_to="LAW"))),
-    # the balance of a fine counts, not its amount
-    _student(Charge(30_00, history=PARTLY_PAID)),
-    _student(Charge(16_00, history=(("PAID", 75),))),
-    _student(Charge(40_00, history=(("WAIVED", 50),))),
-    _student(Charge(19_00, history=PAID), Charge(18_00, history=WAIVED)),
-    _student(Charge(50_00, history=DISPUTED), Charge(60_00, history=PARTLY_PAID + DISPUTED)),
-    _student(Charge(55_00, history=DISPUTE_SETTLED)),
-    # a lost book found again: before the bill was paid, and after
-    _student(LOST, HANDLING, FOUND),
-    _student(LOST._replace(history=PAID), HANDLING._replace(history=PAID), FOUND),
-    # credits that reverse nothing: open, refunded, disputed, too young
-    _student(CREDIT, CREDIT._replace(cents=-3_00, history=PAID_OUT)),
-    _student(CREDIT._replace(history=DISPUTED), CREDIT._replace(age=2 * HOUR)),
-    # owed to the institution: for a card, for a book from another library
-    _student(CARD, Charge(45_00, fine_fee_type="DAMAGEDITEMFINE", library=None)),
-    # owed to a library, for no item
-    _student(Charge(12_00, fine_fee_type="OTHER", library="LAW", item="none", comment=COMMENTS[1])),
-    # other groups, other libraries
-    Account("VISITOR", (Charge(60_00, library="LAW"), Charge(6_00, library="MED")), number="none", has_card=False),
-    Account("STAFF", (Charge(25), Charge(82, library="MED"), Charge(75, 20 * DAY, library="MED"))),
-    Account("STAFF", (Charge(7_00, history=DISPUTED), Charge(8_00, library="MED", history=DISPUTED))),
-    Account("FACULTY", (LOST._replace(cents=300_00, library="LAW"), HANDLING._replace(library="LAW"), CREDIT)),
-    _student(Charge(11_00, library="MED"), Charge(12_00, library="SCI", fine_fee_type="RECALLEDOVERDUEFINE")),
-    # text that a catalogue holds
-    *[Account("GRADUATE", (Charge(18_00, library="LAW", book=book),)) for book in ODD_BOOKS],
-    *[_student(Charge(11_50), person=person) for person in ODD_PEOPLE],
-    *[_student(Charge(10_50, comment=comment)) for comment in COMMENTS],
-    Account("GRADUATE", tuple(Charge(5_00, library="LAW", book=book) for book in BOOKS[-16:])),
-)

@@ -1,6 +1,6 @@
 """The report files of the demo: details that are not shown on the screen."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -8,11 +8,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
+from sqlalchemy import Engine
 
 from bursar.commands.context import sanitize
 from bursar.exports.skip_reason import SkipReason
 from bursar.ledger.import_files import PaymentOutcome
 from bursar.money import format_money, format_totals, pluralize
+from bursar.sources.records import LoadRecord, list_load_messages
 from demo.accounts import Position
 from demo.exports import Export
 from demo.imports import Import
@@ -63,6 +65,17 @@ def write_export(out: Console, export: Export) -> None:
             lines = [escape(line.rstrip("\n").expandtabs(2)) for _, line in zip(range(FIRST_LINES), file, strict=False)]
         out.print(Panel("\n".join([*lines, "..."]), title="the first lines", title_align="left"))
     out.print()
+
+
+def write_messages(out: Console, engine: Engine, loads: Sequence[LoadRecord]) -> None:
+    """Writes the messages of loads about single rows: the row, what is wrong, and what to do."""
+    with engine.connect() as connection:
+        for load in loads:
+            out.rule(f"Load {load.id} of the source {load.source}: {load.outcome}", align="left")
+            for message in list_load_messages(connection, load.id):
+                out.print(f"  Row {message.kind}: {message.file}, line {message.line}, fine {message.source_id}")
+                out.print(f"  {escape(str(message))}.")
+            out.print()
 
 
 def write_import(out: Console, one: Import) -> None:

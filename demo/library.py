@@ -1,4 +1,4 @@
-"""A library in one folder of this machine: its ledger, an SFTP server for its bursars, a mail server, Airflow."""
+"""A library in one folder of this machine: its ledger, an SFTP server for its files, a mail server, Airflow."""
 
 import fcntl
 import json
@@ -12,11 +12,12 @@ from pathlib import Path
 from secrets import token_urlsafe
 from types import FrameType
 
+from sqlalchemy import text
+
 from bursar.db.engine import grant, ledger_engine, migrate
-from bursar.db.queries import query
 from bursar.errors import BursarError
-from demo import ledger_data
 from demo.airflow import Airflow
+from demo.library_system import ACCOUNT, LibrarySystem
 from demo.mail import HOST, mail_server
 from demo.postgres import DAGS_ROLE, LEDGER_OWNER, Postgres, embedded_postgres
 from demo.processes import end_all
@@ -24,7 +25,6 @@ from demo.servers import Account, SftpAddress, sftp_server
 
 BURSARS = ("banner", "peoplesoft")
 SUB_DIRECTORY = "library"  # the paths of the profiles are relative to it
-SEED = 2026
 LOCK = "lock"
 INCLUDE = "include"  # the profiles: other than the data, they may have been changed by a person
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -34,16 +34,17 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Library:
     """A running library: PostgreSQL with the ledger, the SFTP server, the mail server, Airflow.
 
-    `state` is the folder of all files. `folders` are the bursars' own folders, by bursar.
-    `mails` is the folder of all mails; closing `mail_server` stops the server. `env` holds the Airflow
-    connections to the ledger, the bursars and the mail server, and Airflow's settings, as variables. `ledger_url` is
-    the ledger in the role of its owner.
+    `state` is the folder of all files. `folders` are the bursars' own folders, by bursar. `system` is the library's
+    system, which wrote the files of all fines. `mails` is the folder of all mails; closing `mail_server` stops the
+    server. `env` holds the Airflow connections to the ledger, the SFTP server and the mail server, and Airflow's
+    settings, as variables. `ledger_url` is the ledger in the role of its owner.
     """
 
     state: Path
     postgres: Postgres
     ledger_url: str
     folders: Mapping[str, Path]
+    system: LibrarySystem
     mails: Path
     mail_server: ExitStack
     env: Mapping[str, str]
@@ -56,17 +57,18 @@ def embedded_library(
 ) -> Iterator[Library]:
     """Runs a library until the block ends or a signal arrives, and stops all of its processes.
 
-    Processes that a killed program has left running in the folder are stopped first.
+    Processes that a killed program has left running in the folder are stopped first. BURSAR_INCLUDE names a folder with
+    the source of `profiles.add_source`, through which Airflow loads the fines.
 
     Args:
         state: the folder of all files.
-        fines: how many fines to invent if the ledger is empty.
+        fines: how many fines the library's system has, which are loaded if the ledger is empty.
         afresh: whether to empty the folder first, except its folder `include`.
         port: the preferred port of Airflow; a free one is taken if it is 0 or in use.
         say: called with a description of each step.
 
     Raises:
-        BursarError: another process runs a library in the folder, or a server does not start.
+        BursarError: another process runs a library in the folder, a server does not start, or the load fails.
     """
     state = state.resolve()
     state.mkdir(parents=True, exist_ok=True)
@@ -80,18 +82,26 @@ def embedded_library(
             postgres.create("airflow")
             postgres.create_ledger("ledger")
             ledger_url = postgres.url("ledger", user=LEDGER_OWNER)
-            _fill_ledger(ledger_url, fines, say)
-            say("Starting the bursars' SFTP server, and a mail server")
-            accounts = {bursar: Account(state / "bursars" / bursar, token_urlsafe(12)) for bursar in BURSARS}
+            is_empty = _migrate(ledger_url)
+            say("Starting the SFTP server of the bursars and the library's system, and a mail server")
+            folders = {bursar: state / "bursars" / bursar for bursar in BURSARS}
+            system = LibrarySystem(state / ACCOUNT, fines, datetime.now(UTC))
+            accounts = {
+                name: Account(folder, token_urlsafe(12)) for name, folder in {**folders, ACCOUNT: system.folder}.items()
+            }
             with sftp_server(accounts, state / "sftp") as server, ExitStack() as mail:
-                for account in accounts.values():
-                    (account.folder / SUB_DIRECTORY).mkdir(exist_ok=True)
+                for folder in folders.values():
+                    (folder / SUB_DIRECTORY).mkdir(exist_ok=True)
                 env = _make_connections(postgres, server, accounts, mail.enter_context(mail_server(state / "mails")))
                 say("Starting Airflow: scheduler, DAG processor, triggerer and API server")
                 with Airflow(state / "airflow", postgres.url("airflow", "psycopg2"), env, port=port) as airflow:
-                    folders = {bursar: account.folder for bursar, account in accounts.items()}
                     try:
-                        yield Library(state, postgres, ledger_url, folders, state / "mails", mail, airflow.env, airflow)
+                        if is_empty:
+                            say(f"Airflow loads {fines:,} fines from the files of the library's system")
+                            system.load_files(airflow.client)
+                        yield Library(
+                            state, postgres, ledger_url, folders, system, state / "mails", mail, airflow.env, airflow
+                        )
                     finally:
                         _ignore_signals()
 
@@ -143,17 +153,14 @@ def _empty_folder(state: Path) -> None:
             entry.unlink()
 
 
-def _fill_ledger(ledger: str, fines: int, say: Callable[[str], object]) -> None:
-    """Migrates the ledger, and fills it with an invented library if it is empty."""
+def _migrate(ledger: str) -> bool:
+    """Migrates the ledger; returns whether it has no fine."""
     engine = ledger_engine(ledger)
     try:
         migrate(engine)
         grant(engine, DAGS_ROLE)
         with engine.connect() as connection:
-            is_empty = connection.scalar(query("demo/is_empty"))
-        if is_empty:
-            say(f"Filling the ledger with an invented library of {fines:,} fines")
-            ledger_data.fill(engine, fines=fines, seed=SEED, now=datetime.now(UTC))
+            return bool(connection.scalar(text("SELECT NOT EXISTS (SELECT FROM fines)")))
     finally:
         engine.dispose()
 
@@ -161,25 +168,27 @@ def _fill_ledger(ledger: str, fines: int, say: Callable[[str], object]) -> None:
 def _make_connections(
     postgres: Postgres, server: SftpAddress, accounts: Mapping[str, Account], mail_port: int
 ) -> dict[str, str]:
-    """Returns the Airflow connections `bursar_ledger`, `bursar_<bursar>` and `smtp_default`, as variables."""
-    connections: dict[str, dict[str, object]] = {
-        "ledger": {"conn_type": "postgres", "host": str(postgres.sockets), "login": DAGS_ROLE, "schema": "ledger"}
+    """Returns the Airflow connections to the ledger, the SFTP server and the mail server, as variables."""
+    connections: dict[str, dict[str, object]] = {}
+    connections["bursar_ledger"] = {
+        "conn_type": "postgres",
+        "host": str(postgres.sockets),
+        "login": DAGS_ROLE,
+        "schema": "ledger",
     }
-    for bursar, account in accounts.items():
-        connections[bursar] = {
+    for name, account in accounts.items():
+        connections[f"bursar_{name}" if name in BURSARS else name] = {
             "conn_type": "sftp",
             "host": server.host,
             "port": server.port,
-            "login": bursar,
+            "login": name,
             "password": account.password,
-            "extra": {"host_key": server.host_key, "sub_directory": SUB_DIRECTORY},
+            "extra": {"host_key": server.host_key, "sub_directory": SUB_DIRECTORY if name in BURSARS else ""},
         }
-    mail = {
+    connections["smtp_default"] = {
         "conn_type": "smtp",
         "host": HOST,
         "port": mail_port,
         "extra": {"from_email": "bursar@library.example", "disable_tls": True, "disable_ssl": True},
     }
-    return {f"AIRFLOW_CONN_BURSAR_{name.upper()}": json.dumps(values) for name, values in connections.items()} | {
-        "AIRFLOW_CONN_SMTP_DEFAULT": json.dumps(mail)
-    }
+    return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(values) for name, values in connections.items()}

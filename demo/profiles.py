@@ -1,4 +1,4 @@
-"""The profiles of the demo and of `make up`: the examples, but with a done file for each payment file."""
+"""Profiles and source of the demo and of `make up`: the examples, but with a done file for each payment file."""
 
 import re
 from pathlib import Path
@@ -33,6 +33,15 @@ def add_done_files(include: Path) -> None:
         if "\n  done_file_suffix:" not in profile:
             path = "\n  input_file_path:"
             file.write_text(profile.replace(path, f"\n  done_file_suffix: {DONE_FILE_SUFFIX}{path}"), encoding="utf-8")
+
+
+def add_source(include: Path) -> None:
+    """Writes the example of a source, the library's system. In nights in which it writes no files, nothing fails."""
+    source = (INCLUDE / "sources.examples" / "library.yaml").read_text(encoding="utf-8")
+    (include / "sources").mkdir(exist_ok=True)
+    (include / "sources" / "library.yaml").write_text(
+        source.replace("\non_timeout: fail", "\non_timeout: skip"), encoding="utf-8"
+    )
 
 
 def limit_exports(include: Path) -> None:

@@ -12,9 +12,11 @@ from rich.table import Table
 from bursar.commands.context import sanitize
 from bursar.ledger.totals import sum_by_currency
 from bursar.money import format_amount, format_totals, pluralize
+from bursar.sources.records import LoadRecord
 from demo.accounts import FileTotals, Places
 from demo.exports import Export
 from demo.imports import Import
+from demo.loads import Outcome
 
 PROJECT = Path(__file__).resolve().parents[1]
 ROOMY = 100  # columns of a terminal
@@ -72,14 +74,41 @@ def print_excerpt(out: Console, file: Path, fine: int) -> None:
     out.print(Panel(text, title=file.name, title_align="left", border_style="dim", expand=False))
 
 
-def print_reversal(out: Console, exports: list[Export], charge: int) -> None:
-    """Prints the result of the second run of all exports."""
-    for export in exports:
+def print_changes(out: Console, outcomes: Sequence[Outcome], second: list[Export]) -> None:
+    """Prints what became of each change in the library's system."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for heading, width in (("The library's system says", 26), ("Fine", 13), ("Bursar", 24), ("To the bursar", 22)):
+        table.add_column(heading, max_width=width)
+    table.add_column("USD", justify="right", no_wrap=True)
+    for one in outcomes:
+        fine = f"{one.change.ids[0]}\n{sanitize(one.user)}"
+        table.add_row(one.change.said, fine, escape(one.done), one.line, format_amount(one.sent, "USD"))
+        table.add_row()
+    net = sum((one.sent for one in outcomes), Decimal())
+    table.add_row("All", "", "", "", format_amount(net, "USD"), style="bold")
+    out.print(table)
+    for export in second:
         if export.file:
             out.print(
-                f"All exports ran again. {export.profile.name} sent the reversal of fine {charge}, "
-                f"{format_totals(export.in_file)}, in {export.file.name}. The others had nothing to send."
+                f"{export.profile.name} sent {pluralize(export.batch.fines, 'fine')} in {export.file.name}, "
+                f"{format_totals(export.in_file)}. The other exports had nothing to send."
             )
+
+
+def print_loads(out: Console, loads: Sequence[LoadRecord]) -> None:
+    """Prints the rows of the files that were loaded, and what became of those of fines."""
+    table = _table(
+        out, "Rows", ["Users", "Fines", "of these: added", "changed", "unchanged", "deferred", "rejected"], []
+    )
+    for name, load in zip(("First files", "New files"), loads, strict=True):
+        rows = {file["table"]: file["rows"] for file in load.files}
+        counts = load.counts
+        numbers = (
+            *(rows["users"], rows["fines"], counts.fines_added, counts.fines_changed, counts.fines_unchanged),
+            *(counts.fines_deferred, counts.rejected),
+        )
+        table.add_row(name, *(f"{number:,}" for number in numbers))
+    out.print(table)
 
 
 def print_imports(out: Console, imports: list[Import], reports: Path) -> None:
@@ -131,9 +160,9 @@ def print_balance(out: Console, places: list[Places], files: FileTotals) -> None
     row("  waived", [place.waived for place in places])
     row("  still owed at the library", [place.balance for place in places])
     row("  sent to the bursars", of(files.sent))
-    row("  reversed there", of(files.reversed))
+    row("  sent after the new files", of(files.sent_later))
     row(
-        "Sent to the bursars, less reversals",
+        "Sent to the bursars in all",
         [place.bursar - place.credits + place.outstanding for place in places],
         "bold",
     )
@@ -154,16 +183,15 @@ def print_files(out: Console, folder: Path, files: Mapping[str, str]) -> None:
     out.print(table)
 
 
-def print_verdict(out: Console, exports: list[Export], problems: list[str]) -> None:
+def print_verdict(out: Console, first: list[Export], second: list[Export], problems: list[str]) -> None:
     """Prints the problems, or that there are none."""
     for problem in problems:
         out.print(f"[bold red]Wrong:[/] {escape(problem)}")
     if problems:
         return
     out.print(
-        f"[bold green]All is well:[/] {pluralize(sum(export.batch.fines for export in exports), 'fine')} have been "
-        f"sent in {len(exports)} files, each fine once. Ledger and files agree to the cent, and every cent is "
-        "accounted for.\n"
+        f"[bold green]All is well:[/] {_count_sent(first)}, then {_count_sent(second)}, were sent, each fine once. "
+        "Ledger and files agree to the cent, and every cent is accounted for.\n"
         "`make up` starts the same library and keeps it running, with Airflow in the browser."
     )
 
@@ -171,6 +199,11 @@ def print_verdict(out: Console, exports: list[Export], problems: list[str]) -> N
 def short(path: Path) -> str:
     """Returns a path relative to the project's folder."""
     return sanitize(str(path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path))
+
+
+def _count_sent(exports: list[Export]) -> str:
+    fines, files = (sum(export.batch.fines for export in exports), sum(export.file is not None for export in exports))
+    return f"{pluralize(fines, 'fine')} in {pluralize(files, 'file')}"
 
 
 def _table(out: Console, name: str, counts: Sequence[str], amounts: Sequence[str]) -> Table:

@@ -18,7 +18,7 @@ from demo.airflow import APPROVER, USER
 from demo.history import LIMITED, make_history
 from demo.library import Library, embedded_library
 from demo.office import create_input_folders
-from demo.profiles import add_done_files, limit_exports, write_include
+from demo.profiles import add_done_files, add_source, limit_exports, write_include
 from demo.small_png import reduce_colours
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ TIMEOUT_MS = 60_000
 _IDS: Mapping[str, str] = {
     "export": "SELECT max(id) FROM run_reports WHERE job = 'export' AND profile = :profile",
     "approval": "SELECT max(id) FROM approvals WHERE answered_at IS NULL",
+    "load": "SELECT max(id) FROM loads",
     # A fine that was paid in parts, at the library and at the bursar, and a user with some fines of each kind.
     "fine": "SELECT fine_id FROM journal_entries GROUP BY fine_id HAVING bool_or(entry_type = 'PAID_AT_BURSAR')"
     " ORDER BY count(*) DESC, fine_id LIMIT 1",
@@ -71,6 +72,7 @@ class Picture:
 def main(state: Path = STATE, pictures: Path = PICTURES) -> int:
     """Runs the library, takes the pictures, and returns the exit status."""
     include = write_include(state / "include")
+    add_source(include)
     add_done_files(include)
     limit_exports(include)
     os.environ["BURSAR_INCLUDE"] = str(include)
@@ -166,6 +168,7 @@ ALL = (
     ),
     Picture("history", "history"),
     Picture("report", "runs/{export}"),
+    Picture("load", "loads/{load}#rows"),
     Picture("waiting", "waiting", user=APPROVER),
     Picture("approval", "approvals/{approval}", user=APPROVER),
     Picture("overview", "overview"),

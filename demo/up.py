@@ -13,9 +13,10 @@ from bursar.errors import BursarError
 from demo.airflow import APPROVER
 from demo.history import make_history
 from demo.library import Library, embedded_library
+from demo.library_system import ACCOUNT
 from demo.office import create_input_folders
 from demo.processes import private_file
-from demo.profiles import add_done_files, limit_exports, write_include
+from demo.profiles import add_done_files, add_source, limit_exports, write_include
 
 STATE = Path(__file__).resolve().parents[1] / ".local" / "up"
 FINES = 2_000
@@ -26,6 +27,7 @@ say = partial(print, flush=True)
 def main(state: Path = STATE) -> int:
     """Runs the library in its folder and prints its addresses; returns the exit status."""
     include = write_include(state / "include")
+    add_source(include)
     add_done_files(include)
     limit_exports(include)
     os.environ["BURSAR_INCLUDE"] = str(include)
@@ -71,6 +73,8 @@ def _where(library: Library, state: Path) -> str:
 Airflow         {airflow.address}  (user {airflow.user} or {APPROVER}, password {airflow.password})
 Pages           {airflow.address}/plugin/bursar
 Approval        an export of Student Accounts waits; {airflow.user} has triggered it, so {APPROVER} may approve it
+Load            the files of the library's system have been loaded three times; a rejected and a deferred row wait
+Library's files {state / ACCOUNT}
 Bursars' files  {state / "bursars"}
 Mails           {state / "mails"}, as HTML for a browser
 Profiles        {state / "include" / "profiles"}; the examples there are written again at each start

@@ -17,7 +17,7 @@ from bursar.db.engine import ledger_engine
 from bursar.ledger import desk
 from demo.airflow import APPROVER, USER
 from demo.library import SUB_DIRECTORY, Library, embedded_library
-from demo.profiles import write_include
+from demo.profiles import add_source, write_include
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -49,7 +49,9 @@ def library() -> Iterator[Library]:
         TemporaryDirectory(prefix="bursar-browser-") as folder,
         pytest.MonkeyPatch.context() as environment,
     ):
-        environment.setenv("BURSAR_INCLUDE", str(write_include(Path(folder) / "include")))
+        include = write_include(Path(folder) / "include")
+        add_source(include)
+        environment.setenv("BURSAR_INCLUDE", str(include))
         with embedded_library(Path(folder), fines=300, say=lambda _: None) as library:
             yield library
 

@@ -16,12 +16,16 @@ from bursar.ledger.batches import Batch
 from bursar.ledger.import_files import FileState, ImportFile
 from bursar.ledger.totals import CurrencyTotals, OutcomeTotals, Skipped
 from bursar.profiles import Profile
+from bursar.sources.load import LoadCounts
+from bursar.sources.records import LoadRecord
 from demo.accounts import FileTotals, Places, find_balance_problems, sum_files
+from demo.changes import CHANGES
 from demo.exports import Export
 from demo.imports import Import
+from demo.loads import Outcome, find_load_problems
 from demo.profiles import add_done_files, exporting_profiles, write_include
 from demo.progress import Steps
-from demo.report import print_balance, print_excerpt, print_exports, print_imports
+from demo.report import print_balance, print_changes, print_excerpt, print_exports, print_imports, print_loads
 
 T = TypeVar("T")
 SAMPLE = Path(__file__).parents[1] / "samples" / "export.xml"
@@ -40,10 +44,13 @@ PLACES = Places(
 )
 FILES = FileTotals(
     sent={"USD": Decimal(80)},
-    reversed={"USD": Decimal(-10)},
+    sent_later={"USD": Decimal(-10)},
     reported={"USD": Decimal(30)},
     paid_when_sent={"USD": Decimal(20)},
 )
+OUTCOMES = [
+    Outcome(change, "Haddad, Noor", "credit added", change.to_bursar, "new transaction 1054") for change in CHANGES
+]
 
 
 class Lines(StringIO):
@@ -111,6 +118,38 @@ def test_amounts_are_complete_on_a_narrow_screen(profiles: list[Profile]) -> Non
     assert re.search(r"^All +36 +12 +6 +3 +15 -3,703,703\.67 +0\.33 CAD *$", text, re.MULTILINE)
 
 
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_changes_of_the_library_system_fit_the_screen(profiles: list[Profile], tmp_path: Path, width: int) -> None:
+    out = Console(file=StringIO(), width=width)
+    print_changes(out, OUTCOMES, [sent_later(profiles, tmp_path)])
+    print_loads(out, LOADS)
+    text = out.file.getvalue()  # type: ignore[attr-defined]
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
+    assert max(map(len, text.splitlines())) <= width
+    assert re.findall(r"-?\d+\.\d\d *$", text, re.MULTILINE)[-1].strip() == "-27.00"  # the sum of the rows above
+    assert re.search(r"^First files +682 +2,000 +2,000 +0 +0 +0 +0 *$", text, re.MULTILINE)
+    assert re.search(r"^New files +681 +2,002 +1 +3 +1,997 +0 +1 *$", text, re.MULTILINE)
+
+
+def test_changes_that_were_loaded_and_exported_are_no_problem(profiles: list[Profile], tmp_path: Path) -> None:
+    first = [export(profile) for profile in profiles]
+    assert find_load_problems(LOADS, OUTCOMES, first, [sent_later(profiles, tmp_path)]) == []
+
+
+def test_a_change_that_did_nothing_or_was_not_exported_is_a_problem(profiles: list[Profile], tmp_path: Path) -> None:
+    first, second = [export(profile) for profile in profiles], [sent_later(profiles, tmp_path)]
+    lost = [replace(OUTCOMES[0], done=""), *OUTCOMES[1:]]
+    assert find_load_problems(LOADS, lost, first, second) == [f"F9001, {CHANGES[0].said}: the load did nothing"]
+    kept = [replace(OUTCOMES[0], sent=Decimal()), *OUTCOMES[1:]]
+    assert find_load_problems(LOADS, kept, first, second) == [
+        f"F9001, {CHANGES[0].said}: 0 went to the bursars, not -84",
+        "the second exports sent 3 fines, the library's system had changed 2",
+    ]
+    assert len(find_load_problems([LOADS[0], LOADS[0]], OUTCOMES, first, second)) == 1
+    accruing = [replace(one, batch=replace(one.batch, skipped={})) for one in first]
+    assert len(find_load_problems(LOADS, OUTCOMES, accruing, second)) == 1
+
+
 def test_the_excerpt_of_a_file_is_one_fine_with_dots_for_what_is_left_out(tmp_path: Path) -> None:
     numbers = count(1)
     content = re.sub(
@@ -138,7 +177,7 @@ def test_sums_of_ledger_and_files_that_agree_are_no_problem() -> None:
     ("files", "problem"),
     [
         (FILES._replace(sent={"USD": Decimal("80.01")}), "the bursars have files over 70.01 USD, the ledger 70"),
-        (FILES._replace(reversed={}), "the bursars have files over 80 USD, the ledger 70"),
+        (FILES._replace(sent_later={}), "the bursars have files over 80 USD, the ledger 70"),
         (FILES._replace(reported={"USD": Decimal(29)}), "the bursars were paid 49 USD, the ledger says 50"),
         (FILES._replace(paid_when_sent={}), "the bursars were paid 30 USD, the ledger says 50"),
     ],
@@ -151,9 +190,16 @@ def test_fines_that_do_not_add_up_are_a_problem() -> None:
     assert find_balance_problems([PLACES._replace(wrong=3)], FILES) == ["3 fines in USD do not add up"]
 
 
+def sent_later(profiles: list[Profile], folder: Path) -> Export:
+    """Returns an export of the three changes that go to the bursar."""
+    file = folder / "STUDENTS-8-20260929053945.xml"
+    batch = blank(Batch, profile="STUDENTS", fines=3)
+    return Export(profiles[-1], "success", batch, file, {}, {"USD": Decimal(-27)}, 3, "")
+
+
 def export(profile: Profile) -> Export:
     totals = {code: CurrencyTotals(credits=LARGE) for code in ("CAD", "USD")}
-    skipped = {"disputed": Skipped(1, 1, {"USD": Decimal("1.00")})}
+    skipped = {reason: Skipped(1, 1, {"USD": Decimal("1.00")}) for reason in ("disputed", "still_accruing")}
     batch = blank(Batch, profile=profile.code, users=50, fines=100, totals=totals, skipped=skipped)
     return Export(profile, "success", batch, None, {}, {"CAD": LARGE, "USD": LARGE}, 100, "")
 
@@ -179,3 +225,14 @@ def imported(profile: Profile) -> Import:
 def blank(kind: type[T], **values: object) -> T:
     """Makes a record whose other values are None."""
     return kind(**{field.name: None for field in fields(kind)} | values)  # type: ignore[arg-type]
+
+
+def load_record(counts: LoadCounts, users: int, fines: int) -> LoadRecord:
+    files = [{"table": "users", "rows": users}, {"table": "fines", "rows": fines}]
+    return blank(LoadRecord, counts=counts, files=files, is_refused=False)
+
+
+LOADS = [
+    load_record(LoadCounts(fines_added=2_000), 682, 2_000),
+    load_record(LoadCounts(rejected=1, fines_added=1, fines_changed=3, fines_unchanged=1_997), 681, 2_002),
+]

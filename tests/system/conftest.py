@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from demo.library import Library, embedded_library
-from demo.profiles import write_include
+from demo.profiles import add_source, write_include
 
 STARTED = ExitStack()
 
@@ -34,6 +34,8 @@ def _run_library() -> Iterator[Library]:
     """Its folder is outside pytest's own, from which another pytest would lock out PostgreSQL's account `nobody`."""
     with TemporaryDirectory(prefix="bursar-test-") as name, pytest.MonkeyPatch.context() as environment:
         folder = Path(name)
-        environment.setenv("BURSAR_INCLUDE", str(write_include(folder / "include")))
+        include = write_include(folder / "include")
+        add_source(include)
+        environment.setenv("BURSAR_INCLUDE", str(include))
         with embedded_library(folder, fines=300, say=lambda _: None) as library:
             yield library

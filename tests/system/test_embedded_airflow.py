@@ -25,11 +25,11 @@ def test_every_part_of_airflow_is_healthy(library: Library) -> None:
     }
 
 
-def test_airflow_loads_the_dags_of_the_profiles_without_errors(library: Library) -> None:
+def test_airflow_loads_the_dags_of_profiles_and_source_without_errors(library: Library) -> None:
     profiles, _ = load_profiles(INCLUDE / "profiles.examples", load_settings())
     expected = [f"bursar_export__{profile.code}" for profile in profiles if profile.export.active]
     expected += [f"bursar_import__{profile.code}" for profile in profiles if profile.import_.active]
-    expected += ["bursar_monitoring", "bursar_purge_users", "bursar_waive_fines"]
+    expected += ["bursar_monitoring", "bursar_purge_users", "bursar_sync__LIBRARY", "bursar_waive_fines"]
 
     library.airflow.client.wait_for_dags(expected)
 

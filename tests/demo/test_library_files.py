@@ -1,12 +1,13 @@
-"""The demo library: it has every case that an export distinguishes, and the same rows for the same arguments.
+"""The files of the demo library: they have every case that an export distinguishes, and are loaded without a fault.
 
 The module is long because the list of cases is.
 """
 
-import json
-from collections.abc import Iterator
+import csv
+import re
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,18 +15,19 @@ from click.testing import CliRunner
 from sqlalchemy import Engine, Row, text
 
 from bursar.db.engine import ledger_engine, migrate
-from bursar.errors import LedgerError
 from bursar.exports.selection import preview
 from bursar.exports.skip_reason import SkipReason
-from bursar.ledger import desk
 from bursar.profiles import INCLUDE, load_profiles, load_settings
-from demo import ledger_data
-from demo.fill import fill
+from bursar.sources.csv.load import load
+from bursar.sources.load import LoadResult, SourceRules
+from demo.changes import CHANGES, PAID_MEANWHILE, RARE_BOOK, Change
+from demo.library_files import COLUMNS, write_files
 from demo.postgres import LEDGER_OWNER, Postgres
+from demo.write_files import write
 
 NOW = datetime(2026, 3, 10, 14, 30, 15, tzinfo=UTC)
 SEED = 7
-RARE_REASONS = {"still_accruing", "in_unfinished_batch", "other_bursar"}
+RARE_REASONS = {"in_unfinished_batch", "other_bursar"}
 RARE_REASONS |= {"charge_not_exported", "other_currency", "other_profile"}
 """The reasons that no shipped profile has in the demo library."""
 
@@ -87,11 +89,11 @@ CASES = {
     "a partly paid fine": EXPORTED + "kinds = '{CHARGED,PAID}' AND balance < amount",
     "a fine above the minimum of which less is left": "student AND amount >= 10 AND debt < 10 AND balance < amount",
     "a partly waived fine": EXPORTED + "kinds = '{CHARGED,WAIVED}' AND balance < amount",
-    "a paid fine": "amount > 0 AND balance = 0 AND status = 'CLOSED' AND kinds = '{CHARGED,PAID,PAID}'",
+    "a paid fine": "amount > 0 AND balance = 0 AND status = 'CLOSED' AND kinds = '{CHARGED,PAID}'",
     "a waived fine": "amount > 0 AND balance = 0 AND status = 'CLOSED' AND kinds = '{CHARGED,WAIVED}'",
     "a disputed fine": "student AND status = 'DISPUTED' AND balance = amount AND amount > 0",
     "a disputed fine that was partly paid": "status = 'DISPUTED' AND balance < amount AND amount > 0",
-    "a dispute that was settled": EXPORTED + "kinds[3] = 'DISPUTE_SETTLED'",
+    "a fine that still grows": "student AND balance > 0 AND source_status = 'accruing' AND age > interval '7 days'",
     "a lost item found before it was paid": "ripe AND fine_fee_type = 'CREDIT' AND "
     + OTHER_FINE
     + "other.id = f.reverses AND other.item_id = f.item_id AND other.balance = -f.balance)",
@@ -148,19 +150,23 @@ CASES = {
 }
 
 
-@pytest.fixture
-def ledger(ledger: Engine, owned_ledger: Engine) -> Engine:
-    """Returns the empty ledger in the role of its owner; only the owner may fill it."""
-    return owned_ledger
+def load_library(
+    engine: Engine, folder: Path, fines: int, changes: Sequence[Change] = (), seed: int = SEED
+) -> LoadResult:
+    """Writes the files of a library into a folder, and loads them like the source of the demo."""
+    write_files(folder, fines=fines, seed=seed, now=NOW, changes=changes)
+    rules = SourceRules(currency="USD", time_zone="America/New_York", code="LIBRARY", complete=True)
+    files = {kind: folder / f"{kind}.csv" for kind in COLUMNS}
+    return load(engine, rules, **files)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
-def library(postgres: Postgres) -> Iterator[Engine]:
+def library(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """Returns a ledger with the smallest library that has every case."""
     postgres.create_ledger("demo_library")
     engine = ledger_engine(postgres.url("demo_library", user=LEDGER_OWNER))
     migrate(engine)
-    ledger_data.fill(engine, fines=200, seed=SEED, now=NOW)
+    load_library(engine, tmp_path_factory.mktemp("library"), 200)
     yield engine
     engine.dispose()
 
@@ -220,52 +226,48 @@ def test_barcodes_have_14_digits(library: Engine) -> None:
     assert not _rows(library, r"SELECT value FROM identifiers WHERE type = '01' AND value !~ '^\d{14}$'")
 
 
-def test_the_same_arguments_give_the_same_ledger_in_any_portions(
-    library: Engine, ledger: Engine, monkeypatch: pytest.MonkeyPatch
+def test_the_same_arguments_give_the_same_files(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("one", "again", "other")]
+    for folder, seed in zip(folders, (SEED, SEED, SEED + 1), strict=True):
+        folder.mkdir()
+        write_files(folder, fines=300, seed=seed, now=NOW)
+    one, again, other = ({kind: (folder / f"{kind}.csv").read_bytes() for kind in COLUMNS} for folder in folders)
+    assert one == again
+    assert one["users"] != other["users"]
+    assert one["libraries"] == other["libraries"]
+
+
+def test_another_seed_gives_another_library_with_the_same_cases(
+    library: Engine, ledger: Engine, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(ledger_data, "ROWS_AT_ONCE", 7)
-    ledger_data.fill(ledger, fines=200, seed=SEED, now=NOW)
-    assert _dump(ledger) == _dump(library)
-
-
-def test_another_seed_gives_another_library_with_the_same_cases(library: Engine, ledger: Engine) -> None:
-    ledger_data.fill(ledger, fines=200, seed=SEED + 1, now=NOW)
-    assert _dump(ledger)["users"] != _dump(library)["users"]
+    load_library(ledger, tmp_path, 200, seed=SEED + 1)
     cases = "SELECT id, user_id, amount, created_at FROM fines WHERE id <= 100 ORDER BY id"
     assert _rows(ledger, cases) == _rows(library, cases)
 
 
 @pytest.mark.parametrize("fines", [0, 1, 199, 5_000])
-def test_the_ledger_has_the_requested_number_of_fines(ledger: Engine, fines: int) -> None:
-    counts = ledger_data.fill(ledger, fines=fines, seed=SEED, now=NOW)
-    assert counts["fines"] == fines
-    assert {table: len(rows) for table, rows in _dump(ledger).items() if table in counts} == counts
-    assert (counts["libraries"], counts["user_groups"]) == (4, 5)
+def test_all_rows_are_loaded_without_a_fault(ledger: Engine, tmp_path: Path, fines: int) -> None:
+    result = load_library(ledger, tmp_path, fines)
+    assert result.messages == ()
+    assert (result.counts.fines_added, result.counts.rejected, result.counts.fines_rounded) == (fines, 0, 0)
+    [rows] = _rows(ledger, "SELECT (SELECT count(*) FROM libraries), (SELECT count(*) FROM user_groups)")
+    assert rows == (4, 5)
 
 
-def test_balances_of_the_demo_are_the_sums_of_the_journal(ledger: Engine) -> None:
-    ledger_data.fill(ledger, fines=2_000, seed=SEED, now=NOW)
-    assert not _rows(
-        ledger,
-        "SELECT fines.id FROM fines LEFT JOIN journal_entries ON fine_id = fines.id GROUP BY fines.id "
-        "HAVING balance IS DISTINCT FROM sum(balance_change) OR last_transaction_at IS DISTINCT FROM max(posted_at) "
-        "OR created_at IS DISTINCT FROM min(posted_at) OR (array_agg(entry_type ORDER BY journal_entries.id))[1] <> "
-        "'CHARGED'",
-    )
+def test_internal_ids_follow_the_files(ledger: Engine, tmp_path: Path) -> None:
+    load_library(ledger, tmp_path, 300)
+    [(wrong,)] = _rows(ledger, "SELECT count(*) FROM fines WHERE source_id <> 'F' || 1000 + id")
+    assert wrong == 4  # those of the changes, which have ids that do not depend on the size of the library
 
 
-def test_moments_are_in_order_and_not_in_the_future(ledger: Engine) -> None:
-    ledger_data.fill(ledger, fines=2_000, seed=SEED, now=NOW)
-    assert _rows(ledger, "SELECT max(posted_at) <= '2026-03-10 14:30:15+00' FROM journal_entries") == [(True,)]
-    assert not _rows(
-        ledger,
-        "SELECT 1 FROM journal_entries a JOIN journal_entries b ON a.fine_id = b.fine_id AND a.id < b.id WHERE "
-        "a.posted_at > b.posted_at",
-    )
+def test_the_same_files_again_change_nothing(ledger: Engine, tmp_path: Path) -> None:
+    load_library(ledger, tmp_path, 2_000)
+    counts = load_library(ledger, tmp_path, 2_000).counts
+    assert (counts.fines_unchanged, counts.warnings, counts.users_added) == (2_000, 0, 0)
 
 
-def test_a_credit_has_the_user_and_amount_of_its_charge(ledger: Engine) -> None:
-    ledger_data.fill(ledger, fines=2_000, seed=SEED, now=NOW)
+def test_a_credit_has_the_user_and_amount_of_its_charge(ledger: Engine, tmp_path: Path) -> None:
+    load_library(ledger, tmp_path, 2_000)
     reversals = _rows(
         ledger,
         "SELECT (c.user_id = f.user_id AND c.currency = f.currency AND c.amount = -f.amount "
@@ -276,73 +278,63 @@ def test_a_credit_has_the_user_and_amount_of_its_charge(ledger: Engine) -> None:
     assert all(row.fits for row in reversals)
 
 
-def test_new_rows_get_ids_after_those_of_the_demo(ledger: Engine) -> None:
-    counts = ledger_data.fill(ledger, fines=10, seed=SEED, now=NOW)
-    with ledger.begin() as connection:
-        user = "INSERT INTO users (last_name, user_group) VALUES ('New', 'STAFF') RETURNING id"
-        assert connection.scalar(text(user)) == counts["users"] + 1
-        fine: dict[str, Any] = {
-            "user_id": 1,
-            "fine_fee_type": "OTHER",
-            "amount": Decimal(1),
-            "currency": "USD",
-            "created_at": NOW,
-        }
-        assert desk.add_fine(connection, **fine) == 11
+def test_changes_of_a_fine_are_in_the_rows_of_the_next_files(tmp_path: Path) -> None:
+    write_files(tmp_path, fines=300, seed=SEED, now=NOW)
+    before = _read_fines(tmp_path)
+    write_files(tmp_path, fines=300, seed=SEED, now=NOW, changes=(*CHANGES, RARE_BOOK, PAID_MEANWHILE))
+    after = _read_fines(tmp_path)
+
+    changed = [id_ for id_, row in after.items() if before.get(id_) != row]
+    assert changed == ["F9001", "F9003", "F9004", "F9005", "F9007", "F9006"]
+    assert after["F9001"] == before["F9001"] | {"balance": "0.00"}
+    assert after["F9005"]["reverses"] == "F9001"
+    assert before["F9002"]["balance"] == after["F9002"]["balance"] == "0.00"  # refunded, and paid again
+    assert [fines["F9003"]["primary_id"] for fines in (before, after)] == ["meitanaka", "tanakam"]
+    assert [fines["F9004"]["status"] for fines in (before, after)] == ["accruing", "open"]
+    users = (tmp_path / "users.csv").read_text(encoding="utf-8")
+    assert "meitanaka" not in users
+    assert "tanakam" in users
 
 
-def test_the_foreign_keys_are_restored(ledger: Engine) -> None:
-    keys = (
-        "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), convalidated "
-        "FROM pg_constraint WHERE contype = 'f' ORDER BY 1, 2"
-    )
-    before = _rows(ledger, keys)
-    ledger_data.fill(ledger, fines=10, seed=SEED, now=NOW)
-    assert _rows(ledger, keys) == before
-    assert len(before) >= 7
+@pytest.mark.parametrize("change", [*CHANGES, RARE_BOOK], ids=lambda change: change.said)
+def test_the_sums_in_the_description_of_a_change_are_those_of_its_rows(tmp_path: Path, change: Change) -> None:
+    rows = []
+    for changes in ((), CHANGES, (RARE_BOOK,)):
+        write_files(tmp_path, fines=10, seed=SEED, now=NOW, changes=changes)
+        fines = _read_fines(tmp_path)
+        rows += [fines[id_] for id_ in change.ids if id_ in fines]
+    values = {row[column].removeprefix("-") for row in rows for column in ("amount", "balance")}
+    assert {sum_.replace(",", "") for sum_ in re.findall(r"[\d,]+\.\d\d", change.said)} <= values
 
 
-@pytest.mark.parametrize(
-    "record",
-    [
-        "INSERT INTO user_groups VALUES ('STAFF', 'Staff')",
-        "INSERT INTO libraries VALUES ('MAIN', '1', 'Main')",
-        "INSERT INTO items (barcode) VALUES ('1')",
-        "INSERT INTO user_groups VALUES ('A', 'A'); INSERT INTO users (last_name, user_group) VALUES ('A', 'A')",
-    ],
-)
-def test_a_ledger_with_rows_is_not_filled(ledger: Engine, record: str) -> None:
-    with ledger.begin() as connection:
-        connection.execute(text(record))
-    before = _dump(ledger)
-    with pytest.raises(LedgerError, match="never mixes with real data"):
-        ledger_data.fill(ledger, fines=10, seed=SEED, now=NOW)
-    assert _dump(ledger) == before
-
-
-def test_a_ledger_is_not_filled_twice(ledger: Engine) -> None:
-    ledger_data.fill(ledger, fines=1, seed=SEED, now=NOW)
-    with pytest.raises(LedgerError):
-        ledger_data.fill(ledger, fines=1, seed=SEED, now=NOW)
-
-
-def test_the_command_fills_the_ledger_of_the_connection(
-    ledger: Engine, postgres: Postgres, empty_ledger: str, monkeypatch: pytest.MonkeyPatch
+def test_before_an_export_one_row_is_bad_and_the_other_changes_stay_at_the_library(
+    ledger: Engine, tmp_path: Path
 ) -> None:
-    values = {"conn_type": "postgres", "host": str(postgres.sockets), "login": LEDGER_OWNER, "schema": empty_ledger}
-    monkeypatch.setenv("AIRFLOW_CONN_BURSAR_LEDGER", json.dumps(values))
-    result = CliRunner().invoke(fill, ["--fines", "3"], catch_exceptions=False)
-    assert result.output.startswith("The ledger has been filled. Libraries: 4, user groups: 5, users: ")
-    assert "fines: 3," in result.output
-    assert len(_dump(ledger)["fines"]) == 3
+    load_library(ledger, tmp_path, 300)
+    result = load_library(ledger, tmp_path, 300, CHANGES)
+    counts = result.counts
+    assert (counts.rejected, counts.warnings, counts.fines_deferred) == (1, 0, 0)
+    assert (counts.fines_added, counts.fines_changed, counts.fines_unchanged) == (1, 4, 296)
+    [message] = result.messages
+    assert (message.source_id, message.field, message.value) == ("F9006", "amount", "12,50")
+    with (tmp_path / "fines.csv").open(encoding="utf-8", newline="\n") as file:
+        assert list(file)[(message.line or 0) - 1].startswith("F9006,")
+
+
+def test_the_command_writes_files_that_are_loaded(ledger: Engine, tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    output = CliRunner().invoke(write, [str(folder), "--fines", "3"], catch_exceptions=False).output
+    assert f"{folder}/fines.csv: 3 rows\n" in output
+    rules = SourceRules(currency="USD", time_zone="UTC")
+    files = {kind: folder / f"{kind}.csv" for kind in COLUMNS}
+    assert load(ledger, rules, **files).counts.fines_added == 3  # type: ignore[arg-type]
+
+
+def _read_fines(folder: Path) -> dict[str, dict[str, str]]:
+    with (folder / "fines.csv").open(encoding="utf-8", newline="") as file:
+        return {row["fine_id"]: row for row in csv.DictReader(file)}
 
 
 def _rows(engine: Engine, query: str) -> list[Row[Any]]:
     with engine.connect() as connection:
         return list(connection.execute(text(query)))
-
-
-def _dump(engine: Engine) -> dict[str, list[Row[Any]]]:
-    """Returns all rows of all tables in order."""
-    tables = _rows(engine, "SELECT relname FROM pg_stat_user_tables ORDER BY 1")
-    return {str(table): _rows(engine, f"SELECT * FROM {table} ORDER BY CAST({table} AS text)") for (table,) in tables}
