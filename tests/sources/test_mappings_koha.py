@@ -57,7 +57,9 @@ class Koha:
             " branchcode) VALUES (7, %s, %s, %s, %s, %s, %s) RETURNING accountlines_id",
             item, amount, amount, type_, status, None if type_ == "OVERDUE" else "MAIN",
         )  # fmt: skip
-        self.one("INSERT INTO account_offsets (debit_id, type, amount) VALUES (%s, 'CREATE', %s) RETURNING id", id_, amount)
+        self.one(
+            "INSERT INTO account_offsets (debit_id, type, amount) VALUES (%s, 'CREATE', %s) RETURNING id", id_, amount
+        )
         return id_
 
     def credit(self, type_: str, amount: str, *debits: int) -> int:

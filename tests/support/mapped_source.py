@@ -62,10 +62,13 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]])
         writer.writerows(rows)
 
 
-def write_results(connection: psycopg.Connection, system: str, folder: Path) -> None:
-    """Runs the queries of a system, and writes their results as CSV. The quotes of MySQL become those of PostgreSQL."""
+def write_results(connection: psycopg.Connection, system: str, folder: Path, old: str = "`", new: str = '"') -> None:
+    """Runs the queries of a system, each with one text replaced, and writes their results as CSV.
+
+    By default the quotes of MySQL become those of PostgreSQL.
+    """
     for path in sorted((EXAMPLES / system).glob("*.sql")):
-        result = connection.execute(path.read_text(encoding="utf-8").replace("`", '"').encode())
+        result = connection.execute(path.read_text(encoding="utf-8").replace(old, new).encode())
         assert result.description
         write_csv(folder / f"{path.stem}.csv", [column.name for column in result.description], result.fetchall())
 

@@ -52,7 +52,7 @@ SELECT CAST(id AS text) AS fine_id, user_id, billing_type AS fine_fee_type, amou
        status, settled_as, NULL AS reverses, owner_library, item_barcode, item_title, item_call_number, item_library, item_due_date
 FROM fines
 UNION ALL
--- With closes_exported_fines: yes, write CAST(id AS text) in place of the second NULL: then the credit takes back its charge.
-SELECT 'C' || id, user_id, 'CREDIT', balance_owed, balance_owed, created_at,
-       NULL, NULL, NULL, owner_library, item_barcode, item_title, item_call_number, item_library, item_due_date
+SELECT 'C' || id, user_id, 'CREDIT', balance_owed, balance_owed, created_at, NULL, NULL,
+       NULL, -- with closes_exported_fines: yes, write CAST(id AS text): then the credit takes back its charge at the bursar
+       owner_library, item_barcode, item_title, item_call_number, item_library, item_due_date
 FROM fines WHERE balance_owed < 0
