@@ -21,15 +21,17 @@ CREATE TABLE borrowers (borrowernumber int PRIMARY KEY, cardnumber text, userid 
 CREATE TABLE borrower_attributes (borrowernumber int, code text, attribute text);
 CREATE TABLE biblio (biblionumber int PRIMARY KEY, title text);
 CREATE TABLE items (itemnumber int PRIMARY KEY, barcode text, homebranch text, itemcallnumber text, biblionumber int);
-CREATE TABLE accountlines (accountlines_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, borrowernumber int, itemnumber int,
-                           date timestamp(0) NOT NULL DEFAULT '2026-03-02 09:30:00', amount numeric(28, 6),
+CREATE TABLE accountlines (accountlines_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, borrowernumber int,
+                           itemnumber int, date timestamp(0) NOT NULL DEFAULT '2026-03-02 09:30:00',
+                           amount numeric(28, 6),
                            amountoutstanding numeric(28, 6), debit_type_code text, credit_type_code text, status text,
                            branchcode text, timestamp timestamp NOT NULL DEFAULT now());
 CREATE TABLE account_offsets (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, debit_id int, credit_id int,
                               type text, amount numeric(28, 6));
 """
 ROWS = """
-TRUNCATE branches, categories, borrowers, borrower_attributes, biblio, items, accountlines, account_offsets RESTART IDENTITY;
+TRUNCATE branches, categories, borrowers, borrower_attributes, biblio, items, accountlines, account_offsets
+    RESTART IDENTITY;
 INSERT INTO branches VALUES ('MAIN', 'Main Library'), ('LAW', 'Law Library');
 INSERT INTO categories VALUES ('ST', 'Students');
 INSERT INTO borrowers VALUES (7, '23529000', 'ada', 'Okonkwo', 'Ada', 'ST', 'LAW', '2027-08-31'),
@@ -65,8 +67,8 @@ class Koha:
     def credit(self, type_: str, amount: str, *debits: int) -> int:
         """Adds a credit, and applies it to debits as far as they are open."""
         id_: int = self.one(
-            "INSERT INTO accountlines (borrowernumber, itemnumber, amount, amountoutstanding, credit_type_code, branchcode)"
-            " VALUES (7, 5, -%s, -%s, %s, 'LAW') RETURNING accountlines_id",
+            "INSERT INTO accountlines (borrowernumber, itemnumber, amount, amountoutstanding, credit_type_code,"
+            " branchcode) VALUES (7, 5, -%s, -%s, %s, 'LAW') RETURNING accountlines_id",
             Decimal(amount), Decimal(amount), type_,
         )  # fmt: skip
         for debit in debits:
@@ -97,7 +99,8 @@ class Koha:
     def find(self, lost: int) -> int:
         """Checks a lost item in: what has been paid and what is open becomes a credit, which is applied."""
         paid = self.one(
-            "SELECT -coalesce(sum(o.amount), 0) FROM account_offsets o JOIN accountlines c ON c.accountlines_id = o.credit_id"
+            "SELECT -coalesce(sum(o.amount), 0) FROM account_offsets o"
+            " JOIN accountlines c ON c.accountlines_id = o.credit_id"
             " WHERE o.debit_id = %s AND c.credit_type_code <> 'WRITEOFF'",
             lost,
         )
