@@ -30,7 +30,8 @@ CREATE TABLE action.circulation (circ_lib int, target_copy bigint, due_date time
     INHERITS (money.billable_xact);
 CREATE TABLE booking.reservation (pickup_lib int) INHERITS (money.billable_xact);
 CREATE TABLE money.billing (id bigint GENERATED ALWAYS AS IDENTITY, xact bigint,
-                            create_date timestamptz NOT NULL DEFAULT now(), billing_ts timestamptz, period_end timestamptz, voided boolean NOT NULL DEFAULT false,
+                            create_date timestamptz NOT NULL DEFAULT now(), billing_ts timestamptz,
+                            period_end timestamptz, voided boolean NOT NULL DEFAULT false,
                             void_time timestamptz, amount numeric(6, 2) NOT NULL, billing_type text NOT NULL);
 CREATE TABLE money.payment (id bigserial, xact bigint, payment_ts timestamptz DEFAULT now(),
                             voided boolean NOT NULL DEFAULT false, amount numeric(6, 2) NOT NULL, note text);
@@ -50,7 +51,8 @@ CREATE VIEW money.materialized_billable_xact_summary AS
 ROWS = """
 TRUNCATE permission.grp_tree, actor.org_unit, actor.card, actor.usr, asset.call_number, asset.copy,
          config.display_field_map, metabib.display_entry, money.billable_xact, money.grocery, action.circulation,
-         booking.reservation, money.billing, money.payment, money.cash_payment, money.check_payment, money.forgive_payment, money.account_adjustment;
+         booking.reservation, money.billing, money.payment,
+         money.cash_payment, money.check_payment, money.forgive_payment, money.account_adjustment;
 INSERT INTO permission.grp_tree VALUES (2, 'Students');
 INSERT INTO actor.org_unit VALUES (1, 'MAIN', 'Main Library'), (2, 'LAW', 'Law Library');
 INSERT INTO actor.usr VALUES (7, 70, 2, 'ada', 'Okonkwo', 'Ada', '00000007', '2027-08-31 23:59:59-04', false),
