@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from demo.postgres import Postgres
+from tests.support.fake_bursar import Payment
 from tests.support.mapped_source import MappedSource, write_results
 
 TABLES = """
@@ -189,6 +190,21 @@ def test_an_item_that_is_returned_after_the_export_is_reversed_at_the_bursar(
         assert source.entries(str(xact))[-1] == ("CANCELLED", "0.00", "-50.00")
     assert source.export() == [("-50.00", "1"), ("-50.00", "2")]
     assert source.sync() == []
+    assert source.export() == []
+
+
+def test_an_item_that_is_returned_after_its_fee_was_paid_at_the_bursar_is_for_a_person(
+    evergreen: Evergreen, source: MappedSource
+) -> None:
+    voided, adjusted = evergreen.loan(), evergreen.loan()
+    for xact in (voided, adjusted):
+        evergreen.bill(xact, "50")
+    source.sync()
+    source.export()
+    source.bursar.pay(Payment("1", "50"), Payment("2", "50"))
+    evergreen.void(voided)
+    evergreen.pay(adjusted, "50", "account_adjustment")
+    assert source.sync() == ["cancelled_late", "settled_twice"]
     assert source.export() == []
 
 

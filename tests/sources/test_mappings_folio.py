@@ -19,6 +19,7 @@ from uuid import UUID
 
 import pytest
 
+from tests.support.fake_bursar import Payment
 from tests.support.mapped_source import EXAMPLES, MappedSource, write_csv
 
 GROUP = {"id": "00000000-0000-4000-8000-00000000000a", "group": "students", "desc": "Students"}
@@ -247,6 +248,18 @@ def test_an_item_that_is_returned_after_the_export_is_reversed_at_the_bursar(
     assert source.export() == [("-50.00", "1")]
     assert source.position(lost["id"]) == ("CLOSED", "0.00", "0.00")
     assert source.sync() == []
+    assert source.export() == []
+
+
+def test_an_item_that_is_returned_after_its_fee_was_paid_at_the_bursar_is_for_a_person(
+    folio: Folio, source: MappedSource
+) -> None:
+    lost = folio.charge(50.0)
+    source.sync()
+    source.export()
+    source.bursar.pay(Payment("1", "50"))
+    folio.return_item(lost)
+    assert source.sync() == ["cancelled_late"]
     assert source.export() == []
 
 

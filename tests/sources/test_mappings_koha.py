@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from demo.postgres import Postgres
+from tests.support.fake_bursar import Payment
 from tests.support.mapped_source import MappedSource, write_results
 
 TABLES = """
@@ -186,6 +187,19 @@ def test_an_item_that_is_found_after_the_export_is_reversed_at_the_bursar(koha: 
         assert source.position(str(id_)) == ("CLOSED", "0.00", "0.00")
     assert source.sync() == []
     assert source.export() == []
+
+
+def test_an_item_that_is_found_after_its_fee_was_paid_at_the_bursar_is_credited_there(
+    koha: Koha, source: MappedSource
+) -> None:
+    lost = koha.charge("LOST", "50")
+    source.sync()
+    source.export()
+    source.bursar.pay(Payment("1", "50"))
+    koha.find(lost)
+    assert source.sync() == []
+    assert source.export() == [("-50.00", "1")]
+    assert source.library.one("SELECT sum(outstanding) FROM fines") == -50
 
 
 def test_an_item_that_is_found_after_a_part_was_paid_returns_that_part(koha: Koha, source: MappedSource) -> None:

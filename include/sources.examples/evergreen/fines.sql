@@ -8,7 +8,8 @@ WITH changed AS (
     SELECT id, usr, balance_owed FROM money.materialized_billable_xact_summary
     WHERE balance_owed <> 0 OR id IN (SELECT xact FROM changed)
 ), billed AS ( -- with voided billings: what is voided lowers the balance, not the amount
-    SELECT xact, sum(amount) AS amount, min(create_date) AS created_at, max(void_time) AS voided_at
+    SELECT xact, sum(amount) AS amount, min(create_date) AS created_at, max(void_time) AS voided_at,
+           bool_and(voided) AS is_void
     FROM money.billing WHERE xact IN (SELECT id FROM wanted) GROUP BY xact
 ), fees AS (
     SELECT DISTINCT ON (xact) xact, billing_type
@@ -21,7 +22,8 @@ WITH changed AS (
     ORDER BY xact, payment_ts DESC, id DESC
 ), fines AS (
     SELECT wanted.id, wanted.usr AS user_id, fees.billing_type, billed.amount, wanted.balance_owed, billed.created_at,
-           CASE WHEN circulation.stop_fines = 'CLAIMSRETURNED' THEN 'suspended'
+           CASE WHEN billed.is_void AND wanted.balance_owed = 0 THEN 'cancelled'
+                WHEN circulation.stop_fines = 'CLAIMSRETURNED' THEN 'suspended'
                 WHEN circulation.id IS NOT NULL AND circulation.stop_fines IS NULL THEN 'accruing' -- grows every night
                 ELSE 'open' END AS status,
            CASE WHEN wanted.balance_owed < 0 THEN 'paid'
