@@ -21,6 +21,7 @@ pytest_plugins = [
     "tests.support.payment_inbox",
     "tests.support.read_once",
     "tests.support.source_inbox",
+    "tests.support.mapped_source",
 ]
 
 PROJECT = Path(__file__).parents[1]

@@ -58,7 +58,8 @@ bin/bursar sources show KOHA                                          # with all
 ```
 
 A wrong source does not affect the others. Two active sources whose patterns match the same name, in the same folder of
-the same connection, are both wrong: each file is for one source.
+the same connection, are both wrong: each file is for one source. A source that may take the payment files of a profile
+is wrong, too; `bin/bursar profiles check` reports it as well.
 
 ## How a source is loaded
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pendulum
 import pytest
+import yaml
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import RetryAction
 from airflow.serialization.serialized_objects import DagSerialization
@@ -22,6 +23,7 @@ from bursar.profiles import loading
 from bursar.profiles.yaml_reader import Source, read_yaml
 from bursar.reporting.task_names import describe_task
 from demo.profiles import write_include
+from tests.sources.conftest import GOOD_SOURCE
 
 PROJECT = Path(__file__).parents[2]
 EXAMPLES = {
@@ -126,6 +128,19 @@ def test_an_invalid_profile_affects_no_other_and_airflow_shows_its_problems(incl
     assert where.endswith("bursar_profile_problems.py")
     assert f"staff.yaml:{wrong}: export.user_identifier_typ" in error
     assert "user_identifier_type" in error
+
+
+def test_a_source_that_may_take_payment_files_has_no_dag_and_airflow_shows_why(include: Path) -> None:
+    profile = yaml.safe_load((include / "profiles" / "medical.yaml").read_text(encoding="utf-8"))
+    (include / "sources").mkdir()
+    for code, folder in (("LAW", "law/out"), ("KOHA", profile["import"]["input_file_path"])):
+        text = GOOD_SOURCE.replace("code: LAW", f"code: {code}").replace("users*.csv", "users*")
+        text = text.replace("law_system", profile["sftp_connection"]).replace("law/out", folder)
+        (include / "sources" / f"{code.lower()}.yaml").write_text(text, encoding="utf-8")
+    bag = dag_bag()
+    assert set(bag.dag_ids) == EXAMPLES | MAINTENANCE | {"bursar_sync__LAW"}
+    [error] = bag.import_errors.values()
+    assert "koha.yaml:7: files.users: 'users*' and '*.xml', the payment files of the profile MEDICAL, match" in error
 
 
 def test_airflow_shows_the_problems_of_the_settings(include: Path) -> None:

@@ -4,11 +4,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from bursar.__main__ import bursar
 from bursar.commands import profiles
 from tests.commands.test_desk import allow_activity
+from tests.sources.conftest import GOOD_SOURCE
 from tests.support.cli import run
 from tests.support.fake_bursar import FakeBursar
 from tests.support.fixtures import NOW, Library, make_profile
@@ -36,6 +38,26 @@ def test_every_problem_is_printed_with_file_and_line(include: Path) -> None:
     assert f"{path}:2: nam: unknown key" in result.stdout
     assert all(line.startswith(f"{path}:") or ": warning: " in line for line in result.stdout.splitlines())
     assert "4 good profiles" in result.stderr
+
+
+def test_a_source_that_may_take_payment_files_is_a_problem_of_both_checks(include: Path) -> None:
+    profile = yaml.safe_load((include / "profiles" / "medical.yaml").read_text(encoding="utf-8"))
+    (include / "sources").mkdir(exist_ok=True)
+    source = include / "sources" / "law.yaml"
+    source.write_text(
+        GOOD_SOURCE.replace("law_system", profile["sftp_connection"])
+        .replace("folder: law/out", f"folder: {profile['import']['input_file_path']}")
+        .replace("users*.csv", "users*"),
+        encoding="utf-8",
+    )
+    message = f"{source}:7: files.users: 'users*' and '*.xml', the payment files of the profile MEDICAL, match the same"
+    result = check(exit_code=1)
+    assert message in result.stdout
+    assert "5 good profiles" in result.stderr, "payments are imported all the same"
+    result = CliRunner().invoke(bursar, ["sources", "check"], catch_exceptions=False)
+    assert result.exit_code == 1
+    assert message in result.stdout
+    assert "There is no source LAW." in CliRunner().invoke(bursar, ["sources", "load", "LAW"]).output
 
 
 def set_pattern(include: Path, pattern: str) -> Path:

@@ -1,5 +1,6 @@
 """Reading sources: valid ones are read even if others are invalid, and no file is for two of them."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,8 +9,8 @@ import pytest
 from bursar.profiles import INCLUDE, Problem, load_settings
 from bursar.sources.model import CsvSource
 from bursar.sources.read import load_sources
-from tests.support.fixtures import make_settings
-from tests.support.tracked_files import tracked
+from tests.support.fixtures import make_profile, make_settings
+from tests.support.tracked_files import PROJECT, tracked
 
 Load = Callable[..., tuple[list[CsvSource], list[str]]]
 
@@ -87,6 +88,44 @@ def test_other_folders_and_names_and_inactive_sources_are_no_problem(
     assert old in main_source
     sources, problems = load_files(law=good_source, main=main_source.replace(old, new))
     assert ([source.code for source in sources], problems) == (["LAW", "MAIN"], [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_problem"),
+    [
+        ({}, True),
+        ({"connection": None, "folder": "/in"}, False),
+        ({"folder": "other"}, False),
+        ({"fines": "fines*.csv"}, False),
+        ({"active": "no"}, False),
+    ],
+)
+def test_a_source_may_not_take_the_payment_files_of_a_profile(
+    load_files: Load, good_source: str, tmp_path: Path, changes: dict[str, str | None], *, is_problem: bool
+) -> None:
+    values = {"connection": "bursar_banner", "folder": "in", "fines": "'*.XML'", "active": "yes"} | changes
+    text = good_source.replace("fines*.csv", f"{values['fines']}").replace(
+        "folder: law/out", f"folder: {values['folder']}"
+    )
+    text = text.replace("connection: law_system", f"connection: {values['connection'] or ''}")
+    load_files(law=f"{text}active: {values['active']}\n")
+    profile = make_profile()
+    sources, problems = load_sources(tmp_path, make_settings(), list_profiles=lambda: [profile])
+    assert len(sources) == (not is_problem)
+    message = (
+        f"'*.XML' and {profile.import_.file_patterns[0]!r}, the payment files of the profile STUDENTS, match the same "
+        "names in the same folder: write patterns of which only one matches, or choose another folder"
+    )
+    assert problems == ([Problem(str(tmp_path / "law.yaml"), 8, "files.fines", message)] if is_problem else [])
+    inactive = make_profile(import_active=False)
+    assert load_sources(tmp_path, make_settings(), list_profiles=lambda: [inactive])[1] == []
+
+
+def test_the_source_of_the_guide_is_valid(load_files: Load) -> None:
+    guide = (PROJECT / "docs" / "how-to" / "load-from-a-library-system.md").read_text(encoding="utf-8")
+    [text] = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    [source], problems = load_files(koha=text)
+    assert (source.code, source.complete, problems) == ("KOHA", True, [])
 
 
 def test_a_missing_folder_has_no_sources_but_one_that_can_not_be_read_is_a_problem(tmp_path: Path) -> None:

@@ -118,11 +118,21 @@ def test_a_file_with_a_wrong_heading_is_moved_to_failed(any_source_inbox: Source
     inbox = any_source_inbox
     inbox.put("users.csv", "Beaver,Tim\nNg,Ada\n")
     inbox.put("fines.csv", write_fines("1"))
-    with pytest.raises(InputFileError, match="the heading of a file is wrong") as error:
+    with pytest.raises(
+        InputFileError, match=r"changed nothing: users\.csv:1: no column is recognised with commas"
+    ) as error:
         inbox.load()
     assert "Beaver" not in str(error.value)
-    assert "users.csv:1" in str(error.value)
     assert inbox.files() == ["failed/fines.csv", "failed/users.csv"]
+
+
+def test_a_heading_with_an_unknown_column_is_refused_without_its_name(source_inbox: SourceInbox) -> None:
+    source_inbox.put("users.csv", USERS.replace("purge_date", "Tim Beaver"))
+    with pytest.raises(
+        InputFileError, match=r"the heading of a file is wrong.*First: users\.csv:1 \(unreadable\)"
+    ) as error:
+        source_inbox.load()
+    assert "Beaver" not in str(error.value)
 
 
 def test_a_refused_set_does_not_stop_the_next_one(source_inbox: SourceInbox) -> None:

@@ -18,6 +18,7 @@ from bursar.users import deletion
 from bursar.work_dir import batch_folder
 from tests.support.fake_bursar import FakeBursar, Payment
 from tests.support.fixtures import Library
+from tests.support.library_system import LibrarySystem
 
 D = Decimal
 
@@ -209,6 +210,38 @@ def test_a_load_may_contain_fines_of_a_deleted_user(library: Library, tmp_path: 
     assert load(fines=fines) == (LoadCounts(rows=1, fines_unchanged=1), []), "each value is warned of once"
     assert library.one("SELECT count(*) FROM fines") == 1
     assert library.one("SELECT balance FROM fines") == 0
+
+
+def test_a_deletion_erases_what_loads_said_about_the_user(library: Library, tmp_path: Path) -> None:
+    system = LibrarySystem(library.ledger, tmp_path)
+    rules = {"code": "LAW"}
+    ada = {"primary_id": 'ada "the" \\ first', "user_group": "STUDENT", "identifier:02": "0" * 70 + "7"}
+    eve = ada | {"primary_id": "eve", "identifier:02": "8"}
+    charge = {"primary_id": ada["primary_id"], "balance": "0"}
+    system.load(users=[ada, eve], fines=[charge, {"fine_id": "F2", "primary_id": "eve", "balance": "0"}], rules=rules)
+    system.load(
+        users=[
+            eve | {"expiry_date": "never", "identifier:02": "9"},  # of the other user
+            ada | {"user_group": "Ada's"},  # her group is no identifier, and names nobody
+            ada | {"primary_id": "ada2"},
+            ada | {"primary_id": ada["primary_id"], "last_name": "Twice"},
+        ],
+        fines=[charge | {"amount": "Ada's"}, {"fine_id": "F3", "primary_id": "eve", "comment": "x", "amount": "Eve's"}],
+        rules=rules,
+    )
+    messages = "SELECT string_agg(concat_ws(' ', code, value, reason), E'\\n' ORDER BY number) FROM load_messages"
+    before = library.one(messages)
+    for personal in ("ada", "0000", "Ada's"):
+        assert personal in before
+    user = library.one("SELECT user_id FROM fines WHERE source_id = 'F1'")
+    assert deletion.delete_user(library.ledger, user)
+    after = library.one(messages)
+    for personal in ("the", "0000", 'amount "Ada'):
+        assert personal not in after.replace("since the user", "")
+    for kept in ("never", "Eve's"):
+        assert kept in after
+    assert after.count("erased, since the user was deleted") == 4, after
+    assert after.count("\n") == before.count("\n"), "the rows stay counted"
 
 
 def test_a_deletion_erases_claims_to_identifiers_and_deferred_rows(library: Library) -> None:

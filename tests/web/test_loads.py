@@ -12,6 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
+from bursar.exports.recover import release_batch
 from bursar.exports.selection import select_fines
 from bursar.sources.load import InvalidRowsError
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
@@ -170,11 +171,73 @@ def test_the_newest_load_of_a_source_waits_for_a_person(login: Login, library: L
     assert "Özdemir" not in page
 
 
-def test_a_newer_load_without_bad_rows_takes_its_place(login: Login, system: LibrarySystem) -> None:
+def list_waiting(client: TestClient) -> list[int]:
+    """Returns the loads that wait for a person."""
+    return [int(load) for load in re.findall(r"/loads/(\d+)#rows", client.get("/waiting").text)]
+
+
+def test_rejected_rows_wait_until_a_complete_load_had_all_rows_again(login: Login, system: LibrarySystem) -> None:
     load_bad_rows(system)
-    assert "/bursar/loads/2" in login("viewer").get("/waiting").text
+    client = login("viewer")
     system.load(fines=[{"balance": "3.00"}], rules=RULES)
-    assert "Nothing waits for a person." in login("viewer").get("/waiting").text
+    assert list_waiting(client) == [2], "that load had other rows"
+    with pytest.raises(InvalidRowsError):
+        system.load(fines=[{"amount": "x"}], rules=RULES | {"complete": True}, strict=True)
+    assert list_waiting(client) == [4, 2]
+    system.load(fines=[{"balance": "3.00"}, {"fine_id": "F3", "amount": "x"}], rules=RULES | {"complete": True})
+    assert list_waiting(client) == [5]
+    system.load(fines=[{"balance": "3.00"}], rules=RULES | {"complete": True})
+    assert "Nothing waits for a person." in client.get("/waiting").text
+
+
+def test_deferred_rows_wait_until_a_load_applies_them(login: Login, library: Library, system: LibrarySystem) -> None:
+    batch = select_fines(
+        library.ledger,
+        make_profile(institutional_fine_fee=True, user_identifier_type="userName"),
+        make_settings(),
+        run_id="run",
+        as_of=NOW,
+    )
+    system.load(fines=[{"balance": "1.00"}], rules=RULES)
+    system.load(users=[{}], rules=RULES)
+    client = login("viewer")
+    assert list_waiting(client) == [3], "it defers the row again"
+    release_batch(library.ledger, batch.id, confirmed_not_received=True)
+    system.load(users=[{}], rules=RULES)
+    assert list_waiting(client) == []
+
+
+def test_a_warning_waits_until_a_person_has_seen_it(login: Login, library: Library, system: LibrarySystem) -> None:
+    rules = RULES | {"complete": True}
+    for other in ("F2", "F2"):
+        system.load(fines=[{"fine_id": other}], rules=rules)
+    assert library.one("SELECT string_agg(load_id || code, ' ') FROM load_messages") == "2missing_fine"
+    viewer, user = login("viewer"), login("user")
+    assert list_waiting(viewer) == [2], "a newer load without warnings does not hide it"
+    assert "Mark as seen" not in viewer.get("/loads/2").text
+    assert "Mark as seen" not in user.get("/loads/3").text
+    assert "Mark as seen" in user.get("/loads/2").text
+    for client, status in ((login(None), 401), (viewer, 403)):
+        assert client.post("/loads/2/seen", data={"x": "y"}).status_code == status
+    assert user.post("/loads/2/seen", data={"x": "y"}, headers={"sec-fetch-site": "cross-site"}).status_code == 403
+    assert list_waiting(viewer) == [2]
+    for client in (user, login("admin")):
+        answer = client.post("/loads/2/seen", data={"x": "y"}, follow_redirects=False)
+        assert answer.headers["location"].endswith("/loads/2")
+    assert list_waiting(viewer) == []
+    assert "Seen by user_person, " in words(user.get("/loads/2").text)
+    assert "Mark as seen" not in user.get("/loads/2").text
+    assert user.post("/loads/99/seen", data={"x": "y"}).status_code == 404
+
+
+def test_loads_that_wait_are_paged(login: Login, system: LibrarySystem) -> None:
+    with system.ledger.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO loads (source, started_at, is_complete, is_refused, files, counts, rejected, entries)"
+            " SELECT 'LAW', now(), true, false, '[]', '{\"warnings\": 1}', '{}', '[]' FROM generate_series(1, 120)"
+        )
+    pages = list(follow(login("viewer"), "/waiting"))
+    assert [int(id_) for page in pages for id_ in re.findall(r"loads/(\d+)#rows", page)] == list(range(121, 1, -1))
 
 
 def test_contested_identifiers_are_counted_and_lead_to_their_users(

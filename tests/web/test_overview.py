@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,9 +17,11 @@ from bursar.ledger.jobs import Job
 from bursar.ledger.totals import Skipped
 from bursar.reporting.outstanding import count_outstanding
 from bursar.reporting.run_report import RunOutcome, RunReport, record_report
+from bursar.web import sources
 from bursar.web.pages import overview, profiles
 from bursar.web.rights import Person
 from bursar.web.views import settings
+from tests.sources.conftest import GOOD_SOURCE
 from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
 from tests.web.conftest import ROLES, Login
 
@@ -183,8 +186,14 @@ def test_fines_that_stay_are_shown_with_their_reasons_and_the_report(login: Logi
     assert [cell.text_content() for cell in table.xpath("./tbody/tr/td")][1:] == ["1,234", "5", "77.50 USD"]
 
 
-def test_the_next_runs_are_listed_with_the_earliest_first(login: Login, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_runs_are_listed_with_the_earliest_first(
+    login: Login, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources" / "law.yaml").write_text(GOOD_SOURCE)
+    monkeypatch.setattr(sources, "INCLUDE", tmp_path)
     moments = {
+        "bursar_sync__LAW": datetime(2031, 3, 3, 12, tzinfo=UTC),
         "bursar_export__STUDENTS": datetime(2031, 3, 2, 12, tzinfo=UTC),
         "bursar_import__STAFF": datetime(2031, 3, 1, 12, tzinfo=UTC),
     }
@@ -197,8 +206,10 @@ def test_the_next_runs_are_listed_with_the_earliest_first(login: Login, monkeypa
     monkeypatch.setattr(overview, "list_next_runs", list_next_runs)
     page = parse(login("viewer").get("/overview").text)
     rows = [row.text_content() for row in page.xpath("//tbody/tr") if "2031" in row.text_content()]
-    assert len(asked) == 4
-    assert ["2031-03-01" in row for row in rows] == [True, False]
+    assert len(asked) == 5
+    assert [row[:10] for row in rows] == ["2031-03-01", "2031-03-02", "2031-03-03"]
+    assert "sync" in rows[2]
+    assert page.xpath("//a[@href='/bursar/sources/LAW']/text()") == ["Law Library"]
 
 
 def test_the_charts_come_from_the_package_and_have_words_for_screen_readers(

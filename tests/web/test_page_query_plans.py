@@ -124,10 +124,14 @@ PARAMETERS: Mapping[str, list[Mapping[str, Any]]] = {
     "list_sources_of_loads": [{}],
     "list_waiting_approvals": [{"profiles": ["P1"], "jobs": ["purge"], "after": after} | PAGE for after in (0, 500)],
     "list_waiting_batches": [{"profiles": ["P1"], "after": after} | PAGE for after in (0, 500)],
+    "list_waiting_loads": [
+        {"sources": [f"S{number}" for number in range(10)], "below": below} | PAGE for below in (None, 500)
+    ],
     "list_waiting_overpayments": [{"profiles": ["P1"], "after": after, "record": 7} | PAGE for after in (0, 500)],
     "list_weekly_sums": [
         {"profiles": profiles, "zone": "America/New_York", "since": datetime.now(UTC)} for profiles in (None, ["P1"])
     ],
+    "mark_load_seen": [{"person": "x", "load": 2}],
     "record_access": [{"person": "x", "users": [77]}],
     "record_load_access": [{"person": "x", "load_id": 2}],
     "record_download": [{"person": "x", "batch_id": 1}],

@@ -1,11 +1,14 @@
 """The list of sources, one source with the forms that load it, the tab of its DAG, and the rights to its runs."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from sqlalchemy import Engine
 
 from bursar.ledger.jobs import Job
+from bursar.profiles import INCLUDE
 from bursar.reporting.run_report import record_report
 from bursar.web import rights
 from tests.sources.conftest import GOOD_SOURCE
@@ -80,6 +83,16 @@ def test_a_wrong_source_is_listed_with_its_messages_and_stops_no_other(login: Lo
     assert "ARTS is not valid" in page
     assert "Nothing is loaded before the source is corrected." in page
     assert read_forms(page) == []
+
+
+def test_a_source_that_may_take_payment_files_is_wrong(login: Login, folder: Path, profiles_folder: Path) -> None:
+    shutil.copy(INCLUDE / "profiles.examples" / "students.yaml", profiles_folder)
+    profile = yaml.safe_load((profiles_folder / "students.yaml").read_text(encoding="utf-8"))
+    text = GOOD_SOURCE.replace("users*.csv", "users*").replace("law_system", profile["sftp_connection"])
+    (folder / "law.yaml").write_text(text.replace("law/out", profile["import"]["input_file_path"]))
+    assert "the payment files of the profile STUDENTS, match the same names" in words(
+        login("viewer").get("/sources").text
+    )
 
 
 def test_problems_of_no_known_source_are_for_those_who_may_edit(login: Login, folder: Path) -> None:

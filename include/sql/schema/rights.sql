@@ -33,8 +33,8 @@ GRANT SELECT, INSERT (fine_id, entry_type, balance_change, outstanding_change, r
 GRANT SELECT ON charge_totals, reversed_charges TO {role};
 
 -- Loads.
-GRANT SELECT, INSERT, DELETE ON loads TO {role};
-GRANT SELECT, INSERT ON load_messages TO {role};
+GRANT SELECT, INSERT, DELETE, UPDATE (seen_by, seen_at) ON loads TO {role};
+GRANT SELECT, INSERT, UPDATE (value, reason) ON load_messages TO {role};   -- to erase a deleted user
 GRANT USAGE ON SEQUENCE loads_id_seq TO {role};
 GRANT SELECT, INSERT, UPDATE (size, modified, is_refused) ON loaded_files TO {role};
 GRANT SELECT, INSERT, DELETE ON deferred_fines, contested_identifiers TO {role};

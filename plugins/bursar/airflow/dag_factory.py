@@ -34,7 +34,12 @@ def build_source_dags() -> dict[str, DAG]:
     owner = parse_dag_id(only) if only else None
     if owner and owner.job is not Job.SYNC:
         return {}
-    sources, _ = load_sources(INCLUDE / "sources", settings, code=owner.code if owner else None)
+    sources, _ = load_sources(
+        INCLUDE / "sources",
+        settings,
+        code=owner.code if owner else None,
+        list_profiles=lambda: () if owner else load_all_profiles(settings)[0],
+    )
     from bursar.airflow.sync_dag import sync_dag  # noqa: PLC0415
 
     return {dag_id(Job.SYNC, source.code): sync_dag(source, settings) for source in sources if source.active}
@@ -60,6 +65,7 @@ def report_problems() -> None:
         ProfileError: a profile, a source or the settings are wrong; the text has file, line and field of each problem.
     """
     settings = load_settings(INCLUDE / "bursar.yaml")
-    problems = [*load_all_profiles(settings)[1], *load_sources(INCLUDE / "sources", settings)[1]]
+    profiles, problems = load_all_profiles(settings)
+    problems += load_sources(INCLUDE / "sources", settings, list_profiles=lambda: profiles)[1]
     if problems:
         raise ProfileError(problems)

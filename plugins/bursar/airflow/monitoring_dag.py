@@ -104,5 +104,5 @@ def send_alerts() -> list[ActiveAlert]:
 def _load_all() -> tuple[list[Profile], list[CsvSource], list[Problem]]:
     settings = load_settings(INCLUDE / "bursar.yaml")
     profiles, problems = load_all_profiles(settings)
-    sources, more = load_sources(INCLUDE / "sources", settings)
+    sources, more = load_sources(INCLUDE / "sources", settings, list_profiles=lambda: profiles)
     return profiles, sources, [*problems, *more]

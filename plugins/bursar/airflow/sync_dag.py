@@ -24,7 +24,7 @@ from bursar.sources.load import InvalidRowsError, LoadResult
 from bursar.sources.model import CsvSource
 from bursar.sources.ready_files import FileSet
 from bursar.sources.records import LoadRecord
-from bursar.sources.sync import SyncRun
+from bursar.sources.sync import SyncRun, describe_format
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +115,7 @@ def _preview(sync: SyncRun, files: FileSet) -> LoadedSet:
     try:
         return _summarize(sync.preview_set(files), list(files.values()))
     except (InvalidRowsError, HeadingError) as error:  # its text has values, which name people
-        what = (
+        what = describe_format(error) or (
             f"its rows have {error.count:,} faults" if isinstance(error, InvalidRowsError) else "its heading is wrong"
         )
         raise InputFileError(

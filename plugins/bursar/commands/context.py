@@ -128,7 +128,14 @@ def get_sources() -> tuple[list[CsvSource], list[Problem]]:
     Raises:
         ProfileError: the settings are wrong.
     """
-    return load_sources(INCLUDE / "sources", get_settings())
+    settings = get_settings()
+
+    def list_profiles() -> list[Profile]:
+        from bursar.airflow.profile_store import load_all_profiles  # noqa: PLC0415  Airflow is slow to load
+
+        return load_all_profiles(settings)[0]
+
+    return load_sources(INCLUDE / "sources", settings, list_profiles=list_profiles)
 
 
 def get_person() -> str:

@@ -41,6 +41,7 @@ from bursar.moments import parse_moment
 from bursar.money import format_money, format_totals, pluralize
 from bursar.profiles import INCLUDE, Problem, Profile, ProfileError
 from bursar.profiles.json_schema import json_schemas
+from bursar.sources.read import find_shared_inboxes, load_sources
 
 
 @click.group()
@@ -63,8 +64,12 @@ def check_profiles(output_format: str) -> None:
 
     folder = INCLUDE / "profiles"
     patterns = _PatternCheck()
+    sources = INCLUDE / "sources"
     try:
-        good, problems = load_all_profiles(get_settings(), pattern_error=patterns.error)
+        settings = get_settings()
+        good, problems = load_all_profiles(settings, pattern_error=patterns.error)
+        shared = find_shared_inboxes(sources, load_sources(sources, settings)[0], good)
+        problems += [problem for found in shared.values() for problem in found]
     except ProfileError as error:  # in bursar.yaml, without which no profile can be checked
         good, problems = [], list(error.problems)
     warnings, notes = _compare(folder, good, patterns.no_ledger)

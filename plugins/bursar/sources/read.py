@@ -1,9 +1,12 @@
 """Reads the sources in include/sources; an invalid source does not affect the valid ones."""
 
+from collections.abc import Callable, Iterable
+from itertools import product
 from pathlib import Path
 
 from bursar.profiles import yaml_reader
 from bursar.profiles.json_schema import render_schema
+from bursar.profiles.model import Profile
 from bursar.profiles.patterns import do_patterns_overlap
 from bursar.profiles.problems import Problem
 from bursar.profiles.settings import Settings
@@ -14,13 +17,22 @@ FROM_SETTINGS = {"currency": "default_currency", "time_zone": "time_zone"}
 """The fields that a source takes from the settings if it does not have them, and their names there."""
 
 
-def load_sources(folder: Path, settings: Settings, *, code: str | None = None) -> tuple[list[CsvSource], list[Problem]]:
+def load_sources(
+    folder: Path,
+    settings: Settings,
+    *,
+    code: str | None = None,
+    list_profiles: Callable[[], Iterable[Profile]] = tuple,
+) -> tuple[list[CsvSource], list[Problem]]:
     """Returns the valid sources of a folder, by code, and the problems of the others, by file and line.
 
     A source is a file *.yaml that is not hidden. Its name has to be its code in lower case, as with profiles. A missing
     folder has no sources.
 
     With a `code`, only the file of that source is read; files that two sources would take are not detected then.
+
+    `list_profiles` returns the valid profiles, whose payment files no source may take. It is called only if there are
+    sources.
     """
     problems: list[Problem] = []
     paths: list[Path] = []
@@ -45,9 +57,41 @@ def load_sources(folder: Path, settings: Settings, *, code: str | None = None) -
         if source and not wrong:
             good.append((file, source))
     conflicts = {source.code: found for file, source in good if (found := _find_shared_files(file, source, good))}
-    sources = [source for _, source in good if source.code not in conflicts]
+    sources = sorted((source for _, source in good if source.code not in conflicts), key=lambda source: source.code)
     problems += [problem for found in conflicts.values() for problem in found]
-    return sorted(sources, key=lambda source: source.code), sorted(problems)
+    inboxes = find_shared_inboxes(folder, sources, list_profiles()) if sources else {}
+    problems += [problem for found in inboxes.values() for problem in found]
+    return [source for source in sources if source.code not in inboxes], sorted(problems)
+
+
+def find_shared_inboxes(
+    folder: Path, sources: Iterable[CsvSource], profiles: Iterable[Profile]
+) -> dict[str, list[Problem]]:
+    """Returns the problems of the sources that may take payment files of an import, by code.
+
+    A load of such a file would be refused, and the file moved away before it is imported.
+    """
+    imports = [profile for profile in profiles if profile.import_.active]
+    problems: dict[str, list[Problem]] = {}
+    for source, profile in product(sources, imports):
+        inbox = (profile.sftp_connection, profile.import_.input_file_path)
+        if not source.active or (source.connection, source.folder) != inbox:
+            continue
+        path = folder / get_file_name(source.code)
+        file = yaml_reader.read_yaml(path)
+        problems.setdefault(source.code, []).extend(
+            Problem(
+                str(path),
+                file.line(("files", kind)),
+                f"files.{kind}",
+                f"{one!r} and {another!r}, the payment files of the profile {profile.code}, match the same names in "
+                "the same folder: write patterns of which only one matches, or choose another folder",
+            )
+            for kind, one in source.files.by_kind.items()
+            for another in profile.import_.file_patterns
+            if do_patterns_overlap(one, another)
+        )
+    return {code: found for code, found in problems.items() if found}
 
 
 def source_schemas() -> dict[str, str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TextIO
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection, Row, RowMapping
 
 from bursar.db.queries import query
 from bursar.errors import LedgerNotFoundError
@@ -22,7 +22,7 @@ COLUMNS = ("kind", "file", "line", "fine_id", "field", "value", "reason", "remed
 class LoadRecord:
     """A recorded load. `source` is '' for files that a person named.
 
-    `files` has the table, name, rows and SHA-256 of each file.
+    `files` has the table, name, rows and SHA-256 of each file. `seen_by` is the person who marked its rows as seen.
     """
 
     id: int
@@ -37,14 +37,21 @@ class LoadRecord:
     counts: LoadCounts
     rejected: Mapping[str, int]
     entries: Sequence[EntrySum]
+    seen_by: str | None = None
+    seen_at: datetime | None = None
 
     @classmethod
-    def of_row(cls, row: Row[Any]) -> "LoadRecord":
+    def of_row(cls, row: Row[Any] | RowMapping) -> "LoadRecord":
         """Makes a record of a row of the table `loads`."""
-        values = dict(row._mapping)  # noqa: SLF001 - a documented part of the API
+        values = dict(row._mapping if isinstance(row, Row) else row)  # noqa: SLF001 - a documented part of the API
         values["counts"] = LoadCounts(**values["counts"])
         values["entries"] = tuple(EntrySum.from_json(entry) for entry in values["entries"])
         return cls(**values)
+
+    @property
+    def has_rows_to_look_at(self) -> bool:
+        """Whether rows were rejected or deferred, or deserve a warning."""
+        return self.is_refused or bool(self.counts.rejected or self.counts.fines_deferred or self.counts.warnings)
 
     @property
     def outcome(self) -> str:

@@ -116,7 +116,7 @@ class SyncRun:
             try:
                 self._load(new, dry_run=False)
             except (InvalidRowsError, HeadingError) as error:
-                raise self._refuse(new) from error
+                raise self._refuse(new, describe_format(error)) from error
             for one in new.values():
                 one.discard()
         return self._find_load({kind: files[kind] for kind in new}, is_refused=False)
@@ -167,8 +167,11 @@ class SyncRun:
             )
         return stack.enter_context(download(self.folder, entry, self.work_dir, run_id=self.run_id or "by hand"))
 
-    def _refuse(self, fetched: Mapping[str, Download]) -> InputFileError:
-        """Moves the files of a refused load to `failed`; returns the error that names the load."""
+    def _refuse(self, fetched: Mapping[str, Download], reason: str) -> InputFileError:
+        """Moves the files of a refused load to `failed`; returns the error that names the load.
+
+        The reason is that of a wrong format, or blank.
+        """
         record = self._find_load({}, is_refused=True)
         assert record  # noqa: S101  a refused load is recorded before its error
         with self.engine.connect() as connection:
@@ -181,12 +184,12 @@ class SyncRun:
             else:
                 advice += f" The only copy of {one.entry.name} is {one.place}: remove its folder when it is not needed."
             self._archive(record, one.entry, one.sha256, FAILED_FOLDER)
+        reason = reason or f"{describe_rejected(record)}, so it is most likely the wrong file. First: {places}"
         where = "stay where they are" if self.source.after_load == "leave" else f"were moved to {FAILED_FOLDER}"
         return InputFileError(
-            f"Load {record.id} of the source {self.source.code} was refused, and changed nothing: "
-            f"{describe_rejected(record)}, so it is most likely the wrong file. First: {places}. "
-            f"The files {where}. Have correct ones written (`bin/bursar sources loads rejects {record.id}` lists the "
-            f"rows with what to do).{advice}"
+            f"Load {record.id} of the source {self.source.code} was refused, and changed nothing: {reason}. The files "
+            f"{where}. Have correct ones written (`bin/bursar sources loads rejects {record.id}` lists the rows with "
+            f"what to do).{advice}"
         )
 
     def _archive(self, record: LoadRecord, entry: RemoteFile, sha256: str, to: str) -> None:
@@ -252,6 +255,13 @@ class SyncRun:
         finally:
             with suppress(TransientError):  # a connection that has ended holds no lock
                 connection.close()
+
+
+def describe_format(error: InvalidRowsError | HeadingError) -> str:
+    """Returns the place and the fault of a file in a wrong format; blank for an error whose text may name people."""
+    if not isinstance(error, HeadingError) or not error.about_format:
+        return ""
+    return f"{error.path.name}:{error.line}: {'; '.join(error.faults)}"
 
 
 def describe_rejected(record: LoadRecord) -> str:

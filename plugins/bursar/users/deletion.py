@@ -1,8 +1,8 @@
 """Deletes users: erases their personal data and keeps their fines and journal.
 
 Fines and journal stay, under the user's number. Names, identifiers, dates and comments are erased, also from the lines
-of past exports. The files of these exports can't be built again; their batches keep the SHA-256 that identifies the
-bursar's copy.
+of past exports and from what loads said about rows of the user. The files of these exports can't be built again; their
+batches keep the SHA-256 that identifies the bursar's copy.
 """
 
 import logging
@@ -75,7 +75,8 @@ def erase_personal_data(connection: Connection, *, by: str | None) -> None:
     The names of staff who acted on their fines stay too, and that of the person who deletes them (`by`) is recorded.
     """
     connection.execute(query("users/analyze_users_to_delete"))
-    for name in ("identifiers", "claims", "deferred_fines", "batch_lines", "comments"):
+    # First, since it finds the rows of users by their identifiers.
+    for name in ("load_messages", "identifiers", "claims", "deferred_fines", "batch_lines", "comments"):
         connection.execute(query(f"users/erase_{name}"))
     connection.execute(query("users/erase_users"), {"deleted_by": by})
 

@@ -1,6 +1,6 @@
 """The sources of fines, and their loads, as far as a person may see them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from bursar.airflow.dag_ids import dag_id
 from bursar.db.queries import query
 from bursar.ledger.jobs import Job
-from bursar.profiles import INCLUDE, Problem
+from bursar.profiles import INCLUDE, Problem, Profile
 from bursar.reporting.run_description import format_minute
 from bursar.sources.model import CsvSource
 from bursar.sources.read import load_sources
@@ -33,9 +33,14 @@ class SourceState:
     run: Run | None
 
 
-def read_sources(code: str | None = None) -> tuple[list[CsvSource], list[Problem]]:
-    """Returns the valid sources of include/sources, or the one with a code, and the problems of the others."""
-    return load_sources(INCLUDE / "sources", settings(), code=code)
+def read_sources(
+    code: str | None = None, *, list_profiles: Callable[[], Iterable[Profile]] = tuple
+) -> tuple[list[CsvSource], list[Problem]]:
+    """Returns the valid sources of include/sources, or the one with a code, and the problems of the others.
+
+    Only with profiles, sources that may take their payment files are among the others.
+    """
+    return load_sources(INCLUDE / "sources", settings(), code=code, list_profiles=list_profiles)
 
 
 def find_source(code: str) -> CsvSource | None:
@@ -44,12 +49,14 @@ def find_source(code: str) -> CsvSource | None:
     return sources[0] if sources else None
 
 
-def visible_sources(person: Person) -> tuple[list[CsvSource], list[Problem]]:
+def visible_sources(
+    person: Person, list_profiles: Callable[[], Iterable[Profile]] = tuple
+) -> tuple[list[CsvSource], list[Problem]]:
     """Returns the valid sources that the person may see, and the problems of the others.
 
     Problems that belong to no source that is known are for those who may edit.
     """
-    sources, problems = read_sources()
+    sources, problems = read_sources(list_profiles=list_profiles)
     may_edit = person.may_edit()
     seen = [one for one in problems if may_edit or ((code := _find_code(one)) and person.may_see_source(code))]
     return [source for source in sources if person.may_see_source(source.code)], seen

@@ -21,11 +21,13 @@ UNDECODABLE = "\udc80"
 class HeadingError(InputFileError):
     """The heading of a file is wrong, or a row after which the others can't be divided: nothing may be loaded.
 
-    `line` is the first line of the heading or of that row; `faults` has a sentence for each fault.
+    `line` is the first line of the heading or of that row; `faults` has a sentence for each fault. Without a heading,
+    they quote the first row, which may name people. If they are about the format, about separators or the encoding
+    alone, they quote nothing.
     """
 
-    def __init__(self, path: Path, line: int, faults: Sequence[str]) -> None:
-        self.path, self.line, self.faults = path, line, tuple(faults)
+    def __init__(self, path: Path, line: int, faults: Sequence[str], *, about_format: bool = False) -> None:
+        self.path, self.line, self.faults, self.about_format = path, line, tuple(faults), about_format
         super().__init__("\n".join(f"{replace_controls(str(path))}:{line}: {fault}" for fault in faults))
 
 

@@ -49,12 +49,12 @@ def read_heading(lines: Lines, layout: CsvTable, dialect: Dialect) -> tuple[Head
         lines.start += 1
         lines.length = 0
     else:
-        raise lines.describe_faults(f"the heading is missing; {_list_columns(layout)}")
+        raise lines.describe_faults(f"the heading is missing; {_list_columns(layout)}", about_format=True)
     if fault := _find_encoding_fault(line, lines.encoding):
-        raise lines.describe_faults(fault)
+        raise lines.describe_faults(fault, about_format=True)
     separator, fault = _find_separator(line, layout, dialect, sign)
     if fault:
-        raise lines.describe_faults(fault)
+        raise lines.describe_faults(fault, about_format=True)
     rows = csv.reader(chain([line], text), delimiter=SEPARATORS[separator], strict=True)
     names = [fold_name(name) for name in next(rows)]
     if faults := list(_find_name_faults(names, layout)):

@@ -46,7 +46,7 @@ def open_lines(path: Path, dialect: Dialect) -> Generator["Lines"]:
                     f"the file starts with the byte order mark of {encoding.upper()}, the source says "
                     f"{dialect.encoding}; save the file in that encoding, or change what the source says"
                 )
-                raise HeadingError(path, 1, [fault])
+                raise HeadingError(path, 1, [fault], about_format=True)
             if not mark:  # of UTF-16, nearly all programs write the little end first
                 encoding = "utf-16-le" if said == "utf-16" else dialect.encoding
         file.read(len(mark))
@@ -69,9 +69,9 @@ class Lines:
         self.length = 0
         self.start = 1
 
-    def describe_faults(self, *faults: str) -> HeadingError:
+    def describe_faults(self, *faults: str, about_format: bool = False) -> HeadingError:
         """Returns the error of a record, or of the heading, that makes the whole file unfit."""
-        return HeadingError(self._path, self.start, faults)
+        return HeadingError(self._path, self.start, faults, about_format=about_format)
 
     def __iter__(self) -> Iterator[str]:
         """Reads the lines from here on."""

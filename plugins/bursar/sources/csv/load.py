@@ -67,4 +67,4 @@ def _hash_first(file: CsvFile, checksum: "hashlib._Hash", rows: Iterator[Record]
     try:
         yield from rows
     except HeadingError as error:
-        raise HeadingError(Path(file.name), error.line, error.faults) from error
+        raise HeadingError(Path(file.name), error.line, error.faults, about_format=error.about_format) from error

@@ -5,9 +5,11 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
 from sqlalchemy import Connection
 
 from bursar.airflow.dag_ids import dag_id
+from bursar.db.queries import query
 from bursar.ledger.jobs import Job
 from bursar.money import format_money
 from bursar.reporting.run_description import format_duration, format_moment
@@ -21,7 +23,7 @@ from bursar.web.csv_files import send_csv
 from bursar.web.pages.reports import Id
 from bursar.web.rights import CurrentPerson, Person, require
 from bursar.web.runs import MAX_ID
-from bursar.web.views import PAGE_LENGTH, address_of, read_ledger, render, settings
+from bursar.web.views import PAGE_LENGTH, address_of, read_ledger, render, settings, write_ledger
 
 router = APIRouter()
 FILES = "-"
@@ -107,8 +109,20 @@ def show_load(
         after=after,
         limit=MAX_MESSAGES,
         address=address,
+        may_mark=may_see_rows and found.seen_at is None and found.has_rows_to_look_at,
         next=f"{address}?{urlencode(choice | {'after': page[-1].number})}" if len(messages) > len(page) else "",
     )
+
+
+@router.post("/loads/{load}/seen", name="mark_load_seen")
+def mark_load_seen(request: Request, person: CurrentPerson, load: Id) -> Response:
+    """Marks the rows of a load as seen, under the name of the person, so that they wait no longer; the first stays."""
+    with read_ledger() as connection:
+        found = _get_visible_load(connection, person, load)
+    require(person.may_see_rows(found.source), _name_right(found.source, "trigger"))
+    with write_ledger() as connection:
+        connection.execute(query("web/mark_load_seen"), {"load": load, "person": person.name})
+    return RedirectResponse(address_of(request, "show_load", load=load), 303)
 
 
 @router.get("/loads/{load}/rows.csv", name="download_rows")
@@ -140,6 +154,7 @@ def _describe(load: LoadRecord, zone: ZoneInfo) -> list[tuple[str, str]]:
         ("Duration", format_duration(load.ended_at - load.started_at)),
         ("Requested by", load.requested_by or ("the schedule" if load.run_id else "")),
         ("The file of fines has all open fines", "yes" if load.is_complete else "no"),
+        ("Seen by", f"{load.seen_by}, {format_moment(load.seen_at, zone)}" if load.seen_at else ""),
     ]
 
 

@@ -16,10 +16,12 @@ from bursar.ledger.jobs import Job
 from bursar.profiles import Profile
 from bursar.reporting.outstanding import AGES, describe_age
 from bursar.reporting.run_description import format_minute, sort_reasons
+from bursar.sources.model import CsvSource
 from bursar.web.integration_dags import list_next_runs
 from bursar.web.pages.profiles import visible_profiles
 from bursar.web.rights import CurrentPerson
 from bursar.web.runs import read_run
+from bursar.web.sources import visible_sources
 from bursar.web.views import read_ledger, render, settings
 
 router = APIRouter()
@@ -63,17 +65,18 @@ class CurrencySums:
 
 @dataclass(frozen=True)
 class NextRun:
-    """A run to come: its moment in words, its job, and the profile."""
+    """A run to come: its moment in words, its job, and the profile or source."""
 
     moment: str
     job: Job
-    profile: Profile
+    owner: Profile | CsvSource
 
 
 @router.get("/overview", name="show_overview")
 def show_overview(request: Request, person: CurrentPerson) -> Response:
     """Shows the sums of the profiles that the person may see; a person who may trigger every DAG sees all sums."""
     profiles, _ = visible_profiles(person)
+    sources, _ = visible_sources(person)
     codes = [profile.code for profile in profiles]
     zone = ZoneInfo(settings().time_zone)
     # The money of profiles that have been removed belongs into the sums.
@@ -93,7 +96,7 @@ def show_overview(request: Request, person: CurrentPerson) -> Response:
         stays=[(run, sort_reasons(run.report.skipped)) for run in exports if run.report.skipped],
         exports=[run for run in exports if not run.report.skipped],
         names={profile.code: profile.name for profile in profiles},
-        next_runs=_list_next_runs(profiles, zone),
+        next_runs=_list_next_runs(profiles, sources, zone),
     )
 
 
@@ -134,15 +137,16 @@ def _add_counts(sums: CurrencySums, counted: set[date], rows: list[Row[Any]]) ->
         sums.ages.append(Age(describe_age(days), row.fines if row else 0, row.amount if row else Decimal(0)))
 
 
-def _list_next_runs(profiles: Sequence[Profile], zone: ZoneInfo) -> list[NextRun]:
+def _list_next_runs(profiles: Sequence[Profile], sources: Sequence[CsvSource], zone: ZoneInfo) -> list[NextRun]:
     """Returns the next run of each active job whose DAG is not paused, the earliest first."""
-    jobs = [
+    jobs: list[tuple[Job, Profile | CsvSource]] = [
         (job, profile)
         for profile in profiles
         for job, section in ((Job.EXPORT, profile.export), (Job.IMPORT, profile.import_))
         if section.active
     ]
-    moments = list_next_runs([dag_id(job, profile.code) for job, profile in jobs])
-    found = [(moments[id_], job, profile) for job, profile in jobs if (id_ := dag_id(job, profile.code)) in moments]
+    jobs += [(Job.SYNC, source) for source in sources if source.active]
+    moments = list_next_runs([dag_id(job, owner.code) for job, owner in jobs])
+    found = [(moments[id_], job, owner) for job, owner in jobs if (id_ := dag_id(job, owner.code)) in moments]
     found.sort(key=lambda one: (one[0], one[2].code, one[1]))
-    return [NextRun(format_minute(moment, zone), job, profile) for moment, job, profile in found]
+    return [NextRun(format_minute(moment, zone), job, owner) for moment, job, owner in found]

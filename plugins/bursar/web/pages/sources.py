@@ -6,7 +6,9 @@ from fastapi import APIRouter, HTTPException, Path, Request, Response
 
 from bursar.airflow.dag_docs import describe_source
 from bursar.airflow.dag_ids import dag_id
+from bursar.airflow.profile_store import load_all_profiles
 from bursar.ledger.jobs import Job
+from bursar.web import views
 from bursar.web.airflow_runs import find_obstacle, runs_path
 from bursar.web.rights import CurrentPerson, Person, require
 from bursar.web.sources import list_loads, list_states, read_sources, visible_sources
@@ -18,7 +20,7 @@ router = APIRouter()
 @router.get("/sources", name="show_sources")
 def show_sources(request: Request, person: CurrentPerson) -> Response:
     """Shows the sources with their schedules and newest loads, and wrong ones with their messages."""
-    sources, problems = visible_sources(person)
+    sources, problems = visible_sources(person, lambda: load_all_profiles(settings(), get_engine=views.engine)[0])
     with read_ledger() as connection:
         states = list_states(connection, sources)
     return render(

@@ -19,19 +19,20 @@ from bursar.web.airflow_runs import AirflowRun, list_runs
 from bursar.web.pages.profiles import list_profile_names
 from bursar.web.pages.reports import Below, From
 from bursar.web.rights import CurrentPerson, Person
-from bursar.web.sources import list_loaded_codes, list_newest_loads, list_source_names
+from bursar.web.sources import list_loaded_codes, list_source_names
 from bursar.web.views import PAGE_LENGTH, address_of, read_ledger, render, settings
 
 router = APIRouter()
 MAX_CONTESTED = 1_000
 """Contested identifiers that are counted."""
-ListName = Literal["approvals", "batches", "overpayments", "rejected", "repeated"]
+ListName = Literal["approvals", "batches", "overpayments", "rejected", "repeated", "loads"]
 _QUERIES: Mapping[ListName, str] = {
     "approvals": "web/list_waiting_approvals",
     "batches": "web/list_waiting_batches",
     "overpayments": "web/list_waiting_overpayments",
     "rejected": "web/list_rejected_files",
     "repeated": "web/list_repeated_files",
+    "loads": "web/list_waiting_loads",
 }
 
 
@@ -100,8 +101,10 @@ def show_waiting(
     names = list_profile_names(person)
     with read_ledger() as connection:
         profiles = _list_profiles(connection, person, names)
+        sources = list_loaded_codes(connection, person)
         chosen = {
             "profiles": profiles,
+            "sources": sources,
             "jobs": [job for job in MAINTENANCE if person.may_act(None, job)],
             "after": after,
             "record": record,
@@ -112,7 +115,7 @@ def show_waiting(
             name: connection.execute(query(statement), chosen).mappings().all() if only in (None, name) else []
             for name, statement in _QUERIES.items()
         }
-        loads, contested = _read_loads(connection, person) if only is None else ([], None)
+        contested = _count_contested(connection) if sources and only is None else None
     address = address_of(request, "show_waiting")
     found = Waiting(
         approvals=[_read_approval(row) for row in rows["approvals"][:PAGE_LENGTH]],
@@ -120,7 +123,7 @@ def show_waiting(
         overpayments=rows["overpayments"][:PAGE_LENGTH],
         rejected=rows["rejected"][:PAGE_LENGTH],
         repeated=rows["repeated"][:PAGE_LENGTH],
-        loads=loads,
+        loads=[LoadRecord.of_row(row) for row in rows["loads"][:PAGE_LENGTH]],
         contested=contested,
         more={
             name: f"{address}?{urlencode({'only': name} | _find_place(name, some[PAGE_LENGTH - 1]))}"
@@ -156,24 +159,14 @@ def _find_place(name: ListName, last: RowMapping) -> dict[str, int]:
     """Returns the parameters of the page that follows a row of a list."""
     if name == "overpayments":
         return {"after": last["file_id"], "record": last["record"]}
-    return {"below" if name in ("rejected", "repeated") else "after": last["id"]}
+    return {"below" if name in ("rejected", "repeated", "loads") else "after": last["id"]}
 
 
-def _read_loads(connection: Connection, person: Person) -> tuple[list[LoadRecord], RowMapping | None]:
-    """Returns the newest load of each source if it has rows to look at, and the counts of contested identifiers.
-
-    Nobody sees these counts who may not see a source.
-    """
-    sources = list_loaded_codes(connection, person)
-    loads = [load for load in list_newest_loads(connection, sources) if _needs_a_look(load)]
+def _count_contested(connection: Connection) -> RowMapping | None:
+    """Returns the counts of contested identifiers, or None if there are none."""
     counted = connection.execute(query("web/count_contested_identifiers"), {"limit": MAX_CONTESTED + 1})
     contested = counted.mappings().one()
-    return loads, contested if sources and contested["identifiers"] else None
-
-
-def _needs_a_look(load: LoadRecord) -> bool:
-    counts = load.counts
-    return load.is_refused or bool(counts.rejected or counts.fines_deferred or counts.warnings)
+    return contested if contested["identifiers"] else None
 
 
 def _read_batches(rows: Sequence[RowMapping], person: Person) -> list[WaitingBatch]:

@@ -1,0 +1,1 @@
+SELECT categorycode AS code, description AS name FROM categories ORDER BY categorycode

@@ -1,0 +1,1 @@
+SELECT branchcode AS code, branchcode AS id, branchname AS name FROM branches ORDER BY branchcode
