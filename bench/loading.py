@@ -1,6 +1,9 @@
 """The loads of the bench: new fines, the same fines with a few changes, and some new ones on top of them.
 
-The reference copies the same files with PostgreSQL's COPY and writes their rows with one INSERT ... ON CONFLICT.
+The reference copies the same files with PostgreSQL's COPY and writes the same rows with bare statements: one INSERT ...
+ON CONFLICT of the fines, and one INSERT of the entries that charge the new ones, since the product writes a journal
+entry for each of these. The triggers of both tables are disabled for it. The report also has the ratios without the
+entries.
 """
 
 import shutil
@@ -34,7 +37,8 @@ COPY (
                    'YYYY-MM-DD"T"HH24:MI:SS') AS created_at,
            CASE WHEN n % 7 <> 0 THEN (ARRAY['MAIN', 'LAW'])[1 + n % 2] END AS owner_library,
            CASE WHEN n % 9 = 0 THEN 'water damage, p. ' || n % 300 END AS comment
-    FROM generate_series({first}, {last}) AS n, LATERAL (SELECT 0.25 + n % 160 * 0.25 AS amount) AS amounts
+    FROM generate_series(CAST({first} AS bigint), {last}) AS n,
+         LATERAL (SELECT 0.25 + n % 160 * 0.25 AS amount) AS amounts
 ) TO STDOUT WITH (FORMAT csv, HEADER)
 """
 STAGED = """
@@ -47,6 +51,11 @@ SELECT fine_id, identifiers.user_id, owner_library, fine_fee_type, 'USD', CAST(a
        CAST(balance AS numeric), comment, CAST(created_at AS timestamptz)
 FROM staged JOIN identifiers ON identifiers.type = 'userName' AND identifiers.value = staged.primary_id
 ON CONFLICT (source_id, source) DO UPDATE SET balance = excluded.balance
+"""
+
+INSERT_ENTRIES = """
+INSERT INTO journal_entries (fine_id, entry_type, balance_change, posted_at)
+SELECT id, 'CHARGED', amount, created_at FROM fines WHERE id > (SELECT coalesce(max(fine_id), 0) FROM journal_entries)
 """
 
 
@@ -82,13 +91,15 @@ class LoadBench:
         with self._bench.copy_ledger(self._ledger) as ledger:
             tools = Tools(self._bench.postgres, ledger)
             tools.psql(STAGED)
-            tools.psql("ALTER TABLE fines DISABLE TRIGGER USER")
+            for table in ("fines", "journal_entries"):
+                tools.psql(f"ALTER TABLE {table} DISABLE TRIGGER USER")
             plain = {}
             for stage, name in STAGES.items():
                 tools.psql("TRUNCATE staged")
                 copied = tools.psql("COPY staged FROM STDIN WITH (FORMAT csv, HEADER)", source=self._files / name)
-                [step] = report.STAGES["load"][stage]
+                step, *of_entries = report.STAGES["load"][stage]
                 plain[step] = copied + tools.psql(INSERT)
+                plain |= {of_entry: tools.psql(INSERT_ENTRIES) for of_entry in of_entries}
         return Round(product, plain)
 
     def _check(self, stage: str, given: Given) -> None:

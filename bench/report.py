@@ -16,9 +16,9 @@ STAGES = {
     },
     "import": {"load_file": ["sftp get", "xmllint", "COPY"], "apply_payments": ["UPDATE"], "archive_file": []},
     "load": {
-        "load_new_fines": ["COPY + INSERT of new fines"],
+        "load_new_fines": ["COPY + INSERT of new fines", "INSERT of their entries"],
         "load_known_fines": ["COPY + INSERT of known fines"],
-        "load_more_fines": ["COPY + INSERT of a tenth more"],
+        "load_more_fines": ["COPY + INSERT of a tenth more", "INSERT of these entries"],
     },
 }
 """Each stage of the product, and the steps of the reference that do a part of its work."""
@@ -53,7 +53,8 @@ def format_tables(found: dict[str, Any]) -> str:
             lines += ["", f"### {way.title()} of {size['fines']:,} fines", ""]
             lines += _table(rounds, STAGES[way], size["fines"])
             if way == "load":
-                lines += ["", f"Seconds with the lock on the table of fines: {_list_locks(rounds)}."]
+                lines += ["", f"Seconds with the lock on the table of fines: {_list_locks(rounds)}.", ""]
+                lines += [f"Ratios without the entries of the reference: {_list_bare_ratios(rounds)}."]
     return "\n".join([*lines, *_airflow_table(found["airflow"])])
 
 
@@ -63,6 +64,15 @@ def _list_locks(rounds: list[dict[str, Any]]) -> str:
         f"{stage.replace('_', ' ')} {median(found['product'][stage]['locked'] for found in rounds):.2f}"
         for stage in stages
     )
+
+
+def _list_bare_ratios(rounds: list[dict[str, Any]]) -> str:
+    ratios = {
+        stage: [found["product"][stage]["seconds"] / found["reference"][step] for found in rounds]
+        for stage, (step, *of_entries) in STAGES["load"].items()
+        if of_entries
+    }
+    return ", ".join(f"{stage.replace('_', ' ')} {median(found):.2f}" for stage, found in ratios.items())
 
 
 def _airflow_table(found: dict[str, Any]) -> list[str]:

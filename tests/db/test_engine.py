@@ -5,9 +5,11 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from contextlib import closing, nullcontext
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
@@ -19,6 +21,7 @@ from bursar.errors import TransientError
 from demo.postgres import DAGS_ROLE, Postgres
 from tests.support.fixtures import Library
 
+SECRET = "Okonkwo"
 FROZEN_WORKER = """
 import sys, time
 from sqlalchemy import text
@@ -143,3 +146,30 @@ def test_a_ledger_that_is_down_is_a_transient_error(tmp_path: Path) -> None:
 def test_an_invalid_statement_is_not_a_transient_error(ledger: Engine) -> None:
     with pytest.raises(DBAPIError, match="does not exist"), ledger.connect() as connection:
         connection.execute(text("SELECT * FROM nowhere"))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO user_groups (code, name) VALUES (:secret, 'x'), (:secret, 'y')",
+        "INSERT INTO users (last_name, user_group) VALUES ('x', :secret)",
+        "INSERT INTO user_groups (code, name) VALUES (:secret, NULL)",
+        "SELECT CAST(:secret AS numeric)",
+        "SELECT CAST(:secret AS date)",
+    ],
+)
+def test_an_error_has_no_values_of_rows(ledger: Engine, statement: str) -> None:
+    with ledger.connect() as connection, pytest.raises(DBAPIError) as caught:
+        connection.execute(text(statement), {"secret": SECRET})
+    chain: BaseException | None = caught.value
+    while chain:
+        assert SECRET not in "".join(traceback.format_exception(chain))
+        chain = chain.__cause__ or chain.__context__
+
+
+def test_an_error_of_a_copy_has_no_values_of_rows(ledger: Engine) -> None:
+    with ledger.begin() as connection:
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE numbers (number integer)")
+        with pytest.raises(psycopg.Error) as caught, copy_into(connection, "numbers") as copy:
+            copy.write_row((SECRET,))
+    assert SECRET not in "".join(traceback.format_exception(caught.value))

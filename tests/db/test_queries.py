@@ -16,7 +16,7 @@ STATEMENTS = {
     if path.relative_to(FOLDER).parts[0] != "schema"
 }
 CREATES = re.compile(r"CREATE TEMPORARY TABLE (\w+|\{\w+\})")
-STAGING = "plugins/bursar/sources/load.py"  # creates a table for each kind of rows
+STAGING = "plugins/bursar/sources/staging.py"  # creates a table for each kind of rows
 
 
 def strip_comments_and_strings(statement: str) -> str:

@@ -196,3 +196,24 @@ def test_an_accruing_fine_is_exported_once_it_has_stopped_growing(source: Librar
     assert source.export() == []
     source.load({"status": "open", "amount": "12.00"})
     assert source.export() == [("12.00", None)]
+
+
+@pytest.mark.parametrize(
+    ("settled", "totals"),
+    [
+        (["waived", "", "paid"], (10, 0)),
+        (["paid", "", "waived"], (0, 10)),
+        (["waived", "", "waived"], (0, 10)),
+        (["paid", "", "paid", "", "waived"], (0, 10)),
+        (["waived", "", "paid", "", "paid"], (10, 0)),
+        (["cancelled", "", "paid", ""], (0, 0)),
+    ],
+)
+def test_what_was_settled_before_is_reopened_and_later_payments_count(
+    source: LibrarySource, settled: list[str], totals: tuple[int, int]
+) -> None:
+    source.load({})
+    for settled_as in settled:
+        source.load({"balance": "0.00", "settled_as": settled_as} if settled_as else {"balance": "10.00"})
+    assert source.system.rows("SELECT paid, waived FROM charge_totals") == [totals]
+    assert source.system.rows("SELECT returnable, reversible FROM charge_totals") == [(totals[0], 10 - totals[1])]

@@ -7,7 +7,7 @@ import pytest
 
 from bursar.db.queries import query
 from bursar.reporting.fine_history import list_events
-from bursar.sources.load import InvalidRowsError
+from bursar.sources.load import MAX_MESSAGES, InvalidRowsError
 from tests.support.library_source import CHARGE, CREDIT, LibrarySource
 
 
@@ -124,3 +124,18 @@ def test_the_history_of_a_fine_names_the_loads_that_changed_it(source: LibrarySo
         ("MOVED", f"accounts merged in the library system, to user 2, load {loads[1]}"),
         ("REVERSED", f"reversed in the library system, load {loads[2]}"),
     ]
+
+
+def test_a_load_keeps_a_limited_number_of_messages_of_each_reason(source: LibrarySource) -> None:
+    source.rules["min_rejected_rows"] = 10_000
+    source.load({})
+    wrong = [{"fine_id": f"W{number}", "amount": "x"} for number in range(MAX_MESSAGES + 2)]
+    result = source.load({"owner_library": "MAIN"}, *wrong, {"fine_id": "Z", "primary_id": "nobody"})
+    codes = [message.code for message in result.messages]
+    assert {code: codes.count(code) for code in codes} == {
+        "malformed": MAX_MESSAGES,
+        "unknown_user": 1,
+        "fixed_value": 1,
+    }
+    assert result.rejected == {"malformed": MAX_MESSAGES + 2, "unknown_user": 1}
+    assert source.library.one("SELECT count(*) FROM load_messages") == MAX_MESSAGES + 2

@@ -112,7 +112,9 @@ class LoadOracle(LoadedFines):
             paid_by="CANCELLED" if status == "cancelled" else (row["settled_as"] or "paid").upper(),
             fall=max(fall, NOTHING),
             rise=max(-fall, NOTHING),
-            unexplained=max(min(otherwise[1] - otherwise[0], fall), NOTHING),
+            open_credits=self._sum_credits(fine, rows, "balance"),
+            all_credits=self._sum_credits(fine, rows, "amount"),
+            unexplained=otherwise[1] - otherwise[0],
         )
 
     def _applied(self, charge: LoadedFine, rows: list[Row]) -> Decimal:
@@ -128,6 +130,19 @@ class LoadOracle(LoadedFines):
             elif not row and credit.said and credit.said.status != "cancelled":
                 applied += credit.said.amount - credit.said.balance
         return applied
+
+    def _sum_credits(self, charge: LoadedFine, rows: list[Row], column: str) -> Decimal:
+        sum_, named = NOTHING, {row["fine_id"]: row for row in rows}
+        for fine in self.list_credits(charge):
+            credit = self.at(fine.id)
+            row = named.get(credit.source_id) if credit.source_id else None
+            said = credit.said.status if credit.said else credit.status_said
+            value = abs(Decimal(row[column])) if row else abs(credit.original)
+            if column == "balance":
+                sum_ += min(abs(credit.balance), NOTHING if row and row["status"] == "cancelled" else value)
+            elif ((row["status"] if row else "") or said) != "cancelled":
+                sum_ += value
+        return sum_
 
     def _apply(self, change: Change) -> None:
         fine = change.fine
@@ -163,6 +178,10 @@ class LoadOracle(LoadedFines):
                 self.warn(fine, "not_reopened", change.row["balance"])
             if abs(fine.original) > new.amount:
                 self.warn(fine, "settled_beyond_amount", change.row["amount"])
+        if change.open_credits and not fine.is_credit:
+            is_cancelled = new.status == "cancelled" != said.status
+            if is_cancelled or (new.status != "cancelled" and change.all_credits > new.amount < said.amount):
+                self.warn(fine, "credits_beyond_amount", change.row["amount"])
         if not change.fall and new.status != "cancelled":
             return
         settled = max(abs(fine.balance) - new.balance, NOTHING)
@@ -171,7 +190,7 @@ class LoadOracle(LoadedFines):
         elif fine.is_credit:
             reversed_ = settled if fine.reverses else NOTHING
         else:
-            reversed_ = min(settled, change.fall - change.unexplained)
+            reversed_ = min(settled, change.fall - max(min(change.unexplained, change.fall), NOTHING))
         self.settle_by_load(fine, reversed_, "REVERSED")
         self.settle_by_load(fine, settled - reversed_, change.paid_by)
         if before < said.balance and not change.is_new and not fine.is_credit and new.status != "cancelled":
@@ -225,10 +244,16 @@ class LoadOracle(LoadedFines):
                 self.warn(fine, "cancelled_late", change.row["status"])
         elif new.status != "cancelled" and not self.closes_exported_fines:
             limit = max(held - new.balance, NOTHING) if fine.paid_there > 0 else held
-            settled = min(change.unexplained, limit)
+            unexplained = max(min(change.unexplained + self._not_passed_on(fine), change.fall), NOTHING)
+            settled = min(unexplained, limit)
             self.settle_there(fine, settled, change.paid_by)
-            if settled < change.unexplained:
+            if settled < unexplained:
                 self.warn(fine, "settled_twice", change.row["balance"])
+
+    def _not_passed_on(self, charge: LoadedFine) -> Decimal:
+        """Returns the credits that loads settled at the library, and did not take off their charge."""
+        reversed_ = sum((self.at(credit.id).reversed_by_loads for credit in self.list_credits(charge)), NOTHING)
+        return max(reversed_ - charge.reversed_by_loads - charge.settled_there_by_loads, NOTHING)
 
     def _defer(self, change: Change) -> None:
         row, said, new = change.row, change.said, change.new

@@ -31,6 +31,8 @@ class LoadedFine(Fine):
     reversed_here: Decimal = NOTHING
     settled_by_loads: Decimal = NOTHING  # and not reopened
     paid_by_loads: Decimal = NOTHING
+    reversed_by_loads: Decimal = NOTHING  # also if it was reopened
+    settled_there_by_loads: Decimal = NOTHING
     is_disputed_by_load: bool = False
     status_said: str = "open"
 
@@ -77,7 +79,9 @@ class Change:
     paid_by: str  # the entry type for a lower balance
     fall: Decimal
     rise: Decimal
-    unexplained: Decimal  # of the fall: what no credit explains
+    open_credits: Decimal  # for this charge, at the library, after the load
+    all_credits: Decimal  # the amounts of those that are not cancelled
+    unexplained: Decimal  # what no credit explains; it may be more or less than the fall
 
 
 class LoadedFines(Oracle):
@@ -138,6 +142,7 @@ class LoadedFines(Oracle):
         fine.settled_by_loads += amount
         if kind == "REVERSED":
             fine.reversed_here += moved
+            fine.reversed_by_loads += amount
         elif kind == "PAID":
             fine.paid_at_the_desk += moved
             fine.paid_by_loads += amount
@@ -151,6 +156,7 @@ class LoadedFines(Oracle):
         fine.outstanding -= amount
         fine.pending_reversal += amount
         fine.settled_at_the_library += amount
+        fine.settled_there_by_loads += amount
         if kind == "PAID":
             fine.paid_at_the_desk += amount
         else:

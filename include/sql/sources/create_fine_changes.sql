@@ -26,6 +26,8 @@ CREATE TEMPORARY TABLE fine_changes (
     applied        numeric NOT NULL,
     not_passed_on  numeric NOT NULL,    -- of credits that were settled at the library, and not taken off the charge
     open_credits   numeric NOT NULL,    -- credits for this charge that the ledger has not settled yet
+    open_credits_after numeric NOT NULL,    -- the same at the library, as the source says now
+    credits_after  numeric NOT NULL,    -- the amounts of all credits for this charge that are not cancelled, as the source says now
     is_disputed_by_load boolean NOT NULL,
     goes_in_full   numeric,             -- of a credit: how much the bursar of its charge has to receive; NULL: its charge is here
     -- Decided:

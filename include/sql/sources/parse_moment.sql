@@ -2,8 +2,9 @@
 -- NULL if it is not one, or if a time zone may move it out of the years 1 to 9999.
 CREATE OR REPLACE FUNCTION pg_temp.as_moment(value text, time_zone text) RETURNS timestamptz LANGUAGE sql STABLE
 RETURN CASE
-    WHEN value !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?( ?(Z|[+-][0-9]{2}(:?[0-9]{2})?))?)?$'
-         OR left(value, 4) IN ('0001', '9999') OR NOT pg_input_is_valid(value, 'timestamptz') THEN NULL
-    WHEN translate(substr(value, 12), 'Z+-', '') <> substr(value, 12) THEN CAST(value AS timestamptz)    -- has an offset
-    ELSE CAST(value AS timestamp) AT TIME ZONE time_zone
+    WHEN left(value, 4) IN ('0001', '9999') OR NOT pg_input_is_valid(value, 'timestamptz') THEN NULL
+    WHEN value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?)?$'
+    THEN CAST(value AS timestamp) AT TIME ZONE time_zone
+    WHEN value ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)? ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)$'
+    THEN CAST(value AS timestamptz)
 END;

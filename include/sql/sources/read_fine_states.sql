@@ -2,7 +2,7 @@
 -- Reads the state of the fines about which the source says something new. The table of fines is locked.
 INSERT INTO fine_changes (line, fine_id, is_new, is_credit, has_charge, place, batch_id, status, amount, balance, outstanding,
                           paid_at_bursar, said_amount, said_balance, said_status, new_amount, new_balance, new_status, settled_as, moved_to,
-                          settled_before, applied_before, applied, not_passed_on, open_credits, goes_in_full, is_disputed_by_load)
+                          settled_before, applied_before, applied, not_passed_on, open_credits, open_credits_after, credits_after, goes_in_full, is_disputed_by_load)
 SELECT incoming.line, fines.id, incoming.is_new, fines.amount < 0, fines.reverses IS NOT NULL,
        CASE WHEN claims.batch_id IS NOT NULL THEN 'batch'
             WHEN posted.exported > 0 THEN 'bursar' WHEN charge.batch_id IS NOT NULL AND NOT incoming.is_new THEN 'batch'
@@ -17,7 +17,8 @@ SELECT incoming.line, fines.id, incoming.is_new, fines.amount < 0, fines.reverse
             ELSE coalesce(fines.source_status, 'open') END,
        CASE WHEN given.status = 'cancelled' OR incoming.amount = 0 THEN 'CANCELLED' ELSE upper(coalesce(given.settled_as, 'paid')) END,
        CASE WHEN incoming.user_id <> fines.user_id THEN incoming.user_id END,
-       posted.settled_before, credits.applied_before, credits.applied, greatest(credits.reversed - posted.reversed, 0), credits.open, charge.goes_in_full, posted.is_disputed_by_load
+       posted.settled_before, credits.applied_before, credits.applied, greatest(credits.reversed - posted.reversed, 0), credits.open,
+       credits.open_after, credits.all_after, charge.goes_in_full, posted.is_disputed_by_load
 FROM incoming_fines AS incoming
 JOIN staged_fines AS given ON given.line = incoming.line
 JOIN fines ON fines.id = incoming.fine_id
@@ -52,7 +53,11 @@ CROSS JOIN LATERAL (    -- a credit that the library system has applied to its c
            coalesce(sum((SELECT sum(balance_change) FROM journal_entries AS entries
                          WHERE entries.fine_id = all_credits.id AND entries.load_id IS NOT NULL AND entries.entry_type = 'REVERSED')), 0)
                AS reversed,
-           coalesce(sum(abs(all_credits.balance) + abs(all_credits.outstanding)), 0) AS open
+           coalesce(sum(abs(all_credits.balance) + abs(all_credits.outstanding)), 0) AS open,
+           coalesce(sum(least(abs(all_credits.balance), abs(in_file.balance), abs(in_file.amount),
+                              CASE WHEN row_in_file.status = 'cancelled' THEN 0 END)), 0) AS open_after,
+           coalesce(sum(abs(coalesce(in_file.amount, all_credits.amount))) FILTER (
+               WHERE coalesce(row_in_file.status, all_credits.source_status, 'open') <> 'cancelled'), 0) AS all_after
     FROM fines AS all_credits
     LEFT JOIN incoming_fines AS in_file ON in_file.fine_id = all_credits.id
     LEFT JOIN staged_fines AS row_in_file ON row_in_file.line = in_file.line

@@ -4,7 +4,7 @@
 INSERT INTO items (barcode, title, call_number, library, location, internal_location)
 SELECT DISTINCT ON (item_barcode)
        item_barcode, coalesce(item_title, ''), item_call_number, item_library, item_location, item_internal_location
-FROM staged_fines JOIN incoming_fines USING (line) WHERE item_barcode IS NOT NULL
+FROM staged_fines WHERE item_barcode IS NOT NULL AND line IN (SELECT line FROM incoming_fines)
 ORDER BY item_barcode, line DESC
 ON CONFLICT (barcode) DO UPDATE SET
     title = coalesce(nullif(excluded.title, ''), items.title),

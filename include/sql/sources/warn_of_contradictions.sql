@@ -34,6 +34,13 @@ CROSS JOIN LATERAL unnest(array_remove(ARRAY[
          THEN pg_temp.fault('settled_beyond_amount', 'amount', given.amount,
                             format('amount %s is less than what has been settled of this fine', given.amount),
                             'pay the difference out if the user paid it') END,
+    CASE WHEN place = 'library' AND NOT is_credit AND open_credits_after > 0
+              AND CASE WHEN new_status = 'cancelled' THEN said_status <> 'cancelled'
+                       ELSE new_amount < said_amount AND credits_after > new_amount END
+         THEN pg_temp.fault('credits_beyond_amount', 'amount', given.amount,
+                            format('amount %s, but credits of %s for this fine are open', given.amount,
+                                   to_char(open_credits_after, 'FM99999999990.009')),
+                            'if the user is not to get the rest back, lower or cancel the credits, too') END,
     CASE WHEN place = 'library' AND said_balance + new_amount - said_amount > new_balance AND changes.balance < said_balance AND NOT is_new AND NOT is_credit
               AND new_status <> 'cancelled'
          THEN pg_temp.fault('also_settled_here', 'balance', given.balance,

@@ -12,6 +12,4 @@ CROSS JOIN LATERAL (VALUES
     ('fine_fee_type', given.fine_fee_type, known.fine_fee_type <> given.fine_fee_type),
     ('created_at', given.created_at, known.created_at <> incoming.created_at)
 ) AS differing (field, value, differs)
-WHERE differing.differs
-  AND (known.owner_library, known.fine_fee_type, known.created_at)
-      IS DISTINCT FROM (given.owner_library, given.fine_fee_type, incoming.created_at);
+WHERE incoming.differs AND differing.differs;

@@ -37,11 +37,13 @@ for command in (list_sources, check_sources, show_source, write_source_schema, l
 @click.option("--users", type=CSV_FILE, help="Users and their identifiers.")
 @click.option("--fines", type=CSV_FILE, help="Fines and credits.")
 @click.option("--strict", is_flag=True, help="Load all rows or none.")
+@click.option("--older", is_flag=True, help="Of a source: also load files that are older than one that was loaded.")
 @click.option("--dry-run", is_flag=True, help="Print what would change, and change nothing.")
 @format_option
 def load_files(
     code: str | None,
     strict: bool,  # noqa: FBT001  click passes flags by name
+    older: bool,  # noqa: FBT001
     dry_run: bool,  # noqa: FBT001
     output_format: str,
     **files: Path | None,
@@ -55,8 +57,12 @@ def load_files(
     """
     if code and any(files.values()):
         raise click.UsageError("Name a source or files, not both: the files of a source are in its folder.")
+    if older and not code:
+        raise click.UsageError(
+            "--older is for the files of a source: files that you name are loaded whatever their age."
+        )
     if code:
-        _load_source(get_source(code), output_format, strict=strict, dry_run=dry_run)
+        _load_source(get_source(code), output_format, strict=strict, older=older, dry_run=dry_run)
         return
     if not any(files.values()):
         raise click.UsageError(
@@ -78,8 +84,8 @@ def load_files(
     print_load(output_format, result, dry_run=dry_run)
 
 
-def _load_source(source: CsvSource, output_format: str, *, strict: bool, dry_run: bool) -> None:
-    with _open(source, strict=strict) as run:
+def _load_source(source: CsvSource, output_format: str, *, strict: bool, older: bool, dry_run: bool) -> None:
+    with _open(source, strict=strict, older=older) as run:
         sets = find_sets_now(run.engine, source, run.folder.files())
         results = (
             [run.preview_set(files) for files in sets]
@@ -103,7 +109,7 @@ def _read_result(engine: Engine, load: LoadRecord) -> LoadResult:
 
 
 @contextmanager
-def _open(source: CsvSource, *, strict: bool) -> Iterator[SyncRun]:
+def _open(source: CsvSource, *, strict: bool, older: bool) -> Iterator[SyncRun]:
     """Opens the folder of a source, for the person who runs the command."""
     from bursar.airflow.config import source_work_dir  # noqa: PLC0415  Airflow is slow to load
     from bursar.airflow.source_folder import open_source_folder  # noqa: PLC0415
@@ -118,4 +124,5 @@ def _open(source: CsvSource, *, strict: bool) -> Iterator[SyncRun]:
             run_id=None,
             requested_by=get_person(),
             strict=strict,
+            allow_older=older,
         )

@@ -51,6 +51,8 @@ _TRANSIENT = (
     errors.IdleInTransactionSessionTimeout,
     errors.ReadOnlySqlTransaction,  # a server that is a standby now
 )
+_DATA_EXCEPTIONS = "22"
+"""The class of the SQLSTATEs of values that PostgreSQL can't read or compute with."""
 _WAITED = (errors.LockNotAvailable, errors.QueryCanceled, errors.DeadlockDetected)
 
 
@@ -59,7 +61,7 @@ def ledger_engine(url: str, *, pooled: bool = False) -> Engine:
 
     The time zone of its sessions is UTC, so that no timestamp depends on the machine. A statement raises a
     TransientError if the ledger can't be reached, ends the connection, or makes it wait too long. A PostgreSQL that is
-    too old, and a malformed URL, raise a LedgerError.
+    too old, and a malformed URL, raise a LedgerError. The texts of errors have no values of rows.
 
     Connections are not pooled by default, since a task opens one and ends. With `pooled`, for a process that goes on,
     some are kept open and tested before each use; the number of connections has no limit.
@@ -75,7 +77,9 @@ def ledger_engine(url: str, *, pooled: bool = False) -> Engine:
     if pooled:
         pool = {"pool_size": POOL_SIZE, "max_overflow": -1, "pool_pre_ping": True, "pool_recycle": POOL_RECYCLE_SECONDS}
         arguments["prepare_threshold"] = None  # a plan for all values of a prepared statement may read a whole table
-    engine = create_engine(address, connect_args=arguments, isolation_level="READ COMMITTED", **pool)
+    engine = create_engine(
+        address, connect_args=arguments, isolation_level="READ COMMITTED", hide_parameters=True, **pool
+    )
 
     def name_session(_dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]) -> None:
         parameters.setdefault("application_name", session_name.get()[:MAX_SESSION_NAME])
@@ -85,7 +89,7 @@ def ledger_engine(url: str, *, pooled: bool = False) -> Engine:
 
     event.listen(engine, "do_connect", name_session)
     event.listen(engine, "connect", check, insert=True)  # before SQLAlchemy's first statement
-    event.listen(engine, "handle_error", _raise_transient)
+    event.listen(engine, "handle_error", _handle_error)
     return engine
 
 
@@ -96,15 +100,32 @@ def driver_errors(engine: Engine) -> Iterator[None]:
         yield
     except _TRANSIENT as error:
         raise _transient(engine, error) from error
+    except psycopg.Error as error:
+        _hide_values(error)
+        raise
 
 
-def _raise_transient(context: ExceptionContext) -> None:
+def _hide_values(error: psycopg.Error) -> None:
+    """Removes the values of rows from the text of an error: they name people, and the text gets into logs.
+
+    PostgreSQL writes them into the detail of a constraint, the context of a copy, and the message of a malformed value.
+    """
+    message = error.diag.message_primary
+    if message:
+        is_of_value = (error.sqlstate or "").startswith(_DATA_EXCEPTIONS)
+        error.args = (f"{type(error).__name__} (SQLSTATE {error.sqlstate})" if is_of_value else message,)
+
+
+def _handle_error(context: ExceptionContext) -> None:
     if context.is_pre_ping:  # the pool opens another connection
         return
     if context.connection is None and context.engine and isinstance(context.original_exception, psycopg.Error):
         raise connect_error(context.engine.url, context.original_exception)
     if isinstance(context.original_exception, _TRANSIENT):
         raise _transient(context.engine, context.original_exception)
+    if isinstance(context.original_exception, psycopg.Error) and context.sqlalchemy_exception:
+        _hide_values(context.original_exception)
+        context.sqlalchemy_exception.args = context.original_exception.args
 
 
 def _transient(engine: Engine | None, error: BaseException) -> TransientError:

@@ -26,10 +26,11 @@ from bursar.remote_files.archive import Archive
 from bursar.remote_files.base import RemoteFile, RemoteFolder
 from bursar.sources.csv.faults import HeadingError
 from bursar.sources.csv.load import CsvFile, load
-from bursar.sources.load import InvalidRowsError, LoadResult, SourceRules
+from bursar.sources.load import InvalidRowsError, LoadResult, OlderFileError, SourceRules
 from bursar.sources.loaded_files import find_loads, get_facts, get_kept_state
 from bursar.sources.messages import MessageKind
 from bursar.sources.model import CsvSource
+from bursar.sources.older_files import OLDER_FILE
 from bursar.sources.ready_files import FileSet
 from bursar.sources.records import LoadRecord, list_load_messages
 
@@ -43,7 +44,10 @@ MAX_PLACES_SHOWN = 5
 
 @dataclass(frozen=True, kw_only=True)
 class SyncRun:
-    """A run that loads a source. `folder` is open; `run_id` is None, and `requested_by` set, for a command."""
+    """A run that loads a source. `folder` is open; `run_id` is None, and `requested_by` set, for a command.
+
+    With `allow_older`, a file may be older than one that was loaded.
+    """
 
     engine: Engine
     source: CsvSource
@@ -52,6 +56,7 @@ class SyncRun:
     run_id: str | None
     requested_by: str | None
     strict: bool = False
+    allow_older: bool = False
 
     def load_sets(self, sets: Iterable[FileSet]) -> list[LoadRecord]:
         """Loads sets of files one after the other, and moves the files of each away; returns the loads.
@@ -78,7 +83,7 @@ class SyncRun:
         """Returns what a load of a set would do. Changes nothing, and moves nothing.
 
         Raises:
-            InvalidRowsError, HeadingError: it would be refused.
+            InvalidRowsError, HeadingError, OlderFileError: it would be refused.
         """
         with self._fetch(files) as fetched:
             try:
@@ -115,8 +120,8 @@ class SyncRun:
                 return None
             try:
                 self._load(new, dry_run=False)
-            except (InvalidRowsError, HeadingError) as error:
-                raise self._refuse(new, describe_format(error)) from error
+            except (InvalidRowsError, HeadingError, OlderFileError) as error:
+                raise self._refuse(new, error) from error
             for one in new.values():
                 one.discard()
         return self._find_load({kind: files[kind] for kind in new}, is_refused=False)
@@ -131,6 +136,7 @@ class SyncRun:
             closes_exported_fines=source.closes_exported_fines,
             max_rejected_percent=source.max_rejected_percent,
             min_rejected_rows=source.min_rejected_rows,
+            allow_older=self.allow_older,
         )
         files: dict[str, Any] = {
             kind: CsvFile(one.path, one.entry.name, get_facts(one.entry)) for kind, one in fetched.items()
@@ -167,16 +173,10 @@ class SyncRun:
             )
         return stack.enter_context(download(self.folder, entry, self.work_dir, run_id=self.run_id or "by hand"))
 
-    def _refuse(self, fetched: Mapping[str, Download], reason: str) -> InputFileError:
-        """Moves the files of a refused load to `failed`; returns the error that names the load.
-
-        The reason is that of a wrong format, or blank.
-        """
+    def _refuse(self, fetched: Mapping[str, Download], error: InputFileError) -> InputFileError:
+        """Moves the files of a refused load to `failed`; returns the error that names the load."""
         record = self._find_load({}, is_refused=True)
         assert record  # noqa: S101  a refused load is recorded before its error
-        with self.engine.connect() as connection:
-            found = list_load_messages(connection, record.id, MessageKind.REJECTED, limit=MAX_PLACES_SHOWN)
-        places = ", ".join(f"{message.file}:{message.line} ({message.code})" for message in found)
         advice = ""
         for one in fetched.values():
             if self._is_on_server(one.entry):
@@ -184,12 +184,22 @@ class SyncRun:
             else:
                 advice += f" The only copy of {one.entry.name} is {one.place}: remove its folder when it is not needed."
             self._archive(record, one.entry, one.sha256, FAILED_FOLDER)
-        reason = reason or f"{describe_rejected(record)}, so it is most likely the wrong file. First: {places}"
         where = "stay where they are" if self.source.after_load == "leave" else f"were moved to {FAILED_FOLDER}"
+        reason = str(error) if isinstance(error, OlderFileError) else self._describe_refusal(record, error)
         return InputFileError(
             f"Load {record.id} of the source {self.source.code} was refused, and changed nothing: {reason}. The files "
-            f"{where}. Have correct ones written (`bin/bursar sources loads rejects {record.id}` lists the rows with "
-            f"what to do).{advice}"
+            f"{where}.{advice}"
+        )
+
+    def _describe_refusal(self, record: LoadRecord, error: InputFileError) -> str:
+        """Returns the fault of a wrong format, or else the rejected rows, with what to do; no value of a row."""
+        with self.engine.connect() as connection:
+            found = list_load_messages(connection, record.id, MessageKind.REJECTED, limit=MAX_PLACES_SHOWN)
+        places = ", ".join(f"{message.file}:{message.line} ({message.code})" for message in found)
+        wrong_rows = f"{describe_rejected(record)}, so it is most likely the wrong file. First: {places}"
+        return (
+            f"{describe_format(error) or wrong_rows}. Have correct files written "
+            f"(`bin/bursar sources loads rejects {record.id}` lists the rows with what to do)"
         )
 
     def _archive(self, record: LoadRecord, entry: RemoteFile, sha256: str, to: str) -> None:
@@ -257,7 +267,7 @@ class SyncRun:
                 connection.close()
 
 
-def describe_format(error: InvalidRowsError | HeadingError) -> str:
+def describe_format(error: InputFileError) -> str:
     """Returns the place and the fault of a file in a wrong format; blank for an error whose text may name people."""
     if not isinstance(error, HeadingError) or not error.about_format:
         return ""
@@ -266,6 +276,8 @@ def describe_format(error: InvalidRowsError | HeadingError) -> str:
 
 def describe_rejected(record: LoadRecord) -> str:
     """Says how many rows of a load were rejected, by the codes of the reasons."""
+    if OLDER_FILE in record.rejected:
+        return "a file is older than one that was loaded before"
     if not record.counts.rows:
         return "the heading of a file is wrong, or its rows can't be separated"
     reasons = ", ".join(f"{count:,} {code.replace('_', ' ')}" for code, count in record.rejected.items())

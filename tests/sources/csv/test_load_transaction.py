@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bursar.db.queries import query
 from bursar.errors import InputFileError
 from bursar.ledger import desk
+from bursar.users.deletion import delete_user
 from tests.support.library_system import LibrarySystem, wait_until_blocked
 
 if TYPE_CHECKING:
@@ -43,3 +45,25 @@ def test_a_load_waits_for_the_desk_and_does_not_take_its_payment_again(system: L
     loading.join(10)
     assert [(result.counts.fines_unchanged, result.counts.warnings) for result in results] == [(1, 1)]
     assert system.fine("F1").balance == D("2.00")
+
+
+@pytest.mark.parametrize("is_deletion", [True, False], ids=["deletion", "load"])
+def test_loads_and_deletions_of_users_run_one_after_the_other(system: LibrarySystem, is_deletion: bool) -> None:
+    """Else a load would give identifiers to a deleted user."""
+    before = system.everything()
+    [user] = system.rows("SELECT id FROM users WHERE last_name = 'Wu'")
+
+    def work() -> None:
+        if is_deletion:
+            delete_user(system.ledger, user)
+        else:
+            system.load(users=[{"primary_id": "u2", "last_name": "Xi"}])
+
+    working = threading.Thread(target=work)
+    with system.ledger.begin() as connection:
+        connection.execute(query("ledger/lock_loads"))
+        working.start()
+        wait_until_blocked(connection)
+        assert system.everything() == before
+    working.join(10)
+    assert ("Wu" in str(system.rows("SELECT last_name FROM users")), system.everything() == before) == (False, False)

@@ -5,8 +5,8 @@ Such a line counts as exported by the profile of the charge: its bursar reports 
 
 from alembic import op
 
-revision = "0019"
-down_revision = "0018"
+revision = "0021"
+down_revision = "0020"
 
 SQL = """
 ALTER TABLE batch_lines ADD COLUMN charge_profile text;
