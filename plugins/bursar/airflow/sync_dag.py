@@ -24,7 +24,8 @@ from bursar.sources.load import InvalidRowsError, LoadResult
 from bursar.sources.model import CsvSource
 from bursar.sources.ready_files import FileSet
 from bursar.sources.records import LoadRecord
-from bursar.sources.sync import SyncRun, describe_format
+from bursar.sources.refusals import describe_format
+from bursar.sources.sync import SyncRun
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,8 @@ from bursar.reporting.run_report import RunOutcome, RunReport
 from bursar.sources.load import LoadCounts
 from bursar.sources.messages import MessageKind
 from bursar.sources.records import LoadRecord, list_load_messages
-from bursar.sources.sync import NOT_ARCHIVED, describe_rejected
+from bursar.sources.refusals import describe_rejected
+from bursar.sources.sync import NOT_ARCHIVED
 
 
 def build_load_report(

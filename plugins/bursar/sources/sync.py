@@ -3,8 +3,6 @@
 Each set of files is one load. A killed run is repeated: a load that it has recorded is found, so nothing is loaded
 twice, and its files are moved away. A source is locked meanwhile, since an older file must not be loaded after a newer
 one. Messages have counts, codes and places of rows only: values name people.
-
-The module is long because each step, from the folder to the archive, can be killed and repeated.
 """
 
 import json
@@ -28,18 +26,16 @@ from bursar.sources.csv.faults import HeadingError
 from bursar.sources.csv.load import CsvFile, load
 from bursar.sources.load import InvalidRowsError, LoadResult, OlderFileError, SourceRules
 from bursar.sources.loaded_files import find_loads, get_facts, get_kept_state
-from bursar.sources.messages import MessageKind
 from bursar.sources.model import CsvSource
-from bursar.sources.older_files import OLDER_FILE
 from bursar.sources.ready_files import FileSet
-from bursar.sources.records import LoadRecord, list_load_messages
+from bursar.sources.records import LoadRecord
+from bursar.sources.refusals import describe_refusal
 
 log = logging.getLogger(__name__)
 
 FAILED_FOLDER = "failed"
 NOT_ARCHIVED = "not_archived"
 """The code of the warning that a file was loaded, and stays in its folder."""
-MAX_PLACES_SHOWN = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +108,11 @@ class SyncRun:
 
     def _fetch_and_load(self, files: FileSet) -> LoadRecord | None:
         with self._fetch(files) as fetched:
-            new = {kind: one for kind, one in fetched.items() if self._get_state(one) is not KeptState.RECORDED}
+            new = {
+                kind: one
+                for kind, one in fetched.items()
+                if get_kept_state(self.engine, self.source.code, one) is not KeptState.RECORDED
+            }
             for kind in fetched.keys() - new.keys():
                 log.warning("%s has been loaded before, and is not loaded again.", fetched[kind].entry.name)
                 fetched[kind].discard()
@@ -185,21 +185,10 @@ class SyncRun:
                 advice += f" The only copy of {one.entry.name} is {one.place}: remove its folder when it is not needed."
             self._archive(record, one.entry, one.sha256, FAILED_FOLDER)
         where = "stay where they are" if self.source.after_load == "leave" else f"were moved to {FAILED_FOLDER}"
-        reason = str(error) if isinstance(error, OlderFileError) else self._describe_refusal(record, error)
+        reason = describe_refusal(self.engine, record, error)
         return InputFileError(
             f"Load {record.id} of the source {self.source.code} was refused, and changed nothing: {reason}. The files "
             f"{where}.{advice}"
-        )
-
-    def _describe_refusal(self, record: LoadRecord, error: InputFileError) -> str:
-        """Returns the fault of a wrong format, or else the rejected rows, with what to do; no value of a row."""
-        with self.engine.connect() as connection:
-            found = list_load_messages(connection, record.id, MessageKind.REJECTED, limit=MAX_PLACES_SHOWN)
-        places = ", ".join(f"{message.file}:{message.line} ({message.code})" for message in found)
-        wrong_rows = f"{describe_rejected(record)}, so it is most likely the wrong file. First: {places}"
-        return (
-            f"{describe_format(error) or wrong_rows}. Have correct files written "
-            f"(`bin/bursar sources loads rejects {record.id}` lists the rows with what to do)"
         )
 
     def _archive(self, record: LoadRecord, entry: RemoteFile, sha256: str, to: str) -> None:
@@ -230,9 +219,6 @@ class SyncRun:
             for one in names
             for id_ in find_loads(self.engine, self.source.code, facts | {"name": one})
         )
-
-    def _get_state(self, kept: Download) -> KeptState:
-        return get_kept_state(self.engine, self.source.code, kept)
 
     def _find_load(self, files: FileSet, *, is_refused: bool) -> LoadRecord | None:
         names = [{"table": kind, "name": name} for kind, name in files.items()]
@@ -265,20 +251,3 @@ class SyncRun:
         finally:
             with suppress(TransientError):  # a connection that has ended holds no lock
                 connection.close()
-
-
-def describe_format(error: InputFileError) -> str:
-    """Returns the place and the fault of a file in a wrong format; blank for an error whose text may name people."""
-    if not isinstance(error, HeadingError) or not error.about_format:
-        return ""
-    return f"{error.path.name}:{error.line}: {'; '.join(error.faults)}"
-
-
-def describe_rejected(record: LoadRecord) -> str:
-    """Says how many rows of a load were rejected, by the codes of the reasons."""
-    if OLDER_FILE in record.rejected:
-        return "a file is older than one that was loaded before"
-    if not record.counts.rows:
-        return "the heading of a file is wrong, or its rows can't be separated"
-    reasons = ", ".join(f"{count:,} {code.replace('_', ' ')}" for code, count in record.rejected.items())
-    return f"{record.counts.rejected:,} of {record.counts.rows:,} rows were rejected ({reasons})"

@@ -16,7 +16,7 @@ from bursar.reporting.run_description import format_duration, format_moment
 from bursar.sources.load import MAX_MESSAGES
 from bursar.sources.messages import MessageKind
 from bursar.sources.records import COLUMNS, LoadRecord, get_load, list_load_messages
-from bursar.sources.sync import describe_rejected
+from bursar.sources.refusals import describe_rejected
 from bursar.web import sources
 from bursar.web.accesses import record_load_access
 from bursar.web.csv_files import send_csv

@@ -1,0 +1,43 @@
+"""Says why a load was refused, without the values of rows: logs and notes have no personal data."""
+
+from sqlalchemy import Engine
+
+from bursar.errors import InputFileError
+from bursar.sources.csv.faults import HeadingError
+from bursar.sources.load_types import OlderFileError
+from bursar.sources.messages import MessageKind
+from bursar.sources.older_files import OLDER_FILE
+from bursar.sources.records import LoadRecord, list_load_messages
+
+MAX_PLACES_SHOWN = 5
+
+
+def describe_refusal(engine: Engine, record: LoadRecord, error: InputFileError) -> str:
+    """Returns why a load was refused: an older file, the fault of a wrong format, or its rejected rows; what to do."""
+    if isinstance(error, OlderFileError):
+        return str(error)
+    with engine.connect() as connection:
+        found = list_load_messages(connection, record.id, MessageKind.REJECTED, limit=MAX_PLACES_SHOWN)
+    places = ", ".join(f"{message.file}:{message.line} ({message.code})" for message in found)
+    wrong_rows = f"{describe_rejected(record)}, so it is most likely the wrong file. First: {places}"
+    return (
+        f"{describe_format(error) or wrong_rows}. Have correct files written "
+        f"(`bin/bursar sources loads rejects {record.id}` lists the rows with what to do)"
+    )
+
+
+def describe_rejected(record: LoadRecord) -> str:
+    """Says how many rows of a load were rejected, by the codes of the reasons."""
+    if OLDER_FILE in record.rejected:
+        return "a file is older than one that was loaded before"
+    if not record.counts.rows:
+        return "the heading of a file is wrong, or its rows can't be separated"
+    reasons = ", ".join(f"{count:,} {code.replace('_', ' ')}" for code, count in record.rejected.items())
+    return f"{record.counts.rejected:,} of {record.counts.rows:,} rows were rejected ({reasons})"
+
+
+def describe_format(error: InputFileError) -> str:
+    """Returns the place and the fault of a file in a wrong format; blank for an error whose text may name people."""
+    if not isinstance(error, HeadingError) or not error.about_format:
+        return ""
+    return f"{error.path.name}:{error.line}: {'; '.join(error.faults)}"
