@@ -100,6 +100,7 @@ TABLE = {
     "download_preview": Access("user", PROFILE),
     "show_results": Access("user", {"run": 2}),
     "download_rows": Access("user", {"load": 1}),
+    "mark_load_seen": Access("user", {"load": 1}),
     "show_contested": Access("user"),
     "search": Access("user"),
     "find": Access("user", form={"wanted": "x"}),
