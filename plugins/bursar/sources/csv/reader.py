@@ -59,8 +59,11 @@ def _read_records(
     rewrite_amounts = _get_amount_rewriter(names, layout, dialect)
     lines.length, lines.start = 0, lines_above + rows.line_num + 1
     for row in rows:
-        values = [value.strip(" ") for value in row]
-        if content := "".join(values):
+        values, content = row, "".join(row)
+        if " " in content:
+            values = [value.strip(" ") for value in row]
+            content = "".join(values)
+        if content:
             fault = None
             # Most rows need no look at their single values.
             if len(values) != width or len(content) > MAX_ID_LENGTH or not content.isascii() or "\0" in content:
@@ -70,7 +73,8 @@ def _read_records(
             if fault:
                 yield lines.start, *fault, *no_values
             else:
-                cells = [*(value or None for value in values), None]
+                cells = [value or None for value in values]
+                cells.append(None)
                 record = (lines.start, *_NO_FAULT, *pick_values(cells))
                 if layout.identifiers:
                     record += (json.dumps({type_: cells[place] for type_, place in types}),)
