@@ -6,10 +6,11 @@ next one, which would compute a value wherever it is used.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bursar.layouts.flat.columns import LINE_BREAK, list_fit_tests, write_line
 from bursar.layouts.flat.sql import BatchValues, Bindings, Writer, list_decimal_tests, order_derived, quote
+from bursar.layouts.flat.unfit_reason import UnfitReason
 from bursar.layouts.layout import Layout
 from bursar.layouts.model import Each
 from bursar.layouts.templates import ValueType
@@ -61,6 +62,21 @@ def select_fines(lines: Lines, names: Iterable[str]) -> str:
     others = [one for one in spelled if one not in ('"number"', '"fine_id"')]
     keys = 'number, fine_id, "key.user", "key.reversal"'
     return f"(SELECT {', '.join([keys, *others])} FROM {query} AS line OFFSET 0)"
+
+
+def select_foreign_characters(lines: Lines) -> str | None:
+    """Returns the statement of the characters of the texts that are not in ASCII; None if no text is used."""
+    names = [name for name in lines.layout.list_used() & OF_FINE.keys() if OF_FINE[name] is ValueType.TEXT]
+    names += [name.partition(".")[2] for name in lines.layout.list_used() if name.startswith("hash.")]
+    if not names:
+        return None
+    source = replace(lines, layout=lines.layout.model_copy(update={"characters": "any"}))
+    texts = f"concat({', '.join(map(quote, sorted(set(names))))})"
+    return (
+        f"SELECT DISTINCT character FROM {select_fines(source, names)} AS line "
+        f"CROSS JOIN string_to_table({texts}, NULL) AS character "
+        f'WHERE {texts} COLLATE "C" ~ {_NOT_ASCII} AND character COLLATE "C" ~ {_NOT_ASCII}'
+    )
 
 
 def _get_value(lines: Lines, name: str) -> str:
@@ -208,7 +224,7 @@ def select_unfit(lines: Lines, each: Each) -> str:
     """Returns the statement of what does not fit: the reason, and the keys of the fine or of the user."""
     layout = lines.layout
     values = select_users(lines) if each == "user" else select_fines(lines, layout.list_used("fine"))
-    tests = [(test, "too_many_decimals") for test in list_decimal_tests(layout, each)]
+    tests = [(test, UnfitReason.TOO_MANY_DECIMALS) for test in list_decimal_tests(layout, each)]
     for number, record in layout.list_records(each):
         tests += list_fit_tests(layout, record, name_texts(number, len(record.columns)), lines.bindings)
     branches = " ".join(f"WHEN {test} THEN '{reason}'" for test, reason in tests)
