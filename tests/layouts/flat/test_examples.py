@@ -8,9 +8,13 @@ from sqlalchemy import Engine, text
 
 from bursar.exports.build import build_file
 from bursar.exports.selection import select_fines
+from bursar.layouts.files import get_file_name
+from bursar.layouts.flat.render import make_batch_values
+from bursar.layouts.layout import Layout
+from bursar.layouts.read import get_layout
 from bursar.ledger.batches import Batch
 from tests.support.fixtures import Library, make_settings
-from tests.support.layouts import make_layout_profile
+from tests.support.layouts import EXAMPLES, make_layout_profile
 
 BANNER = """\
 ID,DETAIL_CODE,TERM_CODE,AMOUNT,EFFECTIVE_DATE,DESCRIPTION,NAME,REFERENCE
@@ -36,12 +40,21 @@ PER_USER = """\
 "PERS";"987654321";"Smith, ""Red"" J.";"1";"3,40";"0,00";"3,40 ";"24.11.2026"
 "ENDE";"3";"5";"118,65 "
 """
+DEBIT_AND_CREDIT = """\
+LI41000100010         1250             000123456 Garcia Marquez, Ana LIB000501 111326
+LI41000200010         9500             000123456 Garcia Marquez, Ana LIB000502 111526
+LI41000100090                       725000234567 O'Brien, Soren      LIB000503 112026
+LI41000100010         1500             000234567 O'Brien, Soren      LIB000504 112126
+LI41000100010          340             987654321 Smith, "Red" J.     LIB000505 112426
+"""
 FILES = {
+    "debit_and_credit": "".join(f"{line:86}\r\n" for line in DEBIT_AND_CREDIT.splitlines()).encode("ascii"),
     "banner": BANNER.replace("\n", "\r\n").encode("ascii"),
     "peoplesoft": "".join(f"{line:100}\n" for line in PEOPLESOFT.splitlines()).encode("ascii"),
     "one_line_per_user": PER_USER.replace("\n", "\r\n").encode("cp1252"),
 }
 NAMES = {
+    "debit_and_credit": "library_20261125_1042.txt",
     "banner": "library_20261125_1042.csv",
     "peoplesoft": "LIBFINES_20261125.dat",
     "one_line_per_user": "bibliothek_25112026.txt",
@@ -61,18 +74,19 @@ def add_invented_fines(library: Library, owner: Engine) -> None:
             "LAW",
             "39088009876543",
             "Torts: cases, notes and materials",
-            (15, 17),
+            (15, 17, 0),
         ),
-        (soren, "-7.25", "CREDIT", "MAIN", "39088005555555", "Ship of fools", (20, 17)),
-        (soren, "15.00", "LOSTITEMPROCESSFEE", "MAIN", "39088005555556", "Moby Dick", (21, 17)),
-        (red, "3.40", "OTHER", None, None, None, (24, 17)),
+        (soren, "-7.25", "CREDIT", "MAIN", "39088005555555", "Ship of fools", (20, 17, 0)),
+        (soren, "15.00", "LOSTITEMPROCESSFEE", "MAIN", "39088005555556", "Moby Dick", (21, 17, 0)),
+        (red, "3.40", "OTHER", None, None, None, (24, 17, 0)),
     ]
     for user, amount, kind, owner_library, barcode, title, moment in fines:
         item = library.item(title=title) if title else None
         if item:
             with owner.begin() as connection:
                 connection.execute(text("UPDATE items SET barcode = :b WHERE id = :id"), {"b": barcode, "id": item})
-        created = datetime(2026, 11, *moment, tzinfo=UTC)
+        day, hour, minute = moment
+        created = datetime(2026, 11, day, hour, minute, tzinfo=UTC)
         library.fine(user, amount, kind=kind, owner=owner_library, item=item, created=created)
 
 
@@ -89,6 +103,10 @@ def select_batch(library: Library, owner: Engine, layout: str) -> Batch:
     return batch
 
 
+def test_every_shipped_layout_is_here() -> None:
+    assert {path.stem for path in EXAMPLES.glob("*.yaml")} == set(FILES)
+
+
 @pytest.mark.usefixtures("layouts")
 @pytest.mark.parametrize("layout", FILES)
 def test_a_shipped_layout_gives_its_file_byte_for_byte(
@@ -97,4 +115,6 @@ def test_a_shipped_layout_gives_its_file_byte_for_byte(
     add_invented_fines(library, owned_ledger)
     batch = select_batch(library, owned_ledger, layout)
     assert (batch.fines, batch.skipped) == (5, {})
+    values = make_batch_values(1042, "STUDENTS", datetime(2026, 11, 26, 4, 30, tzinfo=UTC), "America/New_York")
+    assert get_file_name(values, get_layout(layout, Layout), dry_run=False) == NAMES[layout]
     assert build_file(library.ledger, batch.id, tmp_path / "work").path.read_bytes() == FILES[layout]

@@ -1,7 +1,8 @@
 """Renders the file of a batch from its lines, in its layout."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -43,6 +44,28 @@ def get_totals(batch: Batch) -> CurrencyTotals:
     return next(iter(batch.totals.values())) if len(batch.totals) == 1 else CurrencyTotals()
 
 
+@dataclass(frozen=True)
+class Content:
+    """What a file in a layout has in it. `source` makes the subquery of its lines, and binds what that needs.
+
+    `spelling` says how characters are written in ASCII, for layouts that want it.
+    """
+
+    layout: Layout
+    batch: BatchValues
+    time_zone: str
+    spelling: Mapping[str, str]
+    totals: CurrencyTotals
+    fines: int
+    users: int
+    source: Callable[[Bindings], str]
+
+    def get_lines(self) -> Lines:
+        """Returns the lines for one statement, which binds values of its own."""
+        bindings = Bindings()
+        return Lines(self.source(bindings), bindings, self.layout, self.batch, self.time_zone, self.spelling)
+
+
 def render_file(connection: Connection, batch: Batch) -> Generator[bytes]:
     """Yields the bytes of a batch's file, in blocks; memory stays flat.
 
@@ -53,40 +76,43 @@ def render_file(connection: Connection, batch: Batch) -> Generator[bytes]:
         BatchError: a character is not in the encoding of the layout.
     """
     layout = get_frozen_layout(batch)
-    blocks = _render_text(connection, batch, layout)
+    content = Content(
+        layout,
+        get_batch_values(batch),
+        batch.render_options["time_zone"],
+        batch.render_options["spelling"],
+        get_totals(batch),
+        batch.fines,
+        batch.users,
+        lambda bindings: f"(SELECT * FROM batch_lines WHERE batch_id = {bindings.add(batch.id, 'bigint')})",
+    )
+    blocks = render_text(connection, content)
     with closing(blocks):
         for block in blocks if layout.last_line_end else _without_last_line_end(blocks):
             yield _encode(batch, layout, block)
 
 
-def _render_text(connection: Connection, batch: Batch, layout: Layout) -> Generator[bytes]:
-    """Yields the file in UTF-8, with a line feed after each line."""
+def render_text(connection: Connection, content: Content) -> Generator[bytes]:
+    """Yields a file in UTF-8, in blocks, with a line feed after each line."""
+    layout = content.layout
     files = [number for number, _ in layout.list_records("file")]
     if layout.heading:
         yield _render_heading(layout).encode()
-    yield from _render_file_records(connection, batch, layout, [one for one in files if one < layout.first_body])
+    yield from _render_file_records(connection, content, [one for one in files if one < layout.first_body])
     if not layout.joins_users:  # The index has the lines in order; statistics of a table that has just grown mislead.
         connection.execute(text("SET LOCAL enable_sort = off"))
-    lines = _get_lines(batch, layout)
+    lines = content.get_lines()
     body = lines.bindings.bind(select_body(lines))
     with closing(copy_out(connection, body)) as rows:
-        yield from log_progress(rows, "Wrote fines", batch.fines, each=ROWS_PER_BLOCK)
-    yield from _render_file_records(connection, batch, layout, [one for one in files if one > layout.first_body])
+        yield from log_progress(rows, "Wrote fines", content.fines, each=ROWS_PER_BLOCK)
+    yield from _render_file_records(connection, content, [one for one in files if one > layout.first_body])
 
 
-def _get_lines(batch: Batch, layout: Layout) -> Lines:
-    """Returns the lines of a batch for one statement, which binds values of its own."""
-    bindings = Bindings()
-    source = f"(SELECT * FROM batch_lines WHERE batch_id = {bindings.add(batch.id, 'bigint')})"
-    options = batch.render_options
-    return Lines(source, bindings, layout, get_batch_values(batch), options["time_zone"], options.get("spelling", {}))
-
-
-def _render_file_records(connection: Connection, batch: Batch, layout: Layout, numbers: list[int]) -> Iterator[bytes]:
+def _render_file_records(connection: Connection, content: Content, numbers: list[int]) -> Iterator[bytes]:
     if not numbers:
         return
-    lines = _get_lines(batch, layout)
-    values = select_file(lines, get_totals(batch), fines=batch.fines, users=batch.users)
+    lines = content.get_lines()
+    values = select_file(lines, content.totals, fines=content.fines, users=content.users)
     statement = f"SELECT {join_records(lines, numbers)} FROM {select_texts(lines, 'file', values)} AS rows"
     rendered: str | None = connection.execute(lines.bindings.bind(statement)).scalar_one()
     yield f"{rendered or ''}\n".encode()
