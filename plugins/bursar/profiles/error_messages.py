@@ -1,7 +1,9 @@
 """Translates pydantic's errors into plain sentences, each with its line in the file."""
 
+from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import get_args
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -9,6 +11,8 @@ from pydantic_core import ErrorDetails
 
 from bursar.profiles.problems import Problem
 from bursar.profiles.yaml_reader import Place, Source, dotted
+
+_ANY = -1
 
 
 def describe_errors(error: ValidationError, model: type[BaseModel], source: Source) -> list[Problem]:
@@ -27,11 +31,11 @@ def _describe_error(details: ErrorDetails, model: type[BaseModel], source: Sourc
     match details["type"]:
         case "missing":
             reason = "is blank" if place in source.lines else "is missing"
-            sentence = f"{reason}: {_get_fields(model)[place].description}"
+            sentence = f"{reason}: {_find_field(model, place).description}"
         case "extra_forbidden":
             sentence = _describe_unknown_key(str(place[-1]), place[:-1], model)
         case "literal_error":
-            choices = [str(choice) for choice in get_args(_get_fields(model)[place].annotation)]
+            choices = [str(choice) for choice in get_args(_find_field(model, place).annotation)]
             near = _find_nearest(str(value), choices)
             sentence = f"{value!r} is not known here: " + (
                 f"did you mean {near}?" if near else f"write one of {', '.join(choices)}"
@@ -53,7 +57,7 @@ def _describe_unknown_key(key: str, section: Place, model: type[BaseModel]) -> s
         return "belongs " + " or ".join(
             f"below {name}" if name else "to no section: don't indent it" for name in elsewhere
         )
-    keys = [str(place[-1]) for place in places if place[:-1] == section]
+    keys = [str(place[-1]) for place in places if _is_at(place[:-1], section)]
     near = _find_nearest(key, keys)
     return "unknown key: " + (f"did you mean {near}?" if near else f"the keys here are {', '.join(keys)}")
 
@@ -63,12 +67,37 @@ def _find_nearest(written: str, choices: list[str]) -> str | None:
     return next((by_lower_case[near] for near in get_close_matches(written.lower(), by_lower_case, 1)), None)
 
 
+def _find_field(model: type[BaseModel], place: Place) -> FieldInfo:
+    return next(field for found, field in _get_fields(model).items() if _is_at(found, place))
+
+
+def _is_at(found: Place, place: Place) -> bool:
+    return len(found) == len(place) and all(one in (_ANY, other) for one, other in zip(found, place, strict=True))
+
+
 def _get_fields(model: type[BaseModel]) -> dict[Place, FieldInfo]:
-    """Returns the fields of a model and of its sections, by their places in the file."""
+    """Returns the fields of a model and of its sections, by their places in the file.
+
+    In a list of sections, or a mapping to sections, `_ANY` has the place of the number or the key.
+    """
     fields: dict[Place, FieldInfo] = {}
     for name, field in model.model_fields.items():
         place = (field.alias or name,)
         fields[place] = field
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            fields |= {(*place, *below): inner for below, inner in _get_fields(field.annotation).items()}
+        section, inner = _find_section(field.annotation)
+        if section:
+            fields |= {(*place, *inner, *below): one for below, one in _get_fields(section).items()}
     return fields
+
+
+def _find_section(annotation: Any) -> tuple[type[BaseModel] | None, Place]:  # noqa: ANN401  any type
+    """Returns the model in a type, and what leads from a value of the type to the model."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation, ()
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin in (Annotated, Union, UnionType):
+        return _find_section(args[0])
+    if origin in (tuple, dict, Mapping) and args:
+        section, inner = _find_section(args[0] if origin is tuple else args[1])
+        return section, (_ANY, *inner)
+    return None, ()

@@ -90,7 +90,8 @@ def _parse_whole_number(value: object) -> int:
     )
 
 
-def _validate_list(value: object) -> object:
+def validate_list(value: object) -> object:
+    """Returns a list as it is; raises a ValueError if a value is not one."""
     if isinstance(value, (list, tuple)):
         return value
     example = value if isinstance(value, str) and "," not in value else "MAIN, LAW"
@@ -188,7 +189,7 @@ YesNo = Annotated[bool, PlainValidator(_parse_yes_no), WithJsonSchema({"enum": [
 WholeNumber = Annotated[
     int, BeforeValidator(_parse_whole_number), WithJsonSchema({"type": ["integer", "string"], "pattern": "^[0-9]+$"})
 ]
-TextList = Annotated[tuple[Text, ...], BeforeValidator(_validate_list)]
+TextList = Annotated[tuple[Text, ...], BeforeValidator(validate_list)]
 TimeZone = Annotated[Text, AfterValidator(_validate_time_zone)]
 AbsolutePath = Annotated[Path, PlainValidator(_parse_folder), WithJsonSchema({"type": "string"})]
 RelativePath = Annotated[Text, AfterValidator(validate_relative_path)]
@@ -199,6 +200,9 @@ ConnectionId = Annotated[
 Currency = Annotated[Text, Matches("[A-Z]{3}", "write the three capitals of ISO 4217, as in USD")]
 KnownCurrencies = Annotated[tuple[Annotated[Currency, AfterValidator(_validate_currency)], ...], *TextList.__metadata__]
 DoneFileSuffix = Annotated[Text, Matches("[.][A-Za-z0-9_.-]{1,20}", "write a suffix, as in .done")]
+LayoutName = Annotated[
+    Text, Matches("[a-z0-9][a-z0-9_-]{0,60}", "write the name of a file of include/layouts, without .yaml")
+]
 IdentifierPattern = Annotated[Text, AfterValidator(_validate_pattern)]
 ScheduleLine = Annotated[
     Schedule,

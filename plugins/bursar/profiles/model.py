@@ -17,6 +17,7 @@ from bursar.profiles.field_types import (
     DoneFileSuffix,
     IdentifierPattern,
     KnownCurrencies,
+    LayoutName,
     Lines,
     RelativePath,
     RequiredIfActive,
@@ -115,7 +116,8 @@ class Export(Job):
     currencies: KnownCurrencies = Field(
         (),
         description="Fines, credits and reversals in these currencies only, as in `[USD]`, for a bursar that adds up "
-        "all sums of a file. Those in others stay open. Blank: in every currency.",
+        "all sums of a file. Those in others stay open. A layout that adds up amounts, or does not show the currency, "
+        "needs exactly one. Blank: in every currency.",
     )
     output_file_path: RequiredIfActive[RelativePath] = Field(
         description="The folder to which the file is uploaded, below the `sub_directory` of the S/FTP connection."
@@ -128,6 +130,11 @@ class Export(Job):
         UploadSettings(), description="How the bursar's server treats uploads. Blank: as most servers do."
     )
     xml: XmlForm = Field(XmlForm(), description="The form of the XML file. Blank: as most receivers read it.")
+    layout: LayoutName | None = Field(
+        None,
+        description="The layout of the file: the name of a file in `include/layouts`, without `.yaml`. Blank: the XML "
+        "format of Alma.",
+    )
     append_time_zone_abbreviation: YesNo = Field(
         default=False,
         description="Whether dates in the file end with the time zone's abbreviation, as in `01/31/2026 14:05:00 EST`.",
@@ -162,7 +169,11 @@ class Export(Job):
         if self.upload.folder and self.upload.folder == self.output_file_path:
             yield wrong("is the output folder itself: choose another one for temporary names", "upload", "folder")
 
-    rules = (*Job.rules, _check_minimum, _check_owners, _check_upload_folder)
+    def _check_layout(self) -> Iterator[InitErrorDetails]:
+        if self.layout and self.xml != XmlForm():
+            yield wrong("is the form of the XML file, and the layout writes another one: remove it", "xml")
+
+    rules = (*Job.rules, _check_minimum, _check_owners, _check_upload_folder, _check_layout)
 
 
 class Import(Job):

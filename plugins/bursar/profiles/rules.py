@@ -52,8 +52,8 @@ class RuledModel(BaseModel):
         return broken
 
 
-def wrong(message: str, *place: str) -> InitErrorDetails:
-    """Returns the error of a broken rule at a field; `place` has the keys that lead to the field."""
+def wrong(message: str, *place: str | int) -> InitErrorDetails:
+    """Returns the error of a broken rule at a field; `place` has its keys and its numbers in lists."""
     return {"type": "value_error", "loc": place, "input": None, "ctx": {"error": ValueError(message)}}
 
 

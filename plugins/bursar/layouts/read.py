@@ -1,0 +1,65 @@
+"""Reads the layouts in include/layouts; an invalid layout does not affect the valid ones."""
+
+from pathlib import Path
+from typing import TypeVar
+
+from bursar.errors import NotFoundError
+from bursar.layouts.layout import Layout
+from bursar.profiles import INCLUDE
+from bursar.profiles.field_types import StrictModel
+from bursar.profiles.json_schema import render_schema
+from bursar.profiles.problems import Problem, ProfileError
+from bursar.profiles.yaml_files import list_yaml_files, validate
+from bursar.profiles.yaml_reader import Source, read_yaml
+
+L = TypeVar("L", bound=StrictModel)
+PURPOSES = ("export",)
+"""The purposes of a layout, its key `for`; the first one is that of a layout without the key."""
+
+
+def load_layouts(folder: Path) -> tuple[dict[str, Layout], list[Problem]]:
+    """Returns the valid layouts of exports by name, and the problems of the others, by file and line.
+
+    The name of a layout is that of its file, without `.yaml`. A missing folder has no layouts.
+    """
+    layouts: dict[str, Layout] = {}
+    problems: list[Problem] = []
+    for source in read_layouts(folder):
+        layout, wrong = validate(Layout, source)
+        problems += wrong
+        if layout:
+            layouts[Path(source.file).stem] = layout
+    return layouts, sorted(problems)
+
+
+def read_layouts(folder: Path, purpose: str = PURPOSES[0]) -> list[Source]:
+    """Returns the layouts of a folder for a purpose as texts, by name; also those that can't be read at all."""
+    try:
+        paths = list_yaml_files(folder)
+    except FileNotFoundError:
+        return []
+    sources = map(read_yaml, paths)
+    return [source for source in sources if purpose == (source.data or {}).get("for", PURPOSES[0])]
+
+
+def get_layout(name: str, model: type[L], folder: Path | None = None) -> L:
+    """Returns the layout of a name, from `include/layouts` unless another folder is given.
+
+    Raises:
+        NotFoundError: there is none; the message names the others.
+        ProfileError: it is invalid; the message has all its problems.
+    """
+    folder = folder or INCLUDE / "layouts"
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        names = ", ".join(sorted(found.stem for found in folder.glob("*.yaml"))) or "none"
+        raise NotFoundError(f"There is no layout {name}: {path} is missing. The layouts there are: {names}.")
+    layout, problems = validate(model, read_yaml(path))
+    if layout is None:
+        raise ProfileError(problems)
+    return layout
+
+
+def layout_schemas() -> dict[str, str]:
+    """Returns the text of the JSON Schema by its file name in include/. It allows more than the model."""
+    return {"layout.schema.json": render_schema(Layout)}
