@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.cli import run, run_json
 from tests.support.fixtures import Library
-from tests.support.source_inbox import USERS, write_fines
+from tests.support.source_inbox import USERS, set_time, write_fines
 
 SOURCE = """\
 code: LAW
@@ -69,8 +69,18 @@ def test_strict_loads_nothing_because_of_one_bad_row(folder: Path, library: Libr
     assert library.one("SELECT count(*) FROM fines") == 0
 
 
+def test_an_older_file_is_loaded_if_a_person_says_so(folder: Path, library: Library) -> None:
+    run("sources", "load", "LAW")
+    set_time(folder / "processed/fines.csv", 0)
+    (folder / "processed/fines.csv").rename(folder / "fines-old.csv")
+    assert "`bin/bursar sources load LAW --older`" in run("sources", "load", "LAW", exit_code=1)
+    (folder / "failed/fines-old.csv").rename(folder / "fines-old.csv")
+    assert "1 unchanged" in run("sources", "load", "LAW", "--older")
+
+
 def test_a_source_and_files_together_are_a_wrong_usage(folder: Path) -> None:
     arguments = ("sources", "load", "LAW", "--users", str(folder / "users.csv"))
     assert "Name a source or files, not both" in run(*arguments, exit_code=2)
+    assert "--older is for the files of a source" in run("sources", "load", *arguments[3:], "--older", exit_code=2)
     assert "There is no source MED" in run("sources", "load", "MED", exit_code=2)
     assert "Name a source, or at least one file" in run("sources", "load", exit_code=2)

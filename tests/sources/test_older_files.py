@@ -27,7 +27,7 @@ def test_an_older_file_is_refused_and_a_person_can_load_it(inbox: SourceInbox) -
     ) as error:
         inbox.load(run_id="run 2")
     assert "load 2 of the source law was refused" in str(error.value).casefold()
-    assert "`bin/bursar sources load LAW --older`. The files were moved to failed." in str(error.value)
+    assert "(`bin/bursar sources load LAW --older`). The files were moved to failed." in str(error.value)
     assert inbox.balances() == {"F1": "5.00"}
     assert inbox.files() == ["failed/fines-old.csv", "processed/fines.csv", "processed/users.csv"]
 

@@ -3,9 +3,9 @@
 -- A load keeps the first 60 characters of a value, in its own column and, as JSON, in the reason. That of a rejected row may have
 -- the identifier of another user.
 WITH names AS (
-    SELECT left(value, 60) AS value
-    FROM (SELECT user_id, value FROM identifiers UNION SELECT user_id, value FROM contested_identifiers) AS taken
-    JOIN users_to_delete USING (user_id)
+    SELECT left(value, 60) AS value FROM users_to_delete JOIN identifiers USING (user_id)
+    UNION
+    SELECT left(value, 60) FROM users_to_delete JOIN contested_identifiers USING (user_id)
 ), own_fines AS (
     SELECT fines.id, fines.source, fines.source_id FROM fines JOIN users_to_delete USING (user_id)
 ), found AS (

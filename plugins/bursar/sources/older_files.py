@@ -38,8 +38,8 @@ def check_age(connection: Connection, source: str, files: Sequence[Mapping[str, 
                 f"the file is of {modified:%d %B %Y %H:%M:%S} UTC, and load {newer.load_id} has loaded "
                 f"{newer.newer_name} of {newer.newer_modified:%d %B %Y %H:%M:%S} UTC: the older file would take back "
                 "what has changed since",
-                "leave it out; if its rows are right after all, a person can load it: put it back and run "
-                f"`bin/bursar sources load {source} --older`",
+                "leave it out; if its rows are right after all, put it back and have an administrator load it "
+                f"(`bin/bursar sources load {source} --older`)",
                 newer.of_table,
             )
         )

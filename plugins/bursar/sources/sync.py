@@ -160,7 +160,7 @@ class SyncRun:
 
     def _fetch_file(self, stack: ExitStack, name: str) -> Download:
         entry = find_entry(self.folder, name)
-        opening = open_kept_download(self.work_dir, name, entry, self._get_state)
+        opening = open_kept_download(self.work_dir, name, entry, partial(get_kept_state, self.engine, self.source.code))
         kept, warnings = stack.enter_context(opening)
         for warning in warnings:
             log.warning("%s", warning)

@@ -69,8 +69,14 @@ def test_a_credit_that_fits_no_charge_is_named_with_its_line(system: LibrarySyst
     wrong = [
         ({"reverses": "X"}, 'reverses "X", but there is no such fine; load that charge; perhaps its row was rejected'),
         ({"reverses": "C0"}, 'reverses "C0", but that is a credit itself; name a charge'),
-        ({"reverses": "F0", "primary_id": "u2"}, f'reverses "F0", but that is of another user or currency{CORRECT}'),
-        ({"reverses": "F0", "currency": "USD"}, f'reverses "F0", but that is of another user or currency{CORRECT}'),
+        (
+            {"reverses": "F0", "primary_id": "u2"},
+            (
+                'reverses "F0", but that is of another user; correct it; if accounts were merged, load the row of the '
+                "charge with its new user too"
+            ),
+        ),
+        ({"reverses": "F0", "currency": "USD"}, f'reverses "F0", but that is in another currency{CORRECT}'),
     ]
     others = [{"fine_id": "F0"}, credit | {"fine_id": "C0"}]
     if loaded_before:
