@@ -46,12 +46,13 @@ def read_layouts(folder: Path, purpose: str = PURPOSES[0]) -> list[Source]:
     return [source for source in sources if purpose == (source.data or {}).get("for", PURPOSES[0])]
 
 
-def get_layout(name: str, model: type[L], folder: Path = INCLUDE / "layouts") -> L:
-    """Returns the layout of a name.
+def get_layout(name: str, model: type[L], folder: Path | None = None) -> L:
+    """Returns the layout of a name, from `include/layouts` unless another folder is given.
 
     Raises:
         LayoutError: there is none, or it is invalid; the message has all its problems.
     """
+    folder = folder or INCLUDE / "layouts"
     path = folder / f"{name}.yaml"
     if not path.is_file():
         names = ", ".join(sorted(found.stem for found in folder.glob("*.yaml"))) or "none"

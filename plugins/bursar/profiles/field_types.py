@@ -191,6 +191,9 @@ ConnectionId = Annotated[
 ]
 Currency = Annotated[Text, Matches("[A-Z]{3}", "write the three capitals of ISO 4217, as in USD")]
 DoneFileSuffix = Annotated[Text, Matches("[.][A-Za-z0-9_.-]{1,20}", "write a suffix, as in .done")]
+LayoutName = Annotated[
+    Text, Matches("[a-z0-9][a-z0-9_-]{0,60}", "write the name of a file of include/layouts, without .yaml")
+]
 IdentifierPattern = Annotated[Text, AfterValidator(_validate_pattern)]
 ScheduleLine = Annotated[
     Schedule,

@@ -75,7 +75,7 @@ def erase_personal_data(connection: Connection, *, by: str | None) -> None:
     The names of staff who acted on their fines stay too, and that of the person who deletes them (`by`) is recorded.
     """
     connection.execute(query("users/analyze_users_to_delete"))
-    for name in ("identifiers", "claims", "deferred_fines", "batch_lines", "comments"):
+    for name in ("import_records", "identifiers", "claims", "deferred_fines", "batch_lines", "comments"):
         connection.execute(query(f"users/erase_{name}"))
     connection.execute(query("users/erase_users"), {"deleted_by": by})
 

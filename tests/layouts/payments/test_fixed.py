@@ -92,7 +92,7 @@ def test_the_records_of_a_controlled_file_agree_with_its_totals() -> None:
         (controlled() + b"\r\n" + controlled(), "10: a second 'T', as if several files had been joined."),
         (
             controlled().replace(b"00000500", b"0000050x"),
-            "5: the payments have no total to compare: the sum in line 2 can't be read.",
+            "5: the payments have no total to compare: in line 2, sum (position 21-28) is '0000050x', and not a sum",
         ),
     ],
     ids=["count", "sum", "hash", "no number", "blank", "missing", "damaged", "joined", "no sum"],

@@ -33,7 +33,7 @@ def test_the_examples_are_valid(text: str) -> None:
         (SEMICOLONS.replace("{is: CHF}", "{at: 1-3}"), 8, "fields.currency", "is in a delimited file: write its place"),
         (SEMICOLONS.replace("{is: CHF}", "{is: CHF, column: C}"), 8, "fields.currency.is", "needs no place in the row"),
         (SEMICOLONS.replace("sum]", "identifier]"), 10, "payment_is", "identifier is no field of the rows"),
-        (SEMICOLONS + "allocate: oldest_first\n", 12, "allocate", "name the field identifier, and no reference"),
+        (SEMICOLONS + "allocate: oldest_first\n", 12, "allocate", "name the field identifier alone"),
         (SEMICOLONS + "records: [{each: payment, length: 5}]\n", 12, "records.length", "belongs to fixed files"),
         (
             SEMICOLONS.replace("  transaction_id", "  reference").replace("[transaction_id, paid_on, sum]", "sum"),

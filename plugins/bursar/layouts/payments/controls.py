@@ -32,7 +32,7 @@ class Controls:
         self._hashed = {record.hash.of: 0 for record in self._records if record.hash}
         self._count = 0
         self._sum = Decimal(0)
-        self._without_sum: int | None = None  # the first line whose sum can't be read
+        self._without_sum = ""  # the first line whose sum can't be read, and why
         self._stated: list[_Stated] = []
         self.is_needed = bool(self._records)
 
@@ -41,8 +41,8 @@ class Controls:
         self._count += 1
         if record.sum:
             self._sum += Decimal(record.sum)
-        elif self._without_sum is None and record.problem:
-            self._without_sum = record.line
+        elif record.problem and not self._without_sum:
+            self._without_sum = f"in line {record.line}, {record.problem}"
         for name in self._hashed:
             self._hashed[name] += int(_NO_DIGITS.sub("", getattr(record, name) or "") or 0)
 
@@ -93,7 +93,7 @@ class Controls:
             except (ValueError, ArithmeticError):
                 return f"the total {quote(text)} is not written as the layout says"
             if self._without_sum:
-                return f"the payments have no total to compare: the sum in line {self._without_sum} can't be read"
+                return f"the payments have no total to compare: {self._without_sum}"
             return None if said == self._sum else f"the file names a total of {said}, and its payments have {self._sum}"
         if not (text.isascii() and text.isdigit() and len(text) <= MAX_HASH_DIGITS):
             return f"the total {quote(text)} is no number"

@@ -5,9 +5,9 @@ The module is long because it has the description of every key.
 
 from collections.abc import Iterator
 from itertools import combinations
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr
 from pydantic_core import InitErrorDetails
 
 from bursar.layouts.payments.cells import (
@@ -139,6 +139,19 @@ class PaymentLayout(StrictModel):
         """The kinds of records, also if the layout names none."""
         return self.records or (RecordKind(each="payment"),)
 
+    _name: str = PrivateAttr(default="")
+
+    @property
+    def name(self) -> str:
+        """The name of its file, if it was given one."""
+        return self._name
+
+    def with_name(self, name: str) -> Self:
+        """Returns the layout with the name of its file."""
+        copy = self.model_copy()
+        copy._name = name  # noqa: SLF001  its own class
+        return copy
+
     @property
     def has_heading(self) -> bool:
         """Whether the first row of a file names the columns."""
@@ -230,10 +243,8 @@ class PaymentLayout(StrictModel):
                 "finds a fine only with a reference: name reference, or write allocate: oldest_first",
                 *("fields", "identifier"),
             )
-        if self.allocate and (fields.reference or not fields.identifier):
-            yield wrong(
-                "divides payments that name a user and no fine: name the field identifier, and no reference", "allocate"
-            )
+        if self.allocate and (fields.reference or fields.transaction_id or fields.internal_id or not fields.identifier):
+            yield wrong("divides payments that name a user and no fine: name the field identifier alone", "allocate")
         for name in self.payment_is:
             if name not in fields.by_name:
                 yield wrong(
