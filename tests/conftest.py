@@ -17,6 +17,7 @@ from demo.postgres import DAGS_ROLE, LEDGER_OWNER, Postgres, embedded_postgres
 from tests.support.fixtures import Library, clear_ledger, clear_session
 
 pytest_plugins = [
+    "tests.support.layouts",
     "tests.support.servers",
     "tests.support.payment_inbox",
     "tests.support.read_once",

@@ -40,6 +40,10 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "imports rejects": ("7",),
     "jobs list": (),
     "jobs results": ("7",),
+    "layouts check": (),
+    "layouts list": (),
+    "layouts try": ("banner",),
+    "layouts write-schema": (),
     "ledger migrate": (),
     "overpayments list": (),
     "overpayments reject": ("7", "1"),
@@ -63,6 +67,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 """The arguments with which each command can be run."""
 WITHOUT_LEDGER = {
     *("airflow create-pools", "profiles check", "profiles test-connection", "profiles write-schema"),
+    *("layouts check", "layouts list", "layouts write-schema"),
     *("sources check", "sources list", "sources show", "sources write-schema"),
 }
 NAMES = [name for name, _ in LEAVES]

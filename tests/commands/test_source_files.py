@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bursar.__main__ import bursar
+from bursar.layouts.read import layout_schemas
 from bursar.profiles.json_schema import json_schemas
 from bursar.sources.read import load_sources, source_schemas
 from tests.support.cli import run, run_json
@@ -148,5 +149,5 @@ def test_the_schema_is_written(include: Path) -> None:
 
 
 def test_each_schema_in_include_is_of_a_model() -> None:
-    schemas = json_schemas() | source_schemas()
+    schemas = json_schemas() | source_schemas() | layout_schemas()
     assert {path.name for path in (PROJECT / "include").glob("*.schema.json")} == set(schemas)

@@ -1,6 +1,6 @@
 -- requires: candidates
 -- Evaluates every fine with a balance, and every reversal that this profile's bursar has to receive. The reason is the
--- first rule that excludes the fine, NULL if it is selected. Order of the rules: state, age, type, owner, user group,
+-- first rule that excludes the fine, NULL if it is selected. Order of the rules: state, currency, age, type, owner, user group,
 -- minimum, identifier. Only the fines of the users :first_user to :last_user are asked for; no rule compares users. A reversal of a charge that the bursar holds is selected whatever the rules for charges say.
 INSERT INTO candidates (fine_id, user_id, currency, amount, reversal, is_reversal, identifier, reason)
 WITH held_charges AS MATERIALIZED (    -- by the credit that reverses it: the bursar who holds the charge
@@ -17,6 +17,8 @@ WITH held_charges AS MATERIALIZED (    -- by the credit that reverses it: the bu
                WHEN fines.source_status = 'accruing' THEN 'still_accruing'
                WHEN batch_claims.fine_id IS NOT NULL OR claims_of_charge.fine_id IS NOT NULL THEN 'in_unfinished_batch'
                WHEN held_charges.profile <> :profile THEN 'other_bursar'
+               WHEN cardinality(CAST(:currencies AS text[])) > 0
+                    AND fines.currency <> ALL (CAST(:currencies AS text[])) THEN 'other_currency'
                WHEN held_charges.profile = :profile THEN NULL
                WHEN fines.created_at > CAST(:created_before AS timestamptz) THEN 'too_young'
                WHEN cardinality(CAST(:fine_fee_types AS text[])) > 0
@@ -35,7 +37,9 @@ WITH held_charges AS MATERIALIZED (    -- by the credit that reverses it: the bu
     WHERE fines.balance <> 0 AND fines.user_id BETWEEN :first_user AND :last_user
     UNION ALL
     SELECT fines.id, fines.user_id, fines.currency, -fines.pending_reversal, true, true,
-           CASE WHEN batch_claims.fine_id IS NOT NULL THEN 'in_unfinished_batch' END
+           CASE WHEN batch_claims.fine_id IS NOT NULL THEN 'in_unfinished_batch'
+                WHEN cardinality(CAST(:currencies AS text[])) > 0
+                     AND fines.currency <> ALL (CAST(:currencies AS text[])) THEN 'other_currency' END
     FROM fines
     JOIN exported_fines ON exported_fines.fine_id = fines.id AND exported_fines.profile = :profile
     LEFT JOIN batch_claims ON batch_claims.fine_id = fines.id AND batch_claims.reversal

@@ -12,6 +12,7 @@ from bursar.commands.desk import desk
 from bursar.commands.fines import fines
 from bursar.commands.imports import imports
 from bursar.commands.jobs import jobs
+from bursar.commands.layouts import layouts
 from bursar.commands.ledger import ledger
 from bursar.commands.overpayments import overpayments
 from bursar.commands.profiles import profiles
@@ -107,5 +108,8 @@ def bursar(by: str | None, verbose: bool) -> None:  # noqa: FBT001  read where t
     """Library fines to a campus bursar, and payments back."""
 
 
-for command in (runs, batches, imports, overpayments, fines, desk, jobs, users, profiles, airflow, ledger, sources):
+for command in (
+    *(runs, batches, imports, overpayments, fines, desk, jobs, users),
+    *(profiles, layouts, sources, airflow, ledger),
+):
     bursar.add_command(command)

@@ -17,8 +17,7 @@ from sqlalchemy import Connection, Engine
 from bursar.db.bulk_copy import prefetch
 from bursar.db.queries import query
 from bursar.errors import BatchError
-from bursar.layouts.alma_xml.check import check_file
-from bursar.layouts.alma_xml.render import render_file
+from bursar.layouts.files import get_check, render_file
 from bursar.ledger.batches import Batch, BatchState, advance, get_batch
 from bursar.money import pluralize
 from bursar.work_dir import atomic_write, batch_folder, hold_folder
@@ -75,6 +74,7 @@ def build_file(engine: Engine, batch_id: int, work_dir: Path) -> ExportFile:
 
 def _write_file(connection: Connection, batch: Batch, path: Path) -> ExportFile:
     digest = hashlib.sha256()
+    check_file = get_check(connection, batch)
     with atomic_write(path) as draft:
         # The generators are closed from the last to the first, even after an error: see `copy_out`.
         with (
@@ -83,7 +83,7 @@ def _write_file(connection: Connection, batch: Batch, path: Path) -> ExportFile:
             closing(_tee_to_file(blocks, file, digest.update)) as written,
             closing(prefetch(written)) as checked,
         ):
-            check_file(batch, checked)
+            check_file(checked)
             file.flush()
             os.fsync(file.fileno())
         export_file = ExportFile(path, draft.stat().st_size, digest.hexdigest())

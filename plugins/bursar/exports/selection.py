@@ -5,28 +5,47 @@ The rules are one statement, include/sql/exports/select_candidates.sql; the expo
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 import pendulum
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 
 from bursar.db.queries import query
 from bursar.errors import BursarError
 from bursar.exports.identifier_pattern import translate_pattern_errors
+from bursar.exports.layout_fit import check_currencies, skip_unfit_fines
 from bursar.exports.skip_reason import SkipReason
+from bursar.layouts.files import get_file_name
+from bursar.layouts.flat.render import make_batch_values
+from bursar.layouts.layout import Layout
+from bursar.layouts.read import get_layout
 from bursar.ledger.batches import Batch, get_batch, get_batch_of_run
 from bursar.ledger.totals import SelectionSummary, summarize_candidates, to_json
 from bursar.money import pluralize
 from bursar.profiles import Profile, Settings
+from bursar.profiles.settings import TransactionIds
 
 log = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 2_000
+_ANY_IDS = TransactionIds()
 MAX_ID = 2**63 - 1
 """The largest id in the ledger."""
+
+
+@dataclass(frozen=True)
+class FrozenLayout:
+    """A layout for the lines of a batch, and how their characters are written in ASCII, if the layout wants it."""
+
+    layout: Layout
+    spelling: Mapping[str, str]
+
+    def to_json(self) -> dict[str, object]:
+        """Returns the stored form."""
+        return {"layout": self.layout.dump(), "spelling": self.spelling}
 
 
 @dataclass(frozen=True)
@@ -74,10 +93,11 @@ def select_fines(
         if existing := get_batch_of_run(connection, profile.code, run_id):
             log.info("Batch %s was selected by this run before; it stays as it is.", existing.id)
             return existing
-        selection = evaluate_fines(connection, profile, as_of)
+        frozen = fill_candidates(connection, profile, as_of, ids=settings.transaction_ids)
+        selection = _summarize(connection)
         first_id = _reserve_transaction_ids(connection, settings, selection.fines)
         facts = {"run_id": run_id, "as_of": as_of, "dry_run": dry_run, "requested_by": requested_by}
-        batch = _insert_batch(connection, profile, settings, selection, facts)
+        batch = _insert_batch(connection, profile, settings, selection, frozen, facts)
         if selection.fines:
             log.info("Freezing %s into batch %s.", pluralize(selection.fines, "fine"), batch.id)
             connection.execute(
@@ -129,19 +149,36 @@ def evaluate_fines(connection: Connection, profile: Profile, as_of: datetime) ->
         BursarError: the identifier pattern is not valid; the transaction has failed.
     """
     fill_candidates(connection, profile, as_of)
+    return _summarize(connection)
+
+
+def _summarize(connection: Connection) -> SelectionSummary:
     users = {row.reason: row.users for row in connection.execute(query("exports/count_candidate_users"))}
     return summarize_candidates(connection.execute(query("exports/summarize_candidates")), users)
 
 
 def fill_candidates(
-    connection: Connection, profile: Profile, as_of: datetime, *, first_user: int = 0, last_user: int = MAX_ID
-) -> None:
+    connection: Connection,
+    profile: Profile,
+    as_of: datetime,
+    *,
+    first_user: int = 0,
+    last_user: int = MAX_ID,
+    ids: TransactionIds = _ANY_IDS,
+) -> FrozenLayout | None:
     """Decides as `evaluate_fines` on the fines of the users from `first_user` to `last_user`, by their ids.
 
+    `ids` says how new transaction ids are made, which may be too long for a column. Returns the layout that the
+    decisions are made for, None for Alma's XML.
+
     Raises:
-        BursarError: the identifier pattern is not valid; the transaction has failed.
+        BursarError: the identifier pattern is not valid; the transaction has failed. Or the layout is missing or
+            invalid, or needs one currency.
     """
     export = profile.export
+    layout = get_layout(export.layout, Layout) if export.layout else None
+    if layout:
+        check_currencies(profile, layout)
     connection.execute(query("exports/create_candidates"))
     with translate_pattern_errors(connection, profile):
         connection.execute(
@@ -150,6 +187,7 @@ def fill_candidates(
                 "profile": profile.code,
                 "created_before": created_before(as_of, export.time_before_export_days, profile.time_zone),
                 "fine_fee_types": list(export.fine_fee_types),
+                "currencies": list(export.currencies),
                 "institutional_fine_fee": export.institutional_fine_fee,
                 "libraries": list(export.libraries),
                 "user_groups": list(export.user_groups),
@@ -161,6 +199,10 @@ def fill_candidates(
             },
         )
     connection.execute(query("exports/analyze_candidates"))
+    if layout is None:
+        return None
+    moment: datetime = connection.execute(text("SELECT now()")).scalar_one()
+    return FrozenLayout(layout, skip_unfit_fines(connection, profile, layout, moment, ids))
 
 
 def created_before(as_of: datetime, days: int, time_zone: str) -> datetime:
@@ -201,25 +243,31 @@ def _insert_batch(
     profile: Profile,
     settings: Settings,
     selection: SelectionSummary,
+    frozen: FrozenLayout | None,
     facts: dict[str, object],
 ) -> Batch:
     export = profile.export
-    render_options = {
+    reserved = connection.execute(query("exports/reserve_batch_id")).one()
+    values = make_batch_values(reserved.id, profile.code, reserved.selected_at, profile.time_zone)
+    render_options: dict[str, object] = {
         "institution_id": settings.institution_id,
         "identifier_type": export.user_identifier_type,
         "time_zone": profile.time_zone,
         "append_time_zone_abbreviation": export.append_time_zone_abbreviation,
         "include_internal_id": export.include_internal_id,
     }
-    inserted = connection.execute(
+    if frozen:
+        render_options |= frozen.to_json()
+    connection.execute(
         query("exports/insert_batch"),
         {
+            "id": reserved.id,
             "profile": profile.code,
             "import_active": profile.import_.active,
             "render_options": json.dumps(render_options),
             "sftp_connection": profile.sftp_connection,
             "output_file_path": export.output_file_path,
-            "time_zone": profile.time_zone,
+            "file_name": get_file_name(values, frozen.layout if frozen else None, dry_run=bool(facts["dry_run"])),
             "users": selection.users,
             "fines": selection.fines,
             "totals": json.dumps(to_json(selection.totals)),
@@ -227,4 +275,4 @@ def _insert_batch(
         }
         | facts,
     )
-    return get_batch(connection, inserted.scalar_one())
+    return get_batch(connection, reserved.id)

@@ -146,29 +146,13 @@ def _check_slot(layout: LayoutKeys, slot: Slot, each: str, at: tuple[str | int, 
         yield wrong(f"{{{slot.name}}} is not a value of a line for each {each}: {reason}", *at)
         return
     if slot.name in layout.values:
-        for needed in sorted(_list_needed(layout, slot.name)):
+        for needed in sorted(layout.list_needed({slot.name}) - layout.values.keys()):
             if get_type(needed, each) is None and any(get_type(needed, kind) for kind in ("file", "user", "fine")):
                 yield wrong(f"{{{slot.name}}} depends on {needed}, which a line for each {each} does not have", *at)
     try:
         check_picture(type_, slot.picture)
     except ValueError as error:
         yield wrong(f"{{{slot.name}}}: {error}", *at)
-
-
-def _list_needed(layout: LayoutKeys, name: str) -> set[str]:
-    """Returns the values on which a value of the layout's own depends, directly or not, without those of its own."""
-    pending, seen, needed = [name], set(), set()
-    while pending:
-        if (one := pending.pop()) in seen:
-            continue
-        seen.add(one)
-        if derived := layout.values.get(one):
-            pending += [*derived.of, *([derived.day] if derived.day else [])]
-            if not derived.day:
-                pending += [slot.name for template in derived.templates for slot in template.slots]
-        else:
-            needed.add(one)
-    return needed
 
 
 def _check_derived(layout: LayoutKeys) -> Iterator[InitErrorDetails]:
@@ -188,7 +172,7 @@ def _check_derived(layout: LayoutKeys) -> Iterator[InitErrorDetails]:
             for slot in code.slots:
                 yield from _check_code_slot(layout, slot, (*at, *place))
         yield from _check_terms(derived, at)
-        if name in _list_direct(layout, name):
+        if name in layout.list_needed(derived.needs):
             yield wrong("depends on itself: a code has to come from other values", *at)
 
 
@@ -226,23 +210,6 @@ def _get_any_type(name: str) -> ValueType | None:
 
 def _list_all_names(layout: LayoutKeys) -> set[str]:
     return {*list_values("fine"), *layout.values}
-
-
-def _list_direct(layout: LayoutKeys, name: str) -> set[str]:
-    """Returns the values of the layout's own on which one depends, directly or not."""
-    pending, seen = [name], set()
-    found: set[str] = set()
-    while pending:
-        derived = layout.values.get(pending.pop())
-        if derived is None:
-            continue
-        below = {*derived.of, *([derived.day] if derived.day else [])}
-        if not derived.day:
-            below |= {slot.name for template in derived.templates for slot in template.slots}
-        found |= below & layout.values.keys()
-        pending += [one for one in below if one not in seen]
-        seen |= below
-    return found
 
 
 def _check_delimiters(layout: LayoutKeys) -> Iterator[InitErrorDetails]:

@@ -4,7 +4,7 @@ The module is long because it has the description of every key.
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import InitErrorDetails
@@ -90,6 +90,13 @@ class DerivedValue(StrictModel):
     def templates(self) -> list[Template]:
         """The templates of all its codes."""
         return [*self.codes.values(), *self.terms.values(), *([self.else_] if self.else_ is not None else [])]
+
+    @property
+    def needs(self) -> set[str]:
+        """The names of the values on which it depends directly."""
+        if self.day:
+            return {self.day}
+        return {*self.of, *(slot.name for template in self.templates for slot in template.slots)}
 
 
 class Column(StrictModel):
@@ -230,25 +237,32 @@ class LayoutKeys(StrictModel):
         """The place of the first record of users or fines."""
         return next(number for number, record in enumerate(self.records) if record.each != "file")
 
-    @property
-    def slots(self) -> set[str]:
-        """The names of all values that the records use, with those on which values of the layout's own depend."""
-        pending = [slot.name for record in self.records for column in record.columns for slot in column.value.slots]
+    def list_used(self, each: Each | None = None) -> set[str]:
+        """Returns the values that the records use, or those of a kind, with all on which these depend."""
+        records = [record for record in self.records if each in (None, record.each)]
+        return self.list_needed({slot.name for one in records for column in one.columns for slot in column.value.slots})
+
+    def list_needed(self, names: set[str]) -> set[str]:
+        """Returns the values, and all on which they depend, directly or not."""
         found: set[str] = set()
+        pending = list(names)
         while pending:
-            if (name := pending.pop()) in found:
-                continue
+            name = pending.pop()
+            if name not in found and name in self.values:
+                pending += self.values[name].needs
             found.add(name)
-            if derived := self.values.get(name):
-                pending += [*derived.of, *([derived.day] if derived.day else [])]
-                pending += [slot.name for template in derived.templates for slot in template.slots]
         return found
+
+    @property
+    def joins_users(self) -> bool:
+        """Whether the file has lines of users around those of their fines."""
+        return {"user", "fine"} <= {record.each for record in self.records}
 
     @property
     def adds_money(self) -> bool:
         """Whether the file has a sum over several fines."""
-        return not self.slots.isdisjoint({"sum", "charges", "credits"})
+        return not self.list_used().isdisjoint({"sum", "charges", "credits"})
 
-    def dump(self) -> dict[str, Any]:
-        """Returns the layout as JSON has it, for the record of a batch."""
-        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    def dump(self) -> str:
+        """Returns the layout as JSON, for the record of a batch: a text, as jsonb changes the order of codes."""
+        return self.model_dump_json(by_alias=True, exclude_defaults=True)

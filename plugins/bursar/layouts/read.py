@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import TypeVar
 
-from bursar.errors import BursarError
+from bursar.errors import NotFoundError
 from bursar.layouts.layout import Layout
 from bursar.profiles import INCLUDE
 from bursar.profiles.field_types import StrictModel
 from bursar.profiles.json_schema import render_schema
-from bursar.profiles.problems import Problem
+from bursar.profiles.problems import Problem, ProfileError
 from bursar.profiles.yaml_files import list_yaml_files, validate
 from bursar.profiles.yaml_reader import Source, read_yaml
 
@@ -17,11 +17,7 @@ PURPOSES = ("export",)
 """The purposes of a layout, its key `for`; the first one is that of a layout without the key."""
 
 
-class LayoutError(BursarError):
-    """A layout is missing or invalid."""
-
-
-def load_layouts(folder: Path = INCLUDE / "layouts") -> tuple[dict[str, Layout], list[Problem]]:
+def load_layouts(folder: Path) -> tuple[dict[str, Layout], list[Problem]]:
     """Returns the valid layouts of exports by name, and the problems of the others, by file and line.
 
     The name of a layout is that of its file, without `.yaml`. A missing folder has no layouts.
@@ -50,16 +46,17 @@ def get_layout(name: str, model: type[L], folder: Path | None = None) -> L:
     """Returns the layout of a name, from `include/layouts` unless another folder is given.
 
     Raises:
-        LayoutError: there is none, or it is invalid; the message has all its problems.
+        NotFoundError: there is none; the message names the others.
+        ProfileError: it is invalid; the message has all its problems.
     """
     folder = folder or INCLUDE / "layouts"
     path = folder / f"{name}.yaml"
     if not path.is_file():
         names = ", ".join(sorted(found.stem for found in folder.glob("*.yaml"))) or "none"
-        raise LayoutError(f"There is no layout {name}: {path} is missing. The layouts there are: {names}.")
+        raise NotFoundError(f"There is no layout {name}: {path} is missing. The layouts there are: {names}.")
     layout, problems = validate(model, read_yaml(path))
     if layout is None:
-        raise LayoutError("\n".join(map(str, problems)))
+        raise ProfileError(problems)
     return layout
 
 

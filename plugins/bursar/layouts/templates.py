@@ -126,6 +126,23 @@ def list_text_steps(picture: str) -> list[tuple[str, int]]:
     return steps
 
 
+def apply_text_steps(text: str, picture: str) -> str:
+    """Returns a text as its picture shows it."""
+    for step, count in list_text_steps(picture):
+        match step:
+            case "upper":
+                text = text.upper()
+            case "lower":
+                text = text.lower()
+            case "first":
+                text = text[:count]
+            case "last":
+                text = text[-count:]
+            case _:
+                text = text.lstrip("0")
+    return text
+
+
 def check_picture(type_: ValueType, picture: str) -> None:
     """Checks that values of a type can be written in a picture.
 

@@ -69,9 +69,15 @@ def is_year(name: str) -> bool:
     return _YEAR.fullmatch(name) is not None
 
 
+def split_year(name: str) -> tuple[str, int]:
+    """Returns `year` or `yy`, and the number that is added to it."""
+    word, sign, number = _YEAR.fullmatch(name).groups()  # type: ignore[union-attr]  # checked with the layout
+    return word, int(f"{sign or ''}{number or 0}")
+
+
 def _render_year(slot: Slot, year: int) -> str:
-    name, sign, number = _YEAR.fullmatch(slot.name).groups()  # type: ignore[union-attr]  # checked with the layout
-    shifted = year + int(f"{sign or ''}{number or 0}")
+    name, shift = split_year(slot.name)
+    shifted = year + shift
     return f"{shifted % 100:02}" if name == "yy" else str(shifted)
 
 

@@ -49,7 +49,8 @@ class Position:
         match = re.fullmatch(r"([0-9]{1,5})(?: ?(-) ?([0-9]{1,5})?)?", text)
         first = int(match[1]) if match else 0
         last = None if match is None or (match[2] and not match[3]) else int(match[3] or first)
-        if match is None or not 1 <= first <= MAX_LINE_LENGTH or not first <= (last or first) <= MAX_LINE_LENGTH:
+        end = first if last is None else last
+        if match is None or not 1 <= first <= end <= MAX_LINE_LENGTH:
             raise ValueError(
                 f"{text!r} is no position in a line: write the first and the last character, as in 12-20, counted "
                 f"from 1 to {MAX_LINE_LENGTH:,}"

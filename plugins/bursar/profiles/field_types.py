@@ -89,7 +89,8 @@ def _parse_whole_number(value: object) -> int:
     )
 
 
-def _validate_list(value: object) -> object:
+def validate_list(value: object) -> object:
+    """Returns a list as it is; raises a ValueError if a value is not one."""
     if isinstance(value, (list, tuple)):
         return value
     example = value if isinstance(value, str) and "," not in value else "MAIN, LAW"
@@ -181,7 +182,7 @@ YesNo = Annotated[bool, PlainValidator(_parse_yes_no), WithJsonSchema({"enum": [
 WholeNumber = Annotated[
     int, BeforeValidator(_parse_whole_number), WithJsonSchema({"type": ["integer", "string"], "pattern": "^[0-9]+$"})
 ]
-TextList = Annotated[tuple[Text, ...], BeforeValidator(_validate_list)]
+TextList = Annotated[tuple[Text, ...], BeforeValidator(validate_list)]
 TimeZone = Annotated[Text, AfterValidator(_validate_time_zone)]
 AbsolutePath = Annotated[Path, PlainValidator(_parse_folder), WithJsonSchema({"type": "string"})]
 RelativePath = Annotated[Text, AfterValidator(validate_relative_path)]

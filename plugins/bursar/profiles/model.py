@@ -6,7 +6,7 @@ The module is long because it has the description of every key.
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, PrivateAttr, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, field_validator
 from pydantic_core import InitErrorDetails
 
 from bursar.money import pluralize
@@ -14,6 +14,7 @@ from bursar.profiles.field_types import (
     REQUIRED_IF_ACTIVE,
     Code,
     ConnectionId,
+    Currency,
     DoneFileSuffix,
     IdentifierPattern,
     LayoutName,
@@ -27,6 +28,7 @@ from bursar.profiles.field_types import (
     TimeZone,
     WholeNumber,
     YesNo,
+    validate_list,
 )
 from bursar.profiles.monitoring import (
     MAX_DAYS,
@@ -106,6 +108,11 @@ class Export(Job):
     institutional_fine_fee: RequiredIfActive[YesNo] = Field(
         description="Whether fines that the institution itself owns are exported."
     )
+    currencies: Annotated[tuple[Currency, ...], BeforeValidator(validate_list)] = Field(
+        (),
+        description="Fines and fees in these currencies only, as in `[USD]`. Blank: in every currency. A layout "
+        "without a column for the currency needs exactly one.",
+    )
     libraries: TextList = Field(
         (),
         description="Fines that these libraries owned when they were created. Blank: no library's fines, "
@@ -120,6 +127,11 @@ class Export(Job):
     )
     upload: UploadSettings = Field(
         UploadSettings(), description="How the bursar's server treats uploads. Blank: as most servers do."
+    )
+    layout: LayoutName | None = Field(
+        None,
+        description="The layout of the file: the name of a file in `include/layouts`, without `.yaml`. Blank: the XML "
+        "format of Alma.",
     )
     append_time_zone_abbreviation: YesNo = Field(
         default=False,

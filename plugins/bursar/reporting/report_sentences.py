@@ -100,7 +100,7 @@ def describe_dry_run(batch: Batch) -> str:
 
 
 def describe_skipped_fines(skipped: Mapping[str, Skipped], new_users: Mapping[str, int]) -> tuple[list[str], list[str]]:
-    """Says which fines stay open until somebody corrects their users.
+    """Says which fines stay open until somebody corrects their users, or the layout.
 
     `new_users` counts, by reason, the users that no earlier report has warned about. Returns warnings, which have such
     users, and other sentences.
@@ -111,7 +111,8 @@ def describe_skipped_fines(skipped: Mapping[str, Skipped], new_users: Mapping[st
             counts = (
                 f"{pluralize(fines.fines, 'fine')} of {pluralize(fines.users, 'user')} ({format_totals(fines.net)})"
             )
-            advice = "Correct the users in the library system (`bin/bursar profiles preview` lists them)."
+            wrong_ones = "the layout of the profile, or the fines" if reason.is_of_layout else "the users"
+            advice = f"Correct {wrong_ones} in the library system (`bin/bursar profiles preview` lists them)."
             new = new_users.get(reason, 0)
             if not new:
                 known.append(f"{counts} left open, as reported before: {reason.description}.")

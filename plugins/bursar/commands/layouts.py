@@ -1,0 +1,129 @@
+"""`bin/bursar layouts`: how the files of exports look."""
+
+import sys
+
+import click
+import pendulum
+
+from bursar.commands.context import console, get_engine, get_settings, sanitize, strip_controls
+from bursar.commands.output import format_option, make_table, print_data, print_problems, print_section, print_table
+from bursar.commands.schemas import write_schemas
+from bursar.exports.skip_reason import SkipReason
+from bursar.layouts.flat.render import get_batch_values, make_batch_values
+from bursar.layouts.flat.trial import Trial, try_layout
+from bursar.layouts.layout import Layout
+from bursar.layouts.read import get_layout, layout_schemas, load_layouts
+from bursar.ledger.batches import get_batch
+from bursar.money import pluralize
+from bursar.profiles import INCLUDE, Problem
+
+
+@click.group()
+def layouts() -> None:
+    """Layouts of files: include/layouts/*.yaml."""
+
+
+@layouts.command("list")
+@format_option
+def list_layouts(output_format: str) -> None:
+    """List the valid layouts of include/layouts. Changes nothing."""
+    good, problems = load_layouts(INCLUDE / "layouts")
+    rows = [
+        {"name": name, "kind": layout.kind, "encoding": layout.encoding, "file_name": str(layout.file_name)}
+        for name, layout in good.items()
+    ]
+    if output_format != "table":
+        print_data(output_format, rows)
+    elif not rows:
+        console.print("There are no layouts in include/layouts.")
+    else:
+        table = make_table(("Name", "Kind", "Encoding", "File name"))
+        for row in rows:
+            table.add_row(*map(sanitize, row.values()))
+        print_table(table)
+    if problems:
+        click.echo(f"Found: {pluralize(len(problems), 'problem')}; see `bin/bursar layouts check`.", err=True)
+
+
+@layouts.command("check")
+@format_option
+def check_layouts(output_format: str) -> None:
+    """Print each problem of a layout as file:line: message, and exit with 1 if there is one. Changes nothing.
+
+    Warnings name layouts whose payments can't be matched, since no column has the transaction id.
+    """
+    folder = INCLUDE / "layouts"
+    good, problems = load_layouts(folder)
+    warnings = [
+        Problem(str(folder / f"{name}.yaml"), 1, "records", _NO_TRANSACTION)
+        for name, layout in good.items()
+        if not layout.list_used("fine") & {"transaction_id", "fine_id"}
+    ]
+    print_problems(output_format, problems, warnings)
+    names = ", ".join(good) or "none"
+    click.echo(f"{pluralize(len(good), 'good layout')} in {strip_controls(str(folder))}: {names}", err=True)
+    sys.exit(1 if problems else 0)
+
+
+_NO_TRANSACTION = (
+    "no line of a fine has {transaction_id}: the bursar can't report payments by it, so import them another way"
+)
+
+
+@layouts.command("try")
+@click.argument("name")
+@click.option(
+    "--batch",
+    "batch_id",
+    metavar="NUMBER",
+    type=click.IntRange(min=1),
+    help="The batch whose fines are shown; invented fines, if not given.",
+)
+@click.option(
+    "--limit", metavar="NUMBER", default=100, show_default="100", type=click.IntRange(min=1), help="Fines to show."
+)
+@format_option
+def try_out(name: str, batch_id: int | None, limit: int, output_format: str) -> None:
+    """Show the file of invented fines, or of an old batch, in a layout, with a ruler. Changes nothing.
+
+    Fines that do not fit are listed with the reason for which an export would skip them. Totals are of the fines that
+    are shown. No batch is needed to try a layout, and none is changed.
+    """
+    layout = get_layout(name, Layout, INCLUDE / "layouts")
+    with get_engine().connect() as connection:
+        if batch_id:
+            batch = get_batch(connection, batch_id)
+            values, time_zone = get_batch_values(batch), batch.render_options["time_zone"]
+        else:
+            time_zone = get_settings().time_zone
+            values = make_batch_values(1, "STUDENTS", pendulum.now("UTC"), time_zone)
+        trial = try_layout(connection, layout, values, time_zone=time_zone, batch_id=batch_id, limit=limit)
+    if output_format != "table":
+        record = {"file_name": trial.file_name, "lines": list(trial.lines), "unfit": dict(trial.unfit)}
+        print_data(output_format, record)
+        return
+    _print_trial(layout, trial)
+
+
+def _print_trial(layout: Layout, trial: Trial) -> None:
+    console.print(f"[bold]{sanitize(trial.file_name)}[/], {layout.encoding}, {layout.line_end}", soft_wrap=True)
+    if layout.kind == "fixed":
+        console.print(trial.ruler, soft_wrap=True, highlight=False)
+    for line in trial.lines:
+        console.print(sanitize(line), soft_wrap=True, highlight=False)
+    if not trial.lines:
+        console.print("No fine fits, so there would be no file.")
+    rows = [(transaction, SkipReason.describe(reason)) for transaction, reason in trial.unfit.items()]
+    print_section(("Would stay open: transaction", "Reason"), (), rows)
+    if len(trial.currencies) > 1 and (layout.adds_money or "currency" not in layout.list_used("fine")):
+        console.print(
+            f"\nThe fines are in {', '.join(trial.currencies)}. A profile with this layout exports one currency.",
+            soft_wrap=True,
+        )
+
+
+@layouts.command("write-schema")
+@format_option
+def write_layout_schema(output_format: str) -> None:
+    """Write the JSON Schema, with which editors complete and check layouts, into include/."""
+    write_schemas(layout_schemas(), output_format)

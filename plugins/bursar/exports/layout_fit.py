@@ -1,0 +1,85 @@
+"""Finds the selected fines that do not fit the layout of their profile, each with a reason, before they are frozen."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from bursar.db.queries import query
+from bursar.errors import BursarError
+from bursar.layouts.flat.characters import spell_in_ascii
+from bursar.layouts.flat.queries import Lines, select_foreign_characters, select_unfit
+from bursar.layouts.flat.render import make_batch_values
+from bursar.layouts.flat.sql import Bindings
+from bursar.layouts.layout import Layout
+from bursar.layouts.model import Each
+from bursar.profiles import Profile
+from bursar.profiles.settings import TransactionIds
+
+
+def check_currencies(profile: Profile, layout: Layout) -> None:
+    """Checks that no amount of a file can be taken for one of another currency.
+
+    Raises:
+        BursarError: the profile exports more than one currency, and the layout has sums, or does not show currencies.
+    """
+    if len(profile.export.currencies) == 1 or not (layout.adds_money or "currency" not in layout.list_used("fine")):
+        return
+    reason = "adds up amounts" if layout.adds_money else "does not show the currency"
+    raise BursarError(
+        f"The layout {profile.export.layout} {reason}, so its file has one currency. Write it in the profile "
+        f"{profile.code}, below export: as in currencies: [USD]. Nothing was selected."
+    )
+
+
+def skip_unfit_fines(
+    connection: Connection, profile: Profile, layout: Layout, moment: datetime, ids: TransactionIds
+) -> Mapping[str, str]:
+    """Marks the candidates that do not fit with their reasons; `moment` is that of the selection.
+
+    Then marks all fines of the users whose own lines do not fit. `ids` says how new transaction ids are made. Returns
+    how the characters of the lines are written in ASCII, for a layout that wants it.
+    """
+    lines = _Draft(connection, profile, layout, moment, ids)
+    spelling = lines.spell() if layout.characters == "ascii" else {}
+    for each in ("fine", "user"):
+        if layout.list_records(each):
+            lines.mark_unfit(each, spelling)
+    return spelling
+
+
+class _Draft:
+    """The candidates as the lines that they will be."""
+
+    def __init__(
+        self, connection: Connection, profile: Profile, layout: Layout, moment: datetime, ids: TransactionIds
+    ) -> None:
+        self._connection = connection
+        self._layout = layout
+        self._profile = profile
+        self._values = {"profile": profile.code, "prefix": ids.prefix, "start": ids.start}
+        next_batch: int = connection.execute(query("exports/guess_next_batch")).scalar_one()
+        self._batch = make_batch_values(next_batch, profile.code, moment, profile.time_zone)
+
+    def _get_lines(self, spelling: Mapping[str, str]) -> Lines:
+        source = f"({query('exports/draft_lines').text})"
+        return Lines(source, Bindings(), self._layout, self._batch, self._profile.time_zone, spelling)
+
+    def spell(self) -> Mapping[str, str]:
+        """Returns how the characters that are not in ASCII are written."""
+        lines = self._get_lines({})
+        if (statement := select_foreign_characters(lines)) is None:
+            return {}
+        return spell_in_ascii(self._connection.execute(lines.bindings.bind(statement), self._values).scalars())
+
+    def mark_unfit(self, each: Each, spelling: Mapping[str, str]) -> None:
+        """Marks the candidates that do not fit the lines of each fine, or of each user."""
+        lines = self._get_lines(spelling)
+        keys = "unfit.user_id = candidates.user_id"
+        if each == "fine":
+            keys = "unfit.fine_id = candidates.fine_id AND unfit.reversal = candidates.reversal"
+        statement = (
+            f"UPDATE candidates SET reason = unfit.reason FROM ({select_unfit(lines, each)}) AS unfit "
+            f"WHERE {keys} AND candidates.reason IS NULL"
+        )
+        self._connection.execute(lines.bindings.bind(statement), self._values)

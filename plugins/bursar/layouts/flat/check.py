@@ -1,0 +1,102 @@
+"""Checks the file of a batch before its upload, with code that shares nothing with the writer but the layout.
+
+The writer is SQL; this reads the bytes with regular expressions (fixed layouts) or the csv module (delimited ones).
+"""
+
+import csv
+from array import array
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from itertools import chain, repeat
+
+from sqlalchemy import Connection
+
+from bursar.db.queries import query
+from bursar.errors import BatchError
+from bursar.layouts.flat.forms import Form, MismatchError, make_forms
+from bursar.layouts.flat.render import get_batch_values, get_frozen_layout, get_totals
+from bursar.layouts.layout import Layout
+from bursar.ledger.batches import Batch
+from bursar.money import pluralize
+
+
+def count_fines_by_user(connection: Connection, batch: Batch) -> Sequence[int]:
+    """Returns the number of fines of each user, in the order of the lines, if the file has lines of both."""
+    if not get_frozen_layout(batch).joins_users:
+        return array("L")
+    rows = connection.execute(
+        query("layouts/flat/count_fines_by_user"), {"batch_id": batch.id}, execution_options={"yield_per": 10_000}
+    )
+    return array("L", rows.scalars())
+
+
+def check_file(batch: Batch, fines_by_user: Sequence[int], blocks: Iterable[bytes]) -> None:
+    """Checks a file block by block: each line has the form of its record, and the sums are those of the batch.
+
+    Raises:
+        BatchError: the file is not that of the batch and must not be uploaded.
+    """
+    layout = get_frozen_layout(batch)
+    forms = make_forms(layout, get_batch_values(batch), get_totals(batch), fines=batch.fines, users=batch.users)
+    with closing(_split_lines(layout, blocks)) as lines:
+        try:
+            _check_lines(layout, _list_forms(layout, forms, batch, fines_by_user), _read_rows(layout, lines))
+            for form in forms:
+                form.check_totals()
+        except (MismatchError, UnicodeDecodeError, csv.Error) as error:
+            raise BatchError(f"The file of batch {batch.id} was not sent: {error}.") from error
+
+
+def _check_lines(layout: Layout, forms: Iterable[Form], lines: Iterator[str]) -> None:
+    number = 0
+    if layout.heading:
+        number = 1
+        names = [column.name for column in layout.records[layout.first_body].columns]
+        if next(lines, "").split("\n") != names:
+            raise MismatchError("its first line is not the heading")
+    for form in forms:
+        number += 1
+        line = next(lines, None)
+        if line is None:
+            raise MismatchError(f"it ends after {pluralize(number - 1, 'line')}")
+        if not form.take(line):
+            raise MismatchError(f"line {number:,} does not keep to the layout, or a value of it does not fit")
+    if next(lines, None) is not None:
+        raise MismatchError(f"something follows line {number:,}, which is the last one")
+
+
+def _list_forms(layout: Layout, forms: Sequence[Form], batch: Batch, fines_by_user: Sequence[int]) -> Iterable[Form]:
+    """Returns the forms of the lines of the file, one a line, in the order of the file."""
+    before = [forms[number] for number, _ in layout.list_records("file") if number < layout.first_body]
+    behind = [forms[number] for number, _ in layout.list_records("file") if number > layout.first_body]
+    body = forms[len(before) : len(forms) - len(behind)]
+    if not layout.joins_users:
+        count = batch.fines if layout.list_records("fine") else batch.users
+        return chain(before, chain.from_iterable(repeat(body, count)), behind)
+    fines = [number for number, _ in layout.list_records("fine")]
+    opening = [forms[number] for number, _ in layout.list_records("user") if number < fines[0]]
+    closing_ = [forms[number] for number, _ in layout.list_records("user") if number > fines[0]]
+    of_fine = [forms[number] for number in fines]
+    of_users = (chain(opening, chain.from_iterable(repeat(of_fine, count)), closing_) for count in fines_by_user)
+    return chain(before, chain.from_iterable(of_users), behind)
+
+
+def _read_rows(layout: Layout, lines: Iterator[str]) -> Iterator[str]:
+    """Yields the lines; those of a delimited file as their cells, divided by line feeds, which no cell has."""
+    if layout.kind == "fixed":
+        return lines
+    quotes = {"quoting": csv.QUOTE_NONE} if layout.quotes == "never" else {}
+    return map("\n".join, csv.reader(lines, delimiter=layout.separator, strict=True, **quotes))  # type: ignore[arg-type]
+
+
+def _split_lines(layout: Layout, blocks: Iterable[bytes]) -> Generator[str]:
+    """Yields the lines of a file without their ends."""
+    end, rest = layout.line_end_bytes, b""
+    for block in blocks:
+        *lines, rest = (rest + block).split(end)
+        for line in lines:
+            yield line.decode(layout.encoding)
+    if layout.last_line_end and rest:
+        raise MismatchError("its last line has no end")
+    if not layout.last_line_end:
+        yield rest.decode(layout.encoding)

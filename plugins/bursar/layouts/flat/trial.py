@@ -1,0 +1,107 @@
+"""Tries a layout: shows the file that an old batch, or invented fines, would have in it, and what would not fit."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult
+
+from bursar.db.queries import query
+from bursar.layouts.files import get_file_name
+from bursar.layouts.flat.characters import spell_in_ascii
+from bursar.layouts.flat.queries import Lines, select_foreign_characters, select_unfit
+from bursar.layouts.flat.render import Content, render_text
+from bursar.layouts.flat.sql import BatchValues, Bindings
+from bursar.layouts.layout import Layout
+from bursar.layouts.model import Each
+from bursar.ledger.totals import CurrencyTotals
+
+_RULER = "".join(f"----+---{number:2}" for number in range(1, 100))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The file of some fines in a layout: its name and its lines; and the fines that do not fit, with their reasons.
+
+    `unfit` has the transaction ids. `currencies` has the currencies of all fines that were tried.
+    """
+
+    file_name: str
+    lines: Sequence[str]
+    unfit: Mapping[str, str]
+    currencies: Sequence[str]
+
+    @property
+    def ruler(self) -> str:
+        """A line that numbers the characters, as long as the longest line."""
+        length = max(map(len, self.lines), default=0)
+        return (_RULER * (length // len(_RULER) + 1))[:length]
+
+
+def try_layout(
+    connection: Connection, layout: Layout, values: BatchValues, *, time_zone: str, batch_id: int | None, limit: int
+) -> Trial:
+    """Renders the first fines of a batch, or invented ones, in a layout. Changes nothing.
+
+    At most `limit` fines are tried; totals are of these. `values` are those of the batch in the file.
+    """
+
+    def get_source(bindings: Bindings) -> str:
+        if batch_id is None:
+            return f"({query('layouts/flat/invented_lines').text})"
+        numbers = f"batch_id = {bindings.add(batch_id, 'bigint')} AND number <= {bindings.add(limit, 'integer')}"
+        return f"(SELECT * FROM batch_lines WHERE {numbers})"
+
+    content = Content(layout, values, time_zone, {}, CurrencyTotals(), 0, 0, get_source)
+    if layout.characters == "ascii" and (statement := select_foreign_characters(lines := content.get_lines())):
+        content = replace(content, spelling=spell_in_ascii(_run(connection, lines, statement).scalars()))
+    unfit: dict[int, tuple[str, str]] = {}
+    for each in ("fine", "user"):
+        if layout.list_records(each):
+            content = replace(content, source=_without(get_source, unfit))
+            unfit |= _find_unfit(connection, content.get_lines(), each)
+    content = _add_totals(connection, replace(content, source=_without(get_source, unfit)))
+    with closing(render_text(connection, content)) as blocks:
+        lines_ = b"".join(blocks).decode().splitlines() if content.fines else []
+    all_lines = replace(content, source=get_source).get_lines()
+    currencies = _run(connection, all_lines, f"SELECT DISTINCT currency FROM {all_lines.source} AS line ORDER BY 1")
+    file_name = get_file_name(values, layout, dry_run=False)
+    return Trial(file_name, lines_, dict(unfit.values()), list(currencies.scalars()))
+
+
+def _run(connection: Connection, lines: Lines, statement: str) -> CursorResult[Any]:
+    return connection.execute(lines.bindings.bind(statement))
+
+
+def _without(source: Callable[[Bindings], str], unfit: Mapping[int, object]) -> Callable[[Bindings], str]:
+    """Returns the source of the lines without those of some fines."""
+
+    def get_rest(bindings: Bindings) -> str:
+        fines = bindings.add(f"{{{','.join(map(str, unfit))}}}", "bigint[]")
+        return f"(SELECT * FROM {source(bindings)} AS line WHERE fine_id <> ALL ({fines}))"
+
+    return get_rest
+
+
+def _find_unfit(connection: Connection, lines: Lines, each: Each) -> dict[int, tuple[str, str]]:
+    """Returns the transaction ids of the fines that do not fit, each with its reason, by the ids of the fines."""
+    key = "user_id" if each == "user" else "fine_id"
+    statement = (
+        f"SELECT line.fine_id, line.transaction_id, unfit.reason FROM {lines.source} AS line "
+        f"JOIN ({select_unfit(lines, each)}) AS unfit ON unfit.{key} = line.{key} ORDER BY line.number"
+    )
+    return {row.fine_id: (row.transaction_id, row.reason) for row in _run(connection, lines, statement)}
+
+
+def _add_totals(connection: Connection, content: Content) -> Content:
+    lines = content.get_lines()
+    statement = (
+        "SELECT count(*) AS fines, count(DISTINCT user_id) AS users, "
+        "coalesce(sum(amount) FILTER (WHERE amount > 0), 0) AS charges, "
+        "coalesce(sum(amount) FILTER (WHERE amount < 0), 0) AS credits "
+        f"FROM {lines.source} AS line"
+    )
+    row = _run(connection, lines, statement).one()
+    totals = CurrencyTotals(row.charges, row.credits)
+    return replace(content, totals=totals, fines=row.fines, users=row.users)
