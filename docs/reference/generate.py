@@ -1,4 +1,4 @@
-"""Writes docs/reference/profile.md, settings.md, sources.md and commands.md: `make reference`.
+"""Writes docs/reference/profile.md, settings.md, sources.md, layouts.md and commands.md: `make reference`.
 
 The models are the source of keys, values, defaults and descriptions, bin/bursar is that of commands and options. A test
 compares the pages with them.
@@ -14,6 +14,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from bursar.__main__ import bursar
+from bursar.layouts.layout import Layout
+from bursar.layouts.templates import Template
+from bursar.layouts.text_files import Position
 from bursar.profiles import Profile, Settings
 from bursar.profiles.field_types import (
     REQUIRED_IF_ACTIVE,
@@ -27,6 +30,7 @@ from bursar.profiles.schedule import Schedule
 from bursar.sources.model import CsvSource
 from bursar.sources.read import FROM_SETTINGS
 from docs.reference.commands import render_reference
+from docs.reference.layouts import describe_layouts
 
 FOLDER = Path(__file__).parent
 COMMAND = "make reference"
@@ -36,6 +40,7 @@ TEXT_KINDS = {  # by the last mark of a type
     get_args(RelativePath)[-1]: "relative path of a folder, as in `students/out`",
     get_args(IdentifierPattern)[-1]: "regular expression of PostgreSQL",
 }
+LAYOUT_KINDS = {Template: "text with values in braces", Position: "position, as in `12-20`"}
 SCHEDULE = "`daily at 02:00`, `weekly on Sunday at 03:00`, `monthly on day 1 at 04:00` or `cron 0 2 * * 1-5`"
 HEADER = """# {title}
 
@@ -100,6 +105,7 @@ def pages() -> dict[str, str]:
         "profile.md": _page("Profile", PROFILE, Profile, filled_in=("time_zone",)),  # the loader takes it from Settings
         "settings.md": _page("Settings", SETTINGS, Settings),
         "sources.md": _page("Sources", SOURCES, CsvSource, filled_in=FROM_SETTINGS, part="sources"),
+        "layouts.md": _page("Layouts", describe_layouts(), Layout, part="layouts"),
         "commands.md": render_reference(bursar),
     }
 
@@ -122,9 +128,17 @@ def _section(model: type[BaseModel], path: str, filled_in: Collection[str] = ())
         yield "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
     yield ""
     for key, field in fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+        if section := _find_section(field.annotation):
             yield f"## {path}{key}\n\n{field.description}\n"
-            yield from _section(field.annotation, f"{path}{key}.")
+            yield from _section(section, f"{path}{key}.")
+
+
+def _find_section(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401  an annotation is any object
+    """Returns the model that a field has, also in a list or as the value of a name; None if it has none."""
+    if get_origin(annotation) in (tuple, dict):
+        arguments = [one for one in get_args(annotation) if one is not ...]
+        return _find_section(arguments[-1])
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 
 def _default(field: FieldInfo) -> str:
@@ -133,7 +147,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value = field.default
-    if isinstance(value, BaseModel) or value in (None, (), ""):
+    if isinstance(value, BaseModel) or value in (None, (), "", {}):
         return "blank"
     if isinstance(value, bool):
         return "`yes`" if value else "`no`"
@@ -141,6 +155,8 @@ def _default(field: FieldInfo) -> str:
 
 
 def _values(field: FieldInfo) -> str:
+    if get_origin(field.annotation) is dict:
+        return "sections with names, below" if _find_section(field.annotation) else "keys with texts"
     return _kind(field.annotation, field.metadata)
 
 
@@ -157,7 +173,13 @@ def _kind(annotation: Any, metadata: list[Any]) -> str:  # noqa: ANN401  an anno
         return ", ".join(f"`{one}`" for one in arguments)
     if issubclass(annotation, BaseModel):
         return "section, below"
-    simple = {str: _text(metadata), int: _range(metadata), bool: "`yes`, `no`", Schedule: SCHEDULE, Path: "path"}
+    simple: dict[type, str] = {
+        str: _text(metadata),
+        int: _range(metadata),
+        bool: "`yes`, `no`",
+        Schedule: SCHEDULE,
+        Path: "path",
+    } | LAYOUT_KINDS
     return simple[annotation]
 
 

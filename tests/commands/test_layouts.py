@@ -32,7 +32,7 @@ def test_the_list_has_the_valid_layouts(layouts: Path) -> None:
     (layouts / "wrong.yaml").write_text("kind: fixed\n", encoding="utf-8")
     result = CliRunner().invoke(bursar, ["layouts", "list", "--format", "json"], catch_exceptions=False)
     rows = json.loads(result.stdout)
-    assert result.stderr == "Found: 1 problem; see `bin/bursar layouts check`.\n"
+    assert result.stderr == "Found: 2 problems; see `bin/bursar layouts check`.\n"
     assert [row["name"] for row in rows] == sorted(path.stem for path in layouts.glob("*.yaml") if path.stem != "wrong")
     assert rows[0] == {
         "name": "banner",

@@ -112,14 +112,16 @@ PROBLEMS = {
     ),
     "a line of the file among fines": (
         (
-            "kind: delimited\nrecords:\n  - {each: fine, columns: [{value: a}]}\n  - {each: file, columns: [{value: a}]}\n"
+            "kind: delimited\nrecords:\n  - {each: fine, columns: [{value: a}]}\n"
+            "  - {each: file, columns: [{value: a}]}\n"
             "  - {each: fine, columns: [{value: a}]}\n"
         ),
         "4: records.each: a line of the file stands among those of users and fines",
     ),
     "a line of the user among fines": (
         (
-            "kind: delimited\nrecords:\n  - {each: fine, columns: [{value: a}]}\n  - {each: user, columns: [{value: a}]}\n"
+            "kind: delimited\nrecords:\n  - {each: fine, columns: [{value: a}]}\n"
+            "  - {each: user, columns: [{value: a}]}\n"
             "  - {each: fine, columns: [{value: a}]}\n"
         ),
         "4: records.each: a line of the user stands between two lines of a fine",

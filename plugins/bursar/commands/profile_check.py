@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from bursar.db.queries import query
 from bursar.errors import BursarError
+from bursar.exports.layout_fit import find_layout
 from bursar.profiles import Problem, Profile
 from bursar.profiles.monitoring import CHAT, Notifications
 from bursar.profiles.yaml_files import get_file_name
@@ -42,6 +43,18 @@ def compare_with_ledger(folder: Path, profiles: Iterable[Profile], engine: Engin
         for value in values
         if (kind, value) in unknown
     ]
+
+
+def check_layouts(folder: Path, profiles: Iterable[Profile]) -> list[Problem]:
+    """Returns a problem for each active export whose layout is missing or invalid, or needs one currency."""
+    problems = []
+    for profile in profiles:
+        try:
+            if profile.export.active:
+                find_layout(profile)
+        except BursarError as error:
+            problems.append(_warning(folder, profile, ("export", "layout"), str(error)))
+    return problems
 
 
 def compare_with_airflow(folder: Path, profiles: Iterable[Profile | CsvSource]) -> list[Problem]:

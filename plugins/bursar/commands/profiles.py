@@ -30,7 +30,12 @@ from bursar.commands.output import (
     print_problems,
     print_table,
 )
-from bursar.commands.profile_check import compare_with_airflow, compare_with_ledger, describe_airflow_error
+from bursar.commands.profile_check import (
+    check_layouts,
+    compare_with_airflow,
+    compare_with_ledger,
+    describe_airflow_error,
+)
 from bursar.commands.schemas import write_schemas
 from bursar.errors import BursarError
 from bursar.exports import selection
@@ -67,6 +72,7 @@ def check_profiles(output_format: str) -> None:
         good, problems = load_all_profiles(get_settings(), pattern_error=patterns.error)
     except ProfileError as error:  # in bursar.yaml, without which no profile can be checked
         good, problems = [], list(error.problems)
+    problems = sorted([*problems, *check_layouts(folder, good)])
     warnings, notes = _compare(folder, good, patterns.no_ledger)
     print_problems(output_format, problems, warnings)
     codes = ", ".join(profile.code for profile in good) or "none"

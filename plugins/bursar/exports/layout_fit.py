@@ -13,16 +13,13 @@ from bursar.layouts.flat.render import make_batch_values
 from bursar.layouts.flat.sql import Bindings
 from bursar.layouts.layout import Layout
 from bursar.layouts.model import Each
+from bursar.layouts.read import get_layout
 from bursar.profiles import Profile
 from bursar.profiles.settings import TransactionIds
 
 
-def check_currencies(profile: Profile, layout: Layout) -> None:
-    """Checks that no amount of a file can be taken for one of another currency.
-
-    Raises:
-        BursarError: the profile exports more than one currency, and the layout has sums, or does not show currencies.
-    """
+def _check_currencies(profile: Profile, layout: Layout) -> None:
+    """Raises a BursarError if an amount in the file can be taken for one of another currency."""
     if len(profile.export.currencies) == 1 or not (layout.adds_money or "currency" not in layout.list_used("fine")):
         return
     reason = "adds up amounts" if layout.adds_money else "does not show the currency"
@@ -30,6 +27,21 @@ def check_currencies(profile: Profile, layout: Layout) -> None:
         f"The layout {profile.export.layout} {reason}, so its file has one currency. Write it in the profile "
         f"{profile.code}, below export: as in currencies: [USD]. Nothing was selected."
     )
+
+
+def find_layout(profile: Profile) -> Layout | None:
+    """Returns the layout that a profile exports in; None for Alma's XML.
+
+    Raises:
+        NotFoundError: there is no such layout.
+        ProfileError: it is invalid.
+        BursarError: the profile exports more than one currency, and the layout needs one.
+    """
+    if profile.export.layout is None:
+        return None
+    layout = get_layout(profile.export.layout, Layout)
+    _check_currencies(profile, layout)
+    return layout
 
 
 def skip_unfit_fines(

@@ -16,12 +16,11 @@ from sqlalchemy import Connection, Engine, text
 from bursar.db.queries import query
 from bursar.errors import BursarError
 from bursar.exports.identifier_pattern import translate_pattern_errors
-from bursar.exports.layout_fit import check_currencies, skip_unfit_fines
+from bursar.exports.layout_fit import find_layout, skip_unfit_fines
 from bursar.exports.skip_reason import SkipReason
 from bursar.layouts.files import get_file_name
 from bursar.layouts.flat.render import make_batch_values
 from bursar.layouts.layout import Layout
-from bursar.layouts.read import get_layout
 from bursar.ledger.batches import Batch, get_batch, get_batch_of_run
 from bursar.ledger.totals import SelectionSummary, summarize_candidates, to_json
 from bursar.money import pluralize
@@ -172,13 +171,10 @@ def fill_candidates(
     decisions are made for, None for Alma's XML.
 
     Raises:
-        BursarError: the identifier pattern is not valid; the transaction has failed. Or the layout is missing or
-            invalid, or needs one currency.
+        BursarError: the identifier pattern is not valid; the transaction has failed. Or as for `find_layout`.
     """
     export = profile.export
-    layout = get_layout(export.layout, Layout) if export.layout else None
-    if layout:
-        check_currencies(profile, layout)
+    layout = find_layout(profile)
     connection.execute(query("exports/create_candidates"))
     with translate_pattern_errors(connection, profile):
         connection.execute(

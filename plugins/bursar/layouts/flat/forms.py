@@ -116,4 +116,4 @@ def _join(layout: Layout, record: Record, patterns: Sequence[str]) -> str:
 
 
 def _list(amounts: Sequence[Decimal]) -> str:
-    return " and ".join(f"{amount:f}" for amount in amounts)
+    return " and ".join(f"{amount.normalize():f}" for amount in amounts)

@@ -67,11 +67,12 @@ def get_pattern(layout: Layout, record: Record, column: Column, known: KnownValu
         pattern = re.escape(_fit(layout, column, text, is_amount=type_ is ValueType.MONEY, is_filled=is_filled))
     elif column.width is None:
         pattern = _get_free_pattern(type_, slot)
+    elif is_filled and slot and type_ is ValueType.DATE and not column.cut:
+        pattern = _fill_date(column, column.width, DatePicture.parse(slot.picture))
+    elif is_filled and slot and type_ is ValueType.MONEY:
+        pattern = _fill_money(column, column.width, MoneyPicture.parse(slot.picture))
     elif is_filled:
-        pattern = f"{_MONEY if type_ is ValueType.MONEY else '.'}{{{column.width}}}"
-        if type_ is ValueType.DATE and slot and not column.cut:
-            shown = DatePicture.parse(slot.picture)
-            pattern = _fill_date(column, column.width, shown)
+        pattern = f".{{{column.width}}}"
     else:
         free = _get_free_pattern(type_, slot)
         pattern = f"(?=[^\\n]{{0,{column.width}}}(?:\\n|$)){free}" if type_ else f".{{0,{column.width}}}"
@@ -88,6 +89,16 @@ def _get_free_pattern(type_: ValueType | None, slot: Slot | None) -> str:
         case ValueType.DATE if slot:
             return f"(?:{DatePicture.parse(slot.picture).pattern})?"
     return ".*"
+
+
+def _fill_money(column: Column, width: int, picture: MoneyPicture) -> str:
+    """Returns the regular expression of an amount, or of nothing, in a filled column."""
+    written = f"[{re.escape(column.fill or ' ')}{_MONEY[1:]}{{{width}}}"
+    if not column.is_right_aligned:
+        written = f"(?! ){written}"
+    elif picture.sign != "trailing":  # a positive amount has a blank in place of the minus
+        written = f"{written}(?<! )"
+    return f"(?:{written}|{re.escape(column.fill or ' ')}{{{width}}})"
 
 
 def _fill_date(column: Column, width: int, picture: DatePicture) -> str:
