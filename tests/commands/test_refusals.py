@@ -42,6 +42,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "jobs results": ("7",),
     "layouts check": (),
     "layouts list": (),
+    "layouts read": ("semicolons", "/dev/null"),
     "layouts try": ("banner",),
     "layouts write-schema": (),
     "ledger migrate": (),
@@ -67,7 +68,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 """The arguments with which each command can be run."""
 WITHOUT_LEDGER = {
     *("airflow create-pools", "profiles check", "profiles test-connection", "profiles write-schema"),
-    *("layouts check", "layouts list", "layouts write-schema"),
+    *("layouts check", "layouts list", "layouts read", "layouts write-schema"),
     *("sources check", "sources list", "sources show", "sources write-schema"),
 }
 NAMES = [name for name, _ in LEAVES]

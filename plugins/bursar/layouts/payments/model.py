@@ -5,7 +5,7 @@ The module is long because it has the description of every key.
 
 from collections.abc import Iterator
 from itertools import combinations
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr
 from pydantic_core import InitErrorDetails
@@ -28,6 +28,10 @@ MAX_SKIPPED_LINES = 1_000
 
 def _listed(value: object) -> object:
     return (value,) if isinstance(value, str) else value
+
+
+def _allow_characters(schema: dict[str, Any]) -> None:
+    allow_characters(schema["anyOf"][0])
 
 
 Encodings = Annotated[tuple[Encoding, ...], BeforeValidator(_listed)]
@@ -104,7 +108,7 @@ class PaymentLayout(StrictModel):
     delimiter: Separator | None = Field(
         None,
         description="In a delimited file: the sign between two values, by its name or as the character in quotes.",
-        json_schema_extra=allow_characters,
+        json_schema_extra=_allow_characters,
     )
     quotes: Literal["needed", "all", "never"] = Field(
         "needed",
