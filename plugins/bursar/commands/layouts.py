@@ -89,8 +89,8 @@ def try_out(name: str, batch_id: int | None, limit: int, output_format: str) -> 
     Fines that do not fit are listed with the reason for which an export would skip them. Totals are of the fines that
     are shown. No batch is needed to try a layout, and none is changed.
     """
-    layout = get_layout(name, Layout, INCLUDE / "layouts")
     with get_engine().connect() as connection:
+        layout = get_layout(name, Layout, INCLUDE / "layouts")
         if batch_id:
             batch = get_batch(connection, batch_id)
             values, time_zone = get_batch_values(batch), batch.render_options["time_zone"]
