@@ -42,7 +42,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "jobs results": ("7",),
     "layouts check": (),
     "layouts list": (),
-    "layouts try": ("banner",),
+    "layouts try": ("banner", "--batch", "7"),
     "layouts write-schema": (),
     "ledger migrate": (),
     "overpayments list": (),
