@@ -116,7 +116,6 @@ def try_out(name: str, batch_id: int | None, limit: int, output_format: str) -> 
     Fines that do not fit are listed with the reason for which an export would skip them. Totals are of the fines that
     are shown. No batch is needed to try a layout, and none is changed.
     """
-    layout = get_layout(name, Layout, INCLUDE / "layouts")
     with get_engine().connect() as connection:
         if batch_id:
             batch = get_batch(connection, batch_id)
@@ -124,6 +123,7 @@ def try_out(name: str, batch_id: int | None, limit: int, output_format: str) -> 
         else:
             time_zone = get_settings().time_zone
             values = make_batch_values(1, "STUDENTS", pendulum.now("UTC"), time_zone)
+        layout = get_layout(name, Layout, INCLUDE / "layouts")
         trial = try_layout(connection, layout, values, time_zone=time_zone, batch_id=batch_id, limit=limit)
     if output_format != "table":
         record = {"file_name": trial.file_name, "lines": list(trial.lines), "unfit": dict(trial.unfit)}
