@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event, text
 
 from bursar.db.queries import query
+from bursar.exports.build import build_file
 from bursar.exports.close import close_fines
 from bursar.exports.selection import preview, select_fines
 from bursar.imports.apply import apply_payments
@@ -18,6 +19,7 @@ from bursar.users.deletion import delete_user
 from bursar.users.purging import PurgeParams, purge_users
 from bursar.users.waiving import WaiveParams, waive_fines
 from tests.support.fixtures import NOW, clear_ledger, make_profile, make_settings, record_delivery
+from tests.support.layouts import make_layout_profile
 
 FILL = (Path(__file__).parents[1] / "bench" / "ledger.sql").read_text(encoding="utf-8")
 OPEN, CLOSED = 30, 30_000
@@ -127,6 +129,16 @@ def test_an_export_scans_no_large_table(large_ledger: Engine) -> None:
     record_delivery(large_ledger, batch.id)
     with forbid_full_scans(large_ledger):
         close_fines(large_ledger, batch.id)
+
+
+@pytest.mark.usefixtures("layouts")
+@pytest.mark.parametrize("layout", ["banner", "one_line_per_user"])
+def test_an_export_in_a_layout_scans_no_large_table(large_ledger: Engine, tmp_path: Path, layout: str) -> None:
+    profile = make_layout_profile(layout, libraries=["MAIN", "LAW", "SCI"])
+    with forbid_full_scans(large_ledger):
+        batch = select_fines(large_ledger, profile, make_settings(), run_id="run", as_of=NOW)
+        assert batch.fines == OPEN
+        build_file(large_ledger, batch.id, tmp_path)
 
 
 @pytest.mark.parametrize("amounts", ["incremental", "cumulative"])

@@ -1,4 +1,4 @@
-"""Writes docs/reference/profile.md, settings.md, sources.md, layouts.md and commands.md: `make reference`.
+"""Writes the pages of docs/reference about profiles, settings, sources, layouts and commands: `make reference`.
 
 The models are the source of keys, values, defaults and descriptions, bin/bursar is that of commands and options. A test
 compares the pages with them.
@@ -15,6 +15,8 @@ from pydantic.fields import FieldInfo
 
 from bursar.__main__ import bursar
 from bursar.layouts.layout import Layout
+from bursar.layouts.payments.model import PaymentLayout
+from bursar.layouts.pictures import DatePicture, MoneyPicture
 from bursar.layouts.templates import Template
 from bursar.layouts.text_files import Position
 from bursar.profiles import Profile, Settings
@@ -40,7 +42,12 @@ TEXT_KINDS = {  # by the last mark of a type
     get_args(RelativePath)[-1]: "relative path of a folder, as in `students/out`",
     get_args(IdentifierPattern)[-1]: "regular expression of PostgreSQL",
 }
-LAYOUT_KINDS = {Template: "text with values in braces", Position: "position, as in `12-20`"}
+LAYOUT_KINDS = {
+    Template: "text with values in braces",
+    Position: "position, as in `12-20`",
+    MoneyPicture: "picture of money, as in `0.00`",
+    DatePicture: "picture of a day, as in `%Y-%m-%d`",
+}
 SCHEDULE = "`daily at 02:00`, `weekly on Sunday at 03:00`, `monthly on day 1 at 04:00` or `cron 0 2 * * 1-5`"
 HEADER = """# {title}
 
@@ -91,6 +98,12 @@ Each active source has a DAG, `bursar_sync__<code>`, named *Load Fines from <nam
 
 `bin/bursar sources load <code>` does the same by hand, without waiting; `--dry-run` prints what would change, and
 `--strict` loads all rows or none."""
+PAYMENT_LAYOUTS = """\
+A payment layout says how a bursar writes its files of payments, if they are not [XML](payment-file.md). It is a file of
+`include/layouts` with `for: payments`, which a profile chooses by its name, as in `layout: campus` below `import`.
+[Read the bursar's files](../how-to/read-payment-files.md) shows how to make one.
+
+## Keys"""
 SETTINGS = "The keys of `include/bursar.yaml`, which apply to the whole institution."
 
 
@@ -107,6 +120,7 @@ def pages() -> dict[str, str]:
         "settings.md": _page("Settings", SETTINGS, Settings),
         "sources.md": _page("Sources", SOURCES, CsvSource, filled_in=FROM_SETTINGS, part="sources"),
         "layouts.md": _page("Layouts", describe_layouts(), Layout, part="layouts"),
+        "payment-layouts.md": _page("Payment layouts", PAYMENT_LAYOUTS, PaymentLayout, part="layouts"),
         "commands.md": render_reference(bursar),
     }
 
@@ -136,8 +150,8 @@ def _section(model: type[BaseModel], path: str, filled_in: Collection[str] = ())
 
 def _find_section(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401  an annotation is any object
     """Returns the model that a field has, also in a list or as the value of a name; None if it has none."""
-    if get_origin(annotation) in (tuple, dict):
-        arguments = [one for one in get_args(annotation) if one is not ...]
+    if get_origin(annotation) in (tuple, dict, UnionType):
+        arguments = [one for one in get_args(annotation) if one not in (..., NoneType)]
         return _find_section(arguments[-1])
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bursar.commands import context, layouts, profiles, schemas, source_files
+from bursar.commands import context, layouts, payment_layouts, profiles, schemas, source_files
 from demo.postgres import Postgres
 from demo.profiles import write_include
 
@@ -23,7 +23,7 @@ def connection(postgres: Postgres, empty_ledger: str, monkeypatch: pytest.Monkey
 def include(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder include of all commands, with the example profiles; a test may change it."""
     copy = write_include(tmp_path_factory.mktemp("commands") / "include")
-    for module in (context, layouts, profiles, schemas, source_files):
+    for module in (context, layouts, payment_layouts, profiles, schemas, source_files):
         monkeypatch.setattr(module, "INCLUDE", copy)
     monkeypatch.setattr("bursar.airflow.profile_store.INCLUDE", copy)  # which a test of the pages may have loaded
     return copy

@@ -36,6 +36,7 @@ def test_the_list_has_the_valid_layouts(layouts: Path) -> None:
     assert [row["name"] for row in rows] == sorted(path.stem for path in layouts.glob("*.yaml") if path.stem != "wrong")
     assert rows[0] == {
         "name": "banner",
+        "for": "export",
         "kind": "delimited",
         "encoding": "utf-8",
         "file_name": "library_{exported_on:%Y%m%d}_{batch}.csv",

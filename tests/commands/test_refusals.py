@@ -42,7 +42,8 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "jobs results": ("7",),
     "layouts check": (),
     "layouts list": (),
-    "layouts try": ("banner",),
+    "layouts read": ("semicolons", "/dev/null"),
+    "layouts try": ("banner", "--batch", "7"),
     "layouts write-schema": (),
     "ledger migrate": (),
     "overpayments list": (),
@@ -67,7 +68,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 """The arguments with which each command can be run."""
 WITHOUT_LEDGER = {
     *("airflow create-pools", "profiles check", "profiles test-connection", "profiles write-schema"),
-    *("layouts check", "layouts list", "layouts write-schema"),
+    *("layouts check", "layouts list", "layouts read", "layouts write-schema"),
     *("sources check", "sources list", "sources show", "sources write-schema"),
 }
 NAMES = [name for name, _ in LEAVES]
@@ -219,6 +220,9 @@ def test_a_command_that_needs_no_ledger_says_what_else_is_wrong(name: str, monke
     result = call(name, *ARGUMENTS[name])
     expected = {
         "airflow create-pools": (1, "Airflow's database can't be read"),
+        "layouts check": (0, "0 good layouts"),
+        "layouts list": (0, "There are no layouts"),
+        "layouts write-schema": (0, "Wrote"),
         "profiles check": (0, "5 good profiles"),
         "profiles test-connection": (1, "There is no Airflow connection bursar_banner. Create it"),
         "profiles write-schema": (0, "Wrote"),

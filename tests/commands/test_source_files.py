@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bursar.__main__ import bursar
+from bursar.layouts.payments.read import payment_layout_schemas
 from bursar.layouts.read import layout_schemas
 from bursar.profiles.json_schema import json_schemas
 from bursar.sources.read import load_sources, source_schemas
@@ -149,5 +150,5 @@ def test_the_schema_is_written(include: Path) -> None:
 
 
 def test_each_schema_in_include_is_of_a_model() -> None:
-    schemas = json_schemas() | source_schemas() | layout_schemas()
+    schemas = json_schemas() | source_schemas() | layout_schemas() | payment_layout_schemas()
     assert {path.name for path in (PROJECT / "include").glob("*.schema.json")} == set(schemas)

@@ -367,7 +367,7 @@ def test_a_late_worker_applies_no_payment_again(office: FakeBursar) -> None:
             patched.undo()
             office.apply(file)
 
-        patched.setattr(apply, "_wait_for_exports", apply_in_another_worker)
+        patched.setattr(apply, "require_closed_batches", apply_in_another_worker)
         with pytest.raises(TransientError, match="another worker"), office.library.ledger.begin() as late:
             apply.apply_partition(found, late, {"partition_number": 0, "partition_count": 1})
     with office.library.ledger.begin() as later:

@@ -73,6 +73,10 @@ PROBLEMS = {
     "the delimiter in a constant": (of_columns('value: "a,b"', keys="kind: delimited; quotes: never"), "leave it out"),
     "a blank for a delimiter with quotes": (of_columns("delimiter: space"), "belongs to `quotes: never`"),
     "a heading without a name": (of_columns("value: a", keys="kind: delimited; heading: yes"), "each column has one"),
+    "the delimiter in a heading": (
+        of_columns('name: "a,b", value: a', keys="kind: delimited; heading: yes; quotes: never"),
+        "8: records.columns.name: has the delimiter, which `quotes: never` can't mark",
+    ),
     "a heading of a fixed line": (
         of_columns("at: 1", keys="kind: fixed; heading: yes"),
         "write a record with `each: f",

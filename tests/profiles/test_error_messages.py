@@ -46,7 +46,7 @@ def test_a_missing_required_key_is_a_problem(find_problems: FindProblems, line: 
         ("code: LAW\n", "code: LAW\nschedule: daily at 02:00\n", "belongs below export or below import"),
         ("export:\n", "export:\n  time_zone: UTC\n", "belongs to no section: don't indent it"),
         ("import:\n", "import:\n  zzz:\n",
-         ("unknown key: the keys here are active, input_file_path, file_patterns, done_file_suffix, "
+         ("unknown key: the keys here are active, input_file_path, file_patterns, layout, done_file_suffix, "
          "stable_for_seconds, timeout_minutes, on_timeout, after_import, amount_mode, max_overpayment, schedule")),
         ("import:\n", "import:\n  import_: yes\n", "unknown key: did you mean after_import?"),
         ("import:", "import_:", "unknown key: did you mean import?"),

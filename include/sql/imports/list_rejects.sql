@@ -6,5 +6,5 @@ SELECT import_files.name AS file, records.line, records.number AS record, record
        records.transaction_id, records.internal_id, records.currency, records.sum
 FROM import_records AS records JOIN import_files ON import_files.id = records.file_id
 WHERE records.file_id = :file_id
-  AND (records.outcome NOT IN ('PAID', 'PARTLY_PAID', 'OVERPAID') OR records.already_settled <> 0)
+  AND (records.outcome NOT IN ('PAID', 'PARTLY_PAID', 'OVERPAID', 'REPEATED') OR records.already_settled <> 0)
 ORDER BY records.number;

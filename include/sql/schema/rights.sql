@@ -62,10 +62,11 @@ GRANT SELECT, INSERT, DELETE ON reported_users TO {role};
 GRANT SELECT, INSERT, UPDATE (size, modified, unchanged_since), DELETE ON observed_files TO {role};
 GRANT SELECT, INSERT, UPDATE (reason, is_odd, observed_at, run_id), DELETE ON skipped_entries TO {role};
 GRANT SELECT, INSERT, UPDATE (profile, run_id, name, modified, amount_mode, records, totals, read_at, rejection, rejected_at,
-                              applied_at, applied_by_run_id, outcomes) ON import_files TO {role};
+                              applied_at, applied_by_run_id, outcomes, layout, user_matching, has_payment_keys) ON import_files TO {role};
 GRANT SELECT, INSERT, UPDATE (file_id, size, modified, archived_at, archived_path, warning) ON file_arrivals TO {role};
 GRANT SELECT, INSERT, UPDATE (amount, fine_id, matched_id, outcome, applied, credit_amount, held_amount, held_decision, decided_by,
-                              decided_at, released_credit_id, already_settled, reason), DELETE ON import_records TO {role};
+                              decided_at, released_credit_id, already_settled, reason, found_fine_id, identifier), DELETE
+    ON import_records TO {role};
 GRANT SELECT ON repeated_arrivals TO {role};
 GRANT EXECUTE ON FUNCTION payment_outcome, remaining_after_payments TO {role};
 

@@ -6,6 +6,6 @@ SELECT records.line, records.number AS record, records.outcome,
        records.transaction_id, records.internal_id, records.currency, records.sum, records.fine_id
 FROM import_records AS records
 WHERE records.file_id = :file_id AND records.number > :after
-  AND (records.outcome NOT IN ('PAID', 'PARTLY_PAID', 'OVERPAID') OR records.already_settled <> 0)
+  AND (records.outcome NOT IN ('PAID', 'PARTLY_PAID', 'OVERPAID', 'REPEATED') OR records.already_settled <> 0)
 ORDER BY records.number
 LIMIT :limit;

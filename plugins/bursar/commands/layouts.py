@@ -1,4 +1,4 @@
-"""`bin/bursar layouts`: how the files of exports look."""
+"""`bin/bursar layouts`: how the files of exports, and of payments, look."""
 
 import sys
 
@@ -7,11 +7,13 @@ import pendulum
 
 from bursar.commands.context import console, get_engine, get_settings, sanitize, strip_controls
 from bursar.commands.output import format_option, make_table, print_data, print_problems, print_section, print_table
+from bursar.commands.payment_layouts import read_file
 from bursar.commands.schemas import write_schemas
 from bursar.exports.skip_reason import SkipReason
 from bursar.layouts.flat.render import get_batch_values, make_batch_values
 from bursar.layouts.flat.trial import Trial, try_layout
 from bursar.layouts.layout import Layout
+from bursar.layouts.payments.read import load_payment_layouts, payment_layout_schemas
 from bursar.layouts.read import get_layout, layout_schemas, load_layouts
 from bursar.ledger.batches import get_batch
 from bursar.money import pluralize
@@ -23,23 +25,44 @@ def layouts() -> None:
     """Layouts of files: include/layouts/*.yaml."""
 
 
+layouts.add_command(read_file)
+
+
 @layouts.command("list")
 @format_option
 def list_layouts(output_format: str) -> None:
     """List the valid layouts of include/layouts. Changes nothing."""
     good, problems = load_layouts(INCLUDE / "layouts")
-    rows = [
-        {"name": name, "kind": layout.kind, "encoding": layout.encoding, "file_name": str(layout.file_name)}
+    payments, more_problems = load_payment_layouts(INCLUDE / "layouts")
+    problems += more_problems
+    rows: list[dict[str, str | None]] = [
+        {
+            "name": name,
+            "for": layout.for_,
+            "kind": layout.kind,
+            "encoding": layout.encoding,
+            "file_name": str(layout.file_name),
+        }
         for name, layout in good.items()
+    ]
+    rows += [
+        {
+            "name": name,
+            "for": layout.for_,
+            "kind": layout.kind,
+            "encoding": ", ".join(layout.encoding),
+            "file_name": None,
+        }
+        for name, layout in payments.items()
     ]
     if output_format != "table":
         print_data(output_format, rows)
     elif not rows:
         console.print("There are no layouts in include/layouts.")
     else:
-        table = make_table(("Name", "Kind", "Encoding", "File name"))
+        table = make_table(("Name", "For", "Kind", "Encoding", "File name"))
         for row in rows:
-            table.add_row(*map(sanitize, row.values()))
+            table.add_row(*(sanitize(value or "") for value in row.values()))
         print_table(table)
     if problems:
         click.echo(f"Found: {pluralize(len(problems), 'problem')}; see `bin/bursar layouts check`.", err=True)
@@ -54,14 +77,18 @@ def check_layouts(output_format: str) -> None:
     """
     folder = INCLUDE / "layouts"
     good, problems = load_layouts(folder)
+    payments, more_problems = load_payment_layouts(folder)
+    problems = sorted([*problems, *more_problems])
     warnings = [
         Problem(str(folder / f"{name}.yaml"), 1, "records", _NO_TRANSACTION)
         for name, layout in good.items()
         if not layout.list_used("fine") & {"transaction_id", "fine_id"}
     ]
     print_problems(output_format, problems, warnings)
-    names = ", ".join(good) or "none"
-    click.echo(f"{pluralize(len(good), 'good layout')} in {strip_controls(str(folder))}: {names}", err=True)
+    names = ", ".join([*good, *payments]) or "none"
+    click.echo(
+        f"{pluralize(len(good) + len(payments), 'good layout')} in {strip_controls(str(folder))}: {names}", err=True
+    )
     sys.exit(1 if problems else 0)
 
 
@@ -89,7 +116,6 @@ def try_out(name: str, batch_id: int | None, limit: int, output_format: str) -> 
     Fines that do not fit are listed with the reason for which an export would skip them. Totals are of the fines that
     are shown. No batch is needed to try a layout, and none is changed.
     """
-    layout = get_layout(name, Layout, INCLUDE / "layouts")
     with get_engine().connect() as connection:
         if batch_id:
             batch = get_batch(connection, batch_id)
@@ -97,6 +123,7 @@ def try_out(name: str, batch_id: int | None, limit: int, output_format: str) -> 
         else:
             time_zone = get_settings().time_zone
             values = make_batch_values(1, "STUDENTS", pendulum.now("UTC"), time_zone)
+        layout = get_layout(name, Layout, INCLUDE / "layouts")
         trial = try_layout(connection, layout, values, time_zone=time_zone, batch_id=batch_id, limit=limit)
     if output_format != "table":
         record = {"file_name": trial.file_name, "lines": list(trial.lines), "unfit": dict(trial.unfit)}
@@ -126,4 +153,4 @@ def _print_trial(layout: Layout, trial: Trial) -> None:
 @format_option
 def write_layout_schema(output_format: str) -> None:
     """Write the JSON Schema, with which editors complete and check layouts, into include/."""
-    write_schemas(layout_schemas(), output_format)
+    write_schemas(layout_schemas() | payment_layout_schemas(), output_format)

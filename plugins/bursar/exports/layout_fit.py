@@ -1,6 +1,7 @@
 """Finds the selected fines that do not fit the layout of their profile, each with a reason, before they are frozen."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -29,6 +30,18 @@ def _check_currencies(profile: Profile, layout: Layout) -> None:
     )
 
 
+@dataclass(frozen=True)
+class FrozenLayout:
+    """A layout for the lines of a batch, and how their characters are written in ASCII, if the layout wants it."""
+
+    layout: Layout
+    spelling: Mapping[str, str]
+
+    def to_json(self) -> dict[str, object]:
+        """Returns the stored form."""
+        return {"layout": self.layout.dump(), "spelling": self.spelling}
+
+
 def find_layout(profile: Profile) -> Layout | None:
     """Returns the layout that a profile exports in; None for Alma's XML.
 
@@ -46,18 +59,37 @@ def find_layout(profile: Profile) -> Layout | None:
 
 def skip_unfit_fines(
     connection: Connection, profile: Profile, layout: Layout, moment: datetime, ids: TransactionIds
-) -> Mapping[str, str]:
+) -> FrozenLayout:
     """Marks the candidates that do not fit with their reasons; `moment` is that of the selection.
 
     Then marks all fines of the users whose own lines do not fit. `ids` says how new transaction ids are made. Returns
-    how the characters of the lines are written in ASCII, for a layout that wants it.
+    the layout for the lines that are left.
     """
     lines = _Draft(connection, profile, layout, moment, ids)
     spelling = lines.spell() if layout.characters == "ascii" else {}
     for each in ("fine", "user"):
         if layout.list_records(each):
             lines.mark_unfit(each, spelling)
-    return spelling
+    return FrozenLayout(layout, spelling)
+
+
+def check_file_name(connection: Connection, profile: Profile, file_name: str) -> None:
+    """Checks that no other file can be taken for that of a batch: after a crash, only name and size may be known.
+
+    Raises:
+        BursarError: an unfinished batch has the same name in the same folder.
+    """
+    place = {
+        "sftp_connection": profile.sftp_connection,
+        "output_file_path": profile.export.output_file_path,
+        "file_name": file_name,
+    }
+    if other := connection.execute(query("exports/find_same_file_name"), place).one_or_none():
+        raise BursarError(
+            f"The file {file_name} is also that of batch {other.id} of {other.profile}, which is not finished. Nothing "
+            "was selected. Finish or release that batch first. With {batch} in the file_name of the layout, each file "
+            "has a name of its own."
+        )
 
 
 class _Draft:

@@ -1,11 +1,12 @@
 """Selects the fines of an export, and records the reason for which each other fine is skipped.
 
 The rules are one statement, include/sql/exports/select_candidates.sql; the export and the preview both run it.
+The module is long because both share its steps.
 """
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,11 +17,10 @@ from sqlalchemy import Connection, Engine, text
 from bursar.db.queries import query
 from bursar.errors import BursarError
 from bursar.exports.identifier_pattern import translate_pattern_errors
-from bursar.exports.layout_fit import find_layout, skip_unfit_fines
+from bursar.exports.layout_fit import FrozenLayout, check_file_name, find_layout, skip_unfit_fines
 from bursar.exports.skip_reason import SkipReason
 from bursar.layouts.files import get_file_name
 from bursar.layouts.flat.render import make_batch_values
-from bursar.layouts.layout import Layout
 from bursar.ledger.batches import Batch, get_batch, get_batch_of_run
 from bursar.ledger.totals import SelectionSummary, summarize_candidates, to_json
 from bursar.money import pluralize
@@ -33,18 +33,6 @@ ROWS_AT_ONCE = 2_000
 _ANY_IDS = TransactionIds()
 MAX_ID = 2**63 - 1
 """The largest id in the ledger."""
-
-
-@dataclass(frozen=True)
-class FrozenLayout:
-    """A layout for the lines of a batch, and how their characters are written in ASCII, if the layout wants it."""
-
-    layout: Layout
-    spelling: Mapping[str, str]
-
-    def to_json(self) -> dict[str, object]:
-        """Returns the stored form."""
-        return {"layout": self.layout.dump(), "spelling": self.spelling}
 
 
 @dataclass(frozen=True)
@@ -204,7 +192,7 @@ def fill_candidates(
     if layout is None:
         return None
     moment: datetime = connection.execute(text("SELECT now()")).scalar_one()
-    return FrozenLayout(layout, skip_unfit_fines(connection, profile, layout, moment, ids))
+    return skip_unfit_fines(connection, profile, layout, moment, ids)
 
 
 def created_before(as_of: datetime, days: int, time_zone: str) -> datetime:
@@ -261,8 +249,10 @@ def _insert_batch(
         "include_internal_id": export.include_internal_id,
         "xml": export.xml.model_dump(),
     }
+    file_name = get_file_name(values, frozen.layout if frozen else None, dry_run=bool(facts["dry_run"]))
     if frozen:
         render_options |= frozen.to_json()
+        check_file_name(connection, profile, file_name)
     connection.execute(
         query("exports/insert_batch"),
         {
@@ -272,7 +262,7 @@ def _insert_batch(
             "render_options": json.dumps(render_options),
             "sftp_connection": profile.sftp_connection,
             "output_file_path": export.output_file_path,
-            "file_name": get_file_name(values, frozen.layout if frozen else None, dry_run=bool(facts["dry_run"])),
+            "file_name": file_name,
             "users": selection.users,
             "fines": selection.fines,
             "totals": json.dumps(to_json(selection.totals)),

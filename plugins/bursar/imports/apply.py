@@ -1,7 +1,7 @@
 """Applies the records of a payment file to the fines that they pay, each once.
 
 The rules are in `match_records` and `settle_records` in include/sql/imports: a record is matched by its transaction id,
-else by its internal id, and gets one outcome.
+else by its internal id, and gets one outcome. `user_payments` has what a layout can add.
 """
 
 import json
@@ -16,10 +16,11 @@ from sqlalchemy import Connection, Engine, Row
 from bursar.db.partitions import count_partitions, run_partitioned
 from bursar.db.queries import query
 from bursar.errors import BatchError, InputFileError, TransientError
+from bursar.imports.unclosed_exports import require_closed_batches
+from bursar.imports.user_payments import find_payments_of_users
 from bursar.ledger.import_files import FileState, ImportFile, get_import_file
 from bursar.ledger.totals import Amounts, OutcomeTotals, sum_by_currency, to_json
 from bursar.money import get_currency_decimals, pluralize
-from bursar.page_names import Page
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +57,11 @@ def apply_payments(
                 f"{file.name} is {file.state.description} and can't be applied. Repeat the task that loads it first."
             )
         log.info("Applying the %s of %s.", pluralize(file.records or 0, "record"), file.name)
+        partitions = count_partitions(file.records or 0)
+        if file.user_matching or file.has_payment_keys:
+            file, partitions = find_payments_of_users(connection, file), 1  # a partition can't see this transaction
         apply = partial(apply_partition, file, max_overpayment=max_overpayment)
-        run_partitioned(connection, count_partitions(file.records or 0), apply)
+        run_partitioned(connection, partitions, apply)
         # The partition of a record follows from its match. A record may find its fine after that partition was applied.
         if connection.execute(query("imports/count_unsettled_records"), {"file_id": file_id}).scalar_one():
             run_partitioned(connection, 1, apply)
@@ -91,7 +95,7 @@ def apply_partition(
     connection.execute(query("imports/create_matches"))
     connection.execute(query("imports/match_records"), parameters)
     connection.execute(query("imports/analyze_matches"))
-    _wait_for_exports(connection, file)
+    require_closed_batches(file, connection.execute(query("imports/list_unclosed_batches")).all())
     records = _count_records(connection, file, parameters)
     connection.execute(query("imports/lock_fines"), parameters)
     settled = connection.execute(query("imports/settle_records"), parameters).rowcount
@@ -105,27 +109,6 @@ def apply_partition(
         raise _internal_error(file, f"the outcomes of {pluralize(mismatches, 'record')} do not account for their sums")
     connection.execute(query("imports/post_payments"), parameters)
     connection.execute(query("imports/post_credits"), parameters)
-
-
-def _wait_for_exports(connection: Connection, file: ImportFile) -> None:
-    unclosed = connection.execute(query("imports/list_unclosed_batches")).all()
-    if unclosed:
-        batches = ", ".join(f"{row.id} of {row.profile}" for row in unclosed)
-        raise TransientError(
-            f"{file.name} pays fines of an export that has not closed them yet (batch {batches}). It can be applied "
-            f"after that. {_describe_repetition(file)} If the export does not end, see {Page.WAITING} "
-            "(`bin/bursar batches list`)."
-        )
-
-
-def _describe_repetition(file: ImportFile) -> str:
-    """Says how the application of a file is repeated: by Airflow, or by the person who asked for it."""
-    if file.repeated_arrival_id is None:
-        return "Airflow repeats the task."
-    return (
-        f"No run does it: apply the file again under {Page.WAITING} "
-        f"(`bin/bursar imports apply-again {file.repeated_arrival_id}`) when the export has ended."
-    )
 
 
 def _count_records(connection: Connection, file: ImportFile, parameters: Mapping[str, Any]) -> int:

@@ -21,7 +21,7 @@ MIN_LIMIT = 1024 * 1024  # bytes in addition, for small files
 MAX_DIRECTORY = 256 * 1024  # bytes; the directory of one member is shorter, however long its name and comment
 
 _SEND_AGAIN = "Ask the bursar to send the file again."
-_ONE_FILE = "Ask the bursar for an .xml file, or for a .gz or .zip with one such file in it."
+_ONE_FILE = "Ask the bursar for the file itself, or for a .gz or .zip with one such file in it."
 _GZIP, _ZIP = b"\x1f\x8b", b"PK"
 _ENCRYPTED = 0x1
 _DOS_DIRECTORY = 0x10
@@ -110,7 +110,7 @@ def _only_member(file: BinaryIO, name: str) -> IO[bytes]:
     try:
         archive = zipfile.ZipFile(file)
         if kind := find_office_kind(archive.namelist()):
-            raise InputFileError(f"{name}: the file is {kind}, not an XML file of payments. {_ONE_FILE}")
+            raise InputFileError(f"{name}: the file is {kind}, not a file of payments. {_ONE_FILE}")
         members = [member for member in archive.infolist() if not _IGNORED_MEMBER.search(member.orig_filename)]
         if len(members) != 1:
             raise InputFileError(f"{name}: the archive has {pluralize(len(members), 'file')} in it. {_ONE_FILE}")

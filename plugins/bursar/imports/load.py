@@ -6,20 +6,14 @@ The module is long because each step, from the server to the records, can be kil
 
 import json
 import logging
-import re
-from collections import defaultdict
-from collections.abc import Iterator
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from bursar.db.bulk_copy import copy_into
 from bursar.db.queries import query
 from bursar.errors import BursarError, InputFileError, RemoteFolderError, TransientError
-from bursar.imports.decompress import open_decompressed
 from bursar.imports.download import (
     Download,
     KeptState,
@@ -28,22 +22,18 @@ from bursar.imports.download import (
     list_kept_downloads,
     open_kept_download,
 )
-from bursar.layouts.alma_xml.parse_fast import parse_records
-from bursar.layouts.alma_xml.records import Record
+from bursar.imports.records import copy_records, describe_layout, get_payment_layout
+from bursar.layouts.payments.model import PaymentLayout
 from bursar.ledger.import_files import FileState, ImportFile, get_arrival, get_import_file
 from bursar.ledger.totals import to_json
 from bursar.money import pluralize
 from bursar.page_names import Page
 from bursar.profiles import Profile
-from bursar.progress import log_progress
 from bursar.remote_files.base import RemoteFile, RemoteFolder
 
 log = logging.getLogger(__name__)
 
 LOADED = (FileState.READ, FileState.APPLIED)
-MAX_CURRENCIES = 100
-_MONEY = re.compile(r"[+-]?[0-9]{1,11}([.][0-9]{0,3}0{0,20})?")  # as in include/sql/imports/match_records.sql
-_MONEY_SCALE = Decimal("0.001")
 
 
 def load_file(
@@ -67,6 +57,7 @@ def load_file(
             reached, or the disk of this machine is full.
         InputFileError: it is no valid payment file and was rejected as a whole; nothing else was changed.
         RemoteFolderError: the server does not give it, or an earlier try fetched the file and did not load it.
+        BursarError: the layout of the profile is missing or invalid, or does not suit the profile.
     """
     with engine.connect() as connection:
         registered = get_arrival(connection, profile.code, run_id, name)
@@ -74,12 +65,15 @@ def load_file(
     if earlier and earlier.state in LOADED:
         log.info("%s has already been loaded by this run, as file %s.", name, earlier.id)
         return earlier
+    layout = get_payment_layout(profile)
     entry = find_entry(folder, name)
     arrived = {"profile": profile.code, "run_id": run_id, "name": name, "amount_mode": profile.import_.amount_mode}
     get_state = partial(_get_kept_state, engine, profile.code)
     with open_kept_download(work_dir, name, entry, get_state) as (kept, warnings):
-        file = _load_download(engine, kept, arrived, folder) if kept else None
-    file = file or _fetch_and_load(engine, profile, entry, arrived, folder, work_dir)
+        file = _load_download(engine, kept, arrived, folder, layout) if kept else None
+    if file is None and entry is not None:
+        file = _fetch_and_load(engine, entry, arrived, folder, work_dir, layout)
+    file = file or _get_loaded_by_another(engine, profile, name, run_id, folder)
     for warning in warnings:
         with engine.begin() as connection:
             _record_warning(connection, arrived, warning)
@@ -96,25 +90,25 @@ def remove_loaded_downloads(engine: Engine, profile: str, work_dir: Path) -> Non
 
 def _fetch_and_load(
     engine: Engine,
-    profile: Profile,
-    entry: RemoteFile | None,
+    entry: RemoteFile,
     arrived: dict[str, Any],
     folder: RemoteFolder,
     work_dir: Path,
+    layout: PaymentLayout | None,
+) -> ImportFile | None:
+    """Loads a listed file from the server; returns None if it has left the folder meanwhile."""
+    try:
+        with download(folder, entry, work_dir, run_id=arrived["run_id"]) as fetched:
+            return _load_download(engine, fetched, arrived, folder, layout)
+    except RemoteFolderError:
+        if find_entry(folder, entry.name) is not None:
+            raise
+    return None
+
+
+def _load_download(
+    engine: Engine, fetched: Download, arrived: dict[str, Any], folder: RemoteFolder, layout: PaymentLayout | None
 ) -> ImportFile:
-    """Loads a listed file from the server, or returns the one that another worker has loaded; `entry` is None then."""
-    name, run_id = arrived["name"], arrived["run_id"]
-    if entry is not None:
-        try:
-            with download(folder, entry, work_dir, run_id=run_id) as fetched:
-                return _load_download(engine, fetched, arrived, folder)
-        except RemoteFolderError:
-            if find_entry(folder, name) is not None:
-                raise
-    return _get_loaded_by_another(engine, profile, name, run_id, folder)
-
-
-def _load_download(engine: Engine, fetched: Download, arrived: dict[str, Any], folder: RemoteFolder) -> ImportFile:
     """Registers and loads a file; its bytes are discarded when the ledger has it.
 
     The bytes of a rejected file are discarded if the server still has it, and kept for a person otherwise.
@@ -123,7 +117,7 @@ def _load_download(engine: Engine, fetched: Download, arrived: dict[str, Any], f
     arrived |= {"modified": entry.modified}
     file_id = _register(engine, arrived | {"size": entry.size, "sha256": fetched.sha256})
     try:
-        file = _load(engine, file_id, fetched.path, arrived)
+        file = _load(engine, file_id, fetched.path, arrived, layout)
     except InputFileError as error:
         rejection = str(error)
         if _is_on_server(folder, entry):
@@ -248,7 +242,9 @@ def _register(engine: Engine, facts: dict[str, Any]) -> int:
         return read.id
 
 
-def _load(engine: Engine, file_id: int, path: Path, arrived: dict[str, Any]) -> ImportFile:
+def _load(
+    engine: Engine, file_id: int, path: Path, arrived: dict[str, Any], layout: PaymentLayout | None
+) -> ImportFile:
     """Copies the records of a registered file into the ledger, unless it has them.
 
     Raises:
@@ -264,41 +260,9 @@ def _load(engine: Engine, file_id: int, path: Path, arrived: dict[str, Any]) -> 
             )
             return found
         connection.execute(query("imports/delete_records"), {"file_id": file_id})
-        with open_decompressed(path, name) as source:
-            count, totals = _copy(connection, file_id, name, parse_records(source, name))
-        facts = {"file_id": file_id, "records": count, "totals": json.dumps(to_json(totals))}
+        count, totals = copy_records(connection, file_id, name, path, layout)
+        facts = {"file_id": file_id, "records": count, "totals": json.dumps(to_json(totals))} | describe_layout(layout)
         connection.execute(query("imports/mark_loaded"), arrived | facts)
         read = get_import_file(connection, file_id)
     log.info("Loaded %s as file %s: %s, %s.", name, file_id, pluralize(read.size, "byte"), pluralize(count, "record"))
     return read
-
-
-def _copy(connection: Connection, file_id: int, name: str, found: Iterator[Record]) -> tuple[int, dict[str, Decimal]]:
-    """Copies records into the ledger; returns their number, and the total of the valid sums for each currency."""
-    totals: dict[str, Decimal] = defaultdict(Decimal)
-    count = with_id = with_sum = 0
-    is_recognised, first_problem = False, ""
-    columns = f"file_id, {', '.join(Record._fields)}"
-    with copy_into(connection, f"import_records ({columns})") as copy:
-        for record in log_progress(found, f"Loaded records of {name}"):
-            copy.write_row((file_id, *record))
-            count += 1
-            has_id, has_sum = bool(record.transaction_id or record.internal_id), bool(record.sum)
-            with_id, with_sum = with_id + has_id, with_sum + has_sum
-            is_recognised = is_recognised or (has_id and has_sum)
-            if record.problem and not first_problem:
-                first_problem = f" Line {record.line}: {record.problem}."
-            if record.sum and _MONEY.fullmatch(record.sum):
-                totals[record.currency or ""] += Decimal(record.sum)
-                if len(totals) > MAX_CURRENCIES:
-                    raise InputFileError(
-                        f"{name}:{record.line}: more than {MAX_CURRENCIES} different currencies. Ask the bursar for a "
-                        "file with the structure of the export."
-                    )
-    if count and not is_recognised:
-        raise InputFileError(
-            f"{name}: no payment is recognised. Expected: records with a sum and with a bursarTransactionId or an "
-            f"internalId. Found: {pluralize(count, 'record')}, {with_id:,} with an id, {with_sum:,} with a sum."
-            f"{first_problem} Ask the bursar for a file with the structure of the export."
-        )
-    return count, {currency: total.quantize(_MONEY_SCALE) for currency, total in totals.items()}

@@ -51,6 +51,16 @@ def find_other_kind(head: bytes) -> str | None:
     return _find_kind_of_text(text) if text and not text.startswith(b"<") else None
 
 
+def find_kind_of_no_table(head: bytes) -> str | None:
+    """Returns the kind of a file that has no rows of text, such as `a PDF document`; None if it may have."""
+    if kind := find_signature(head):
+        return kind
+    text = head.lstrip(_BLANKS)
+    if text.startswith(b"<"):
+        return find_other_kind(head) or "a text in XML"
+    return "filled with zeros as after an interrupted transfer" if text and not text.strip(b"\0") else None
+
+
 def _find_kind_of_text(text: bytes) -> str:
     if not text.strip(b"\0"):
         return "filled with zeros as after an interrupted transfer"

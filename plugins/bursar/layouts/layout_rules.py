@@ -246,10 +246,11 @@ def _check_heading(layout: LayoutKeys) -> Iterator[InitErrorDetails]:
     body = [number for number, record in enumerate(layout.records) if record.each != "file"]
     for number in body[:1]:
         for place, column in enumerate(layout.records[number].columns):
+            at = ("records", number, "columns", place, "name")
             if column.name is None:
-                yield wrong(
-                    "is missing: with `heading: yes` each column has one", "records", number, "columns", place, "name"
-                )
+                yield wrong("is missing: with `heading: yes` each column has one", *at)
+            elif layout.quotes == "never" and SEPARATORS[layout.delimiter] in column.name:
+                yield wrong("has the delimiter, which `quotes: never` can't mark: leave it out", *at)
 
 
 def _check_file_name(layout: LayoutKeys) -> Iterator[InitErrorDetails]:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Self
 
 _MONEY = re.compile(r"(abs )?(\+?)(\()?(0\.00|0,00|cents|plain)(\))?(-?)")
@@ -88,29 +89,31 @@ class MoneyPicture:
 
         Blanks around the text, zeros in front of the digits and a plus that the picture does not need are accepted.
         """
-        match = re.fullmatch(self._pattern, text.strip(" "))
+        match = _compile_money(self.number, self.sign).fullmatch(text.strip(" "))
         if match is None:
             return None
-        signs, digits = match[1] + match[3], match[2].replace(",", ".")
-        amount = Decimal(digits) / (_HUNDRED if self.number == "cents" else 1)
-        return -amount if "-" in signs or "(" in signs else amount
+        before, digits, behind = match.groups("")
+        amount = Decimal(digits.replace(",", ".")) / (_HUNDRED if self.number == "cents" else 1)
+        return -amount if before in {"-", "("} or behind == "-" else amount
 
-    @property
-    def _pattern(self) -> str:
-        digits = {
-            "0.00": r"[0-9]+\.[0-9]{2}",
-            "0,00": r"[0-9]+,[0-9]{2}",
-            "cents": "[0-9]+",
-            "plain": r"[0-9]+(?:\.[0-9]+)?",
-        }[self.number]
-        match self.sign:
-            case "trailing":
-                return f"()({digits})([-+]?)"
-            case "parentheses":
-                return rf"(\(?)({digits})(\)?)"
-            case "none":
-                return f"()({digits})()"
-        return f"([-+]?)({digits})()"
+
+@cache
+def _compile_money(number: str, sign: str) -> re.Pattern[str]:
+    """Returns the pattern of amounts in a picture: the sign before them, their digits, the sign behind them."""
+    digits = {
+        "0.00": r"[0-9]+\.[0-9]{2}",
+        "0,00": r"[0-9]+,[0-9]{2}",
+        "cents": "[0-9]+",
+        "plain": r"[0-9]+(?:\.[0-9]+)?",
+    }[number]
+    before, behind = {
+        "always": ("[-+]", ""),
+        "trailing": ("", "[-+]?"),
+        "none": ("", ""),
+    }.get(sign, ("[-+]?", ""))
+    if sign == "parentheses":
+        return re.compile(rf"(\()?({digits})((?(1)\)))")
+    return re.compile(f"({before})({digits})({behind})")
 
 
 @dataclass(frozen=True)

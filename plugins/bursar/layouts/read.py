@@ -13,7 +13,7 @@ from bursar.profiles.yaml_files import list_yaml_files, validate
 from bursar.profiles.yaml_reader import Source, read_yaml
 
 L = TypeVar("L", bound=StrictModel)
-PURPOSES = ("export",)
+PURPOSES = ("export", "payments")
 """The purposes of a layout, its key `for`; the first one is that of a layout without the key."""
 
 
@@ -38,8 +38,13 @@ def read_layouts(folder: Path, purpose: str = PURPOSES[0]) -> list[Source]:
         paths = list_yaml_files(folder)
     except FileNotFoundError:
         return []
-    sources = map(read_yaml, paths)
-    return [source for source in sources if purpose == (source.data or {}).get("for", PURPOSES[0])]
+    return [source for source in map(read_yaml, paths) if purpose == _get_purpose(source)]
+
+
+def _get_purpose(source: Source) -> str:
+    """Returns the purpose of a layout; that of exports for an unknown one, so that it is reported."""
+    purpose = (source.data or {}).get("for")
+    return purpose if isinstance(purpose, str) and purpose in PURPOSES else PURPOSES[0]
 
 
 def get_layout(name: str, model: type[L], folder: Path | None = None) -> L:

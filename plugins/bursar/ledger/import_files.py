@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import Connection, RowMapping
 
@@ -22,7 +23,9 @@ class PaymentOutcome(DescribedEnum):
     PAYMENT_REVERSED = "PAYMENT_REVERSED", "the bursar took a payment back; it is outstanding again"
     ALREADY_SETTLED = "ALREADY_SETTLED", "nothing was outstanding any more"
     NO_PAYMENT = "NO_PAYMENT", "the sum is 0"
+    REPEATED = "REPEATED", "a payment that an earlier file had"
     UNMATCHED = "UNMATCHED", "no exported fine has this transaction id or internal id"
+    AMBIGUOUS = "AMBIGUOUS", "several outstanding fines could be meant"
     CURRENCY_MISMATCH = "CURRENCY_MISMATCH", "another currency than the fine's"
     INVALID = "INVALID", "not a payment that can be applied"
 
@@ -39,6 +42,13 @@ APPLIED_OUTCOMES = frozenset(
 """The outcomes that change amounts; records with other outcomes have no effect."""
 
 
+class UserMatching(StrEnum):
+    """How a record that names a user, and no id of a fine, finds its fines, if the layout says so."""
+
+    REFERENCE = "reference"  # the one outstanding fine of the user for the item
+    OLDEST_FIRST = "oldest_first"  # the sum is divided among the outstanding charges of the user
+
+
 class FileState(DescribedEnum):
     """The progress of a file, derived by the ledger from the moments of its steps."""
 
@@ -52,8 +62,10 @@ class FileState(DescribedEnum):
 class ImportFile:
     """One file of payments, identified by its bytes, or by the arrival of known bytes that a person applied again.
 
-    `totals` has the sums of its records by the currency in the file, or "" where a record has none. `outcomes` has the
-    totals of its records by outcome, once the file is applied. All moments are aware, in UTC.
+    `layout` is the name of the layout by which it was read, None for XML; `has_payment_keys` says whether payments that
+    an earlier file had are recognised. `totals` has the sums of its records by the currency in the file, or "" where a
+    record has none. `outcomes` has the totals of its records by outcome, once the file is applied. All moments are
+    aware, in UTC.
     """
 
     id: int
@@ -64,6 +76,9 @@ class ImportFile:
     modified: datetime
     sha256: str
     amount_mode: str
+    layout: str | None
+    user_matching: UserMatching | None
+    has_payment_keys: bool
     records: int | None
     totals: Amounts | None
     rejection: str | None
@@ -83,6 +98,7 @@ class ImportFile:
             "totals": None if row["totals"] is None else read_amounts(row["totals"]),
             "outcomes": None if row["outcomes"] is None else read_outcomes(row["outcomes"]),
             "state": FileState(row["state"]),
+            "user_matching": UserMatching(row["user_matching"]) if row["user_matching"] else None,
         }
         return cls(**values | typed)
 

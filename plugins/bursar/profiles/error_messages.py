@@ -1,5 +1,6 @@
 """Translates pydantic's errors into plain sentences, each with its line in the file."""
 
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from types import UnionType
@@ -35,7 +36,7 @@ def _describe_error(details: ErrorDetails, model: type[BaseModel], source: Sourc
         case "extra_forbidden":
             sentence = _describe_unknown_key(str(place[-1]), place[:-1], model)
         case "literal_error":
-            choices = [str(choice) for choice in get_args(_find_field(model, place).annotation)]
+            choices = re.findall("'(.*?)'", context["expected"])
             near = _find_nearest(str(value), choices)
             sentence = f"{value!r} is not known here: " + (
                 f"did you mean {near}?" if near else f"write one of {', '.join(choices)}"

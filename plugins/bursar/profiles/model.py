@@ -187,6 +187,11 @@ class Import(Job):
         description="Which files are the bursar's payments: shell patterns on the file name, in quotes; case makes no "
         "difference. Hidden files, done files, and names that end in .part, .filepart or .tmp never are.",
     )
+    layout: LayoutName | None = Field(
+        None,
+        description="The layout of the files: the name of a file in `include/layouts` with `for: payments`, without "
+        "`.yaml`. Blank: XML with the structure of the export.",
+    )
     done_file_suffix: DoneFileSuffix | None = Field(
         None,
         description="The suffix of the empty file that declares another one complete, as in `payments.xml.done`. "
@@ -222,6 +227,12 @@ class Import(Job):
         "it. 0 holds each overpayment. Blank: more than the amount of its fine.",
     )
     schedule: RequiredIfActive[ScheduleLine] = Field(description="When the import runs, in the profile's time zone.")
+
+    def _check_patterns_of_layout(self) -> Iterator[InitErrorDetails]:
+        if self.layout and self.file_patterns == type(self).model_fields["file_patterns"].default:
+            yield wrong("files in a layout are no XML: write their names, as in ['*.csv']", "file_patterns")
+
+    rules = (*Job.rules, _check_patterns_of_layout)
 
     @field_validator("file_patterns")
     @classmethod

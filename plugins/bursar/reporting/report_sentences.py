@@ -32,7 +32,7 @@ ADVICE = {
 
 MAX_OVERPAYMENTS_SHOWN = 5
 
-EXPECTED_OUTCOMES = (PaymentOutcome.NO_PAYMENT,)
+EXPECTED_OUTCOMES = (PaymentOutcome.NO_PAYMENT, PaymentOutcome.REPEATED)
 """Outcomes without effect that no person has to look at."""
 
 

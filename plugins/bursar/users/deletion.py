@@ -75,8 +75,16 @@ def erase_personal_data(connection: Connection, *, by: str | None) -> None:
     The names of staff who acted on their fines stay too, and that of the person who deletes them (`by`) is recorded.
     """
     connection.execute(query("users/analyze_users_to_delete"))
-    # First, since it finds the rows of users by their identifiers.
-    for name in ("load_messages", "identifiers", "claims", "deferred_fines", "batch_lines", "comments"):
+    # These two first, since they find the rows of users by their identifiers.
+    for name in (
+        "import_records",
+        "load_messages",
+        "identifiers",
+        "claims",
+        "deferred_fines",
+        "batch_lines",
+        "comments",
+    ):
         connection.execute(query(f"users/erase_{name}"))
     connection.execute(query("users/erase_users"), {"deleted_by": by})
 

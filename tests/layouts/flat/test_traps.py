@@ -41,8 +41,8 @@ def test_every_value_that_can_be_missing_leaves_the_line_whole(
     library: Library, write_layout: Write, tmp_path: Path
 ) -> None:
     library.fine(owner=None, item=None)
-    names = ("comment", "owner_library_code", "owner_library_id", "item_title", "item_call_number", "item_library")
-    names += ("item_location", "item_barcode", "reversed_transaction_id")
+    names = ["comment", "owner_library_code", "owner_library_id", "item_title", "item_call_number", "item_library"]
+    names += ["item_location", "item_barcode", "reversed_transaction_id"]
     columns = [f'{{value: "{{{name}}}"}}' for name in names]
     columns += ['{value: "{item_due_on:%Y%m%d}"}', '{value: "{vat:0.00}"}', "{value: end}"]
     write_layout(f"kind: delimited\nrecords: [{{each: fine, columns: [{', '.join(columns)}]}}]")

@@ -1,0 +1,20 @@
+-- requires: outstanding_fines, user_records
+-- Locks and inserts the outstanding fines that a profile exported for the users of a file, each under its newest line.
+INSERT INTO outstanding_fines
+WITH exported AS (
+    SELECT DISTINCT ON (batch_lines.fine_id) batch_lines.fine_id, batch_lines.identifier, batch_lines.item_barcode,
+           batch_lines.transaction_id
+    FROM fines
+    JOIN batch_lines ON batch_lines.fine_id = fines.id
+    JOIN batches ON batches.id = batch_lines.batch_id
+    WHERE fines.outstanding <> 0 AND NOT batch_lines.reversal AND batches.profile = :profile AND batches.released_at IS NULL
+      AND batch_lines.identifier IN (SELECT identifier FROM user_records)
+    ORDER BY batch_lines.fine_id, batch_lines.batch_id DESC
+), locked AS (
+    SELECT id, currency, outstanding, created_at FROM fines
+    WHERE id IN (SELECT fine_id FROM exported) AND outstanding <> 0
+    ORDER BY id FOR UPDATE
+)
+SELECT exported.identifier, exported.item_barcode, exported.fine_id, exported.transaction_id, locked.currency, locked.outstanding,
+       locked.created_at
+FROM exported JOIN locked ON locked.id = exported.fine_id;
