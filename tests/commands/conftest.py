@@ -25,5 +25,6 @@ def include(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
     copy = write_include(tmp_path_factory.mktemp("commands") / "include")
     for module in (context, layouts, payment_layouts, profiles, schemas, source_files):
         monkeypatch.setattr(module, "INCLUDE", copy)
+    monkeypatch.setattr("bursar.layouts.read.INCLUDE", copy)
     monkeypatch.setattr("bursar.airflow.profile_store.INCLUDE", copy)  # which a test of the pages may have loaded
     return copy

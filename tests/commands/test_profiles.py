@@ -60,6 +60,24 @@ def test_a_source_that_may_take_payment_files_is_a_problem_of_both_checks(includ
     assert "There is no source LAW." in CliRunner().invoke(bursar, ["sources", "load", "LAW"]).output
 
 
+def test_a_layout_that_a_profile_can_not_use_is_a_problem(include: Path) -> None:
+    path = include / "profiles" / "medical.yaml"
+    profile = path.read_text(encoding="utf-8")
+    path.write_text(profile.replace("export:\n", "export:\n  layout: banner\n", 1), encoding="utf-8")
+    line = path.read_text(encoding="utf-8").splitlines().index("  layout: banner") + 1
+    assert f"{path}:{line}: export.layout: There is no layout banner: " in check(exit_code=1).stdout
+    example = PROJECT / "include" / "layouts.examples" / "banner.yaml"
+    (include / "layouts").mkdir()
+    (include / "layouts" / "banner.yaml").write_bytes(example.read_bytes())
+    assert (
+        f"{path}:{line}: export.layout: The layout banner does not show the currency, so" in check(exit_code=1).stdout
+    )
+    path.write_text(
+        profile.replace("export:\n", "export:\n  layout: banner\n  currencies: [USD]\n", 1), encoding="utf-8"
+    )
+    check()
+
+
 def set_pattern(include: Path, pattern: str) -> Path:
     """Gives a profile an identifier pattern; returns its file."""
     path = include / "profiles" / "medical.yaml"

@@ -1,19 +1,24 @@
 """Fines that do not fit a layout stay open, each with a reason; the others are exported, and nothing is cut."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
+from bursar.db.queries import query
 from bursar.errors import BatchError, BursarError
 from bursar.exports.build import build_file
 from bursar.exports.recover import release_batch
-from bursar.exports.selection import preview, select_fines
+from bursar.exports.selection import fill_candidates, preview, select_fines
 from bursar.layouts.layout import Layout
+from bursar.ledger import desk
 from bursar.ledger.batches import get_batch
 from bursar.profiles import Profile
+from tests.support.fake_bursar import FakeBursar
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
 from tests.support.layouts import build_bytes, make_layout_profile
 
@@ -262,3 +267,36 @@ def test_a_line_that_was_changed_by_hand_and_does_not_fit_is_not_sent(
     with library.ledger.connect() as connection:
         assert get_batch(connection, batch.id).sha256 is None
     assert not list(tmp_path.rglob("*.txt"))
+
+
+def test_the_drafts_of_lines_are_the_lines_that_are_frozen(office: FakeBursar) -> None:
+    """What fits is decided on drafts, because the numbers of lines are known only afterwards."""
+    library = office.library
+    settled, _ = office.export_fine(item=library.item(), comment="lost")
+    credited, _ = office.export_fine(user=library.user(last="Ö", first=""))
+    with library.ledger.begin() as connection:
+        desk.waive(connection, settled, Decimal("4.00"), allow_activity_on_transferred_finesfees=True)
+    unsent = library.fine(amount="20.00", vat=Decimal("1.50"), item=library.item(library="LAW", call_number=None))
+    with library.ledger.begin() as connection:
+        desk.reverse_charge(connection, credited)
+        desk.reverse_charge(connection, unsent, Decimal("5.00"))
+    library.fine(owner=None)
+    profile = make_profile()
+    with library.ledger.connect() as connection:
+        fill_candidates(connection, profile, datetime.now(UTC))
+        values = {"profile": profile.code, "prefix": "", "start": 1}
+        drafts = connection.execute(query("exports/draft_lines"), values).mappings().all()
+    batch = select_fines(library.ledger, profile, make_settings(), run_id="frozen", as_of=datetime.now(UTC))
+    with library.ledger.connect() as connection:
+        lines = connection.execute(text("SELECT * FROM batch_lines WHERE batch_id = :id"), {"id": batch.id}).mappings()
+        frozen = {(line["fine_id"], line["reversal"]): line for line in lines}
+    assert len(drafts) == len(frozen) == 5
+    unknown = {"number", "transaction_id"}
+    new_ids = {line["transaction_id"] for line in frozen.values()}
+    for draft in drafts:
+        line = frozen[draft["fine_id"], draft["reversal"]]
+        in_this_batch = {"comment", "reversed_transaction_id"} if line["reversed_transaction_id"] in new_ids else set()
+        compared = draft.keys() - unknown - in_this_batch
+        assert {name: draft[name] for name in compared} == {name: line[name] for name in compared}
+        assert all((draft[name] is None) == (line[name] is None) for name in draft)
+        assert all(len(draft[name] or "") >= len(line[name] or "") for name in in_this_batch)

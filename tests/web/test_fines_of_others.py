@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from bursar.exports.selection import select_fines
 from bursar.exports.skip_reason import SkipReason
+from bursar.layouts.flat.unfit_reason import UnfitReason
 from bursar.profiles import Profile
 from bursar.reporting.build_report import build_export_report
 from bursar.reporting.run_report import record_report
@@ -99,6 +100,7 @@ def test_the_lists_of_a_batch_are_those_of_fines_that_fit_the_profile(
         "below_minimum",
         "no_identifier",
         "malformed_identifier",
+        *UnfitReason,
     }
     for reason in SkipReason:
         for address in (f"/batches/{batch}/skipped/{reason}", f"/batches/{batch}/skipped/{reason}/csv"):
