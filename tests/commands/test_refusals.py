@@ -257,7 +257,11 @@ def test_a_negative_number(name: str, command: click.Command, number: str, libra
 @pytest.mark.parametrize("id_", ["999", str(2**62), "9" * 30])
 @pytest.mark.parametrize(
     "name",
-    [name for name, one in LEAVES if positional(one) and not name.startswith("profiles") and name != "sources load"],
+    [
+        name
+        for name, one in LEAVES
+        if positional(one) and not name.startswith(("profiles", "layouts")) and name != "sources load"
+    ],
 )
 def test_an_unknown_id(name: str, id_: str, library: Library) -> None:
     result = call(name, id_, *ARGUMENTS[name][1:])

@@ -5,7 +5,7 @@ import sys
 import click
 import pendulum
 
-from bursar.commands.context import console, get_engine, get_settings, sanitize, strip_controls
+from bursar.commands.context import ID, console, get_engine, get_settings, sanitize, strip_controls
 from bursar.commands.output import format_option, make_table, print_data, print_problems, print_section, print_table
 from bursar.commands.payment_layouts import read_file
 from bursar.commands.schemas import write_schemas
@@ -103,7 +103,7 @@ _NO_TRANSACTION = (
     "--batch",
     "batch_id",
     metavar="NUMBER",
-    type=click.IntRange(min=1),
+    type=ID,
     help="The batch whose fines are shown; invented fines, if not given.",
 )
 @click.option(
