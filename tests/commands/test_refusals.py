@@ -222,6 +222,7 @@ def test_a_command_that_needs_no_ledger_says_what_else_is_wrong(name: str, monke
         "airflow create-pools": (1, "Airflow's database can't be read"),
         "layouts check": (0, "0 good layouts"),
         "layouts list": (0, "There are no layouts"),
+        "layouts read": (2, "There is no layout semicolons"),
         "layouts write-schema": (0, "Wrote"),
         "profiles check": (0, "5 good profiles"),
         "profiles test-connection": (1, "There is no Airflow connection bursar_banner. Create it"),

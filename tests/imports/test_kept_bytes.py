@@ -143,7 +143,7 @@ def test_the_only_copy_of_a_rejected_file_can_be_loaded_by_a_later_version(
         raise InputFileError(message)
 
     with monkeypatch.context() as patch:
-        patch.setattr(load, "_copy", refuse)
+        patch.setattr(load, "copy_records", refuse)
         with pytest.raises(InputFileError):
             mailbox.load_file("a.xml")
     assert mailbox.load_file("a.xml").state is FileState.READ
