@@ -284,7 +284,7 @@ def test_the_drafts_of_lines_are_the_lines_that_are_frozen(office: FakeBursar) -
     profile = make_profile()
     with library.ledger.connect() as connection:
         fill_candidates(connection, profile, datetime.now(UTC))
-        values = {"profile": profile.code, "prefix": "", "start": 1}
+        values = {"charge_profiles": [profile.code], "prefix": "", "start": 1}
         drafts = connection.execute(query("exports/draft_lines"), values).mappings().all()
     batch = select_fines(library.ledger, profile, make_settings(), run_id="frozen", as_of=datetime.now(UTC))
     with library.ledger.connect() as connection:

@@ -162,6 +162,12 @@ def test_an_export_of_credits_alone_with_a_minimum_is_a_problem(find_problems: F
     ]
 
 
+def test_a_layout_beside_a_form_of_the_xml_file_is_a_problem(find_problems: FindProblems) -> None:
+    assert find_problems("export:\n", "export:\n  layout: banner\n  xml: {compact: yes}\n") == [
+        "7: export.xml: is the form of the XML file, and the layout writes another one: remove it"
+    ]
+
+
 def test_an_identifier_pattern_has_a_maximum_length(load_changed: LoadChanged, find_problems: FindProblems) -> None:
     for pattern in (r"\d{8}", "[A-Z", "x" * 500):
         assert (

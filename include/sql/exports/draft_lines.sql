@@ -18,7 +18,7 @@ JOIN fines ON fines.id = candidates.fine_id
 JOIN users ON users.id = candidates.user_id
 CROSS JOIN (SELECT CAST(:prefix AS text) || (greatest(next, :start) + (SELECT count(*) FROM candidates)) AS longest FROM transaction_ids) AS next_id
 LEFT JOIN exported_fines AS sent
-    ON sent.profile = :profile AND sent.fine_id = CASE WHEN candidates.reversal THEN fines.id ELSE fines.reverses END
+    ON sent.profile = ANY (CAST(:charge_profiles AS text[])) AND sent.fine_id = CASE WHEN candidates.reversal THEN fines.id ELSE fines.reverses END
 LEFT JOIN candidates AS charges
     ON NOT candidates.reversal AND charges.fine_id = fines.reverses AND NOT charges.reversal AND charges.reason IS NULL
 LEFT JOIN libraries AS owners ON owners.code = fines.owner_library

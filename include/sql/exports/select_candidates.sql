@@ -39,9 +39,7 @@ WITH held_charges AS MATERIALIZED (    -- by the credit that reverses it: the bu
     WHERE fines.balance <> 0 AND fines.user_id BETWEEN :first_user AND :last_user
     UNION ALL
     SELECT fines.id, fines.user_id, fines.currency, -fines.pending_reversal, true, true,
-           CASE WHEN batch_claims.fine_id IS NOT NULL THEN 'in_unfinished_batch'
-                WHEN cardinality(CAST(:currencies AS text[])) > 0
-                     AND fines.currency <> ALL (CAST(:currencies AS text[])) THEN 'other_currency' END
+           CASE WHEN batch_claims.fine_id IS NOT NULL THEN 'in_unfinished_batch' END
     FROM fines
     JOIN exported_fines ON exported_fines.fine_id = fines.id AND exported_fines.profile = ANY (CAST(:charge_profiles AS text[]))
     LEFT JOIN batch_claims ON batch_claims.fine_id = fines.id AND batch_claims.reversal

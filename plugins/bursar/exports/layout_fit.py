@@ -101,7 +101,11 @@ class _Draft:
         self._connection = connection
         self._layout = layout
         self._profile = profile
-        self._values = {"profile": profile.code, "prefix": ids.prefix, "start": ids.start}
+        self._values = {
+            "charge_profiles": [profile.code, *profile.credits_of],
+            "prefix": ids.prefix,
+            "start": ids.start,
+        }
         next_batch: int = connection.execute(query("exports/guess_next_batch")).scalar_one()
         self._batch = make_batch_values(next_batch, profile.code, moment, profile.time_zone)
 

@@ -237,9 +237,7 @@ def _insert_batch(
     facts: dict[str, object],
 ) -> Batch:
     export = profile.export
-    reserved = connection.execute(
-        query("exports/reserve_batch_id"), {"export_number_start": settings.export_number_start}
-    ).one()
+    reserved = connection.execute(query("exports/reserve_batch_id"), {"start": settings.export_number_start}).one()
     values = make_batch_values(reserved.id, profile.code, reserved.selected_at, profile.time_zone)
     render_options: dict[str, object] = {
         "institution_id": settings.institution_id,

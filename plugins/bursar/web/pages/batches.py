@@ -122,7 +122,7 @@ def download_file(person: CurrentPerson, batch: Id) -> Response:
         "Content-Length": str(path.stat().st_size),
     }
     return StreamingResponse(
-        _read(path), media_type="application/xml", headers=headers, background=BackgroundTask(kept.close)
+        _read(path), media_type="application/octet-stream", headers=headers, background=BackgroundTask(kept.close)
     )
 
 
