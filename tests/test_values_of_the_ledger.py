@@ -97,11 +97,9 @@ def test_the_rules_of_an_export_are_in_the_order_of_the_reasons() -> None:
 def test_applied_outcomes_are_those_of_the_statements() -> None:
     unremarkable = re.search(r"outcome NOT IN \(([^)]*)\)", str(query("imports/list_rejects")))
     settle = re.search(r"outcome IN \(([^)]*)\)", str(query("imports/settle_records")))
+    of_a_person = {PaymentOutcome.OVERPAID_HELD, PaymentOutcome.PAYMENT_REVERSED}
     for found, known in (
-        (
-            unremarkable,
-            APPLIED_OUTCOMES - {PaymentOutcome.OVERPAID_HELD, PaymentOutcome.PAYMENT_REVERSED} | {PaymentOutcome.REPEATED},
-        ),
+        (unremarkable, APPLIED_OUTCOMES - of_a_person | {PaymentOutcome.REPEATED}),
         (settle, APPLIED_OUTCOMES),
     ):
         assert found
