@@ -78,6 +78,7 @@ Library's files {state / ACCOUNT}
 Bursars' files  {state / "bursars"}
 Mails           {state / "mails"}, as HTML for a browser
 Profiles        {state / "include" / "profiles"}; the examples there are written again at each start
+Sources         {state / "include" / "sources"}; likewise
 Command line    bin/bursar, and bin/bursar-office to play the bursars, in another terminal
 
 Ctrl-C stops everything.
