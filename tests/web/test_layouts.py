@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from bursar.exports.build import build_file
+from bursar.exports.close import close_fines
 from bursar.exports.selection import select_fines
 from bursar.profiles import INCLUDE, Profile
 from bursar.web import rights
-from tests.support.fixtures import NOW, Library, make_profile, make_settings
+from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
 from tests.support.profile_forms import fill_form, find_errors
 from tests.web.conftest import ROLES, Login
 from tests.web.fab import FabManager, dag_permissions
@@ -26,7 +26,7 @@ kind: delimited
 encoding: ENCODING
 records:
   - each: fine
-    columns: [{value: "{transaction_id}"}, {value: "{patron_name}"}, {value: "{amount}"}, {value: "{currency}"}]
+    columns: [{value: "{transaction_id}"}, {value: "{patron_name}"}, {value: "{amount:0.00}"}, {value: "{currency}"}]
 """
 
 
@@ -43,18 +43,18 @@ def folder(profiles_folder: Path) -> Path:
 @pytest.fixture
 def profile(monkeypatch: pytest.MonkeyPatch) -> Profile:
     """The profile STUDENTS, the only one, which exports in the layout peoplesoft."""
-    return set_profile(monkeypatch, make_profile(layout="peoplesoft", currencies=["USD"], name=f"<b>{LONG}"))
+    made = make_profile(layout="peoplesoft", currencies=["USD"])
+    return set_profile(monkeypatch, made.model_copy(update={"name": f"<b>{LONG}"}))
 
 
 @pytest.fixture
-def batch(library: Library, tmp_path: Path) -> int:
+def batch(library: Library) -> int:
     """Exports the fines of two users in XML, one of them with a right-to-left name; returns the batch."""
     library.fine(library.user(last=RIGHT_TO_LEFT, first="<i>"))
     library.fine(library.user(last=LONG))
     made = select_fines(library.ledger, make_profile(), make_settings(), run_id="run", as_of=NOW)
-    build_file(library.ledger, made.id, tmp_path)
-    with library.ledger.begin() as connection:
-        connection.execute(text("UPDATE batches SET uploaded_at = now(), closed_at = now() WHERE id = :id"), vars(made))
+    record_delivery(library.ledger, made.id)
+    close_fines(library.ledger, made.id)
     return made.id
 
 
@@ -117,10 +117,12 @@ def test_fines_that_do_not_fit_are_listed_with_the_reason(login: Login, folder: 
 
 
 def test_a_layout_that_fits_no_fine_shows_no_file(login: Login, folder: Path, profile: Profile) -> None:
-    (folder / "mine.yaml").write_text(NAMES.replace("ENCODING", "ascii").replace("{patron_name}", "\u05d0"))
-    answer = login("viewer").get("/layouts/mine")
-    assert answer.status_code == 200
-    assert 'class="file"' not in answer.text
+    codes = "values: {code: {of: fine_fee_type, codes: {NEVER: X}}}\nrecords:"
+    changed = NAMES.replace("ENCODING", "ascii").replace("{patron_name}", "{code}").replace("records:", codes)
+    (folder / "mine.yaml").write_text(changed)
+    page = login("viewer").get("/layouts/mine").text
+    assert "No fine fits, so there would be no file." in page
+    assert "the layout has no code for it" in page
 
 
 def test_a_layout_of_payments_has_no_trial(login: Login, folder: Path, profile: Profile) -> None:
