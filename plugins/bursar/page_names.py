@@ -17,6 +17,7 @@ class Page(StrEnum):
     OVERVIEW = "Bursar > Overview"
     PROFILES = "Bursar > Profiles"
     SOURCES = "Bursar > Sources"
+    LAYOUTS = "Bursar > Layouts"
     HISTORY = "Bursar > Job history"
     WAITING = "Bursar > Waiting for a person"
     FINES = "Bursar > Fines and users"

@@ -15,8 +15,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from bursar.airflow import profile_store
+from bursar.layouts import read
 from bursar.profiles import INCLUDE
-from bursar.web import profile_draft, sources, views
+from bursar.web import layouts, profile_draft, sources, views
 from bursar.web.app import create_app
 from tests.support.managed_profiles import ledger_variable
 
@@ -66,7 +67,7 @@ def profiles_folder(tmp_path: Path, ledger: Engine, monkeypatch: pytest.MonkeyPa
     folder = include / "profiles"
     folder.mkdir(parents=True)
     shutil.copy(INCLUDE / "bursar.yaml", include)
-    for module in (views, profile_store, profile_draft, sources):
+    for module in (views, profile_store, profile_draft, sources, layouts, read):
         monkeypatch.setattr(module, "INCLUDE", include)
     monkeypatch.setenv("AIRFLOW_CONN_BURSAR_LEDGER", ledger_variable(ledger))
     return folder

@@ -122,6 +122,7 @@ PARAMETERS: Mapping[str, list[Mapping[str, Any]]] = {
         RUNS | {"jobs": ["export"], "outcome": "failed", "institution": False},
     ],
     "list_sources_of_loads": [{}],
+    "list_users_of_lines": [{"batch_id": 2, "last": 100}],
     "list_waiting_approvals": [{"profiles": ["P1"], "jobs": ["purge"], "after": after} | PAGE for after in (0, 500)],
     "list_waiting_batches": [{"profiles": ["P1"], "after": after} | PAGE for after in (0, 500)],
     "list_waiting_loads": [

@@ -1,5 +1,6 @@
 """The rights on every route: which role of Airflow may use it. A new route has to be in the table."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from bursar.exports.build import build_file
 from bursar.exports.selection import select_fines
 from bursar.ledger.jobs import Job
 from bursar.ledger.profile_revisions import save_revision
+from bursar.profiles import INCLUDE
 from bursar.reporting.run_report import record_report
 from bursar.web import rights
 from bursar.web.app import create_app
@@ -61,6 +63,7 @@ class Access:
 PROFILE, MANAGED = {"code": "STUDENTS"}, {"code": "MANAGED"}
 BATCH = {"batch": 1}
 EXPORT_DAG, RUN = {"dag_id": "bursar_export__STUDENTS"}, {"run_id": "run"}
+LAYOUT = {"layout": "banner"}
 SOURCE_DAG = {"dag_id": "bursar_sync__LAW"}
 REASON = {"reason": "too_young"}
 DECISION = {"file": 1, "record": 1, "decision": "reject"}
@@ -92,6 +95,9 @@ TABLE = {
     "show_source": Access("viewer", {"code": "LAW"}),
     "show_loads": Access("viewer", of_profile=False),
     "show_load": Access("viewer", {"load": 1}),
+    # Layouts, with invented fines: to read a DAG of any profile.
+    "show_layouts": Access("viewer", of_profile=False),
+    "show_layout": Access("viewer", LAYOUT),
     # Names and fines: to trigger the DAG of the profile, or every DAG.
     "download_file": Access("user", BATCH),
     "show_skipped": Access("user", BATCH | REASON),
@@ -99,6 +105,7 @@ TABLE = {
     "download_rejects": Access("user", {"file": 1}),
     "download_preview": Access("user", PROFILE),
     "show_results": Access("user", {"run": 2}),
+    "try_layout": Access("user", LAYOUT, {"profile": "STUDENTS"}),
     "download_rows": Access("user", {"load": 1}),
     "mark_load_seen": Access("user", {"load": 1}),
     "show_contested": Access("user"),
@@ -145,6 +152,9 @@ def filled(library: Library, owned_ledger: Engine, tmp_path: Path, monkeypatch: 
         monkeypatch.setattr(f"bursar.web.pages.{module}.load_all_profiles", lambda *_, **__: ([profile], []))
     for module in ("batches", "actions"):
         monkeypatch.setattr(f"bursar.web.pages.{module}.settings", lambda: make_settings(work_dir=tmp_path))
+    (tmp_path / "layouts").mkdir()
+    shutil.copy(INCLUDE / "layouts.examples" / "banner.yaml", tmp_path / "layouts")
+    monkeypatch.setattr("bursar.web.layouts.INCLUDE", tmp_path)
     library.fine()
     batch = select_fines(library.ledger, profile, make_settings(), run_id="run", as_of=NOW)
     build_file(library.ledger, batch.id, tmp_path)

@@ -145,6 +145,7 @@ def describe_export(profile: Profile) -> dict[str, object]:
         else "sent by this profile",
         "S/FTP connection": f"`{profile.sftp_connection}`",
         "Output file path": f"`{export.output_file_path}`",
+        "Layout": _describe_layout(export.layout),
         "After export": (
             "fines stay active until the bursar reports them as paid (import section active)"
             if profile.import_.active
@@ -162,6 +163,7 @@ def describe_import(profile: Profile) -> dict[str, object]:
         "S/FTP connection": f"`{profile.sftp_connection}`",
         "Input file path": f"`{section.input_file_path}`",
         "Files": " ".join(f"`{pattern}`" for pattern in section.file_patterns),
+        "Layout": _describe_layout(section.layout),
         "A file is complete": _describe_completeness(section.done_file_suffix, section.stable_for_seconds),
         "Waiting time": (
             f"{pluralize(section.timeout_minutes, 'minute')}; a run without a file "
@@ -174,6 +176,10 @@ def describe_import(profile: Profile) -> dict[str, object]:
             "beyond the amount of its fine" if section.max_overpayment is None else f"beyond {section.max_overpayment}"
         ),
     }
+
+
+def _describe_layout(layout: str | None) -> str:
+    return f"`{layout}`" if layout else "Alma's XML"
 
 
 def _describe_completeness(done_file_suffix: str | None, stable_for_seconds: int) -> str:

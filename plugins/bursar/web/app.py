@@ -18,6 +18,7 @@ from bursar.web.pages import (
     contested,
     fines,
     history,
+    layouts,
     loads,
     overview,
     payment_decisions,
@@ -79,6 +80,7 @@ def create_app() -> FastAPI:
         sources,
         loads,
         contested,
+        layouts,
     ):
         app.include_router(page.router)
     app.add_exception_handler(HTTPException, _show_http_error)

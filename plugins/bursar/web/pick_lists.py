@@ -1,4 +1,4 @@
-"""The choices in forms: connections from Airflow; libraries, user groups and types from the ledger; time zones."""
+"""The choices in forms: connections of Airflow, layouts, time zones; libraries, groups and types of the ledger."""
 
 import os
 from dataclasses import dataclass, field
@@ -13,6 +13,7 @@ from bursar.airflow.find_connection import find_connection
 from bursar.db.queries import query
 from bursar.errors import BursarError
 from bursar.web.fine_types import FINE_TYPES
+from bursar.web.layouts import list_layout_choices
 from bursar.web.rights import Person
 from bursar.web.views import read_ledger
 
@@ -39,6 +40,7 @@ def load_pick_lists(person: Person) -> PickLists:
         "time_zone": [(zone, "") for zone in _list_time_zones()],
         "export.schedule": [(schedule, "") for schedule in SCHEDULES],
         "import.schedule": [(schedule, "") for schedule in SCHEDULES],
+        **list_layout_choices(),
     }
     try:
         with read_ledger() as connection:

@@ -109,6 +109,23 @@ def form_fields() -> dict[str, FormField]:
     return {field.name: field for page in form_pages() for section in page for field in section.all_fields}
 
 
+@cache
+def group_labels() -> dict[str, str]:
+    """Returns the labels of the groups of fields, by the names that messages about a whole group have: `export.xml`."""
+    return {
+        get_group(fields): f"{section.title}: {title}"
+        for page in form_pages()
+        for section in page
+        for title, fields in section.more
+        if title
+    }
+
+
+def get_group(fields: Sequence[FormField]) -> str:
+    """Returns the name of the group that fields belong to, as in `export.xml`."""
+    return ".".join(map(str, fields[0].place[:-1]))
+
+
 def get_page(name: str) -> int:
     """Returns the number of the page, 1 or 2, that has a field; `name` may be a section's."""
     return 1 if any(name == field.name for section in form_pages()[0] for field in section.all_fields) else 2

@@ -3,6 +3,7 @@
 | may | needs in Airflow |
 | --- | --- |
 | see a profile, its runs and sums | to read the profile's export or import DAG |
+| see the layouts of files, and invented fines in them | to read a DAG of any profile, or to edit connections |
 | see names and fines that a profile exported, or skipped although they fit it | to trigger that profile's DAG |
 | see any user and any fine, also those that a profile skipped as not its own | to trigger every DAG |
 | act on a job | to trigger its DAG |

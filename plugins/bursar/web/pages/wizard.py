@@ -19,7 +19,17 @@ from bursar.web.integration_dags import find_integration_dag, list_dag_ids
 from bursar.web.pick_lists import load_pick_lists
 from bursar.web.preview import evaluate
 from bursar.web.profile_draft import CheckedDraft, Difference, check_draft, compare, find_file, merge
-from bursar.web.profile_form import Draft, clean, form_fields, form_pages, get_page, get_values, read_form
+from bursar.web.profile_form import (
+    Draft,
+    clean,
+    form_fields,
+    form_pages,
+    get_group,
+    get_page,
+    get_values,
+    group_labels,
+    read_form,
+)
 from bursar.web.rights import CurrentPerson, Person, require
 from bursar.web.trial import Section, try_connection
 from bursar.web.views import read_ledger, render, settings, write_ledger
@@ -269,7 +279,7 @@ def _show(request: Request, person: Person, wizard: Wizard) -> Response:
     pages = form_pages()
     shown = pages[wizard.page - 1]
     names = {one.name for section in shown for one in section.all_fields}
-    labels = {name: one.full_label for name, one in form_fields().items()}
+    labels = group_labels() | {name: one.full_label for name, one in form_fields().items()}
     hidden = [
         (one.name, value)
         for one in form_fields().values()
@@ -290,5 +300,7 @@ def _show(request: Request, person: Person, wizard: Wizard) -> Response:
         no_lists=lists.problem,
         labels=labels,
         names=names,
+        groups=group_labels(),
+        get_group=get_group,
         time_zone=settings().time_zone,
     )
