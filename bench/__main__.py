@@ -54,7 +54,7 @@ def _measure(bench: Bench, fines: int, rounds: int) -> dict[str, Any]:
         ways["import"].append(bench.import_file("exported", outcomes))
     loading = LoadBench(bench, fines)
     ways["load"] = [loading.run() for _ in range(rounds)]
-    building = BuildBench(bench, bench.create_ledger(fines), fines)
+    building = BuildBench(bench, filled, fines)
     ways["build"] = [building.run() for _ in range(rounds)]
     return {"fines": fines, "ways": {way: [asdict(found) for found in rounds_] for way, rounds_ in ways.items()}}
 

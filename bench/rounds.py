@@ -33,8 +33,8 @@ Given = dict[str, Any]
 class Cost(TypedDict):
     """The cost of a stage: its seconds, and the peak memory of its process in bytes; `loaded` is the peak before it.
 
-    `locked` are the seconds for which a load locked the table of fines. `selected` are the seconds in which the fines of
-    a built file were selected, and `bytes` is its size.
+    `locked` are the seconds for which a load locked the table of fines. A built file has its size in `bytes`, and in
+    `selected` the seconds of its selection.
     """
 
     seconds: float
