@@ -1,4 +1,4 @@
-"""`make bench`: measures exports, imports and loads beside plain C tools, by turns, and checks the results.
+"""`make bench`: measures exports, imports, loads and builds beside plain C tools, by turns, and checks the results.
 
 make bench FINES='100000 1000000' ROUNDS=3 JSON=found.json
 """
@@ -15,6 +15,7 @@ from typing import Any
 
 from bench import report, servers
 from bench.airflow_runs import FINES, measure_runs
+from bench.building import BuildBench
 from bench.loading import LoadBench
 from bench.rounds import Bench, Round
 
@@ -53,6 +54,8 @@ def _measure(bench: Bench, fines: int, rounds: int) -> dict[str, Any]:
         ways["import"].append(bench.import_file("exported", outcomes))
     loading = LoadBench(bench, fines)
     ways["load"] = [loading.run() for _ in range(rounds)]
+    building = BuildBench(bench, filled, fines)
+    ways["build"] = [building.run() for _ in range(rounds)]
     return {"fines": fines, "ways": {way: [asdict(found) for found in rounds_] for way, rounds_ in ways.items()}}
 
 

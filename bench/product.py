@@ -38,6 +38,15 @@ def select_fines(given: Given) -> Given:
     return {"batch": batch.id, "fines": batch.fines}
 
 
+def select_dry_run(given: Given) -> Given:
+    """Selects all open fines in a dry run, for a file in a layout; in XML if it is None."""
+    export = PROFILE.export.model_copy(update={"layout": given["layout"], "currencies": ("USD",)})
+    profile = PROFILE.model_copy(update={"export": export})
+    engine = ledger_engine(given["ledger"])
+    batch = selection.select_fines(engine, profile, SETTINGS, run_id=given["run"], as_of=AS_OF, dry_run=True)
+    return {"batch": batch.id, "fines": batch.fines}
+
+
 def build_file(given: Given) -> Given:
     """Builds and checks the file of a batch."""
     built = build.build_file(ledger_engine(given["ledger"]), given["batch"], Path(given["staging"]))
@@ -113,6 +122,7 @@ STAGES: dict[str, Callable[[Given], Given]] = {
     stage.__name__: stage
     for stage in (
         select_fines,
+        select_dry_run,
         build_file,
         upload_file,
         close_fines,

@@ -51,6 +51,9 @@ def format_tables(found: dict[str, Any]) -> str:
     for size in found["sizes"]:
         for way, rounds in size["ways"].items():
             lines += ["", f"### {way.title()} of {size['fines']:,} fines", ""]
+            if way == "build":
+                lines += _build_table(rounds, size["fines"])
+                continue
             lines += _table(rounds, STAGES[way], size["fines"])
             if way == "load":
                 lines += ["", f"Seconds with the lock on the table of fines: {_list_locks(rounds)}.", ""]
@@ -77,7 +80,7 @@ def _list_bare_ratios(rounds: list[dict[str, Any]]) -> str:
 
 def _airflow_table(found: dict[str, Any]) -> list[str]:
     product, plain = ([one[name] for one in found["rounds"]] for name in ("product", "reference"))
-    ratio = median(a / b for a, b in zip(product, plain, strict=True))
+    ratio = _median_ratio(product, plain)
     return [
         "",
         f"### Export of {found['fines']:,} fines on Airflow",
@@ -86,6 +89,30 @@ def _airflow_table(found: dict[str, Any]) -> list[str]:
         "| --- | ---: | --- | ---: | ---: |",
         f"| export DAG | {median(product):.2f} | empty DAG of the same shape | {median(plain):.2f} | {ratio:.2f} |",
     ]
+
+
+def _build_table(rounds: list[dict[str, Any]], fines: int) -> list[str]:
+    lines = [
+        "| file | select | build | fines a second | peak memory | size | of XML's time | COPY as CSV | ratio |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    xml = [found["product"]["XML"]["seconds"] for found in rounds]
+    for kind in rounds[0]["product"]:
+        product = [found["product"][kind] for found in rounds]
+        built = [one["seconds"] for one in product]
+        plain = [found["reference"][kind] for found in rounds]
+        cells = [
+            kind, f"{median(one['selected'] for one in product):.2f}", f"{median(built):.2f}",
+            f"{fines / median(built):,.0f}", f"{max(one['memory'] for one in product) / MEGABYTE:.0f} MB",
+            f"{product[0]['bytes'] / MEGABYTE:,.0f} MB", f"{_median_ratio(built, xml):.2f}",
+            f"{median(plain):.2f}", f"{_median_ratio(built, plain):.2f}",
+        ]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _median_ratio(seconds: list[float], others: list[float]) -> float:
+    return median(a / b for a, b in zip(seconds, others, strict=True))
 
 
 def _table(rounds: list[dict[str, Any]], stages: dict[str, list[str]], fines: int) -> list[str]:
@@ -98,7 +125,7 @@ def _table(rounds: list[dict[str, Any]], stages: dict[str, list[str]], fines: in
         product = [sum(found["product"][name]["seconds"] for name in ours) for found in rounds]
         plain = [sum(found["reference"][step] for step in steps) for found in rounds]
         memory = max(found["product"][name]["memory"] for found in rounds for name in ours)
-        ratio = f"{median(a / b for a, b in zip(product, plain, strict=True)):.2f}" if steps else ""
+        ratio = f"{_median_ratio(product, plain):.2f}" if steps else ""
         cells = [
             stage.replace("_", " "), f"{median(product):.2f}", f"{fines / median(product):,.0f}",
             f"{memory / MEGABYTE:.0f} MB", "all" if stage == "total" else " + ".join(steps),

@@ -33,13 +33,16 @@ Given = dict[str, Any]
 class Cost(TypedDict):
     """The cost of a stage: its seconds, and the peak memory of its process in bytes; `loaded` is the peak before it.
 
-    `locked` are the seconds for which a load locked the table of fines.
+    `locked` are the seconds for which a load locked the table of fines. A built file has its size in `bytes`, and in
+    `selected` the seconds of its selection.
     """
 
     seconds: float
     loaded: int
     memory: int
     locked: NotRequired[float]
+    selected: NotRequired[float]
+    bytes: NotRequired[int]
 
 
 class WrongResultError(Exception):
@@ -166,6 +169,7 @@ class Bench:
         env = os.environ | {
             "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}",
             "AIRFLOW_HOME": str(self.folder / "airflow"),
+            "BURSAR_INCLUDE": str(self.folder / "include"),
             "AIRFLOW_CONN_BURSAR_BENCH": json.dumps(self.server.connection),
         }
         run = subprocess.run(  # noqa: S603

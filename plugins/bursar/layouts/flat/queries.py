@@ -18,7 +18,6 @@ from bursar.layouts.values import OF_BATCH, OF_FINE, OF_USER
 from bursar.ledger.totals import CurrencyTotals
 
 _CONTROL = r"'[\u0001-\u001F\u007F-\u009F\u2028\u2029\uFFFE\uFFFF]'"
-_NOT_ASCII = "'[^ -~]'"
 _DIGITS = "sum(CAST(nullif(regexp_replace(CAST({} AS text), '[^0-9]', '', 'g'), '') AS numeric))"
 _KEYS = 'number, fine_id, user_id AS "key.user", reversal AS "key.reversal"'
 """The columns that no value has, each with a dot in its name, so that a value of the layout's own may have any name."""
@@ -71,12 +70,17 @@ def select_foreign_characters(lines: Lines) -> str | None:
     if not names:
         return None
     source = replace(lines, layout=lines.layout.model_copy(update={"characters": "any"}))
-    texts = f"concat({', '.join(map(quote, sorted(set(names))))})"
+    texts = ", ".join(map(quote, sorted(set(names))))
     return (
         f"SELECT DISTINCT character FROM {select_fines(source, names)} AS line "
-        f"CROSS JOIN string_to_table({texts}, NULL) AS character "
-        f'WHERE {texts} COLLATE "C" ~ {_NOT_ASCII} AND character COLLATE "C" ~ {_NOT_ASCII}'
+        f"CROSS JOIN unnest(ARRAY[{texts}]) AS value CROSS JOIN string_to_table(value, NULL) AS character "
+        f"WHERE {_is_foreign('value')} AND {_is_foreign('character')}"
     )
+
+
+def _is_foreign(text: str) -> str:
+    """Returns the test for a text without control characters that is not in ASCII: in UTF-8 it has more bytes."""
+    return f"octet_length({text}) > length({text})"
 
 
 def _get_value(lines: Lines, name: str) -> str:
@@ -107,7 +111,7 @@ def _spell(value: str, spelling: str) -> str:
         f"SELECT string_agg(coalesce({spelling} ->> character, character), '' ORDER BY place) "
         f"FROM string_to_table({value}, NULL) WITH ORDINALITY AS characters (character, place)"
     )
-    return f'CASE WHEN {value} COLLATE "C" ~ {_NOT_ASCII} THEN ({spelled}) ELSE {value} END'
+    return f"CASE WHEN {_is_foreign(value)} THEN ({spelled}) ELSE {value} END"
 
 
 def select_users(lines: Lines) -> str:
