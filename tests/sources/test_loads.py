@@ -7,7 +7,7 @@ import pytest
 
 from bursar.db.queries import query
 from bursar.reporting.fine_history import list_events
-from bursar.sources.load import MAX_MESSAGES, InvalidRowsError
+from bursar.sources.load_types import MAX_MESSAGES, InvalidRowsError
 from tests.support.library_source import CHARGE, CREDIT, LibrarySource
 
 

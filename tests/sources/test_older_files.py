@@ -3,7 +3,7 @@
 import pytest
 
 from bursar.errors import InputFileError
-from bursar.sources.load import OlderFileError
+from bursar.sources.load_types import OlderFileError
 from tests.support.source_inbox import FINES_HEADING, USERS, SourceInbox, set_time, write_fines
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from bursar.errors import InputFileError, TransientError
 from bursar.reporting.run_report import delete_reports_before
-from bursar.sources.load import InvalidRowsError
+from bursar.sources.load_types import InvalidRowsError
 from bursar.sources.loaded_files import remove_loaded_files
 from bursar.sources.records import list_loads
 from tests.support.fault_injection import KilledError, KillSwitch

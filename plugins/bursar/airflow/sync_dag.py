@@ -20,7 +20,7 @@ from bursar.errors import InputFileError
 from bursar.ledger.jobs import Job
 from bursar.profiles import Settings
 from bursar.sources.csv.faults import HeadingError
-from bursar.sources.load import InvalidRowsError, LoadResult
+from bursar.sources.load_types import InvalidRowsError, LoadResult
 from bursar.sources.model import CsvSource
 from bursar.sources.ready_files import FileSet
 from bursar.sources.records import LoadRecord

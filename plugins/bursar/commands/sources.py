@@ -12,7 +12,7 @@ from bursar.commands.loads import MAX_MESSAGES_SHOWN, get_result_fields, loads, 
 from bursar.commands.output import format_option, print_data
 from bursar.commands.source_files import check_sources, list_sources, show_source, write_source_schema
 from bursar.sources.csv import load
-from bursar.sources.load import LoadResult, SourceRules
+from bursar.sources.load_types import LoadResult, SourceRules
 from bursar.sources.model import CsvSource
 from bursar.sources.ready_files import find_sets_now
 from bursar.sources.records import LoadRecord, list_load_messages

@@ -15,7 +15,7 @@ from bursar.money import format_totals, pluralize
 from bursar.reporting.build_report import get_outcome, get_tasks, start_report
 from bursar.reporting.report_sentences import MAX_NAMES_SHOWN, describe_failures, list_skipped_names
 from bursar.reporting.run_report import RunOutcome, RunReport
-from bursar.sources.load import LoadCounts
+from bursar.sources.load_types import LoadCounts
 from bursar.sources.messages import MessageKind
 from bursar.sources.records import LoadRecord, list_load_messages
 from bursar.sources.refusals import describe_rejected

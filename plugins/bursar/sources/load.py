@@ -18,9 +18,6 @@ from bursar.sources.csv.faults import HeadingError
 from bursar.sources.csv.tables import FINES
 from bursar.sources.findings import find_refusal, read_result
 from bursar.sources.load_types import (
-    MAX_ERRORS_SHOWN,
-    MAX_MESSAGES,
-    EntrySum,
     InvalidRowsError,
     LoadCounts,
     LoadResult,
@@ -32,24 +29,9 @@ from bursar.sources.load_types import (
 from bursar.sources.messages import MessageKind, RowMessage
 from bursar.sources.older_files import check_age
 from bursar.sources.record_load import record_load
-from bursar.sources.staging import TABLES, stage_rows
+from bursar.sources.staging import stage_rows
 from bursar.sources.statements import Statements
 from bursar.sources.steps import change_fines, check_fines, load_users, lock_fines
-
-__all__ = [
-    "MAX_ERRORS_SHOWN",
-    "MAX_MESSAGES",
-    "TABLES",
-    "EntrySum",
-    "InvalidRowsError",
-    "LoadCounts",
-    "LoadResult",
-    "OlderFileError",
-    "Rows",
-    "SourceRules",
-    "load_rows",
-    "printable",
-]
 
 
 def load_rows(

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, RowMapping
 from bursar.db.queries import query
 from bursar.errors import LedgerNotFoundError
 from bursar.escaping import escape_formula
-from bursar.sources.load import MAX_MESSAGES, EntrySum, LoadCounts
+from bursar.sources.load_types import MAX_MESSAGES, EntrySum, LoadCounts
 from bursar.sources.messages import MessageKind, RowMessage
 
 COLUMNS = ("kind", "file", "line", "fine_id", "field", "value", "reason", "remedy")

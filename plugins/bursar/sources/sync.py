@@ -24,7 +24,7 @@ from bursar.remote_files.archive import Archive
 from bursar.remote_files.base import RemoteFile, RemoteFolder
 from bursar.sources.csv.faults import HeadingError
 from bursar.sources.csv.load import CsvFile, load
-from bursar.sources.load import InvalidRowsError, LoadResult, OlderFileError, SourceRules
+from bursar.sources.load_types import InvalidRowsError, LoadResult, OlderFileError, SourceRules
 from bursar.sources.loaded_files import find_loads, get_facts, get_kept_state
 from bursar.sources.model import CsvSource
 from bursar.sources.ready_files import FileSet

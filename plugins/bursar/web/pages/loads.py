@@ -13,7 +13,7 @@ from bursar.db.queries import query
 from bursar.ledger.jobs import Job
 from bursar.money import format_money
 from bursar.reporting.run_description import format_duration, format_moment
-from bursar.sources.load import MAX_MESSAGES
+from bursar.sources.load_types import MAX_MESSAGES
 from bursar.sources.messages import MessageKind
 from bursar.sources.records import COLUMNS, LoadRecord, get_load, list_load_messages
 from bursar.sources.refusals import describe_rejected
