@@ -25,7 +25,7 @@ from bursar.ledger.batches import Batch
 from bursar.ledger.totals import to_json
 from bursar.remote_files.base import RemoteFolder
 from bursar.sources.csv.load import load as load_csv
-from bursar.sources.load import SourceRules
+from bursar.sources.load_types import SourceRules
 
 RUN = "bench"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bursar.exports.selection import select_fines
-from bursar.sources.load import LoadResult
+from bursar.sources.load_types import LoadResult
 from tests.support.fixtures import Library, make_profile, make_settings
 from tests.support.library_source import LibrarySource
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,15 +27,19 @@ from bursar.airflow.file_trigger import WaitResult
 from bursar.airflow.source_file_sensor import SourceFileSensor
 from bursar.airflow.source_file_trigger import SourceFileTrigger
 from bursar.airflow.sync_dag import SourceRun
-from bursar.airflow.task_failure import TaskFailure
+from bursar.airflow.task_failure import TaskFailure, log_known_errors
 from bursar.errors import InputFileError
+from bursar.ledger.jobs import Job
 from bursar.profiles import INCLUDE, yaml_reader
 from bursar.profiles.yaml_reader import Source, read_yaml
+from bursar.reporting.load_report import add_dry_run
 from bursar.sources.model import CsvSource
 from bursar.sources.read import load_sources
+from bursar.sources.ready_files import SEPARATE_PREVIEWS
 from tests.airflow.conftest import Connect
 from tests.support.fixtures import Library, make_settings
-from tests.support.source_inbox import USERS, SourceInbox, make_source, write_fines
+from tests.support.reports import make_report
+from tests.support.source_inbox import USERS, SourceInbox, make_source, set_time, write_fines
 
 PROJECT = Path(__file__).parents[2]
 SOURCE = """\
@@ -181,6 +186,41 @@ def test_a_dry_run_of_a_wrong_file_names_no_value(inbox: SourceInbox) -> None:
     with pytest.raises(InputFileError, match=r"fines\.csv would be refused: its rows have 50 faults") as error:
         sync_dag.load_files(make_run(inbox, dry_run=True), inbox.find_sets())
     assert "Beaver" not in str(error.value)
+
+
+def test_a_dry_run_of_two_sets_has_the_refusal_and_what_the_other_would_do(inbox: SourceInbox) -> None:
+    set_time(inbox.put("fines_a.csv", write_fines(*["x"] * 25, user="Beaver")), 0)
+    set_time(inbox.put("users.csv", USERS), 0)
+    set_time(inbox.put("fines_b.csv", write_fines("1")), 10)
+    with pytest.raises(InputFileError) as error:
+        sync_dag.load_files(make_run(inbox, dry_run=True), inbox.find_sets())
+    message = str(error.value)
+    assert "A load of users.csv, fines_a.csv would be refused: its rows have 50 faults" in message
+    assert "A load of fines_b.csv: 1 row read, 1 rejected." in message
+    assert "Beaver" not in message
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_the_stack_of_a_refusal_in_the_log_names_no_value(
+    inbox: SourceInbox, caplog: pytest.LogCaptureFixture, *, dry_run: bool
+) -> None:
+    inbox.put("fines.csv", write_fines(*["x"] * 25, user="Beaver"))
+    inbox.put("users.csv", USERS)
+    with caplog.at_level(logging.DEBUG), pytest.raises(TaskFailure), log_known_errors():
+        sync_dag.load_files(make_run(inbox, dry_run=dry_run), inbox.find_sets())
+    assert "The stack of this error" in caplog.text
+    assert "Beaver" not in caplog.text
+
+
+def test_the_report_of_a_dry_run_of_two_sets_says_how_they_were_compared(inbox: SourceInbox) -> None:
+    set_time(inbox.put("users.csv", USERS), 0)
+    for number in (1, 2):
+        set_time(inbox.put(f"fines_{number}.csv", write_fines("1")), number)
+    sets = sync_dag.load_files(make_run(inbox, dry_run=True), inbox.find_sets())
+    assert [one["counts"]["rejected"] for one in sets] == [0, 1]
+    report = make_report(job=Job.SYNC, messages=())
+    assert SEPARATE_PREVIEWS in add_dry_run(report, sets).messages
+    assert SEPARATE_PREVIEWS not in add_dry_run(report, sets[:1]).messages
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from bursar.db.engine import ledger_engine
 from bursar.errors import LedgerError
 from bursar.ledger import desk
 from bursar.sources.csv.load import load as load_csv
-from bursar.sources.load import SourceRules
+from bursar.sources.load_types import SourceRules
 from tests.campaign.workers import Reports, describe
 
 LIBRARIES = ("MAIN", "LAW", "")

@@ -78,6 +78,31 @@ def test_an_older_file_is_loaded_if_a_person_says_so(folder: Path, library: Libr
     assert "1 unchanged" in run("sources", "load", "LAW", "--older")
 
 
+def test_results_have_the_names_of_their_own_files(folder: Path) -> None:
+    for night in (0, 1):
+        for name, content in (("users.csv", USERS), ("fines.csv", write_fines(f"{night + 1}"))):
+            (folder / name).write_text(content, encoding="utf-8")
+            set_time(folder / name, night)
+        run("sources", "load", "LAW")
+    for name in ("users.csv", "fines.csv"):  # the bytes of the first night are known, and not loaded again
+        (folder / "processed" / name).rename(folder / name)
+    (folder / "fines_2.csv").write_text(write_fines("1", first=3), encoding="utf-8")
+    output = run("sources", "load", "LAW", "--older")
+    assert output.startswith("fines_2.csv:\n")
+    assert "users.csv, fines.csv:" not in output
+
+
+def test_a_dry_run_of_two_sets_goes_on_after_a_refusal(folder: Path, library: Library) -> None:
+    set_time(folder / "users.csv", 0)
+    (folder / "fines.csv").write_text("no heading\n", encoding="utf-8")
+    set_time(folder / "fines.csv", 0)
+    (folder / "fines_2.csv").write_text(write_fines("1"), encoding="utf-8")
+    output = " ".join(run("sources", "load", "LAW", "--dry-run", exit_code=1).split())
+    assert "fines_2.csv: This was a dry run" in output
+    assert "Each set of files was compared with the ledger as it is now" in output
+    assert "A load of users.csv, fines.csv would be refused: fines.csv:1: " in output
+
+
 def test_a_source_and_files_together_are_a_wrong_usage(folder: Path) -> None:
     arguments = ("sources", "load", "LAW", "--users", str(folder / "users.csv"))
     assert "Name a source or files, not both" in run(*arguments, exit_code=2)

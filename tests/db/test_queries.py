@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bursar.db.queries import FOLDER
-from bursar.sources.load import TABLES
+from bursar.sources.staging import TABLES
 
 PROJECT = Path(__file__).parents[2]
 PACKAGES = (PROJECT / "plugins" / "bursar", PROJECT)  # the demo is not part of the product

@@ -16,7 +16,7 @@ from bursar.ledger.batches import Batch
 from bursar.ledger.import_files import FileState, ImportFile
 from bursar.ledger.totals import CurrencyTotals, OutcomeTotals, Skipped
 from bursar.profiles import Profile
-from bursar.sources.load import LoadCounts
+from bursar.sources.load_types import LoadCounts
 from bursar.sources.records import LoadRecord
 from demo.accounts import FileTotals, Places, find_balance_problems, sum_files
 from demo.changes import CHANGES

@@ -19,7 +19,7 @@ from bursar.exports.selection import preview
 from bursar.exports.skip_reason import SkipReason
 from bursar.profiles import INCLUDE, load_profiles, load_settings
 from bursar.sources.csv.load import load
-from bursar.sources.load import LoadResult, SourceRules
+from bursar.sources.load_types import LoadResult, SourceRules
 from demo.changes import CHANGES, PAID_MEANWHILE, RARE_BOOK, Change
 from demo.library_files import COLUMNS, write_files
 from demo.postgres import LEDGER_OWNER, Postgres

@@ -1,14 +1,20 @@
 """The record of a load, dry runs, complete loads, sources beside each other, and what no load reports twice."""
 
+import json
 from decimal import Decimal
+from io import StringIO
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from bursar.db.queries import query
 from bursar.reporting.fine_history import list_events
-from bursar.sources.load import MAX_MESSAGES, InvalidRowsError
+from bursar.sources.load_types import MAX_MESSAGES, InvalidRowsError
+from bursar.sources.records import get_load, write_load_messages
+from bursar.sources.refusals import describe_rejected
 from tests.support.library_source import CHARGE, CREDIT, LibrarySource
+from tests.support.library_system import FINE
 
 
 def dump(source: LibrarySource) -> dict[str, list[Any]]:
@@ -139,3 +145,42 @@ def test_a_load_keeps_a_limited_number_of_messages_of_each_reason(source: Librar
     }
     assert result.rejected == {"malformed": MAX_MESSAGES + 2, "unknown_user": 1}
     assert source.library.one("SELECT count(*) FROM load_messages") == MAX_MESSAGES + 2
+
+
+def test_rejected_rows_that_earlier_loads_deferred_do_not_refuse_other_files(source: LibrarySource) -> None:
+    load_id = source.load({}).load_id
+    with source.library.ledger.begin() as connection:  # the library system has removed their user since
+        connection.execute(
+            text(
+                "INSERT INTO deferred_fines (source, source_id, load_id, file, line, row)"
+                " SELECT '', 'D' || n, :load_id, 'old.csv', n,"
+                " CAST(:row AS jsonb) || jsonb_build_object('fine_id', 'D' || n)"
+                " FROM generate_series(1, 25) AS n"
+            ),
+            {"load_id": load_id, "row": json.dumps(FINE | {"primary_id": "nobody"})},
+        )
+    result = source.load({"fine_id": "G1", "primary_id": "user2"})
+    assert (result.counts.fines_added, result.counts.rejected, result.rejected) == (1, 25, {"unknown_user": 25})
+    strict = source.system.load(
+        strict=True, rules={"currency": "USD"}, users=[{"primary_id": "user1", "user_group": "STAFF"}]
+    )
+    assert strict.counts.rejected == 25
+    with source.library.ledger.connect() as connection:
+        record = get_load(connection, strict.load_id)
+    assert describe_rejected(record) == (
+        "25 rows were rejected, with those that earlier loads deferred (25 unknown user)"
+    )
+
+
+def test_all_rejected_rows_that_a_load_keeps_are_written_as_csv(source: LibrarySource) -> None:
+    load_id = source.load({}).load_id
+    with source.library.ledger.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO load_messages (load_id, number, kind, code, file, line, reason, remedy)"
+            f" SELECT {load_id}, n, 'rejected', 'code_' || mod(n, 4), 'f', n, 'r', 'm'"
+            " FROM generate_series(1, 4000) AS n"
+        )
+    out = StringIO(newline="")
+    with source.library.ledger.connect() as connection:
+        assert write_load_messages(connection, load_id, out) == 4_000
+    assert len(out.getvalue().splitlines()) == 4_001

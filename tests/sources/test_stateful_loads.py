@@ -27,7 +27,7 @@ from bursar.errors import LedgerError
 from bursar.exports.close import close_fines
 from bursar.exports.recover import release_batch
 from bursar.ledger import desk
-from bursar.sources.load import LoadResult
+from bursar.sources.load_types import LoadResult
 from tests.support.fake_bursar import FakeBursar, Payment
 from tests.support.fixtures import Library, clear_ledger
 from tests.support.library_books import CENT, NOTHING, USERS, Entry, LibraryBooks, take

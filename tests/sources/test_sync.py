@@ -8,9 +8,11 @@ from sqlalchemy import text
 
 from bursar.errors import InputFileError, TransientError
 from bursar.reporting.run_report import delete_reports_before
-from bursar.sources.load import InvalidRowsError
+from bursar.sources.csv.faults import HeadingError
+from bursar.sources.load_types import InvalidRowsError, LoadResult
 from bursar.sources.loaded_files import remove_loaded_files
 from bursar.sources.records import list_loads
+from bursar.sources.source_lock import lock_source
 from tests.support.fault_injection import KilledError, KillSwitch
 from tests.support.source_inbox import USERS, SourceInbox, set_time, write_fines
 
@@ -258,8 +260,7 @@ def test_a_load_of_this_run_is_not_repeated_when_its_files_have_been_replaced(so
 
 def test_only_one_worker_loads_a_source(source_inbox: SourceInbox) -> None:
     with (
-        source_inbox.run() as run,
-        run._lock(),  # noqa: SLF001
+        lock_source(source_inbox.library.ledger, "LAW"),
         pytest.raises(TransientError, match="Another worker or a command is loading the source LAW"),
     ):
         source_inbox.load([])
@@ -311,3 +312,16 @@ def test_a_file_that_looks_like_another_one_stays_and_is_a_warning_of_the_load(s
         [warning] = connection.scalars(text("SELECT reason FROM load_messages WHERE code = 'not_archived'"))
     assert "fines.csv stays in " in warning
     assert source_inbox.find_sets(is_last_check=True) == [], "it is not loaded again"
+
+
+def test_a_dry_run_shows_a_refusal_and_goes_on_with_the_next_set(source_inbox: SourceInbox) -> None:
+    set_time(source_inbox.put("users.csv", USERS), 0)
+    set_time(source_inbox.put("fines_a.csv", "no heading\n"), 0)
+    set_time(source_inbox.put("fines_b.csv", write_fines("4")), 10)
+    with source_inbox.run() as run:
+        (first, refusal), (second, counted) = run.preview_sets(source_inbox.find_sets())
+    assert (list(first.values()), list(second.values())) == (["users.csv", "fines_a.csv"], ["fines_b.csv"])
+    assert isinstance(refusal, HeadingError)
+    assert isinstance(counted, LoadResult)
+    assert counted.counts.rejected == 1, "its user is in the first set"
+    assert count_loads(source_inbox) == 0

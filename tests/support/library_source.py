@@ -8,7 +8,7 @@ from sqlalchemy import Row, text
 
 from bursar.exports.close import close_fines
 from bursar.exports.recover import release_batch
-from bursar.sources.load import LoadResult
+from bursar.sources.load_types import LoadResult
 from tests.support.fake_bursar import FakeBursar
 from tests.support.fixtures import Library
 from tests.support.library_system import FINE, LibrarySystem

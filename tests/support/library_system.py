@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 
 from bursar.sources.csv.dialect import DEFAULT_DIALECT, Dialect
 from bursar.sources.csv.load import load
-from bursar.sources.load import InvalidRowsError, LoadResult, SourceRules
+from bursar.sources.load_types import InvalidRowsError, LoadResult, SourceRules
 
 USER = {
     "primary_id": "u1",

@@ -13,7 +13,7 @@ from bursar.exports.build import build_file
 from bursar.exports.recover import clear_work_dirs
 from bursar.ledger import desk
 from bursar.sources.csv.load import load as load_csv
-from bursar.sources.load import LoadCounts, SourceRules
+from bursar.sources.load_types import LoadCounts, SourceRules
 from bursar.users import deletion
 from bursar.work_dir import batch_folder
 from tests.support.fake_bursar import FakeBursar, Payment

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from bursar.errors import BursarError, InputFileError
 from bursar.ledger import desk
 from bursar.ledger.totals import CurrencyTotals, Skipped
-from bursar.sources.load import InvalidRowsError
+from bursar.sources.load_types import InvalidRowsError
 from bursar.users.keep_reason import KeepReason
 from bursar.users.maintenance_job import MaintenanceJob
 from bursar.users.waiving import WaiveParams, waive_fines

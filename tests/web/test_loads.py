@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from bursar.exports.recover import release_batch
 from bursar.exports.selection import select_fines
-from bursar.sources.load import InvalidRowsError
+from bursar.sources.load_types import InvalidRowsError
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
 from tests.support.library_system import LibrarySystem
 from tests.web.conftest import ROLES, Login

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from bursar.ledger.jobs import Job
 from bursar.profiles import INCLUDE
 from bursar.reporting.run_report import record_report
+from bursar.sources.csv.faults import HeadingError
 from bursar.web import rights
 from tests.sources.conftest import GOOD_SOURCE
 from tests.support.library_system import LibrarySystem
@@ -51,6 +52,28 @@ def test_a_source_is_listed_with_its_schedule_and_its_last_load(
     assert 'href="/bursar/runs/1"' in page
 
 
+def test_a_load_that_was_refused_for_another_reason_than_rows_says_so(
+    login: Login, folder: Path, ledger: Engine, tmp_path: Path
+) -> None:
+    system = LibrarySystem(ledger, tmp_path)
+    path = tmp_path / "wrong.csv"
+    path.write_text("no heading\n")
+    with pytest.raises(HeadingError):
+        system.load(fines=path, rules={"code": "LAW"})
+    client = login("viewer")
+    assert "Nothing was loaded: the heading of a file is wrong" in words(client.get("/sources").text)
+    assert "It is most likely the wrong file." in words(client.get("/loads/1").text)
+    with ledger.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO loads (source, started_at, is_complete, is_refused, files, counts, rejected, entries)"
+            " VALUES ('LAW', now(), false, true, '[]', '{\"rejected\": 1}', '{\"older_file\": 1}', '[]')"
+        )
+    assert "Nothing was loaded: a file is older than one that was loaded before" in words(client.get("/sources").text)
+    shown = words(client.get("/loads/2").text)
+    assert "a file is older than one that was loaded before. Leave it out; if its rows are right after all" in shown
+    assert "most likely the wrong file" not in shown
+
+
 def test_a_source_whose_load_was_refused_says_that_nothing_was_loaded(
     login: Login, folder: Path, ledger: Engine, tmp_path: Path
 ) -> None:
@@ -58,7 +81,7 @@ def test_a_source_whose_load_was_refused_says_that_nothing_was_loaded(
     with pytest.raises(Exception, match="amount"):
         LibrarySystem(ledger, tmp_path).load(strict=True, fines=[{"amount": "x"}], rules={"code": "LAW"})
     page = login("viewer").get("/sources").text
-    assert "Nothing was loaded: 1 of 1 row rejected" in words(page)
+    assert "Nothing was loaded: 1 of 1 rows were rejected (1 malformed" in words(page)
     assert "&lt;b&gt;Law" in page
     assert "<b>Law" not in page
 

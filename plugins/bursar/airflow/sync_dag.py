@@ -19,8 +19,8 @@ from bursar.db.engine import ledger_engine
 from bursar.errors import InputFileError
 from bursar.ledger.jobs import Job
 from bursar.profiles import Settings
-from bursar.sources.csv.faults import HeadingError
-from bursar.sources.load import InvalidRowsError, LoadResult
+from bursar.reporting.load_report import describe_previews
+from bursar.sources.load_types import InvalidRowsError, LoadResult, OlderFileError
 from bursar.sources.model import CsvSource
 from bursar.sources.ready_files import FileSet
 from bursar.sources.records import LoadRecord
@@ -104,25 +104,32 @@ def load_files(run: SourceRun, sets: list[FileSet]) -> list[LoadedSet]:
     """Loads the files that are ready, each set in one transaction, oldest first, and moves them away.
 
     Raises:
-        InputFileError: too many rows of a set are bad; nothing of it was loaded. The others have been loaded.
+        InputFileError: a set was refused, or would be, and nothing of it was loaded. The others have been loaded.
     """
     with run.open() as sync:
         if run.dry_run:
-            return [_preview(sync, files) for files in sets]
+            return _preview(sync, sets)
         return [_summarize(load, [file["name"] for file in load.files]) for load in sync.load_sets(sets)]
 
 
-def _preview(sync: SyncRun, files: FileSet) -> LoadedSet:
-    try:
-        return _summarize(sync.preview_set(files), list(files.values()))
-    except (InvalidRowsError, HeadingError) as error:  # its text has values, which name people
-        what = describe_format(error) or (
-            f"its rows have {error.count:,} faults" if isinstance(error, InvalidRowsError) else "its heading is wrong"
-        )
-        raise InputFileError(
-            f"A load of {', '.join(files.values())} would be refused: {what} (`bin/bursar sources load "
-            f"{sync.source.code} --dry-run` prints the first)."
-        ) from None
+def _preview(sync: SyncRun, sets: list[FileSet]) -> list[LoadedSet]:
+    previews = sync.preview_sets(sets)
+    counted = [_summarize(found, list(files.values())) for files, found in previews if isinstance(found, LoadResult)]
+    refusals = [_describe_refusal(sync, files, found) for files, found in previews if isinstance(found, InputFileError)]
+    if refusals:
+        raise InputFileError("\n".join([*refusals, *describe_previews(counted)]))
+    return counted
+
+
+def _describe_refusal(sync: SyncRun, files: FileSet, error: InputFileError) -> str:
+    """Says why a load would be refused, without the values of rows, which name people."""
+    start = f"A load of {', '.join(files.values())} would be refused:"
+    if isinstance(error, OlderFileError):
+        return f"{start} {error}."
+    what = describe_format(error) or (
+        f"its rows have {error.count:,} faults" if isinstance(error, InvalidRowsError) else "its heading is wrong"
+    )
+    return f"{start} {what} (`bin/bursar sources load {sync.source.code} --dry-run` prints the first)."
 
 
 def _summarize(load: LoadRecord | LoadResult, files: list[str]) -> LoadedSet:

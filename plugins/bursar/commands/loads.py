@@ -18,7 +18,7 @@ from bursar.commands.output import (
     print_table,
 )
 from bursar.money import format_money, pluralize
-from bursar.sources.load import EntrySum, LoadCounts, LoadResult
+from bursar.sources.load_types import EntrySum, LoadCounts, LoadResult
 from bursar.sources.messages import RowMessage
 from bursar.sources.records import LoadRecord, get_load, list_load_messages, write_load_messages
 from bursar.sources.records import list_loads as read_loads

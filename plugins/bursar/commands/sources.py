@@ -11,10 +11,11 @@ from bursar.commands.context import console, get_engine, get_person, get_setting
 from bursar.commands.loads import MAX_MESSAGES_SHOWN, get_result_fields, loads, print_load
 from bursar.commands.output import format_option, print_data
 from bursar.commands.source_files import check_sources, list_sources, show_source, write_source_schema
-from bursar.sources.csv import load
-from bursar.sources.load import LoadResult, SourceRules
+from bursar.errors import InputFileError
+from bursar.sources.csv.load import load as load_csv
+from bursar.sources.load_types import LoadResult, SourceRules
 from bursar.sources.model import CsvSource
-from bursar.sources.ready_files import find_sets_now
+from bursar.sources.ready_files import SEPARATE_PREVIEWS, find_sets_now
 from bursar.sources.records import LoadRecord, list_load_messages
 from bursar.sources.sync import SyncRun
 
@@ -70,7 +71,7 @@ def load_files(
             "lists the sources."
         )
     settings = get_settings()
-    result = load.load(
+    result = load_csv(
         get_engine(),
         SourceRules(currency=settings.default_currency, time_zone=settings.time_zone),
         groups=files["groups"],
@@ -87,19 +88,26 @@ def load_files(
 def _load_source(source: CsvSource, output_format: str, *, strict: bool, older: bool, dry_run: bool) -> None:
     with _open(source, strict=strict, older=older) as run:
         sets = find_sets_now(run.engine, source, run.folder.files())
-        results = (
-            [run.preview_set(files) for files in sets]
-            if dry_run
-            else [_read_result(run.engine, load) for load in run.load_sets(sets)]
-        )
+        previews = run.preview_sets(sets) if dry_run else []
+        loads = [] if dry_run else run.load_sets(sets)
+        results = [([file["name"] for file in load.files], _read_result(run.engine, load)) for load in loads]
+    results += [(list(files.values()), found) for files, found in previews if isinstance(found, LoadResult)]
     if output_format != "table":
-        print_data(output_format, [get_result_fields(result) for result in results])
-        return
-    if not results:
+        print_data(output_format, [get_result_fields(result) for _, result in results])
+    elif not sets:
         console.print(sanitize(f"No file of the source {source.code} is ready in {run.folder.address}."))
-    for files, result in zip(sets, results, strict=False):
-        console.print(sanitize(f"{', '.join(files.values())}:"))
-        print_load(output_format, result, dry_run=dry_run)
+    else:
+        for names, result in results:
+            console.print(sanitize(f"{', '.join(names)}:"))
+            print_load(output_format, result, dry_run=dry_run)
+        if len(previews) > 1:
+            console.print(SEPARATE_PREVIEWS)
+    if refusals := [
+        f"A load of {', '.join(files.values())} would be refused: {found}"
+        for files, found in previews
+        if isinstance(found, InputFileError)
+    ]:
+        raise InputFileError("\n".join(refusals))
 
 
 def _read_result(engine: Engine, load: LoadRecord) -> LoadResult:

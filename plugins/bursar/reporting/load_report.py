@@ -15,8 +15,9 @@ from bursar.money import format_totals, pluralize
 from bursar.reporting.build_report import get_outcome, get_tasks, start_report
 from bursar.reporting.report_sentences import MAX_NAMES_SHOWN, describe_failures, list_skipped_names
 from bursar.reporting.run_report import RunOutcome, RunReport
-from bursar.sources.load import LoadCounts
+from bursar.sources.load_types import LoadCounts
 from bursar.sources.messages import MessageKind
+from bursar.sources.ready_files import SEPARATE_PREVIEWS
 from bursar.sources.records import LoadRecord, list_load_messages
 from bursar.sources.refusals import describe_rejected
 from bursar.sources.sync import NOT_ARCHIVED
@@ -61,7 +62,6 @@ def build_load_report(
 def add_dry_run(report: RunReport, sets: Sequence[Mapping[str, Any]]) -> RunReport:
     """Returns the report of a dry run; `sets` are the summaries of its task, one for each set of files."""
     files = tuple(name for one in sets for name in one["files"])
-    sentences = [describe_counts(LoadCounts(**one["counts"]), f"A load of {', '.join(one['files'])}") for one in sets]
     return replace(
         report,
         dry_run=True,
@@ -74,9 +74,15 @@ def add_dry_run(report: RunReport, sets: Sequence[Mapping[str, Any]]) -> RunRepo
         messages=(
             *report.messages,
             "This was a dry run: it changed nothing, and the files stay. A load would do this:",
-            *sentences,
+            *describe_previews(sets),
         ),
     )
+
+
+def describe_previews(sets: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Says what a load of each set of a dry run would do, and how far several sets are comparable with a load."""
+    sentences = [describe_counts(LoadCounts(**one["counts"]), f"A load of {', '.join(one['files'])}") for one in sets]
+    return [*sentences, *([SEPARATE_PREVIEWS] if len(sets) > 1 else [])]
 
 
 def describe_counts(counts: LoadCounts, subject: str) -> str:

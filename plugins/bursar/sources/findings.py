@@ -58,18 +58,18 @@ def find_refusal(
     """Returns the result and the error of a load of which too many rows were rejected; None if they were not.
 
     `names` and `rows` have the file of each table, and the number of its rows. With `strict`, one rejected row is too
-    many.
+    many. Rows that earlier loads deferred do not count: they say nothing about these files.
     """
     rules = statements.rules
     found = statements.connection.execute(query("sources/count_rejected_rows")).all()
-    rejected = {row.of_table: row.rows for row in found}
+    rejected = {row.of_table: row.rows_of_files for row in found if row.rows_of_files}
     if not any(
-        strict or (count >= rules.min_rejected_rows and count * 100 > rows.get(table, 0) * rules.max_rejected_percent)
+        strict or (count >= rules.min_rejected_rows and count * 100 > rows[table] * rules.max_rejected_percent)
         for table, count in rejected.items()
     ):
         return None
     messages = tuple(message for message in _list_messages(statements, names) if message.is_rejection)
-    counts = LoadCounts(rows=sum(rows.values()), rejected=sum(rejected.values()))
+    counts = LoadCounts(rows=sum(rows.values()), rejected=sum(row.rows for row in found))
     shown = [f"{message.file}:{message.line}: {message}" for message in messages]
     error = InvalidRowsError(tuple(shown[:MAX_ERRORS_SHOWN]), sum(row.faults for row in found))
     return LoadResult(load_id, counts, _count_rejected(statements), (), messages), error

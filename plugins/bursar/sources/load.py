@@ -4,7 +4,16 @@ Rows are copied unchanged into staging tables, which SQL statements check and co
 (include/sql/sources). A good row is loaded. A bad one is rejected, and counted; beyond a limit nothing is loaded, since
 it is the wrong file. What a row may change depends on where its fine is: docs/reference/loading.md has the rules.
 
-The table of fines is locked only while the changes are decided and written; staging and checks come before it.
+Three locks are taken, always in this order, so that no two workers wait for each other:
+
+1. `lock_source` (bursar.sources.source_lock): one run or command loads a source at a time, so that an older file is not
+   loaded after a newer one. It is held by a connection of its own while files are fetched, loaded and moved. Nobody
+   waits for it: a TransientError ends the second one. Files that a person names, and dry runs, do not take it.
+2. `lock_loads`: one load at a time, of whatever source. It is held for the whole transaction of a load, also of a dry
+   run. Deletion and purge of users take it too, so that no load gives identifiers to a deleted user.
+3. `lock_fines_table`: blocks whatever else changes a balance: the desk, exports, imports, waiving, deletion, purge. A
+   load holds it only while the changes are decided and written; staging and checks come before it. Only a load that
+   adopts fines takes it before the checks.
 """
 
 from collections.abc import Sequence
@@ -18,9 +27,6 @@ from bursar.sources.csv.faults import HeadingError
 from bursar.sources.csv.tables import FINES
 from bursar.sources.findings import find_refusal, read_result
 from bursar.sources.load_types import (
-    MAX_ERRORS_SHOWN,
-    MAX_MESSAGES,
-    EntrySum,
     InvalidRowsError,
     LoadCounts,
     LoadResult,
@@ -32,24 +38,9 @@ from bursar.sources.load_types import (
 from bursar.sources.messages import MessageKind, RowMessage
 from bursar.sources.older_files import check_age
 from bursar.sources.record_load import record_load
-from bursar.sources.staging import TABLES, stage_rows
+from bursar.sources.staging import stage_rows
 from bursar.sources.statements import Statements
 from bursar.sources.steps import change_fines, check_fines, load_users, lock_fines
-
-__all__ = [
-    "MAX_ERRORS_SHOWN",
-    "MAX_MESSAGES",
-    "TABLES",
-    "EntrySum",
-    "InvalidRowsError",
-    "LoadCounts",
-    "LoadResult",
-    "OlderFileError",
-    "Rows",
-    "SourceRules",
-    "load_rows",
-    "printable",
-]
 
 
 def load_rows(

@@ -96,7 +96,7 @@ class EntrySum:
 
 @dataclass(frozen=True)
 class LoadResult:
-    """The result of a load. `messages` has at most MAX_MESSAGES of each kind; `rejected` counts rows by reason."""
+    """The result of a load. `messages` has at most MAX_MESSAGES of each kind and reason; `rejected` counts rows."""
 
     load_id: int
     counts: LoadCounts

@@ -1,4 +1,4 @@
-"""Finds the loads of a file, and removes bytes from this machine that a killed worker has left and the ledger has."""
+"""Finds the loads of files, and removes bytes from this machine that a killed worker has left and the ledger has."""
 
 import json
 from collections.abc import Mapping
@@ -12,6 +12,8 @@ from bursar.db.queries import query
 from bursar.imports.download import Download, KeptState, list_kept_downloads
 from bursar.remote_files.base import RemoteFile
 from bursar.remote_files.entries import UNKNOWN_TIME
+from bursar.sources.ready_files import FileSet
+from bursar.sources.records import LoadRecord
 
 
 def find_loads(engine: Engine, source: str, file: Mapping[str, Any]) -> dict[int, bool]:
@@ -19,6 +21,25 @@ def find_loads(engine: Engine, source: str, file: Mapping[str, Any]) -> dict[int
     parameters = {"source": source, "file": json.dumps([file])}
     with engine.connect() as connection:
         return {row.id: row.is_refused for row in connection.execute(query("sources/find_loads_of_file"), parameters)}
+
+
+def find_load_of_run(
+    engine: Engine, source: str, run_id: str | None, files: FileSet, *, is_refused: bool
+) -> LoadRecord | None:
+    """Returns the newest load of these files by a run, refused or not; `run_id` is None for commands."""
+    names = [{"table": kind, "name": name} for kind, name in files.items()]
+    parameters = {"source": source, "run_id": run_id, "is_refused": is_refused, "files": json.dumps(names)}
+    with engine.connect() as connection:
+        row = connection.execute(query("sources/find_load_of_files"), parameters).first()
+    return LoadRecord.of_row(row) if row else None
+
+
+def is_of_another_load(engine: Engine, record: LoadRecord, path: str, moved: RemoteFile) -> bool:
+    """Returns whether the ledger knows a file that was moved to a path as one of another load than the record's."""
+    name = path.rpartition("/")[2]
+    names = {name, name.partition("-")[2]} - {""}
+    facts = {"size": moved.size, "modified": moved.modified.isoformat()}
+    return any(id_ != record.id for one in names for id_ in find_loads(engine, record.source, facts | {"name": one}))
 
 
 def get_facts(entry: RemoteFile) -> dict[str, Any]:

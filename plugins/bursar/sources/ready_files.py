@@ -18,6 +18,12 @@ REQUIRED = ("users", "fines")
 FileSet = dict[str, str]
 """The files of one load: the name by kind of rows (`users`, `fines`, `groups`, `libraries`)."""
 
+SEPARATE_PREVIEWS = (
+    "Each set of files was compared with the ledger as it is now, without the sets before it. A load may differ: a "
+    "fine whose user comes with an earlier set is rejected here, and loaded then."
+)
+"""A sentence about a dry run of several sets."""
+
 
 def find_ready_sets(
     engine: Engine, source: CsvSource, listing: Iterable[RemoteFile], *, is_last_check: bool

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, RowMapping
 from bursar.db.queries import query
 from bursar.errors import LedgerNotFoundError
 from bursar.escaping import escape_formula
-from bursar.sources.load import MAX_MESSAGES, EntrySum, LoadCounts
+from bursar.sources.load_types import EntrySum, LoadCounts
 from bursar.sources.messages import MessageKind, RowMessage
 
 COLUMNS = ("kind", "file", "line", "fine_id", "field", "value", "reason", "remedy")
@@ -82,9 +82,12 @@ def get_load(connection: Connection, id_: int) -> LoadRecord:
 
 
 def list_load_messages(
-    connection: Connection, id_: int, kind: MessageKind | None = None, *, after: int = 0, limit: int = 3 * MAX_MESSAGES
+    connection: Connection, id_: int, kind: MessageKind | None = None, *, after: int = 0, limit: int | None = None
 ) -> list[RowMessage]:
-    """Returns the messages of a load, of one kind or of all, after the message with the number `after`."""
+    """Returns the messages of a load, of one kind or of all, after the message with the number `after`.
+
+    Without a limit, these are at most MAX_MESSAGES of each kind and reason.
+    """
     parameters = {"load_id": id_, "kind": kind, "after": after, "limit": limit}
     rows = connection.execute(query("sources/list_load_messages"), parameters).mappings()
     return [RowMessage(**{**row, "kind": MessageKind(row["kind"])}) for row in rows]

@@ -6,7 +6,7 @@ from bursar.errors import InputFileError
 from bursar.sources.csv.faults import HeadingError
 from bursar.sources.load_types import OlderFileError
 from bursar.sources.messages import MessageKind
-from bursar.sources.older_files import OLDER_FILE
+from bursar.sources.older_files import OLDER_FILE, advise_about_older_file
 from bursar.sources.records import LoadRecord, list_load_messages
 
 MAX_PLACES_SHOWN = 5
@@ -30,10 +30,21 @@ def describe_rejected(record: LoadRecord) -> str:
     """Says how many rows of a load were rejected, by the codes of the reasons."""
     if OLDER_FILE in record.rejected:
         return "a file is older than one that was loaded before"
-    if not record.counts.rows:
+    counts = record.counts
+    if record.is_refused and not counts.rows:
         return "the heading of a file is wrong, or its rows can't be separated"
     reasons = ", ".join(f"{count:,} {code.replace('_', ' ')}" for code, count in record.rejected.items())
-    return f"{record.counts.rejected:,} of {record.counts.rows:,} rows were rejected ({reasons})"
+    if counts.rejected > counts.rows:
+        return f"{counts.rejected:,} rows were rejected, with those that earlier loads deferred ({reasons})"
+    return f"{counts.rejected:,} of {counts.rows:,} rows were rejected ({reasons})"
+
+
+def describe_remedy(record: LoadRecord) -> str:
+    """Says what to do about a refused load, in a sentence or two."""
+    if OLDER_FILE in record.rejected:
+        advice = advise_about_older_file(record.source)
+        return f"{advice[0].upper()}{advice[1:]}."
+    return "It is most likely the wrong file. Have a correct one written, and load that."
 
 
 def describe_format(error: InputFileError) -> str:

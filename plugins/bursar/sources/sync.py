@@ -5,10 +5,9 @@ twice, and its files are moved away. A source is locked meanwhile, since an olde
 one. Messages have counts, codes and places of rows only: values name people.
 """
 
-import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -24,12 +23,14 @@ from bursar.remote_files.archive import Archive
 from bursar.remote_files.base import RemoteFile, RemoteFolder
 from bursar.sources.csv.faults import HeadingError
 from bursar.sources.csv.load import CsvFile, load
-from bursar.sources.load import InvalidRowsError, LoadResult, OlderFileError, SourceRules
-from bursar.sources.loaded_files import find_loads, get_facts, get_kept_state
+from bursar.sources.load_types import InvalidRowsError, LoadResult, OlderFileError, SourceRules
+from bursar.sources.loaded_files import find_load_of_run, get_facts, get_kept_state, is_of_another_load
 from bursar.sources.model import CsvSource
 from bursar.sources.ready_files import FileSet
 from bursar.sources.records import LoadRecord
 from bursar.sources.refusals import describe_refusal
+from bursar.sources.separate_older import separate_older_files
+from bursar.sources.source_lock import lock_source
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,8 @@ class SyncRun:
     def load_sets(self, sets: Iterable[FileSet]) -> list[LoadRecord]:
         """Loads sets of files one after the other, and moves the files of each away; returns the loads.
 
-        A set that is refused is moved to `failed`, and does not stop the next one.
+        A set that is refused is moved to `failed`, and does not stop the next one. A file that is older than one that
+        was loaded is refused alone.
 
         Raises:
             InputFileError: a set was refused; the others have been loaded.
@@ -65,8 +67,8 @@ class SyncRun:
             RemoteFolderError: the server does not give a file, or does not let it be moved.
         """
         loads, refusals = [], []
-        with self._lock():
-            for files in sets:
+        with lock_source(self.engine, self.source.code):
+            for files in self._separate_older(sets):
                 try:
                     loads += self._load_set(files)
                 except InputFileError as error:
@@ -74,6 +76,19 @@ class SyncRun:
         if refusals:
             raise InputFileError("\n".join(refusals))
         return loads
+
+    def preview_sets(self, sets: Iterable[FileSet]) -> list[tuple[FileSet, LoadResult | InputFileError]]:
+        """Returns what a load of each set would do, or why it would be refused. Changes nothing, and moves nothing.
+
+        Each set is compared with the ledger as it is now: see `bursar.sources.ready_files.SEPARATE_PREVIEWS`.
+        """
+        previews: list[tuple[FileSet, LoadResult | InputFileError]] = []
+        for files in self._separate_older(sets):
+            try:
+                previews.append((files, self.preview_set(files)))
+            except (InvalidRowsError, HeadingError, OlderFileError) as error:
+                previews.append((files, error))
+        return previews
 
     def preview_set(self, files: FileSet) -> LoadResult:
         """Returns what a load of a set would do. Changes nothing, and moves nothing.
@@ -88,6 +103,13 @@ class SyncRun:
                 for one in fetched.values():
                     if self._is_on_server(one.entry):
                         one.discard()
+
+    def _separate_older(self, sets: Iterable[FileSet]) -> Iterator[FileSet]:
+        for files in sets:
+            if self.allow_older:
+                yield files
+            else:
+                yield from separate_older_files(self.engine, self.source.code, self.run_id, files, self.folder.files())
 
     def _load_set(self, files: FileSet) -> list[LoadRecord]:
         """Loads a set unless this run has loaded it, and archives it; returns no load if all was loaded before."""
@@ -121,7 +143,7 @@ class SyncRun:
             try:
                 self._load(new, dry_run=False)
             except (InvalidRowsError, HeadingError, OlderFileError) as error:
-                raise self._refuse(new, error) from error
+                raise self._refuse(new, error) from None  # its text has values, which name people
             for one in new.values():
                 one.discard()
         return self._find_load({kind: files[kind] for kind in new}, is_refused=False)
@@ -156,9 +178,9 @@ class SyncRun:
     def _fetch(self, files: FileSet) -> Iterator[dict[str, Download]]:
         """Fetches files into working folders of this machine."""
         with ExitStack() as stack:
-            yield {kind: self._fetch_file(stack, name) for kind, name in files.items()}
+            yield {kind: self._fetch_file(stack, kind, name) for kind, name in files.items()}
 
-    def _fetch_file(self, stack: ExitStack, name: str) -> Download:
+    def _fetch_file(self, stack: ExitStack, kind: str, name: str) -> Download:
         entry = find_entry(self.folder, name)
         opening = open_kept_download(self.work_dir, name, entry, partial(get_kept_state, self.engine, self.source.code))
         kept, warnings = stack.enter_context(opening)
@@ -167,6 +189,11 @@ class SyncRun:
         if kept:
             return kept
         if entry is None:
+            if self.run_id and (refused := self._find_load({kind: name}, is_refused=True)):
+                raise InputFileError(
+                    f"{name} was refused by this run, with load {refused.id} (`bin/bursar sources loads show "
+                    f"{refused.id}`), and is not in {self.folder.address} any more."
+                )
             raise TransientError(
                 f"{name} is not in {self.folder.address} any more, and has not been loaded. Have it put there again, "
                 "or leave it to the next run."
@@ -202,7 +229,7 @@ class SyncRun:
             name=to,
             number=record.id,
             record=f"load {record.id} (`bin/bursar sources loads show {record.id}`)",
-            is_of_another=partial(self._is_of_another, record),
+            is_of_another=partial(is_of_another_load, self.engine, record),
         )
         archive.move(self.source.done_file_suffix)
         if archive.warning:
@@ -210,44 +237,11 @@ class SyncRun:
             with self.engine.begin() as connection:
                 connection.execute(query("sources/insert_archive_warning"), facts)
 
-    def _is_of_another(self, record: LoadRecord, path: str, moved: RemoteFile) -> bool:
-        name = path.rpartition("/")[2]
-        names = {name, name.partition("-")[2]} - {""}
-        facts = {"size": moved.size, "modified": moved.modified.isoformat()}
-        return any(
-            id_ != record.id
-            for one in names
-            for id_ in find_loads(self.engine, self.source.code, facts | {"name": one})
-        )
-
     def _find_load(self, files: FileSet, *, is_refused: bool) -> LoadRecord | None:
-        names = [{"table": kind, "name": name} for kind, name in files.items()]
-        parameters = {"source": self.source.code, "run_id": self.run_id, "is_refused": is_refused}
-        with self.engine.connect() as connection:
-            row = connection.execute(
-                query("sources/find_load_of_files"), parameters | {"files": json.dumps(names)}
-            ).first()
-        return LoadRecord.of_row(row) if row else None
+        return find_load_of_run(self.engine, self.source.code, self.run_id, files, is_refused=is_refused)
 
     def _is_on_server(self, entry: RemoteFile) -> bool:
         try:
             return find_entry(self.folder, entry.name) == entry
         except BursarError:
             return False
-
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        """Locks the source, so that nobody else loads it at the same time.
-
-        Raises:
-            TransientError: another worker or a command loads it.
-        """
-        parameters = {"source": self.source.code, "timeout": "1d"}
-        connection = self.engine.connect()
-        try:
-            if not connection.execute(query("sources/lock_source"), parameters).scalar_one():
-                raise TransientError(f"Another worker or a command is loading the source {self.source.code}.")
-            yield
-        finally:
-            with suppress(TransientError):  # a connection that has ended holds no lock
-                connection.close()

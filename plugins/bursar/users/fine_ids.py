@@ -15,7 +15,7 @@ from bursar.db.queries import query
 from bursar.errors import InputFileError
 from bursar.profiles import Settings
 from bursar.remote_files.file_names import is_safe_file_name
-from bursar.sources.load import MAX_ERRORS_SHOWN, InvalidRowsError
+from bursar.sources.load_types import MAX_ERRORS_SHOWN, InvalidRowsError
 
 FOLDER = "fine_ids"
 MAX_LINE_LENGTH = 1_000  # bytes; an id has 18 digits at most

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bursar.sources.csv.faults import HeadingError
 from bursar.sources.csv.tables import FINES, GROUPS, LIBRARIES, USERS, CsvTable
-from bursar.sources.load import InvalidRowsError
+from bursar.sources.load_types import InvalidRowsError
 from tests.support.library_system import FINE, USER, LibrarySystem
 
 LONG = "".join(random.Random(1).choices(string.ascii_letters + string.digits, k=9_000))  # noqa: S311  does not compress

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bursar.sources.load import InvalidRowsError
+from bursar.sources.load_types import InvalidRowsError
 from tests.support.library_system import USER, LibrarySystem
 
 FILL_IN = "; fill it in"

@@ -13,7 +13,7 @@ from bursar.users.deletion import delete_user
 from tests.support.library_system import LibrarySystem, wait_until_blocked
 
 if TYPE_CHECKING:
-    from bursar.sources.load import LoadResult
+    from bursar.sources.load_types import LoadResult
 
 D = Decimal
 

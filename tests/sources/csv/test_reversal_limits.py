@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from bursar.ledger import desk
-from bursar.sources.load import InvalidRowsError
+from bursar.sources.load_types import InvalidRowsError
 from tests.support.library_system import LibrarySystem, wait_until_blocked
 
 D = Decimal

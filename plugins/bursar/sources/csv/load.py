@@ -13,7 +13,8 @@ from bursar.sources.csv.dialect import DEFAULT_DIALECT, Dialect
 from bursar.sources.csv.faults import HeadingError
 from bursar.sources.csv.reader import Record, records
 from bursar.sources.csv.tables import FINES, GROUPS, LIBRARIES, USERS, CsvTable
-from bursar.sources.load import LoadResult, Rows, SourceRules, load_rows, printable
+from bursar.sources.load import load_rows
+from bursar.sources.load_types import LoadResult, Rows, SourceRules, printable
 
 BLOCK_SIZE = 1024 * 1024
 

@@ -13,10 +13,10 @@ from bursar.db.queries import query
 from bursar.ledger.jobs import Job
 from bursar.money import format_money
 from bursar.reporting.run_description import format_duration, format_moment
-from bursar.sources.load import MAX_MESSAGES
+from bursar.sources.load_types import MAX_MESSAGES
 from bursar.sources.messages import MessageKind
 from bursar.sources.records import COLUMNS, LoadRecord, get_load, list_load_messages
-from bursar.sources.refusals import describe_rejected
+from bursar.sources.refusals import describe_rejected, describe_remedy
 from bursar.web import sources
 from bursar.web.accesses import record_load_access
 from bursar.web.csv_files import send_csv
@@ -88,6 +88,7 @@ def show_load(
         time_zone=zone,
         load=found,
         refusal=describe_rejected(found) if found.is_refused else "",
+        remedy=describe_remedy(found) if found.is_refused else "",
         facts=_describe(found, ZoneInfo(zone)),
         counts=_describe_counts(found),
         entries=[

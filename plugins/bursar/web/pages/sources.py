@@ -8,6 +8,7 @@ from bursar.airflow.dag_docs import describe_source
 from bursar.airflow.dag_ids import dag_id
 from bursar.airflow.profile_store import load_all_profiles
 from bursar.ledger.jobs import Job
+from bursar.sources.refusals import describe_rejected
 from bursar.web import views
 from bursar.web.airflow_runs import find_obstacle, runs_path
 from bursar.web.rights import CurrentPerson, Person, require
@@ -30,6 +31,7 @@ def show_sources(request: Request, person: CurrentPerson) -> Response:
         time_zone=settings().time_zone,
         sources=states,
         problems=problems,
+        describe_rejected=describe_rejected,
     )
 
 

@@ -1,0 +1,26 @@
+"""Locks a source, so that its files are loaded by one worker or command at a time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from sqlalchemy import Engine
+
+from bursar.db.queries import query
+from bursar.errors import TransientError
+
+
+@contextmanager
+def lock_source(engine: Engine, source: str) -> Iterator[None]:
+    """Locks a source by a connection of its own. `bursar.sources.load` says how this lock is related to the others.
+
+    Raises:
+        TransientError: another worker or a command loads it.
+    """
+    connection = engine.connect()
+    try:
+        if not connection.execute(query("sources/lock_source"), {"source": source, "timeout": "1d"}).scalar_one():
+            raise TransientError(f"Another worker or a command is loading the source {source}.")
+        yield
+    finally:
+        with suppress(TransientError):  # a connection that has ended holds no lock
+            connection.close()
