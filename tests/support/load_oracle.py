@@ -36,8 +36,10 @@ class LoadOracle(LoadedFines):
         return self.outcome
 
     def _order(self, change: Change) -> int:
-        """Returns 0 for charges at the library, 1 for credits, and 2 for charges at a bursar, from which credits count."""
-        return 1 if change.fine.is_credit else 2 if self.place(change.fine) == "bursar" else 0
+        """Returns 0 for charges at the library, 1 for credits, and 2 for charges at a bursar, which credits change."""
+        if change.fine.is_credit:
+            return 1
+        return 2 if self.place(change.fine) == "bursar" else 0
 
     def _reject(self, rows: list[Row]) -> list[Row]:
         """Returns the good rows."""
