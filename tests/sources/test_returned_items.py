@@ -292,3 +292,10 @@ def test_a_settled_credit_that_names_its_charge_later_is_passed_on(exported: Lib
     assert exported.codes(PAID_OFF, APPLIED) == []
     assert exported.entries("F1")[1:] == [("PAID", "0.00", "-10.00")]
     assert exported.export() == [("-10.00", "1")]
+
+
+def test_a_settled_credit_that_names_a_closed_charge_later_asks_a_person(closing: LibrarySource) -> None:
+    closing.load(PAID_OFF, APPLIED | {"reverses": ""})
+    (message,) = closing.load(PAID_OFF, APPLIED).messages
+    assert (message.code, message.source_id) == ("settled_credit", "C1")
+    assert closing.codes(PAID_OFF, APPLIED) == []

@@ -42,7 +42,8 @@ def change_fines(statements: Statements, load_id: int, *, is_complete: bool) -> 
     Of a load that `is_complete`, the open fines that it does not have are reported.
     """
     run = statements.run
-    run("insert_fines", "assign_fine_ids", "link_reversals", "warn_of_other_reversals", load_id=load_id)
+    run("insert_fines", "assign_fine_ids", "warn_of_settled_credits", "link_reversals", load_id=load_id)
+    run("warn_of_other_reversals")
     run("read_fine_states", "decide_changes", "decide_changes_at_bursars")
     run("defer_changes", "warn_of_contradictions", "warn_of_deleted_users")
     run("post_changes", "move_credits", "record_what_was_said", load_id=load_id)
