@@ -93,6 +93,17 @@ def test_a_fine_that_was_cancelled_opens_again(source: LibrarySource, end: dict[
     assert source.entries()[2:] == [("PAID", "-6.00", "0.00")]
 
 
+@pytest.mark.parametrize("end", [{"status": "cancelled"}, {"amount": "0.00"}])
+def test_a_cancelled_fine_that_is_open_has_its_amount_if_no_balance_is_given(
+    source: LibrarySource, end: dict[str, str]
+) -> None:
+    source.load({})
+    source.load(end)
+    assert source.codes({"status": "open"}) == []
+    assert source.entries() == [("CANCELLED", "-10.00", "0.00"), ("REOPENED", "10.00", "0.00")]
+    assert source.load({"status": "open"}).counts.fines_unchanged == 1
+
+
 def test_an_amount_of_0_that_comes_back_without_a_status_opens_the_fine_again(source: LibrarySource) -> None:
     source.load({})
     source.load({"amount": "0.00"})

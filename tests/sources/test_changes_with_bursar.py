@@ -6,7 +6,7 @@ Each change is loaded after the export, and while it is not finished: then the n
 import pytest
 
 from tests.support.fake_bursar import Payment
-from tests.support.library_source import LibrarySource
+from tests.support.library_source import CREDIT, LibrarySource
 
 Entries = list[tuple[str, str, str]]
 Case = tuple[dict[str, str], Entries, list[str], str]
@@ -28,7 +28,7 @@ OPEN: list[Case] = [
 CLOSING: list[Case] = [
     ({"balance": "0.00"}, [], [], "0.00"),
     ({"balance": "0.00", "settled_as": "waived"}, [], [], "0.00"),
-    ({"balance": "4.00"}, [], [], "0.00"),
+    ({"balance": "4.00"}, [("PAID", "0.00", "-6.00")], [], "6.00"),
     ({"status": "cancelled"}, [("CANCELLED", "0.00", "-10.00")], [], "10.00"),
     ({"amount": "12.00"}, [], ["other_amount"], "0.00"),
     ({"primary_id": "user2"}, [("MOVED", "0.00", "0.00")], [], "0.00"),
@@ -69,6 +69,8 @@ def test_a_deferred_row_is_applied_once_its_export_was_closed(
         assert source.codes(change) == ["in_unfinished_batch"]
     assert source.entries() == []
     source.close(batch)
+    if closes and change.get("balance") == "0.00":
+        codes = ["paid_or_closed"]
     assert source.codes() == codes, "the row need not be in the files any more"
     check(source, change, entries, pending)
     assert source.system.rows("SELECT count(*) FROM deferred_fines") == [0]
@@ -100,6 +102,43 @@ def test_a_deferred_row_is_rejected_or_reported_with_the_file_that_it_was_in(sou
     first = source.load({"balance": "4.00"}).messages
     (message,) = source.load().messages
     assert (message.file, message.line) == (first[0].file, first[0].line) == (str(source.folder / "fines.csv"), 2)
+
+
+@pytest.mark.parametrize("in_file", [True, False])
+def test_a_fine_that_was_paid_off_during_an_export_may_have_been_closed_by_it(
+    source: LibrarySource, *, in_file: bool
+) -> None:
+    source.rules["closes_exported_fines"] = True
+    source.load({})
+    batch = source.select()
+    source.load({"balance": "0.00"})
+    source.close(batch)
+    (message,) = source.load(*([{"balance": "0.00"}] if in_file else [])).messages
+    assert (message.kind, message.code, message.source_id) == ("warning", "paid_or_closed", "F1")
+    assert source.position()[2] == "10.00"
+    assert source.codes({"balance": "0.00"}) == []
+
+
+def test_a_fine_that_a_credit_settled_during_an_export_asks_nobody(source: LibrarySource) -> None:
+    source.rules["closes_exported_fines"] = True
+    source.load({})
+    batch = source.select()
+    source.load({"balance": "0.00"}, CREDIT | {"balance": "0.00"})
+    source.close(batch)
+    assert source.codes() == []
+    assert source.export() == [("-10.00", "1")]
+
+
+def test_a_closing_after_a_payment_of_a_part_changes_nothing(closing: LibrarySource) -> None:
+    closing.load({"balance": "4.00"})
+    assert closing.codes({"balance": "0.00"}) == []
+    assert closing.position()[2] == "4.00"
+
+
+def test_a_cancelled_fine_that_is_open_again_is_a_warning(exported: LibrarySource) -> None:
+    exported.load({"status": "cancelled"})
+    assert exported.codes({"status": "open"}) == ["came_back"]
+    assert exported.codes({"status": "open"}) == []
 
 
 @pytest.mark.parametrize("closes", [True, False])

@@ -109,3 +109,37 @@ def test_a_credit_that_names_another_charge_keeps_the_first(source: LibrarySourc
     source.load({}, CHARGE | {"fine_id": "F2"}, CREDIT)
     assert source.codes(CREDIT | {"reverses": "F2"}) == ["fixed_value"]
     assert get_charge(source) == "F1"
+
+
+# Charges that move without their credits
+
+
+@pytest.mark.parametrize("is_exported", [True, False])
+def test_an_open_credit_moves_with_its_charge(source: LibrarySource, *, is_exported: bool) -> None:
+    source.load({})
+    if is_exported:
+        source.export()
+    source.load(CREDIT | {"amount": "-4.00"})
+    result = source.load(MOVED)
+    assert result.messages == ()
+    assert [(entry.entry_type, entry.fines) for entry in result.entries] == [("MOVED", 2)]
+    assert [source.fine(name).user_id for name in ("F1", "C1")] == [2, 2]
+    assert source.codes(MOVED, CREDIT | {"amount": "-4.00"} | MOVED) == []
+
+
+def test_a_credit_that_an_export_holds_does_not_move_and_asks_a_person(source: LibrarySource) -> None:
+    source.load({})
+    source.export()
+    source.load(CREDIT | {"amount": "-4.00"})
+    source.select()
+    (message,) = source.load(MOVED).messages
+    assert (message.code, message.source_id) == ("credit_not_moved", "F1")
+    assert "credits of 4.00" in message.reason
+    assert [source.fine(name).user_id for name in ("F1", "C1")] == [2, 1]
+
+
+def test_a_credit_that_the_bursar_has_stays_as_it_was(source: LibrarySource) -> None:
+    source.load({}, CREDIT | {"amount": "-4.00"})
+    source.export()
+    assert source.codes(MOVED) == []
+    assert source.fine("C1").user_id == 1

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from bursar.exports.close import close_fines
 from bursar.exports.recover import release_batch
@@ -219,6 +219,25 @@ def test_a_source_takes_over_only_the_same_fines_of_hand_loaded_files(
     result = case.system.load(fines=[row], rules={"currency": "USD", "code": "KOHA"})
     assert [message.code for message in result.messages] == codes
     assert case.system.rows("SELECT source, balance FROM fines") == [("" if codes else "KOHA", 42)]
+
+
+@pytest.mark.parametrize(("created_at", "locks"), [("2024-05-01T10:00:00", 2), ("2024-05-02", 1)])
+def test_only_fines_that_a_source_takes_over_lock_the_table_before_the_checks(
+    case: Case, created_at: str, locks: int
+) -> None:
+    case.load({})
+    statements: list[str] = []
+
+    def record(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        statements.append(statement)
+
+    event.listen(case.library.ledger, "before_cursor_execute", record)
+    try:
+        row = {"primary_id": "user1", "amount": "42.00", "created_at": created_at}
+        case.system.load(fines=[row], rules={"currency": "USD", "code": "KOHA"})
+    finally:
+        event.remove(case.library.ledger, "before_cursor_execute", record)
+    assert sum("LOCK TABLE fines_lock" in statement for statement in statements) == locks
 
 
 def test_a_newer_row_that_is_rejected_keeps_the_deferred_one(case: Case) -> None:

@@ -179,3 +179,123 @@ def test_a_new_credit_that_is_cancelled_counts_for_nothing(exported: LibrarySour
     exported.load({}, APPLIED | {"status": "cancelled"})
     assert exported.position("C1") == CLOSED
     assert exported.export() == []
+
+
+# Credits that change before the bursar has received them
+
+
+PART = CREDIT | {"amount": "-3.00", "balance": "-3.00"}
+
+
+def test_a_charge_that_is_cancelled_with_its_credit_is_owed_no_more(exported: LibrarySource) -> None:
+    exported.load({}, CREDIT)
+    assert exported.codes({"status": "cancelled"}, CREDIT | {"status": "cancelled"}) == []
+    assert exported.entries("F1")[1:] == [("CANCELLED", "0.00", "-10.00")]
+    assert exported.export() == [("-10.00", "1")]
+
+
+def test_a_charge_that_is_paid_as_its_credit_is_cancelled_is_owed_no_more(exported: LibrarySource) -> None:
+    exported.load({}, CREDIT)
+    assert exported.codes(PAID_OFF, CREDIT | {"status": "cancelled"}) == []
+    assert exported.entries("F1")[1:] == [("PAID", "0.00", "-10.00")]
+    assert exported.export() == [("-10.00", "1")]
+
+
+@pytest.mark.parametrize("end", [{"status": "cancelled"}, {"balance": "0.00"}])
+@pytest.mark.parametrize("in_file", [True, False])
+def test_a_credit_that_is_cancelled_after_its_charge_was_settled_asks_a_person(
+    exported: LibrarySource, end: dict[str, str], *, in_file: bool
+) -> None:
+    exported.load({}, APPLIED)
+    exported.load(end, APPLIED)
+    rows = [APPLIED | {"status": "cancelled"}, *([end] if in_file else [])]
+    (message,) = exported.load(*rows).messages
+    assert (message.code, message.source_id) == ("still_owed", "C1")
+    assert "the bursar asks for 10.00, the library system for 0.00" in message.reason
+    assert exported.codes(*rows) == []
+
+
+def test_a_cancelled_credit_of_a_charge_that_is_open_asks_nobody(exported: LibrarySource) -> None:
+    exported.load({}, CREDIT)
+    assert exported.codes({}, CREDIT | {"status": "cancelled"}) == []
+
+
+def test_a_credit_that_is_open_again_asks_a_person(exported: LibrarySource) -> None:
+    exported.load({}, CREDIT)
+    exported.load({}, CREDIT | {"status": "cancelled"})
+    (message,) = exported.load(APPLIED | {"status": "open"}).messages
+    assert (message.code, message.source_id) == ("not_reopened", "C1")
+
+
+@pytest.mark.parametrize("amount", ["-8.00", "-1.00"])
+@pytest.mark.parametrize("held", [True, False])
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_credit_on_its_way_to_the_bursar_follows_its_amount(
+    source: LibrarySource, amount: str, *, held: bool, linked: bool
+) -> None:
+    source.load({})
+    batch = source.select()
+    if not held:
+        source.close(batch)
+    source.load(PART if linked else PART | {"reverses": ""})
+    source.load(PART | {"amount": amount, "balance": "0.00"})
+    if held:
+        source.close(batch)
+    assert source.codes() == []
+    assert source.position("C1") == ("ACTIVE", amount, "0.00")
+    assert source.export() == [(amount, "1")]
+
+
+def test_a_credit_on_its_way_that_grows_beyond_its_charge_is_rejected(exported: LibrarySource) -> None:
+    exported.load({}, PART)
+    assert exported.codes(PART | {"amount": "-11.00"}) == ["too_much_reversed"]
+
+
+def test_a_credit_that_grows_beyond_what_the_bursar_received_asks_a_person(source: LibrarySource) -> None:
+    source.load({"balance": "4.00"})
+    source.export()
+    source.load({"balance": "1.00"}, PART)
+    assert source.codes(PART | {"amount": "-8.00"}) == ["other_amount"]
+    assert source.position("C1")[1] == "-3.00"
+
+
+def test_a_smaller_credit_of_a_settled_charge_asks_a_person(exported: LibrarySource) -> None:
+    exported.load(PAID_OFF, APPLIED)
+    assert exported.codes(APPLIED | {"amount": "-3.00"}) == ["still_owed"]
+    assert exported.export() == [("-3.00", "1")]
+
+
+def test_two_credits_that_grow_take_back_no_more_than_the_bursar_received(source: LibrarySource) -> None:
+    source.load({"balance": "4.00"})
+    source.export()
+    second = CREDIT | {"fine_id": "C2"}
+    source.load(CREDIT | {"amount": "-1.00"}, second | {"amount": "-1.00"})
+    assert source.codes(CREDIT | {"amount": "-3.00"}, second | {"amount": "-3.00"}) == ["other_amount"] * 2
+
+
+def test_a_credit_takes_the_place_of_one_that_is_cancelled(source: LibrarySource) -> None:
+    source.load({"balance": "4.00"})
+    source.export()
+    source.load(CREDIT | {"amount": "-4.00"})
+    source.load(CREDIT | {"amount": "-4.00", "status": "cancelled"}, APPLIED | {"fine_id": "C2", "amount": "-4.00"})
+    assert source.export() == [("-4.00", "1")]
+
+
+# Credits that were settled before they named their charge
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_settled_credit_that_names_its_charge_later_is_passed_on(exported: LibrarySource, *, together: bool) -> None:
+    exported.load(APPLIED | {"reverses": ""})
+    if not together:
+        exported.load(APPLIED)
+    assert exported.codes(PAID_OFF, APPLIED) == []
+    assert exported.entries("F1")[1:] == [("PAID", "0.00", "-10.00")]
+    assert exported.export() == [("-10.00", "1")]
+
+
+def test_a_settled_credit_that_names_a_closed_charge_later_asks_a_person(closing: LibrarySource) -> None:
+    closing.load(PAID_OFF, APPLIED | {"reverses": ""})
+    (message,) = closing.load(PAID_OFF, APPLIED).messages
+    assert (message.code, message.source_id) == ("settled_credit", "C1")
+    assert closing.codes(PAID_OFF, APPLIED) == []

@@ -19,6 +19,15 @@ CROSS JOIN LATERAL (
 ) AS posted
 WHERE source_id IS NOT NULL
   AND source_id NOT IN (SELECT source_id FROM load_messages WHERE kind <> 'deferred' AND source_id IS NOT NULL)
+  AND id NOT IN (SELECT credits.reverses FROM load_messages JOIN fines AS credits ON credits.id = load_messages.fine_id
+                 WHERE credits.reverses IS NOT NULL AND code = 'still_owed')
+"""
+PENDING = """
+SELECT source_id, abs(amount), abs(balance) FROM fines
+WHERE source_id IS NOT NULL AND amount < 0
+  AND reverses IN (SELECT fine_id FROM journal_entries WHERE entry_type = 'EXPORTED')
+  AND id NOT IN (SELECT fine_id FROM journal_entries WHERE entry_type = 'EXPORTED')
+  AND source_id NOT IN (SELECT source_id FROM load_messages WHERE kind <> 'deferred' AND source_id IS NOT NULL)
 """
 ASKED = """
 WITH sent AS (
@@ -48,6 +57,9 @@ def check_bills(system: LibrarySystem, entries: Mapping[str, Entry], *, closes_e
             assert balance <= entry.balance <= balance + settled_here, source_id
         elif not entry.is_credit and not closes_exported_fines:
             assert outstanding - on_its_way <= entry.balance, source_id
+    for source_id, amount, balance in system.rows(PENDING):  # a credit of an exported charge, on its way there
+        entry = entries[source_id]
+        assert balance == 0 if entry.status == "cancelled" else amount == entry.amount, source_id
 
 
 def check_exports(system: LibrarySystem) -> None:

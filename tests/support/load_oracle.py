@@ -13,6 +13,8 @@ class LoadOracle(LoadedFines):
     def load(self, rows: Sequence[Row], ids: Mapping[str, int], *, complete: bool) -> Outcome:
         """Loads rows; `ids` has the ledger's ids of the new fines."""
         self.outcome = Outcome()
+        self.were_deferred = set(self.deferred)
+        self.lowered: list[tuple[Change, LoadedFine]] = []
         named = {row["fine_id"] for row in rows}
         rows = [*(row for id_, row in self.deferred.items() if id_ not in named), *rows]
         accepted = self._reject(rows)
@@ -22,14 +24,22 @@ class LoadOracle(LoadedFines):
         for row in new:
             self._charge(row, ids[row["fine_id"]])
         changes = [self._compare(row, accepted, is_new=row in new) for row in accepted]
-        for change in [*(c for c in changes if not c.fine.is_credit), *(c for c in changes if c.fine.is_credit)]:
+        for change in sorted(changes, key=self._order):
             self._apply(change)
+        for change, charge in self.lowered:
+            self._warn_of_smaller_credit(change, charge)
         if complete:
             present = {row["fine_id"] for row in rows}
             for id_, fine in self.by_source.items():
                 if id_ not in present and (fine.balance or fine.outstanding):
                     self.warn(fine, "missing_fine", id_)
         return self.outcome
+
+    def _order(self, change: Change) -> int:
+        """Returns 0 for charges at the library, 1 for credits, and 2 for charges at a bursar, which credits change."""
+        if change.fine.is_credit:
+            return 1
+        return 2 if self.place(change.fine) == "bursar" else 0
 
     def _reject(self, rows: list[Row]) -> list[Row]:
         """Returns the good rows."""
@@ -109,13 +119,34 @@ class LoadOracle(LoadedFines):
             is_new,
             said,
             new,
+            outstanding=fine.outstanding
+            - sum((abs(c.balance) + abs(c.outstanding) for c in self.list_credits(fine)), NOTHING),
             paid_by="CANCELLED" if status == "cancelled" else (row["settled_as"] or "paid").upper(),
             fall=max(fall, NOTHING),
             rise=max(-fall, NOTHING),
             open_credits=self._sum_credits(fine, rows, "balance"),
             all_credits=self._sum_credits(fine, rows, "amount"),
             unexplained=otherwise[1] - otherwise[0],
+            not_passed_on=self._not_passed_on(fine),
+            room=self._room(fine, rows),
         )
+
+    def _room(self, credit: LoadedFine, rows: list[Row]) -> Decimal:
+        """Returns how much more of a credit its bursar can take back, beside all credits and what others grow by."""
+        if credit.reverses not in self.fines:
+            return NOTHING
+        charge, named = self.at(credit.reverses), {row["fine_id"]: row for row in rows}
+        room = charge.exported - charge.settled_there
+        for other in map(self.at, (each.id for each in self.list_credits(charge))):
+            room -= self._claim(other)
+            row = named.get(other.source_id) if other.source_id else None
+            if row and other is not credit:
+                room -= max(abs(Decimal(row["amount"])) - abs(other.original), NOTHING)
+        return max(room, NOTHING)
+
+    def _claim(self, credit: LoadedFine) -> Decimal:
+        """Returns what of a credit was neither waived nor settled at the library."""
+        return abs(credit.original) - abs(credit.waived) - abs(credit.reversed_here)
 
     def _applied(self, charge: LoadedFine, rows: list[Row]) -> Decimal:
         """Returns how much of its credits the library system has applied, with these rows."""
@@ -156,6 +187,7 @@ class LoadOracle(LoadedFines):
             if fine.user != user:
                 fine.user = user
                 self.entry(fine, "MOVED")
+                self._move_credits(change)
         if place == "bursar":
             self._apply_at_bursar(change)
         elif charge and self.place(charge) != "library":
@@ -200,21 +232,54 @@ class LoadOracle(LoadedFines):
         """A new credit is open for what the bursar received and nothing took back since; the rest has its balance."""
         fine = change.fine
         if change.new.status == "cancelled":
+            if fine.balance and not change.is_new:
+                self.lowered.append((change, self.at(fine.reverses or 0)))
             self.settle_by_load(fine, abs(fine.balance), "CANCELLED")
-        if not change.is_new or change.new.status == "cancelled":
+            return
+        if not change.is_new:
+            self._adjust_credit_of_exported_charge(change)
             return
         amount = abs(fine.original)
         in_full = min(amount, self._received(fine))
         self.settle_by_load(fine, amount - in_full - min(amount - in_full, change.new.balance), "REVERSED")
 
+    def _adjust_credit_of_exported_charge(self, change: Change) -> None:
+        """A credit that is open as a whole follows its amount, as far as its bursar can take back so much."""
+        fine, said, new = change.fine, change.said, change.new
+        by = new.amount - abs(fine.original)
+        if fine.balance == fine.original and by <= change.room:
+            self.adjust(fine, by)
+            if by < 0:
+                self.lowered.append((change, self.at(fine.reverses or 0)))
+        if said.status == "cancelled":
+            self.warn(fine, "not_reopened", change.row["status"])
+        elif new.amount not in (said.amount, abs(fine.original)):
+            self.warn(fine, "other_amount", change.row["amount"])
+
+    def _warn_of_smaller_credit(self, change: Change, charge: LoadedFine) -> None:
+        said = charge.said
+        credits_ = [fine for fine in self.fines.values() if fine.reverses == charge.id]
+        asked = charge.outstanding - sum((abs(c.balance) + abs(c.outstanding) for c in credits_), NOTHING)
+        is_said_to_be_less = said and (said.status == "cancelled" or said.balance or not self.closes_exported_fines)
+        if said and is_said_to_be_less and asked > said.balance:
+            self.warn(change.fine, "still_owed", change.row["amount"])
+
+    def _move_credits(self, change: Change) -> None:
+        held = False
+        for id_ in [fine.id for fine in self.fines.values() if fine.reverses == change.fine.id and fine.balance]:
+            credit = self.at(id_)
+            if credit.user != change.fine.user and self.is_claimed(credit):
+                held = True
+            elif credit.user != change.fine.user:
+                credit.user = change.fine.user
+                self.entry(credit, "MOVED")
+        if held:
+            self.warn(change.fine, "credit_not_moved", change.row["primary_id"])
+
     def _received(self, credit: LoadedFine) -> Decimal:
         charge = self.at(credit.reverses or 0)
         others = sum(
-            (
-                abs(other.original) - abs(other.waived) - abs(self.at(other.id).reversed_here)
-                for other in self.list_credits(charge)
-                if other.id < credit.id
-            ),
+            (self._claim(self.at(other.id)) for other in self.list_credits(charge) if other.id < credit.id),
             NOTHING,
         )
         received = charge.balance if self.is_claimed(charge) else charge.exported
@@ -242,9 +307,13 @@ class LoadOracle(LoadedFines):
             self.settle_there(fine, held, "CANCELLED")
             if fine.paid_there > 0:
                 self.warn(fine, "cancelled_late", change.row["status"])
-        elif new.status != "cancelled" and not self.closes_exported_fines:
+        elif self.closes_exported_fines and not new.balance:
+            is_unclear = fine.source_id in self.were_deferred and change.said.balance and change.outstanding > 0
+            if is_unclear and new.status != "cancelled":
+                self.warn(fine, "paid_or_closed", change.row["balance"])
+        elif new.status != "cancelled":
             limit = max(held - new.balance, NOTHING) if fine.paid_there > 0 else held
-            unexplained = max(min(change.unexplained + self._not_passed_on(fine), change.fall), NOTHING)
+            unexplained = max(min(change.unexplained + change.not_passed_on, change.fall), NOTHING)
             settled = min(unexplained, limit)
             self.settle_there(fine, settled, change.paid_by)
             if settled < unexplained:

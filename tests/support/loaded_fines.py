@@ -82,6 +82,9 @@ class Change:
     open_credits: Decimal  # for this charge, at the library, after the load
     all_credits: Decimal  # the amounts of those that are not cancelled
     unexplained: Decimal  # what no credit explains; it may be more or less than the fall
+    outstanding: Decimal  # without the credits on their way, before the load
+    not_passed_on: Decimal  # of credits that were settled at the library, and not taken off the charge
+    room: Decimal  # of a credit: how much more of it the bursar can take back
 
 
 class LoadedFines(Oracle):

@@ -25,11 +25,13 @@ CREATE TEMPORARY TABLE fine_changes (
     applied_before numeric NOT NULL,    -- of credits to this charge, as the source said before and says now
     applied        numeric NOT NULL,
     not_passed_on  numeric NOT NULL,    -- of credits that were settled at the library, and not taken off the charge
-    open_credits   numeric NOT NULL,    -- credits for this charge that the ledger has not settled yet
+    open_credits   numeric NOT NULL,    -- credits for this charge that the ledger has not settled before this load
     open_credits_after numeric NOT NULL,    -- the same at the library, as the source says now
     credits_after  numeric NOT NULL,    -- the amounts of all credits for this charge that are not cancelled, as the source says now
     is_disputed_by_load boolean NOT NULL,
     goes_in_full   numeric,             -- of a credit: how much the bursar of its charge has to receive; NULL: its charge is here
+    room           numeric,             -- of a known credit: how much more of it that bursar can take back; NULL as above
+    was_deferred   boolean NOT NULL,    -- whether an earlier load deferred a row of it
     -- Decided:
     unexplained    numeric NOT NULL DEFAULT 0,    -- of a lower balance at the bursar: what no credit explains
     adjusted       numeric NOT NULL DEFAULT 0,

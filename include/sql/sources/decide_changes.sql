@@ -1,6 +1,7 @@
 -- requires: fine_changes
 -- Decides what the journal has to say about a fine at the library: how much its amount is adjusted, how much of the balance is
--- settled, and by what, and how much is open again. Credits settle a charge before anything else does.
+-- settled, and by what, and how much is open again. Credits settle a charge before anything else does. A credit on its way to a
+-- bursar follows its amount, if it is open as a whole, and the bursar can take back so much.
 UPDATE fine_changes SET
     adjusted = decided.adjusted,
     settled = decided.settled - decided.reversed,
@@ -25,10 +26,11 @@ FROM (
                                                                 settled_before, greatest(new_balance - balance - adjusted, 0))
                            ELSE 0 END AS reopened
             FROM (
-                SELECT fine_id, is_new, is_credit, has_charge, goes_in_full, amount, balance, status, said_status, new_amount, new_balance,
+                SELECT fine_id, is_new, is_credit, has_charge, goes_in_full, room, amount, balance, status, said_status, new_amount, new_balance,
                        new_status, is_disputed_by_load,
                        said_balance, said_amount, settled_before,
-                       CASE WHEN new_status = 'cancelled' OR goes_in_full IS NOT NULL THEN 0
+                       CASE WHEN new_status = 'cancelled' THEN 0
+                            WHEN goes_in_full IS NOT NULL AND (is_new OR balance <> amount OR new_amount - amount > room) THEN 0
                             ELSE greatest(new_amount - amount, -balance) END AS adjusted,
                        greatest(said_balance + new_amount - said_amount - new_balance, 0) AS fall,
                        greatest(greatest(new_amount - new_balance - applied, 0)

@@ -5,8 +5,13 @@ FROM (
     SELECT 'CHARGED' AS entry_type, currency, amount AS balance_change, 0 AS outstanding_change FROM incoming_fines WHERE is_new
     UNION ALL
     SELECT entries.entry_type, fines.currency, entries.balance_change, entries.outstanding_change
-    FROM fine_changes JOIN fines ON fines.id = fine_changes.fine_id
-    JOIN journal_entries AS entries ON entries.fine_id = fine_changes.fine_id AND entries.load_id = :load_id
+    FROM (
+        SELECT fine_id FROM fine_changes
+        UNION
+        SELECT credits.id FROM fine_changes JOIN fines AS credits ON credits.reverses = fine_changes.fine_id WHERE moved_to IS NOT NULL
+    ) AS changed
+    JOIN fines ON fines.id = changed.fine_id
+    JOIN journal_entries AS entries ON entries.fine_id = changed.fine_id AND entries.load_id = :load_id
     WHERE entries.entry_type <> 'CHARGED'
 ) AS entries
 GROUP BY entry_type, currency

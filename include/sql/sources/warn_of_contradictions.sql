@@ -22,11 +22,25 @@ CROSS JOIN LATERAL unnest(array_remove(ARRAY[
     CASE WHEN place = 'bursar' AND is_credit AND new_status = 'cancelled' AND said_status <> 'cancelled'
          THEN pg_temp.fault('cancelled_late', 'status', given.status, 'cancelled, but the bursar has received this credit',
                             'charge it as a fine of its own') END,
-    CASE WHEN place = 'bursar' AND NOT is_credit AND new_status <> 'cancelled' AND NOT :closes_exported_fines
-              AND settled_there < unexplained
+    CASE WHEN place = 'bursar' AND NOT is_credit AND new_status <> 'cancelled' AND settled_there < unexplained
          THEN pg_temp.fault('settled_twice', 'balance', given.balance,
                             format('balance %s: more was settled at the library than is outstanding at the bursar', given.balance),
                             'compare both payments; reverse the fine at the desk if the user paid twice') END,
+    CASE WHEN place = 'bursar' AND NOT is_credit AND :closes_exported_fines AND was_deferred
+              AND new_status <> 'cancelled' AND new_balance = 0 AND said_balance > 0 AND outstanding > open_credits
+         THEN pg_temp.fault('paid_or_closed', 'balance', given.balance,
+                            format('balance %s since an export that was not finished yet: the source may have closed the fine, or the user paid it',
+                                   given.balance),
+                            'if the user paid at the library, settle the fine at the desk, so that the bursar hears of it') END,
+    CASE WHEN place = 'library' AND goes_in_full IS NOT NULL AND NOT is_new AND new_status <> 'cancelled'
+              AND said_status <> 'cancelled' AND new_amount <> said_amount AND changes.amount + adjusted <> new_amount
+         THEN pg_temp.fault('other_amount', 'amount', given.amount,
+                            format('amount %s: the bursar receives another amount of this credit', given.amount),
+                            'charge or credit the difference as a fine of its own') END,
+    CASE WHEN place = 'library' AND goes_in_full IS NOT NULL AND NOT is_new AND new_status <> 'cancelled' AND said_status = 'cancelled'
+         THEN pg_temp.fault('not_reopened', 'status', given.status,
+                            'this credit was cancelled, and is open again, but its charge is with the bursar',
+                            'if the user is to get it, cancel it in the library system and give a new one') END,
     CASE WHEN place = 'bursar' AND new_status IN ('disputed', 'suspended') AND new_status <> said_status
          THEN pg_temp.fault('disputed_late', 'status', given.status,
                             format('status %s, but the fine is with the bursar', given.status), 'tell the bursar') END,

@@ -146,7 +146,7 @@ class CsvSource(StrictModel):
     )
     closes_exported_fines: YesNo = Field(
         description="Whether the library's system closes a fine by itself once it has been exported. Then a balance "
-        "that falls after the export means nothing. If not, it was settled at the library, and the next export "
+        "that falls to 0 after the export means nothing. If not, it was settled at the library, and the next export "
         "reverses it."
     )
     max_rejected_percent: Annotated[WholeNumber, Field(le=100)] = Field(

@@ -21,9 +21,9 @@ def load_users(statements: Statements) -> int:
 
 def check_fines(statements: Statements) -> None:
     """Parses the rows of fines, finds users and known fines, and rejects the wrong rows."""
-    run, connection = statements.run, statements.connection
-    if connection.execute(query("sources/has_fines_to_adopt"), {"source": statements.rules.code}).scalar_one():
-        connection.execute(query("ledger/lock_fines_table"))
+    run = statements.run
+    if run("create_fines_to_adopt", "find_fines_to_adopt"):
+        statements.connection.execute(query("ledger/lock_fines_table"))
         run("adopt_fines")
     run("resolve_fines", "analyze_incoming_fines")
     run("check_repeated_fines", "check_fines", "check_reversed_charges", "drop_rejected_fines")
@@ -42,10 +42,12 @@ def change_fines(statements: Statements, load_id: int, *, is_complete: bool) -> 
     Of a load that `is_complete`, the open fines that it does not have are reported.
     """
     run = statements.run
-    run("insert_fines", "assign_fine_ids", "link_reversals", "warn_of_other_reversals", load_id=load_id)
+    run("insert_fines", "assign_fine_ids", "warn_of_settled_credits", "link_reversals", load_id=load_id)
+    run("warn_of_other_reversals")
     run("read_fine_states", "decide_changes", "decide_changes_at_bursars")
     run("defer_changes", "warn_of_contradictions", "warn_of_deleted_users")
-    run("post_changes", "record_what_was_said", load_id=load_id)
+    run("post_changes", "move_credits", "record_what_was_said", load_id=load_id)
+    run("warn_of_smaller_credits", "warn_of_unmoved_credits")
     if is_complete:
         run("warn_of_missing_fines")
     run("drop_known_warnings")
