@@ -63,10 +63,20 @@ def test_a_dry_run_prints_what_would_change_and_changes_nothing(folder: Path, li
 
 def test_strict_loads_nothing_because_of_one_bad_row(folder: Path, library: Library) -> None:
     output = run("sources", "load", "LAW", "--strict", exit_code=1)
-    assert "1 of 3 rows were rejected" in output
+    assert "1 of 3 rows were rejected (1 malformed), and with --strict one is too many. First: fines.csv:3" in output
+    assert "put the files back and load without --strict" in output
     assert "bin/bursar sources loads rejects 1" in output
     assert list_files(folder) == ["failed/fines.csv", "failed/users.csv"]
     assert library.one("SELECT count(*) FROM fines") == 0
+
+
+def test_loads_beside_a_refused_one_are_printed(folder: Path) -> None:
+    (folder / "fines_2.csv").write_text("sum\n", encoding="utf-8")
+    set_time(folder / "fines_2.csv", 2_000_000_000)
+    output = run("sources", "load", "LAW", exit_code=1)
+    assert "users.csv, fines.csv:" in output
+    assert "3 rows read, 1 rejected" in output
+    assert "Load 2 of the source LAW was refused" in output
 
 
 def test_an_older_file_is_loaded_if_a_person_says_so(folder: Path, library: Library) -> None:

@@ -1,6 +1,6 @@
 """`bin/bursar sources`: users and fines from the library system."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from bursar.errors import InputFileError
 from bursar.sources.csv.load import load as load_csv
 from bursar.sources.load_types import LoadResult, SourceRules
 from bursar.sources.model import CsvSource
-from bursar.sources.ready_files import SEPARATE_PREVIEWS, find_sets_now
+from bursar.sources.ready_files import SEPARATE_PREVIEWS, FileSet, find_sets_now
 from bursar.sources.records import LoadRecord, list_load_messages
+from bursar.sources.refusals import RefusedSetsError
 from bursar.sources.sync import SyncRun
 
 CSV_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -89,7 +90,7 @@ def _load_source(source: CsvSource, output_format: str, *, strict: bool, older: 
     with _open(source, strict=strict, older=older) as run:
         sets = find_sets_now(run.engine, source, run.folder.files())
         previews = run.preview_sets(sets) if dry_run else []
-        loads = [] if dry_run else run.load_sets(sets)
+        loads, refusal = ([], None) if dry_run else _load_sets(run, sets)
         results = [([file["name"] for file in load.files], _read_result(run.engine, load)) for load in loads]
     results += [(list(files.values()), found) for files, found in previews if isinstance(found, LoadResult)]
     if output_format != "table":
@@ -102,12 +103,21 @@ def _load_source(source: CsvSource, output_format: str, *, strict: bool, older: 
             print_load(output_format, result, dry_run=dry_run)
         if len(previews) > 1:
             console.print(SEPARATE_PREVIEWS)
+    if refusal:
+        raise refusal
     if refusals := [
         f"A load of {', '.join(files.values())} would be refused: {found}"
         for files, found in previews
         if isinstance(found, InputFileError)
     ]:
         raise InputFileError("\n".join(refusals))
+
+
+def _load_sets(run: SyncRun, sets: Iterable[FileSet]) -> tuple[list[LoadRecord], InputFileError | None]:
+    try:
+        return run.load_sets(sets), None
+    except RefusedSetsError as error:
+        return error.loads, error
 
 
 def _read_result(engine: Engine, load: LoadRecord) -> LoadResult:

@@ -12,16 +12,26 @@ from bursar.sources.records import LoadRecord, list_load_messages
 MAX_PLACES_SHOWN = 5
 
 
-def describe_refusal(engine: Engine, record: LoadRecord, error: InputFileError) -> str:
+class RefusedSetsError(InputFileError):
+    """Sets of files were refused. `loads` are those of the other sets, which have been loaded."""
+
+    def __init__(self, message: str, loads: list[LoadRecord]) -> None:
+        self.loads = loads
+        super().__init__(message)
+
+
+def describe_refusal(engine: Engine, record: LoadRecord, error: InputFileError, *, strict: bool) -> str:
     """Returns why a load was refused: an older file, the fault of a wrong format, or its rejected rows; what to do."""
     if isinstance(error, OlderFileError):
         return str(error)
     with engine.connect() as connection:
         found = list_load_messages(connection, record.id, MessageKind.REJECTED, limit=MAX_PLACES_SHOWN)
-    places = ", ".join(f"{message.file}:{message.line} ({message.code})" for message in found)
-    wrong_rows = f"{describe_rejected(record)}, so it is most likely the wrong file. First: {places}"
+    places = ", ".join(dict.fromkeys(f"{message.file}:{message.line} ({message.code})" for message in found))
+    cause = "and with --strict one is too many" if strict else "so it is most likely the wrong file"
+    wrong_rows = f"{describe_rejected(record)}, {cause}. First: {places}"
+    remedy = "To load the other rows, put the files back and load without --strict. Or have" if strict else "Have"
     return (
-        f"{describe_format(error) or wrong_rows}. Have correct files written "
+        f"{describe_format(error) or wrong_rows}. {remedy} correct files written "
         f"(`bin/bursar sources loads rejects {record.id}` lists the rows with what to do)"
     )
 

@@ -28,7 +28,7 @@ from bursar.sources.loaded_files import find_load_of_run, get_facts, get_kept_st
 from bursar.sources.model import CsvSource
 from bursar.sources.ready_files import FileSet
 from bursar.sources.records import LoadRecord
-from bursar.sources.refusals import describe_refusal
+from bursar.sources.refusals import RefusedSetsError, describe_refusal
 from bursar.sources.separate_older import separate_older_files
 from bursar.sources.source_lock import lock_source
 
@@ -62,7 +62,7 @@ class SyncRun:
         was loaded is refused alone.
 
         Raises:
-            InputFileError: a set was refused; the others have been loaded.
+            RefusedSetsError: a set was refused; the others have been loaded.
             TransientError: the server can't be reached, a file is not complete, or another worker loads the source.
             RemoteFolderError: the server does not give a file, or does not let it be moved.
         """
@@ -74,7 +74,7 @@ class SyncRun:
                 except InputFileError as error:
                     refusals.append(str(error))
         if refusals:
-            raise InputFileError("\n".join(refusals))
+            raise RefusedSetsError("\n".join(refusals), loads)
         return loads
 
     def preview_sets(self, sets: Iterable[FileSet]) -> list[tuple[FileSet, LoadResult | InputFileError]]:
@@ -212,7 +212,7 @@ class SyncRun:
                 advice += f" The only copy of {one.entry.name} is {one.place}: remove its folder when it is not needed."
             self._archive(record, one.entry, one.sha256, FAILED_FOLDER)
         where = "stay where they are" if self.source.after_load == "leave" else f"were moved to {FAILED_FOLDER}"
-        reason = describe_refusal(self.engine, record, error)
+        reason = describe_refusal(self.engine, record, error, strict=self.strict)
         return InputFileError(
             f"Load {record.id} of the source {self.source.code} was refused, and changed nothing: {reason}. The files "
             f"{where}.{advice}"
