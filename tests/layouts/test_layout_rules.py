@@ -6,7 +6,7 @@ from textwrap import dedent
 import pytest
 
 from bursar.layouts.layout import Layout
-from bursar.layouts.read import layout_schemas, load_layouts
+from bursar.layouts.read import get_layout, layout_schemas, load_layouts
 from tests.support.layouts import EXAMPLES
 
 GOOD = """\
@@ -178,6 +178,12 @@ def test_a_problem_has_its_line_and_says_what_to_write(tmp_path: Path, case: str
 
 def test_a_good_layout_has_no_problems(tmp_path: Path) -> None:
     assert find_problems(tmp_path, GOOD) == []
+
+
+@pytest.mark.parametrize("name", ["mine.yaml", "mine.yml"])
+def test_a_layout_that_is_listed_can_be_chosen(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(GOOD, encoding="utf-8")
+    assert load_layouts(tmp_path)[0] == {"mine": get_layout("mine", Layout, tmp_path)}
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)

@@ -26,7 +26,7 @@ def _check_currencies(profile: Profile, layout: Layout) -> None:
     reason = "adds up amounts" if layout.adds_money else "does not show the currency"
     raise BursarError(
         f"The layout {profile.export.layout} {reason}, so its file has one currency. Write it in the profile "
-        f"{profile.code}, below export: as in currencies: [USD]. Nothing was selected."
+        f"{profile.code}, below export: as in currencies: [USD]."
     )
 
 

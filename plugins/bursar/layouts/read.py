@@ -34,11 +34,14 @@ def load_layouts(folder: Path) -> tuple[dict[str, Layout], list[Problem]]:
 
 def read_layouts(folder: Path, purpose: str = PURPOSES[0]) -> list[Source]:
     """Returns the layouts of a folder for a purpose as texts, by name; also those that can't be read at all."""
+    return [source for source in map(read_yaml, _list_files(folder)) if purpose == _get_purpose(source)]
+
+
+def _list_files(folder: Path) -> list[Path]:
     try:
-        paths = list_yaml_files(folder)
+        return list_yaml_files(folder)
     except FileNotFoundError:
         return []
-    return [source for source in map(read_yaml, paths) if purpose == _get_purpose(source)]
 
 
 def _get_purpose(source: Source) -> str:
@@ -55,11 +58,13 @@ def get_layout(name: str, model: type[L], folder: Path | None = None) -> L:
         ProfileError: it is invalid; the message has all its problems.
     """
     folder = folder or INCLUDE / "layouts"
-    path = folder / f"{name}.yaml"
-    if not path.is_file():
-        names = ", ".join(sorted(found.stem for found in folder.glob("*.yaml"))) or "none"
-        raise NotFoundError(f"There is no layout {name}: {path} is missing. The layouts there are: {names}.")
-    layout, problems = validate(model, read_yaml(path))
+    paths = {path.stem: path for path in _list_files(folder)}
+    if name not in paths:
+        raise NotFoundError(
+            f"There is no layout {name}: {folder / name}.yaml is missing. The layouts there are: "
+            f"{', '.join(paths) or 'none'}."
+        )
+    layout, problems = validate(model, read_yaml(paths[name]))
     if layout is None:
         raise ProfileError(problems)
     return layout
