@@ -17,6 +17,7 @@ from sqlalchemy import Engine, Row, text
 from bursar.db.engine import ledger_engine, migrate
 from bursar.exports.selection import preview
 from bursar.exports.skip_reason import SkipReason
+from bursar.layouts.flat.unfit_reason import UnfitReason
 from bursar.profiles import INCLUDE, load_profiles, load_settings
 from bursar.sources.csv.load import load
 from bursar.sources.load_types import LoadResult, SourceRules
@@ -28,7 +29,7 @@ from demo.write_files import write
 NOW = datetime(2026, 3, 10, 14, 30, 15, tzinfo=UTC)
 SEED = 7
 RARE_REASONS = {"in_unfinished_batch", "other_bursar"}
-RARE_REASONS |= {"charge_not_exported", "other_currency", "other_profile"}
+RARE_REASONS |= {"charge_not_exported", "other_currency", "other_profile", *UnfitReason}
 """The reasons that no shipped profile has in the demo library."""
 
 # Fines with their users and items. `ripe`: old enough for an export of MAIN, LAW and the institution after 7 days.
