@@ -13,11 +13,12 @@ MAX_AMOUNT = 2_000
 
 
 def write_include(folder: Path) -> Path:
-    """Writes the settings, the schemas and the example profiles to a folder for BURSAR_INCLUDE, and returns it.
+    """Writes the settings, the schemas, example profiles and layouts to a folder for BURSAR_INCLUDE, and returns it.
 
-    The profiles of the library itself, in include/profiles, are not written. Files of other names in the folder stay.
+    The profiles and layouts of the library itself are not written. Files of other names in the folder stay.
     """
-    copytree(INCLUDE / "profiles.examples", folder / "profiles", dirs_exist_ok=True)
+    for name in ("profiles", "layouts"):
+        copytree(INCLUDE / f"{name}.examples", folder / name, dirs_exist_ok=True)
     for file in (INCLUDE / "bursar.yaml", *INCLUDE.glob("*.schema.json")):
         copy(file, folder)
     return folder
