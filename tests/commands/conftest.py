@@ -1,6 +1,7 @@
 """The surroundings of a command: Airflow's connection to the ledger of the tests, a console, a copy of include/."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,9 @@ def connection(postgres: Postgres, empty_ledger: str, monkeypatch: pytest.Monkey
 
 @pytest.fixture(autouse=True)
 def include(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder include of all commands, with the example profiles; a test may change it."""
+    """The folder include of all commands, with the example profiles and without layouts; a test may change it."""
     copy = write_include(tmp_path_factory.mktemp("commands") / "include")
+    shutil.rmtree(copy / "layouts")
     for module in (context, layouts, payment_layouts, profiles, schemas, source_files):
         monkeypatch.setattr(module, "INCLUDE", copy)
     monkeypatch.setattr("bursar.layouts.read.INCLUDE", copy)
