@@ -47,7 +47,7 @@ def test_the_check_prints_each_problem_with_its_line(layouts: Path) -> None:
     path = layouts / "wrong.yaml"
     path.write_text("kind: fixed\nencoding: ascii\nrecords: [{each: fine, columns: [{at: 1-0}]}]\n", encoding="utf-8")
     result = check(exit_code=1)
-    assert f"{path}:3: records.columns.at: '1-0' is no position in a line: write the first and" in result.stdout
+    assert f"{path}:3:35: records.columns.at: '1-0' is no position in a line: write the first and" in result.stdout
     assert "4 good layouts in " in result.stderr
 
 

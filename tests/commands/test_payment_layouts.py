@@ -45,7 +45,7 @@ def test_the_check_reports_wrong_layouts_and_unknown_purposes(layouts: Path) -> 
     (layouts / "typing_error.yaml").write_text("for: payment\n", encoding="utf-8")
     output = run("layouts", "check", exit_code=1)
     assert "wrong.yaml:1: fields: is missing: The fields of a payment, and where each is." in output
-    assert "typing_error.yaml:1: for: 'payment' is not known here" in output
+    assert "typing_error.yaml:1:1: for: 'payment' is not known here" in output
 
 
 def test_a_file_is_read_and_shown_with_its_problems(layouts: Path, tmp_path: Path) -> None:
@@ -76,13 +76,13 @@ def test_the_schema_in_include_is_up_to_date() -> None:
 
 
 def test_a_profile_whose_payment_layout_is_missing_is_a_problem(include: Path) -> None:
-    from bursar.commands.profile_check import check_layouts  # noqa: PLC0415
+    from bursar.reporting.layout_problems import list_layout_problems  # noqa: PLC0415
 
     profile = make_profile()
     section = profile.import_.model_copy(update={"layout": "nowhere"})
     path = include / "profiles" / "students.yaml"
     path.parent.mkdir(exist_ok=True)
     path.write_text("code: STUDENTS\nimport:\n  layout: nowhere\n", encoding="utf-8")
-    (problem,) = check_layouts(path.parent, [profile.model_copy(update={"import_": section})])
+    (problem,) = list_layout_problems(path.parent, [profile.model_copy(update={"import_": section})])
     assert (problem.line, problem.field) == (3, "import.layout")
     assert "There is no layout nowhere" in problem.message

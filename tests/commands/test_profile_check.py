@@ -96,6 +96,7 @@ def test_warnings_are_data_too(profile: Path, library: Library) -> None:
         "line": 3,
         "field": "sftp_connection",
         "message": "Airflow has no connection bursar_law",
+        "column": None,
     }
     rows = list(csv.DictReader(io.StringIO(check("--format", "csv").stdout)))
     assert [row["field"] for row in rows] == [one["field"] for one in found]

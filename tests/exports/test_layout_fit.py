@@ -192,7 +192,7 @@ def test_a_layout_that_is_missing_is_an_error_that_names_the_others(library: Lib
 
 def test_an_invalid_layout_is_an_error_with_its_line(library: Library, layouts: Path) -> None:
     (layouts / "mine.yaml").write_text("kind: delimited\nrecord: []\n", encoding="utf-8")
-    with pytest.raises(BursarError, match=r"mine.yaml:2: record: unknown key: did you mean records\?"):
+    with pytest.raises(BursarError, match=r"mine.yaml:2:1: record: unknown key: did you mean records\?"):
         preview(library.ledger, make_layout_profile(), as_of=NOW, limit=1)
 
 

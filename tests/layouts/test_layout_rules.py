@@ -36,24 +36,24 @@ FIXED = "kind: fixed"
 PROBLEMS = {
     "two columns in one place": (
         of_columns("at: 1-3", "at: 3-5", keys=FIXED),
-        "7: records.columns.at: 3-5 overlaps 1-3: the columns of a line have places of their own",
+        "7:8: records.columns.at: 3-5 overlaps 1-3: the columns of a line have places of their own",
     ),
     "a column behind an open one": (
         of_columns('at: "2-"', "at: 5", keys=FIXED),
-        "7: records.columns.at: 5 overlaps 2-",
+        "7:8: records.columns.at: 5 overlaps 2-",
     ),
     "a column without a place": (
         of_columns("value: a", keys=FIXED),
-        "6: records.columns.at: is missing: the first and",
+        "6:7: records.columns.at: is missing: the first and",
     ),
-    "a place in a delimited line": (of_columns("at: 1-3"), "6: records.columns.at: belongs to `kind: fixed`"),
+    "a place in a delimited line": (of_columns("at: 1-3"), "6:8: records.columns.at: belongs to `kind: fixed`"),
     "a width beside a place": (
         of_columns("at: 1-3, most: 3", keys=FIXED),
-        "6: records.columns.most: belongs to `kind: d",
+        "6:17: records.columns.most: belongs to `kind: d",
     ),
     "a constant that is too long": (
         of_columns("at: 1-3, value: LONG", keys=FIXED),
-        "6: records.columns.value: 'LONG' has",
+        "6:17: records.columns.value: 'LONG' has",
     ),
     "an unknown value": (of_columns('value: "{identifer}"'), "did you mean identifier?"),
     "a value of another line": (of_columns('value: "{records}"'), "only lines of each file have it"),
@@ -75,7 +75,7 @@ PROBLEMS = {
     "a heading without a name": (of_columns("value: a", keys="kind: delimited; heading: yes"), "each column has one"),
     "the delimiter in a heading": (
         of_columns('name: "a,b", value: a', keys="kind: delimited; heading: yes; quotes: never"),
-        "8: records.columns.name: has the delimiter, which `quotes: never` can't mark",
+        "8:8: records.columns.name: has the delimiter, which `quotes: never` can't mark",
     ),
     "a heading of a fixed line": (
         of_columns("at: 1", keys="kind: fixed; heading: yes"),
@@ -95,12 +95,12 @@ PROBLEMS = {
         of_columns("value: a", keys='kind: delimited; file_name: "{identifier}"'),
         "{identifier} is not known before the file",
     ),
-    "no column": ("kind: delimited\nrecords: [{each: fine, columns: []}]\n", "2: records.columns: is empty"),
+    "no column": ("kind: delimited\nrecords: [{each: fine, columns: []}]\n", "2:24: records.columns: is empty"),
     "no fine": ("kind: delimited\nrecords: [{each: file, columns: [{value: a}]}]\n", "no fine would be in the file"),
-    "an unknown key": (GOOD + "recrods: []\n", "7: recrods: unknown key: did you mean records?"),
+    "an unknown key": (GOOD + "recrods: []\n", "7:1: recrods: unknown key: did you mean records?"),
     "an unknown key of a column": (
         of_columns("vlaue: a"),
-        "6: records.columns.vlaue: unknown key: did you mean value?",
+        "6:8: records.columns.vlaue: unknown key: did you mean value?",
     ),
     "utf-8 at fixed positions": (
         "kind: fixed\nrecords: [{each: fine, columns: [{at: 1}]}]\n",
@@ -108,7 +108,7 @@ PROBLEMS = {
     ),
     "a column beyond the line": (
         "kind: fixed\nencoding: ascii\nrecords:\n  - each: fine\n    length: 4\n    columns: [{at: 4-5}]\n",
-        "6: records.columns.at: 4-5 is beyond the length of the line, 4",
+        "6:16: records.columns.at: 4-5 is beyond the length of the line, 4",
     ),
     "an open column of a line with a length": (
         'kind: fixed\nencoding: ascii\nrecords: [{each: fine, length: 4, columns: [{at: "2-"}]}]\n',
@@ -120,7 +120,7 @@ PROBLEMS = {
             "  - {each: file, columns: [{value: a}]}\n"
             "  - {each: fine, columns: [{value: a}]}\n"
         ),
-        "4: records.each: a line of the file stands among those of users and fines",
+        "4:6: records.each: a line of the file stands among those of users and fines",
     ),
     "a line of the user among fines": (
         (
@@ -128,7 +128,7 @@ PROBLEMS = {
             "  - {each: user, columns: [{value: a}]}\n"
             "  - {each: fine, columns: [{value: a}]}\n"
         ),
-        "4: records.each: a line of the user stands between two lines of a fine",
+        "4:6: records.each: a line of the user stands between two lines of a fine",
     ),
     "a code of an unknown value": (
         GOOD + "values: {c: {of: fine_type, codes: {A: B}}}\n",
@@ -141,9 +141,36 @@ PROBLEMS = {
     "a code with the name of a value": (GOOD + "values: {amount: {of: kind, codes: {A: B}}}\n", "choose another name"),
     "a key with too few parts": (
         GOOD + "values: {c: {of: [kind, direction], codes: {credit: B}}}\n",
-        "7: values.c.codes.credit: 'credit' has not 2 parts, as `of` has",
+        "7:45: values.c.codes.credit: 'credit' has not 2 parts, as `of` has",
     ),
     "a table without codes": (GOOD + "values: {c: {of: kind}}\n", "`of` and `codes` belong together"),
+    "a due day without a rule": (
+        GOOD + "values: {c: {due: {of: exported_on}}}\n",
+        "7:14: values.c.due: write `next_day_of",
+    ),
+    "a due day from a text": (
+        GOOD + "values: {c: {due: {of: kind, plus_days: 1}}}\n",
+        "7:20: values.c.due.of: 'kind' is",
+    ),
+    "a due day with a code": (
+        GOOD + "values: {c: {else: A, due: {of: exported_on, plus_days: 1}}}\n",
+        "7:14: values.c.else: belongs to `codes`: remove it",
+    ),
+    "a code by a due day": (
+        GOOD + "values: {c: {due: {of: exported_on, plus_days: 1}}, d: {of: c, codes: {A: B}}}\n",
+        "values.d.of: 'c' is not a text of a fine",
+    ),
+    "a due day without a picture": (
+        of_columns('value: "{c}"') + "values: {c: {due: {of: exported_on, plus_days: 1}}}\n",
+        "{c}: '' is no picture of a date",
+    ),
+    "a due day of a line that lacks its day": (
+        (
+            "kind: delimited\nvalues: {c: {due: {of: item_due_on, plus_days: 1}}}\nrecords:\n"
+            '  - {each: user, columns: [{value: "{c:%Y}"}]}\n'
+        ),
+        "{c} depends on item_due_on, which a line for each user does not have",
+    ),
     "a term without a day": (GOOD + 'values: {c: {terms: {"01-01": A}}}\n', "`day` and `terms` belong together"),
     "a first day that is none": (
         GOOD + 'values: {c: {day: exported_on, terms: {"02-30": A}}}\n',
@@ -163,7 +190,7 @@ PROBLEMS = {
             "kind: delimited\nvalues: {c: {of: kind, codes: {credit: A}}}\nrecords:\n"
             '  - {each: user, columns: [{value: "{c}"}]}\n'
         ),
-        "4: records.columns.value: {c} depends on kind, which a line for each user does not have",
+        "4:29: records.columns.value: {c} depends on kind, which a line for each user does not have",
     ),
 }
 

@@ -159,3 +159,13 @@ def test_a_file_that_cannot_be_read_is_a_problem(file: Path) -> None:
 
     file.mkdir()
     assert list_problems(read_yaml(file)) == [":1: can't be read: Is a directory"]
+
+
+def test_columns_tell_several_keys_of_a_line_apart(file: Path) -> None:
+    file.write_text("a: {b: 1, c: 2}\nd:\n  - e\na: 1\n", encoding="utf-8")
+    source = read_yaml(file, with_columns=True)
+    assert [source.column(place) for place in (("a", "b"), ("a", "c"), ("d", 0))] == [5, 11, 5]
+    assert source.column(("a", "absent")) == 1
+    assert source.column(("absent",)) is None
+    assert list_problems(source) == [":4:1: a: is in line 1 already: keep one of the two"]
+    assert read_yaml(file).column(("a", "c")) is None

@@ -82,7 +82,7 @@ def test_a_wrong_layout_is_listed_with_file_line_and_message(login: Login, folde
     for address in ("/layouts", "/layouts/campus"):
         page = login("viewer").get(address).text
         assert 'class="message problem"' in page, address
-        assert "campus.yaml:5: " in page
+        assert "campus.yaml:5:" in page
         assert "valeu" in page
         assert "<b>" not in page
     assert "Layout campus is not valid" in page

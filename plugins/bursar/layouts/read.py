@@ -34,7 +34,8 @@ def load_layouts(folder: Path) -> tuple[dict[str, Layout], list[Problem]]:
 
 def read_layouts(folder: Path, purpose: str = PURPOSES[0]) -> list[Source]:
     """Returns the layouts of a folder for a purpose as texts, by name; also those that can't be read at all."""
-    return [source for source in map(read_yaml, _list_files(folder)) if purpose == _get_purpose(source)]
+    sources = (read_yaml(path, with_columns=True) for path in _list_files(folder))
+    return [source for source in sources if purpose == _get_purpose(source)]
 
 
 def _list_files(folder: Path) -> list[Path]:
@@ -64,7 +65,7 @@ def get_layout(name: str, model: type[L], folder: Path | None = None) -> L:
             f"There is no layout {name}: {folder / name}.yaml is missing. The layouts there are: "
             f"{', '.join(paths) or 'none'}."
         )
-    layout, problems = validate(model, read_yaml(paths[name]))
+    layout, problems = validate(model, read_yaml(paths[name], with_columns=True))
     if layout is None:
         raise ProfileError(problems)
     return layout

@@ -20,7 +20,11 @@ def describe_errors(error: ValidationError, model: type[BaseModel], source: Sour
     """Returns the problems of a source, one for each error of its model."""
     return [
         Problem(
-            source.file, source.line(details["loc"]), dotted(details["loc"]), _describe_error(details, model, source)
+            source.file,
+            source.line(details["loc"]),
+            dotted(details["loc"]),
+            _describe_error(details, model, source),
+            source.column(details["loc"]),
         )
         for details in error.errors(include_url=False)
     ]

@@ -6,7 +6,7 @@ YAML alone would read 12:30 as 750, 1.10 as 1.1, 02 as 2 and no as False. The mo
 from collections.abc import Mapping
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
@@ -39,7 +39,7 @@ class Source:
     """A YAML file as text. `data` is None if the file can't be read at all; `problems` then says why.
 
     A blank value (nothing, `~`, `null`, or an empty text) is None. `revision` is that of a profile which is managed in
-    the pages; `file` is then a description.
+    the pages; `file` is then a description. `columns` is empty unless it was asked for.
     """
 
     file: str
@@ -47,6 +47,7 @@ class Source:
     lines: Mapping[Place, int]
     problems: tuple[Problem, ...] = ()
     revision: int | None = None
+    columns: Mapping[Place, int] = field(default_factory=dict)
 
     def line(self, place: Place) -> int:
         """Returns the line of a key or list item; for an absent one, the line of its section."""
@@ -54,18 +55,33 @@ class Source:
             place = place[:-1]
         return self.lines.get(place, 1)
 
+    def column(self, place: Place) -> int | None:
+        """Returns where a key or list item, or the section of an absent one, begins in its line, counted from 1.
+
+        None for a whole file, and in a source without columns.
+        """
+        while place and place not in self.columns:
+            place = place[:-1]
+        return self.columns.get(place)
+
 
 class _UnusableError(Exception):
     """The file is not YAML that a profile may use: line and message."""
 
 
-def read_yaml(path: Path) -> Source:
-    """Reads a YAML file whose root is a mapping. Never raises: every error is in the problems."""
+def read_yaml(path: Path, *, with_columns: bool = False) -> Source:
+    """Reads a YAML file whose root is a mapping. Never raises: every error is in the problems.
+
+    `with_columns` adds to each place where it begins in its line, for files with several keys in a line.
+    """
     try:
         source = _parse(str(path), path.read_bytes())
     except OSError as error:
         return Source(str(path), None, {}, (Problem(str(path), 1, "", f"can't be read: {error.strerror}"),))
-    return replace(source, data=deepcopy(source.data))
+    source = replace(source, data=deepcopy(source.data))
+    if with_columns:
+        return source
+    return replace(source, columns={}, problems=tuple(replace(one, column=None) for one in source.problems))
 
 
 @lru_cache(maxsize=500)  # the pages read all profiles each time
@@ -78,7 +94,7 @@ def _parse(file: str, content: bytes) -> Source:
         return Source(file, None, {}, (Problem(file, line, "", message),))
     except RecursionError:
         return Source(file, None, {}, (Problem(file, 1, "", "the brackets are nested too deeply"),))
-    return Source(file, data, reader.lines, tuple(reader.problems))
+    return Source(file, data, reader.lines, tuple(reader.problems), columns=reader.columns)
 
 
 def _decode(content: bytes) -> str:
@@ -122,6 +138,7 @@ class _Reader:
     def __init__(self, file: str) -> None:
         self.file = file
         self.lines: dict[Place, int] = {}
+        self.columns: dict[Place, int] = {}
         self.problems: list[Problem] = []
         self._seen: set[int] = set()
 
@@ -137,6 +154,7 @@ class _Reader:
                 self._add_problem(line, key_place, f"is in line {self.lines[key_place]} already: keep one of the two")
                 continue
             self.lines[key_place] = line
+            self.columns[key_place] = key.start_mark.column + 1
             data[key.value] = self._read_value(value, key_place, line)
         return data
 
@@ -157,10 +175,11 @@ class _Reader:
 
     def _read_item(self, node: yaml.Node, place: Place) -> Value:
         self.lines[place] = node.start_mark.line + 1
+        self.columns[place] = node.start_mark.column + 1
         return self._read_value(node, place, self.lines[place])
 
     def _add_problem(self, line: int, place: Place, message: str) -> None:
-        self.problems.append(Problem(self.file, line, dotted(place), message))
+        self.problems.append(Problem(self.file, line, dotted(place), message, self.columns.get(place)))
 
 
 def dotted(place: Place) -> str:
