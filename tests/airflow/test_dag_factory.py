@@ -19,6 +19,7 @@ from sqlalchemy import Engine, text
 from bursar.airflow import dag_factory, monitoring_dag, profile_store
 from bursar.airflow.payment_file_sensor import PaymentFileSensor
 from bursar.errors import InputFileError, RemoteFolderError, TransientError
+from bursar.layouts import read
 from bursar.profiles import loading
 from bursar.profiles.yaml_reader import Source, read_yaml
 from bursar.reporting.task_names import describe_task
@@ -278,3 +279,16 @@ def test_the_first_run_of_a_new_profile_is_at_its_next_date(
     )
     assert following
     assert following.run_after == pendulum.datetime(2026, 1, 16, 7, tz="UTC")
+
+
+def test_airflow_shows_a_profile_whose_layout_is_wrong(include: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read, "INCLUDE", include)
+    (include / "layouts").mkdir(exist_ok=True)
+    (include / "layouts" / "campus.yaml").write_text("kind: delimited\nrecrods: []\n", encoding="utf-8")
+    path = include / "profiles" / "staff.yaml"
+    text_ = path.read_text(encoding="utf-8").replace("export:\n", "export:\n  layout: campus\n")
+    path.write_text(text_, encoding="utf-8")
+    line = text_.splitlines().index("  layout: campus") + 1
+    [error] = dag_bag().import_errors.values()
+    assert f"staff.yaml:{line}: export.layout: " in error
+    assert "campus.yaml:2:1: recrods: unknown key: did you mean records?" in error

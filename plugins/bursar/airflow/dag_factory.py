@@ -6,6 +6,7 @@ from bursar.airflow.dag_ids import dag_id, parse_dag_id
 from bursar.airflow.profile_store import load_all_profiles
 from bursar.ledger.jobs import Job, ProfileJob
 from bursar.profiles import INCLUDE, Profile, ProfileError, Settings, load_settings
+from bursar.reporting.layout_problems import list_layout_problems
 from bursar.sources.read import load_sources
 
 
@@ -57,15 +58,17 @@ def _build(profile: Profile, job: ProfileJob, settings: Settings) -> DAG:
 
 
 def report_problems() -> None:
-    """Raises the problems of all profiles and sources, so that Airflow shows them as an import error.
+    """Raises the problems of all profiles, their layouts, and sources, so that Airflow shows them as an import error.
 
     Call it in a DAG file of its own: an import error deactivates all DAGs of its file.
 
     Raises:
-        ProfileError: a profile, a source or the settings are wrong; the text has file, line and field of each problem.
+        ProfileError: a profile, a layout of one, a source or the settings are wrong; the text has file, line and field
+            of each problem.
     """
     settings = load_settings(INCLUDE / "bursar.yaml")
     profiles, problems = load_all_profiles(settings)
+    problems += list_layout_problems(INCLUDE / "profiles", profiles)
     problems += load_sources(INCLUDE / "sources", settings, list_profiles=lambda: profiles)[1]
     if problems:
         raise ProfileError(problems)

@@ -22,6 +22,7 @@ from bursar.errors import BursarError
 from bursar.ledger.jobs import ProfileJob
 from bursar.ledger.profile_revisions import get_pinned_revision, list_newest_revisions, pin_revision
 from bursar.profiles import INCLUDE, Problem, Profile, ProfileError, Settings, load_profiles
+from bursar.profiles.problems import describe_revision
 from bursar.profiles.yaml_reader import Source
 from bursar.work_dir import atomic_write
 
@@ -169,5 +170,5 @@ def _read_snapshot(path: Path) -> list[dict[str, Any]]:
 
 def to_source(revision: Mapping[str, Any]) -> Source:
     """Returns a revision, with its `code`, `revision` and `profile`, as if it were read from a file."""
-    name = f"{revision['code']}, revision {revision['revision']} (managed in the pages)"
+    name = describe_revision(revision["code"], revision["revision"])
     return Source(name, dict(revision["profile"]), {}, revision=revision["revision"])

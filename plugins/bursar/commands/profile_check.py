@@ -1,14 +1,12 @@
 """Compares profiles and sources with ledger and Airflow: names that neither knows are most likely typing errors."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from bursar.db.queries import query
 from bursar.errors import BursarError
-from bursar.exports.layout_fit import find_layout
-from bursar.imports.records import get_payment_layout
 from bursar.profiles import Problem, Profile
 from bursar.profiles.monitoring import CHAT, Notifications
 from bursar.profiles.yaml_files import get_file_name
@@ -44,23 +42,6 @@ def compare_with_ledger(folder: Path, profiles: Iterable[Profile], engine: Engin
         for value in values
         if (kind, value) in unknown
     ]
-
-
-def check_layouts(folder: Path, profiles: Iterable[Profile]) -> list[Problem]:
-    """Returns a problem for each active job whose layout is missing or invalid, or does not suit the profile."""
-    problems = []
-    for profile in profiles:
-        checks: list[tuple[bool, str, Callable[[Profile], object]]] = [
-            (profile.export.active, "export", find_layout),
-            (profile.import_.active, "import", get_payment_layout),
-        ]
-        for is_active, section, check in checks:
-            try:
-                if is_active:
-                    check(profile)
-            except BursarError as error:
-                problems.append(_warning(folder, profile, (section, "layout"), str(error)))
-    return problems
 
 
 def compare_with_airflow(folder: Path, profiles: Iterable[Profile | CsvSource]) -> list[Problem]:

@@ -31,7 +31,6 @@ from bursar.commands.output import (
     print_table,
 )
 from bursar.commands.profile_check import (
-    check_layouts,
     compare_with_airflow,
     compare_with_ledger,
     describe_airflow_error,
@@ -46,6 +45,7 @@ from bursar.moments import parse_moment
 from bursar.money import format_money, format_totals, pluralize
 from bursar.profiles import INCLUDE, Problem, Profile, ProfileError
 from bursar.profiles.json_schema import json_schemas
+from bursar.reporting.layout_problems import list_layout_problems
 from bursar.sources.read import find_shared_inboxes, load_sources
 
 
@@ -77,7 +77,7 @@ def check_profiles(output_format: str) -> None:
         problems += [problem for found in shared.values() for problem in found]
     except ProfileError as error:  # in bursar.yaml, without which no profile can be checked
         good, problems = [], list(error.problems)
-    problems = sorted([*problems, *check_layouts(folder, good)])
+    problems = sorted([*problems, *list_layout_problems(folder, good)])
     warnings, notes = _compare(folder, good, patterns.no_ledger)
     print_problems(output_format, problems, warnings)
     codes = ", ".join(profile.code for profile in good) or "none"

@@ -1,6 +1,6 @@
 """Checks the drafts of profiles that people edit in the pages, compares them, and merges the edits of two people."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,13 +8,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from bursar.airflow.profile_store import to_source
-from bursar.errors import BursarError
 from bursar.exports.identifier_pattern import pattern_error
-from bursar.exports.layout_fit import find_layout
-from bursar.imports.records import get_payment_layout
 from bursar.ledger.profile_revisions import list_newest_revisions
 from bursar.profiles import INCLUDE, Problem, Profile, Settings, load_profiles
 from bursar.profiles.yaml_reader import Source, Value
+from bursar.reporting.layout_problems import find_layout_errors
 from bursar.web.profile_form import Draft, clean, form_fields, form_pages, get_values
 
 _DRAFT = "the draft"
@@ -66,25 +64,9 @@ def check_draft(connection: Connection, settings: Settings, draft: Draft, *, cod
         errors.setdefault("code", []).append(message)
     profile = next((one for one in profiles if one.code.casefold() == own), None)
     if profile and not errors:
-        errors = _check_layouts(profile)
+        errors = {name: [message] for name, message in find_layout_errors(profile).items()}
     in_order = sorted(errors, key=lambda name: (list(form_fields()).index(name) if name in form_fields() else -1, name))
     return CheckedDraft(None if errors else profile, {name: errors[name] for name in in_order})
-
-
-def _check_layouts(profile: Profile) -> dict[str, list[str]]:
-    """Returns why an active section of a profile can't use its layout, by the name of the field."""
-    errors = {}
-    checks: list[tuple[str, bool, Callable[[Profile], object]]] = [
-        ("export.layout", profile.export.active, find_layout),
-        ("import.layout", profile.import_.active, get_payment_layout),
-    ]
-    for name, is_active, check in checks:
-        if is_active:
-            try:
-                check(profile)
-            except BursarError as error:
-                errors[name] = [str(error)]
-    return errors
 
 
 def find_file(code: str) -> Path | None:
