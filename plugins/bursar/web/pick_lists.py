@@ -1,4 +1,4 @@
-"""The choices in forms: connections of Airflow, layouts, time zones; libraries, groups and types of the ledger."""
+"""The choices in forms: connections of Airflow, profiles, layouts, time zones; libraries, groups, types of fines."""
 
 import os
 from dataclasses import dataclass, field
@@ -10,8 +10,10 @@ from airflow.utils.session import create_session
 from sqlalchemy import Connection, select
 
 from bursar.airflow.find_connection import find_connection
+from bursar.airflow.profile_store import load_all_profiles
 from bursar.db.queries import query
 from bursar.errors import BursarError
+from bursar.web import views
 from bursar.web.fine_types import FINE_TYPES
 from bursar.web.layouts import list_layout_choices
 from bursar.web.rights import Person
@@ -33,13 +35,17 @@ class PickLists:
     problem: str | None = None
 
 
-def load_pick_lists(person: Person) -> PickLists:
-    """Returns the choices of a profile's fields. Without a ledger its lists are empty, and values can be typed."""
+def load_pick_lists(person: Person, code: str) -> PickLists:
+    """Returns the choices of the fields of the profile with a code, which is empty before it is chosen.
+
+    Without a ledger its lists are empty, and values can be typed.
+    """
     lists = {
         "sftp_connection": [(one, "") for one in _list_connections(person)],
         "time_zone": [(zone, "") for zone in _list_time_zones()],
         "export.schedule": [(schedule, "") for schedule in SCHEDULES],
         "import.schedule": [(schedule, "") for schedule in SCHEDULES],
+        "export.credits_profile": _list_credits_profiles(person, code),
         **list_layout_choices(),
     }
     try:
@@ -62,6 +68,16 @@ def list_ledger_choices(connection: Connection) -> dict[str, list[tuple[str, str
             (type_, "") for type_ in connection.execute(query("web/list_identifier_types")).scalars()
         ],
     }
+
+
+def _list_credits_profiles(person: Person, code: str) -> list[tuple[str, str]]:
+    """Returns the profiles that could send the credits of another one, of those that the person may see."""
+    profiles, _ = load_all_profiles(views.settings(), get_engine=views.engine)
+    return [
+        (one.code, one.name)
+        for one in profiles
+        if one.export.active and one.export.credits_profile is None and one.code != code and person.may_see(one.code)
+    ]
 
 
 def _list_connections(person: Person) -> list[str]:

@@ -275,7 +275,7 @@ def _read_number(form: FormData, name: str) -> int:
 
 
 def _show(request: Request, person: Person, wizard: Wizard) -> Response:
-    lists = load_pick_lists(person)
+    lists = load_pick_lists(person, str(wizard.draft.get("code") or ""))
     pages = form_pages()
     shown = pages[wizard.page - 1]
     names = {one.name for section in shown for one in section.all_fields}
