@@ -10,6 +10,7 @@ from bursar.layouts.alma_xml import check as check_xml
 from bursar.layouts.alma_xml import render as render_xml
 from bursar.layouts.flat import check as check_flat
 from bursar.layouts.flat import render as render_flat
+from bursar.layouts.flat.control_figures import read_control_figures
 from bursar.layouts.flat.sql import BatchValues
 from bursar.layouts.layout import Layout
 from bursar.layouts.templates import Slot
@@ -43,5 +44,5 @@ def get_check(connection: Connection, batch: Batch) -> Callable[[Iterable[bytes]
     The function raises a BatchError if the file is not that of the batch and must not be uploaded.
     """
     if "layout" in batch.render_options:
-        return partial(check_flat.check_file, batch, check_flat.count_fines_by_user(connection, batch))
+        return partial(check_flat.check_file, batch, read_control_figures(connection, batch))
     return partial(check_xml.check_file, batch)

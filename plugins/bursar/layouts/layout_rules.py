@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from pydantic_core import InitErrorDetails
 
-from bursar.layouts.model import Column, DerivedValue, LayoutKeys, Record
+from bursar.layouts.model import Column, DerivedValue, Each, LayoutKeys, Record
 from bursar.layouts.templates import Slot, Template, ValueType, check_picture, suggest
 from bursar.layouts.terms import is_year
 from bursar.layouts.text_files import SEPARATORS
@@ -137,8 +137,8 @@ def _check_values(layout: LayoutKeys) -> Iterator[InitErrorDetails]:
             yield from _check_slot(layout, slot, record.each, at)
 
 
-def _check_slot(layout: LayoutKeys, slot: Slot, each: str, at: tuple[str | int, ...]) -> Iterator[InitErrorDetails]:
-    type_ = ValueType.TEXT if slot.name in layout.values else get_type(slot.name, each)
+def _check_slot(layout: LayoutKeys, slot: Slot, each: Each, at: tuple[str | int, ...]) -> Iterator[InitErrorDetails]:
+    type_ = layout.get_type(slot.name, each)
     if type_ is None:
         elsewhere = [kind for kind in ("file", "user", "fine") if get_type(slot.name, kind)]
         known = {*list_values(each), *layout.values}
@@ -165,8 +165,10 @@ def _check_derived(layout: LayoutKeys) -> Iterator[InitErrorDetails]:
             yield wrong(
                 f"{derived.day!r} is not a day: write exported_on, last_transaction_on or charged_on", *at, "day"
             )
+        if derived.due and _get_any_type(derived.due.of) is not ValueType.DATE:
+            yield wrong(f"{derived.due.of!r} is not a day: write exported_on, or last_transaction_on", *at, "due", "of")
         for one in derived.of:
-            if one not in layout.values and _get_any_type(one) not in (ValueType.TEXT, ValueType.NUMBER):
+            if (layout.get_type(one, "fine") or _get_any_type(one)) not in (ValueType.TEXT, ValueType.NUMBER):
                 yield wrong(f"{one!r} is not a text of a fine: {suggest(one, _list_all_names(layout))}", *at, "of")
         for place, code in _list_codes(derived):
             for slot in code.slots:
@@ -194,7 +196,7 @@ def _list_codes(derived: DerivedValue) -> Iterator[tuple[tuple[str, ...], Templa
 
 
 def _check_code_slot(layout: LayoutKeys, slot: Slot, at: tuple[str | int, ...]) -> Iterator[InitErrorDetails]:
-    type_ = ValueType.TEXT if slot.name in layout.values else _get_any_type(slot.name)
+    type_ = layout.get_type(slot.name, "fine") or _get_any_type(slot.name)
     if type_ is None:
         yield wrong(f"{{{slot.name}}} is not a value: {suggest(slot.name, _list_all_names(layout))}", *at)
         return

@@ -9,7 +9,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import InitErrorDetails
 
-from bursar.layouts.templates import Template, TemplateText
+from bursar.layouts.due import DueDay
+from bursar.layouts.templates import Template, TemplateText, ValueType
 from bursar.layouts.terms import check_first_day
 from bursar.layouts.text_files import (
     LINE_ENDS,
@@ -21,6 +22,7 @@ from bursar.layouts.text_files import (
     Separator,
     allow_characters,
 )
+from bursar.layouts.values import get_type
 from bursar.profiles.field_types import Matches, StrictModel, Text, WholeNumber, YesNo
 from bursar.profiles.rules import Rules, wrong
 
@@ -43,7 +45,7 @@ FirstDay = Annotated[Text, AfterValidator(check_first_day)]
 
 
 class DerivedValue(StrictModel):
-    """A value of the layout's own: a code from a table (`of`, `codes`), or the code of a term (`day`, `terms`)."""
+    """A value of the layout's own: a code (`of`, `codes`), the code of a term (`day`, `terms`), or a day (`due`)."""
 
     of: Annotated[tuple[Text, ...], BeforeValidator(_listed)] = Field(
         (), description="The value, or the list of values, on which the code depends, as in `fine_fee_type`."
@@ -65,10 +67,14 @@ class DerivedValue(StrictModel):
         "in `2026-08-24`. A code may have `{year}` and `{yy}` of the year in which the term began, also as in "
         "`{year+1}`.",
     )
+    due: DueDay | None = Field(None, description="The rule of a due day, which columns write like other days.")
 
     def _check_kind(self) -> Iterator[InitErrorDetails]:
-        if bool(self.of or self.codes) == bool(self.day or self.terms):
-            yield wrong("write either `of` with `codes`, or `day` with `terms`")
+        if [bool(self.of or self.codes), bool(self.day or self.terms), self.due is not None].count(True) != 1:
+            yield wrong("write either `of` with `codes`, or `day` with `terms`, or `due`")
+        elif self.due:
+            if self.else_ is not None:
+                yield wrong("belongs to `codes`: remove it", "else")
         elif bool(self.of) != bool(self.codes or self.else_):
             yield wrong("`of` and `codes` belong together: write both")
         elif bool(self.day) != bool(self.terms):
@@ -96,6 +102,8 @@ class DerivedValue(StrictModel):
         """The names of the values on which it depends directly."""
         if self.day:
             return {self.day}
+        if self.due:
+            return {self.due.of}
         return {*self.of, *(slot.name for template in self.templates for slot in template.slots)}
 
 
@@ -241,6 +249,12 @@ class LayoutKeys(StrictModel):
         """Returns the values that the records use, or those of a kind, with all on which these depend."""
         records = [record for record in self.records if each in (None, record.each)]
         return self.list_needed({slot.name for one in records for column in one.columns for slot in column.value.slots})
+
+    def get_type(self, name: str, each: Each) -> ValueType | None:
+        """Returns the type of a value, also of the layout's own, in the records of a kind; None if there is none."""
+        if derived := self.values.get(name):
+            return ValueType.DATE if derived.due else ValueType.TEXT
+        return get_type(name, each)
 
     def list_needed(self, names: set[str]) -> set[str]:
         """Returns the values, and all on which they depend, directly or not."""

@@ -8,11 +8,13 @@ from textwrap import dedent, indent
 import pytest
 from sqlalchemy import Engine, text
 
+from bursar.exports.build import build_file
+from bursar.exports.selection import select_fines
 from bursar.layouts.layout import Layout
 from bursar.ledger import desk
 from tests.support.fake_bursar import FakeBursar
-from tests.support.fixtures import Library
-from tests.support.layouts import build_bytes
+from tests.support.fixtures import NOW, Library, make_settings
+from tests.support.layouts import build_bytes, make_layout_profile
 
 Write = Callable[[str], Layout]
 
@@ -208,6 +210,38 @@ def test_the_term_of_a_day(library: Library, write_layout: Write, tmp_path: Path
     values = f"values:\n  term: {{day: last_transaction_on, terms: {terms}}}\n"
     write_layout(f"kind: delimited\n{values}" + fine_line('value: "{term}"', "value: x"))
     assert build_bytes(library, tmp_path).decode().splitlines()[0] == f"{expected},x"
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("next_day_of_month: 25, plus_months: 1", "12/25/2025"),
+        ("next_day_of_month: 13, plus_months: 1", "12/13/2025"),
+        ("next_day_of_month: 12, plus_months: 1", "01/12/2026"),
+        ("next_day_of_month: 1", "12/01/2025"),
+        ("plus_months: 3", "02/13/2026"),
+        ("plus_days: 30", "12/13/2025"),
+        ("next_day_of_month: 28, plus_months: 3, plus_days: 1", "03/01/2026"),
+    ],
+)
+@pytest.mark.parametrize("day", ["last_transaction_on", "exported_on"])
+def test_a_due_day_follows_from_another_day(
+    library: Library, owned_ledger: Engine, write_layout: Write, tmp_path: Path, rule: str, expected: str, day: str
+) -> None:
+    library.fine(created=LATE)
+    values = f"values:\n  due: {{due: {{of: {day}, {rule}}}}}\n"
+    write_layout(f"kind: delimited\n{values}" + fine_line('value: "{due:%m/%d/%Y}"', "value: x"))
+    batch = select_fines(library.ledger, make_layout_profile(), make_settings(), run_id="1", as_of=NOW)
+    with owned_ledger.begin() as connection:
+        connection.execute(text("UPDATE batches SET selected_at = :moment"), {"moment": LATE})
+    assert build_file(library.ledger, batch.id, tmp_path).path.read_bytes() == f"{expected},x\n".encode()
+
+
+def test_a_due_day_of_a_day_that_a_fine_lacks_is_empty(library: Library, write_layout: Write, tmp_path: Path) -> None:
+    library.fine()
+    values = "values:\n  due: {due: {of: item_due_on, plus_days: 1}}\n"
+    write_layout(f"kind: delimited\n{values}" + fine_line('value: "{due:%m/%d/%Y}"', "value: x"))
+    assert build_bytes(library, tmp_path) == b",x\n"
 
 
 def test_a_reversal_keeps_the_term_of_its_charge(

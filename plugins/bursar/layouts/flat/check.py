@@ -4,15 +4,12 @@ The writer is SQL; this reads the bytes with regular expressions (fixed layouts)
 """
 
 import csv
-from array import array
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain, repeat
 
-from sqlalchemy import Connection
-
-from bursar.db.queries import query
 from bursar.errors import BatchError
+from bursar.layouts.flat.control_figures import ControlFigures
 from bursar.layouts.flat.forms import Form, MismatchError, make_forms
 from bursar.layouts.flat.render import get_batch_values, get_frozen_layout, get_totals
 from bursar.layouts.layout import Layout
@@ -20,27 +17,19 @@ from bursar.ledger.batches import Batch
 from bursar.money import pluralize
 
 
-def count_fines_by_user(connection: Connection, batch: Batch) -> Sequence[int]:
-    """Returns the number of fines of each user, in the order of the lines, if the file has lines of both."""
-    if not get_frozen_layout(batch).joins_users:
-        return array("L")
-    rows = connection.execute(
-        query("layouts/flat/count_fines_by_user"), {"batch_id": batch.id}, execution_options={"yield_per": 10_000}
-    )
-    return array("L", rows.scalars())
-
-
-def check_file(batch: Batch, fines_by_user: Sequence[int], blocks: Iterable[bytes]) -> None:
-    """Checks a file block by block: each line has the form of its record, and the sums are those of the batch.
+def check_file(batch: Batch, figures: ControlFigures, blocks: Iterable[bytes]) -> None:
+    """Checks a file block by block: each line has the form of its record, and all figures are those of the batch.
 
     Raises:
         BatchError: the file is not that of the batch and must not be uploaded.
     """
     layout = get_frozen_layout(batch)
-    forms = make_forms(layout, get_batch_values(batch), get_totals(batch), fines=batch.fines, users=batch.users)
+    forms = make_forms(
+        layout, get_batch_values(batch), get_totals(batch), figures, fines=batch.fines, users=batch.users
+    )
     with closing(_split_lines(layout, blocks)) as lines:
         try:
-            _check_lines(layout, _list_forms(layout, forms, batch, fines_by_user), _read_rows(layout, lines))
+            _check_lines(layout, _list_forms(layout, forms, batch, figures.fines_by_user), _read_rows(layout, lines))
             for form in forms:
                 form.check_totals()
         except (MismatchError, UnicodeDecodeError, csv.Error) as error:

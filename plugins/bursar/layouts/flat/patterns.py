@@ -4,7 +4,9 @@ import re
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
+from bursar.layouts.due import DueDay, find_due_day
 from bursar.layouts.flat.sql import BatchValues
 from bursar.layouts.layout import Layout
 from bursar.layouts.model import Column, DerivedValue, Record
@@ -17,9 +19,9 @@ _MONEY = "[0-9.,+() -]"
 
 
 class KnownValues:
-    """The values of a record that are the same in each of its lines: those of the batch, and totals of the file."""
+    """The values that are known before a line is read: those of the batch, and totals of the file or of a user."""
 
-    def __init__(self, layout: Layout, batch: BatchValues, totals: Mapping[str, int | Decimal]) -> None:
+    def __init__(self, layout: Layout, batch: BatchValues, totals: Mapping[str, int | Decimal | date | None]) -> None:
         self._layout = layout
         self._batch = batch
         self._totals = totals
@@ -32,16 +34,28 @@ class KnownValues:
 
     def _write_slot(self, slot: Slot) -> str | None:
         if derived := self._layout.values.get(slot.name):
+            if derived.due:
+                return self._write_due_day(derived.due, slot.picture)
             text = self._write_derived(derived)
             return None if text is None else apply_text_steps(text, slot.picture)
         if slot.name in OF_BATCH:
             return self._batch.format(slot)
-        value = self._totals.get(slot.name)
-        if value is None:
-            return None
-        if get_type(slot.name, "file") is ValueType.MONEY:
-            return MoneyPicture.parse(slot.picture).format(Decimal(value))
+        return self._write_total(slot, self._totals[slot.name]) if slot.name in self._totals else None
+
+    def _write_total(self, slot: Slot, value: Any) -> str:  # noqa: ANN401  as the type of the slot says
+        match get_type(slot.name, "file"):
+            case ValueType.MONEY:
+                return MoneyPicture.parse(slot.picture).format(Decimal(value))
+            case ValueType.HASH:
+                return f"{value % 10 ** int(slot.picture):0{slot.picture}}"
+            case ValueType.DATE:
+                return "" if value is None else DatePicture.parse(slot.picture).format(value)
         return f"{value:0{len(slot.picture)}}"
+
+    def _write_due_day(self, rule: DueDay, picture: str) -> str | None:
+        if rule.of != "exported_on":
+            return None
+        return DatePicture.parse(picture).format(find_due_day(rule, self._batch.exported_on))
 
     def _write_derived(self, derived: DerivedValue) -> str | None:
         if derived.day:
@@ -61,11 +75,11 @@ class KnownValues:
 def get_pattern(layout: Layout, record: Record, column: Column, known: KnownValues) -> str:
     """Returns the regular expression of a column, as it is between the delimiters or at its position."""
     text, slot = known.write(column.value), column.value.only_slot
-    type_ = get_type(slot.name, record.each) if slot else None
-    is_filled = layout.kind == "fixed" or column.fill is not None
     if text is not None:
-        pattern = re.escape(_fit(layout, column, text, is_amount=type_ is ValueType.MONEY, is_filled=is_filled))
-    elif column.width is None:
+        return re.escape(write_cell(layout, record, column, text))
+    type_ = layout.get_type(slot.name, record.each) if slot else None
+    is_filled = layout.kind == "fixed" or column.fill is not None
+    if column.width is None:
         pattern = _get_free_pattern(type_, slot)
     elif is_filled and slot and type_ is ValueType.DATE and not column.cut:
         pattern = _fill_date(column, column.width, DatePicture.parse(slot.picture))
@@ -109,8 +123,13 @@ def _fill_date(column: Column, width: int, picture: DatePicture) -> str:
     return f"(?:{written}|{re.escape(column.fill or ' ')}{{{width}}})"
 
 
-def _fit(layout: Layout, column: Column, text: str, *, is_amount: bool, is_filled: bool) -> str:
-    """Returns a text as its column shows it."""
+def write_cell(layout: Layout, record: Record, column: Column, text: str) -> str:
+    """Returns a text as its column shows it, between the delimiters or at its position."""
+    cell = _fit(layout, record, column, text)
+    return cell or (" " if column.blank else "")
+
+
+def _fit(layout: Layout, record: Record, column: Column, text: str) -> str:
     if column.delimiter:
         text = text.replace(layout.separator, " ")
     width = column.width
@@ -118,11 +137,12 @@ def _fit(layout: Layout, column: Column, text: str, *, is_amount: bool, is_fille
         return text
     if column.cut and len(text) > width:
         text = text[:width] if column.cut == "end" else text[-width:]
-    if not is_filled:
+    if layout.kind == "delimited" and column.fill is None:
         return text
-    fill = column.fill or " "
+    fill, slot = column.fill or " ", column.value.only_slot
     if not column.is_right_aligned:
         return text.ljust(width, fill)
+    is_amount = slot is not None and layout.get_type(slot.name, record.each) is ValueType.MONEY
     if is_amount and fill == "0" and text[:1] in ("-", "+", "("):
         return text[0] + text[1:].rjust(width - 1, fill)
     return text.rjust(width, fill)

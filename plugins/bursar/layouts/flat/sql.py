@@ -11,8 +11,9 @@ from datetime import date, datetime
 
 from sqlalchemy import TextClause, text
 
+from bursar.layouts.due import DueDay, find_due_day, write_due_day
 from bursar.layouts.layout import Layout
-from bursar.layouts.model import DerivedValue
+from bursar.layouts.model import DerivedValue, Each
 from bursar.layouts.pictures import DatePicture, MoneyPicture
 from bursar.layouts.templates import Slot, Template, ValueType, apply_text_steps, list_text_steps
 from bursar.layouts.terms import find_term, list_terms, split_year
@@ -69,7 +70,7 @@ class Writer:
     """Writes the expressions of one kind of records (`each`), whose values are columns of a subquery."""
 
     layout: Layout
-    each: str
+    each: Each
     batch: BatchValues
     bindings: Bindings
 
@@ -83,7 +84,7 @@ class Writer:
         if slot.name in OF_BATCH:
             return self.bindings.add(self.batch.format(slot))
         column = quote(slot.name)
-        match ValueType.TEXT if slot.name in self.layout.values else get_type(slot.name, self.each):
+        match self.layout.get_type(slot.name, self.each):
             case ValueType.MONEY:
                 return write_money(column, MoneyPicture.parse(slot.picture))
             case ValueType.DATE:
@@ -96,7 +97,14 @@ class Writer:
 
     def derived(self, derived: DerivedValue) -> str:
         """Returns the expression of a value of the layout's own."""
+        if derived.due:
+            return self._due_day(derived.due)
         return self._term(derived) if derived.day else self._code(derived)
+
+    def _due_day(self, rule: DueDay) -> str:
+        if rule.of == "exported_on":
+            return self.bindings.add(find_due_day(rule, self.batch.exported_on), "date")
+        return write_due_day(rule, quote(rule.of))
 
     def _code(self, derived: DerivedValue) -> str:
         values = [f"({self.slot(Slot(name, ''))})" for name in derived.of]
