@@ -71,6 +71,10 @@ PROBLEMS = {
         "{item_title} may have the delimiter ',', which `quotes: never` can't mark: write `quotes: needed`",
     ),
     "the delimiter in a constant": (of_columns('value: "a,b"', keys="kind: delimited; quotes: never"), "leave it out"),
+    "the delimiter in an amount": (
+        of_columns('value: "{amount:0,00}"', keys="kind: delimited; quotes: never"),
+        "has the delimiter ',', and `quotes: never` can't mark it: leave it out",
+    ),
     "a blank for a delimiter with quotes": (of_columns("delimiter: space"), "belongs to `quotes: never`"),
     "a heading without a name": (of_columns("value: a", keys="kind: delimited; heading: yes"), "each column has one"),
     "the delimiter in a heading": (

@@ -1,5 +1,6 @@
 """The wizard: its two pages, messages at the fields, trials, and saving."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,19 @@ def test_the_pick_lists_come_from_airflow_and_the_ledger(
         assert f'type="checkbox" name="export.{_get_list(value)}" value="{value}"' in second
     assert '<option value="02">' in second
     assert '<option value="userName">' in second
+
+
+def test_the_profiles_that_could_send_credits_are_offered(login: Login, profiles_folder: Path) -> None:
+    for code, change in {"ARTS": "", "LAW": "", "MUSIC": "\n  credits_profile: ARTS", "ZOO": "\n  active: no"}.items():
+        profile = GOOD_FILE.replace("code: LAW", f"code: {code}").replace("law/", f"{code.lower()}/")
+        profile = profile.replace("export:\n  active: yes", f"export:{change or chr(10) + '  active: yes'}")
+        if code == "MUSIC":
+            profile = profile.replace("  credits_profile", "  active: yes\n  credits_profile")
+        (profiles_folder / f"{code.lower()}.yaml").write_text(profile, encoding="utf-8")
+    page = login("op").post("/wizard", data=fill_form("next", page=1)).text
+    assert re.findall('id="[^"]*credits_profile-list">(.*?)</datalist>', page) == [
+        '<option value="ARTS">Law Library</option>'
+    ]
 
 
 def _get_list(value: str) -> str:

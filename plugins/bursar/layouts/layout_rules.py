@@ -229,7 +229,8 @@ def _check_delimiters(layout: LayoutKeys) -> Iterator[InitErrorDetails]:
         texts = {slot.name for slot in column.value.slots} & FREE_TEXTS
         if column.delimiter:
             continue
-        if any(separator in text for text in column.value.constants):
+        pictures = [slot.picture for slot in column.value.slots]
+        if any(separator in text for text in (*column.value.constants, *pictures)):
             yield wrong(f"has the delimiter {separator!r}, and `quotes: never` can't mark it: leave it out", *at)
         elif texts:
             yield wrong(

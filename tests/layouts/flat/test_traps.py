@@ -125,6 +125,18 @@ def test_lines_of_users_are_joined_without_a_loop_over_all_of_them(
     assert not [statement for statement in settings if "enable_sort" in statement]
 
 
+@pytest.mark.parametrize("each", ["fine", "user"])
+def test_a_third_decimal_that_a_total_of_the_file_lacks_is_found_by_the_selection(
+    library: Library, write_layout: Write, tmp_path: Path, each: str
+) -> None:
+    library.fine(library.user(), "1.005", currency="KWD")
+    library.fine(library.user(), "2.50", currency="KWD")
+    amount = "{amount:plain}" if each == "fine" else "{charges:plain}"
+    header = '{each: file, columns: [{value: "{sum:0.00}"}]}'
+    write_layout(f'kind: delimited\nrecords: [{header}, {{each: {each}, columns: [{{value: "{amount}"}}]}}]')
+    assert build_bytes(library, tmp_path, currencies=["KWD"]) == b"2.50\n2.5\n"
+
+
 BODY = '{each: fine, columns: [{at: 1-8, value: "{identifier}"}, {at: 10-17, value: "{amount:0.00}", align: right}]}'
 FILE = '{each: file, columns: [{at: 1-3, value: "{fines:000}"}, {at: 4-12, value: "{sum:0.00}"}]}'
 DAMAGES: dict[str, tuple[bytes, bytes, str]] = {

@@ -116,7 +116,9 @@ def _spell(value: str, spelling: str) -> str:
 
 def select_users(lines: Lines) -> str:
     """Returns the subquery of the values of the users, with their first and last lines (`key.first`, `key.last`)."""
-    names = lines.layout.list_used("user") - OF_BATCH.keys()
+    names = (
+        lines.layout.list_used("user") | lines.layout.list_used("file") & {"sum", "charges", "credits"}
+    ) - OF_BATCH.keys()
     aggregates = {name: _aggregate(name) for name in sorted(names) if "." in name}
     values = {
         **{name: f"min({quote(name)})" for name in OF_USER if name in names},

@@ -194,17 +194,23 @@ def write_money(value: str, picture: MoneyPicture) -> str:
     return f"CASE WHEN {value} IS NULL THEN '' WHEN true{fits} THEN {signed} END"
 
 
-def list_decimal_tests(layout: Layout, each: str) -> list[str]:
-    """Returns the tests for amounts with more decimals than the pictures of the records of a kind show."""
-    amounts = {
+def list_decimal_tests(layout: Layout, each: Each) -> list[str]:
+    """Returns the tests for amounts with more decimals than the records of a kind show, or the totals of the file."""
+    amounts = _list_rounded(layout, each)
+    if of_file := _list_rounded(layout, "file"):
+        amounts |= {"amount"} if each == "fine" else set() if layout.list_records("fine") else of_file
+    return [f"{quote(name)} <> round({quote(name)}, 2)" for name in sorted(amounts)]
+
+
+def _list_rounded(layout: Layout, each: Each) -> set[str]:
+    """Returns the amounts that the records of a kind show with two decimals."""
+    return {
         slot.name
-        for record in layout.records
-        if record.each == each
+        for _, record in layout.list_records(each)
         for column in record.columns
         for slot in column.value.slots
         if get_type(slot.name, each) is ValueType.MONEY and MoneyPicture.parse(slot.picture).number != "plain"
     }
-    return [f"{quote(name)} <> round({quote(name)}, 2)" for name in sorted(amounts)]
 
 
 def order_derived(layout: Layout, names: set[str]) -> list[Mapping[str, DerivedValue]]:
