@@ -34,6 +34,7 @@ class MoneyPicture:
     sign: str
 
     @classmethod
+    @cache
     def parse(cls, text: str) -> Self:
         """Parses a picture such as `abs cents`, `+0.00`, `0,00-` or `(0.00)`.
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 
 from bursar.layouts.templates import ValueType
 
@@ -59,6 +60,7 @@ OF_TERM: Mapping[str, ValueType] = {"year": _T.NUMBER, "yy": _T.NUMBER}
 _AGGREGATE = re.compile(r"(hash|min|max)\.(\w+)")
 
 
+@cache
 def get_type(name: str, each: str) -> ValueType | None:
     """Returns the type of a value in the records of a kind (`file`, `user`, `fine`); None if they do not have it."""
     if each != "fine" and (match := _AGGREGATE.fullmatch(name)):

@@ -126,8 +126,11 @@ def _get_reader(layout: Layout, batch: Batch, values: BatchValues, name: str) ->
     spelling = str.maketrans(dict(batch.render_options["spelling"])) if layout.characters == "ascii" else {}
 
     def read_digits(cell: object) -> int:
+        digits = str(cell or "")
+        if not (digits.isascii() and digits.isdigit()):
+            digits = re.sub("[^0-9]", "", digits.translate(spelling))
         # The last digits are enough for a sum of which only the last digits are shown.
-        return int(re.sub("[^0-9]", "", str(cell or "").translate(spelling))[-MAX_DIGITS:] or 0)
+        return int(digits[-MAX_DIGITS:] or 0)
 
     return read_digits
 
