@@ -156,6 +156,43 @@ def test_an_import_scans_no_large_table(large_ledger: Engine, owned_ledger: Engi
     assert applied.outcomes["PAID"].records == OPEN
 
 
+ALL_OUTSTANDING = """
+SET LOCAL session_replication_role = replica;
+UPDATE batch_lines SET identifier = CAST(user_id AS text);
+UPDATE fines SET outstanding = amount, balance = 0;
+DELETE FROM import_records;
+INSERT INTO import_records (file_id, number, line, identifier, currency, sum)
+SELECT 1, id, id, CAST(id AS text), 'USD', '1' FROM users LIMIT 5000;
+ANALYZE
+"""
+"""A file with the payments of many users, in a ledger in which all fines are outstanding, and in one batch."""
+
+
+def test_payments_of_users_read_the_lines_once_and_not_for_each_batch(
+    large_ledger: Engine, owned_ledger: Engine
+) -> None:
+    """The planner's statistics of a table as small as that of the batches can be months old."""
+    with owned_ledger.begin() as connection:
+        for statement in ALL_OUTSTANDING.split(";\n"):
+            connection.execute(text(statement))
+    parameters = {"file_id": 1, "profile": "STUDENTS"}
+    with large_ledger.connect() as connection:
+        for name in ("create_user_records", "create_outstanding_fines", "insert_user_records"):
+            connection.execute(query(f"imports/{name}"), parameters)
+        for name in ("insert_outstanding_fines", "find_fines_of_items", "divide_sums"):
+            statement = text(f"EXPLAIN (FORMAT JSON) {query(f'imports/{name}').text}")
+            [plan] = connection.execute(statement, parameters).scalar_one()
+            for node in walk_nodes(plan["Plan"]):
+                if node["Node Type"] == "Nested Loop":
+                    repeated = {
+                        one.get("Relation Name") for one in walk_nodes(node["Plans"][1]) if "Index Cond" not in one
+                    }
+                    assert repeated.isdisjoint(LARGE | {"user_records", "outstanding_fines"}), json.dumps(
+                        node, indent=1
+                    )
+            connection.execute(query(f"imports/{name}"), parameters)
+
+
 def test_the_history_of_a_fine_scans_no_large_table(large_ledger: Engine) -> None:
     with forbid_full_scans(large_ledger), large_ledger.connect() as connection:
         assert connection.execute(query("commands/find_fine"), {"wanted": "T77"}).scalars().all() == [77]
