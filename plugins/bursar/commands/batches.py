@@ -23,13 +23,14 @@ from bursar.commands.output import (
 )
 from bursar.db.queries import query
 from bursar.exports import recover, upload
-from bursar.exports.build import build_file
+from bursar.exports.build import build_files
 from bursar.exports.release_check import check_not_on_server
 from bursar.exports.skip_reason import SkipReason
 from bursar.exports.unclear import describe_unclear_batch
 from bursar.ledger.approvals import RejectionReason
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.money import format_totals, pluralize
+from bursar.reporting.batch_files import describe_files
 from bursar.page_names import Page
 
 
@@ -102,9 +103,7 @@ def show_batch(batch: int, output_format: str) -> None:
             "Confirmed by": row["confirmed_by"] or "",
             "Released by": row["released_by"] or "",
             "Closed": f"{format_moment(found.closed_at)} UTC" if found.closed_at else "",
-            "File": found.file_name,
-            "Size": pluralize(found.file_size, "byte") if found.file_size is not None else "",
-            "SHA-256": found.sha256 or "",
+            **dict(describe_files(found)),
             "Uploaded to": found.remote_folder or "",
             "Fines": f"{pluralize(found.fines, 'fine')} of {pluralize(found.users, 'user')}",
         }
@@ -162,20 +161,32 @@ def show_batch(batch: int, output_format: str) -> None:
 )
 @format_option
 def build_file_of_batch(batch: int, into: Path, output_format: str) -> None:
-    """Write the file of a batch or a dry run to a folder, to look at. Sends nothing; the batch does not change."""
+    """Write the files of a batch or a dry run to a folder, to look at. Sends nothing; the batch does not change.
+
+    They are neither compressed nor encrypted.
+    """
     engine = get_engine()
     with engine.connect() as connection:
         found = get_batch(connection, batch)
     folder = into.resolve()
     with TemporaryDirectory(dir=folder, prefix=".bursar-") as work_dir:
-        built = build_file(engine, batch, Path(work_dir))
-        path = built.path.replace(folder / built.path.name)
-    counts = f"{pluralize(found.fines, 'fine')}, {pluralize(built.size, 'byte')}"
-    print_result(
-        output_format,
-        {"batch": batch, "path": str(path), "fines": found.fines, "size": built.size, "sha256": built.sha256},
-        f"{sanitize(str(path))}  ({counts}, SHA-256 {built.sha256})",
-    )
+        built = [(file, file.path.replace(folder / file.name)) for file in build_files(engine, batch, Path(work_dir))]
+    rows = [
+        {
+            "batch": batch,
+            "path": str(path),
+            "fines": found.get_file(file.number).fines,
+            "size": file.size,
+            "sha256": file.sha256,
+        }
+        for file, path in built
+    ]
+    lines = [
+        f"{sanitize(str(row['path']))}  ({pluralize(row['fines'], 'fine')}, {pluralize(row['size'], 'byte')}, "
+        f"SHA-256 {row['sha256']})"
+        for row in rows
+    ]
+    print_result(output_format, rows[0] if len(rows) == 1 else rows, "\n".join(lines))
 
 
 @batches.command("release")
@@ -215,18 +226,24 @@ def release_batch(batch: int, confirm_not_received: bool, despite_file: bool, ou
 @click.option("--yes", is_flag=True, help="Confirm without being asked.")
 @format_option
 def confirm_delivered(batch: int, yes: bool, output_format: str) -> None:  # noqa: FBT001  click passes flags by name
-    """Record, with your name, that the bursar has received the file of an unclear batch."""
+    """Record, with your name, that the bursar has received the file of an unclear batch.
+
+    Of several files, these are the files whose upload has begun; the others are still uploaded.
+    """
     engine = get_engine()
     with engine.connect() as connection:
-        upload.check_confirmable(get_batch(connection, batch))
+        found = get_batch(connection, batch)
+    upload.check_confirmable(found)
     if not yes:
-        click.confirm("Has the bursar confirmed that the whole file has arrived?", abort=True, err=True)
+        names = ", ".join(upload.list_confirmable_files(found)) if len(found.files) > 1 else "the whole file"
+        click.confirm(f"Has the bursar confirmed that {sanitize(names)} has arrived?", abort=True, err=True)
     confirmed = upload.confirm_delivered(engine, batch, by=get_person())
+    then = "closes its fines" if confirmed.was_delivered else "uploads its other files, and closes its fines"
     print_result(
         output_format,
         read_fields(batch),
-        f"Batch {confirmed.id} is {confirmed.state}. The next export run of the profile closes its fines; clearing the "
-        "task upload_file of its run closes them immediately.",
+        f"Batch {confirmed.id} is {confirmed.state}. The next export run of the profile {then}; clearing the task "
+        "upload_file of its run does that immediately.",
     )
 
 

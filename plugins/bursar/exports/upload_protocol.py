@@ -1,4 +1,4 @@
-"""Upload protocol: a delivery brings the file of a batch once into the bursar's folder, under its final name.
+"""Upload protocol: a delivery brings one file of a batch once into the bursar's folder, under its final name.
 
 Each attempt writes a part of its own, whose name the ledger has before the first byte is sent. The worker holds the
 lock of the batch and confirms it before each step that can't be undone. After a crash, the recorded state of the
@@ -47,11 +47,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from sqlalchemy import Engine
+
 from bursar.errors import BatchError, RemoteFolderError, TransientError
-from bursar.exports.bursar_folder import Finding
+from bursar.exports.build import ExportFile
+from bursar.exports.bursar_folder import BursarFolder, Finding
 from bursar.exports.direct_upload import check_acknowledged, is_recovered, list_direct_attempts, send_directly
 from bursar.exports.previous_file import check_no_previous_file
 from bursar.exports.renames import get_rename, is_renamed, rename_part
+from bursar.exports.sent_file import make_sent_file
 from bursar.exports.upload_attempts import (
     Attempt,
     Upload,
@@ -63,12 +67,34 @@ from bursar.exports.upload_attempts import (
     record_step,
     send_blocks,
 )
-from bursar.exports.upload_lock import LockLostError
-from bursar.ledger.deliveries import DeliveryState, UnclearReason, advance_delivery, get_delivery
+from bursar.exports.upload_lock import LockLostError, UploadLock
+from bursar.ledger.batches import Batch
+from bursar.ledger.deliveries import Delivery, DeliveryState, UnclearReason, advance_delivery, get_delivery
 from bursar.money import pluralize
-from bursar.remote_files.base import file_exists_error
+from bursar.profiles.upload import UploadSettings
+from bursar.remote_files.base import RemoteFolder, file_exists_error
 
 log = logging.getLogger(__name__)
+
+
+def deliver_files(
+    engine: Engine,
+    batch: Batch,
+    deliveries: Sequence[Delivery],
+    files: Sequence[ExportFile],
+    folder: RemoteFolder,
+    lock: UploadLock,
+    settings: UploadSettings,
+) -> None:
+    """Completes the deliveries of the files of a batch, one after the other; a delivered one is not changed."""
+    for delivery, file in zip(deliveries, files, strict=True):
+        if delivery.state is DeliveryState.DELIVERED:
+            continue
+        sent = file
+        if delivery.file_size is not None and delivery.sha256 is not None:  # encrypted, each attempt has other bytes
+            sent = replace(file, size=delivery.file_size, sha256=delivery.sha256)
+        server = BursarFolder(folder=folder, settings=settings, file=sent, output_path=batch.output_file_path)
+        resume_upload(Upload(engine=engine, batch=batch, delivery=delivery, file=file, server=server, lock=lock))
 
 
 def resume_upload(upload: Upload) -> None:
@@ -78,7 +104,7 @@ def resume_upload(upload: Upload) -> None:
         raise BatchError(
             f"Batch {found.id} was uploaded to {found.remote_folder}, but connection {found.sftp_connection} now "
             f"leads to {upload.address}. Only the first folder can show whether the file arrived: point the connection "
-            f"back until this batch is finished, or look for {found.file_name} by hand and, if the bursar has not "
+            f"back until this batch is finished, or look for {upload.file_name} by hand and, if the bursar has not "
             "received it, release the batch."
         )
     if upload.delivery.state is DeliveryState.PART_COMPLETE:
@@ -89,7 +115,7 @@ def resume_upload(upload: Upload) -> None:
     with upload.engine.begin() as connection:
         check_unchanged(connection, upload, DeliveryState.PART_COMPLETE, part)
         advance_delivery(connection, upload.delivery, "delivered", after=DeliveryState.PART_COMPLETE)
-    log.info("Delivered %s (%s) to %s.", found.file_name, pluralize(upload.file.size, "byte"), upload.address)
+    log.info("Delivered %s to %s.", upload.file_name, upload.address)
 
 
 def _resume_complete_part(upload: Upload, part: str) -> str:
@@ -121,13 +147,15 @@ def _send(upload: Upload) -> str:
         raise file_exists_error(f"{upload.address}/{upload.file_name}")
     check_no_previous_file(upload)
     earlier = _find_earlier_parts(upload)
-    if upload.server.is_direct:
-        _remove_parts(upload, earlier)
-        send_directly(upload)
-        check_acknowledged(upload)
-        return upload.file_name
-    part = _send_part(upload, earlier)
-    rename_part(upload, part)
+    with make_sent_file(upload.batch, upload.file, upload.server.folder.pgp_key) as file:
+        sending = replace(upload, file=file, server=replace(upload.server, file=file))
+        if upload.server.is_direct:
+            _remove_parts(sending, earlier)
+            send_directly(sending)
+            check_acknowledged(sending)
+            return upload.file_name
+        part = _send_part(sending, earlier)
+        rename_part(sending, part)
     return part
 
 
@@ -183,7 +211,7 @@ def _send_again(upload: Upload) -> str:
             uploaded_at=None,
             part_name=None,
         )
-        begun = get_delivery(connection, upload.batch.id, upload.delivery.kind, upload.delivery.run_id)
+        begun = get_delivery(connection, upload.delivery.id)
     return _send(replace(upload, delivery=begun))
 
 

@@ -16,12 +16,12 @@ from bursar.airflow.dag_ids import dag_id
 from bursar.errors import BatchError, BursarError
 from bursar.exports import recover, upload
 from bursar.exports.release_check import check_not_on_server
-from bursar.exports.unclear import describe_unclear_delivery
+from bursar.exports.unclear import describe_unclear_deliveries
 from bursar.ledger.batches import Batch, BatchState, get_batch
-from bursar.ledger.deliveries import get_delivery
 from bursar.ledger.jobs import Job
 from bursar.money import pluralize
 from bursar.profiles.settings import ServerLimits
+from bursar.reporting.batch_files import describe_files
 from bursar.reporting.run_description import count_fines
 from bursar.reporting.task_names import describe_task
 from bursar.web import views
@@ -170,9 +170,7 @@ def describe_batch(found: Batch) -> list[tuple[str, str]]:
         ("Profile", describe_profile(found.profile)),
         ("Fines", count_fines(found.fines, found.users)),
         ("Triggered by", found.requested_by or "the schedule"),
-        ("File", found.file_name if found.file_size is not None else ""),
-        ("Size", pluralize(found.file_size, "byte") if found.file_size is not None else ""),
-        ("SHA-256", found.sha256 or ""),
+        *(describe_files(found) if found.is_built else ()),
         ("Uploaded to", found.remote_folder or ""),
     ]
 
@@ -204,7 +202,7 @@ def _is_unfinished(found: Batch) -> bool:
 
 def _describe_state(connection: Connection, found: Batch) -> list[str]:
     if found.state is BatchState.UNCLEAR:
-        return [describe_unclear_delivery(found, get_delivery(connection, found.id, "first", found.run_id))]
+        return describe_unclear_deliveries(connection, found)
     if found.state is BatchState.DELIVERED:
         return ["The bursar has the file. The next export run of the profile closes its fines."]
     return []
@@ -264,8 +262,13 @@ def _show_release(request: Request, found: Batch, problem: str = "") -> Response
     )
 
 
+def _name_files(found: Batch) -> str:
+    """Returns the files whose delivery a person can confirm, for a sentence."""
+    return ", ".join(upload.list_confirmable_files(found)) if len(found.files) > 1 else "the whole file"
+
+
 def _show_delivery(request: Request, found: Batch, problem: str = "") -> Response:
-    is_possible = found.state.may_be_delivered and not found.was_delivered
+    is_possible = bool(upload.list_confirmable_files(found))
     return render(
         request,
         "confirm",
@@ -281,7 +284,7 @@ def _show_delivery(request: Request, found: Batch, problem: str = "") -> Respons
         action=address_of(request, "confirm_delivered", batch=found.id),
         label="Record the delivery" if is_possible else "",
         values={"state": found.state},
-        checks=[("arrived", "The bursar has confirmed that the whole file has arrived.")] if is_possible else [],
+        checks=[("arrived", f"The bursar has confirmed that {_name_files(found)} has arrived.")] if is_possible else [],
         required="arrived",
         cancel=address_of(request, "show_batch", batch=found.id),
     )
