@@ -30,8 +30,8 @@ from bursar.exports.unclear import describe_unclear_batch
 from bursar.ledger.approvals import RejectionReason
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.money import format_totals, pluralize
-from bursar.reporting.batch_files import describe_files
 from bursar.page_names import Page
+from bursar.reporting.batch_files import describe_files
 
 
 @click.group()
@@ -171,22 +171,13 @@ def build_file_of_batch(batch: int, into: Path, output_format: str) -> None:
     folder = into.resolve()
     with TemporaryDirectory(dir=folder, prefix=".bursar-") as work_dir:
         built = [(file, file.path.replace(folder / file.name)) for file in build_files(engine, batch, Path(work_dir))]
-    rows = [
-        {
-            "batch": batch,
-            "path": str(path),
-            "fines": found.get_file(file.number).fines,
-            "size": file.size,
-            "sha256": file.sha256,
-        }
-        for file, path in built
-    ]
-    lines = [
-        f"{sanitize(str(row['path']))}  ({pluralize(row['fines'], 'fine')}, {pluralize(row['size'], 'byte')}, "
-        f"SHA-256 {row['sha256']})"
-        for row in rows
-    ]
-    print_result(output_format, rows[0] if len(rows) == 1 else rows, "\n".join(lines))
+    rows, lines = [], []
+    for file, path in built:
+        fines = found.get_file(file.number).fines
+        rows.append({"batch": batch, "path": str(path), "fines": fines, "size": file.size, "sha256": file.sha256})
+        counts = f"{pluralize(fines, 'fine')}, {pluralize(file.size, 'byte')}"
+        lines.append(f"{sanitize(str(path))}  ({counts}, SHA-256 {file.sha256})")
+    print_result(output_format, rows[0] if len(rows) == 1 else rows, *lines)
 
 
 @batches.command("release")

@@ -31,7 +31,7 @@ def encrypt_file(path: Path, encrypted: Path, key: PgpKey) -> None:
     The key ring has this key alone, and is removed afterwards; no key ring of the machine is used.
 
     Raises:
-        BursarError: this machine has no gpg, or the key is missing, is not the one of the fingerprint, or can't encrypt.
+        BursarError: this machine has no gpg; or the key is missing, is not that of the fingerprint, or can't encrypt.
         TransientError: the disk of this machine is full.
     """
     with disk_errors(encrypted), TemporaryDirectory(dir=encrypted.parent, prefix="keys-") as home:

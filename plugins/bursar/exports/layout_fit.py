@@ -88,8 +88,8 @@ def check_file_names(connection: Connection, profile: Profile, names: Sequence[s
     """
     if len(set(names)) < len(names):
         raise BursarError(
-            f"Two files of this export would have one name: {', '.join(names)}. Nothing was selected. Correct the names "
-            f"in the layout {profile.export.layout}."
+            f"Two files of this export would have one name: {', '.join(names)}. Nothing was selected. Correct the "
+            f"names in the layout {profile.export.layout}."
         )
     place = {
         "sftp_connection": profile.sftp_connection,
@@ -130,9 +130,7 @@ class _Draft:
             return {}
         return spell_in_ascii(self._connection.execute(lines.bindings.bind(statement), self._values).scalars())
 
-    def mark_unfit(
-        self, layout: Layout, kinds: Sequence[Kind] | None, each: Each, spelling: Mapping[str, str]
-    ) -> None:
+    def mark_unfit(self, layout: Layout, kinds: Sequence[Kind] | None, each: Each, spelling: Mapping[str, str]) -> None:
         """Marks the candidates that do not fit the lines of a file for each fine, or for each user."""
         lines = self._get_lines(layout, kinds, spelling)
         keys = "unfit.user_id = candidates.user_id"

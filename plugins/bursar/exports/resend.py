@@ -1,8 +1,8 @@
 """Resend: the same files of a batch are delivered to the same folder again, because a person asks for it.
 
 The bursar lost a file, or read half of it. Nothing is selected and nothing closed: the fines were exported before,
-and the transaction ids in the files are those that the bursar knows. Each run sends a batch again at most once, whatever
-fails on the way, by the steps of `upload`.
+and the transaction ids in the files are those that the bursar knows. Each run sends each file again at most once,
+whatever fails on the way, by the steps of `upload`.
 """
 
 import logging

@@ -36,8 +36,8 @@ def upload_file(
 ) -> Batch:
     """Uploads a batch's files into the bursar's folder under their final names, each once, and records that.
 
-    The batch is delivered with its last file. A delivered batch or file is not changed. A file that is missing on this machine is built again. Finally, the working folder
-    of the batch is removed. `settings` say how the bursar's server treats uploads.
+    The batch is delivered with its last file. A delivered batch or file is not changed. A file that is missing on this
+    machine is built again. Finally, the working folder of the batch is removed. `settings` say how the bursar's server treats uploads.
 
     Raises:
         TransientError: the server or the ledger can't be reached, another worker uploads this batch, or a file of an
@@ -80,7 +80,7 @@ def upload_file(
 def confirm_delivered(engine: Engine, batch_id: int, *, by: str) -> Batch:
     """Records that a person confirms that the bursar has those files of a batch whose upload has begun.
 
-    The next run of the export, or the upload task of the batch's own run, then uploads the others, and closes the fines.
+    The next run of the export, or the upload task of the batch's own run, then uploads the others and closes the fines.
 
     Raises:
         BatchError: the upload has not begun, or the batch is closed or released.

@@ -115,7 +115,8 @@ def resume_upload(upload: Upload) -> None:
     with upload.engine.begin() as connection:
         check_unchanged(connection, upload, DeliveryState.PART_COMPLETE, part)
         advance_delivery(connection, upload.delivery, "delivered", after=DeliveryState.PART_COMPLETE)
-    log.info("Delivered %s to %s.", upload.file_name, upload.address)
+        size = get_delivery(connection, upload.delivery.id).file_size or 0
+    log.info("Delivered %s (%s) to %s.", upload.file_name, pluralize(size, "byte"), upload.address)
 
 
 def _resume_complete_part(upload: Upload, part: str) -> str:

@@ -254,7 +254,9 @@ def _check_heading(layout: LayoutKeys) -> Iterator[InitErrorDetails]:
 
 
 def _check_names(layout: LayoutKeys) -> Iterator[InitErrorDetails]:
-    names = [(("file_name",), layout.file_name)] if not layout.files else []
+    names: list[tuple[tuple[str | int, ...], Template]] = []
+    if not layout.files:
+        names.append((("file_name",), layout.file_name))
     names += [(("files", place, "file_name"), file.file_name) for place, file in enumerate(layout.files)]
     names += [(("done_file",), layout.done_file)] if layout.done_file is not None else []
     found: set[str] = set()

@@ -245,8 +245,8 @@ class LayoutKeys(StrictModel):
     )
     encrypt: Literal["pgp"] | None = Field(
         None,
-        description="Whether the files are encrypted: `pgp`, with the bursar's public key, which is in the extra of the "
-        "S/FTP connection. Their names stay as `file_name` says.",
+        description="Whether the files are encrypted: `pgp`, with the bursar's public key in the extra of the S/FTP "
+        "connection. Their names stay as `file_name` says.",
     )
     values: dict[
         Annotated[Text, Matches("[a-z][a-z0-9_]{0,40}", "write small letters, digits and _")], DerivedValue

@@ -12,7 +12,7 @@ from bursar.layouts.flat.columns import LINE_BREAK, list_fit_tests, write_line
 from bursar.layouts.flat.sql import BatchValues, Bindings, Writer, list_decimal_tests, order_derived, quote
 from bursar.layouts.flat.unfit_reason import UnfitReason
 from bursar.layouts.layout import Layout
-from bursar.layouts.model import Each, Kind
+from bursar.layouts.model import Each
 from bursar.layouts.templates import ValueType
 from bursar.layouts.values import OF_BATCH, OF_FINE, OF_USER
 from bursar.ledger.totals import CurrencyTotals
@@ -49,7 +49,7 @@ class Lines:
         return Writer(self.layout, each, self.batch, self.bindings)
 
 
-def select_kinds(source: str, kinds: Sequence[Kind] | None, bindings: Bindings) -> str:
+def select_kinds(source: str, kinds: Sequence[str] | None, bindings: Bindings) -> str:
     """Returns the subquery of those lines of a source that are of some kinds; None for all."""
     if kinds is None:
         return source
