@@ -49,7 +49,7 @@ GRANT SELECT, INSERT, UPDATE (identifier, patron_name, comment) ON batch_lines T
 GRANT EXECUTE ON FUNCTION xml_text, line_kind TO {role};
 GRANT SELECT ON exported_fines TO {role};
 GRANT SELECT, INSERT, UPDATE (upload_started_at, remote_folder, uploaded_at, part_name, unclear_at, unclear_reason, confirmed_by,
-                              delivered_at, file_size, sha256)
+                              delivered_at, file_size, sha256, repeated_by)
     ON deliveries TO {role};
 GRANT SELECT, INSERT, UPDATE (first_block_at, last_block_at, removed_at, rename_requested_at, rename_accepted, conflict_at)
     ON upload_attempts TO {role};

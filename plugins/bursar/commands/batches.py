@@ -22,13 +22,14 @@ from bursar.commands.output import (
     print_totals,
 )
 from bursar.db.queries import query
-from bursar.exports import recover, upload
+from bursar.exports import recover, repeat, upload
 from bursar.exports.build import build_files
 from bursar.exports.release_check import check_not_on_server
 from bursar.exports.skip_reason import SkipReason
 from bursar.exports.unclear import describe_unclear_batch
 from bursar.ledger.approvals import RejectionReason
 from bursar.ledger.batches import Batch, BatchState, get_batch
+from bursar.ledger.deliveries import DeliveryState
 from bursar.money import format_totals, pluralize
 from bursar.page_names import Page
 from bursar.reporting.batch_files import describe_files
@@ -235,6 +236,35 @@ def confirm_delivered(batch: int, yes: bool, output_format: str) -> None:  # noq
         read_fields(batch),
         f"Batch {confirmed.id} is {confirmed.state}. The next export run of the profile {then}; clearing the task "
         "upload_file of its run does that immediately.",
+    )
+
+
+@batches.command("repeat-upload")
+@click.argument("batch", type=ID)
+@click.option("--yes", is_flag=True, help="Confirm without being asked.")
+@format_option
+def repeat_upload(batch: int, yes: bool, output_format: str) -> None:  # noqa: FBT001  click passes flags by name
+    """Record, with your name, that the bursar has not received an unclear file. The next upload sends it again.
+
+    Other files of the batch that have been delivered are not sent again.
+    """
+    engine = get_engine()
+    with engine.connect() as connection:
+        found = get_batch(connection, batch)
+    repeat.check_repeatable(found)
+    if not yes:
+        names = ", ".join(file.name for file in found.files if file.state is DeliveryState.UNCLEAR)
+        click.confirm(f"Has the bursar confirmed not to have {sanitize(names)}?", abort=True, err=True)
+
+    def look(unclear: Batch) -> None:
+        check_not_on_server(engine, unclear, open_batch_folder, only_unclear=True, say=print_remark)
+
+    repeated = repeat.repeat_upload(engine, batch, look=look, by=get_person())
+    print_result(
+        output_format,
+        read_fields(batch),
+        f"Batch {repeated.id} is {repeated.state}. The next export run of the profile uploads what is missing and "
+        "closes its fines; clearing the task upload_file of its run does that immediately.",
     )
 
 

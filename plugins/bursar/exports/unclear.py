@@ -37,13 +37,24 @@ def unclear_delivery(found: Batch, delivery: Delivery) -> UnclearDeliveryError:
     """Returns the error that says what is known, and asks a person whether the bursar has the file of a batch."""
     remedy = {
         "first": f"If it has, confirm that under {Page.WAITING} (`bin/bursar batches confirm-delivered {found.id}`). "
-        f"If it has not, release it there (`bin/bursar batches release {found.id} --confirm-not-received`).",
+        + _describe_remedy(found),
         "resend": "If it has not: start another resend.",
     }
     return UnclearDeliveryError(
         f"Batch {found.id} is unclear. {describe_unclear_delivery(found, delivery)} {remedy[delivery.kind]} If "
         "this repeats, have somebody find out how the server treats uploads "
         f"(`bin/bursar profiles test-connection {found.profile}`)."
+    )
+
+
+def _describe_remedy(found: Batch) -> str:
+    """Returns what a person can do if the bursar does not have a file."""
+    again = f"bin/bursar batches repeat-upload {found.id}"
+    if found.has_delivered_files:
+        return f"If it has not, have it uploaded again (`{again}`); the other files are not sent again."
+    return (
+        f"If it has not, release it there (`bin/bursar batches release {found.id} --confirm-not-received`), or have it "
+        f"uploaded again (`{again}`)."
     )
 
 

@@ -12,6 +12,7 @@ from bursar.db.queries import query
 from bursar.described_enum import DescribedEnum
 from bursar.errors import BatchError, BatchNotFoundError
 from bursar.ledger.batch_files import BatchFile
+from bursar.ledger.deliveries import DeliveryState
 from bursar.ledger.totals import Skipped, Totals, net_by_currency, read_skipped, read_totals
 from bursar.page_names import Page
 
@@ -84,6 +85,11 @@ class Batch:
     def is_built(self) -> bool:
         """Whether its files have been built, so that their content is known."""
         return bool(self.files) and all(file.sha256 is not None for file in self.files)
+
+    @property
+    def has_delivered_files(self) -> bool:
+        """Whether some of several files have been delivered, and others have not."""
+        return not self.was_delivered and any(file.state is DeliveryState.DELIVERED for file in self.files)
 
     def get_file(self, number: int) -> BatchFile:
         """Returns the file of a number."""

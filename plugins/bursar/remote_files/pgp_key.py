@@ -1,5 +1,6 @@
 """The public key of a receiver, as an Airflow connection has it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -12,7 +13,7 @@ class PgpKey:
     fingerprint: str
 
     @classmethod
-    def from_extra(cls, connection: str, extra: dict[str, object]) -> "PgpKey":
+    def from_extra(cls, connection: str, extra: Mapping[str, object]) -> "PgpKey":
         """Reads the key of a connection from its extra; spaces in the fingerprint do not count."""
         fingerprint = "".join(str(extra.get("pgp_fingerprint") or "").split()).upper()
         # Airflow's form keeps a line break of a text as \n, as in keys for SSH.

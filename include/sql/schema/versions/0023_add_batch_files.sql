@@ -29,13 +29,16 @@ WHERE fines > 0 OR EXISTS (SELECT FROM deliveries WHERE batch_id = batches.id);
 ALTER TABLE deliveries
     ADD COLUMN file_number smallint NOT NULL DEFAULT 1,
     ADD COLUMN file_size bigint,
-    ADD COLUMN sha256 text;
+    ADD COLUMN sha256 text,
+    ADD COLUMN repeated_by text;
 ALTER TABLE deliveries
     ALTER COLUMN file_number DROP DEFAULT,
     ADD FOREIGN KEY (batch_id, file_number) REFERENCES batch_files (batch_id, number),
     DROP CONSTRAINT deliveries_batch_id_kind_run_id_key,
     ADD UNIQUE (batch_id, kind, run_id, file_number);
 COMMENT ON TABLE deliveries IS 'A delivery of a file of a batch: the first one, or a resend at the request of a person.';
+COMMENT ON COLUMN deliveries.repeated_by IS 'the person who confirmed that an unclear file is missing, and had it sent again';
+COMMENT ON COLUMN upload_attempts.removed_at IS 'when the server confirmed its removal, or a person that nothing has arrived';
 COMMENT ON COLUMN deliveries.sha256 IS 'of the bytes that its newest attempt sends';
 COMMENT ON COLUMN deliveries.file_size IS 'of the bytes that its newest attempt sends';
 UPDATE deliveries SET file_size = batches.file_size, sha256 = batches.sha256
