@@ -26,8 +26,8 @@ OPEN, CLOSED = 30, 30_000
 LARGE = {"fines", "batch_lines", "journal_entries", "users", "identifiers", "items", "import_records"}
 EXPORTED_LONG_AGO = """
 INSERT INTO batches (profile, run_id, as_of, import_active, render_options, sftp_connection, output_file_path,
-                     file_name, users, fines, totals, skipped, closed_at)
-VALUES ('STUDENTS', 'long ago', now(), true, '{}', 'x', 'x', 'x', 1, :closed, '{}', '{}', now());
+                     users, fines, totals, skipped, closed_at)
+VALUES ('STUDENTS', 'long ago', now(), true, '{}', 'x', 'x', 1, :closed, '{}', '{}', now());
 INSERT INTO batch_lines (batch_id, number, transaction_id, fine_id, user_id, identifier, patron_name, fine_fee_type,
                    last_transaction_at, currency, amount)
 SELECT 1, id, 'T' || id, id, user_id, 'x', 'x', fine_fee_type, now(), currency, amount FROM fines WHERE id <= :closed;

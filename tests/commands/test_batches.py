@@ -77,8 +77,8 @@ def add_resend(library: Library, owned_ledger: Engine) -> int:
     with owned_ledger.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO deliveries (batch_id, kind, run_id, requested_by, remote_folder, delivered_at)"
-                " VALUES (:batch, 'resend', 'again', 'librarian', 'sftp://b/out', '2026-03-04 05:06:07+00')"
+                "INSERT INTO deliveries (batch_id, file_number, kind, run_id, requested_by, remote_folder, delivered_at)"
+                " VALUES (:batch, 1, 'resend', 'again', 'librarian', 'sftp://b/out', '2026-03-04 05:06:07+00')"
             ),
             {"batch": batch},
         )

@@ -61,8 +61,8 @@ def hostile_library(library: Library, owned_ledger: Engine) -> Library:
         UPDATE deliveries SET run_id = :hostile, remote_folder = :hostile;
         UPDATE import_files SET profile = :hostile, name = :hostile, outcomes = outcomes || '{"NEW": {"records": 1}}';
         UPDATE import_records SET sum = :hostile WHERE outcome = 'NO_PAYMENT';
-        INSERT INTO deliveries (batch_id, kind, run_id, requested_by, remote_folder, delivered_at)
-            SELECT id, 'resend', 'again', :hostile, :hostile, now() FROM batches
+        INSERT INTO deliveries (batch_id, file_number, kind, run_id, requested_by, remote_folder, delivered_at)
+            SELECT batch_id, number, 'resend', 'again', :hostile, :hostile, now() FROM batch_files
     """
     with owned_ledger.begin() as connection:
         connection.exec_driver_sql("SET LOCAL session_replication_role = replica")

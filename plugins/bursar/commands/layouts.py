@@ -9,6 +9,8 @@ from bursar.commands.context import ID, console, get_engine, get_settings, sanit
 from bursar.commands.output import format_option, make_table, print_data, print_problems, print_section, print_table
 from bursar.commands.payment_layouts import read_file
 from bursar.commands.schemas import write_schemas
+from bursar.errors import BursarError
+from bursar.exports.encryption import require_gpg
 from bursar.exports.skip_reason import SkipReason
 from bursar.layouts.flat.render import get_batch_values, make_batch_values
 from bursar.layouts.flat.trial import Trial, try_layout
@@ -85,6 +87,12 @@ def check_layouts(output_format: str) -> None:
         if not layout.shows_transactions
     ]
     print_problems(output_format, problems, warnings)
+    encrypting = [name for name, layout in good.items() if layout.encrypt]
+    try:
+        if encrypting:
+            require_gpg()
+    except BursarError as error:
+        warnings += [Problem(str(folder / f"{name}.yaml"), 1, "encrypt", str(error)) for name in encrypting]
     names = ", ".join([*good, *payments]) or "none"
     click.echo(
         f"{pluralize(len(good) + len(payments), 'good layout')} in {strip_controls(str(folder))}: {names}", err=True

@@ -36,8 +36,17 @@ def repeat_upload(
             for delivery in list_deliveries(connection, batch_id, "first", batch.run_id):
                 if delivery.state is not DeliveryState.UNCLEAR:
                     continue
-                facts = dict.fromkeys(("unclear_at", "unclear_reason", "uploaded_at", "part_name")) | {"repeated_by": by}
-                advance_delivery(connection, delivery, "upload_started", after=delivery.state, **facts)
+                advance_delivery(
+                    connection,
+                    delivery,
+                    "upload_started",
+                    after=delivery.state,
+                    unclear_at=None,
+                    unclear_reason=None,
+                    uploaded_at=None,
+                    part_name=None,
+                    repeated_by=by,
+                )
                 connection.execute(query("exports/close_attempts"), {"delivery_id": delivery.id})
             repeated = get_batch(connection, batch_id)
     log.info("The unclear files of batch %s are uploaded again, as a person confirms that they are missing.", batch_id)

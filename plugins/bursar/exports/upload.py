@@ -37,7 +37,8 @@ def upload_file(
     """Uploads a batch's files into the bursar's folder under their final names, each once, and records that.
 
     The batch is delivered with its last file. A delivered batch or file is not changed. A file that is missing on this
-    machine is built again. Finally, the working folder of the batch is removed. `settings` say how the bursar's server treats uploads.
+    machine is built again. Finally, the working folder of the batch is removed. `settings` say how the bursar's server
+    treats uploads.
 
     Raises:
         TransientError: the server or the ledger can't be reached, another worker uploads this batch, or a file of an
