@@ -14,7 +14,7 @@ from bursar.profiles.monitoring import Approval
 from tests.support.cli import run, run_json
 from tests.support.fake_bursar import FakeBursar
 from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
-from tests.support.several_files import APART, select_apart, write_layout
+from tests.support.several_files import APART, save_layout, select_apart
 
 
 def select(library: Library, run_id: str = "run 1", *, dry_run: bool = False) -> Batch:
@@ -126,7 +126,7 @@ def test_a_batch_is_shown_with_its_file_skipped_fines_and_resends(library: Libra
 def unclear_credits(library: Library, include: Path) -> Batch:
     """A batch whose charges are with the bursar, and whose file of credits is unclear."""
     (include / "layouts").mkdir()
-    write_layout(include / "layouts", APART)
+    save_layout(include / "layouts", APART)
     library.fine(amount="12.50")
     library.fine(amount="-7.25")
     found = select_apart(library)

@@ -1,4 +1,4 @@
-"""Batches with several files: each file arrives once, whatever is killed between them, and the done-file comes last."""
+"""Batches with several files: each file arrives once, whatever is killed between them, and the done file comes last."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -35,13 +35,14 @@ from tests.support.several_files import APART, DONE_FILE, add_both_sides, is_eac
 Write = Callable[[str], Layout]
 CALLS_OF_FILE = ["size", "write", "size", "sha256", "rename", "size", "sha256"]
 FILES = 3
-DIRECT = UploadSettings(method="direct")
+ACTS_BEFORE_RENAME = 10
+"""The acts of a worker before the first file gets its name; the tests of batches with one file kill it there."""
 COLLECTED = UploadSettings(method="direct", collected_immediately=True)
 
 
 @pytest.fixture
 def apart(library: Library, write_layout: Write) -> Batch:
-    """Returns a batch with charges, credits and a done-file."""
+    """Returns a batch with charges, credits and a done file."""
     write_layout(APART + DONE_FILE)
     add_both_sides(library)
     return select_apart(library)
@@ -121,10 +122,10 @@ def test_killed_at_any_act_and_repeated_each_file_arrives_once(
     method: str,
 ) -> None:
     """Each act is a request or a commit. The bursar may take each file as soon as it is complete."""
-    write_layout(APART + DONE_FILE)
+    write_layout(APART + DONE_FILE * is_collected)
     settings = UploadSettings.model_validate({"method": method})
     questions = 0
-    for kill_at in range(150):
+    for kill_at in range(ACTS_BEFORE_RENAME, 100):
         library.fine(amount="12.50")
         library.fine(amount="-7.25")
         batch = select_apart(library, f"kill {kill_at}")
@@ -302,7 +303,7 @@ def test_a_server_that_collects_immediately_gets_each_file_once(
     library: Library, write_layout: Write, tmp_path: Path, after: bool
 ) -> None:
     write_layout(APART + DONE_FILE)
-    for kill_at in range(100):
+    for kill_at in range(ACTS_BEFORE_RENAME, 100):
         library.fine(amount="12.50")
         library.fine(amount="-7.25")
         batch = select_apart(library, f"kill {kill_at}")

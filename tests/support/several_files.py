@@ -26,7 +26,7 @@ records:
 DONE_FILE = 'done_file: "{batch}.done"\n'
 
 
-def write_layout(folder: Path, text: str) -> None:
+def save_layout(folder: Path, text: str) -> None:
     """Writes the layout `mine` into the folder of the layouts of a test."""
     (folder / "mine.yaml").write_text(text, encoding="utf-8")
 

@@ -6,9 +6,9 @@ from tempfile import TemporaryDirectory
 import click
 from sqlalchemy import RowMapping
 
-from bursar.commands.batch_fields import get_fields, read_fields
-from bursar.commands.connections import open_batch_folder, print_remark
-from bursar.commands.context import ID, console, get_engine, get_person, sanitize
+from bursar.commands.batch_decisions import confirm_delivered, release_batch, repeat_upload
+from bursar.commands.batch_fields import get_fields
+from bursar.commands.context import ID, console, get_engine, sanitize
 from bursar.commands.output import (
     format_moment,
     format_option,
@@ -22,14 +22,11 @@ from bursar.commands.output import (
     print_totals,
 )
 from bursar.db.queries import query
-from bursar.exports import recover, repeat, upload
 from bursar.exports.build import build_files
-from bursar.exports.release_check import check_not_on_server
 from bursar.exports.skip_reason import SkipReason
 from bursar.exports.unclear import describe_unclear_batch
 from bursar.ledger.approvals import RejectionReason
 from bursar.ledger.batches import Batch, BatchState, get_batch
-from bursar.ledger.deliveries import DeliveryState
 from bursar.money import format_totals, pluralize
 from bursar.page_names import Page
 from bursar.reporting.batch_files import describe_files
@@ -38,6 +35,10 @@ from bursar.reporting.batch_files import describe_files
 @click.group()
 def batches() -> None:
     """Exported fines and the files they are sent in."""
+
+
+for decision in (release_batch, confirm_delivered, repeat_upload):
+    batches.add_command(decision)
 
 
 @batches.command("list")
@@ -179,93 +180,6 @@ def build_file_of_batch(batch: int, into: Path, output_format: str) -> None:
         counts = f"{pluralize(fines, 'fine')}, {pluralize(file.size, 'byte')}"
         lines.append(f"{sanitize(str(path))}  ({counts}, SHA-256 {file.sha256})")
     print_result(output_format, rows[0] if len(rows) == 1 else rows, *lines)
-
-
-@batches.command("release")
-@click.argument("batch", type=ID)
-@click.option(
-    "--confirm-not-received",
-    is_flag=True,
-    help="Needed once the upload has begun: you have asked the bursar, who has not received the file.",
-)
-@click.option(
-    "--despite-file",
-    is_flag=True,
-    help="Release although the file is still on the server: the bursar has confirmed not to use it.",
-)
-@format_option
-def release_batch(batch: int, confirm_not_received: bool, despite_file: bool, output_format: str) -> None:  # noqa: FBT001  click passes flags by name
-    """Release a batch that was not delivered, unless its file is on the server. The next export selects its fines."""
-    engine = get_engine()
-    with engine.connect() as connection:
-        get_batch(connection, batch)  # or the error that there is none
-
-    def look(found: Batch) -> None:
-        check_not_on_server(engine, found, open_batch_folder, despite_file=despite_file, say=print_remark)
-
-    released = recover.release_batch(
-        engine, batch, confirmed_not_received=confirm_not_received, look=look, by=get_person()
-    )
-    print_result(
-        output_format,
-        read_fields(batch),
-        f"Batch {released.id} has been released. Open again: {pluralize(released.fines, 'fine')}.",
-    )
-
-
-@batches.command("confirm-delivered")
-@click.argument("batch", type=ID)
-@click.option("--yes", is_flag=True, help="Confirm without being asked.")
-@format_option
-def confirm_delivered(batch: int, yes: bool, output_format: str) -> None:  # noqa: FBT001  click passes flags by name
-    """Record, with your name, that the bursar has received the file of an unclear batch.
-
-    Of several files, these are the files whose upload has begun; the others are still uploaded.
-    """
-    engine = get_engine()
-    with engine.connect() as connection:
-        found = get_batch(connection, batch)
-    upload.check_confirmable(found)
-    if not yes:
-        names = ", ".join(upload.list_confirmable_files(found)) if len(found.files) > 1 else "the whole file"
-        click.confirm(f"Has the bursar confirmed that {sanitize(names)} has arrived?", abort=True, err=True)
-    confirmed = upload.confirm_delivered(engine, batch, by=get_person())
-    then = "closes its fines" if confirmed.was_delivered else "uploads its other files, and closes its fines"
-    print_result(
-        output_format,
-        read_fields(batch),
-        f"Batch {confirmed.id} is {confirmed.state}. The next export run of the profile {then}; clearing the task "
-        "upload_file of its run does that immediately.",
-    )
-
-
-@batches.command("repeat-upload")
-@click.argument("batch", type=ID)
-@click.option("--yes", is_flag=True, help="Confirm without being asked.")
-@format_option
-def repeat_upload(batch: int, yes: bool, output_format: str) -> None:  # noqa: FBT001  click passes flags by name
-    """Record, with your name, that the bursar has not received an unclear file. The next upload sends it again.
-
-    Other files of the batch that have been delivered are not sent again.
-    """
-    engine = get_engine()
-    with engine.connect() as connection:
-        found = get_batch(connection, batch)
-    repeat.check_repeatable(found)
-    if not yes:
-        names = ", ".join(file.name for file in found.files if file.state is DeliveryState.UNCLEAR)
-        click.confirm(f"Has the bursar confirmed not to have {sanitize(names)}?", abort=True, err=True)
-
-    def look(unclear: Batch) -> None:
-        check_not_on_server(engine, unclear, open_batch_folder, only_unclear=True, say=print_remark)
-
-    repeated = repeat.repeat_upload(engine, batch, look=look, by=get_person())
-    print_result(
-        output_format,
-        read_fields(batch),
-        f"Batch {repeated.id} is {repeated.state}. The next export run of the profile uploads what is missing and "
-        "closes its fines; clearing the task upload_file of its run does that immediately.",
-    )
 
 
 def _print_question(batch: Batch, row: RowMapping) -> None:

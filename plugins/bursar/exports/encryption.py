@@ -36,7 +36,14 @@ def encrypt_file(path: Path, encrypted: Path, key: PgpKey) -> None:
     """
     with disk_errors(encrypted), TemporaryDirectory(dir=encrypted.parent, prefix="keys-") as home:
         fingerprint, gpg = _import_key(key, Path(home))
-        result = gpg.encrypt_file(str(path), [fingerprint], output=str(encrypted), armor=False, always_trust=True)
+        result = gpg.encrypt_file(
+            str(path),
+            [fingerprint],
+            output=str(encrypted),
+            armor=False,
+            always_trust=True,  # the fingerprint has been compared
+            extra_args=["--compress-level", "0"],  # most of the time otherwise; a layout may say `compress: gzip`
+        )
         if not result.ok or not encrypted.is_file():
             if "No space left on device" in str(result.stderr):
                 raise TransientError(

@@ -14,10 +14,10 @@ from sqlalchemy import Engine
 from bursar.errors import BatchError, RemoteFolderError
 from bursar.exports.build import ExportFile, build_files
 from bursar.exports.bursar_folder import BursarFolder
+from bursar.exports.deliver import deliver_files
 from bursar.exports.unclear import check_not_unclear
 from bursar.exports.upload import OpenFolder
 from bursar.exports.upload_lock import upload_lock
-from bursar.exports.upload_protocol import deliver_files
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.ledger.deliveries import DeliveryState, request_deliveries
 from bursar.page_names import Page

@@ -20,7 +20,7 @@ def make_sent_file(batch: Batch, file: ExportFile, key: PgpKey) -> Iterator[Expo
     """Yields the file to send; one that was made for that is removed afterwards.
 
     Compression gives the same bytes each time, encryption does not. So two workers may make two files, of which the
-    upload protocol brings one to its name. A done-file is sent as it is.
+    upload protocol brings one to its name. A done file is sent as it is.
 
     Raises:
         BursarError: the file can't be encrypted.

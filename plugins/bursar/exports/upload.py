@@ -12,9 +12,9 @@ from sqlalchemy import Engine
 
 from bursar.errors import BatchError, BursarError, UploadConflictError
 from bursar.exports.build import ExportFile, build_files
+from bursar.exports.deliver import deliver_files
 from bursar.exports.unclear import check_not_unclear
 from bursar.exports.upload_lock import UploadLock, upload_lock
-from bursar.exports.upload_protocol import deliver_files
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.ledger.deliveries import DeliveryState, advance_delivery, list_deliveries, request_deliveries
 from bursar.profiles.upload import DEFAULT_UPLOAD, UploadSettings

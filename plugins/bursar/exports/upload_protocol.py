@@ -47,11 +47,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from sqlalchemy import Engine
-
 from bursar.errors import BatchError, RemoteFolderError, TransientError
-from bursar.exports.build import ExportFile
-from bursar.exports.bursar_folder import BursarFolder, Finding
+from bursar.exports.bursar_folder import Finding
 from bursar.exports.direct_upload import check_acknowledged, is_recovered, list_direct_attempts, send_directly
 from bursar.exports.previous_file import check_no_previous_file
 from bursar.exports.renames import get_rename, is_renamed, rename_part
@@ -67,34 +64,12 @@ from bursar.exports.upload_attempts import (
     record_step,
     send_blocks,
 )
-from bursar.exports.upload_lock import LockLostError, UploadLock
-from bursar.ledger.batches import Batch
-from bursar.ledger.deliveries import Delivery, DeliveryState, UnclearReason, advance_delivery, get_delivery
+from bursar.exports.upload_lock import LockLostError
+from bursar.ledger.deliveries import DeliveryState, UnclearReason, advance_delivery, get_delivery
 from bursar.money import pluralize
-from bursar.profiles.upload import UploadSettings
-from bursar.remote_files.base import RemoteFolder, file_exists_error
+from bursar.remote_files.base import file_exists_error
 
 log = logging.getLogger(__name__)
-
-
-def deliver_files(
-    engine: Engine,
-    batch: Batch,
-    deliveries: Sequence[Delivery],
-    files: Sequence[ExportFile],
-    folder: RemoteFolder,
-    lock: UploadLock,
-    settings: UploadSettings,
-) -> None:
-    """Completes the deliveries of the files of a batch, one after the other; a delivered one is not changed."""
-    for delivery, file in zip(deliveries, files, strict=True):
-        if delivery.state is DeliveryState.DELIVERED:
-            continue
-        sent = file
-        if delivery.file_size is not None and delivery.sha256 is not None:  # encrypted, each attempt has other bytes
-            sent = replace(file, size=delivery.file_size, sha256=delivery.sha256)
-        server = BursarFolder(folder=folder, settings=settings, file=sent, output_path=batch.output_file_path)
-        resume_upload(Upload(engine=engine, batch=batch, delivery=delivery, file=file, server=server, lock=lock))
 
 
 def resume_upload(upload: Upload) -> None:
