@@ -107,9 +107,10 @@ class Checks(PaymentChecks, JournalChecks):
         lines: dict[str, set[Bill]] = defaultdict(set)
         for row in self._rows(
             "SELECT deliveries.sha256, transaction_id, fine_id, currency, amount, reversed_transaction_id"
-            " FROM batch_lines JOIN batch_files USING (batch_id)"
-            " JOIN deliveries ON deliveries.batch_id = batch_files.batch_id AND file_number = number AND kind = 'first'"
-            " WHERE kinds IS NULL OR (amount < 0) = (kinds = ARRAY['credit', 'reversal'])"
+            " FROM batch_lines JOIN batch_files USING (batch_id) JOIN deliveries USING (batch_id)"
+            " WHERE kind = 'first' AND file_number = batch_files.number"
+            " AND (kinds IS NULL OR kinds = CASE WHEN amount < 0 THEN ARRAY['credit', 'reversal']"
+            " ELSE ARRAY['charge'] END)"
         ):
             facts = (row["currency"], row["amount"], row["reversed_transaction_id"])
             lines[row["sha256"]].add(Bill(row["transaction_id"], str(row["fine_id"]), *facts))

@@ -37,10 +37,6 @@ def batches() -> None:
     """Exported fines and the files they are sent in."""
 
 
-for decision in (release_batch, confirm_delivered, repeat_upload):
-    batches.add_command(decision)
-
-
 @batches.command("list")
 @click.option("--all", "all_", is_flag=True, help="Also completed and released batches and dry runs.")
 @limit_option
@@ -180,6 +176,10 @@ def build_file_of_batch(batch: int, into: Path, output_format: str) -> None:
         counts = f"{pluralize(fines, 'fine')}, {pluralize(file.size, 'byte')}"
         lines.append(f"{sanitize(str(path))}  ({counts}, SHA-256 {file.sha256})")
     print_result(output_format, rows[0] if len(rows) == 1 else rows, *lines)
+
+
+for decision in (release_batch, confirm_delivered, repeat_upload):
+    batches.add_command(decision)
 
 
 def _print_question(batch: Batch, row: RowMapping) -> None:
