@@ -8,7 +8,6 @@ from sqlalchemy import Connection
 
 from bursar.db.queries import query
 from bursar.errors import BursarError
-from bursar.exports.encryption import require_gpg
 from bursar.layouts.flat.characters import spell_in_ascii
 from bursar.layouts.flat.queries import Lines, select_foreign_characters, select_kinds, select_unfit
 from bursar.layouts.flat.render import make_batch_values
@@ -49,15 +48,12 @@ def find_layout(profile: Profile) -> Layout | None:
     Raises:
         NotFoundError: there is no such layout.
         ProfileError: it is invalid.
-        BursarError: the profile exports more than one currency, and the layout needs one. Or the layout encrypts, and
-            this machine can't.
+        BursarError: the profile exports more than one currency, and the layout needs one.
     """
     if profile.export.layout is None:
         return None
     layout = get_layout(profile.export.layout, Layout)
     _check_currencies(profile, layout)
-    if layout.encrypt:
-        require_gpg()
     return layout
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, text
 
 from bursar.db.queries import query
 from bursar.errors import BursarError
+from bursar.exports.encryption import require_gpg
 from bursar.exports.identifier_pattern import translate_pattern_errors
 from bursar.exports.layout_fit import FrozenLayout, check_file_names, find_layout, skip_unfit_fines
 from bursar.exports.skip_reason import SkipReason
@@ -72,7 +73,8 @@ def select_fines(
     `requested_by` is the person who triggered the run, None for the schedule.
 
     Raises:
-        BursarError: the transaction ids are used up, or the identifier pattern is not valid; nothing was selected.
+        BursarError: the transaction ids are used up, the identifier pattern is not valid, or the layout encrypts and
+            this machine can't; nothing was selected.
     """
     log.info("Selecting the fines that are due, once no other job changes balances.")
     with engine.begin() as connection:
@@ -81,6 +83,8 @@ def select_fines(
             log.info("Batch %s was selected by this run before; it stays as it is.", existing.id)
             return existing
         frozen = fill_candidates(connection, profile, as_of, ids=settings.transaction_ids)
+        if frozen and frozen.layout.encrypt and not dry_run:
+            require_gpg()
         selection = _summarize(connection)
         first_id = _reserve_transaction_ids(connection, settings, selection.fines)
         facts = {"run_id": run_id, "as_of": as_of, "dry_run": dry_run, "requested_by": requested_by}
