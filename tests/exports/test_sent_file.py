@@ -273,11 +273,11 @@ def test_without_gpg_nothing_is_selected_and_nothing_is_sent(
 ) -> None:
     write_layout(ONE_FILE + ENCRYPT)
     library.fine()
-    batch = select_apart(library)
+    batch, key = select_apart(library), receiver.key
     monkeypatch.setenv("PATH", str(tmp_path))
     for act in (
         lambda: select_apart(library, "run 2"),
-        lambda: upload_file(library.ledger, batch.id, opener(bursar, receiver.key), tmp_path),
+        lambda: upload_file(library.ledger, batch.id, opener(bursar, key), tmp_path),
     ):
         with pytest.raises(BursarError, match=r"has no program gpg.*Install GnuPG"):
             act()  # type: ignore[no-untyped-call]
