@@ -56,7 +56,9 @@ def _measure_round(bench: Bench, filled: str, client: AirflowClient) -> AirflowR
         names = [file.name for file in (bench.server.disk / "out").iterdir()]
         if names != [batch.file_name]:
             raise WrongResultError(f"the run left {names}, not {batch.file_name}")
-        bench.check_export(ledger, FINES, {"name": batch.file_name, "sha256": batch.sha256, "fines": batch.fines})
+        bench.check_export(
+            ledger, FINES, {"name": batch.file_name, "sha256": batch.files[0].sha256, "fines": batch.fines}
+        )
     return AirflowRound(product, _run(client, EMPTY_DAG))
 
 

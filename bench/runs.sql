@@ -13,10 +13,13 @@ SELECT (ARRAY['export', 'import'])[1 + n / 20 % 2], 'P' || n % 20, 'scheduled__'
 FROM generate_series(CAST(current_setting('bench.runs') AS integer), 1, -1) AS n,
      LATERAL (SELECT now() - n * (interval '3 years' / CAST(current_setting('bench.runs') AS integer)) AS moment) AS moments;
 
-INSERT INTO batches (profile, run_id, as_of, import_active, render_options, sftp_connection, output_file_path, file_name, users,
-                     fines, totals, skipped, selected_at, closed_at)
-SELECT profile, run_id, started_at, true, '{}', 'bursar_banner', 'out', files[1], users, fines, totals, skipped, started_at, ended_at
+INSERT INTO batches (profile, run_id, as_of, import_active, render_options, sftp_connection, output_file_path, users, fines,
+                     totals, skipped, selected_at, closed_at)
+SELECT profile, run_id, started_at, true, '{}', 'bursar_banner', 'out', users, fines, totals, skipped, started_at, ended_at
 FROM run_reports WHERE job = 'export' ORDER BY started_at;
+INSERT INTO batch_files (batch_id, number, file_name, fines, users, totals)
+SELECT batches.id, 1, run_reports.files[1], batches.fines, batches.users, batches.totals
+FROM batches JOIN run_reports ON run_reports.job = 'export' AND run_reports.profile = batches.profile AND run_reports.run_id = batches.run_id;
 
 INSERT INTO import_files (profile, run_id, name, size, modified, sha256, amount_mode, records, totals, outcomes, read_at, applied_at,
                           applied_by_run_id)

@@ -86,8 +86,8 @@ def _measure(bench: Bench, size: int) -> dict[str, float]:
     batch = select("timed").id
     with bench.postgres.connect(ledger) as connection:
         connection.execute(
-            "INSERT INTO deliveries (batch_id, kind, run_id, delivered_at)"
-            " SELECT id, 'first', run_id, now() FROM batches WHERE id = %s",
+            "INSERT INTO deliveries (batch_id, file_number, kind, run_id, delivered_at)"
+            " SELECT id, 1, 'first', run_id, now() FROM batches WHERE id = %s",
             [batch],
         )
     seconds["close"] = _measure_step(partial(close_fines, engine, batch))

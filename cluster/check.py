@@ -13,7 +13,7 @@ from demo.bursar_office import Bill, bills, payments, write_payments
 
 EXPORTED = """
     SELECT batch_lines.transaction_id, fines.source_id, batch_lines.amount, fines.outstanding, batches.file_name,
-           batches.sha256,
+           batches.files -> 0 ->> 'sha256' AS sha256,
            (SELECT count(*) FROM journal_entries WHERE fine_id = fines.id AND entry_type = 'EXPORTED') AS exported
     FROM batch_lines JOIN fines ON fines.id = batch_lines.fine_id
     JOIN batches_with_state AS batches ON batches.id = batch_lines.batch_id

@@ -70,7 +70,7 @@ def find_export_problems(engine: Engine, first: list[Export], second: list[Expor
             problems.append(f"{name}: the file holds {export.in_file}, the ledger {export.in_ledger}")
         if (seen := export.previewed) and (seen.fines, seen.totals) != (export.batch.fines, export.batch.totals):
             problems.append(f"{name}: the preview showed {seen.fines} fines, {seen.totals}")
-        if export.sha256 != (export.batch.sha256 or ""):
+        if export.sha256 != "".join(file.sha256 or "" for file in export.batch.files):
             problems.append(f"{name}: the file's checksum is not the recorded one")
     problems += [f"{export.profile.code}: no fine was sent" for export in first if not export.batch.fines]
     with engine.connect() as connection:

@@ -26,8 +26,8 @@ OPEN, CLOSED = 30, 30_000
 LARGE = {"fines", "batch_lines", "journal_entries", "users", "identifiers", "items", "import_records"}
 EXPORTED_LONG_AGO = """
 INSERT INTO batches (profile, run_id, as_of, import_active, render_options, sftp_connection, output_file_path,
-                     file_name, users, fines, totals, skipped, closed_at)
-VALUES ('STUDENTS', 'long ago', now(), true, '{}', 'x', 'x', 'x', 1, :closed, '{}', '{}', now());
+                     users, fines, totals, skipped, closed_at)
+VALUES ('STUDENTS', 'long ago', now(), true, '{}', 'x', 'x', 1, :closed, '{}', '{}', now());
 INSERT INTO batch_lines (batch_id, number, transaction_id, fine_id, user_id, identifier, patron_name, fine_fee_type,
                    last_transaction_at, currency, amount)
 SELECT 1, id, 'T' || id, id, user_id, 'x', 'x', fine_fee_type, now(), currency, amount FROM fines WHERE id <= :closed;
@@ -180,8 +180,8 @@ def test_payments_of_users_read_the_lines_once_and_not_for_each_batch(
         for name in ("create_user_records", "create_outstanding_fines", "insert_user_records"):
             connection.execute(query(f"imports/{name}"), parameters)
         for name in ("insert_outstanding_fines", "find_fines_of_items", "divide_sums"):
-            statement = text(f"EXPLAIN (FORMAT JSON) {query(f'imports/{name}').text}")
-            [plan] = connection.execute(statement, parameters).scalar_one()
+            explained = text(f"EXPLAIN (FORMAT JSON) {query(f'imports/{name}').text}")
+            [plan] = connection.execute(explained, parameters).scalar_one()
             for node in walk_nodes(plan["Plan"]):
                 if node["Node Type"] == "Nested Loop":
                     repeated = {

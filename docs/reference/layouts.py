@@ -21,7 +21,8 @@ A template is a text with values in braces. These are the values; `values` of a 
 - `exported_on` is the day of the selection, and days are those of the profile's time zone. `charged_on` is the day on
   which the charge was exported that a credit or a reversal takes back. Of all other fines it is `exported_on`.
 - `direction` is `charge` or `credit`; `kind` is `charge`, `credit` or `reversal`.
-- `records` are the lines of users and fines together. `credits` are 0 or less.
+- `records` are the lines of users and fines together. `credits` are 0 or less. With several `files`, totals are those
+  of the file, and `number` counts the fines of the batch.
 
 After a colon stands how a value is written:
 

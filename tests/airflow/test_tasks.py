@@ -62,8 +62,8 @@ def test_the_tasks_of_an_export(library: Library, profile: Profile, sftp_remote:
     batch_id, totals = selected["batch_id"], {"USD": {"charges": "12.500", "credits": "0"}}
     assert selected == {"batch_id": batch_id, "users": 1, "fines": 1, "totals": totals, "skipped": {}}
     [file] = (sftp_remote.disk / "out").iterdir()
-    assert (built["file_name"], built["size"]) == (file.name, file.stat().st_size)
-    assert (uploaded["file_name"], uploaded["batch_id"]) == (file.name, batch_id)
+    assert [(one["file_name"], one["size"]) for one in built["files"]] == [(file.name, file.stat().st_size)]
+    assert (uploaded["file_names"], uploaded["batch_id"]) == ([file.name], batch_id)
     assert closed == {"batch_id": batch_id, "fines": 1, "totals": totals}
     assert library.position(fine)[0] == "CLOSED"
     assert all(is_plain_json(summary) for summary in (selected, built, uploaded, closed))

@@ -68,7 +68,7 @@ def run_attempt(round_: "Round", attempt: Attempt) -> Ending:
     actor, fault = attempt.actor, attempt.fault
     machine = MACHINES[actor.random.random() < 0.2]
     stages = Stages(
-        make_profile(actor.code, round_.uploads.get(actor.code, {})),
+        make_profile(actor.code, round_.uploads.get(actor.code, {}), round_.layouts.get(actor.code)),
         make_settings(allowed=round_.allowed),
         round_.world.work_dir(machine, actor.code),
         datetime.now(UTC),

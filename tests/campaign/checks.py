@@ -6,7 +6,7 @@ The checks do not use Bursar, so that a fault of Bursar cannot hide itself.
 from collections import Counter, defaultdict
 from decimal import Decimal
 
-from tests.campaign.fake_bursar import Bill, bills_by_file
+from tests.campaign.fake_bursar import DONE, Bill, bills_by_file
 from tests.campaign.money_checks import JournalChecks, PaymentChecks
 from tests.campaign.report import Violation
 
@@ -35,32 +35,40 @@ class Checks(PaymentChecks, JournalChecks):
         return self.found
 
     def check_files(self) -> None:
-        batches = self._rows("SELECT id, profile, file_name, file_size, sha256, state, fines FROM batches_with_state")
+        batches = self._rows("SELECT id, profile, state, fines, files FROM batches_with_state")
         resends = {
-            row["batch_id"]: row
+            (row["batch_id"], row["file_number"]): row
             for row in self._rows(
-                "SELECT batch_id, count(*) AS asked, count(delivered_at) AS delivered FROM deliveries"
-                " WHERE kind = 'resend' GROUP BY batch_id"
+                "SELECT batch_id, file_number, count(*) AS asked, count(delivered_at) AS delivered FROM deliveries"
+                " WHERE kind = 'resend' GROUP BY batch_id, file_number"
             )
         }
-        known = {batch["sha256"]: batch for batch in batches if batch["sha256"]}
-        copies: Counter[int] = Counter()
+        files = [(batch, file) for batch in batches for file in batch["files"]]
+        known = {self._key(file["name"], file["sent_sha256"]): (batch, file) for batch, file in files}
+        copies: Counter[tuple[int, int]] = Counter()
         for bursar in self.bursars:
             for receipt in bursar.receipts:
-                batch = known.get(receipt.sha256)
                 what = f"{receipt.name} of {receipt.profile}, {len(receipt.data)} bytes"
+                found = known.get(self._key(receipt.name, receipt.sha256))
                 self._require(receipt.bills is not None, "a file is incomplete", f"{what}: {receipt.fault}")
-                self._require(batch is not None, "a file belongs to no batch", what)
-                if batch is None:
+                self._require(found is not None, "a file belongs to no batch", what)
+                if found is None:
                     continue
-                copies[batch["id"]] += 1
-                right = (batch["profile"], batch["file_size"]) == (receipt.profile, len(receipt.data))
+                batch, file = found
+                copies[batch["id"], file["number"]] += 1
+                right = (batch["profile"], file["sent_size"]) == (receipt.profile, len(receipt.data))
                 self._require(right, "a file has another profile or size than its batch", f"{what}: {batch}")
-                named = receipt.name == batch["file_name"] or bursar.server.collects != "no"
-                self._require(named, "a file has another name than its batch", f"{what}: {batch['file_name']}")
+                named = receipt.name == file["name"] or bursar.server.collects != "no"
+                self._require(named, "a file has another name than its batch", f"{what}: {file['name']}")
         for batch in batches:
-            again, count = resends.get(batch["id"], {"asked": 0, "delivered": 0}), copies[batch["id"]]
-            what = f"batch {batch['id']} of {batch['profile']}, {batch['state']}: {count} copies with the bursar"
+            if not batch["files"]:
+                self._require(
+                    batch["state"] == "CLOSED", "a batch is unfinished", f"batch {batch['id']}, without files"
+                )
+        for batch, file in files:
+            place = batch["id"], file["number"]
+            again, count = resends.get(place, {"asked": 0, "delivered": 0}), copies[place]
+            what = f"{file['name']} of {batch['profile']}, {batch['state']}: {count} copies with the bursar"
             if batch["state"] == "RELEASED":
                 self._require(count == 0, "a released batch has reached the bursar", what)
                 continue
@@ -72,6 +80,11 @@ class Checks(PaymentChecks, JournalChecks):
                 self._require(
                     count <= 1 + again["asked"], "a file is sent twice", f"{what}, {again['asked']} asked for again"
                 )
+
+    @staticmethod
+    def _key(name: str, sha256: str | None) -> str | None:
+        """Returns what tells a file from all others: its SHA-256, or the name of an empty one."""
+        return name if name.endswith(DONE) else sha256
 
     def check_exported_fines(self) -> None:
         sent, reversed_ = self._received()
@@ -93,8 +106,11 @@ class Checks(PaymentChecks, JournalChecks):
         """Returns the sums that the bursars have received for each fine, and the reversed amount of each."""
         lines: dict[str, set[Bill]] = defaultdict(set)
         for row in self._rows(
-            "SELECT sha256, transaction_id, fine_id, currency, amount, reversed_transaction_id"
-            " FROM batch_lines JOIN batches ON batches.id = batch_lines.batch_id WHERE sha256 IS NOT NULL"
+            "SELECT deliveries.sha256, transaction_id, fine_id, currency, amount, reversed_transaction_id"
+            " FROM batch_lines JOIN batch_files USING (batch_id) JOIN deliveries USING (batch_id)"
+            " WHERE kind = 'first' AND file_number = batch_files.number"
+            " AND (kinds IS NULL OR kinds = CASE WHEN amount < 0 THEN ARRAY['credit', 'reversal']"
+            " ELSE ARRAY['charge'] END)"
         ):
             facts = (row["currency"], row["amount"], row["reversed_transaction_id"])
             lines[row["sha256"]].add(Bill(row["transaction_id"], str(row["fine_id"]), *facts))

@@ -103,12 +103,15 @@ def _archive(round_: Round, actor: Actor, file: int, name: str, run_id: str) -> 
 
 def _answer(round_: Round, actor: Actor) -> Steps:
     """Resolves each unclear delivery, as a person does who looks at the bursar."""
-    for batch, sha256, file_name in round_.rows(
-        "SELECT id, sha256, file_name FROM batches_with_state WHERE profile = %s AND state = 'UNCLEAR'", actor.code
+    for batch, files in round_.rows(
+        "SELECT id, files FROM batches_with_state WHERE profile = %s AND state = 'UNCLEAR'", actor.code
     ):
         yield from round_.wait(0.2)  # the bursar's server may need a moment to collect its files
-        if _bursar_of(actor).has(sha256, file_name):
+        unclear = [file for file in files if file["state"] == "UNCLEAR"]
+        if all(_bursar_of(actor).has(file["sent_sha256"], file["name"]) for file in unclear):
             yield from round_.stage(actor, "confirm", of_batch("confirm", batch))
+        elif any(file["state"] == "DELIVERED" for file in files) or actor.random.random() < 0.5:
+            yield from round_.stage(actor, "repeat", of_batch("repeat", batch))
         else:
             yield from round_.stage(actor, "release", of_batch("release", batch))
 
@@ -132,12 +135,12 @@ def _release(round_: Round, actor: Actor) -> Steps:
     if may_be_sent or round_.collects or actor.code in round_.uploads:
         return
     rows = round_.rows(
-        "SELECT id, sha256, file_name FROM batches_with_state"
-        " WHERE profile = %s AND state IN ('UPLOADING', 'PART_COMPLETE')",
+        "SELECT id, files FROM batches_with_state WHERE profile = %s AND state IN ('UPLOADING', 'PART_COMPLETE')",
         actor.code,
     )
-    for batch, sha256, file_name in rows:
-        if not _bursar_of(actor).has(sha256, file_name):
+    for batch, files in rows:
+        has_any = any(_bursar_of(actor).has(file["sent_sha256"], file["name"]) for file in files)
+        if not has_any and not any(file["state"] == "DELIVERED" for file in files):
             yield from round_.stage(actor, "release", of_batch("release", batch))
 
 

@@ -5,6 +5,7 @@ It only knows the files, which it reads with a parser of its own.
 The module is long because the bursar is independent of Bursar: it has a reader and a writer of its own.
 """
 
+import gzip
 import hashlib
 import os
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ from tests.campaign.servers import Server
 # A copy: the campaign must notice if Bursar changes the namespace.
 NAMESPACE = "{http://com/exlibris/urm/rep/externalsysfinesfees/xmlbeans}"
 FIRST_TIME = 1_767_225_600  # of the payment files; each is two seconds newer than the one before
+GZIP = b"\x1f\x8b"
+DONE = ".done"
+"""The end of the names of empty files that say that others are complete."""
 FIXED_NAME = "payments.xml"
 RETURNED = 0.05
 """The chance that a payment is taken back by a file that reports other payments."""
@@ -66,7 +70,39 @@ class PaymentFile:
 
 
 def read_bills(data: bytes) -> tuple[Bill, ...]:
-    """Returns the fines in an exported file.
+    """Returns the fines in an exported file: in XML, or a compressed table of charges or of credits.
+
+    Raises:
+        ValueError: the file is incomplete.
+    """
+    if data.startswith(GZIP):
+        try:
+            data = gzip.decompress(data)
+        except (EOFError, OSError) as error:
+            raise ValueError(f"the file is incomplete: {error}") from error
+    return read_xml(data) if data.startswith(b"<") else read_table(data)
+
+
+def read_table(data: bytes) -> tuple[Bill, ...]:
+    """Returns the fines in a table, which ends with their number.
+
+    Raises:
+        ValueError: the file is incomplete.
+    """
+    *rows, last = [line.split(",") for line in data.decode().split("\n")[:-1]] or [[""]]
+    if last != ["END", str(len(rows))] or not rows:
+        raise ValueError(f"the file is incomplete: its last line is {last}")
+    bills = tuple(
+        Bill(transaction, fine, currency, Decimal(sum_), reverses or None)
+        for transaction, fine, currency, sum_, reverses in rows
+    )
+    if len({bill.sum >= 0 for bill in bills}) > 1:
+        raise ValueError("charges and credits are in one file")
+    return bills
+
+
+def read_xml(data: bytes) -> tuple[Bill, ...]:
+    """Returns the fines in an exported file in XML.
 
     Raises:
         ValueError: the file is incomplete.
@@ -147,7 +183,7 @@ class FakeBursar:
 
     def has(self, sha256: str | None, file_name: str) -> bool:
         """Returns whether the bursar has a file, or has it on its server."""
-        if any(receipt.sha256 == sha256 or receipt.name == file_name for receipt in self.receipts):
+        if any(receipt.name == file_name or (receipt.data and receipt.sha256 == sha256) for receipt in self.receipts):
             return True
         if (self.out / file_name).exists() and self._is_finished(self.out / file_name):
             return True
@@ -203,7 +239,7 @@ class FakeBursar:
     def _is_finished(self, path: Path) -> bool:
         if path.name.startswith(".") or path.name.endswith(".part"):
             return False
-        if not self.is_direct:
+        if not self.is_direct or path.name.endswith(DONE):
             return True
         try:
             return bool(read_bills(path.read_bytes()))
@@ -212,6 +248,9 @@ class FakeBursar:
 
     def _receive(self, name: str, path: Path) -> None:
         data = path.read_bytes()
+        if name.endswith(DONE):
+            self.receipts.append(Receipt(self.profile, name, data, None if data else ()))
+            return
         try:
             bills = read_bills(data)
         except ValueError as error:
@@ -283,6 +322,6 @@ def bills_by_file(receipts: list[Receipt]) -> Iterator[tuple[str, tuple[Bill, ..
     """Yields the bills of each different complete file once."""
     seen: dict[str, tuple[Bill, ...]] = {}
     for receipt in receipts:
-        if receipt.bills is not None:
+        if receipt.bills:
             seen.setdefault(receipt.sha256, receipt.bills)
     yield from seen.items()

@@ -7,8 +7,9 @@ from sqlalchemy import Engine
 
 import bursar.db.engine
 import bursar.db.partitions
+import bursar.layouts.read
 from bursar import work_dir
-from bursar.exports import recover, upload
+from bursar.exports import recover, repeat, upload
 from bursar.imports.load import remove_loaded_downloads
 from bursar.imports.overpayments import reject_overpayment, release_overpayment
 from bursar.ledger.batches import get_unfinished_batches
@@ -54,6 +55,16 @@ def confirm_delivered(engine: Engine, batch_id: int) -> None:
 def release(engine: Engine, batch_id: int) -> None:
     """Confirms, as a person, that the bursar has not received the file of a batch, and releases it."""
     recover.release_batch(engine, batch_id, confirmed_not_received=True)
+
+
+def repeat_upload(engine: Engine, batch_id: int) -> None:
+    """Confirms, as a person, that the bursar does not have the unclear files of a batch; the next upload sends them."""
+    repeat.repeat_upload(engine, batch_id, by="campaign")
+
+
+def use_layouts(folder: Path) -> None:
+    """Has layouts read from the folder `layouts` of another folder."""
+    bursar.layouts.read.INCLUDE = folder  # type: ignore[attr-defined]
 
 
 def decide_overpayment(engine: Engine, file_id: int, record: int, *, is_released: bool) -> str | None:

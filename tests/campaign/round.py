@@ -30,6 +30,8 @@ STUCK_AFTER_SECONDS = 60
 MAX_WAITING_FILES = 2
 DIRECT = 0.3
 """The chance that a profile uploads directly."""
+APART = 0.5
+"""The chance that a profile exports charges and credits in two files."""
 COLLECTS: tuple[Collects, ...] = ("no", "immediately", "after a moment")
 TRIES, TRIES_WITH_FAULTS, FAULT_RATE = 6, 4, 0.85
 
@@ -55,6 +57,9 @@ class Round:
         if self.collects:
             self.trace.add("server of CASHIER", f"collects uploads away {collects}")
         self.uploads = self._draw_direct_uploads() if self.has_faults else {}
+        self.layouts = self._draw_layouts()
+        for code, layout in self.layouts.items():
+            self.trace.add(f"profile {code}", f"exports in the layout {layout}")
         for code, section in self.uploads.items():
             self.trace.add(f"profile {code}", f"uploads {section}")
         world.random = self.random_for("bursars at a moment")
@@ -71,6 +76,14 @@ class Round:
             code: {"method": "direct", "collected_immediately": code in self.collects and self.random.random() < 0.5}
             for code in self.world.servers
             if self.random.random() < DIRECT
+        }
+
+    def _draw_layouts(self) -> dict[str, str]:
+        """Draws the profiles that export in two files. Behind them is an empty one, unless the server renames files."""
+        return {
+            code: "apart" if code in self.collects else self.random.choice(("apart", "apart_with_done_file"))
+            for code in self.world.servers
+            if self.random.random() < APART
         }
 
     def random_for(self, name: str) -> Random:

@@ -56,9 +56,9 @@ class Stages:
         batch = selection.select_fines(_engine(), self.profile, self.settings, run_id=run_id, as_of=self.as_of)
         return batch.id, batch.fines
 
-    def build(self, batch: int) -> str:
-        """Builds the file; returns its SHA-256."""
-        return build.build_file(_engine(), batch, self.work_dir).sha256
+    def build(self, batch: int) -> list[str]:
+        """Builds the files; returns their SHA-256."""
+        return [file.sha256 for file in build.build_files(_engine(), batch, self.work_dir)]
 
     def upload(self, batch: int) -> str:
         """Uploads the file; returns its name."""
@@ -125,6 +125,10 @@ class Stages:
     def confirm(self, batch: int) -> None:
         """Confirms that the bursar has the file."""
         product.confirm_delivered(_engine(), batch)
+
+    def repeat(self, batch: int) -> None:
+        """Confirms that the bursar does not have the unclear files, and has them sent again."""
+        product.repeat_upload(_engine(), batch)
 
     def release(self, batch: int) -> None:
         """Releases a batch, confirming that the bursar has not received the file."""

@@ -18,7 +18,9 @@ from tests.campaign.checks import Checks
 from tests.campaign.desk import GroundTruth
 from tests.campaign.fake_bursar import FakeBursar, PaymentFile
 from tests.campaign.servers import Server
+from tests.campaign.world import APART, PACKED
 from tests.support.fixtures import NOW, Library, end_sessions, make_profile, make_settings
+from tests.support.layouts import make_layout_profile
 from tests.support.payment_inbox import PaymentInbox
 from tests.support.servers import RemoteServer
 
@@ -44,6 +46,77 @@ def checks(
     end_sessions(postgres, empty_ledger)
     with closing(postgres.connect(empty_ledger)) as connection:
         yield Checks(connection, [bursar], GroundTruth(), [work_dir])
+
+
+@pytest.fixture
+def checks_of_two_files(
+    library: Library,
+    postgres: Postgres,
+    empty_ledger: str,
+    sftp_remote: RemoteServer,
+    write_layout: Callable[[str], object],
+    tmp_path: Path,
+) -> Iterator[Checks]:
+    """The checks of a round without violations, in which charges, credits and a done file were sent."""
+    write_layout(APART + PACKED)
+    for amount in ("12.50", "3.00", "-7.25"):
+        library.fine(amount=amount)
+    server = Server("sftp", tmp_path / "server", tmp_path)
+    server.disk = sftp_remote.disk
+    bursar = FakeBursar("STUDENTS", server, tmp_path / "archive", cumulative=False, done_file_suffix="")
+    batch = select_fines(library.ledger, make_layout_profile(), make_settings(), run_id="run", as_of=NOW)
+    work_dir = tmp_path / "work"
+    upload_file(library.ledger, batch.id, lambda found: sftp_remote.open(found.output_file_path), work_dir)
+    close_fines(library.ledger, batch.id)
+    bursar.collect_files()
+    end_sessions(postgres, empty_ledger)
+    with closing(postgres.connect(empty_ledger)) as connection:
+        yield Checks(connection, [bursar], GroundTruth(), [work_dir])
+
+
+def credits_are_not_received(checks: Checks) -> None:
+    checks.bursars[0].receipts = [one for one in checks.bursars[0].receipts if "credits" not in one.name]
+
+
+def done_file_is_not_received(checks: Checks) -> None:
+    checks.bursars[0].receipts = [one for one in checks.bursars[0].receipts if one.data]
+
+
+def charges_come_twice(checks: Checks) -> None:
+    checks.bursars[0].receipts += [one for one in checks.bursars[0].receipts if "charges" in one.name]
+
+
+def done_file_comes_twice(checks: Checks) -> None:
+    checks.bursars[0].receipts += [one for one in checks.bursars[0].receipts if not one.data]
+
+
+def credits_show_the_charges(checks: Checks) -> None:
+    charges = next(one for one in checks.bursars[0].receipts if "charges" in one.name)
+    checks.bursars[0].receipts = [
+        replace(one, bills=charges.bills) if "credits" in one.name else one for one in checks.bursars[0].receipts
+    ]
+
+
+@pytest.mark.parametrize(
+    ("falsification", "kind"),
+    [
+        (credits_are_not_received, "a file is lost"),
+        (done_file_is_not_received, "a file is lost"),
+        (charges_come_twice, "a file is sent twice"),
+        (done_file_comes_twice, "a file is sent twice"),
+        (credits_show_the_charges, "a file does not show the lines of its batch"),
+    ],
+)
+def test_falsified_files_of_one_batch_are_found(
+    checks_of_two_files: Checks, falsification: Callable[[Checks], None], kind: str
+) -> None:
+    falsification(checks_of_two_files)
+    assert kind in kinds(checks_of_two_files)
+
+
+def test_correct_files_of_one_batch_have_no_violation(checks_of_two_files: Checks) -> None:
+    assert [len(one.bills or ()) for one in checks_of_two_files.bursars[0].receipts] == [2, 1, 0]
+    assert checks_of_two_files.run() == []
 
 
 def kinds(checks: Checks) -> set[str]:

@@ -23,6 +23,25 @@ from tests.support.ftp_server import create_certificate
 CODES = ("CASHIER", "TUITION")
 LIBRARY_OF = {"CASHIER": "MAIN", "TUITION": "LAW"}
 DONE_FILE_SUFFIX = ".done"
+APART = """\
+kind: delimited
+files:
+  - {file_name: "{profile}-{batch}-charges.csv", kinds: charge}
+  - {file_name: "{profile}-{batch}-credits.csv", kinds: [credit, reversal]}
+records:
+  - each: fine
+    columns:
+      - {value: "{transaction_id}"}
+      - {value: "{fine_id}"}
+      - {value: "{currency}"}
+      - {value: "{amount:plain}"}
+      - {value: "{reversed_transaction_id}"}
+  - {each: file, columns: [{value: END}, {value: "{fines}"}]}
+"""
+PACKED = """\
+done_file: "{profile}-{batch}.done"
+compress: gzip
+"""
 MACHINES = ("one", "two")
 
 
@@ -70,6 +89,11 @@ class World:
         }
         os.environ["AIRFLOW_CONN_BURSAR_LEDGER"] = json.dumps(ledger)
         product.shorten_waits()
+        layouts = self.folder / "include" / "layouts"
+        layouts.mkdir(parents=True)
+        (layouts / "apart.yaml").write_text(APART, encoding="utf-8")
+        (layouts / "apart_with_done_file.yaml").write_text(APART + PACKED, encoding="utf-8")
+        product.use_layouts(layouts.parent)
 
     def clear(self, *, same_name: bool, collects: dict[str, Collects], direct: Collection[str]) -> None:
         """Empties the ledger and the folders, and creates new bursars; `direct` are those that get direct uploads."""
@@ -134,8 +158,8 @@ class World:
         self.database.end()
 
 
-def make_profile(code: str, upload: Mapping[str, object]) -> Profile:
-    """Returns an integration profile with its section `upload`.
+def make_profile(code: str, upload: Mapping[str, object], layout: str | None) -> Profile:
+    """Returns an integration profile with its section `upload` and its layout.
 
     Fines of the institution go to the first of the two profiles that exports.
     """
@@ -161,6 +185,7 @@ def make_profile(code: str, upload: Mapping[str, object]) -> Profile:
                 "output_file_path": "out",
                 "schedule": "daily at 02:00",
                 "upload": upload,
+                "layout": layout,
             },
             "import": imported | cumulative,
         }

@@ -3,15 +3,18 @@
 from getpass import getuser
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine, text
 
 from bursar.exports.selection import select_fines
 from bursar.ledger.approvals import ApprovalSubject, insert_request
 from bursar.ledger.batches import Batch
+from bursar.ledger.deliveries import advance_delivery, request_deliveries
 from bursar.profiles.monitoring import Approval
 from tests.support.cli import run, run_json
 from tests.support.fake_bursar import FakeBursar
 from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
+from tests.support.several_files import APART, save_layout, select_apart
 
 
 def select(library: Library, run_id: str = "run 1", *, dry_run: bool = False) -> Batch:
@@ -77,8 +80,9 @@ def add_resend(library: Library, owned_ledger: Engine) -> int:
     with owned_ledger.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO deliveries (batch_id, kind, run_id, requested_by, remote_folder, delivered_at)"
-                " VALUES (:batch, 'resend', 'again', 'librarian', 'sftp://b/out', '2026-03-04 05:06:07+00')"
+                "INSERT INTO deliveries (batch_id, file_number, kind, run_id, requested_by, remote_folder,"
+                " delivered_at)"
+                " VALUES (:batch, 1, 'resend', 'again', 'librarian', 'sftp://b/out', '2026-03-04 05:06:07+00')"
             ),
             {"batch": batch},
         )
@@ -116,6 +120,61 @@ def test_a_batch_is_shown_with_its_file_skipped_fines_and_resends(library: Libra
     found = run_json("batches", "show", str(sent))
     assert found["skipped"] == {"no_identifier": {"fines": 1, "users": 1, "net": {"USD": "7.00"}}}
     assert found["resends"][0]["delivered_at"] == "2026-03-04T05:06:07Z"
+
+
+@pytest.fixture
+def unclear_credits(library: Library, include: Path) -> Batch:
+    """A batch whose charges are with the bursar, and whose file of credits is unclear."""
+    (include / "layouts").mkdir()
+    save_layout(include / "layouts", APART)
+    library.fine(amount="12.50")
+    library.fine(amount="-7.25")
+    found = select_apart(library)
+    with library.ledger.begin() as connection:
+        charges, credits_ = request_deliveries(connection, found.id, "first", found.run_id)
+        advance_delivery(connection, charges, "delivered", after=charges.state)
+        facts = {"remote_folder": "sftp://b/out", "unclear_reason": "GONE"}
+        advance_delivery(connection, credits_, "unclear", after=credits_.state, **facts)
+    return found
+
+
+def test_a_batch_with_two_files_shows_both_with_their_states(unclear_credits: Batch) -> None:
+    number = str(unclear_credits.id)
+    output = " ".join(run("batches", "show", number).split())
+    assert f"File 1: {number}-charges.csv, 1 fine, delivered" in output
+    assert f"File 2: {number}-credits.csv, 1 fine, unclear" in output
+    assert f"may have handed {number}-credits.csv" in output
+    assert f"The batch also has {number}-charges.csv." in output
+    assert f"batches repeat-upload {number}" in output
+    files = run_json("batches", "show", number)["files"]
+    assert [(file["file_name"], file["fines"], file["state"]) for file in files] == [
+        (f"{number}-charges.csv", 1, "DELIVERED"),
+        (f"{number}-credits.csv", 1, "UNCLEAR"),
+    ]
+
+
+def test_both_files_are_built(unclear_credits: Batch, tmp_path: Path) -> None:
+    rows = run_json("batches", "build-file", str(unclear_credits.id), "--into", str(tmp_path))
+    assert [Path(row["path"]).read_bytes().splitlines()[-1] for row in rows] == [b"END,1,12.50", b"END,1,-7.25"]
+
+
+def test_a_batch_with_a_delivered_file_is_not_released(unclear_credits: Batch) -> None:
+    command = ("batches", "release", str(unclear_credits.id), "--confirm-not-received", "--despite-file")
+    assert "charges.csv has been delivered, and its fines would be billed twice" in " ".join(
+        run(*command, exit_code=1).split()
+    )
+
+
+def test_the_unclear_file_is_confirmed_and_the_batch_is_delivered(unclear_credits: Batch) -> None:
+    assert "is DELIVERED" in run("batches", "confirm-delivered", str(unclear_credits.id), "--yes")
+
+
+def test_the_unclear_file_is_uploaded_again_with_the_name_of_the_person(
+    library: Library, unclear_credits: Batch
+) -> None:
+    assert "is UPLOADING" in run("batches", "repeat-upload", str(unclear_credits.id), "--yes")
+    assert library.one("SELECT repeated_by IS NOT NULL FROM deliveries WHERE file_number = 2")
+    assert "not unclear" in run("batches", "repeat-upload", str(unclear_credits.id), "--yes", exit_code=1)
 
 
 def test_the_file_of_a_dry_run_is_built(library: Library, tmp_path: Path) -> None:

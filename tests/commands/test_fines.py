@@ -74,7 +74,7 @@ def test_file_names_are_shown_in_full_and_amounts_to_the_last_digit(library: Lib
             text("UPDATE deliveries SET remote_folder = 'sftp://[fe80::1]/' || repeat('a-long-folder/', 9)")
         )
     output = run("fines", "show", str(fine))
-    assert library.one("SELECT file_name FROM batches") in "".join(output.split())
+    assert library.one("SELECT file_name FROM batch_files") in "".join(output.split())
     assert "+1.234 KWD" in output
     assert "sftp://[fe80::1]" in "".join(output.split())
     assert "[red]LOST" in output

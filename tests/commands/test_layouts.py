@@ -68,6 +68,25 @@ def test_a_fixed_layout_is_tried_with_a_ruler_and_invented_fines(layouts: Path, 
     assert lines[-1].startswith("T0000000500000000001259000000000000072500000000000118650")
 
 
+def test_a_layout_with_two_files_is_tried_with_both(layouts: Path, library: Library) -> None:
+    output = run("layouts", "try", "charges_and_credits")
+    charges, credits_ = output.split("b.dat", 1)
+    assert [charges.count("LIB02"), credits_.count("LIB02")] == [1, 1]
+    assert ("000012.50" in charges, "000007.25" in credits_, "000007.25" in charges) == (True, True, False)
+    files = run_json("layouts", "try", "charges_and_credits")
+    assert [len(file["lines"]) for file in files] == [5, 2]
+
+
+def test_the_check_warns_if_a_layout_encrypts_and_the_machine_has_no_gpg(
+    layouts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = layouts / "banner.yaml"
+    path.write_text(path.read_text(encoding="utf-8") + "\nencrypt: pgp\n", encoding="utf-8")
+    assert "gpg" not in check(exit_code=0).stdout
+    monkeypatch.setenv("PATH", str(layouts))
+    assert f"{path}:1: warning: encrypt: The layout says `encrypt: pgp`" in check(exit_code=0).stdout
+
+
 def test_a_batch_is_tried_in_a_layout_and_what_does_not_fit_is_listed(layouts: Path, library: Library) -> None:
     library.fine(library.user("0012345678"))
     library.fine(library.user("123"))

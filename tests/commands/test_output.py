@@ -57,12 +57,12 @@ def hostile_library(library: Library, owned_ledger: Engine) -> Library:
         UPDATE fines SET fine_fee_type = :hostile, comment = :hostile, source_id = :hostile || id WHERE amount > 0;
         UPDATE users SET last_name = :hostile;
         UPDATE identifiers SET value = :hostile || user_id WHERE type = 'userName';
-        UPDATE batches SET profile = :hostile, run_id = :hostile, file_name = :hostile;
+        UPDATE batches SET profile = :hostile, run_id = :hostile; UPDATE batch_files SET file_name = :hostile;
         UPDATE deliveries SET run_id = :hostile, remote_folder = :hostile;
         UPDATE import_files SET profile = :hostile, name = :hostile, outcomes = outcomes || '{"NEW": {"records": 1}}';
         UPDATE import_records SET sum = :hostile WHERE outcome = 'NO_PAYMENT';
-        INSERT INTO deliveries (batch_id, kind, run_id, requested_by, remote_folder, delivered_at)
-            SELECT id, 'resend', 'again', :hostile, :hostile, now() FROM batches
+        INSERT INTO deliveries (batch_id, file_number, kind, run_id, requested_by, remote_folder, delivered_at)
+            SELECT batch_id, number, 'resend', 'again', :hostile, :hostile, now() FROM batch_files
     """
     with owned_ledger.begin() as connection:
         connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
@@ -197,7 +197,7 @@ def test_no_cell_is_shortened_on_a_narrow_screen(library: Library, monkeypatch: 
     )
     record_report(library.ledger, report)
     fine, _ = FakeBursar(library).export_fine("1234567.89")
-    file = library.one("SELECT file_name FROM batches")
+    file = library.one("SELECT file_name FROM batch_files")
     monkeypatch.setattr(context.console, "_width", width)
     output = [
         run("runs", "list"),

@@ -24,6 +24,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "airflow create-pools": (),
     "batches build-file": ("7",),
     "batches confirm-delivered": ("7", "--yes"),
+    "batches repeat-upload": ("7", "--yes"),
     "batches list": (),
     "batches release": ("7",),
     "batches show": ("7",),

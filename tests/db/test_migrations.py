@@ -86,6 +86,20 @@ def test_batches_keep_their_states_and_claims(upgraded_ledger: Engine) -> None:
     assert unfinished == [2, 3, 7]
 
 
+def test_each_batch_with_fines_has_its_file_and_its_deliveries_are_of_it(upgraded_ledger: Engine) -> None:
+    with upgraded_ledger.connect() as connection:
+        files = connection.execute(text("SELECT batch_id, number, fines FROM batch_files")).all()
+        batches = connection.execute(text("SELECT id, 1, fines FROM batches WHERE fines > 0")).all()
+        sizes = connection.execute(
+            text(
+                "SELECT deliveries.file_size = batch_files.file_size AND deliveries.sha256 = batch_files.sha256"
+                " FROM deliveries JOIN batch_files USING (batch_id) WHERE upload_started_at IS NOT NULL"
+            )
+        ).scalars()
+    assert sorted(map(tuple, files)) == sorted(map(tuple, batches))
+    assert set(sizes) == {True}
+
+
 def test_payments_keep_their_outcomes(upgraded_ledger: Engine) -> None:
     with upgraded_ledger.connect() as connection:
         records = connection.execute(text("SELECT fine_id, outcome, applied FROM import_records ORDER BY number")).all()

@@ -42,8 +42,8 @@ def add_past_export(library: Library, fines: int, charges: str, profile: str = "
             text(
                 "INSERT INTO batches (profile, run_id, as_of, import_active, render_options, sftp_connection, "
                 "output_file_path,"
-                " file_name, users, fines, totals, skipped, closed_at) VALUES (:profile, gen_random_uuid(), now(),"
-                " true, '{}', 'x', 'out', 'x.xml', 1, :fines, :totals, '{}', now())"
+                " users, fines, totals, skipped, closed_at) VALUES (:profile, gen_random_uuid(), now(),"
+                " true, '{}', 'x', 'out', 1, :fines, :totals, '{}', now())"
             ),
             {"profile": profile, "fines": fines, "totals": totals},
         )

@@ -183,7 +183,7 @@ def test_the_same_batch_always_gives_the_same_bytes(library: Library, tmp_path: 
     assert here.path.read_bytes() == there.path.read_bytes()
     assert here.sha256 == there.sha256
     with library.ledger.connect() as connection:
-        assert get_batch(connection, found.id).sha256 == here.sha256
+        assert get_batch(connection, found.id).files[0].sha256 == here.sha256
         assert get_batch(connection, found.id).state is BatchState.BUILT
 
 

@@ -163,5 +163,5 @@ def test_a_release_during_the_build_is_an_error(
         original(*arguments)
 
     monkeypatch.setattr(build, "_record", record)
-    with pytest.raises(BatchError, match="is released now"):
+    with pytest.raises(BatchError, match="was released"):
         build_file(library.ledger, found.id, tmp_path)

@@ -186,7 +186,7 @@ def test_fines_in_other_currencies_are_skipped(library: Library) -> None:
 
 @pytest.mark.usefixtures("layouts")
 def test_a_layout_that_is_missing_is_an_error_that_names_the_others(library: Library) -> None:
-    with pytest.raises(BursarError, match="There is no layout mine: .* banner, debit_and_credit, one_line"):
+    with pytest.raises(BursarError, match="There is no layout mine: .* banner, charges_and_credits, one_line"):
         preview(library.ledger, make_layout_profile(), as_of=NOW, limit=1)
 
 
@@ -265,7 +265,7 @@ def test_a_line_that_was_changed_by_hand_and_does_not_fit_is_not_sent(
     with pytest.raises(BatchError, match="line 1 does not keep to the layout, or a value of it does not fit"):
         build_file(library.ledger, batch.id, tmp_path)
     with library.ledger.connect() as connection:
-        assert get_batch(connection, batch.id).sha256 is None
+        assert get_batch(connection, batch.id).files[0].sha256 is None
     assert not list(tmp_path.rglob("*.txt"))
 
 

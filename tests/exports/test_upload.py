@@ -61,7 +61,7 @@ def test_an_upload_logs_its_progress(
     monkeypatch.setattr(progress, "INTERVAL_SECONDS", 0)
     found = select_batch(library, fines=7)
     with caplog.at_level("INFO"):
-        size = upload_file(library.ledger, found.id, bursar.open(), tmp_path).file_size
+        size = upload_file(library.ledger, found.id, bursar.open(), tmp_path).files[0].size
     messages = [record.getMessage() for record in caplog.records if record.name.startswith("bursar")]
     sending, sent, delivered = messages[-3:]
     assert sending == f"Sending {found.file_name} ({size:,} bytes) to sftp://{bursar.host}/out."

@@ -15,7 +15,7 @@ from asyncssh import SFTPServer
 
 from bursar.errors import BatchError, BursarError, TransientError, UnclearDeliveryError
 from bursar.exports import upload, upload_attempts, upload_lock
-from bursar.exports.build import ExportFile, build_file
+from bursar.exports.build import ExportFile, build_files
 from bursar.exports.close import close_fines
 from bursar.exports.recover import recover_unfinished_batches, release_batch
 from bursar.exports.resend import resend_batch
@@ -126,12 +126,12 @@ def test_a_batch_that_is_released_while_its_file_is_built_is_not_uploaded(
     with pytest.raises(KilledError):
         upload_file(library.ledger, selected.id, bursar.open(kill_at=kill_at), tmp_path)
 
-    def build_and_release(*arguments: Any) -> ExportFile:
-        file = build_file(*arguments)
+    def build_and_release(*arguments: Any) -> list[ExportFile]:
+        files = build_files(*arguments)
         release_batch(library.ledger, selected.id, confirmed_not_received=True)
-        return file
+        return files
 
-    monkeypatch.setattr(upload, "build_file", build_and_release)
+    monkeypatch.setattr(upload, "build_files", build_and_release)
     with pytest.raises(BatchError, match="has been released"):
         upload_file(library.ledger, selected.id, bursar.open(), tmp_path)
     assert selected.file_name not in bursar.files()

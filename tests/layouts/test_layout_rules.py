@@ -199,6 +199,44 @@ PROBLEMS = {
 }
 
 
+TWO = "files:\n  - {file_name: a.txt, kinds: charge}\n  - {file_name: b.txt, kinds: [credit, reversal]}\n"
+OWN = "records: [{each: fine, columns: [{value: a}]}]"
+PROBLEMS_OF_FILES = {
+    "a kind without a file": (
+        GOOD + TWO.replace("[credit, reversal]", "credit"),
+        "no file has the fines of the kind",
+    ),
+    "a kind in two files": (GOOD + TWO.replace("[credit", "[charge, credit"), "9: files.kinds: charge is named twice"),
+    "a file without kinds": (
+        GOOD + TWO + "  - {file_name: c.txt, kinds: []}\n",
+        "10: files.kinds: is empty: write charge, credit or reversal",
+    ),
+    "an unknown kind": (GOOD + TWO.replace("kinds: charge", "kinds: [charge, fee]"), "files.kinds"),
+    "one file": (
+        GOOD + "files:\n  - {file_name: a.txt, kinds: [charge, credit, reversal]}\n",
+        "7: files: has one file: write `file_name` and `records` without `files`",
+    ),
+    "a name beside the files": (GOOD + TWO + "file_name: c.txt\n", "each of `files` has a name of its own: remove it"),
+    "a name twice": (GOOD + TWO.replace("b.txt", "a.txt"), "9: files.file_name: is the name of another file"),
+    "a done file of the same name": (GOOD + "file_name: a\ndone_file: a\n", "8: done_file: is the name of another"),
+    "a sign in the name of a done file": (GOOD + 'done_file: "a/b"\n', "7: done_file: '/' is not allowed in the name"),
+    "a value of a fine in a name": (
+        GOOD + TWO.replace("b.txt", '"{kind}.txt"'),
+        "9: files.file_name: {kind} is not",
+    ),
+    "own records with a wrong value": (
+        GOOD + TWO.replace("kinds: charge", 'kinds: charge, records: [{each: fine, columns: [{value: "{nme}"}]}]'),
+        "8: files.records.columns.value: {nme} is not a value of a line for each fine",
+    ),
+    "no records for one of the files": (
+        "kind: delimited\n" + TWO.replace("kinds: charge", f"kinds: charge, {OWN}"),
+        "no fine would be in the file: write a record",
+    ),
+    "no records": ("kind: delimited\n", "records: is missing"),
+}
+PROBLEMS |= PROBLEMS_OF_FILES
+
+
 @pytest.mark.parametrize("case", PROBLEMS)
 def test_a_problem_has_its_line_and_says_what_to_write(tmp_path: Path, case: str) -> None:
     text, expected = PROBLEMS[case]
@@ -209,6 +247,15 @@ def test_a_problem_has_its_line_and_says_what_to_write(tmp_path: Path, case: str
 
 def test_a_good_layout_has_no_problems(tmp_path: Path) -> None:
     assert find_problems(tmp_path, GOOD) == []
+
+
+def test_files_share_their_records_or_have_their_own(tmp_path: Path) -> None:
+    own = "kinds: charge, records: [{each: user, columns: [{value: '{identifier}'}]}]"
+    assert find_problems(tmp_path, GOOD + TWO) == []
+    assert find_problems(tmp_path, GOOD + TWO.replace("kinds: charge", own)) == []
+    (_, charges), (kinds, credits_) = load_layouts(tmp_path)[0]["mine"].list_files()
+    assert [record.each for record in charges.records] == ["user"]
+    assert ([record.each for record in credits_.records], kinds) == (["fine"], ("credit", "reversal"))
 
 
 @pytest.mark.parametrize("name", ["mine.yaml", "mine.yml"])

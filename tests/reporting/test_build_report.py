@@ -54,7 +54,7 @@ def test_an_export_of_all_fines_is_completed(office: FakeBursar) -> None:
     assert (report.users, report.fines) == (1, 2)
     assert report.totals == {"USD": CurrencyTotals(Decimal("12.500"), Decimal("-2.000"))}
     assert report.net == {"USD": Decimal("10.5")}
-    assert report.files == (office.library.one("SELECT file_name FROM batches"),)
+    assert report.files == (office.library.one("SELECT file_name FROM batch_files"),)
     assert not report.messages
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from bursar.ledger import desk
 from bursar.ledger.batches import get_batch
-from bursar.ledger.deliveries import DeliveryStep, advance_delivery, request_delivery
+from bursar.ledger.deliveries import DeliveryStep, advance_delivery, request_deliveries
 from bursar.profiles import Profile, Settings
 from demo.postgres import Postgres
 
@@ -66,11 +66,11 @@ def end_sessions(postgres: Postgres, database: str) -> None:
 
 
 def record_delivery(ledger: Engine, batch_id: int, step: DeliveryStep = "delivered", **facts: str) -> None:
-    """Records a step of the first delivery of a batch without uploading anything."""
+    """Records a step of the first deliveries of a batch without uploading anything."""
     with ledger.begin() as connection:
         batch = get_batch(connection, batch_id, lock=True)
-        delivery = request_delivery(connection, batch_id, "first", batch.run_id)
-        advance_delivery(connection, delivery, step, after=delivery.state, **facts)
+        for delivery in request_deliveries(connection, batch_id, "first", batch.run_id):
+            advance_delivery(connection, delivery, step, after=delivery.state, **facts)
 
 
 @dataclass

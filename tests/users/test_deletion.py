@@ -103,7 +103,7 @@ def test_a_file_with_deleted_users_is_not_built_again(library: Library, office: 
     built = build_file(library.ledger, batch, tmp_path)
     with library.ledger.begin() as connection:
         connection.execute(
-            text("UPDATE batches SET sha256 = :sha256 WHERE id = :id"), {"sha256": built.sha256, "id": batch}
+            text("UPDATE batch_files SET sha256 = :sha256 WHERE batch_id = :id"), {"sha256": built.sha256, "id": batch}
         )
     office.pay(Payment(office.get_transaction(fine), "10.00"))
     deletion.delete_user(library.ledger, user)

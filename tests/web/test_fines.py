@@ -128,8 +128,8 @@ def test_the_life_of_a_fine_is_in_the_order_of_time(login: Login, library: Libra
     with library.ledger.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO deliveries (batch_id, kind, run_id, delivered_at, remote_folder)"
-                " VALUES (1, 'resend', 'again', now() - interval '1 minute', 'out')"
+                "INSERT INTO deliveries (batch_id, file_number, kind, run_id, delivered_at, remote_folder)"
+                " VALUES (1, 1, 'resend', 'again', now() - interval '1 minute', 'out')"
             )
         )
         connection.execute(

@@ -29,8 +29,8 @@ SELECT (ARRAY['export', 'import'])[1 + n % 2], 'P' || n % 50, 'run' || n, false,
        1, 1, '{}', '{}', '{}', '{}', '{}'
 FROM generate_series(1, :closed) AS n, LATERAL (SELECT now() - n * interval '10 minutes' AS moment) AS moments;
 INSERT INTO batches (profile, run_id, as_of, import_active, render_options, sftp_connection, output_file_path,
-                     file_name, users, fines, totals, skipped, selected_at, closed_at)
-SELECT profile, run_id, started_at, true, '{}', 'x', 'x', 'x', 1, 1, '{"USD": {"charges": "1", "credits": "0"}}', '{}',
+                     users, fines, totals, skipped, selected_at, closed_at)
+SELECT profile, run_id, started_at, true, '{}', 'x', 'x', 1, 1, '{"USD": {"charges": "1", "credits": "0"}}', '{}',
        started_at, started_at FROM run_reports WHERE job = 'export' AND :closed > 0;
 INSERT INTO import_files (profile, run_id, name, size, modified, sha256, amount_mode, records, totals, outcomes,
                           read_at, applied_at)
@@ -39,8 +39,10 @@ SELECT profile, run_id, 'x', 1, started_at, run_id, 'incremental', 1, '{}',
 FROM run_reports WHERE job = 'import' AND :closed > 0;
 INSERT INTO file_arrivals (file_id, profile, run_id, name, size, modified, archived_at)
 SELECT id, profile, run_id, name, size, modified, applied_at FROM import_files WHERE :closed > 0;
-INSERT INTO deliveries (batch_id, kind, run_id, delivered_at)
-SELECT id, 'first', run_id, closed_at FROM batches WHERE :closed > 0;
+INSERT INTO batch_files (batch_id, number, file_name, fines, users, totals)
+SELECT id, 1, 'x', fines, users, totals FROM batches WHERE :closed > 0;
+INSERT INTO deliveries (batch_id, file_number, kind, run_id, delivered_at)
+SELECT id, 1, 'first', run_id, closed_at FROM batches WHERE :closed > 0;
 INSERT INTO approvals (batch_id, reasons, answer, answered_by, answered_at)
 SELECT id, '{}', 'approved', 'x', closed_at FROM batches WHERE :closed > 0;
 INSERT INTO loads (source, run_id, started_at, is_complete, is_refused, files, counts, rejected, entries)

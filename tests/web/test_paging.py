@@ -14,8 +14,8 @@ ROWS = 120
 """More than two pages."""
 BATCHES = """
 INSERT INTO batches (profile, run_id, as_of, import_active, render_options, sftp_connection, output_file_path,
-                     file_name, users, fines, totals, skipped, closed_at)
-SELECT 'STUDENTS', 'run ' || n, now(), true, '{}', 'x', 'x', n || '.xml', 1, 1, '{}', '{}',
+                     users, fines, totals, skipped, closed_at)
+SELECT 'STUDENTS', 'run ' || n, now(), true, '{}', 'x', 'x', 1, 1, '{}', '{}',
        CASE WHEN :closed THEN now() END
 FROM generate_series(1, :rows) AS n
 """

@@ -98,7 +98,7 @@ def test_the_file_is_downloaded_with_the_same_bytes_and_the_download_is_recorded
     answer = login("user").get(f"/batches/{batch.id}/file")
     assert answer.status_code == 200, answer.text
     assert batch.file_name in answer.headers["content-disposition"]
-    assert hashlib.sha256(answer.content).hexdigest() == library.one("SELECT sha256 FROM batches")
+    assert hashlib.sha256(answer.content).hexdigest() == library.one("SELECT sha256 FROM batch_files")
     assert library.one("SELECT person || ' ' || batch_id FROM user_accesses") == f"user_person {batch.id}"
     assert list(work_dir.iterdir()) == []  # no file with names stays
 

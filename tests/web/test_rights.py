@@ -121,6 +121,8 @@ TABLE = {
     "look_at_server": Access("user", BATCH),
     "confirm_delivery": Access("user", BATCH),
     "confirm_delivered": Access("user", BATCH, {"state": "DELIVERED"}),
+    "confirm_repeat_upload": Access("user", BATCH),
+    "repeat_upload": Access("user", BATCH, {"state": "DELIVERED"}),
     "confirm_apply_again": Access("user", {"arrival": 2}),
     "apply_file_again": Access("user", {"arrival": 2}),
     "show_users_jobs": Access("user"),

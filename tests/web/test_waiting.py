@@ -107,6 +107,23 @@ def test_a_batch_is_released_under_the_name_of_the_person_once(
     assert "nothing left to release" in user.get(path).text
 
 
+def test_an_unclear_file_is_uploaded_again_under_the_name_of_the_person(
+    library: Library, login: Login, unreachable: None
+) -> None:
+    batch = add_unclear_batch(library)
+    path = f"/batches/{batch}/repeat-upload"
+    form = {"state": "UNCLEAR", "is_missing": "yes"}
+    assert login("viewer").post(path, data=form).status_code == 403
+    user = login("user")
+    assert "I have asked the bursar, who has not received the file." in user.get(path).text
+    refused = user.post(path, data={"state": "UNCLEAR"})
+    assert (refused.status_code, state(library, batch)) == (409, "UNCLEAR")
+    assert user.post(path, data=form, follow_redirects=False).status_code == 303
+    assert state(library, batch) == "UPLOADING"
+    assert str(library.one("SELECT repeated_by FROM deliveries")).startswith("user_person")
+    assert "no unclear file to upload again" in user.get(path).text
+
+
 def test_a_stale_page_changes_nothing(library: Library, login: Login, unreachable: None) -> None:
     batch = add_unclear_batch(library)
     user = login("user")
@@ -126,7 +143,7 @@ def test_the_state_is_checked_once_more_when_nobody_can_change_it(
     library: Library, login: Login, unreachable: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = add_unclear_batch(library)
-    read = batch_decisions._get_actable_batch  # noqa: SLF001
+    read = batch_decisions.get_actable_batch
 
     def read_and_confirm(*arguments: object) -> object:
         found = read(*arguments)  # type: ignore[arg-type]
@@ -134,7 +151,7 @@ def test_the_state_is_checked_once_more_when_nobody_can_change_it(
             record_delivery(library.ledger, batch, "delivered", confirmed_by="anna")
         return found
 
-    monkeypatch.setattr(batch_decisions, "_get_actable_batch", read_and_confirm)
+    monkeypatch.setattr(batch_decisions, "get_actable_batch", read_and_confirm)
     answer = login("user").post(f"/batches/{batch}/release", data={"state": "UNCLEAR", "confirm_not_received": "yes"})
     assert answer.status_code == 409
     assert state(library, batch) == "DELIVERED"

@@ -1,8 +1,9 @@
--- Each time that the file of a fine was resent.
-SELECT deliveries.delivered_at, deliveries.batch_id, deliveries.requested_by, deliveries.run_id, batches.file_name,
-       deliveries.remote_folder
+-- Each time that the files of the batch of a fine were resent.
+SELECT max(deliveries.delivered_at) AS delivered_at, batches.id AS batch_id, min(deliveries.requested_by) AS requested_by,
+       deliveries.run_id, min(batches.file_name) AS file_name, min(deliveries.remote_folder) AS remote_folder
 FROM deliveries
-JOIN batches ON batches.id = deliveries.batch_id
-WHERE deliveries.kind = 'resend' AND deliveries.delivered_at IS NOT NULL
-  AND deliveries.batch_id IN (SELECT batch_id FROM batch_lines WHERE fine_id = :fine_id)
-ORDER BY deliveries.id;
+JOIN batches_with_state AS batches ON batches.id = deliveries.batch_id
+WHERE deliveries.kind = 'resend' AND deliveries.batch_id IN (SELECT batch_id FROM batch_lines WHERE fine_id = :fine_id)
+GROUP BY batches.id, deliveries.run_id
+HAVING count(deliveries.delivered_at) = count(*)
+ORDER BY min(deliveries.id);

@@ -40,15 +40,16 @@ GRANT SELECT, INSERT, UPDATE (size, modified, is_refused) ON loaded_files TO {ro
 GRANT SELECT, INSERT, DELETE ON deferred_fines, contested_identifiers TO {role};
 
 -- Exports.
-GRANT SELECT, INSERT, UPDATE (built_at, file_size, sha256, closed_at, released_at, released_by, closed_by_run_id)
+GRANT SELECT, INSERT, UPDATE (built_at, closed_at, released_at, released_by, closed_by_run_id)
     ON batches TO {role};
 GRANT SELECT ON batches_with_state TO {role};
+GRANT SELECT, INSERT, UPDATE (file_size, sha256) ON batch_files TO {role};
 GRANT USAGE ON SEQUENCE batches_id_seq TO {role};
 GRANT SELECT, INSERT, UPDATE (identifier, patron_name, comment) ON batch_lines TO {role};   -- to erase a deleted user
-GRANT EXECUTE ON FUNCTION xml_text TO {role};
+GRANT EXECUTE ON FUNCTION xml_text, line_kind TO {role};
 GRANT SELECT ON exported_fines TO {role};
 GRANT SELECT, INSERT, UPDATE (upload_started_at, remote_folder, uploaded_at, part_name, unclear_at, unclear_reason, confirmed_by,
-                              delivered_at)
+                              delivered_at, file_size, sha256, repeated_by)
     ON deliveries TO {role};
 GRANT SELECT, INSERT, UPDATE (first_block_at, last_block_at, removed_at, rename_requested_at, rename_accepted, conflict_at)
     ON upload_attempts TO {role};

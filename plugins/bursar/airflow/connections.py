@@ -10,6 +10,7 @@ from bursar.airflow.find_connection import find_connection
 from bursar.errors import BursarError, RemoteFolderError
 from bursar.profiles.settings import ServerLimits
 from bursar.remote_files.base import RemoteFolder
+from bursar.remote_files.pgp_key import PgpKey
 
 LEDGER = "bursar_ledger"
 
@@ -80,4 +81,5 @@ def open_folder(
                 "Use one of type sftp, ftp or ftps."
             )
     with opening as remote_folder:
+        remote_folder.pgp_key = PgpKey.from_extra(connection_id, connection.extra_dejson)
         yield remote_folder

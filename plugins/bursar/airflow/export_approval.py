@@ -24,7 +24,7 @@ from bursar.page_names import Page
 from bursar.profiles import Profile, Settings
 
 if TYPE_CHECKING:
-    from bursar.airflow.task_summaries import BuiltFile
+    from bursar.airflow.task_summaries import BuiltFiles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class ExportApprovalOperator(LedgerApprovalOperator[BatchCase]):
         Raises:
             ProfileError: the revision that the run keeps is not valid any more.
         """
-        built: BuiltFile = context["ti"].xcom_pull(task_ids="build_file")
+        built: BuiltFiles = context["ti"].xcom_pull(task_ids="build_file")
         engine = ledger_engine(ledger_url())
         profile = keep_revision(engine, self.settings, self.profile, Job.EXPORT, context["run_id"])
         with engine.connect() as connection:

@@ -17,7 +17,7 @@ from bursar.airflow.dag_docs import export_docs
 from bursar.airflow.profile_store import find_credits_of, keep_revision
 from bursar.airflow.report_task import report_task
 from bursar.airflow.run_params import ExportParams, export_params, parse_params
-from bursar.airflow.task_summaries import BuiltFile, ClosedBatch, RecoveredBatch, SelectedBatch, UploadedFile
+from bursar.airflow.task_summaries import BuiltFiles, ClosedBatch, RecoveredBatch, SelectedBatch, UploadedFiles
 from bursar.db.engine import ledger_engine
 from bursar.exports import approval, build, close, recover, selection, upload
 from bursar.exports.resend import get_resendable_batch, resend_batch
@@ -168,8 +168,8 @@ def select_fines(run: ExportRun) -> SelectedBatch:
     }
 
 
-def build_file(run: ExportRun, selected: SelectedBatch) -> BuiltFile:
-    """Builds the XML file of the batch, and checks it against the schema and the batch.
+def build_file(run: ExportRun, selected: SelectedBatch) -> BuiltFiles:
+    """Builds the file of the batch, or its files, and checks them against the format and the batch.
 
     Raises:
         AirflowSkipException: the batch has no fines.
@@ -177,14 +177,17 @@ def build_file(run: ExportRun, selected: SelectedBatch) -> BuiltFile:
     if not selected["fines"]:
         raise AirflowSkipException("There is nothing to do: no fine is due for export, so no file is built.")
     batch_id = selected["batch_id"]
-    file = build.build_file(run.engine, batch_id, run.work_dir)
+    files = build.build_files(run.engine, batch_id, run.work_dir)
     if run.params.dry_run:
         remove_folder(batch_folder(run.work_dir, batch_id))
-    return {"batch_id": batch_id, "file_name": file.path.name, "size": file.size, "sha256": file.sha256}
+    return {
+        "batch_id": batch_id,
+        "files": [{"file_name": file.name, "size": file.size, "sha256": file.sha256} for file in files],
+    }
 
 
-def upload_file(run: ExportRun, built: BuiltFile) -> UploadedFile:
-    """Uploads the file into the bursar's folder, once.
+def upload_file(run: ExportRun, built: BuiltFiles) -> UploadedFiles:
+    """Uploads the files into the bursar's folder, each once.
 
     Raises:
         AirflowSkipException: the run is a dry run.
@@ -210,10 +213,11 @@ def upload_file(run: ExportRun, built: BuiltFile) -> UploadedFile:
     else:
         approval.require_approved(run.engine, batch_id, run.profile.export.approval)
         batch = upload.upload_file(run.engine, batch_id, run.open_folder, run.work_dir, run.profile.export.upload)
-    return {"batch_id": batch.id, "file_name": batch.file_name, "remote_folder": batch.remote_folder}
+    names = [file.name for file in batch.files]
+    return {"batch_id": batch.id, "file_names": names, "remote_folder": batch.remote_folder}
 
 
-def close_fines(run: ExportRun, uploaded: UploadedFile) -> ClosedBatch:
+def close_fines(run: ExportRun, uploaded: UploadedFiles) -> ClosedBatch:
     """Closes the fines of the delivered batch."""
     batch = close.close_fines(run.engine, uploaded["batch_id"])
     return {"batch_id": batch.id, "fines": batch.fines, "totals": to_json(batch.totals)}

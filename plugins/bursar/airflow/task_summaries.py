@@ -29,19 +29,25 @@ class SelectedBatch(TypedDict):
 
 
 class BuiltFile(TypedDict):
-    """The file of a batch, on the machine that built it; `size` is in bytes."""
+    """A file of a batch, on the machine that built it; `size` is in bytes."""
 
-    batch_id: int
     file_name: str
     size: int
     sha256: str
 
 
-class UploadedFile(TypedDict):
-    """The file of a batch in the bursar's folder."""
+class BuiltFiles(TypedDict):
+    """The files of a batch, on the machine that built them, in the order of their upload."""
 
     batch_id: int
-    file_name: str
+    files: list[BuiltFile]
+
+
+class UploadedFiles(TypedDict):
+    """The files of a batch in the bursar's folder."""
+
+    batch_id: int
+    file_names: list[str]
     remote_folder: str | None
 
 

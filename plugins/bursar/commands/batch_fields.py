@@ -39,8 +39,16 @@ def get_fields(row: RowMapping) -> dict[str, Any]:
         "totals": plain_totals(batch.totals),
         "skipped": plain_counts(SkipReason.sort(batch.skipped)),
         "file_name": batch.file_name,
-        "file_size": batch.file_size,
-        "sha256": batch.sha256,
+        "files": [
+            {
+                "file_name": file.name,
+                "fines": file.fines,
+                "size": file.bursar_size,
+                "sha256": file.bursar_sha256,
+                "state": file.state,
+            }
+            for file in batch.files
+        ],
         "sftp_connection": batch.sftp_connection,
         "remote_folder": batch.remote_folder,
         "resends": row["resends"],

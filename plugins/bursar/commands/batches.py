@@ -6,9 +6,9 @@ from tempfile import TemporaryDirectory
 import click
 from sqlalchemy import RowMapping
 
-from bursar.commands.batch_fields import get_fields, read_fields
-from bursar.commands.connections import open_batch_folder, print_remark
-from bursar.commands.context import ID, console, get_engine, get_person, sanitize
+from bursar.commands.batch_decisions import confirm_delivered, release_batch, repeat_upload
+from bursar.commands.batch_fields import get_fields
+from bursar.commands.context import ID, console, get_engine, sanitize
 from bursar.commands.output import (
     format_moment,
     format_option,
@@ -22,15 +22,14 @@ from bursar.commands.output import (
     print_totals,
 )
 from bursar.db.queries import query
-from bursar.exports import recover, upload
-from bursar.exports.build import build_file
-from bursar.exports.release_check import check_not_on_server
+from bursar.exports.build import build_files
 from bursar.exports.skip_reason import SkipReason
 from bursar.exports.unclear import describe_unclear_batch
 from bursar.ledger.approvals import RejectionReason
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.money import format_totals, pluralize
 from bursar.page_names import Page
+from bursar.reporting.batch_files import describe_files
 
 
 @click.group()
@@ -102,9 +101,7 @@ def show_batch(batch: int, output_format: str) -> None:
             "Confirmed by": row["confirmed_by"] or "",
             "Released by": row["released_by"] or "",
             "Closed": f"{format_moment(found.closed_at)} UTC" if found.closed_at else "",
-            "File": found.file_name,
-            "Size": pluralize(found.file_size, "byte") if found.file_size is not None else "",
-            "SHA-256": found.sha256 or "",
+            **dict(describe_files(found)),
             "Uploaded to": found.remote_folder or "",
             "Fines": f"{pluralize(found.fines, 'fine')} of {pluralize(found.users, 'user')}",
         }
@@ -162,72 +159,27 @@ def show_batch(batch: int, output_format: str) -> None:
 )
 @format_option
 def build_file_of_batch(batch: int, into: Path, output_format: str) -> None:
-    """Write the file of a batch or a dry run to a folder, to look at. Sends nothing; the batch does not change."""
+    """Write the files of a batch or a dry run to a folder, to look at. Sends nothing; the batch does not change.
+
+    They are neither compressed nor encrypted.
+    """
     engine = get_engine()
     with engine.connect() as connection:
         found = get_batch(connection, batch)
     folder = into.resolve()
     with TemporaryDirectory(dir=folder, prefix=".bursar-") as work_dir:
-        built = build_file(engine, batch, Path(work_dir))
-        path = built.path.replace(folder / built.path.name)
-    counts = f"{pluralize(found.fines, 'fine')}, {pluralize(built.size, 'byte')}"
-    print_result(
-        output_format,
-        {"batch": batch, "path": str(path), "fines": found.fines, "size": built.size, "sha256": built.sha256},
-        f"{sanitize(str(path))}  ({counts}, SHA-256 {built.sha256})",
-    )
+        built = [(file, file.path.replace(folder / file.name)) for file in build_files(engine, batch, Path(work_dir))]
+    rows, lines = [], []
+    for file, path in built:
+        fines = found.get_file(file.number).fines
+        rows.append({"batch": batch, "path": str(path), "fines": fines, "size": file.size, "sha256": file.sha256})
+        counts = f"{pluralize(fines, 'fine')}, {pluralize(file.size, 'byte')}"
+        lines.append(f"{sanitize(str(path))}  ({counts}, SHA-256 {file.sha256})")
+    print_result(output_format, rows[0] if len(rows) == 1 else rows, *lines)
 
 
-@batches.command("release")
-@click.argument("batch", type=ID)
-@click.option(
-    "--confirm-not-received",
-    is_flag=True,
-    help="Needed once the upload has begun: you have asked the bursar, who has not received the file.",
-)
-@click.option(
-    "--despite-file",
-    is_flag=True,
-    help="Release although the file is still on the server: the bursar has confirmed not to use it.",
-)
-@format_option
-def release_batch(batch: int, confirm_not_received: bool, despite_file: bool, output_format: str) -> None:  # noqa: FBT001  click passes flags by name
-    """Release a batch that was not delivered, unless its file is on the server. The next export selects its fines."""
-    engine = get_engine()
-    with engine.connect() as connection:
-        get_batch(connection, batch)  # or the error that there is none
-
-    def look(found: Batch) -> None:
-        check_not_on_server(engine, found, open_batch_folder, despite_file=despite_file, say=print_remark)
-
-    released = recover.release_batch(
-        engine, batch, confirmed_not_received=confirm_not_received, look=look, by=get_person()
-    )
-    print_result(
-        output_format,
-        read_fields(batch),
-        f"Batch {released.id} has been released. Open again: {pluralize(released.fines, 'fine')}.",
-    )
-
-
-@batches.command("confirm-delivered")
-@click.argument("batch", type=ID)
-@click.option("--yes", is_flag=True, help="Confirm without being asked.")
-@format_option
-def confirm_delivered(batch: int, yes: bool, output_format: str) -> None:  # noqa: FBT001  click passes flags by name
-    """Record, with your name, that the bursar has received the file of an unclear batch."""
-    engine = get_engine()
-    with engine.connect() as connection:
-        upload.check_confirmable(get_batch(connection, batch))
-    if not yes:
-        click.confirm("Has the bursar confirmed that the whole file has arrived?", abort=True, err=True)
-    confirmed = upload.confirm_delivered(engine, batch, by=get_person())
-    print_result(
-        output_format,
-        read_fields(batch),
-        f"Batch {confirmed.id} is {confirmed.state}. The next export run of the profile closes its fines; clearing the "
-        "task upload_file of its run closes them immediately.",
-    )
+for decision in (release_batch, confirm_delivered, repeat_upload):
+    batches.add_command(decision)
 
 
 def _print_question(batch: Batch, row: RowMapping) -> None:

@@ -9,6 +9,8 @@ from bursar.commands.context import ID, console, get_engine, get_settings, sanit
 from bursar.commands.output import format_option, make_table, print_data, print_problems, print_section, print_table
 from bursar.commands.payment_layouts import read_file
 from bursar.commands.schemas import write_schemas
+from bursar.errors import BursarError
+from bursar.exports.encryption import require_gpg
 from bursar.exports.skip_reason import SkipReason
 from bursar.layouts.flat.render import get_batch_values, make_batch_values
 from bursar.layouts.flat.trial import Trial, try_layout
@@ -41,7 +43,7 @@ def list_layouts(output_format: str) -> None:
             "for": layout.for_,
             "kind": layout.kind,
             "encoding": layout.encoding,
-            "file_name": str(layout.file_name),
+            "file_name": ", ".join(layout.file_names),
         }
         for name, layout in good.items()
     ]
@@ -82,9 +84,15 @@ def check_layouts(output_format: str) -> None:
     warnings = [
         Problem(str(folder / f"{name}.yaml"), 1, "records", _NO_TRANSACTION)
         for name, layout in good.items()
-        if not layout.list_used("fine") & {"transaction_id", "fine_id"}
+        if not layout.shows_transactions
     ]
     print_problems(output_format, problems, warnings)
+    encrypting = [name for name, layout in good.items() if layout.encrypt]
+    try:
+        if encrypting:
+            require_gpg()
+    except BursarError as error:
+        warnings += [Problem(str(folder / f"{name}.yaml"), 1, "encrypt", str(error)) for name in encrypting]
     names = ", ".join([*good, *payments]) or "none"
     click.echo(
         f"{pluralize(len(good) + len(payments), 'good layout')} in {strip_controls(str(folder))}: {names}", err=True
@@ -111,7 +119,7 @@ _NO_TRANSACTION = (
 )
 @format_option
 def try_out(name: str, batch_id: int | None, limit: int, output_format: str) -> None:
-    """Show the file of invented fines, or of an old batch, in a layout, with a ruler. Changes nothing.
+    """Show the files of invented fines, or of an old batch, in a layout, with a ruler. Changes nothing.
 
     Fines that do not fit are listed with the reason for which an export would skip them. Totals are of the fines that
     are shown. No batch is needed to try a layout, and none is changed.
@@ -124,12 +132,15 @@ def try_out(name: str, batch_id: int | None, limit: int, output_format: str) -> 
             time_zone = get_settings().time_zone
             values = make_batch_values(1, "STUDENTS", pendulum.now("UTC"), time_zone)
         layout = get_layout(name, Layout, INCLUDE / "layouts")
-        trial = try_layout(connection, layout, values, time_zone=time_zone, batch_id=batch_id, limit=limit)
+        trials = try_layout(connection, layout, values, time_zone=time_zone, batch_id=batch_id, limit=limit)
     if output_format != "table":
-        record = {"file_name": trial.file_name, "lines": list(trial.lines), "unfit": dict(trial.unfit)}
-        print_data(output_format, record)
+        records = [
+            {"file_name": trial.file_name, "lines": list(trial.lines), "unfit": dict(trial.unfit)} for trial in trials
+        ]
+        print_data(output_format, records[0] if len(records) == 1 else records)
         return
-    _print_trial(layout, trial)
+    for trial in trials:
+        _print_trial(layout, trial)
 
 
 def _print_trial(layout: Layout, trial: Trial) -> None:
@@ -142,7 +153,7 @@ def _print_trial(layout: Layout, trial: Trial) -> None:
         console.print("No fine fits, so there would be no file.")
     rows = [(transaction, SkipReason.describe(reason)) for transaction, reason in trial.unfit.items()]
     print_section(("Would stay open: transaction", "Reason"), (), rows)
-    if len(trial.currencies) > 1 and (layout.adds_money or "currency" not in layout.list_used("fine")):
+    if len(trial.currencies) > 1 and layout.needs_one_currency:
         console.print(
             f"\nThe fines are in {', '.join(trial.currencies)}. A profile with this layout exports one currency.",
             soft_wrap=True,

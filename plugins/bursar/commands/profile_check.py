@@ -7,10 +7,13 @@ from sqlalchemy import Engine
 
 from bursar.db.queries import query
 from bursar.errors import BursarError
+from bursar.exports.encryption import check_key
+from bursar.exports.layout_fit import find_layout
 from bursar.profiles import Problem, Profile
 from bursar.profiles.monitoring import CHAT, Notifications
 from bursar.profiles.yaml_files import get_file_name
 from bursar.profiles.yaml_reader import Place, dotted, read_yaml
+from bursar.remote_files.pgp_key import PgpKey
 from bursar.sources.model import CsvSource
 
 PLACES: dict[str, Place] = {
@@ -62,7 +65,9 @@ def compare_with_airflow(folder: Path, profiles: Iterable[Profile | CsvSource]) 
             continue
         for place, connection_id in _get_connections(profile):
             try:
-                find_connection(connection_id)
+                connection = find_connection(connection_id)
+                if isinstance(profile, Profile) and place == ("sftp_connection",) and _encrypts(profile):
+                    check_key(PgpKey.from_extra(connection_id, connection.extra_dejson))
             except AirflowUnreachableError:
                 raise
             except MissingConnectionError:
@@ -70,6 +75,14 @@ def compare_with_airflow(folder: Path, profiles: Iterable[Profile | CsvSource]) 
             except BursarError as error:
                 warnings.append(_warning(folder, profile, place, str(error)))
     return warnings
+
+
+def _encrypts(profile: Profile) -> bool:
+    """Returns whether the files of an active export are encrypted; not if `check_layouts` has a problem."""
+    try:
+        return profile.export.active and bool((layout := find_layout(profile)) and layout.encrypt)
+    except BursarError:
+        return False
 
 
 def describe_airflow_error(error: BursarError) -> str:

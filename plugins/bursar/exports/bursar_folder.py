@@ -49,7 +49,10 @@ class Look:
 
 @dataclass(frozen=True, kw_only=True)
 class BursarFolder:
-    """A remote folder and the settings that describe its server; `file` is the file to be uploaded."""
+    """A remote folder and the settings that describe its server.
+
+    `file` has the bytes that the newest attempt sends, with which the files on the server are compared.
+    """
 
     folder: RemoteFolder
     settings: UploadSettings

@@ -9,7 +9,8 @@ of the earlier attempts and the file on the server decide:
 | nothing was sent         | another file                          | an error: it is not ours                        |
 | nothing was sent         | nobody can look                       | a new attempt begins, and nothing is removed    |
 | first block, not last    | a shorter file, or one without a size | it is removed, and a new attempt begins         |
-| first block, not last    | the whole file, or a larger one       | an error: it is not ours                        |
+| first block, not last    | the whole file, which is empty        | it is delivered                                 |
+| first block, not last    | another whole file, or a larger one   | an error: it is not ours                        |
 | first block, not last    | no file, or nobody can look           | removed if the server confirms it; else unclear |
 | last block               | the whole file                        | it is delivered                                 |
 | last block               | anything else, or nobody can look     | unclear: the bursar may have it                 |
@@ -69,6 +70,9 @@ def is_recovered(upload: Upload, earlier: Sequence[Attempt]) -> bool:
         record_complete(upload, max(earlier, key=lambda attempt: int(attempt.id)))
         return True
     has_sent = any(attempt.first_block_at for attempt in earlier)
+    if has_sent and found.finding is Finding.WHOLE and not found.size:  # an empty file is whole as soon as it is there
+        record_complete(upload, max(earlier, key=lambda attempt: int(attempt.id)))
+        return True
     if found.finding is Finding.MISSING:
         if has_sent:
             raise mark_unclear(upload, UnclearReason.BROKEN_OFF)

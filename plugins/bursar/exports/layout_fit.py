@@ -1,6 +1,6 @@
 """Finds the selected fines that do not fit the layout of their profile, each with a reason, before they are frozen."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,11 +9,11 @@ from sqlalchemy import Connection
 from bursar.db.queries import query
 from bursar.errors import BursarError
 from bursar.layouts.flat.characters import spell_in_ascii
-from bursar.layouts.flat.queries import Lines, select_foreign_characters, select_unfit
+from bursar.layouts.flat.queries import Lines, select_foreign_characters, select_kinds, select_unfit
 from bursar.layouts.flat.render import make_batch_values
 from bursar.layouts.flat.sql import Bindings
 from bursar.layouts.layout import Layout
-from bursar.layouts.model import Each
+from bursar.layouts.model import Each, Kind
 from bursar.layouts.read import get_layout
 from bursar.profiles import Profile
 from bursar.profiles.settings import TransactionIds
@@ -21,11 +21,11 @@ from bursar.profiles.settings import TransactionIds
 
 def _check_currencies(profile: Profile, layout: Layout) -> None:
     """Raises a BursarError if an amount in the file can be taken for one of another currency."""
-    if len(profile.export.currencies) == 1 or not (layout.adds_money or "currency" not in layout.list_used("fine")):
+    if len(profile.export.currencies) == 1 or not layout.needs_one_currency:
         return
     reason = "adds up amounts" if layout.adds_money else "does not show the currency"
     raise BursarError(
-        f"The layout {profile.export.layout} {reason}, so its file has one currency. Write it in the profile "
+        f"The layout {profile.export.layout} {reason}, so it needs one currency. Write it in the profile "
         f"{profile.code}, below export: as in currencies: [USD]."
     )
 
@@ -65,41 +65,46 @@ def skip_unfit_fines(
     Then marks all fines of the users whose own lines do not fit. `ids` says how new transaction ids are made. Returns
     the layout for the lines that are left.
     """
-    lines = _Draft(connection, profile, layout, moment, ids)
-    spelling = lines.spell() if layout.characters == "ascii" else {}
-    for each in ("fine", "user"):
-        if layout.list_records(each):
-            lines.mark_unfit(each, spelling)
+    draft = _Draft(connection, profile, moment, ids)
+    spelling: dict[str, str] = {}
+    for kinds, file in layout.list_files():
+        if layout.characters == "ascii":
+            spelling |= draft.spell(file, kinds)
+        for each in ("fine", "user"):
+            if file.list_records(each):
+                draft.mark_unfit(file, kinds, each, spelling)
     return FrozenLayout(layout, spelling)
 
 
-def check_file_name(connection: Connection, profile: Profile, file_name: str) -> None:
-    """Checks that no other file can be taken for that of a batch: after a crash, only name and size may be known.
+def check_file_names(connection: Connection, profile: Profile, names: Sequence[str]) -> None:
+    """Checks that no other file can be taken for one of a batch: after a crash, only name and size may be known.
 
     Raises:
-        BursarError: an unfinished batch has the same name in the same folder.
+        BursarError: two of the names are the same, or an unfinished batch has one of them in the same folder.
     """
+    if len(set(names)) < len(names):
+        raise BursarError(
+            f"Two files of this export would have one name: {', '.join(names)}. Nothing was selected. Correct the "
+            f"names in the layout {profile.export.layout}."
+        )
     place = {
         "sftp_connection": profile.sftp_connection,
         "output_file_path": profile.export.output_file_path,
-        "file_name": file_name,
+        "file_names": names,
     }
     if other := connection.execute(query("exports/find_same_file_name"), place).one_or_none():
         raise BursarError(
-            f"The file {file_name} is also that of batch {other.id} of {other.profile}, which is not finished. Nothing "
-            "was selected. Finish or release that batch first. With {batch} in the file_name of the layout, each file "
-            "has a name of its own."
+            f"The file {other.file_name} is also that of batch {other.id} of {other.profile}, which is not finished. "
+            "Nothing was selected. Finish or release that batch first. With {batch} in the file_name of the layout, "
+            "each file has a name of its own."
         )
 
 
 class _Draft:
     """The candidates as the lines that they will be."""
 
-    def __init__(
-        self, connection: Connection, profile: Profile, layout: Layout, moment: datetime, ids: TransactionIds
-    ) -> None:
+    def __init__(self, connection: Connection, profile: Profile, moment: datetime, ids: TransactionIds) -> None:
         self._connection = connection
-        self._layout = layout
         self._profile = profile
         self._values = {
             "charge_profiles": [profile.code, *profile.credits_of],
@@ -109,20 +114,21 @@ class _Draft:
         next_batch: int = connection.execute(query("exports/guess_next_batch")).scalar_one()
         self._batch = make_batch_values(next_batch, profile.code, moment, profile.time_zone)
 
-    def _get_lines(self, spelling: Mapping[str, str]) -> Lines:
-        source = f"({query('exports/draft_lines').text})"
-        return Lines(source, Bindings(), self._layout, self._batch, self._profile.time_zone, spelling)
+    def _get_lines(self, layout: Layout, kinds: Sequence[Kind] | None, spelling: Mapping[str, str]) -> Lines:
+        bindings = Bindings()
+        source = select_kinds(f"({query('exports/draft_lines').text})", kinds, bindings)
+        return Lines(source, bindings, layout, self._batch, self._profile.time_zone, spelling)
 
-    def spell(self) -> Mapping[str, str]:
-        """Returns how the characters that are not in ASCII are written."""
-        lines = self._get_lines({})
+    def spell(self, layout: Layout, kinds: Sequence[Kind] | None) -> Mapping[str, str]:
+        """Returns how the characters of a file that are not in ASCII are written."""
+        lines = self._get_lines(layout, kinds, {})
         if (statement := select_foreign_characters(lines)) is None:
             return {}
         return spell_in_ascii(self._connection.execute(lines.bindings.bind(statement), self._values).scalars())
 
-    def mark_unfit(self, each: Each, spelling: Mapping[str, str]) -> None:
-        """Marks the candidates that do not fit the lines of each fine, or of each user."""
-        lines = self._get_lines(spelling)
+    def mark_unfit(self, layout: Layout, kinds: Sequence[Kind] | None, each: Each, spelling: Mapping[str, str]) -> None:
+        """Marks the candidates that do not fit the lines of a file for each fine, or for each user."""
+        lines = self._get_lines(layout, kinds, spelling)
         keys = "unfit.user_id = candidates.user_id"
         if each == "fine":
             keys = "unfit.fine_id = candidates.fine_id AND unfit.reversal = candidates.reversal"

@@ -16,6 +16,7 @@ from bursar.exports.upload_lock import upload_lock
 from bursar.ledger import approvals
 from bursar.ledger.approvals import ApprovalAnswer, ApprovalSubject
 from bursar.ledger.batches import Batch, BatchState, advance, get_batch, get_unfinished_batches
+from bursar.ledger.deliveries import DeliveryState
 from bursar.money import pluralize
 from bursar.profiles.monitoring import Approval
 from bursar.profiles.upload import DEFAULT_UPLOAD, UploadSettings
@@ -47,6 +48,7 @@ def release_batch(
         if confirmed_not_received:
             with engine.connect() as connection:
                 batch = get_batch(connection, batch_id)
+            check_releasable(batch)
             look(batch)  # nobody can change the delivery meanwhile
         return _release(engine, batch_id, confirmed_not_received, by, closed_by_run_id)
 
@@ -67,6 +69,7 @@ def _release(
             raise BatchError(f"Batch {batch_id} is a dry run and holds no fines.")
         if batch.state is BatchState.CLOSED:
             raise BatchError(f"Batch {batch_id} is closed: the bursar has its file and its fines are exported.")
+        check_releasable(batch)
         if batch.state.may_be_delivered and not confirmed_not_received:
             raise BatchError(
                 f"Batch {batch_id} is {batch.state.description}: {batch.file_name} may be in {batch.remote_folder}. "
@@ -79,6 +82,17 @@ def _release(
         advance(connection, batch_id, "released", after=batch.state, released_by=by, closed_by_run_id=closed_by_run_id)
         log.warning("Released batch %s: %s open again.", batch_id, pluralize(batch.fines, "fine"))
         return get_batch(connection, batch_id)
+
+
+def check_releasable(batch: Batch) -> None:
+    """Raises a BatchError if some of the batch's files have been delivered: its fines would be sent again."""
+    if batch.has_delivered_files and batch.state is not BatchState.RELEASED:
+        delivered = [file.name for file in batch.files if file.state is DeliveryState.DELIVERED]
+        raise BatchError(
+            f"Batch {batch.id} can't be released: {', '.join(delivered)} has been delivered, and its fines would be "
+            "billed twice. Repeat the upload, which sends the other files. If one of them is unclear and the bursar "
+            f"does not have it, `bin/bursar batches repeat-upload {batch.id}` has it sent again."
+        )
 
 
 def clear_work_dirs(engine: Engine, work_dir: Path) -> int:

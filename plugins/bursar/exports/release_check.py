@@ -9,11 +9,16 @@ from sqlalchemy import Engine
 from bursar.db.queries import query
 from bursar.errors import BatchError, BursarError
 from bursar.ledger.batches import Batch, BatchState
-from bursar.ledger.deliveries import get_delivery
+from bursar.ledger.deliveries import DeliveryState, list_deliveries
 from bursar.money import pluralize
 from bursar.remote_files.base import RemoteFolder
 
 log = logging.getLogger(__name__)
+
+_DESPITE_FILE = (
+    " If it can't be removed and the bursar has confirmed not to use it, release the batch despite the file "
+    "(`--despite-file`)."
+)
 
 
 def check_not_on_server(
@@ -21,16 +26,18 @@ def check_not_on_server(
     batch: Batch,
     open_folder: Callable[[Batch], AbstractContextManager[RemoteFolder]],
     *,
-    despite_file: bool,
+    despite_file: bool = False,
+    only_unclear: bool = False,
     say: Callable[[str], None] = log.warning,
 ) -> None:
-    """Looks for the file of a batch and for its parts on the bursar's server, and says what is there.
+    """Looks for the files of a batch and for their parts on the bursar's server, and says what is there.
 
     A server that can't be reached does not prevent the release: then the person's word counts alone, and `say` gets
-    the reason. `despite_file` is the person's word that the file that is there will not be collected.
+    the reason. `despite_file` is the person's word that the file that is there will not be collected. With
+    `only_unclear`, only unclear files are looked for, because these are to be uploaded again.
 
     Raises:
-        BatchError: the file is there.
+        BatchError: a file is there.
     """
     if batch.state not in (
         BatchState.UPLOADING,
@@ -40,11 +47,15 @@ def check_not_on_server(
     ):
         return
     with engine.connect() as connection:
-        delivery = get_delivery(connection, batch.id, "first", batch.run_id)
-        attempts = connection.execute(query("exports/list_upload_attempts"), {"delivery_id": delivery.id}).all()
-    parts = [
-        attempt.part_name for attempt in attempts if not attempt.removed_at and attempt.part_name != batch.file_name
-    ]
+        deliveries = list_deliveries(connection, batch.id, "first", batch.run_id)
+        attempts = [
+            attempt
+            for delivery in deliveries
+            for attempt in connection.execute(query("exports/list_upload_attempts"), {"delivery_id": delivery.id})
+        ]
+    names = [file.name for file in batch.files]
+    files = [file for file in batch.files if not only_unclear or file.state is DeliveryState.UNCLEAR]
+    parts = [attempt.part_name for attempt in attempts if not attempt.removed_at and attempt.part_name not in names]
     try:
         with open_folder(batch) as folder:
             if batch.remote_folder not in (None, folder.address):
@@ -53,7 +64,7 @@ def check_not_on_server(
                     f"{folder.address}, and {batch.file_name} was uploaded to {batch.remote_folder}."
                 )
                 return
-            size = folder.size(batch.file_name)
+            sizes = {file.name: folder.size(file.name) for file in files}
             left = [part for part in parts if folder.exists(part)]
     except BursarError as error:
         say(f"The server could not be looked at, so only your word counts. {error}")
@@ -63,15 +74,20 @@ def check_not_on_server(
             f"In {batch.remote_folder} there is still {', '.join(left)}, a temporary name of this file. Remove it, so "
             "that nobody takes it for an export."
         )
-    if size is None:
-        say(f"In {batch.remote_folder} there is no {batch.file_name}.")
-        return
-    whole = "the whole file" if size == batch.file_size else f"the whole has {pluralize(batch.file_size or 0, 'byte')}"
-    there = f"{batch.file_name} is still in {batch.remote_folder} ({pluralize(size, 'byte')}; {whole})"
-    if not despite_file:
+    there = []
+    for file in files:
+        size = sizes[file.name]
+        if size is None:
+            say(f"In {batch.remote_folder} there is no {file.name}.")
+            continue
+        whole = file.bursar_size or 0
+        comparison = "the whole file" if size == whole else f"the whole has {pluralize(whole, 'byte')}"
+        there.append(f"{file.name} is still in {batch.remote_folder} ({pluralize(size, 'byte')}; {comparison})")
+    if there and not despite_file:
         raise BatchError(
-            f"Batch {batch.id} was not released: {there}. The bursar may still collect it, and its fines could be "
-            "billed twice. Remove the file from the server first. If it can't be removed and the bursar has confirmed "
-            "not to use it, release the batch despite the file (`--despite-file`)."
+            f"Batch {batch.id} was not {'changed' if only_unclear else 'released'}: {'; '.join(there)}. The bursar may "
+            "still collect it, and its fines could be billed twice. Remove the file from the server first."
+            + ("" if only_unclear else _DESPITE_FILE)
         )
-    say(f"{there}. You say that the bursar will not use it.")
+    for sentence in there:
+        say(f"{sentence}. You say that the bursar will not use it.")

@@ -1,28 +1,28 @@
-"""Resend: the same file of a batch is delivered to the same folder again, because a person asks for it.
+"""Resend: the same files of a batch are delivered to the same folder again, because a person asks for it.
 
-The bursar lost the file, or read half of it. Nothing is selected and nothing closed: the fines were exported before,
-and the transaction ids in the file are those that the bursar knows. Each run sends a batch again at most once, whatever
-fails on the way, by the steps of `upload`.
+The bursar lost a file, or read half of it. Nothing is selected and nothing closed: the fines were exported before,
+and the transaction ids in the files are those that the bursar knows. Each run sends each file again at most once,
+whatever fails on the way, by the steps of `upload`.
 """
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from bursar.errors import BatchError, RemoteFolderError
-from bursar.exports.build import build_file
+from bursar.exports.build import ExportFile, build_files
 from bursar.exports.bursar_folder import BursarFolder
+from bursar.exports.deliver import deliver_files
 from bursar.exports.unclear import check_not_unclear
 from bursar.exports.upload import OpenFolder
-from bursar.exports.upload_attempts import Upload
 from bursar.exports.upload_lock import upload_lock
-from bursar.exports.upload_protocol import resume_upload
 from bursar.ledger.batches import Batch, BatchState, get_batch
-from bursar.ledger.deliveries import DeliveryState, request_delivery
-from bursar.money import pluralize
+from bursar.ledger.deliveries import DeliveryState, request_deliveries
 from bursar.page_names import Page
 from bursar.profiles.upload import DEFAULT_UPLOAD, UploadSettings
+from bursar.remote_files.base import RemoteFolder
 from bursar.work_dir import batch_folder, hold_folder, remove_folder
 
 log = logging.getLogger(__name__)
@@ -58,46 +58,46 @@ def resend_batch(  # noqa: PLR0913 - the request, and what a worker has at hand
     work_dir: Path,
     settings: UploadSettings = DEFAULT_UPLOAD,
 ) -> Batch:
-    """Delivers the file of a closed batch once more and records who asked for it; once in a run.
+    """Delivers the files of a closed batch once more and records who asked for it; each once in a run.
 
     Raises:
         TransientError: the server can't be reached, or another worker is sending this batch: try again.
-        RemoteFolderError: the server rejects it, or the file is still there.
-        UnclearDeliveryError: the server acknowledged the file of this run and then had no such file.
+        RemoteFolderError: the server rejects it, or one of the files is still there.
+        UnclearDeliveryError: the server acknowledged a file of this run and then had no such file.
         BatchError: the batch can't be sent again, its file can't be built as it was, the connection leads elsewhere, or
             this run has begun too many uploads.
     """
     found = get_resendable_batch(engine, profile, batch_id)
     with hold_folder(batch_folder(work_dir, batch_id)):
-        file = build_file(engine, batch_id, work_dir)
+        files = build_files(engine, batch_id, work_dir)
         with upload_lock(engine, batch_id) as lock:
             with engine.begin() as connection:
-                delivery = request_delivery(connection, batch_id, "resend", run_id, requested_by)
-            if delivery.state is DeliveryState.DELIVERED:
-                log.info("This run sent batch %s again before, at %s.", batch_id, delivery.delivered_at)
+                deliveries = request_deliveries(connection, batch_id, "resend", run_id, requested_by)
+            if all(delivery.state is DeliveryState.DELIVERED for delivery in deliveries):
+                log.info("This run sent batch %s again before, at %s.", batch_id, deliveries[-1].delivered_at)
                 return found
-            check_not_unclear(found, delivery)
+            check_not_unclear(found, deliveries)
             with open_folder(found) as folder:
-                server = BursarFolder(folder=folder, settings=settings, file=file, output_path=found.output_file_path)
-                _check_folder(found, server, is_new=delivery.state is DeliveryState.REQUESTED)
-                resume_upload(
-                    Upload(engine=engine, batch=found, delivery=delivery, file=file, server=server, lock=lock)
-                )
+                is_new = all(delivery.state is DeliveryState.REQUESTED for delivery in deliveries)
+                _check_folder(found, folder, settings, files if is_new else ())
+                deliver_files(engine, found, deliveries, files, folder, lock, settings)
     remove_folder(batch_folder(work_dir, batch_id))
-    log.info("Sent batch %s again: %s, the same %s.", batch_id, found.file_name, pluralize(file.size, "byte"))
+    log.info("Sent batch %s again: %s.", batch_id, found.file_name)
     return found
 
 
-def _check_folder(found: Batch, server: BursarFolder, *, is_new: bool) -> None:
-    address = server.folder.address
-    if address != found.remote_folder:
+def _check_folder(found: Batch, folder: RemoteFolder, settings: UploadSettings, files: Sequence[ExportFile]) -> None:
+    """Checks that the folder is that of the first upload, and that none of the files to be sent is there."""
+    if folder.address != found.remote_folder:
         raise BatchError(
             f"Batch {found.id} was uploaded to {found.remote_folder}, but connection {found.sftp_connection} now leads "
-            f"to {address}. It is only sent again to the same folder: point the connection back, or give "
+            f"to {folder.address}. It is only sent again to the same folder: point the connection back, or give "
             f"the bursar the file by hand, from the page of the batch (`bin/bursar batches build-file {found.id}`)."
         )
-    if is_new and server.is_there(found.file_name):
-        raise RemoteFolderError(
-            f"{found.file_name} is still in {address}: the bursar has not collected it yet. It was not "
-            "sent again. Ask the bursar to collect it, or have it moved away first."
-        )
+    for file in files:
+        server = BursarFolder(folder=folder, settings=settings, file=file, output_path=found.output_file_path)
+        if server.is_there(file.name):
+            raise RemoteFolderError(
+                f"{file.name} is still in {folder.address}: the bursar has not collected it yet. It was not "
+                "sent again. Ask the bursar to collect it, or have it moved away first."
+            )

@@ -16,10 +16,11 @@ from sqlalchemy import Connection, Engine, text
 
 from bursar.db.queries import query
 from bursar.errors import BursarError
+from bursar.exports.encryption import require_gpg
 from bursar.exports.identifier_pattern import translate_pattern_errors
-from bursar.exports.layout_fit import FrozenLayout, check_file_name, find_layout, skip_unfit_fines
+from bursar.exports.layout_fit import FrozenLayout, check_file_names, find_layout, skip_unfit_fines
 from bursar.exports.skip_reason import SkipReason
-from bursar.layouts.files import get_file_name
+from bursar.layouts.files import PlannedFile, plan_files
 from bursar.layouts.flat.render import make_batch_values
 from bursar.ledger.batches import Batch, get_batch, get_batch_of_run
 from bursar.ledger.totals import SelectionSummary, summarize_candidates, to_json
@@ -72,7 +73,8 @@ def select_fines(
     `requested_by` is the person who triggered the run, None for the schedule.
 
     Raises:
-        BursarError: the transaction ids are used up, or the identifier pattern is not valid; nothing was selected.
+        BursarError: the transaction ids are used up, the identifier pattern is not valid, or the layout encrypts and
+            this machine can't; nothing was selected.
     """
     log.info("Selecting the fines that are due, once no other job changes balances.")
     with engine.begin() as connection:
@@ -81,23 +83,28 @@ def select_fines(
             log.info("Batch %s was selected by this run before; it stays as it is.", existing.id)
             return existing
         frozen = fill_candidates(connection, profile, as_of, ids=settings.transaction_ids)
+        if frozen and frozen.layout.encrypt and not dry_run:
+            require_gpg()
         selection = _summarize(connection)
         first_id = _reserve_transaction_ids(connection, settings, selection.fines)
         facts = {"run_id": run_id, "as_of": as_of, "dry_run": dry_run, "requested_by": requested_by}
-        batch = _insert_batch(connection, profile, settings, selection, frozen, facts)
+        batch_id, files = _insert_batch(connection, profile, settings, selection, frozen, facts)
         if selection.fines:
-            log.info("Freezing %s into batch %s.", pluralize(selection.fines, "fine"), batch.id)
+            log.info("Freezing %s into batch %s.", pluralize(selection.fines, "fine"), batch_id)
             connection.execute(
                 query("exports/insert_batch_lines"),
                 {
-                    "batch_id": batch.id,
+                    "batch_id": batch_id,
                     "prefix": settings.transaction_ids.prefix,
                     "first_transaction_id": first_id,
                     "charge_profiles": [profile.code, *profile.credits_of],
                 },
             )
+            stored = json.dumps([file.to_json() for file in files])
+            connection.execute(query("exports/insert_batch_files"), {"batch_id": batch_id, "files": stored})
             if not dry_run:
-                connection.execute(query("exports/claim_fines"), {"batch_id": batch.id})
+                connection.execute(query("exports/claim_fines"), {"batch_id": batch_id})
+        batch = get_batch(connection, batch_id)
         if not dry_run:
             _record_reported_users(connection, batch)
     log.info(
@@ -235,7 +242,7 @@ def _insert_batch(
     selection: SelectionSummary,
     frozen: FrozenLayout | None,
     facts: dict[str, object],
-) -> Batch:
+) -> tuple[int, list[PlannedFile]]:
     export = profile.export
     reserved = connection.execute(query("exports/reserve_batch_id"), {"start": settings.export_number_start}).one()
     values = make_batch_values(reserved.id, profile.code, reserved.selected_at, profile.time_zone)
@@ -247,10 +254,10 @@ def _insert_batch(
         "include_internal_id": export.include_internal_id,
         "xml": export.xml.model_dump(),
     }
-    file_name = get_file_name(values, frozen.layout if frozen else None, dry_run=bool(facts["dry_run"]))
+    files = plan_files(values, frozen.layout if frozen else None, dry_run=bool(facts["dry_run"]))
     if frozen:
         render_options |= frozen.to_json()
-        check_file_name(connection, profile, file_name)
+        check_file_names(connection, profile, [file.file_name for file in files])
     connection.execute(
         query("exports/insert_batch"),
         {
@@ -260,7 +267,6 @@ def _insert_batch(
             "render_options": json.dumps(render_options),
             "sftp_connection": profile.sftp_connection,
             "output_file_path": export.output_file_path,
-            "file_name": file_name,
             "users": selection.users,
             "fines": selection.fines,
             "totals": json.dumps(to_json(selection.totals)),
@@ -268,4 +274,4 @@ def _insert_batch(
         }
         | facts,
     )
-    return get_batch(connection, reserved.id)
+    return reserved.id, files

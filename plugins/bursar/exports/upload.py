@@ -1,24 +1,22 @@
-"""Upload: one worker at a time delivers the file of a batch, once, or a person confirms that it has arrived.
+"""Upload: one worker at a time delivers the files of a batch, once, or a person confirms that they have arrived.
 
 `bursar.exports.upload_protocol` has the protocol with the server.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from bursar.errors import BatchError, BursarError, UploadConflictError
-from bursar.exports.build import ExportFile, build_file
-from bursar.exports.bursar_folder import BursarFolder
+from bursar.exports.build import ExportFile, build_files
+from bursar.exports.deliver import deliver_files
 from bursar.exports.unclear import check_not_unclear
-from bursar.exports.upload_attempts import Upload
 from bursar.exports.upload_lock import UploadLock, upload_lock
-from bursar.exports.upload_protocol import resume_upload
 from bursar.ledger.batches import Batch, BatchState, get_batch
-from bursar.ledger.deliveries import advance_delivery, request_delivery
+from bursar.ledger.deliveries import DeliveryState, advance_delivery, list_deliveries, request_deliveries
 from bursar.profiles.upload import DEFAULT_UPLOAD, UploadSettings
 from bursar.remote_files.base import RemoteFolder
 from bursar.work_dir import batch_folder, hold_folder, remove_folder
@@ -36,10 +34,11 @@ def upload_file(
     work_dir: Path,
     settings: UploadSettings = DEFAULT_UPLOAD,
 ) -> Batch:
-    """Uploads a batch's file into the bursar's folder under its final name, once, and records it as delivered.
+    """Uploads a batch's files into the bursar's folder under their final names, each once, and records that.
 
-    A delivered batch is not changed. A file that is missing on this machine is built again. Finally, the working folder
-    of the batch is removed. `settings` say how the bursar's server treats uploads.
+    The batch is delivered with its last file. A delivered batch or file is not changed. A file that is missing on this
+    machine is built again. Finally, the working folder of the batch is removed. `settings` say how the bursar's server
+    treats uploads.
 
     Raises:
         TransientError: the server or the ledger can't be reached, another worker uploads this batch, or a file of an
@@ -58,7 +57,7 @@ def upload_file(
     if batch.dry_run:
         raise BatchError(f"Batch {batch_id} is a dry run, which is never uploaded. Run the export itself.")
     with hold_folder(batch_folder(work_dir, batch_id)):
-        file = build_file(engine, batch_id, work_dir)
+        files = build_files(engine, batch_id, work_dir)
         with upload_lock(engine, batch_id) as lock:
             batch = _read_batch(engine, batch_id)
             if batch.state is BatchState.RELEASED:  # while the file was built; a release needs the same lock
@@ -68,7 +67,7 @@ def upload_file(
                 )
             if not batch.was_delivered:
                 try:
-                    _upload(engine, batch, file, open_folder, lock, settings)
+                    _upload(engine, batch, files, open_folder, lock, settings)
                 except UploadConflictError:
                     raise  # the other worker has delivered the file, and this one may have damaged it
                 except BursarError:
@@ -80,9 +79,9 @@ def upload_file(
 
 
 def confirm_delivered(engine: Engine, batch_id: int, *, by: str) -> Batch:
-    """Records that a person confirms that the bursar has the file of a batch.
+    """Records that a person confirms that the bursar has those files of a batch whose upload has begun.
 
-    The next run of the export, or the upload task of the batch's own run, then closes its fines.
+    The next run of the export, or the upload task of the batch's own run, then uploads the others and closes the fines.
 
     Raises:
         BatchError: the upload has not begun, or the batch is closed or released.
@@ -91,13 +90,21 @@ def confirm_delivered(engine: Engine, batch_id: int, *, by: str) -> Batch:
     with upload_lock(engine, batch_id), engine.begin() as connection:
         batch = get_batch(connection, batch_id, lock=True)
         check_confirmable(batch)
-        if batch.was_delivered:
-            return batch
-        delivery = request_delivery(connection, batch_id, "first", batch.run_id)
-        advance_delivery(connection, delivery, "delivered", after=delivery.state, confirmed_by=by)
+        for delivery in list_deliveries(connection, batch_id, "first", batch.run_id):
+            if delivery.state in CONFIRMABLE_STATES:
+                advance_delivery(connection, delivery, "delivered", after=delivery.state, confirmed_by=by)
         confirmed = get_batch(connection, batch_id)
-    log.info("Batch %s has been delivered, as a person confirms.", batch_id)
+    log.info("Batch %s is %s now, as a person confirms.", batch_id, confirmed.state.description)
     return confirmed
+
+
+CONFIRMABLE_STATES = (DeliveryState.UPLOADING, DeliveryState.PART_COMPLETE, DeliveryState.UNCLEAR)
+"""The states of deliveries that a person can confirm: a file, or a part of it, may be on the server."""
+
+
+def list_confirmable_files(batch: Batch) -> list[str]:
+    """Returns the names of the files of a batch whose delivery a person could confirm."""
+    return [file.name for file in batch.files if file.state in CONFIRMABLE_STATES]
 
 
 def check_confirmable(batch: Batch) -> None:
@@ -111,22 +118,26 @@ def check_confirmable(batch: Batch) -> None:
         raise BatchError(
             f"Batch {batch.id} is {batch.state.description}: its upload has not begun, so the bursar can't have it."
         )
+    if not batch.was_delivered and not list_confirmable_files(batch):
+        raise BatchError(
+            f"Batch {batch.id} has nothing to confirm: some of its files have been delivered, and the upload of the "
+            "others has not begun. Repeat the upload."
+        )
 
 
 def _upload(
     engine: Engine,
     batch: Batch,
-    file: ExportFile,
+    files: Sequence[ExportFile],
     open_folder: OpenFolder,
     lock: UploadLock,
     settings: UploadSettings,
 ) -> None:
     with engine.begin() as connection:
-        delivery = request_delivery(connection, batch.id, "first", batch.run_id)
-    check_not_unclear(batch, delivery)
+        deliveries = request_deliveries(connection, batch.id, "first", batch.run_id)
+    check_not_unclear(batch, deliveries)
     with open_folder(batch) as folder:
-        server = BursarFolder(folder=folder, settings=settings, file=file, output_path=batch.output_file_path)
-        resume_upload(Upload(engine=engine, batch=batch, delivery=delivery, file=file, server=server, lock=lock))
+        deliver_files(engine, batch, deliveries, files, folder, lock, settings)
 
 
 def _read_batch(engine: Engine, batch_id: int) -> Batch:

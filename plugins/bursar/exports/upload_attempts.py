@@ -28,7 +28,10 @@ AttemptStep = Literal["last_block", "unsent", "removal", "conflict"]
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """The work on a delivery by the worker that holds the lock; `delivery` is as it was when the work began."""
+    """The work on a delivery by the worker that holds the lock; `delivery` is as it was when the work began.
+
+    `file` is the file of the delivery. While it is sent, its bytes are those that are sent.
+    """
 
     engine: Engine
     batch: Batch
@@ -40,7 +43,7 @@ class Upload:
     @property
     def file_name(self) -> str:
         """The final name of the file."""
-        return self.batch.file_name
+        return self.file.name
 
     @property
     def address(self) -> str:
@@ -49,7 +52,7 @@ class Upload:
 
 
 def begin_attempt(upload: Upload) -> Attempt:
-    """Records a new attempt, after which no earlier one can record its part as complete.
+    """Records a new attempt and the bytes that it sends, after which no earlier one can record its part as complete.
 
     Raises:
         BatchError: a resend has begun too many uploads.
@@ -67,6 +70,8 @@ def begin_attempt(upload: Upload) -> Attempt:
             )
         facts = {"delivery_id": delivery.id, "path": upload.server.name_part(upload.file_name)}
         attempt = connection.execute(query("exports/insert_upload_attempt"), facts).one()
+        sent = {"id": delivery.id, "file_size": upload.file.size, "sha256": upload.file.sha256}
+        connection.execute(query("exports/record_sent_bytes"), sent)
         if delivery.state is DeliveryState.REQUESTED:
             advance_delivery(connection, delivery, "upload_started", after=delivery.state, remote_folder=upload.address)
     return attempt
@@ -138,7 +143,7 @@ def record_complete(upload: Upload, attempt: Attempt) -> None:
 def check_unchanged(connection: Connection, upload: Upload, state: DeliveryState, part: str | None) -> None:
     """Locks the batch; raises a LockLostError if it was released or another worker has continued this delivery."""
     found = get_batch(connection, upload.batch.id, lock=True)
-    now = get_delivery(connection, found.id, upload.delivery.kind, upload.delivery.run_id)
+    now = get_delivery(connection, upload.delivery.id)
     if found.state is BatchState.RELEASED or (now.state, now.part_name) != (state, part):
         raise LockLostError(f"Another worker has continued with batch {upload.batch.id}; this one stopped.")
 
@@ -159,10 +164,10 @@ def mark_unclear(upload: Upload, reason: UnclearReason) -> UnclearDeliveryError:
     upload.lock.confirm()
     with upload.engine.begin() as connection:
         found = get_batch(connection, upload.batch.id, lock=True)
-        now = get_delivery(connection, found.id, upload.delivery.kind, upload.delivery.run_id)
+        now = get_delivery(connection, upload.delivery.id)
         if found.state is not BatchState.RELEASED and now.state is not DeliveryState.DELIVERED:
             advance_delivery(connection, now, "unclear", after=now.state, unclear_reason=reason)
-        now = get_delivery(connection, found.id, upload.delivery.kind, upload.delivery.run_id)
+        now = get_delivery(connection, upload.delivery.id)
     return unclear_delivery(found, now)
 
 
@@ -184,6 +189,7 @@ class _AnnouncedFile:
     ) -> None:
         self._file = file
         self._left = size
+        self._is_at_end = False
         self._before_first_block = before_first_block
         self._before_last_block = before_last_block
         self.was_read = False
@@ -194,7 +200,8 @@ class _AnnouncedFile:
             self.was_read = True
             self._before_first_block()
         block = self._file.read(size)
-        if block and len(block) >= self._left:
+        if len(block) >= self._left and not self._is_at_end:  # an empty file has one block without bytes
+            self._is_at_end = True
             self._before_last_block()
         self._left -= len(block)
         return block

@@ -1,6 +1,7 @@
 """Upload conflicts: two workers wrote under one final name, because one of them had lost its lock without notice."""
 
 import logging
+from dataclasses import replace
 
 from bursar.errors import BursarError, UploadConflictError
 from bursar.exports.bursar_folder import Finding, Look
@@ -25,13 +26,16 @@ def check_no_conflict(upload: Upload, attempt: Attempt) -> None:
     if not any(earlier.id == attempt.id and earlier.first_block_at for earlier in list_attempts(upload)):
         return  # this worker did not open the file
     try:
-        found = upload.server.look(upload.file_name)
+        with upload.engine.connect() as connection:
+            sent = get_delivery(connection, upload.delivery.id)
+        newest = replace(upload.file, size=sent.file_size or 0, sha256=sent.sha256 or "")
+        found = replace(upload.server, file=newest).look(upload.file_name)
     except BursarError as error:  # the connection may have ended with the upload
         log.warning("%s", error)
         found = Look(Finding.UNKNOWN)
     with upload.engine.connect() as connection:  # after the look: an upload that ends later is compared by its worker
         batch = get_batch(connection, upload.batch.id)
-        delivery = get_delivery(connection, batch.id, upload.delivery.kind, upload.delivery.run_id)
+        delivery = get_delivery(connection, upload.delivery.id)
     is_released = batch.state is BatchState.RELEASED
     is_complete = delivery.state in (DeliveryState.PART_COMPLETE, DeliveryState.DELIVERED)
     if not is_released and (not is_complete or found.finding is Finding.WHOLE):
@@ -40,7 +44,7 @@ def check_no_conflict(upload: Upload, attempt: Attempt) -> None:
     raise UploadConflictError(
         describe_conflict(batch.id, upload.file_name, upload.address, is_released=is_released)
         + f" Now the server shows under that name: {found}. The whole file has "
-        f"{pluralize(upload.file.size, 'byte')}. {CONFLICT_ADVICE}"
+        f"{pluralize(delivery.file_size or 0, 'byte')}. {CONFLICT_ADVICE}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Upload protocol: a delivery brings the file of a batch once into the bursar's folder, under its final name.
+"""Upload protocol: a delivery brings one file of a batch once into the bursar's folder, under its final name.
 
 Each attempt writes a part of its own, whose name the ledger has before the first byte is sent. The worker holds the
 lock of the batch and confirms it before each step that can't be undone. After a crash, the recorded state of the
@@ -52,6 +52,7 @@ from bursar.exports.bursar_folder import Finding
 from bursar.exports.direct_upload import check_acknowledged, is_recovered, list_direct_attempts, send_directly
 from bursar.exports.previous_file import check_no_previous_file
 from bursar.exports.renames import get_rename, is_renamed, rename_part
+from bursar.exports.sent_file import make_sent_file
 from bursar.exports.upload_attempts import (
     Attempt,
     Upload,
@@ -78,7 +79,7 @@ def resume_upload(upload: Upload) -> None:
         raise BatchError(
             f"Batch {found.id} was uploaded to {found.remote_folder}, but connection {found.sftp_connection} now "
             f"leads to {upload.address}. Only the first folder can show whether the file arrived: point the connection "
-            f"back until this batch is finished, or look for {found.file_name} by hand and, if the bursar has not "
+            f"back until this batch is finished, or look for {upload.file_name} by hand and, if the bursar has not "
             "received it, release the batch."
         )
     if upload.delivery.state is DeliveryState.PART_COMPLETE:
@@ -89,7 +90,8 @@ def resume_upload(upload: Upload) -> None:
     with upload.engine.begin() as connection:
         check_unchanged(connection, upload, DeliveryState.PART_COMPLETE, part)
         advance_delivery(connection, upload.delivery, "delivered", after=DeliveryState.PART_COMPLETE)
-    log.info("Delivered %s (%s) to %s.", found.file_name, pluralize(upload.file.size, "byte"), upload.address)
+        size = get_delivery(connection, upload.delivery.id).file_size or 0
+    log.info("Delivered %s (%s) to %s.", upload.file_name, pluralize(size, "byte"), upload.address)
 
 
 def _resume_complete_part(upload: Upload, part: str) -> str:
@@ -121,13 +123,15 @@ def _send(upload: Upload) -> str:
         raise file_exists_error(f"{upload.address}/{upload.file_name}")
     check_no_previous_file(upload)
     earlier = _find_earlier_parts(upload)
-    if upload.server.is_direct:
-        _remove_parts(upload, earlier)
-        send_directly(upload)
-        check_acknowledged(upload)
-        return upload.file_name
-    part = _send_part(upload, earlier)
-    rename_part(upload, part)
+    with make_sent_file(upload.batch, upload.file, upload.server.folder.pgp_key) as file:
+        sending = replace(upload, file=file, server=replace(upload.server, file=file))
+        if upload.server.is_direct:
+            _remove_parts(sending, earlier)
+            send_directly(sending)
+            check_acknowledged(sending)
+            return upload.file_name
+        part = _send_part(sending, earlier)
+        rename_part(sending, part)
     return part
 
 
@@ -183,7 +187,7 @@ def _send_again(upload: Upload) -> str:
             uploaded_at=None,
             part_name=None,
         )
-        begun = get_delivery(connection, upload.batch.id, upload.delivery.kind, upload.delivery.run_id)
+        begun = get_delivery(connection, upload.delivery.id)
     return _send(replace(upload, delivery=begun))
 
 

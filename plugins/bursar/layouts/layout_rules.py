@@ -8,12 +8,12 @@ from itertools import pairwise
 
 from pydantic_core import InitErrorDetails
 
-from bursar.layouts.model import Column, DerivedValue, Each, LayoutKeys, Record
+from bursar.layouts.model import KINDS, Column, DerivedValue, Each, LayoutKeys, Record
 from bursar.layouts.templates import Slot, Template, ValueType, check_picture, suggest
 from bursar.layouts.terms import is_year
 from bursar.layouts.text_files import SEPARATORS
 from bursar.layouts.values import FREE_TEXTS, OF_BATCH, get_type, list_values
-from bursar.profiles.rules import Rules, wrong
+from bursar.profiles.rules import Rules, missing, wrong
 
 _ONLY_DELIMITED = ("most", "blank", "delimiter")
 _FORBIDDEN_IN_NAMES = set('/\\:*?"<>|')
@@ -256,33 +256,94 @@ def _check_heading(layout: LayoutKeys) -> Iterator[InitErrorDetails]:
                 yield wrong("has the delimiter, which `quotes: never` can't mark: leave it out", *at)
 
 
-def _check_file_name(layout: LayoutKeys) -> Iterator[InitErrorDetails]:
-    for part in layout.file_name.parts:
+def _check_names(layout: LayoutKeys) -> Iterator[InitErrorDetails]:
+    names: list[tuple[tuple[str | int, ...], Template]] = []
+    if not layout.files:
+        names.append((("file_name",), layout.file_name))
+    names += [(("files", place, "file_name"), file.file_name) for place, file in enumerate(layout.files)]
+    names += [(("done_file",), layout.done_file)] if layout.done_file is not None else []
+    found: set[str] = set()
+    for at, name in names:
+        yield from _check_name(name, at)
+        if name in found:
+            yield wrong("is the name of another file of the export, too: write another name", *at)
+        found.add(name)
+
+
+def _check_name(name: Template, at: tuple[str | int, ...]) -> Iterator[InitErrorDetails]:
+    for part in name.parts:
         if isinstance(part, str):
             if wrong_ones := _FORBIDDEN_IN_NAMES.intersection(part):
-                yield wrong(f"{min(wrong_ones)!r} is not allowed in the name of a file: leave it out", "file_name")
+                yield wrong(f"{min(wrong_ones)!r} is not allowed in the name of a file: leave it out", *at)
         elif (type_ := OF_BATCH.get(part.name)) is None:
-            yield wrong(f"{{{part.name}}} is not known before the file: {suggest(part.name, OF_BATCH)}", "file_name")
+            yield wrong(f"{{{part.name}}} is not known before the file: {suggest(part.name, OF_BATCH)}", *at)
         else:
             try:
                 check_picture(type_, part.picture)
             except ValueError as error:
-                yield wrong(f"{{{part.name}}}: {error}", "file_name")
+                yield wrong(f"{{{part.name}}}: {error}", *at)
             if _FORBIDDEN_IN_NAMES.intersection(part.picture):
-                yield wrong(f"{part.picture!r} has a sign that no file name may have: as in %Y%m%d", "file_name")
-    if layout.file_name.startswith((".", "-")) or not layout.file_name:
-        yield wrong("the name of a file begins with a letter or a digit: write one", "file_name")
+                yield wrong(f"{part.picture!r} has a sign that no file name may have: as in %Y%m%d", *at)
+    if name.startswith((".", "-")) or not name:
+        yield wrong("the name of a file begins with a letter or a digit: write one", *at)
 
 
-RULES: Rules = (
+def _check_records(layout: LayoutKeys) -> Iterator[InitErrorDetails]:
+    """Checks the lines of the layout, and those that a file has of its own."""
+    if layout.records or any(not file.records for file in layout.files):
+        yield from _check_lines(layout)
+    elif not layout.files:
+        yield missing("records")
+    found: set[tuple[str | int, ...]] = set()
+    for place, file in enumerate(layout.files):
+        for error in _check_lines(layout.get_file(place + 1)) if file.records else ():
+            at = error.get("loc", ())
+            if at[:1] == ("records",):
+                yield {**error, "loc": ("files", place, *at)}
+            elif at not in found:  # of a key that the files share
+                yield error
+                found.add(at)
+
+
+def _check_lines(layout: LayoutKeys) -> Iterator[InitErrorDetails]:
+    for rule in _RULES_OF_LINES:
+        yield from rule(layout)
+
+
+def _check_files(layout: LayoutKeys) -> Iterator[InitErrorDetails]:
+    """Checks that each kind of fines belongs to one of several files: none is lost, and none is sent twice."""
+    if not layout.files:
+        return
+    if "file_name" in layout.model_fields_set:
+        yield wrong("each of `files` has a name of its own: remove it", "file_name")
+    if len(layout.files) == 1:
+        yield wrong("has one file: write `file_name` and `records` without `files`", "files")
+    found: set[str] = set()
+    for place, file in enumerate(layout.files):
+        at = ("files", place, "kinds")
+        if not file.kinds:
+            yield wrong("is empty: write charge, credit or reversal", *at)
+        for kind in file.kinds:
+            if kind in found:
+                yield wrong(f"{kind} is named twice, and such fines would be sent twice: write it once", *at)
+            found.add(kind)
+    if left := [kind for kind in KINDS if kind not in found]:
+        yield wrong(f"no file has the fines of the kind {left[0]}: add it to one of them", "files")
+
+
+_RULES_OF_LINES: Rules = (
     _check_order,
     _check_keys_of_kind,
     _check_positions,
     _check_constants,
-    _check_encoding,
     _check_values,
-    _check_derived,
     _check_delimiters,
     _check_heading,
-    _check_file_name,
+)
+RULES: Rules = (
+    _check_records,
+    _check_encoding,
+    _check_derived,
+    _check_files,
+    _check_names,
 )

@@ -3,8 +3,8 @@
 The module is long because it has the description of every key.
 """
 
-from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Iterator, Sequence
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import InitErrorDetails
@@ -27,6 +27,9 @@ from bursar.profiles.field_types import Matches, StrictModel, Text, WholeNumber,
 from bursar.profiles.rules import Rules, wrong
 
 Each = Literal["file", "user", "fine"]
+Kind = Literal["charge", "credit", "reversal"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""The kinds of fines, as `line_kind` in the ledger tells them."""
 
 
 def _listed(value: object) -> object:
@@ -185,6 +188,20 @@ class Record(StrictModel):
     rules: ClassVar[Rules] = (_check_columns,)
 
 
+class FileKeys(StrictModel):
+    """One of several files of an export: the fines that it has, and its name."""
+
+    file_name: TemplateText = Field(description="The name of the file, as the `file_name` of a layout with one file.")
+    kinds: Annotated[tuple[Kind, ...], BeforeValidator(_listed)] = Field(
+        description="The kinds of its fines: `charge`, `credit`, and `reversal` (a credit that takes a charge back). "
+        "Each kind belongs to one file."
+    )
+    if_empty: Literal["leave out", "send"] = Field(
+        "leave out", description="What happens to the file if no fine belongs to it: `leave out`, or `send` it."
+    )
+    records: tuple[Record, ...] = Field((), description="The lines of this file. Blank: those of the layout.")
+
+
 class LayoutKeys(StrictModel):
     """The keys of a layout of exports; `Layout` adds the rules over several of them."""
 
@@ -221,10 +238,30 @@ class LayoutKeys(StrictModel):
         validate_default=True,
         description="The name of the file, with the values `batch`, `profile`, `exported_on` and `exported_at`.",
     )
+    files: tuple[FileKeys, ...] = Field(
+        (),
+        description="The files of an export that has several, in the order of their upload. Blank: one file with all "
+        "fines, under `file_name`.",
+    )
+    done_file: TemplateText | None = Field(
+        None,
+        description="The name of an empty file that is uploaded last, and says that the others are complete; with the "
+        "values of `file_name`.",
+    )
+    compress: Literal["gzip"] | None = Field(
+        None, description="Whether the files are compressed: `gzip`. Their names stay as `file_name` says."
+    )
+    encrypt: Literal["pgp"] | None = Field(
+        None,
+        description="Whether the files are encrypted: `pgp`, with the bursar's public key in the extra of the S/FTP "
+        "connection. Their names stay as `file_name` says.",
+    )
     values: dict[
         Annotated[Text, Matches("[a-z][a-z0-9_]{0,40}", "write small letters, digits and _")], DerivedValue
     ] = Field({}, description="Values of the layout's own: codes from tables, and terms.")
-    records: tuple[Record, ...] = Field(description="The lines of the file, in their order.")
+    records: tuple[Record, ...] = Field(
+        (), description="The lines of the file, in their order; of each file that has no `records` of its own."
+    )
 
     @property
     def separator(self) -> str:
@@ -267,6 +304,26 @@ class LayoutKeys(StrictModel):
             found.add(name)
         return found
 
+    def get_file(self, number: int) -> Self:
+        """Returns the layout of one file; the number of the first one is 1."""
+        if not self.files:
+            return self
+        file = self.files[number - 1]
+        own = {"file_name": file.file_name, "files": (), "records": file.records or self.records}
+        return self.model_copy(update=own)
+
+    def list_files(self) -> list[tuple[Sequence[Kind] | None, Self]]:
+        """Returns the layout of each file with the kinds of its fines, in order; None for all kinds."""
+        if not self.files:
+            return [(None, self)]
+        return [(file.kinds, self.get_file(number)) for number, file in enumerate(self.files, start=1)]
+
+    @property
+    def file_names(self) -> list[str]:
+        """The templates of the names of all files, in the order of their upload."""
+        names = [layout.file_name for _, layout in self.list_files()]
+        return [*names, *([self.done_file] if self.done_file is not None else [])]
+
     @property
     def joins_users(self) -> bool:
         """Whether the file has lines of users around those of their fines."""
@@ -274,8 +331,20 @@ class LayoutKeys(StrictModel):
 
     @property
     def adds_money(self) -> bool:
-        """Whether the file has a sum over several fines."""
-        return not self.list_used().isdisjoint({"sum", "charges", "credits"})
+        """Whether a file has a sum over several fines."""
+        totals = {"sum", "charges", "credits"}
+        return any(not layout.list_used().isdisjoint(totals) for _, layout in self.list_files())
+
+    @property
+    def needs_one_currency(self) -> bool:
+        """Whether an amount in a file can be taken for one of another currency."""
+        return self.adds_money or any("currency" not in layout.list_used("fine") for _, layout in self.list_files())
+
+    @property
+    def shows_transactions(self) -> bool:
+        """Whether each file has the transaction id or the number of each fine, by which payments can be matched."""
+        ids = {"transaction_id", "fine_id"}
+        return all(layout.list_used("fine") & ids for _, layout in self.list_files())
 
     def dump(self) -> str:
         """Returns the layout as JSON, for the record of a batch: a text, as jsonb changes the order of codes."""

@@ -11,6 +11,8 @@ from sqlalchemy import Connection, RowMapping, text
 from bursar.db.queries import query
 from bursar.described_enum import DescribedEnum
 from bursar.errors import BatchError, BatchNotFoundError
+from bursar.ledger.batch_files import BatchFile
+from bursar.ledger.deliveries import DeliveryState
 from bursar.ledger.totals import Skipped, Totals, net_by_currency, read_skipped, read_totals
 from bursar.page_names import Page
 
@@ -18,7 +20,7 @@ Step = Literal["built", "closed", "released"]
 
 
 class BatchState(DescribedEnum):
-    """The progress of a batch, derived by the ledger from the steps of the batch and of its first delivery."""
+    """The progress of a batch, derived by the ledger from its steps and from the first deliveries of its files."""
 
     SELECTED = "SELECTED", "selected"
     BUILT = "BUILT", "ready to be uploaded"
@@ -32,7 +34,7 @@ class BatchState(DescribedEnum):
 
     @property
     def may_be_delivered(self) -> bool:
-        """Whether the file, or a part of it, may be on the bursar's server: its fines must not be selected again."""
+        """Whether a file, or a part of one, may be on the bursar's server: its fines must not be selected again."""
         return self in (
             BatchState.UPLOADING,
             BatchState.PART_COMPLETE,
@@ -44,8 +46,9 @@ class BatchState(DescribedEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """One export of one profile: its fines, amounts and file.
+    """One export of one profile: its fines, amounts and files.
 
+    `file_name` has the names of its files, divided by commas if there are several; a batch without fines has none.
     `totals` has the sums of its lines by currency, `skipped` the fines that the selection skipped, by reason.
     `render_options` has the settings that shape the file besides the lines. `requested_by` is the person who triggered
     the run, None for the schedule. All moments are aware, in UTC.
@@ -62,12 +65,11 @@ class Batch:
     sftp_connection: str
     output_file_path: str
     file_name: str
+    files: tuple[BatchFile, ...]
     users: int
     fines: int
     totals: Totals
     skipped: Mapping[str, Skipped]
-    file_size: int | None
-    sha256: str | None
     remote_folder: str | None
     selected_at: datetime
     delivered_at: datetime | None
@@ -76,8 +78,22 @@ class Batch:
 
     @property
     def was_delivered(self) -> bool:
-        """Whether the bursar has its file."""
+        """Whether the bursar has its files."""
         return self.state in (BatchState.DELIVERED, BatchState.CLOSED)
+
+    @property
+    def is_built(self) -> bool:
+        """Whether its files have been built, so that their content is known."""
+        return bool(self.files) and all(file.sha256 is not None for file in self.files)
+
+    @property
+    def has_delivered_files(self) -> bool:
+        """Whether some of several files have been delivered, and others have not."""
+        return not self.was_delivered and any(file.state is DeliveryState.DELIVERED for file in self.files)
+
+    def get_file(self, number: int) -> BatchFile:
+        """Returns the file of a number."""
+        return next(file for file in self.files if file.number == number)
 
     @property
     def net(self) -> dict[str, Decimal]:
@@ -89,6 +105,7 @@ class Batch:
         """Makes a batch of a row of the table."""
         values = {field.name: row[field.name] for field in fields(cls)}
         typed = {
+            "files": tuple(map(BatchFile.from_json, row["files"])),
             "totals": read_totals(row["totals"]),
             "skipped": read_skipped(row["skipped"]),
             "state": BatchState(row["state"]),

@@ -1,10 +1,10 @@
-"""Deliveries: the durable record of the first upload of a batch's file, and of each resend."""
+"""Deliveries: the durable record of the first upload of each file of a batch, and of each resend."""
 
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, RowMapping, text
 
 from bursar.db.queries import query
 from bursar.described_enum import DescribedEnum
@@ -49,11 +49,12 @@ class UnclearReason(DescribedEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """One delivery of the file of a batch.
+    """One delivery of a file of a batch.
 
     `run_id` is the Airflow run that selected the batch or that resends it, `requested_by` the person who asked for a
-    resend, if known. `part_name` is the complete part that waits for its renaming; it is the final name if the file was
-    uploaded directly. `unclear_reason` is what is known about an unclear delivery. Moments are aware, in UTC.
+    resend, if known. `file_size` and `sha256` are of the bytes that the newest attempt sends, None before the first
+    one. `part_name` is the complete part that waits for its renaming; it is the final name if the file was uploaded
+    directly. `unclear_reason` is what is known about an unclear delivery. Moments are aware, in UTC.
     """
 
     id: int
@@ -61,28 +62,41 @@ class Delivery:
     kind: DeliveryKind
     run_id: str
     requested_by: str | None
+    file_number: int
+    file_size: int | None
+    sha256: str | None
     part_name: str | None
     unclear_reason: UnclearReason | None
     delivered_at: datetime | None
     state: DeliveryState
 
+    @classmethod
+    def from_row(cls, row: RowMapping) -> "Delivery":
+        """Makes a delivery of a row of the table."""
+        values = {field.name: row[field.name] for field in fields(cls)}
+        reason = row["unclear_reason"] and UnclearReason(row["unclear_reason"])
+        return cls(**values | {"state": DeliveryState(row["state"]), "unclear_reason": reason})
 
-def request_delivery(
+
+def request_deliveries(
     connection: Connection, batch_id: int, kind: DeliveryKind, run_id: str, requested_by: str | None = None
-) -> Delivery:
-    """Records that a run is to deliver the file of a batch, unless it is recorded already; returns the delivery."""
+) -> list[Delivery]:
+    """Records that a run is to deliver the files of a batch, unless it is recorded; returns the deliveries in order."""
     parameters = {"batch_id": batch_id, "kind": kind, "run_id": run_id, "requested_by": requested_by}
-    connection.execute(query("ledger/insert_delivery"), parameters)
-    return get_delivery(connection, batch_id, kind, run_id)
+    connection.execute(query("ledger/insert_deliveries"), parameters)
+    return list_deliveries(connection, batch_id, kind, run_id)
 
 
-def get_delivery(connection: Connection, batch_id: int, kind: DeliveryKind, run_id: str) -> Delivery:
-    """Returns the delivery of a batch by a run, which has been requested."""
+def list_deliveries(connection: Connection, batch_id: int, kind: DeliveryKind, run_id: str) -> list[Delivery]:
+    """Returns the deliveries of the files of a batch by a run, in the order of the files; none if not requested."""
     facts = {"batch_id": batch_id, "kind": kind, "run_id": run_id}
-    row = connection.execute(query("ledger/get_delivery"), facts).mappings().one()
-    values = {field.name: row[field.name] for field in fields(Delivery)}
-    reason = row["unclear_reason"] and UnclearReason(row["unclear_reason"])
-    return Delivery(**values | {"state": DeliveryState(row["state"]), "unclear_reason": reason})
+    rows = connection.execute(query("ledger/list_deliveries"), facts).mappings()
+    return [Delivery.from_row(row) for row in rows]
+
+
+def get_delivery(connection: Connection, delivery_id: int) -> Delivery:
+    """Returns a delivery as it is now."""
+    return Delivery.from_row(connection.execute(query("ledger/get_delivery"), {"id": delivery_id}).mappings().one())
 
 
 def advance_delivery(

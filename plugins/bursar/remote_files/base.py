@@ -14,6 +14,7 @@ from bursar.profiles.settings import ServerLimits
 from bursar.remote_files.deadline import Deadline
 from bursar.remote_files.entries import RemoteFile, check_size
 from bursar.remote_files.file_names import validate_file_name, validate_path, validate_upload_path
+from bursar.remote_files.pgp_key import PgpKey
 
 __all__ = ["BLOCK_SIZE", "RemoteFile", "RemoteFolder"]
 
@@ -64,6 +65,8 @@ class RemoteFolder(ABC):
         self._deadline = deadline
         self.limits = limits
         """The limits of time and size, as in `server_limits` of the settings."""
+        self.pgp_key = PgpKey("", "", "")
+        """The key of the receiver, with which files are encrypted; empty unless the connection has one."""
         self.address = f"{server}/{path.lstrip('/')}"
         """Where the folder is, in messages: `sftp://bursar.example.edu/alma/bursar`."""
         with self._translate_errors("enter the folder"):

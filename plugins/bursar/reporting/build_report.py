@@ -67,7 +67,7 @@ def build_export_report(
         return replace(
             report,
             outcome=RunOutcome.FAILED if failed else RunOutcome.COMPLETED,
-            files=(resend["file_name"],) if resend["sent_again_at"] else (),
+            files=tuple(file["name"] for file in resend["files"]) if resend["sent_again_at"] else (),
             task_timings=timings,
             messages=(*messages, describe_resend(resend)),
         )
@@ -89,7 +89,7 @@ def build_export_report(
         dry_run=bool(batch and batch.dry_run),
         as_of=batch.as_of if batch else None,
         outcome=outcome,
-        files=(batch.file_name,) if batch and batch.fines and is_exported else (),
+        files=tuple(file.name for file in batch.files) if batch and is_exported else (),
         users=batch.users if batch and is_exported else 0,
         fines=batch.fines if batch and is_exported else 0,
         totals=batch.totals if batch and is_exported else {},

@@ -20,18 +20,21 @@ MAX_FINES = 100
 
 @dataclass(frozen=True)
 class LayoutTrial:
-    """The trial of a layout, None if it failed, and why: with the fines of a batch, or (None) with invented ones."""
+    """The trials of the files of a layout, none if it failed, and why.
+
+    `batch` is that of the fines, None for invented ones.
+    """
 
     layout: Layout
     batch: Batch | None
-    trial: Trial | None
+    trials: Sequence[Trial]
     problem: str = ""
 
     @property
-    def needs_one_currency(self) -> bool:
-        """Whether the fines are in several currencies, and the file can't have them."""
-        one = self.layout.adds_money or "currency" not in self.layout.list_used("fine")
-        return one and self.trial is not None and len(self.trial.currencies) > 1
+    def wrong_currencies(self) -> Sequence[str]:
+        """The currencies of the fines, if there are several, and a file can't have them."""
+        found = sorted({currency for trial in self.trials for currency in trial.currencies})
+        return found if len(found) > 1 and self.layout.needs_one_currency else ()
 
 
 def run_trial(connection: Connection, layout: Layout, batch: Batch | None) -> LayoutTrial:
@@ -44,10 +47,10 @@ def run_trial(connection: Connection, layout: Layout, batch: Batch | None) -> La
         values = make_batch_values(1, "STUDENTS", pendulum.now("UTC"), time_zone)
     batch_id = batch.id if batch else None
     try:
-        trial = try_layout(connection, layout, values, time_zone=time_zone, batch_id=batch_id, limit=MAX_FINES)
+        trials = try_layout(connection, layout, values, time_zone=time_zone, batch_id=batch_id, limit=MAX_FINES)
     except BursarError as error:
-        return LayoutTrial(layout, batch, None, str(error))
-    return LayoutTrial(layout, batch, trial)
+        return LayoutTrial(layout, batch, (), str(error))
+    return LayoutTrial(layout, batch, trials)
 
 
 def find_last_batch(connection: Connection, profile: str) -> Batch | None:

@@ -57,7 +57,7 @@ def build(library: Library, folder: Path) -> tuple[bytes, Callable[[list[bytes]]
     batch = select_fines(library.ledger, profile, make_settings(), run_id="1", as_of=NOW)
     content = build_file(library.ledger, batch.id, folder).path.read_bytes()
     with library.ledger.connect() as connection:
-        check = get_check(connection, batch)
+        check = get_check(connection, batch, batch.files[0])
     return content, check
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from bursar.exports.build import build_file
+from bursar.exports.build import build_files
 from bursar.exports.selection import select_fines
-from bursar.layouts.files import get_file_name
+from bursar.layouts.files import plan_files
 from bursar.layouts.flat.render import make_batch_values
 from bursar.layouts.layout import Layout
 from bursar.layouts.read import get_layout
@@ -16,6 +16,7 @@ from bursar.ledger.batches import Batch
 from tests.support.fixtures import Library, make_settings
 from tests.support.layouts import EXAMPLES, make_layout_profile
 
+MOMENT = datetime(2026, 11, 26, 4, 30, tzinfo=UTC)
 BANNER = """\
 ID,DETAIL_CODE,TERM_CODE,AMOUNT,EFFECTIVE_DATE,DESCRIPTION,NAME,REFERENCE
 000123456,LBOD,202630,12.50,11/13/2026,Overdue 39088001234567,"Garcia Marquez, Ana",LIB000501
@@ -40,24 +41,32 @@ PER_USER = """\
 "PERS";"987654321";"Smith, ""Red"" J.";"1";"3,40";"0,00";"3,40 ";"24.11.2026"
 "ENDE";"3";"5";"118,65 "
 """
-DEBIT_AND_CREDIT = """\
-LI41000100010         1250             000123456 Garcia Marquez, Ana LIB000501 111326
-LI41000200010         9500             000123456 Garcia Marquez, Ana LIB000502 111526
-LI41000100090                       725000234567 O'Brien, Soren      LIB000503 112026
-LI41000100010         1500             000234567 O'Brien, Soren      LIB000504 112126
-LI41000100010          340             987654321 Smith, "Red" J.     LIB000505 112426
+CHARGES = """\
+000123456  000012.50410001000010111326Garcia Marquez, ALIB000501
+000123456  000095.00410002000010111526Garcia Marquez, ALIB000502
+000234567  000015.00410001000010112126O'Brien, Soren   LIB000504
+987654321  000003.40410001000010112426Smith, "Red" J.  LIB000505
 """
+CREDITS = """\
+000234567  000007.25410001000090112026O'Brien, Soren   LIB000503      LIB000377
+"""
+
+
+def _fill(lines: str) -> bytes:
+    return "".join(f"{line:85}\r\n" for line in lines.splitlines()).encode("ascii")
+
+
 FILES = {
-    "debit_and_credit": "".join(f"{line:86}\r\n" for line in DEBIT_AND_CREDIT.splitlines()).encode("ascii"),
-    "banner": BANNER.replace("\n", "\r\n").encode("ascii"),
-    "peoplesoft": "".join(f"{line:100}\n" for line in PEOPLESOFT.splitlines()).encode("ascii"),
-    "one_line_per_user": PER_USER.replace("\n", "\r\n").encode("cp1252"),
-}
-NAMES = {
-    "debit_and_credit": "library_20261125_1042.txt",
-    "banner": "library_20261125_1042.csv",
-    "peoplesoft": "LIBFINES_20261125.dat",
-    "one_line_per_user": "bibliothek_25112026.txt",
+    "charges_and_credits": {
+        "lib_261125_1042a.dat": b"LIB02\r\n" + _fill(CHARGES),
+        "lib_261125_1042b.dat": b"LIB02\r\n" + _fill(CREDITS),
+        "lib_261125_1042.done": b"",
+    },
+    "banner": {"library_20261125_1042.csv": BANNER.replace("\n", "\r\n").encode("ascii")},
+    "peoplesoft": {
+        "LIBFINES_20261125.dat": "".join(f"{line:100}\n" for line in PEOPLESOFT.splitlines()).encode("ascii")
+    },
+    "one_line_per_user": {"bibliothek_25112026.txt": PER_USER.replace("\n", "\r\n").encode("cp1252")},
 }
 
 
@@ -97,9 +106,14 @@ def select_batch(library: Library, owner: Engine, layout: str) -> Batch:
     settings = make_settings(transaction_ids={"prefix": "LIB000", "start": "501"})
     as_of = datetime(2026, 11, 26, tzinfo=UTC)
     batch = select_fines(library.ledger, make_layout_profile(layout), settings, run_id="1", as_of=as_of)
+    values = make_batch_values(1042, "STUDENTS", MOMENT, "America/New_York")
+    planned = plan_files(values, get_layout(layout, Layout), dry_run=False)
     with owner.begin() as connection:
-        connection.execute(text("UPDATE batches SET selected_at = '2026-11-26 04:30+00'"))
+        connection.execute(text("UPDATE batches SET selected_at = :moment"), {"moment": MOMENT})
         connection.execute(text("UPDATE batch_lines SET reversed_transaction_id = 'LIB000377' WHERE amount < 0"))
+        for file in planned:
+            names = {"name": file.file_name, "number": file.number}
+            connection.execute(text("UPDATE batch_files SET file_name = :name WHERE number = :number"), names)
     return batch
 
 
@@ -115,6 +129,5 @@ def test_a_shipped_layout_gives_its_file_byte_for_byte(
     add_invented_fines(library, owned_ledger)
     batch = select_batch(library, owned_ledger, layout)
     assert (batch.fines, batch.skipped) == (5, {})
-    values = make_batch_values(1042, "STUDENTS", datetime(2026, 11, 26, 4, 30, tzinfo=UTC), "America/New_York")
-    assert get_file_name(values, get_layout(layout, Layout), dry_run=False) == NAMES[layout]
-    assert build_file(library.ledger, batch.id, tmp_path / "work").path.read_bytes() == FILES[layout]
+    built = build_files(library.ledger, batch.id, tmp_path / "work")
+    assert {file.name: file.path.read_bytes() for file in built} == FILES[layout]

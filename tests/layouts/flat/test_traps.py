@@ -165,7 +165,7 @@ def test_a_damaged_file_is_not_sent(library: Library, write_layout: Write, tmp_p
     content = build_file(library.ledger, batch.id, tmp_path).path.read_bytes()
     assert content == b"00000001    12.50\n00000002     7.00\n00219.50    \n"
     with library.ledger.connect() as connection:
-        check = get_check(connection, batch)
+        check = get_check(connection, batch, batch.files[0])
     check([content])
     check([content[:1], content[1:20], content[20:]])
     damaged = content.replace(before, after, 1)
@@ -184,7 +184,7 @@ def test_totals_of_users_are_checked(library: Library, write_layout: Write, tmp_
     content = build_file(library.ledger, batch.id, tmp_path).path.read_bytes()
     assert content == b"12.50,-2.00,10.50\n"
     with library.ledger.connect() as connection:
-        check = get_check(connection, batch)
+        check = get_check(connection, batch, batch.files[0])
     for damaged in (b"12.51,-2.00,10.50\n", b"12.50,2.00,10.50\n", b"12.50,-2.00,10.51\n"):
         with pytest.raises(BatchError, match="for some user, .* differs from the ledger"):
             check([damaged])
@@ -196,7 +196,7 @@ def test_two_quotes_that_hide_a_line_are_noticed(library: Library, write_layout:
     write_layout('kind: delimited\nrecords: [{each: fine, columns: [{value: "{patron_name}"}, {value: x}]}]')
     batch = select_batch(library)
     with library.ledger.connect() as connection:
-        check = get_check(connection, batch)
+        check = get_check(connection, batch, batch.files[0])
     check([b"A,x\nB,x\n"])
     for damaged in (b'"A,x\nB",x\n', b'A,"x\nB,x"\n', b'A,x\n"B,x\n'):
         with pytest.raises(BatchError):

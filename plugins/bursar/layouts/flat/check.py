@@ -13,27 +13,26 @@ from bursar.layouts.flat.control_figures import ControlFigures
 from bursar.layouts.flat.forms import Form, MismatchError, make_forms
 from bursar.layouts.flat.render import get_batch_values, get_frozen_layout, get_totals
 from bursar.layouts.layout import Layout
+from bursar.ledger.batch_files import BatchFile
 from bursar.ledger.batches import Batch
 from bursar.money import pluralize
 
 
-def check_file(batch: Batch, figures: ControlFigures, blocks: Iterable[bytes]) -> None:
+def check_file(batch: Batch, file: BatchFile, figures: ControlFigures, blocks: Iterable[bytes]) -> None:
     """Checks a file block by block: each line has the form of its record, and all figures are those of the batch.
 
     Raises:
         BatchError: the file is not that of the batch and must not be uploaded.
     """
-    layout = get_frozen_layout(batch)
-    forms = make_forms(
-        layout, get_batch_values(batch), get_totals(batch), figures, fines=batch.fines, users=batch.users
-    )
+    layout = get_frozen_layout(batch).get_file(file.number)
+    forms = make_forms(layout, get_batch_values(batch), get_totals(file), figures, fines=file.fines, users=file.users)
     with closing(_split_lines(layout, blocks)) as lines:
         try:
-            _check_lines(layout, _list_forms(layout, forms, batch, figures.fines_by_user), _read_rows(layout, lines))
+            _check_lines(layout, _list_forms(layout, forms, file, figures.fines_by_user), _read_rows(layout, lines))
             for form in forms:
                 form.check_totals()
         except (MismatchError, UnicodeDecodeError, csv.Error) as error:
-            raise BatchError(f"The file of batch {batch.id} was not sent: {error}.") from error
+            raise BatchError(f"{file.name} of batch {batch.id} was not sent: {error}.") from error
 
 
 def _check_lines(layout: Layout, forms: Iterable[Form], lines: Iterator[str]) -> None:
@@ -54,13 +53,13 @@ def _check_lines(layout: Layout, forms: Iterable[Form], lines: Iterator[str]) ->
         raise MismatchError(f"something follows line {number:,}, which is the last one")
 
 
-def _list_forms(layout: Layout, forms: Sequence[Form], batch: Batch, fines_by_user: Sequence[int]) -> Iterable[Form]:
+def _list_forms(layout: Layout, forms: Sequence[Form], file: BatchFile, fines_by_user: Sequence[int]) -> Iterable[Form]:
     """Returns the forms of the lines of the file, one a line, in the order of the file."""
     before = [forms[number] for number, _ in layout.list_records("file") if number < layout.first_body]
     behind = [forms[number] for number, _ in layout.list_records("file") if number > layout.first_body]
     body = forms[len(before) : len(forms) - len(behind)]
     if not layout.joins_users:
-        count = batch.fines if layout.list_records("fine") else batch.users
+        count = file.fines if layout.list_records("fine") else file.users
         return chain(before, chain.from_iterable(repeat(body, count)), behind)
     fines = [number for number, _ in layout.list_records("fine")]
     opening = [forms[number] for number, _ in layout.list_records("user") if number < fines[0]]

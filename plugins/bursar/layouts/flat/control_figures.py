@@ -23,8 +23,10 @@ from bursar.layouts.flat.patterns import KnownValues, write_cell
 from bursar.layouts.flat.render import get_batch_values, get_frozen_layout
 from bursar.layouts.flat.sql import BatchValues
 from bursar.layouts.layout import Layout
+from bursar.layouts.model import KINDS
 from bursar.layouts.templates import MAX_DIGITS, ValueType
 from bursar.layouts.values import OF_FINE, TOTALS
+from bursar.ledger.batch_files import BatchFile
 from bursar.ledger.batches import Batch
 
 Figures = Mapping[str, Any]
@@ -38,6 +40,7 @@ _COLUMNS = {
     "charges.batch_id WHERE charges.transaction_id = lines.reversed_transaction_id)",
 }
 """The columns of the values whose name is not that of a column."""
+_OF_KINDS = "AND line_kind(amount, reversal, reversed_transaction_id) = ANY (CAST(:kinds AS text[]))"
 
 
 @dataclass
@@ -53,21 +56,21 @@ class ControlFigures:
     digests: Mapping[tuple[int, int], bytes] = field(default_factory=dict)
 
 
-def read_control_figures(connection: Connection, batch: Batch) -> ControlFigures:
-    """Reads the lines of a batch, and returns the control figures that the file in its layout must have."""
-    layout = get_frozen_layout(batch)
+def read_control_figures(connection: Connection, batch: Batch, file: BatchFile) -> ControlFigures:
+    """Reads the lines of a file of a batch, and returns the control figures that the file in its layout must have."""
+    layout = get_frozen_layout(batch).get_file(file.number)
     of_file = {name for name in layout.list_used("file") if "." in name}
     of_users = {name for name in layout.list_used("user") if "." in name}
     if not of_file and not layout.list_records("user"):
         return ControlFigures()
     values = get_batch_values(batch)
-    file, users = _Totals(of_file), _UserCells(layout, values)
+    totals, users = _Totals(of_file), _UserCells(layout, values)
     names = sorted({name.partition(".")[2] for name in of_file | of_users})
     readers = [_get_reader(layout, batch, values, name) for name in names]
     columns = ", ".join(["user_id", "amount", *(_COLUMNS.get(name, name) for name in names)])
     rows = connection.execute(
-        text(f"SELECT {columns} FROM batch_lines AS lines WHERE batch_id = :batch_id ORDER BY number"),
-        {"batch_id": batch.id},
+        text(f"SELECT {columns} FROM batch_lines AS lines WHERE batch_id = :batch_id {_OF_KINDS} ORDER BY number"),
+        {"batch_id": batch.id, "kinds": list(KINDS if file.kinds is None else file.kinds)},
         execution_options={"yield_per": 10_000},
     )
     counts = array("L")
@@ -77,12 +80,12 @@ def read_control_figures(connection: Connection, batch: Batch) -> ControlFigures
         user = _Totals(of_users)
         for row in of_user:
             found = {name: read(cell) for name, read, cell in zip(names, readers, row[2:], strict=True)}
-            file.add(found, counts_hash=has_fines or not amounts)
+            totals.add(found, counts_hash=has_fines or not amounts)
             user.add(found)
             amounts.append(row[1])
         counts.append(len(amounts))
         users.add(_add_up(amounts) | user.figures)
-    return ControlFigures(file.figures, counts, users.get_digests())
+    return ControlFigures(totals.figures, counts, users.get_digests())
 
 
 def _add_up(amounts: Sequence[Decimal]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ next one, which would compute a value wherever it is used.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bursar.layouts.flat.columns import LINE_BREAK, list_fit_tests, write_line
@@ -19,6 +19,7 @@ from bursar.ledger.totals import CurrencyTotals
 
 _CONTROL = r"'[\u0001-\u001F\u007F-\u009F\u2028\u2029\uFFFE\uFFFF]'"
 _DIGITS = "sum(CAST(nullif(regexp_replace(CAST({} AS text), '[^0-9]', '', 'g'), '') AS numeric))"
+_KIND = "line_kind(amount, reversal, reversed_transaction_id)"
 _KEYS = 'number, fine_id, user_id AS "key.user", reversal AS "key.reversal"'
 """The columns that no value has, each with a dot in its name, so that a value of the layout's own may have any name."""
 _TOTALS = {
@@ -46,6 +47,14 @@ class Lines:
     def writer(self, each: Each) -> Writer:
         """Returns the writer of the expressions of a kind of records."""
         return Writer(self.layout, each, self.batch, self.bindings)
+
+
+def select_kinds(source: str, kinds: Sequence[str] | None, bindings: Bindings) -> str:
+    """Returns the subquery of those lines of a source that are of some kinds; None for all."""
+    if kinds is None:
+        return source
+    wanted = bindings.add(f"{{{','.join(kinds)}}}", "text[]")
+    return f"(SELECT * FROM {source} AS line WHERE {_KIND} = ANY ({wanted}))"
 
 
 def select_fines(lines: Lines, names: Iterable[str]) -> str:
@@ -91,8 +100,7 @@ def _get_value(lines: Lines, name: str) -> str:
         "amount": "amount",
         "vat": "vat",
         "direction": "CASE WHEN amount < 0 THEN 'credit' ELSE 'charge' END",
-        "kind": "CASE WHEN amount >= 0 THEN 'charge' "
-        "WHEN reversal OR reversed_transaction_id IS NOT NULL THEN 'reversal' ELSE 'credit' END",
+        "kind": _KIND,
         "last_transaction_on": f"CAST(last_transaction_at AT TIME ZONE {zone} AS date)",
         "item_due_on": f"CAST(item_due_date AT TIME ZONE {zone} AS date)",
         "charged_on": f"coalesce((SELECT CAST(batches.selected_at AT TIME ZONE {zone} AS date) "

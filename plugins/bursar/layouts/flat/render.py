@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, text
@@ -15,10 +16,12 @@ from bursar.layouts.flat.queries import (
     join_records,
     select_body,
     select_file,
+    select_kinds,
     select_texts,
 )
 from bursar.layouts.flat.sql import BatchValues, Bindings
 from bursar.layouts.layout import Layout
+from bursar.ledger.batch_files import BatchFile
 from bursar.ledger.batches import Batch
 from bursar.ledger.totals import CurrencyTotals
 from bursar.progress import log_progress
@@ -39,9 +42,9 @@ def make_batch_values(batch_id: int, profile: str, selected_at: datetime, time_z
     return BatchValues(batch_id, profile, selected_at.astimezone(ZoneInfo(time_zone)))
 
 
-def get_totals(batch: Batch) -> CurrencyTotals:
-    """Returns the totals of a batch in its only currency."""
-    return next(iter(batch.totals.values())) if len(batch.totals) == 1 else CurrencyTotals()
+def get_totals(file: BatchFile) -> CurrencyTotals:
+    """Returns the totals of a file in its only currency."""
+    return next(iter(file.totals.values())) if len(file.totals) == 1 else CurrencyTotals()
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,14 @@ class Content:
         return Lines(self.source(bindings), bindings, self.layout, self.batch, self.time_zone, self.spelling)
 
 
-def render_file(connection: Connection, batch: Batch) -> Generator[bytes]:
-    """Yields the bytes of a batch's file, in blocks; memory stays flat.
+def select_lines(batch: Batch, file: BatchFile, bindings: Bindings) -> str:
+    """Returns the subquery of the lines of a file."""
+    lines = f"(SELECT * FROM batch_lines WHERE batch_id = {bindings.add(batch.id, 'bigint')})"
+    return select_kinds(lines, file.kinds, bindings)
+
+
+def render_file(connection: Connection, batch: Batch, file: BatchFile) -> Generator[bytes]:
+    """Yields the bytes of a file of a batch, in blocks; memory stays flat.
 
     PostgreSQL renders the lines and copies them out. A line with a value that does not fit is empty, and the check of
     the file rejects it.
@@ -75,21 +84,21 @@ def render_file(connection: Connection, batch: Batch) -> Generator[bytes]:
     Raises:
         BatchError: a character is not in the encoding of the layout.
     """
-    layout = get_frozen_layout(batch)
+    layout = get_frozen_layout(batch).get_file(file.number)
     content = Content(
         layout,
         get_batch_values(batch),
         batch.render_options["time_zone"],
         batch.render_options["spelling"],
-        get_totals(batch),
-        batch.fines,
-        batch.users,
-        lambda bindings: f"(SELECT * FROM batch_lines WHERE batch_id = {bindings.add(batch.id, 'bigint')})",
+        get_totals(file),
+        file.fines,
+        file.users,
+        partial(select_lines, batch, file),
     )
     blocks = render_text(connection, content)
     with closing(blocks):
         for block in blocks if layout.last_line_end else _without_last_line_end(blocks):
-            yield _encode(batch, layout, block)
+            yield _encode(file, layout, block)
 
 
 def render_text(connection: Connection, content: Content) -> Generator[bytes]:
@@ -139,7 +148,7 @@ def _without_last_line_end(blocks: Iterable[bytes]) -> Iterator[bytes]:
         end = block[-1:]
 
 
-def _encode(batch: Batch, layout: Layout, block: bytes) -> bytes:
+def _encode(file: BatchFile, layout: Layout, block: bytes) -> bytes:
     block = block.replace(b"\n", layout.line_end_bytes)
     if layout.encoding == "utf-8":
         return block
@@ -147,6 +156,6 @@ def _encode(batch: Batch, layout: Layout, block: bytes) -> bytes:
         return block.decode().encode(layout.encoding)
     except UnicodeEncodeError as error:
         raise BatchError(
-            f"The file of batch {batch.id} was not built: {error.object[error.start]!r} is not in the encoding "
+            f"{file.name} was not built: {error.object[error.start]!r} is not in the encoding "
             f"{layout.encoding} of its layout. Nothing was sent."
         ) from None

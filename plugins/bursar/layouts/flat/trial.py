@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult
@@ -10,11 +11,11 @@ from sqlalchemy import Connection, CursorResult
 from bursar.db.queries import query
 from bursar.layouts.files import get_file_name
 from bursar.layouts.flat.characters import spell_in_ascii
-from bursar.layouts.flat.queries import Lines, select_foreign_characters, select_unfit
+from bursar.layouts.flat.queries import Lines, select_foreign_characters, select_kinds, select_unfit
 from bursar.layouts.flat.render import Content, render_text
 from bursar.layouts.flat.sql import BatchValues, Bindings
 from bursar.layouts.layout import Layout
-from bursar.layouts.model import Each
+from bursar.layouts.model import Each, Kind
 from bursar.ledger.totals import CurrencyTotals
 
 _RULER = "".join(f"----+---{number:2}" for number in range(1, 100))
@@ -41,17 +42,27 @@ class Trial:
 
 def try_layout(
     connection: Connection, layout: Layout, values: BatchValues, *, time_zone: str, batch_id: int | None, limit: int
-) -> Trial:
-    """Renders the first fines of a batch, or invented ones, in a layout. Changes nothing.
+) -> list[Trial]:
+    """Renders the first fines of a batch, or invented ones, in each file of a layout. Changes nothing.
 
-    At most `limit` fines are tried; totals are of these. `values` are those of the batch in the file.
+    At most `limit` fines are tried; totals are of these. `values` are those of the batch in the files.
     """
 
-    def get_source(bindings: Bindings) -> str:
+    def get_source(kinds: Sequence[Kind] | None, bindings: Bindings) -> str:
         if batch_id is None:
-            return f"({query('layouts/flat/invented_lines').text})"
+            return select_kinds(f"({query('layouts/flat/invented_lines').text})", kinds, bindings)
         numbers = f"batch_id = {bindings.add(batch_id, 'bigint')} AND number <= {bindings.add(limit, 'integer')}"
-        return f"(SELECT * FROM batch_lines WHERE {numbers})"
+        return select_kinds(f"(SELECT * FROM batch_lines WHERE {numbers})", kinds, bindings)
+
+    return [
+        _try_file(connection, file, values, time_zone, partial(get_source, kinds))
+        for kinds, file in layout.list_files()
+    ]
+
+
+def _try_file(
+    connection: Connection, layout: Layout, values: BatchValues, time_zone: str, get_source: Callable[[Bindings], str]
+) -> Trial:
 
     content = Content(layout, values, time_zone, {}, CurrencyTotals(), 0, 0, get_source)
     if layout.characters == "ascii" and (statement := select_foreign_characters(lines := content.get_lines())):
@@ -66,8 +77,7 @@ def try_layout(
         lines_ = b"".join(blocks).decode().splitlines() if content.fines else []
     all_lines = replace(content, source=get_source).get_lines()
     currencies = _run(connection, all_lines, f"SELECT DISTINCT currency FROM {all_lines.source} AS line ORDER BY 1")
-    file_name = get_file_name(values, layout, dry_run=False)
-    return Trial(file_name, lines_, dict(unfit.values()), list(currencies.scalars()))
+    return Trial(get_file_name(values, layout), lines_, dict(unfit.values()), list(currencies.scalars()))
 
 
 def _run(connection: Connection, lines: Lines, statement: str) -> CursorResult[Any]:

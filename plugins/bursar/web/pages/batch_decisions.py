@@ -16,12 +16,12 @@ from bursar.airflow.dag_ids import dag_id
 from bursar.errors import BatchError, BursarError
 from bursar.exports import recover, upload
 from bursar.exports.release_check import check_not_on_server
-from bursar.exports.unclear import describe_unclear_delivery
+from bursar.exports.unclear import describe_unclear_deliveries
 from bursar.ledger.batches import Batch, BatchState, get_batch
-from bursar.ledger.deliveries import get_delivery
 from bursar.ledger.jobs import Job
 from bursar.money import pluralize
 from bursar.profiles.settings import ServerLimits
+from bursar.reporting.batch_files import describe_files
 from bursar.reporting.run_description import count_fines
 from bursar.reporting.task_names import describe_task
 from bursar.web import views
@@ -60,7 +60,7 @@ def show_decisions(request: Request, person: CurrentPerson, batch: BatchId) -> R
 def confirm_repeat(request: Request, person: CurrentPerson, batch: BatchId) -> Response:
     """Says what happens if the failed steps of a run are repeated, and asks for a confirmation."""
     with read_ledger() as connection:
-        found = _get_actable_batch(connection, person, batch)
+        found = get_actable_batch(connection, person, batch)
     dag = dag_id(Job.EXPORT, found.profile)
     run = get_run(dag, found.run_id)
     is_possible = run.has_failed and _is_unfinished(found) and found.state is not BatchState.UNCLEAR
@@ -87,7 +87,7 @@ def confirm_repeat(request: Request, person: CurrentPerson, batch: BatchId) -> R
 def confirm_release(request: Request, person: CurrentPerson, batch: BatchId) -> Response:
     """Says what a release does, and asks for a confirmation; the bursar's server is looked at meanwhile."""
     with read_ledger() as connection:
-        found = _get_actable_batch(connection, person, batch)
+        found = get_actable_batch(connection, person, batch)
     return _show_release(request, found)
 
 
@@ -103,21 +103,21 @@ def release_batch(  # one argument for each field
 ) -> Response:
     """Releases a batch under the name of the person; its fines are open again. A repeated request changes nothing."""
     with read_ledger() as connection:
-        found = _get_actable_batch(connection, person, batch)
+        found = get_actable_batch(connection, person, batch)
 
     def look(now: Batch) -> None:
-        _require_state(now, state)
-        _look_at_server(now, despite_file=despite_file, say=lambda sentence: log.warning("%s", sentence))
+        require_state(now, state)
+        look_for_files(now, despite_file=despite_file, say=lambda sentence: log.warning("%s", sentence))
 
     try:
         if found.state is not BatchState.RELEASED:
-            _require_state(found, state)
+            require_state(found, state)
             recover.release_batch(
                 views.engine(), batch, confirmed_not_received=confirm_not_received, look=look, by=person.name
             )
     except BursarError as error:
         with read_ledger() as connection:
-            found = _get_actable_batch(connection, person, batch)
+            found = get_actable_batch(connection, person, batch)
         return _show_release(request, found, str(error))
     return RedirectResponse(address_of(request, "show_batch", batch=batch), 303)
 
@@ -126,11 +126,11 @@ def release_batch(  # one argument for each field
 def look_at_server(request: Request, person: CurrentPerson, batch: BatchId) -> Response:
     """Returns, as a part of a page, whether the file of a batch is on the bursar's server. Changes nothing."""
     with read_ledger() as connection:
-        found = _get_actable_batch(connection, person, batch)
+        found = get_actable_batch(connection, person, batch)
     sentences: list[str] = []
     problem = ""
     try:
-        _look_at_server(found, despite_file=False, say=sentences.append)
+        look_for_files(found, say=sentences.append)
     except BursarError as error:
         problem = str(error)
     return render(request, "sentences", sentences=sentences, problem=problem)
@@ -140,7 +140,7 @@ def look_at_server(request: Request, person: CurrentPerson, batch: BatchId) -> R
 def confirm_delivery(request: Request, person: CurrentPerson, batch: BatchId) -> Response:
     """Says what a confirmation of the delivery does, and asks whether the bursar has confirmed it."""
     with read_ledger() as connection:
-        found = _get_actable_batch(connection, person, batch)
+        found = get_actable_batch(connection, person, batch)
     return _show_delivery(request, found)
 
 
@@ -150,16 +150,16 @@ def confirm_delivered(
 ) -> Response:
     """Records under the name of the person that the bursar has the file. A repeated request changes nothing."""
     with read_ledger() as connection:
-        found = _get_actable_batch(connection, person, batch)
+        found = get_actable_batch(connection, person, batch)
     try:
         if not found.was_delivered:
-            _require_state(found, state)
+            require_state(found, state)
             if not arrived:
                 raise BatchError("Nothing was recorded: say that the bursar has confirmed the whole file.")
             upload.confirm_delivered(views.engine(), batch, by=person.name)
     except BursarError as error:
         with read_ledger() as connection:
-            found = _get_actable_batch(connection, person, batch)
+            found = get_actable_batch(connection, person, batch)
         return _show_delivery(request, found, str(error))
     return RedirectResponse(address_of(request, "show_batch", batch=batch), 303)
 
@@ -170,9 +170,7 @@ def describe_batch(found: Batch) -> list[tuple[str, str]]:
         ("Profile", describe_profile(found.profile)),
         ("Fines", count_fines(found.fines, found.users)),
         ("Triggered by", found.requested_by or "the schedule"),
-        ("File", found.file_name if found.file_size is not None else ""),
-        ("Size", pluralize(found.file_size, "byte") if found.file_size is not None else ""),
-        ("SHA-256", found.sha256 or ""),
+        *(describe_files(found) if found.is_built else ()),
         ("Uploaded to", found.remote_folder or ""),
     ]
 
@@ -183,13 +181,20 @@ def _get_batch(connection: Connection, person: Person, batch: int) -> Batch:
     return found
 
 
-def _get_actable_batch(connection: Connection, person: Person, batch: int) -> Batch:
+def get_actable_batch(connection: Connection, person: Person, batch: int) -> Batch:
+    """Returns a batch that a person may decide about.
+
+    Raises:
+        HTTPException: 403 if the person may not.
+        BatchNotFoundError: there is no such batch.
+    """
     found = _get_batch(connection, person, batch)
     require(person.may_act(found.profile, Job.EXPORT), f"trigger the DAG {dag_id(Job.EXPORT, found.profile)}")
     return found
 
 
-def _require_state(found: Batch, expected: str) -> None:
+def require_state(found: Batch, expected: str) -> None:
+    """Raises a BatchError if the batch is no longer in the state that the page showed."""
     if found.state != expected:
         raise BatchError(
             f"Batch {found.id} has changed since this page was opened: it was {BatchState.describe(expected)}, and is "
@@ -204,14 +209,16 @@ def _is_unfinished(found: Batch) -> bool:
 
 def _describe_state(connection: Connection, found: Batch) -> list[str]:
     if found.state is BatchState.UNCLEAR:
-        return [describe_unclear_delivery(found, get_delivery(connection, found.id, "first", found.run_id))]
+        return describe_unclear_deliveries(connection, found)
     if found.state is BatchState.DELIVERED:
         return ["The bursar has the file. The next export run of the profile closes its fines."]
     return []
 
 
-def _look_at_server(batch: Batch, *, despite_file: bool, say: Callable[[str], None]) -> None:
-    """Looks for the file of a batch, for a limited time; after it, as if the server could not be reached.
+def look_for_files(
+    batch: Batch, *, despite_file: bool = False, only_unclear: bool = False, say: Callable[[str], None]
+) -> None:
+    """Looks for the files of a batch, for a limited time; after it, as if the server could not be reached.
 
     Raises:
         BatchError: the file is there.
@@ -219,7 +226,9 @@ def _look_at_server(batch: Batch, *, despite_file: bool, say: Callable[[str], No
     """
 
     def look() -> None:
-        check_not_on_server(views.engine(), batch, _open_folder, despite_file=despite_file, say=say)
+        check_not_on_server(
+            views.engine(), batch, _open_folder, despite_file=despite_file, only_unclear=only_unclear, say=say
+        )
 
     try:
         within(TRIAL_SECONDS, look)
@@ -239,7 +248,8 @@ def _show_release(request: Request, found: Batch, problem: str = "") -> Response
         checks.append(("confirm_not_received", "I have asked the bursar, who has not received the file."))
     if may_be_there and problem:
         checks.append(("despite_file", "Release it despite the file: the bursar has confirmed not to use it."))
-    is_possible = _is_unfinished(found)
+    is_possible = _is_unfinished(found) and not found.has_delivered_files
+    left = "a file of it has been delivered, and its fines would be billed twice"
     return render(
         request,
         "confirm",
@@ -250,7 +260,8 @@ def _show_release(request: Request, found: Batch, problem: str = "") -> Response
         text=f"{pluralize(found.fines, 'fine').capitalize()} of it will be open again, and the next export sends them. "
         "If the bursar has the file all the same, students are billed twice. Your name is recorded."
         if is_possible
-        else f"The batch is {found.state.description}: there is nothing left to release.",
+        else f"The batch is {found.state.description}: "
+        f"{left if found.has_delivered_files else 'there is nothing left to release'}.",
         facts=describe_batch(found),
         look=address_of(request, "look_at_server", batch=found.id)
         if is_possible and may_be_there and not problem
@@ -264,8 +275,13 @@ def _show_release(request: Request, found: Batch, problem: str = "") -> Response
     )
 
 
+def _name_files(found: Batch) -> str:
+    """Returns the files whose delivery a person can confirm, for a sentence."""
+    return ", ".join(upload.list_confirmable_files(found)) if len(found.files) > 1 else "the whole file"
+
+
 def _show_delivery(request: Request, found: Batch, problem: str = "") -> Response:
-    is_possible = found.state.may_be_delivered and not found.was_delivered
+    is_possible = bool(upload.list_confirmable_files(found))
     return render(
         request,
         "confirm",
@@ -281,7 +297,7 @@ def _show_delivery(request: Request, found: Batch, problem: str = "") -> Respons
         action=address_of(request, "confirm_delivered", batch=found.id),
         label="Record the delivery" if is_possible else "",
         values={"state": found.state},
-        checks=[("arrived", "The bursar has confirmed that the whole file has arrived.")] if is_possible else [],
+        checks=[("arrived", f"The bursar has confirmed that {_name_files(found)} has arrived.")] if is_possible else [],
         required="arrived",
         cancel=address_of(request, "show_batch", batch=found.id),
     )

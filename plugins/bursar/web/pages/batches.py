@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Connection, RowMapping
 from starlette.background import BackgroundTask
@@ -19,6 +19,7 @@ from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.ledger.deliveries import DeliveryState
 from bursar.ledger.jobs import Job
 from bursar.money import format_money, pluralize
+from bursar.reporting.batch_files import describe_files
 from bursar.reporting.run_description import format_moment, make_tables
 from bursar.web import views
 from bursar.web.accesses import record_access, record_download
@@ -105,20 +106,20 @@ def show_answers(request: Request, person: CurrentPerson, batch: Id) -> Response
 
 
 @router.get("/batches/{batch}/file", name="download_file")
-def download_file(person: CurrentPerson, batch: Id) -> Response:
-    """Returns the file of a batch, built again with the same bytes. The download is recorded."""
+def download_file(person: CurrentPerson, batch: Id, number: Annotated[int, Query(ge=1, le=99)] = 1) -> Response:
+    """Returns a file of a batch, built again with the same content. The download is recorded."""
     with read_ledger() as connection:
         found = get_visible_batch(connection, person, batch)
     require(person.may_see_names(found.profile), f"trigger the DAGs of profile {found.profile}")
-    if not _can_download(found):
+    if not _can_download(found) or number not in {file.number for file in found.files}:
         raise HTTPException(404)
     with ExitStack() as stack:
         folder = stack.enter_context(incoming_folder(settings().work_dir))
-        path = build_file(views.engine(), batch, folder).path
+        path = build_file(views.engine(), batch, folder, number).path
         record_download(person, batch)
         kept = stack.pop_all()
     headers = {
-        "Content-Disposition": f'attachment; filename="{found.file_name}"',
+        "Content-Disposition": f'attachment; filename="{found.get_file(number).name}"',
         "Content-Length": str(path.stat().st_size),
     }
     return StreamingResponse(
@@ -139,8 +140,8 @@ def get_visible_batch(connection: Connection, person: Person, batch: int) -> Bat
 
 
 def _can_download(batch: Batch) -> bool:
-    """Returns whether the file can be built without a change to the batch: its bytes are known, and it is wanted."""
-    return batch.sha256 is not None and batch.state is not BatchState.RELEASED
+    """Returns whether a file can be built without a change to the batch: its bytes are known, and it is wanted."""
+    return batch.is_built and batch.state is not BatchState.RELEASED
 
 
 def _read(path: FilePath) -> Iterator[bytes]:
@@ -170,9 +171,7 @@ def _describe(row: RowMapping, batch: Batch, zone: ZoneInfo) -> list[tuple[str, 
         "Closed": moment(batch.closed_at),
         "Released": moment(row["released_at"]),
         "Released by": row["released_by"] or "",
-        "File": batch.file_name if batch.fines else "",
-        "Size": pluralize(batch.file_size, "byte") if batch.file_size is not None else "",
-        "SHA-256": batch.sha256 or "",
+        **dict(describe_files(batch)),
         "Uploaded to": batch.remote_folder or "",
     }
     return list(facts.items())
