@@ -10,7 +10,7 @@ CROSS JOIN jsonb_to_recordset(CAST(:files AS jsonb)) AS file (number smallint, f
 CROSS JOIN LATERAL (
     SELECT sum(of_currency.fines) AS fines,
            (SELECT count(DISTINCT user_id) FROM batch_lines
-            WHERE file.kinds IS NOT NULL AND batch_id = batches.id
+            WHERE file.kinds IS NOT NULL AND batch_id = :batch_id
               AND line_kind(amount, reversal, reversed_transaction_id) = ANY (file.kinds)) AS users,
            coalesce(jsonb_object_agg(currency, jsonb_build_object('charges', CAST(charges AS text), 'credits', CAST(credits AS text)))
                     FILTER (WHERE currency IS NOT NULL), '{}') AS totals
@@ -18,7 +18,7 @@ CROSS JOIN LATERAL (
         SELECT currency, count(*) AS fines, coalesce(sum(amount) FILTER (WHERE amount > 0), 0) AS charges,
                coalesce(sum(amount) FILTER (WHERE amount < 0), 0) AS credits
         FROM batch_lines
-        WHERE file.kinds IS NOT NULL AND batch_id = batches.id
+        WHERE file.kinds IS NOT NULL AND batch_id = :batch_id
           AND line_kind(amount, reversal, reversed_transaction_id) = ANY (file.kinds)
         GROUP BY currency
     ) AS of_currency

@@ -86,13 +86,13 @@ def check_layouts(output_format: str) -> None:
         for name, layout in good.items()
         if not layout.shows_transactions
     ]
-    print_problems(output_format, problems, warnings)
     encrypting = [name for name, layout in good.items() if layout.encrypt]
     try:
         if encrypting:
             require_gpg()
     except BursarError as error:
         warnings += [Problem(str(folder / f"{name}.yaml"), 1, "encrypt", str(error)) for name in encrypting]
+    print_problems(output_format, problems, warnings)
     names = ", ".join([*good, *payments]) or "none"
     click.echo(
         f"{pluralize(len(good) + len(payments), 'good layout')} in {strip_controls(str(folder))}: {names}", err=True

@@ -78,7 +78,7 @@ def _import_key(key: PgpKey, home: Path) -> tuple[str, gnupg.GPG]:
     if not key.public_key or not key.fingerprint:
         raise BursarError(
             f"The layout says `encrypt: pgp`, and {place} does not have both `pgp_public_key` and `pgp_fingerprint`. "
-            "Nothing was sent. Enter the public key of the bursar, and its fingerprint as the bursar has told it."
+            "Nothing was sent. Enter the public key of the bursar, and its fingerprint as the bursar gives it."
         )
     found = gpg.import_keys(key.public_key).fingerprints
     if len(set(found)) != 1:

@@ -240,8 +240,7 @@ class LayoutKeys(StrictModel):
     )
     files: tuple[FileKeys, ...] = Field(
         (),
-        description="The files of an export that has several, in the order of their upload. Blank: one file with all "
-        "fines, under `file_name`.",
+        description="The files of an export that has several, in the order of upload. Blank: one file, `file_name`.",
     )
     done_file: TemplateText | None = Field(
         None,
