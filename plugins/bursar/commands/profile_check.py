@@ -14,6 +14,7 @@ from bursar.profiles.monitoring import CHAT, Notifications
 from bursar.profiles.yaml_files import get_file_name
 from bursar.profiles.yaml_reader import Place, dotted, read_yaml
 from bursar.sources.model import CsvSource
+from bursar.statements.compare import get_statement_layout
 
 PLACES: dict[str, Place] = {
     "library": ("export", "libraries"),
@@ -53,6 +54,7 @@ def check_layouts(folder: Path, profiles: Iterable[Profile]) -> list[Problem]:
         checks: list[tuple[bool, str, Callable[[Profile], object]]] = [
             (profile.export.active, "export", find_layout),
             (profile.import_.active, "import", get_payment_layout),
+            (profile.statement.active, "statement", get_statement_layout),
         ]
         for is_active, section, check in checks:
             try:
@@ -111,7 +113,7 @@ def _all_of(kind: str, wanted: dict[str, dict[str, tuple[str, ...]]]) -> list[st
 
 
 def _is_active(profile: Profile | CsvSource) -> bool:
-    return profile.active if isinstance(profile, CsvSource) else profile.export.active or profile.import_.active
+    return profile.active if isinstance(profile, CsvSource) else profile.export.active or bool(profile.inboxes)
 
 
 def _get_connections(profile: Profile | CsvSource) -> Iterator[tuple[Place, str]]:

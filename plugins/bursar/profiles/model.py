@@ -244,7 +244,7 @@ class Profile(StrictModel):
     export: Export = Field(description="The export of fines to the bursar.")
     import_: Import = Field(alias="import", description="The import of payments from the bursar.")
     statement: Statement = Field(
-        Statement(active=False),
+        Statement.model_validate({"active": False}),
         description="The comparison of the bursar's statements with the ledger, which changes nothing. Blank: none.",
     )
     notifications: Notifications = Field(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, Row
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, Row
 from bursar.db.queries import query
 from bursar.described_enum import DescribedEnum
 from bursar.errors import LedgerNotFoundError
-from bursar.ledger.totals import Amounts, read_amounts
+from bursar.ledger.totals import Amounts, read_amounts, sum_by_currency
 from bursar.page_names import Page
 
 
@@ -41,6 +42,12 @@ class ComparedTotals:
     results: int
     ours: Amounts
     theirs: Amounts
+
+    @property
+    def difference(self) -> dict[str, Decimal]:
+        """Theirs less ours, by currency, where they differ."""
+        negative = {currency: -amount for currency, amount in self.ours.items()}
+        return {currency: amount for currency, amount in sum_by_currency([self.theirs, negative]).items() if amount}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,9 +92,26 @@ class Statement:
         return sum(outcomes[outcome].results for outcome in DIFFERENCES if outcome in outcomes)
 
     @property
+    def ours(self) -> dict[str, Decimal]:
+        """The sums of this ledger, by currency."""
+        return sum_by_currency(one.ours for one in (self.outcomes or {}).values())
+
+    @property
+    def theirs(self) -> dict[str, Decimal]:
+        """The sums of the statement, by currency."""
+        return sum_by_currency(one.theirs for one in (self.outcomes or {}).values())
+
+    @property
     def results(self) -> int:
         """The number of all results."""
         return sum(one.results for one in (self.outcomes or {}).values())
+
+    @property
+    def verdict(self) -> str:
+        """The outcome in a few words."""
+        if self.rejection:
+            return "rejected"
+        return "differs" if self.differences else "agrees"
 
     @property
     def subject(self) -> str:

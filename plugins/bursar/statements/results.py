@@ -36,13 +36,14 @@ def list_rows(
     while True:
         with engine.connect() as connection:
             rows = list_results(connection, statement_id, outcomes, after=after)
-        for row in rows:
-            amounts = (f"{amount:f}" for amount in (row.ours, row.theirs, row.difference))
-            yield (
-                *(row.outcome, row.fine_id, row.transaction_id, row.identifier, row.line, row.lines, row.currency),
-                *amounts,
-                row.reason,
-            )
+        yield from map(to_csv_row, rows)
         if len(rows) < ROWS_AT_ONCE:
             return
         after = rows[-1].number
+
+
+def to_csv_row(row: Row[Any]) -> tuple[object, ...]:
+    """Returns a result in COLUMNS."""
+    amounts = (f"{amount:f}" for amount in (row.ours, row.theirs, row.difference))
+    names = (row.outcome, row.fine_id, row.transaction_id, row.identifier, row.line, row.lines, row.currency)
+    return (*names, *amounts, row.reason)

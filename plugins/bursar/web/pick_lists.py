@@ -40,6 +40,7 @@ def load_pick_lists(person: Person) -> PickLists:
         "time_zone": [(zone, "") for zone in _list_time_zones()],
         "export.schedule": [(schedule, "") for schedule in SCHEDULES],
         "import.schedule": [(schedule, "") for schedule in SCHEDULES],
+        "statement.schedule": [(schedule, "") for schedule in SCHEDULES],
         **list_layout_choices(),
     }
     try:

@@ -15,6 +15,7 @@ from bursar.imports.records import get_payment_layout
 from bursar.ledger.profile_revisions import list_newest_revisions
 from bursar.profiles import INCLUDE, Problem, Profile, Settings, load_profiles
 from bursar.profiles.yaml_reader import Source, Value
+from bursar.statements.compare import get_statement_layout
 from bursar.web.profile_form import Draft, clean, form_fields, form_pages, get_values
 
 _DRAFT = "the draft"
@@ -58,7 +59,9 @@ def check_draft(connection: Connection, settings: Settings, draft: Draft, *, cod
     for problem in problems:
         if problem.file == _DRAFT:
             errors.setdefault(problem.field, []).append(problem.message)
-        elif problem.field == "import.input_file_path" and problem not in problems_before:
+        elif (
+            problem.field in ("import.input_file_path", "statement.input_file_path") and problem not in problems_before
+        ):
             errors.setdefault("export.output_file_path", []).append(_describe_inbox(problem))
         elif problem.field == "export.credits_profile" and problem not in problems_before:
             errors.setdefault("export.active", []).append(_describe_credits(problem))
@@ -77,6 +80,7 @@ def _check_layouts(profile: Profile) -> dict[str, list[str]]:
     checks: list[tuple[str, bool, Callable[[Profile], object]]] = [
         ("export.layout", profile.export.active, find_layout),
         ("import.layout", profile.import_.active, get_payment_layout),
+        ("statement.layout", profile.statement.active, get_statement_layout),
     ]
     for name, is_active, check in checks:
         if is_active:
