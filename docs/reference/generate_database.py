@@ -24,6 +24,7 @@ SUBJECTS = {
     "Exports": ["batches", "batch_lines", "batch_claims", "closed_partitions", "transaction_ids", "reported_users"],
     "Deliveries": ["deliveries", "upload_attempts"],
     "Imports": ["observed_files", "skipped_entries", "import_files", "file_arrivals", "import_records"],
+    "Statements": ["statements", "statement_results"],
     "Maintenance jobs": ["maintenance_jobs", "maintenance_job_results"],
     "Reports, notifications, monitoring and approvals": [
         "run_reports",
