@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import copy
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -68,6 +69,11 @@ def make_run(statements: StatementInbox, run_id: str = "run 1") -> ComparisonRun
     )
 
 
+def use_ledger(statements: StatementInbox, monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> None:
+    url = statements.library.ledger.url.render_as_string(hide_password=False)
+    monkeypatch.setattr(module, "ledger_url", lambda: url)
+
+
 def report(statements: StatementInbox, *failed: str) -> Any:
     return build_statement_report(
         statements.library.ledger, "STUDENTS", run_id="run 1", started_at=EARLIER, failed=failed
@@ -102,9 +108,12 @@ def test_the_sensor_waits_with_the_trigger_of_the_profile(statements: StatementI
     assert "statements of the connection" in sensor.describe_folder()
 
 
+@pytest.mark.usefixtures("include")
 def test_the_trigger_finds_statements_and_no_other_files(
-    include: Path, statements: StatementInbox, run: ComparisonRun, monkeypatch: pytest.MonkeyPatch
+    statements: StatementInbox, run: ComparisonRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    use_ledger(statements, monkeypatch, statement_trigger)
+    statements.profile = run.profile
     monkeypatch.setattr(statement_trigger, "load_all_profiles", lambda *_args, **_kwargs: ([statements.profile], []))
     statements.put("1,10.00,USD")
     (statements.disk / "payments.xml").write_text("<x/>", encoding="utf-8")
@@ -112,28 +121,24 @@ def test_the_trigger_finds_statements_and_no_other_files(
         profile_code="STUDENTS", connection_id="x", deadline=EARLIER.isoformat(), check_interval_seconds=1
     )
 
-    async def first() -> Any:
-        async for event in trigger.run():
-            return event.payload
-        return None
+    async def collect() -> list[Any]:
+        return [event.payload async for event in trigger.run()]
 
-    assert asyncio.run(first()) == {"files": ["open.csv"]}
+    assert asyncio.run(collect()) == [{"files": ["open.csv"]}]
     inactive = statements.profile.statement.model_copy(update={"active": False})
     statements.profile = statements.profile.model_copy(update={"statement": inactive})
     with pytest.raises(TransientError, match="statement section is not active"):
-        trigger.find_ready_files(is_last_check=False)
-    assert run.profile.code == "STUDENTS"
-    assert include.exists()
+        trigger.find_ready_files(is_last_check=True)
 
 
+@pytest.mark.usefixtures("include")
 def test_a_run_without_a_statement_is_skipped_in_words(
-    include: Path, statements: StatementInbox, connect: Connect
+    statements: StatementInbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert include
-    assert connect
-    sensor = StatementSensor(task_id="wait", profile=statements.profile)
+    use_ledger(statements, monkeypatch, file_sensor)
+    sensor: Any = StatementSensor(task_id="wait", profile=statements.profile)
     with pytest.raises(AirflowSkipException, match=r"no file named \*\.csv was ready .* Nothing was compared"):
-        sensor.execute_complete({}, {})
+        sensor.execute_complete({}, {"files": []})
 
 
 def test_the_tasks_compare_and_archive_a_statement_and_the_report_names_the_differences(
@@ -150,11 +155,11 @@ def test_the_tasks_compare_and_archive_a_statement_and_the_report_names_the_diff
     assert found.outcome is RunOutcome.WITH_WARNINGS
     assert (found.files, found.fines, found.users) == (("open.csv",), 2, 2)
     assert found.rejects["DIFFERS"].sums == {"USD": 1}
-    assert found.messages == (
+    assert list(found.messages) == [
         "1 of 2 fines in open.csv does not agree (1: another sum there than here). Nothing was changed. Bursar > "
         "Reconciliation lists what differs (`bin/bursar statements show 1`). Clarify it with the bursar.",
         "open.csv: 21.00 USD open there, 20.00 USD outstanding here.",
-    )
+    ]
 
 
 def test_a_statement_that_agrees_is_completed_without_warnings(

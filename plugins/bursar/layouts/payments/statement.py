@@ -27,8 +27,8 @@ class LineFields(RowFields):
 
     identifier: IdField | None = Field(
         None,
-        description="The identifier of the user, as in the export. With `reference` it finds a fine. As the only field "
-        "of its kind it means that the statement has totals of users.",
+        description="The identifier of the user, as in the export. With `reference` it finds a fine; alone, it names a "
+        "user with a total.",
     )
     sum: SumField = Field(description="The sum that is open, or was billed. Several lines of a fine are added up.")
 
