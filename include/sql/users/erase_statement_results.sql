@@ -13,7 +13,7 @@ FROM (
         SELECT identifiers.value FROM users_to_delete JOIN identifiers ON identifiers.user_id = users_to_delete.user_id
     ) AS erased
     CROSS JOIN LATERAL (
-        SELECT statement_id, number FROM statement_results AS named WHERE named.identifier = erased.identifier
+        SELECT statement_id, number FROM statement_results AS named WHERE named.identifier = erased.identifier AND named.user_id IS NULL
         OFFSET 0  -- so that the planner looks them up one by one
     ) AS results
 ) AS found

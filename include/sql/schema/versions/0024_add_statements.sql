@@ -50,6 +50,5 @@ CREATE TABLE statement_results (
     PRIMARY KEY (statement_id, number)
 );
 COMMENT ON TABLE statement_results IS 'A fine, or a user''s total, as a statement and the ledger have it.';
-CREATE INDEX statement_results_outcome ON statement_results (statement_id, outcome, number);
 CREATE INDEX statement_results_user_id ON statement_results (user_id) WHERE identifier IS NOT NULL;
-CREATE INDEX statement_results_identifier ON statement_results (identifier) WHERE identifier IS NOT NULL;
+CREATE INDEX statement_results_identifier ON statement_results (identifier) WHERE identifier IS NOT NULL AND user_id IS NULL;
