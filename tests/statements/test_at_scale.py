@@ -15,13 +15,15 @@ MAX_SECONDS = 60  # a calm machine needs less than a tenth of it
 MAX_GROWTH = 30_000  # KiB
 FILL = """
 SET LOCAL session_replication_role = replica;
-INSERT INTO users (last_name, first_name, user_group) SELECT 'Beaver', 'Tim', 'STUDENT' FROM generate_series(1, :lines / 4);
+INSERT INTO users (last_name, first_name, user_group)
+SELECT 'Beaver', 'Tim', 'STUDENT' FROM generate_series(1, :lines / 4);
 INSERT INTO fines (user_id, fine_fee_type, currency, amount, outstanding, status, created_at, last_transaction_at)
-SELECT 1 + n / 4, 'OVERDUEFINE', 'USD', 10, 10, 'CLOSED', '2026-01-01', '2026-01-02' FROM generate_series(0, :lines - 1) AS n;
+SELECT 1 + n / 4, 'OVERDUEFINE', 'USD', 10, 10, 'CLOSED', '2026-01-01', '2026-01-02'
+FROM generate_series(0, :lines - 1) AS n;
 INSERT INTO journal_entries (fine_id, entry_type, balance_change, outstanding_change, posted_at)
 SELECT id, 'EXPORTED', -10, 10, '2026-01-02' FROM fines;
-INSERT INTO batches (profile, run_id, as_of, import_active, render_options, sftp_connection, output_file_path, file_name, users, fines,
-                     totals, skipped, closed_at)
+INSERT INTO batches (profile, run_id, as_of, import_active, render_options, sftp_connection, output_file_path,
+                     file_name, users, fines, totals, skipped, closed_at)
 SELECT 'STUDENTS', 'old', '2026-01-02', true, '{}', 'x', 'x', 'x', 1, :lines, '{}', '{}', '2026-01-02';
 INSERT INTO batch_lines (batch_id, number, transaction_id, fine_id, user_id, identifier, patron_name, fine_fee_type,
                          last_transaction_at, currency, amount)

@@ -16,9 +16,11 @@ from bursar.ledger.profile_revisions import list_newest_revisions
 from bursar.profiles import INCLUDE, Problem, Profile, Settings, load_profiles
 from bursar.profiles.yaml_reader import Source, Value
 from bursar.statements.compare import get_statement_layout
-from bursar.web.profile_form import Draft, clean, form_fields, form_pages, get_values
+from bursar.web.profile_form import Draft, clean, form_fields, get_values
 
 _DRAFT = "the draft"
+SECTIONS = ("export", "import")
+"""The sections that each profile has."""
 
 
 @dataclass(frozen=True)
@@ -139,9 +141,8 @@ def _put_value(draft: Draft, place: list[str], value: Value) -> None:
 
 
 def _with_sections(draft: Draft) -> Draft:
-    """Returns a copy with all sections, so that the fields that are missing in them are reported one by one."""
-    sections: Draft = {section.all_fields.__next__().name.split(".")[0]: {} for section in form_pages()[1]}
-    return sections | draft
+    """Returns a copy with all required sections, so that the fields missing in them are reported one by one."""
+    return {section: {} for section in SECTIONS} | draft
 
 
 def _describe_inbox(problem: Problem) -> str:
