@@ -39,9 +39,7 @@ def test_a_sample_is_read_as_a_job_would_read_it(login: Login) -> None:
 @pytest.mark.usefixtures("layouts")
 def test_a_sample_that_would_be_rejected_says_why(login: Login) -> None:
     client = login("admin")
-    assert (
-        "the column &#39;Id&#39; is missing" in client.post("/layouts/open/sample", data={"sample": "a,b\n1,2"}).text
-    )
+    assert "the column &#39;Id&#39; is missing" in client.post("/layouts/open/sample", data={"sample": "a,b\n1,2"}).text
     page = client.post("/layouts/positions/sample", data={"sample": "\N{SNOWMAN}"}).text
     assert "is no character of ascii" in page
 
