@@ -22,6 +22,7 @@ pytest_plugins = [
     "tests.support.payment_inbox",
     "tests.support.read_once",
     "tests.support.source_inbox",
+    "tests.support.statement_inbox",
     "tests.support.mapped_source",
 ]
 

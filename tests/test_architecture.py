@@ -14,7 +14,7 @@ MODULES = sorted(PLUGINS.rglob("*.py"))
 LEVELS = (
     {"__main__", "plugin", "web", "commands", "airflow"},
     {"notifications", "reporting"},
-    {"exports", "imports", "sources", "users"},
+    {"exports", "imports", "sources", "statements", "users"},
     {"layouts", "remote_files", "ledger"},
     {"db", "profiles"},
     {"described_enum", "escaping", "moments", "money", "page_names", "progress", "work_dir"},
@@ -30,6 +30,7 @@ SAME_LEVEL = {
     ("notifications", "reporting"): "a message describes the report of a run",
     ("users", "exports"): "a purge removes the files that name the users",
     ("sources", "imports"): "a source finds and fetches its files as an import does",
+    ("statements", "imports"): "statements are found, fetched and unpacked as payment files are",
     ("users", "sources"): "a file of fine ids is rejected with the errors of its rows, like a CSV file",
     ("layouts", "ledger"): "a layout renders and checks a batch",
     ("progress", "money"): "the log has counts with their plurals",

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from bursar.__main__ import bursar
 from bursar.layouts.layout import Layout
 from bursar.layouts.payments.model import PaymentLayout
+from bursar.layouts.payments.statement import StatementLayout
 from bursar.layouts.pictures import DatePicture, MoneyPicture
 from bursar.layouts.templates import Template
 from bursar.layouts.text_files import Position
@@ -104,6 +105,12 @@ A payment layout says how a bursar writes its files of payments, if they are not
 [Read the bursar's files](../how-to/read-payment-files.md) shows how to make one.
 
 ## Keys"""
+STATEMENT_LAYOUTS = """\
+A statement layout says how a bursar writes its statements. It is a file of `include/layouts` with `for: statement`,
+which a profile chooses by its name, as in `layout: campus_open` below `statement`. [Compare with the bursar's
+statements](../how-to/compare-with-statements.md) shows how to make one, and what the outcomes mean.
+
+## Keys"""
 SETTINGS = "The keys of `include/bursar.yaml`, which apply to the whole institution."
 
 
@@ -121,6 +128,7 @@ def pages() -> dict[str, str]:
         "sources.md": _page("Sources", SOURCES, CsvSource, filled_in=FROM_SETTINGS, part="sources"),
         "layouts.md": _page("Layouts", describe_layouts(), Layout, part="layouts"),
         "payment-layouts.md": _page("Payment layouts", PAYMENT_LAYOUTS, PaymentLayout, part="layouts"),
+        "statement-layouts.md": _page("Statement layouts", STATEMENT_LAYOUTS, StatementLayout, part="layouts"),
         "commands.md": render_reference(bursar),
     }
 

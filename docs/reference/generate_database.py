@@ -32,6 +32,7 @@ SUBJECTS = {
     ],
     "Deliveries": ["deliveries", "upload_attempts"],
     "Imports": ["observed_files", "skipped_entries", "import_files", "file_arrivals", "import_records"],
+    "Statements": ["statements", "statement_results"],
     "Maintenance jobs": ["maintenance_jobs", "maintenance_job_results"],
     "Reports, notifications, monitoring and approvals": [
         "run_reports",

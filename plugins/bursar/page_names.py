@@ -19,6 +19,7 @@ class Page(StrEnum):
     SOURCES = "Bursar > Sources"
     LAYOUTS = "Bursar > Layouts"
     HISTORY = "Bursar > Job history"
+    STATEMENTS = "Bursar > Reconciliation"
     WAITING = "Bursar > Waiting for a person"
     FINES = "Bursar > Fines and users"
     JOBS = "Bursar > Jobs over users"

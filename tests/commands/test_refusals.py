@@ -64,6 +64,9 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "sources loads show": ("7",),
     "sources show": ("LIBRARY",),
     "sources write-schema": (),
+    "statements list": (),
+    "statements results": ("7",),
+    "statements show": ("7",),
     "users delete": ("7", "--yes"),
 }
 """The arguments with which each command can be run."""

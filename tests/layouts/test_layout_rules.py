@@ -206,27 +206,33 @@ PROBLEMS_OF_FILES = {
         GOOD + TWO.replace("[credit, reversal]", "credit"),
         "no file has the fines of the kind",
     ),
-    "a kind in two files": (GOOD + TWO.replace("[credit", "[charge, credit"), "9: files.kinds: charge is named twice"),
+    "a kind in two files": (
+        GOOD + TWO.replace("[credit", "[charge, credit"),
+        "9:24: files.kinds: charge is named twice",
+    ),
     "a file without kinds": (
         GOOD + TWO + "  - {file_name: c.txt, kinds: []}\n",
-        "10: files.kinds: is empty: write charge, credit or reversal",
+        "10:24: files.kinds: is empty: write charge, credit or reversal",
     ),
     "an unknown kind": (GOOD + TWO.replace("kinds: charge", "kinds: [charge, fee]"), "files.kinds"),
     "one file": (
         GOOD + "files:\n  - {file_name: a.txt, kinds: [charge, credit, reversal]}\n",
-        "7: files: has one file: write `file_name` and `records` without `files`",
+        "7:1: files: has one file: write `file_name` and `records` without `files`",
     ),
     "a name beside the files": (GOOD + TWO + "file_name: c.txt\n", "each of `files` has a name of its own: remove it"),
-    "a name twice": (GOOD + TWO.replace("b.txt", "a.txt"), "9: files.file_name: is the name of another file"),
-    "a done file of the same name": (GOOD + "file_name: a\ndone_file: a\n", "8: done_file: is the name of another"),
-    "a sign in the name of a done file": (GOOD + 'done_file: "a/b"\n', "7: done_file: '/' is not allowed in the name"),
+    "a name twice": (GOOD + TWO.replace("b.txt", "a.txt"), "9:6: files.file_name: is the name of another file"),
+    "a done file of the same name": (GOOD + "file_name: a\ndone_file: a\n", "8:1: done_file: is the name of another"),
+    "a sign in the name of a done file": (
+        GOOD + 'done_file: "a/b"\n',
+        "7:1: done_file: '/' is not allowed in the name",
+    ),
     "a value of a fine in a name": (
         GOOD + TWO.replace("b.txt", '"{kind}.txt"'),
-        "9: files.file_name: {kind} is not",
+        "9:6: files.file_name: {kind} is not",
     ),
     "own records with a wrong value": (
         GOOD + TWO.replace("kinds: charge", 'kinds: charge, records: [{each: fine, columns: [{value: "{nme}"}]}]'),
-        "8: files.records.columns.value: {nme} is not a value of a line for each fine",
+        "8:73: files.records.columns.value: {nme} is not a value of a line for each fine",
     ),
     "no records for one of the files": (
         "kind: delimited\n" + TWO.replace("kinds: charge", f"kinds: charge, {OWN}"),

@@ -65,7 +65,7 @@ EXPECTED_PROBLEMS = [
         "the path starts in the sub_directory of the S/FTP connection"
     ),
     "21: export.create_missing_folder: 'perhaps' is neither yes nor no: write yes or no",
-    "22: export.input_file_path: belongs below import",
+    "22: export.input_file_path: belongs below import or below statement",
     "23: export.schedule: not every month has a day 31: write a day from 1 to 28",
     "25: import.active: 'on' is neither yes nor no: write yes or no",
     "26: import.amount_mode: 'total' is not known here: write one of incremental, cumulative",

@@ -202,10 +202,10 @@ def test_an_import_has_settings_for_files_and_times(load_changed: LoadChanged) -
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("file_patterns: []", "file_patterns: no file would be imported: write a pattern, as in ['*.xml']"),
+        ("file_patterns: []", "file_patterns: no file would be read: write a pattern, as in ['*.csv']"),
         (
             "file_patterns: [in/*.xml]",
-            "file_patterns: 'in/*.xml' has a folder in it: write a pattern on the name alone, as in '*.xml'",
+            "file_patterns: 'in/*.xml' has a folder in it: write a pattern on the name alone, as in '*.csv'",
         ),
         ("file_patterns: a.xml", "file_patterns: write a list, in brackets: [a.xml], or each on a line of its own"),
         ("done_file_suffix: done", "done_file_suffix: 'done' is not allowed here: write a suffix, as in .done"),

@@ -125,11 +125,11 @@ def test_a_layout_that_fits_no_fine_shows_no_file(login: Login, folder: Path, pr
     assert "the layout has no code for it" in page
 
 
-def test_a_layout_of_payments_has_no_trial(login: Login, folder: Path, profile: Profile) -> None:
+def test_a_layout_of_payments_is_tried_with_no_fines(login: Login, folder: Path, profile: Profile) -> None:
     client = login("admin")
     page = client.get("/layouts/positions").text
-    assert "A layout of payments is tried with a file of the bursar" in page
-    assert "<form" not in page
+    assert "The first lines of a file of the bursar" in page
+    assert 'name="profile"' not in page
     assert client.post("/layouts/positions", data={"profile": "STUDENTS"}).status_code == 404
 
 

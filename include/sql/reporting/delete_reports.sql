@@ -1,6 +1,7 @@
--- Deletes the reports of runs that ended before a moment, their task timings, loads with their messages, and the lists of fines
--- that were uploaded before it; returns the number of reports. The newest report of each job and profile, the newest successful
--- one, and the newest load of each source that was refused or not stay whatever their age: alerts read them.
+-- Deletes the reports of runs that ended before a moment, their task timings, loads with their messages, statements with their
+-- results, and the lists of fines that were uploaded before it; returns the number of reports. The newest report of each job and
+-- profile, the newest successful one, the newest load of each source that was refused or not, and the newest comparison of each
+-- profile stay whatever their age: alerts and the next comparison read them.
 WITH old AS (
     SELECT id, job, coalesce(profile, '') AS profile, run_id, started_at, ended_at, dry_run, outcome
     FROM run_reports WHERE ended_at < :before
@@ -18,6 +19,10 @@ WITH old AS (
     DELETE FROM fine_lists WHERE uploaded_at < :before
 ), loads AS (
     DELETE FROM loads WHERE ended_at < :before AND id NOT IN (SELECT max(id) FROM loads GROUP BY source, is_refused)
+), old_statements AS (
+    DELETE FROM statements
+    WHERE registered_at < :before
+      AND id NOT IN (SELECT max(id) FROM statements WHERE compared_at IS NOT NULL GROUP BY profile, lists, of_users)
 ), task_timings AS (
     DELETE FROM task_timings USING deleted
     WHERE (task_timings.job, task_timings.profile, task_timings.run_id) = (deleted.job, deleted.profile, deleted.run_id)

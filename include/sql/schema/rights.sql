@@ -71,6 +71,11 @@ GRANT SELECT, INSERT, UPDATE (amount, fine_id, matched_id, outcome, applied, cre
 GRANT SELECT ON repeated_arrivals TO {role};
 GRANT EXECUTE ON FUNCTION payment_outcome, remaining_after_payments TO {role};
 
+-- Statements. Old ones are deleted with the reports.
+GRANT SELECT, INSERT, DELETE, UPDATE (size, modified, sha256, layout, lists, of_users, stated_at, lines, users, outcomes, rejection,
+                                      compared_at, archived_at, archived_path, warning) ON statements TO {role};
+GRANT SELECT, INSERT, UPDATE (identifier) ON statement_results TO {role};   -- to erase a deleted user
+
 -- Maintenance jobs.
 GRANT SELECT ON active_fines, user_debts TO {role};
 GRANT SELECT, INSERT ON maintenance_jobs, maintenance_job_results TO {role};

@@ -26,6 +26,11 @@ def payment_files_asset(profile: Profile) -> Asset:
     return _folder(profile, "payments", profile.import_.input_file_path)
 
 
+def statements_asset(profile: Profile) -> Asset:
+    """Returns the asset of the folder that a profile reads statements from."""
+    return _folder(profile, "statements", profile.statement.input_file_path)
+
+
 def source_files_asset(source: CsvSource) -> Asset:
     """Returns the asset of the folder that a source is loaded from."""
     return Asset(

@@ -56,6 +56,11 @@ def work_dir(settings: Settings, profile: Profile) -> Path:
     return settings.work_dir / profile.code
 
 
+def statement_work_dir(settings: Settings, profile: Profile) -> Path:
+    """Returns the folder of this machine that holds the statements of a profile; no profile has the same."""
+    return settings.work_dir / f"statements-{profile.code}"
+
+
 def source_work_dir(settings: Settings, source: CsvSource) -> Path:
     """Returns the folder of this machine that holds the working folders of a source; no profile has the same."""
     return settings.work_dir / f"source-{source.code}"
@@ -70,7 +75,7 @@ def create_pools(profiles: Iterable[Profile], sources: Iterable[CsvSource], slot
     """
     from airflow.models.pool import Pool  # noqa: PLC0415  needs Airflow's database; tasks have none
 
-    connections = {one.sftp_connection for one in profiles if one.export.active or one.import_.active}
+    connections = {one.sftp_connection for one in profiles if one.export.active or one.inboxes}
     connections |= {one.connection for one in sources if one.active and one.connection}
     missing = [connection for connection in sorted(connections) if Pool.get_pool(connection) is None]
     for connection in missing:

@@ -6,6 +6,7 @@ from bursar.escaping import escape_markdown, escape_sentence
 from bursar.money import pluralize
 from bursar.page_names import Page
 from bursar.profiles import Profile, Settings
+from bursar.profiles.file_job import FileJob
 from bursar.sources.model import CsvSource
 
 
@@ -78,6 +79,28 @@ A failed task can be repeated at any time (*Clear*); work that is done is not re
 its files with their states, and the records to look at.
 
 {_table(describe_import(profile))}
+"""
+
+
+def statement_docs(profile: Profile, settings: Settings) -> str:
+    """Describes the tasks and the settings of a DAG of statements, as Markdown."""
+    institution = escape_markdown(settings.institution_name)
+    return f"""### {escape_markdown(profile.name)}
+
+{_paragraph(profile.description or "")}
+
+Compares what the bursar says in its statements with the ledger of {institution}. Nothing is changed:
+
+1. **wait_for_files** waits in Airflow's triggerer until statements are ready. Each is then compared on its own:
+2. **compare_file** compares each fine, or the total of each user, and records what agrees and what differs. A file that
+   is no statement is moved to `failed`.
+3. **archive_file** moves the file to `processed`.
+4. **report_run** records the report of the run, for *{Page.HISTORY}* and the note of the run. It fails if the run has
+   failed.
+
+*{Page.STATEMENTS}* lists the differences of each statement. A failed task can be repeated at any time (*Clear*).
+
+{_table(describe_statements(profile))}
 """
 
 
@@ -165,10 +188,7 @@ def describe_import(profile: Profile) -> dict[str, object]:
         "Files": " ".join(f"`{pattern}`" for pattern in section.file_patterns),
         "Layout": _describe_layout(section.layout),
         "A file is complete": _describe_completeness(section.done_file_suffix, section.stable_for_seconds),
-        "Waiting time": (
-            f"{pluralize(section.timeout_minutes, 'minute')}; a run without a file "
-            f"{'is skipped' if section.on_timeout == 'skip' else 'fails'}"
-        ),
+        "Waiting time": _describe_wait(section),
         "Amounts in the file": (
             "payments (incremental)" if section.amount_mode == "incremental" else "all payments so far (cumulative)"
         ),
@@ -176,6 +196,26 @@ def describe_import(profile: Profile) -> dict[str, object]:
             "beyond the amount of its fine" if section.max_overpayment is None else f"beyond {section.max_overpayment}"
         ),
     }
+
+
+def describe_statements(profile: Profile) -> dict[str, object]:
+    """Returns the settings of the statement section by their names, in words."""
+    section = profile.statement
+    return {
+        "Schedule": f"{section.schedule.words} ({profile.time_zone})",
+        "S/FTP connection": f"`{profile.sftp_connection}`",
+        "Input file path": f"`{section.input_file_path}`",
+        "Files": " ".join(f"`{pattern}`" for pattern in section.file_patterns),
+        "Layout": f"`{section.layout}`",
+        "A file is complete": _describe_completeness(section.done_file_suffix, section.stable_for_seconds),
+        "Waiting time": _describe_wait(section),
+        "A difference is pending": f"for {pluralize(section.pending_days, 'day')}, if something on its way explains it",
+    }
+
+
+def _describe_wait(section: FileJob) -> str:
+    end = "is skipped" if section.on_timeout == "skip" else "fails"
+    return f"{pluralize(section.timeout_minutes, 'minute')}; a run without a file {end}"
 
 
 def _describe_layout(layout: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Builds the export and import DAGs of the profiles, one for each active section, and those of the active sources."""
+"""Builds the DAGs of the profiles, one for each active section, and those of the active sources."""
 
 from airflow.sdk import DAG, get_parsing_context
 
@@ -21,6 +21,7 @@ def build_dags() -> dict[str, DAG]:
     profiles, _ = load_all_profiles(settings, code=owner.code if owner else None)
     active: list[tuple[Profile, ProfileJob]] = [(profile, Job.EXPORT) for profile in profiles if profile.export.active]
     active += [(profile, Job.IMPORT) for profile in profiles if profile.import_.active]
+    active += [(profile, Job.STATEMENT) for profile in profiles if profile.statement.active]
     ids = ((dag_id(job, profile.code), profile, job) for profile, job in active)
     return {id_: _build(profile, job, settings) for id_, profile, job in ids if only in (None, id_)}
 
@@ -52,6 +53,10 @@ def _build(profile: Profile, job: ProfileJob, settings: Settings) -> DAG:
         from bursar.airflow.export_dag import export_dag  # noqa: PLC0415
 
         return export_dag(profile, settings)
+    if job is Job.STATEMENT:
+        from bursar.airflow.statement_dag import statement_dag  # noqa: PLC0415
+
+        return statement_dag(profile, settings)
     from bursar.airflow.import_dag import import_dag  # noqa: PLC0415
 
     return import_dag(profile, settings)

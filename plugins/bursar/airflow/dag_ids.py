@@ -22,7 +22,7 @@ def dag_id(job: Job, owner: str | None = None) -> str:
 
 def parse_dag_id(dag_id: str) -> JobOfOwner | None:
     """Returns the job that a DAG does, or None if the DAG is not one of a job of Bursar."""
-    for job in (Job.EXPORT, Job.IMPORT, Job.SYNC):
+    for job in (Job.EXPORT, Job.IMPORT, Job.STATEMENT, Job.SYNC):
         if dag_id.startswith(prefix := f"bursar_{job}__"):
             return JobOfOwner(job, dag_id.removeprefix(prefix))
     return next((JobOfOwner(job, None) for job, id_ in MAINTENANCE.items() if id_ == dag_id), None)

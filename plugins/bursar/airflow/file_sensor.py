@@ -122,7 +122,8 @@ class FileSensor(BaseSensorOperator):
         if failure := event.get("failure"):
             raise BursarError(failure)
         minutes, folder = pluralize(self.wait.timeout_minutes, "minute"), self.describe_folder()
-        nothing = f"Nothing was {'imported' if self.job is Job.IMPORT else 'loaded'}."
+        done = {Job.IMPORT: "imported", Job.STATEMENT: "compared"}.get(self.job, "loaded")
+        nothing = f"Nothing was {done}."
         if error := event.get("last_error"):
             raise TransientError(
                 f"The waiting time of {minutes} has ended, and the last check of {folder} failed, so it is unknown "

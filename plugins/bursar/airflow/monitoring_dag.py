@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable, task
 
-from bursar.airflow.config import source_work_dir, work_dir
+from bursar.airflow.config import source_work_dir, statement_work_dir, work_dir
 from bursar.airflow.connections import ledger_url
 from bursar.airflow.notifier import page_url, send
 from bursar.airflow.profile_store import load_all_profiles
@@ -22,6 +22,7 @@ from bursar.reporting.run_description import get_owner_word
 from bursar.sources.loaded_files import remove_loaded_files
 from bursar.sources.model import CsvSource, SourceAlerts
 from bursar.sources.read import load_sources
+from bursar.statements.files import remove_compared_downloads
 
 DAG_ID = "bursar_monitoring"
 
@@ -82,6 +83,7 @@ def send_alerts() -> list[ActiveAlert]:
     profiles, sources, problems = _load_all()
     for profile in profiles:
         remove_loaded_downloads(engine, profile.code, work_dir(settings, profile))
+        remove_compared_downloads(engine, profile.code, statement_work_dir(settings, profile))
     for source in sources:
         remove_loaded_files(engine, source.code, source_work_dir(settings, source))
     with engine.begin() as connection:

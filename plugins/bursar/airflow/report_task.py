@@ -33,6 +33,7 @@ from bursar.reporting.load_report import add_dry_run, build_load_report
 from bursar.reporting.outstanding import count_outstanding
 from bursar.reporting.run_description import describe_run
 from bursar.reporting.run_report import RunOutcome, RunReport, delete_reports_before, record_report
+from bursar.reporting.statement_report import build_statement_report
 from bursar.reporting.task_timings import get_interrupted_tasks, record_task
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ log = logging.getLogger(__name__)
 _BUILDERS: dict[Job, Callable[..., RunReport]] = {
     Job.EXPORT: build_export_report,
     Job.IMPORT: build_import_report,
+    Job.STATEMENT: build_statement_report,
     Job.SYNC: build_load_report,
     Job.PURGE: partial(build_maintenance_report, Job.PURGE),
     Job.WAIVE: partial(build_maintenance_report, Job.WAIVE),

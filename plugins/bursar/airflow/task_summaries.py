@@ -86,6 +86,25 @@ class ArchivedFile(TypedDict):
     archived_path: str | None
 
 
+class ComparedStatement(TypedDict):
+    """A statement that has been compared with the ledger; `size` is in bytes, `outcomes` counts the results."""
+
+    statement_id: int
+    file_name: str
+    size: int
+    sha256: str
+    lines: int | None
+    outcomes: Mapping[str, int]
+
+
+class ArchivedStatement(TypedDict):
+    """A statement that has been moved; `archived_path` is None if it has not."""
+
+    statement_id: int
+    file_name: str
+    archived_path: str | None
+
+
 class LoadedSet(TypedDict):
     """The files of a source that were loaded together; `load_id` is None in a dry run, `counts` as in `LoadCounts`."""
 

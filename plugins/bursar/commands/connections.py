@@ -67,11 +67,11 @@ def check_connection(code: str, test_file: bool | None, output_format: str) -> N
                 f"{code} reaches the server, but the folder {path} does not exist, or the account may not enter it. "
                 "If it does not exist, the first export creates it."
             )
-    if profile.import_.active:
-        path = profile.import_.input_file_path
+    for name, section in profile.inboxes.items():
+        path, act = section.input_file_path, "imports" if name == "import" else "reads statements"
         with open_folder(profile.sftp_connection, path, may_create=False, limits=limits) as folder:
-            records.append(_count_files("import", folder))
-            say(f"{code} imports from {_describe_folder(records[-1])}")
+            records.append(_count_files(name, folder))
+            say(f"{code} {act} from {_describe_folder(records[-1])}")
     print_result(output_format, records)
 
 

@@ -1,6 +1,7 @@
-"""`bin/bursar layouts`: how the files of exports, and of payments, look."""
+"""`bin/bursar layouts`: how the files of exports, payments and statements look."""
 
 import sys
+from pathlib import Path
 
 import click
 import pendulum
@@ -15,7 +16,8 @@ from bursar.exports.skip_reason import SkipReason
 from bursar.layouts.flat.render import get_batch_values, make_batch_values
 from bursar.layouts.flat.trial import Trial, try_layout
 from bursar.layouts.layout import Layout
-from bursar.layouts.payments.read import load_payment_layouts, payment_layout_schemas
+from bursar.layouts.payments.read import load_payment_layouts, load_statement_layouts, payment_layout_schemas
+from bursar.layouts.payments.row_layout import RowLayout
 from bursar.layouts.read import get_layout, layout_schemas, load_layouts
 from bursar.ledger.batches import get_batch
 from bursar.money import pluralize
@@ -35,7 +37,7 @@ layouts.add_command(read_file)
 def list_layouts(output_format: str) -> None:
     """List the valid layouts of include/layouts. Changes nothing."""
     good, problems = load_layouts(INCLUDE / "layouts")
-    payments, more_problems = load_payment_layouts(INCLUDE / "layouts")
+    read, more_problems = _load_layouts_of_rows(INCLUDE / "layouts")
     problems += more_problems
     rows: list[dict[str, str | None]] = [
         {
@@ -55,7 +57,7 @@ def list_layouts(output_format: str) -> None:
             "encoding": ", ".join(layout.encoding),
             "file_name": None,
         }
-        for name, layout in payments.items()
+        for name, layout in read.items()
     ]
     if output_format != "table":
         print_data(output_format, rows)
@@ -79,7 +81,7 @@ def check_layouts(output_format: str) -> None:
     """
     folder = INCLUDE / "layouts"
     good, problems = load_layouts(folder)
-    payments, more_problems = load_payment_layouts(folder)
+    read, more_problems = _load_layouts_of_rows(folder)
     problems = sorted([*problems, *more_problems])
     warnings = [
         Problem(str(folder / f"{name}.yaml"), 1, "records", _NO_TRANSACTION)
@@ -93,11 +95,16 @@ def check_layouts(output_format: str) -> None:
     except BursarError as error:
         warnings += [Problem(str(folder / f"{name}.yaml"), 1, "encrypt", str(error)) for name in encrypting]
     print_problems(output_format, problems, warnings)
-    names = ", ".join([*good, *payments]) or "none"
-    click.echo(
-        f"{pluralize(len(good) + len(payments), 'good layout')} in {strip_controls(str(folder))}: {names}", err=True
-    )
+    names = ", ".join([*good, *read]) or "none"
+    click.echo(f"{pluralize(len(good) + len(read), 'good layout')} in {strip_controls(str(folder))}: {names}", err=True)
     sys.exit(1 if problems else 0)
+
+
+def _load_layouts_of_rows(folder: Path) -> tuple[dict[str, RowLayout], list[Problem]]:
+    """Returns the valid layouts of payments and of statements by name, and the problems of the others."""
+    payments, problems = load_payment_layouts(folder)
+    statements, more_problems = load_statement_layouts(folder)
+    return {**payments, **statements}, [*problems, *more_problems]
 
 
 _NO_TRANSACTION = (

@@ -1,4 +1,4 @@
-"""`bin/bursar layouts read`: what an import would read in a file of payments."""
+"""`bin/bursar layouts read`: what a job would read in a file of payments, or in a statement."""
 
 import logging
 from collections.abc import Iterator
@@ -11,10 +11,9 @@ import click
 from bursar.commands.context import console, sanitize
 from bursar.commands.output import format_option, make_table, print_data, print_table
 from bursar.imports.decompress import open_decompressed
-from bursar.layouts.payments.model import PaymentLayout
 from bursar.layouts.payments.parse import parse_records
+from bursar.layouts.payments.read import get_row_layout
 from bursar.layouts.payments.records import PaymentRecord
-from bursar.layouts.read import get_layout
 from bursar.money import pluralize
 from bursar.profiles import INCLUDE
 
@@ -26,16 +25,21 @@ _COLUMNS = tuple(name for name in PaymentRecord._fields if name not in _HIDDEN)
 @click.argument("name")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
-    "--limit", metavar="NUMBER", default=100, show_default="100", type=click.IntRange(min=1), help="Payments to show."
+    "--limit",
+    metavar="NUMBER",
+    default=100,
+    show_default="100",
+    type=click.IntRange(min=1),
+    help="Payments or lines to show.",
 )
 @format_option
 def read_file(name: str, file: Path, limit: int, output_format: str) -> None:
-    """Show the payments that an import would read in a file of this machine, by a layout. Changes nothing.
+    """Show the payments, or the lines of a statement, that a job would read in a file. Changes nothing.
 
     The whole file is read, so that its totals are compared, too. A payment with a problem would have no effect.
     """
     logging.disable(logging.INFO)
-    layout = get_layout(name, PaymentLayout, INCLUDE / "layouts")
+    layout = get_row_layout(name, INCLUDE / "layouts")
     records = parse_records(layout, partial(open_decompressed, file, file.name), file.name)
     shown = list(islice(records, limit))
     more, problems = _count(records)
@@ -50,7 +54,7 @@ def read_file(name: str, file: Path, limit: int, output_format: str) -> None:
         table.add_row(*("" if value is None else sanitize(str(value)) for value in values))
     if shown:
         print_table(table)
-    total = pluralize(len(shown) + more, "payment")
+    total = pluralize(len(shown) + more, layout.noun)
     console.print(f"The file has {total}, {problems:,} with a problem. Shown: {len(shown):,}.", soft_wrap=True)
 
 

@@ -105,7 +105,7 @@ def _all_of(kind: str, wanted: dict[str, dict[str, tuple[str, ...]]]) -> list[st
 
 
 def _is_active(profile: Profile | CsvSource) -> bool:
-    return profile.active if isinstance(profile, CsvSource) else profile.export.active or profile.import_.active
+    return profile.active if isinstance(profile, CsvSource) else profile.export.active or bool(profile.inboxes)
 
 
 def _get_connections(profile: Profile | CsvSource) -> Iterator[tuple[Place, str]]:

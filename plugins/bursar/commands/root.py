@@ -18,6 +18,7 @@ from bursar.commands.overpayments import overpayments
 from bursar.commands.profiles import profiles
 from bursar.commands.runs import runs
 from bursar.commands.sources import sources
+from bursar.commands.statements import statements
 from bursar.commands.users import users
 from bursar.db.engine import session_name
 from bursar.db.open_errors import LedgerUnreachableError
@@ -109,7 +110,7 @@ def bursar(by: str | None, verbose: bool) -> None:  # noqa: FBT001  read where t
 
 
 for command in (
-    *(runs, batches, imports, overpayments, fines, desk, jobs, users),
+    *(runs, batches, imports, statements, overpayments, fines, desk, jobs, users),
     *(profiles, layouts, sources, airflow, ledger),
 ):
     bursar.add_command(command)

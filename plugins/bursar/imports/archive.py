@@ -40,7 +40,7 @@ def archive_file(engine: Engine, profile: Profile, name: str, *, run_id: str, fo
     if arrival.archived_at:
         log.info("%s has already been archived: %s.", name, arrival.archived_path)
         return arrival.archived_path
-    if profile.import_.after_import == "leave":
+    if profile.import_.files_stay:
         _mark_archived(engine, arrival, None, None)
         log.info("%s stays in %s, as the profile says.", name, folder.address)
         return None

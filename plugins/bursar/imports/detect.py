@@ -41,6 +41,7 @@ class WatchedFolder:
         stable_for_seconds: how long a file must not have changed otherwise.
         files_stay: whether files stay in the folder when they have been loaded.
         known_files: the statement that finds the files which have been loaded before, and are not taken again.
+        other_patterns: patterns of files that another job takes from the same folder.
     """
 
     key: str
@@ -50,6 +51,7 @@ class WatchedFolder:
     stable_for_seconds: int
     files_stay: bool
     known_files: str
+    other_patterns: tuple[str, ...] = ()
 
     @classmethod
     def of_import(cls, profile: Profile) -> "WatchedFolder":
@@ -61,8 +63,9 @@ class WatchedFolder:
             patterns=section.file_patterns,
             done_file_suffix=section.done_file_suffix,
             stable_for_seconds=section.stable_for_seconds,
-            files_stay=section.after_import == "leave",
+            files_stay=section.files_stay,
             known_files="imports/find_known_files",
+            other_patterns=profile.list_other_patterns("import"),
         )
 
 
@@ -190,16 +193,21 @@ def _classify(entry: RemoteFile, folder: WatchedFolder) -> _Class:
     name = entry.name.casefold()
     if _is_in_transit(entry) or _is_done_file(entry, folder):
         return _Class()
-    matches = any(fnmatchcase(name, pattern.casefold()) for pattern in folder.patterns)
+    matches = _matches(name, folder.patterns)
     if entry.problem and (matches or entry.is_unnameable):
         return _Class(reason=entry.problem, is_odd=True)
     if not matches:
-        return _Class(reason=f"its name matches no pattern of the {folder.owner}" if entry.is_regular else None)
+        is_missed = entry.is_regular and not _matches(name, folder.other_patterns)
+        return _Class(reason=f"its name matches no pattern of the {folder.owner}" if is_missed else None)
     if not (is_safe_file_name(entry.name) and entry.name.isprintable()):
         return _Class(reason="its name is no plain file name", is_odd=True)
     if not entry.is_regular:
         return _Class(reason="it is a folder, a link or the like, and no file", is_odd=True)
     return _Class(is_wanted=True)
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern.casefold()) for pattern in patterns)
 
 
 def _is_in_transit(entry: RemoteFile) -> bool:

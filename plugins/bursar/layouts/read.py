@@ -13,7 +13,7 @@ from bursar.profiles.yaml_files import list_yaml_files, validate
 from bursar.profiles.yaml_reader import Source, read_yaml
 
 L = TypeVar("L", bound=StrictModel)
-PURPOSES = ("export", "payments")
+PURPOSES = ("export", "payments", "statement")
 """The purposes of a layout, its key `for`; the first one is that of a layout without the key."""
 
 

@@ -10,6 +10,7 @@ class Job(DescribedEnum):
 
     EXPORT = "export", "Export to Bursar Using Profile {}"
     IMPORT = "import", "Import from Bursar using Profile {} Fines and Fees"
+    STATEMENT = "statement", "Compare with Statements of Bursar Using Profile {}"
     SYNC = "sync", "Load Fines from {}"
     PURGE = "purge", "Purge User Records"
     WAIVE = "waive", "Bulk Fine Waiving"
@@ -19,9 +20,9 @@ class Job(DescribedEnum):
         return self.description.format(owner_name)
 
 
-ProfileJob = Literal[Job.EXPORT, Job.IMPORT]
+ProfileJob = Literal[Job.EXPORT, Job.IMPORT, Job.STATEMENT]
 """A job of one profile."""
-OwnedJob = Literal[Job.EXPORT, Job.IMPORT, Job.SYNC]
+OwnedJob = Literal[Job.EXPORT, Job.IMPORT, Job.STATEMENT, Job.SYNC]
 """A job of one profile, or of one source."""
 UserJob = Literal[Job.PURGE, Job.WAIVE]
 """A job over the users of the whole institution."""

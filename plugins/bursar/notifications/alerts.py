@@ -76,6 +76,8 @@ def _monitored_jobs(profile: Profile) -> Iterable[ProfileJob]:
         yield Job.EXPORT
     if profile.import_.active and (limits.import_deadline_minutes or limits.max_days_without_file):
         yield Job.IMPORT
+    if profile.statement.active and limits.max_days_without_statement:
+        yield Job.STATEMENT
 
 
 def _start_monitoring(connection: Connection, owner: JobOwner, job: OwnedJob, now: datetime) -> datetime:
@@ -93,6 +95,8 @@ def _stop_monitoring_others(connection: Connection, monitored: Sequence[tuple[Jo
 def _find_late_run(
     connection: Connection, profile: Profile, job: ProfileJob, since: datetime, now: datetime
 ) -> Iterable[Alert]:
+    if job is Job.STATEMENT:
+        return
     limits, schedule = profile.alerts, profile.export.schedule if job is Job.EXPORT else profile.import_.schedule
     minutes = limits.export_deadline_minutes if job is Job.EXPORT else limits.import_deadline_minutes
     if not minutes:
@@ -128,16 +132,19 @@ def _find_silence(
     connection: Connection, profile: Profile, job: ProfileJob, since: datetime, now: datetime
 ) -> Iterable[Alert]:
     limits, of_job = profile.alerts, {"job": job, "profile": profile.code}
-    days = limits.max_days_without_export if job is Job.EXPORT else limits.max_days_without_file
+    days, question, lack = {
+        Job.EXPORT: (limits.max_days_without_export, "get_last_success", "no export has succeeded"),
+        Job.IMPORT: (limits.max_days_without_file, "get_last_file", "no file of payments has come"),
+        Job.STATEMENT: (limits.max_days_without_statement, "get_last_statement", "no statement has come"),
+    }[job]
     if not days:
         return
-    question = "notifications/get_last_success" if job is Job.EXPORT else "notifications/get_last_file"
-    last: datetime | None = connection.execute(query(question), of_job).scalar_one()
+    last: datetime | None = connection.execute(query(f"notifications/{question}"), of_job).scalar_one()
     start = max(last or since, since)
     if now - start <= timedelta(days=days):
         return
-    lack = "no export has succeeded" if job is Job.EXPORT else "no file of payments has come"
     newest = f"; the last one was on {format_moment(last, ZoneInfo(profile.time_zone))}" if last else ""
+    section = profile.statement if job is Job.STATEMENT else profile.import_
     yield Alert(
         f"silent {job} {profile.code} {start.isoformat()}",
         job,
@@ -146,7 +153,7 @@ def _find_silence(
         f"{Page.HISTORY} shows why the exports failed (`bin/bursar runs list`). Correct the cause, and trigger the DAG."
         if job is Job.EXPORT
         else f"Ask the bursar whether files were sent, and to which folder; they are expected in "
-        f"{profile.import_.input_file_path} of the connection {profile.sftp_connection}.",
+        f"{section.input_file_path} of the connection {profile.sftp_connection}.",
     )
 
 

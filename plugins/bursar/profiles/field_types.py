@@ -207,6 +207,6 @@ IdentifierPattern = Annotated[Text, AfterValidator(_validate_pattern)]
 ScheduleLine = Annotated[
     Schedule,
     PlainValidator(_parse_schedule),
-    PlainSerializer(str),
+    PlainSerializer(lambda schedule: None if schedule is None else str(schedule)),
     WithJsonSchema({"type": "string", "pattern": "^(daily|weekly on|monthly on day|cron) .+"}),
 ]

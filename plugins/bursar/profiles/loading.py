@@ -109,19 +109,19 @@ def _check_pattern(source: Source, profile: Profile, pattern_error: Callable[[st
 
 
 def _find_shared_folders(source: Source, profile: Profile, all_: list[tuple[Source, Profile]]) -> list[Problem]:
-    """Returns a problem if an import would read another profile's exports: every fine in them would count as paid."""
-    if not profile.import_.active:
-        return []
-    inbox = (profile.sftp_connection, profile.import_.input_file_path)
+    """Returns a problem if a job would read another profile's exports: an import would take every fine as paid."""
     return [
         Problem(
             source.file,
-            source.line(("import", "input_file_path")),
-            "import.input_file_path",
-            f"is the folder that {other.code} exports to, whose files would count as payments: choose another",
+            source.line((name, "input_file_path")),
+            f"{name}.input_file_path",
+            f"is the folder that {other.code} exports to, whose files would count as "
+            f"{'payments' if name == 'import' else 'statements'}: choose another",
         )
+        for name, section in profile.inboxes.items()
         for _, other in all_
-        if other.export.active and (other.sftp_connection, other.export.output_file_path) == inbox
+        if other.export.active
+        and (other.sftp_connection, other.export.output_file_path) == (profile.sftp_connection, section.input_file_path)
     ]
 
 
@@ -145,24 +145,21 @@ def _check_credits_profile(
 
 
 def _find_shared_files(source: Source, profile: Profile, all_: list[tuple[Source, Profile]]) -> list[Problem]:
-    """Returns a problem if another profile may import the same file, and apply it to its own fines."""
-    if not profile.import_.active:
-        return []
-    inbox = (profile.sftp_connection, profile.import_.input_file_path)
-    place = ("import", "file_patterns")
+    """Returns a problem if another profile may take the same file, and apply it to its own fines."""
     return [
         Problem(
             source.file,
-            source.line(place),
-            dotted(place),
+            source.line((name, "file_patterns")),
+            f"{name}.file_patterns",
             f"{one!r} and {another!r} of {other.code} match the same names in the same folder, and each file is for "
             "one profile: choose patterns of which only one matches, or another folder",
         )
+        for name, section in profile.inboxes.items()
         for _, other in all_
-        if other is not profile
-        and other.import_.active
-        and (other.sftp_connection, other.import_.input_file_path) == inbox
-        for one in profile.import_.file_patterns
-        for another in other.import_.file_patterns
+        if other is not profile and other.sftp_connection == profile.sftp_connection
+        for theirs in other.inboxes.values()
+        if theirs.input_file_path == section.input_file_path
+        for one in section.file_patterns
+        for another in theirs.file_patterns
         if do_patterns_overlap(one, another)
     ]

@@ -4,17 +4,15 @@ The module is long because it has the description of every key.
 """
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, PrivateAttr, field_validator
+from pydantic import Field, PrivateAttr
 from pydantic_core import InitErrorDetails
 
 from bursar.money import pluralize
 from bursar.profiles.field_types import (
-    REQUIRED_IF_ACTIVE,
     Code,
     ConnectionId,
-    DoneFileSuffix,
     IdentifierPattern,
     KnownCurrencies,
     LayoutName,
@@ -29,15 +27,16 @@ from bursar.profiles.field_types import (
     WholeNumber,
     YesNo,
 )
+from bursar.profiles.file_job import FileJob, Job
 from bursar.profiles.monitoring import (
     MAX_DAYS,
-    MAX_MINUTES,
     Alerts,
     Approval,
     Notifications,
     check_alert_recipients,
 )
-from bursar.profiles.rules import Rules, missing, wrong
+from bursar.profiles.patterns import do_patterns_overlap
+from bursar.profiles.rules import wrong
 from bursar.profiles.upload import UploadSettings
 from bursar.profiles.xml_form import XmlForm
 
@@ -56,32 +55,6 @@ System = Literal[
     "Workday",
     "Other",
 ]
-MAX_SECONDS = 86_400
-
-
-def _get_required_fields(section: type[StrictModel]) -> list[str]:
-    return [name for name, field in section.model_fields.items() if REQUIRED_IF_ACTIVE in field.metadata]
-
-
-def _add_required_fields(schema: dict[str, Any], section: type[StrictModel]) -> None:
-    schema["if"] = {"properties": {"active": {"enum": [True, "yes", "true"]}}, "required": ["active"]}
-    schema["then"] = {"required": _get_required_fields(section)}
-
-
-class Job(StrictModel):
-    """The common part of export and import. In a section that is not active, absent fields are None."""
-
-    model_config = ConfigDict(json_schema_extra=_add_required_fields)
-
-    active: YesNo = Field(description="Whether the job runs. A section that is not active has no DAG.")
-
-    def _check_required_fields(self) -> Iterator[InitErrorDetails]:
-        values = vars(self)  # without the fields that are invalid themselves
-        for name in _get_required_fields(type(self)):
-            if self.active and name in values and values[name] is None:
-                yield missing(name)
-
-    rules: ClassVar[Rules] = (_check_required_fields,)
 
 
 class Export(Job):
@@ -176,12 +149,9 @@ class Export(Job):
     rules = (*Job.rules, _check_minimum, _check_owners, _check_upload_folder, _check_layout)
 
 
-class Import(Job):
+class Import(FileJob):
     """The import section: where the bursar's payment files are, and when they are imported."""
 
-    input_file_path: RequiredIfActive[RelativePath] = Field(
-        description="The folder in which the bursar's files arrive, below the `sub_directory` of the S/FTP connection."
-    )
     file_patterns: TextList = Field(
         ("*.xml", "*.xml.gz", "*.zip"),
         description="Which files are the bursar's payments: shell patterns on the file name, in quotes; case makes no "
@@ -191,23 +161,6 @@ class Import(Job):
         None,
         description="The layout of the files: the name of a file in `include/layouts` with `for: payments`, without "
         "`.yaml`. Blank: XML with the structure of the export.",
-    )
-    done_file_suffix: DoneFileSuffix | None = Field(
-        None,
-        description="The suffix of the empty file that declares another one complete, as in `payments.xml.done`. "
-        "Blank: a file is complete when it is stable.",
-    )
-    stable_for_seconds: Annotated[WholeNumber, Field(le=MAX_SECONDS)] = Field(
-        60,
-        description="How long size and time of a file must have stayed the same before it is loaded. "
-        "0 loads it at first sight. With a done file, this does not apply.",
-    )
-    timeout_minutes: Annotated[WholeNumber, Field(le=MAX_MINUTES)] = Field(
-        720, description="How long a run waits for a file. 0 looks once."
-    )
-    on_timeout: Literal["skip", "fail"] = Field(
-        "skip",
-        description="Whether a run that timed out without a file is skipped, or fails because a file has to come.",
     )
     after_import: Literal["archive", "leave"] = Field(
         "archive",
@@ -228,21 +181,48 @@ class Import(Job):
     )
     schedule: RequiredIfActive[ScheduleLine] = Field(description="When the import runs, in the profile's time zone.")
 
+    @property
+    def files_stay(self) -> bool:
+        """Whether files stay in the folder when they have been imported."""
+        return self.after_import == "leave"
+
     def _check_patterns_of_layout(self) -> Iterator[InitErrorDetails]:
         if self.layout and self.file_patterns == type(self).model_fields["file_patterns"].default:
             yield wrong("files in a layout are no XML: write their names, as in ['*.csv']", "file_patterns")
 
-    rules = (*Job.rules, _check_patterns_of_layout)
+    rules = (*FileJob.rules, _check_patterns_of_layout)
 
-    @field_validator("file_patterns")
-    @classmethod
-    def _check_file_patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
-        if not patterns:
-            raise ValueError("no file would be imported: write a pattern, as in ['*.xml']")
-        for pattern in patterns:
-            if "/" in pattern:
-                raise ValueError(f"{pattern!r} has a folder in it: write a pattern on the name alone, as in '*.xml'")
-        return patterns
+
+class Statement(FileJob):
+    """The statement section: where the bursar's statements are, and how they are compared with the ledger."""
+
+    file_patterns: TextList = Field(
+        ("*.csv",),
+        description="Which files are the bursar's statements: shell patterns on the file name, in quotes; case makes "
+        "no difference.",
+    )
+    layout: RequiredIfActive[LayoutName] = Field(
+        description="The layout of the files: the name of a file in `include/layouts` with `for: statement`, without "
+        "`.yaml`. It says whether they list what is open, or what was billed."
+    )
+    after_comparison: Literal["archive", "leave"] = Field(
+        "archive",
+        description="Whether a compared file is moved to `processed` or `failed` (`archive`), or stays where it is "
+        "(`leave`). A file that stays is compared again only if its size or time changes.",
+    )
+    pending_days: Annotated[WholeNumber, Field(le=MAX_DAYS)] = Field(
+        7,
+        description="For how many days a difference is `pending` that exports, payments or reversals on their way can "
+        "explain. After that it is a difference.",
+    )
+    schedule: RequiredIfActive[ScheduleLine] = Field(
+        description="When a run begins to wait for a statement, in the profile's time zone."
+    )
+
+    @property
+    def files_stay(self) -> bool:
+        """Whether files stay in the folder when they have been compared."""
+        return self.after_comparison == "leave"
 
 
 class Profile(StrictModel):
@@ -263,6 +243,10 @@ class Profile(StrictModel):
     )
     export: Export = Field(description="The export of fines to the bursar.")
     import_: Import = Field(alias="import", description="The import of payments from the bursar.")
+    statement: Statement = Field(
+        Statement.model_validate({"active": False}),
+        description="The comparison of the bursar's statements with the ledger, which changes nothing. Blank: none.",
+    )
     notifications: Notifications = Field(
         Notifications(),
         description="Recipients of the outcomes of jobs. Blank: nobody; Airflow shows them anyway.",
@@ -303,13 +287,43 @@ class Profile(StrictModel):
                 *("alerts", "import_deadline_minutes"),
             )
 
+    @property
+    def inboxes(self) -> dict[str, FileJob]:
+        """The active sections that wait for files, by their names in the file of the profile."""
+        sections: dict[str, FileJob] = {"import": self.import_, "statement": self.statement}
+        return {name: section for name, section in sections.items() if section.active}
+
+    def list_other_patterns(self, name: str) -> tuple[str, ...]:
+        """Returns the patterns of the files that other sections take from the folder of a section."""
+        own = self.inboxes.get(name)
+        return tuple(
+            pattern
+            for other, section in self.inboxes.items()
+            if own and other != name and section.input_file_path == own.input_file_path
+            for pattern in section.file_patterns
+        )
+
     def _check_folders(self) -> Iterator[InitErrorDetails]:
-        both_active = self.export.active and self.import_.active
-        if both_active and self.import_.input_file_path == self.export.output_file_path:
-            yield wrong(
-                "is the export's folder, whose files would count as payments: choose another",
-                *("import", "input_file_path"),
-            )
+        for name, section in self.inboxes.items():
+            if self.export.active and section.input_file_path == self.export.output_file_path:
+                files = "payments" if name == "import" else "statements"
+                yield wrong(
+                    f"is the export's folder, whose files would count as {files}: choose another",
+                    *(name, "input_file_path"),
+                )
+
+    def _check_statement_files(self) -> Iterator[InitErrorDetails]:
+        import_, statement = self.import_, self.statement
+        if not (import_.active and statement.active and import_.input_file_path == statement.input_file_path):
+            return
+        for one in statement.file_patterns:
+            for another in import_.file_patterns:
+                if do_patterns_overlap(one, another):
+                    yield wrong(
+                        f"{one!r} and {another!r}, the payment files, match the same names in the same folder: choose "
+                        "patterns of which only one matches, or another folder",
+                        *("statement", "file_patterns"),
+                    )
 
     def _check_credits_profile(self) -> Iterator[InitErrorDetails]:
         if self.export.credits_profile == self.code:
@@ -323,6 +337,7 @@ class Profile(StrictModel):
         check_alert_recipients,
         _check_import_deadline,
         _check_folders,
+        _check_statement_files,
         _check_credits_profile,
         _check_system_description,
     )

@@ -68,6 +68,9 @@ class Alerts(StrictModel):
     max_days_without_file: Annotated[WholeNumber, Field(ge=1, le=MAX_DAYS)] | None = Field(
         None, description="How many days may pass without a file of payments from the bursar. Blank: any number."
     )
+    max_days_without_statement: Annotated[WholeNumber, Field(ge=1, le=MAX_DAYS)] | None = Field(
+        None, description="How many days may pass without a statement from the bursar. Blank: any number."
+    )
     max_unsent_hours: Annotated[WholeNumber, Field(ge=1, le=MAX_HOURS)] | None = Field(
         None, description="How long a batch may stay unfinished while its fines wait. Blank: any time."
     )

@@ -10,16 +10,18 @@ from bursar.profiles import Problem, Profile
 from bursar.profiles.problems import describe_revision
 from bursar.profiles.yaml_files import get_file_name
 from bursar.profiles.yaml_reader import read_yaml
+from bursar.statements.compare import get_statement_layout
 
 
 def find_layout_errors(profile: Profile) -> dict[str, str]:
-    """Returns why an active section can't use its layout, by the field, `export.layout` or `import.layout`.
+    """Returns why an active section can't use its layout, by the field, as in `export.layout`.
 
     The layout is missing or invalid, or does not suit the profile.
     """
     checks: list[tuple[str, bool, Callable[[Profile], object]]] = [
         ("export.layout", profile.export.active, find_layout),
         ("import.layout", profile.import_.active, get_payment_layout),
+        ("statement.layout", profile.statement.active, get_statement_layout),
     ]
     errors = {}
     for field, is_active, check in checks:

@@ -142,14 +142,18 @@ def describe_rejects(file_id: int, name: str, records: int, outcomes: Mapping[st
         )
 
 
-def describe_skipped_entries(skipped: Row[Any]) -> str:
-    """Says which entries of the bursar's folder are not taken, and why; `skipped` has one reason."""
+def describe_skipped_entries(skipped: Row[Any], *, what: str = "payment file", section: str = "import") -> str:
+    """Says which entries of the bursar's folder are not taken, and why; `skipped` has one reason.
+
+    `what` are the files that are wanted there, and `section` is that of the profile.
+    """
     advice = (
         "Ask the bursar to rename, replace or remove it."
         if skipped.is_odd
-        else "If it is a payment file, correct the import section of the profile, or ask the bursar."
+        else f"If it is a {what}, correct the {section} section of the profile, or ask the bursar."
     )
-    return f"Not imported, because {skipped.reason}: {list_skipped_names(skipped)}. {advice} It is not named again."
+    taken = "imported" if section == "import" else "compared"
+    return f"Not {taken}, because {skipped.reason}: {list_skipped_names(skipped)}. {advice} It is not named again."
 
 
 def list_skipped_names(skipped: Row[Any]) -> str:

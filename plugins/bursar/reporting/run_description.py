@@ -11,11 +11,13 @@ from bursar.ledger.jobs import Job
 from bursar.ledger.totals import OutcomeTotals, Skipped, Totals
 from bursar.money import format_money, format_totals, pluralize
 from bursar.reporting.run_report import RunReport
+from bursar.statements.records import DIFFERENCES, StatementOutcome
 from bursar.users.keep_reason import KeepReason
 
 PAST_TENSE: Mapping[Job, str] = {
     Job.EXPORT: "exported",
     Job.IMPORT: "paid at the bursar's",
+    Job.STATEMENT: "compared",
     Job.SYNC: "changed",
     Job.PURGE: "purged",
     Job.WAIVE: "waived",
@@ -52,6 +54,10 @@ def describe_result(report: RunReport) -> str:
     if report.job is Job.SYNC and (report.fines or report.users):
         changed = f"{pluralize(report.fines, 'fine')} added or changed, {pluralize(report.users, 'user')} added"
         return f"{changed}, {format_totals(report.net)}" if report.net else changed
+    if report.job is Job.STATEMENT and report.rejects:
+        differences = sum(one.records for outcome, one in report.rejects.items() if outcome in DIFFERENCES)
+        compared = count_fines(report.fines, report.users) if report.fines else pluralize(report.users, "user")
+        return f"{compared} compared, {pluralize(differences, 'difference')}"
     if not report.fines:
         return f"nothing was {PAST_TENSE[report.job]}"
     return f"{count_fines(report.fines, report.users)} {PAST_TENSE[report.job]}, {format_totals(report.net)}"
@@ -78,6 +84,9 @@ def get_owner_word(job: Job) -> str:
 def make_report_tables(report: RunReport, *, with_amounts: bool = True) -> tuple[Table, ...]:
     """Returns the tables of a report, without those that would be empty."""
     totals = report.totals if with_amounts else {}
+    if report.job is Job.STATEMENT:
+        compared = make_compared_rows(report.rejects)
+        return (Table("Compared", ("Outcome", "Results", "Difference"), compared),) if compared else ()
     if report.job is not Job.SYNC:
         return make_tables(totals, report.skipped, report.rejects)
     rejected = tuple((reason.replace("_", " "), f"{one.records:,}") for reason, one in sorted(report.rejects.items()))
@@ -107,6 +116,14 @@ def make_tables(
         Table("Payments without effect", ("Outcome", "Records", "Amounts"), without_effect),
     )
     return tuple(table for table in tables if table.rows)
+
+
+def make_compared_rows(results: Mapping[str, OutcomeTotals]) -> tuple[tuple[str, ...], ...]:
+    """Returns the outcomes of a comparison with statements as rows: outcome, results, difference of the sums."""
+    return tuple(
+        (StatementOutcome.describe(outcome), f"{one.records:,}", format_totals(one.sums) if one.sums else "")
+        for outcome, one in StatementOutcome.sort(results).items()
+    )
 
 
 def count_outcomes(outcomes: Mapping[str, OutcomeTotals]) -> str:

@@ -38,7 +38,8 @@ class RunReport:
 
     `totals` has sums by currency. `skipped` has the fines that stay by `SkipReason`, for the jobs over users the users
     who were kept by `KeepReason`. `rejects` has the payment records without effect by `PaymentOutcome`, for a load the
-    rejected rows by the code of their reason. `profile` is the code of the profile, for a load that of the source. A
+    rejected rows by the code of their reason, for a comparison with statements all results by `StatementOutcome`,
+    with the differences of the sums. `profile` is the code of the profile, for a load that of the source. A
     load counts the fines that it added or changed, and the users that it added; its totals are the changes of balances
     up (charges) and down (credits). `task_timings`
     has the seconds of each task, all its tries together, in the order in which the tasks began. `messages` are

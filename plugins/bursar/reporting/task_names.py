@@ -14,6 +14,7 @@ _WORDS: Mapping[str, str] = {
     "load_files": "loading of the files",
     "load_file": "loading of the file",
     "apply_payments": "application of the payments",
+    "compare_file": "comparison of the statement",
     "archive_file": "archiving of the file",
     "check_limits": "check of the limits",
     "purge_users": "purge of the users",

@@ -24,7 +24,7 @@ from bursar.profiles.field_types import (
     YesNo,
     validate_relative_path,
 )
-from bursar.profiles.model import MAX_SECONDS
+from bursar.profiles.file_job import MAX_SECONDS
 from bursar.profiles.monitoring import MAX_DAYS, MAX_MINUTES, Notifications, check_alert_recipients
 from bursar.profiles.patterns import do_patterns_overlap
 from bursar.profiles.rules import Rules, wrong

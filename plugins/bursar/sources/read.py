@@ -71,10 +71,14 @@ def find_shared_inboxes(
 
     A load of such a file would be refused, and the file moved away before it is imported.
     """
-    imports = [profile for profile in profiles if profile.import_.active]
+    inboxes = [
+        (profile, "payment files" if name == "import" else "statements", section)
+        for profile in profiles
+        for name, section in profile.inboxes.items()
+    ]
     problems: dict[str, list[Problem]] = {}
-    for source, profile in product(sources, imports):
-        inbox = (profile.sftp_connection, profile.import_.input_file_path)
+    for source, (profile, what, section) in product(sources, inboxes):
+        inbox = (profile.sftp_connection, section.input_file_path)
         if not source.active or (source.connection, source.folder) != inbox:
             continue
         path = folder / get_file_name(source.code)
@@ -84,11 +88,11 @@ def find_shared_inboxes(
                 str(path),
                 file.line(("files", kind)),
                 f"files.{kind}",
-                f"{one!r} and {another!r}, the payment files of the profile {profile.code}, match the same names in "
+                f"{one!r} and {another!r}, the {what} of the profile {profile.code}, match the same names in "
                 "the same folder: write patterns of which only one matches, or choose another folder",
             )
             for kind, one in source.files.by_kind.items()
-            for another in profile.import_.file_patterns
+            for another in section.file_patterns
             if do_patterns_overlap(one, another)
         )
     return {code: found for code, found in problems.items() if found}

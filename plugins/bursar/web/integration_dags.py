@@ -11,7 +11,7 @@ from sqlalchemy import or_, select
 from bursar.airflow.dag_ids import dag_id
 from bursar.ledger.jobs import Job, ProfileJob
 
-_JOBS: Mapping[str, ProfileJob] = {"export": Job.EXPORT, "import": Job.IMPORT}
+_JOBS: Mapping[str, ProfileJob] = {"export": Job.EXPORT, "import": Job.IMPORT, "statement": Job.STATEMENT}
 
 
 def list_dag_ids(code: str, profile: Mapping[str, Any]) -> list[str]:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Literal
 
 from bursar.layouts.layout import Layout
-from bursar.layouts.payments.model import PaymentLayout
-from bursar.layouts.payments.read import load_payment_layouts
+from bursar.layouts.payments.read import load_payment_layouts, load_statement_layouts
+from bursar.layouts.payments.row_layout import RowLayout
 from bursar.layouts.read import load_layouts
 from bursar.profiles import INCLUDE, Problem, Profile
 
-AnyLayout = Layout | PaymentLayout
+AnyLayout = Layout | RowLayout
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,13 @@ class LayoutUse:
     """A section of a profile that names a layout."""
 
     profile: Profile
-    section: Literal["export", "import"]
+    section: Literal["export", "import", "statement"]
     layout: str
 
     @property
     def purpose(self) -> str:
         """The purpose, `for`, that the layout must have."""
-        return "export" if self.section == "export" else "payments"
+        return "payments" if self.section == "import" else self.section
 
 
 @dataclass(frozen=True)
@@ -63,16 +63,19 @@ class LayoutStates:
 def read_layout_states(profiles: Iterable[Profile]) -> LayoutStates:
     """Returns the layouts of include/layouts, by name, with their uses by some profiles."""
     exports, problems = load_layouts(INCLUDE / "layouts")
-    payments, more_problems = load_payment_layouts(INCLUDE / "layouts")
+    payments, payment_problems = load_payment_layouts(INCLUDE / "layouts")
+    statements, statement_problems = load_statement_layouts(INCLUDE / "layouts")
     uses = [use for profile in profiles for use in _list_uses(profile)]
-    found: list[tuple[str, AnyLayout]] = sorted([*exports.items(), *payments.items()], key=lambda one: one[0])
+    found: list[tuple[str, AnyLayout]] = sorted(
+        [*exports.items(), *payments.items(), *statements.items()], key=lambda one: one[0]
+    )
     valid = [
         LayoutState(name, layout, [use for use in uses if (use.layout, use.purpose) == (name, layout.for_)])
         for name, layout in found
     ]
     good = {(name, layout.for_) for name, layout in found}
     broken = [use for use in uses if (use.layout, use.purpose) not in good]
-    return LayoutStates(valid, sorted([*problems, *more_problems]), broken)
+    return LayoutStates(valid, sorted([*problems, *payment_problems, *statement_problems]), broken)
 
 
 def list_layout_choices() -> dict[str, list[tuple[str, str]]]:
@@ -80,7 +83,11 @@ def list_layout_choices() -> dict[str, list[tuple[str, str]]]:
     states = read_layout_states(()).valid
     return {
         field: [(one.name, f"{one.layout.kind}, {one.encoding}") for one in states if one.layout.for_ == purpose]
-        for field, purpose in (("export.layout", "export"), ("import.layout", "payments"))
+        for field, purpose in (
+            ("export.layout", "export"),
+            ("import.layout", "payments"),
+            ("statement.layout", "statement"),
+        )
     }
 
 
@@ -90,4 +97,6 @@ def _list_uses(profile: Profile) -> list[LayoutUse]:
         uses.append(LayoutUse(profile, "export", profile.export.layout))
     if profile.import_.active and profile.import_.layout:
         uses.append(LayoutUse(profile, "import", profile.import_.layout))
+    if profile.statement.active:
+        uses.append(LayoutUse(profile, "statement", profile.statement.layout))
     return uses

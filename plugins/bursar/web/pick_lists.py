@@ -46,6 +46,7 @@ def load_pick_lists(person: Person, code: str) -> PickLists:
         "export.schedule": [(schedule, "") for schedule in SCHEDULES],
         "import.schedule": [(schedule, "") for schedule in SCHEDULES],
         "export.credits_profile": _list_credits_profiles(person, code),
+        "statement.schedule": [(schedule, "") for schedule in SCHEDULES],
         **list_layout_choices(),
     }
     try:

@@ -13,9 +13,11 @@ from bursar.ledger.profile_revisions import list_newest_revisions
 from bursar.profiles import INCLUDE, Problem, Profile, Settings, load_profiles
 from bursar.profiles.yaml_reader import Source, Value
 from bursar.reporting.layout_problems import find_layout_errors
-from bursar.web.profile_form import Draft, clean, form_fields, form_pages, get_values
+from bursar.web.profile_form import Draft, clean, form_fields, get_values
 
 _DRAFT = "the draft"
+SECTIONS = ("export", "import")
+"""The sections that each profile has."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,9 @@ def check_draft(connection: Connection, settings: Settings, draft: Draft, *, cod
     for problem in problems:
         if problem.file == _DRAFT:
             errors.setdefault(problem.field, []).append(problem.message)
-        elif problem.field == "import.input_file_path" and problem not in problems_before:
+        elif (
+            problem.field in ("import.input_file_path", "statement.input_file_path") and problem not in problems_before
+        ):
             errors.setdefault("export.output_file_path", []).append(_describe_inbox(problem))
         elif problem.field == "export.credits_profile" and problem not in problems_before:
             errors.setdefault("export.active", []).append(_describe_credits(problem))
@@ -117,9 +121,8 @@ def _put_value(draft: Draft, place: list[str], value: Value) -> None:
 
 
 def _with_sections(draft: Draft) -> Draft:
-    """Returns a copy with all sections, so that the fields that are missing in them are reported one by one."""
-    sections: Draft = {section.all_fields.__next__().name.split(".")[0]: {} for section in form_pages()[1]}
-    return sections | draft
+    """Returns a copy with all required sections, so that the fields missing in them are reported one by one."""
+    return {section: {} for section in SECTIONS} | draft
 
 
 def _describe_inbox(problem: Problem) -> str:

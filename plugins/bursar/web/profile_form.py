@@ -42,6 +42,7 @@ REFERENCE_LABELS = {
     "import.active": "Active",
     "import.input_file_path": "Input file path",
     "import.schedule": "Schedule",
+    "statement.active": "Active",
 }
 """The labels of the reference platform's fields."""
 _FIRST = {*REFERENCE_LABELS, "time_zone"}

@@ -2,7 +2,7 @@
 
 | may | needs in Airflow |
 | --- | --- |
-| see a profile, its runs and sums | to read the profile's export or import DAG |
+| see a profile, its runs and sums | to read a DAG of the profile |
 | see the layouts of files, and invented fines in them | to read a DAG of any profile, or to edit connections |
 | see names and fines that a profile exported, or skipped although they fit it | to trigger that profile's DAG |
 | see any user and any fine, also those that a profile skipped as not its own | to trigger every DAG |
@@ -16,7 +16,7 @@ A check that fails for whatever reason denies.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, get_args
 from urllib.parse import urlsplit
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -34,8 +34,9 @@ from fastapi import Depends, HTTPException, Request
 
 from bursar.airflow.dag_ids import dag_id
 from bursar.exports.skip_reason import SkipReason
-from bursar.ledger.jobs import Job
+from bursar.ledger.jobs import Job, ProfileJob
 
+_PROFILE_JOBS = get_args(ProfileJob)
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
@@ -52,7 +53,7 @@ class Person:
 
     def may_see(self, profile: str) -> bool:
         """Returns whether the person may see a profile, by its code: its runs and sums, no names."""
-        return any(self._may_read(dag_id(job, profile)) for job in (Job.EXPORT, Job.IMPORT))
+        return any(self._may_read(dag_id(job, profile)) for job in _PROFILE_JOBS)
 
     def may_act(self, owner: str | None, job: Job) -> bool:
         """Returns whether the person may start a job: that of a profile or source, or (None) one over users."""
@@ -60,7 +61,7 @@ class Person:
 
     def may_see_names(self, profile: str) -> bool:
         """Returns whether the person may see the names and fines that a profile exported."""
-        return any(self.may_act(profile, job) for job in (Job.EXPORT, Job.IMPORT))
+        return any(self.may_act(profile, job) for job in _PROFILE_JOBS)
 
     def list_visible_reasons(self, profile: str) -> frozenset[SkipReason]:
         """Returns the reasons whose skipped fines and names the person may see in an export of a profile.

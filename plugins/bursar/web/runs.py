@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import Connection, RowMapping
 
@@ -19,7 +19,7 @@ CSV_COLUMNS = (
     *("run", "job", "profile", "outcome", "dry_run", "trigger", "requested_by", "as_of", "started_at", "ended_at"),
     *("seconds", "files", "users", "fines", "currency", "charges", "credits", "net"),
 )
-_PROFILE_JOBS: tuple[ProfileJob, ...] = (Job.EXPORT, Job.IMPORT)
+_PROFILE_JOBS: tuple[ProfileJob, ...] = get_args(ProfileJob)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ STEP_SECONDS = 10
 _trials = BoundedSemaphore(4)
 """A trial that has been given up keeps its thread until the server answers; these are all."""
 
-Section = Literal["export", "import"]
+Section = Literal["export", "import", "statement"]
 T = TypeVar("T")
 
 
@@ -46,7 +46,9 @@ def try_connection(connection_id: str, paths: dict[Section, str], *, may_create:
 
 
 def _describe(connection_id: str, section: Section | None, path: str, limits: ServerLimits, *, may_create: bool) -> str:
-    act = {"export": "Export to", "import": "Import from", None: "After the login,"}[section]
+    act = {"export": "Export to", "import": "Import from", "statement": "Statements from", None: "After the login,"}[
+        section
+    ]
     try:
         with open_folder(connection_id, path, may_create=False, limits=limits) as folder:
             return f"{act} {folder.address}: the folder is there, with {_count_files(folder)}."

@@ -24,6 +24,7 @@ from bursar.page_names import Page, without_commands
 from bursar.profiles import INCLUDE, Settings, load_settings
 from bursar.reporting.run_description import describe_reason, format_minute
 from bursar.reporting.task_names import describe_task
+from bursar.statements.records import StatementOutcome
 from bursar.web.fine_types import describe_fine_type
 
 FOLDER = Path(__file__).parent
@@ -98,6 +99,7 @@ templates.env.filters |= {
     "entry_type": EntryType.describe,
     "payment_outcome": PaymentOutcome.describe,
     "file_state": FileState.describe,
+    "statement_outcome": StatementOutcome.describe,
     "task": describe_task,
     "message": show_message,
     "keep_amounts": keep_amounts,

@@ -1,4 +1,4 @@
-"""The values of a payment layout: where each is in a row, and how it is written."""
+"""The values of a layout of files that are read: where each is in a row, and how it is written."""
 
 import re
 from collections.abc import Iterator
@@ -70,7 +70,7 @@ class IdField(Cell):
 
 
 class SumField(Cell):
-    """The sum of a payment."""
+    """The sum of a row."""
 
     as_: Money = Field(
         alias="as",
@@ -103,25 +103,23 @@ class DateField(Cell):
     as_: Day = Field(alias="as", description="How days are written, in the letters of strftime, as in `%d.%m.%Y`.")
 
 
-class PaymentFields(StrictModel):
-    """The fields of a payment, and where each is. A row whose values are not written as said here has no effect."""
+class RowFields(StrictModel):
+    """The fields of a row, and where each is."""
 
     transaction_id: IdField | None = Field(None, description="The transaction id that the export gave to the fine.")
     internal_id: IdField | None = Field(None, description="The internal id of the fine.")
     identifier: IdField | None = Field(
         None,
-        description="The identifier of the user, as in the export. It is used together with `reference`, or with "
-        "`allocate`.",
+        description="The identifier of the user, as in the export.",
     )
     reference: IdField | None = Field(
         None,
         description="The barcode of the item, as in the export. With the identifier it has to meet exactly one fine "
         "that is outstanding.",
     )
-    sum: SumField = Field(description="The sum of the payment.")
+    sum: SumField = Field(description="The sum of the row.")
     sign: SignField | None = Field(None, description="The sign of the sum, if it is in a column of its own.")
     currency: CurrencyField = Field(description="The currency of the sum.")
-    paid_on: DateField | None = Field(None, description="The day of the payment.")
 
     @property
     def by_name(self) -> dict[FieldName, Cell]:
@@ -156,18 +154,30 @@ class PaymentFields(StrictModel):
     rules: ClassVar[Rules] = (_check_ids, _check_sign, _check_currency)
 
 
+class PaymentFields(RowFields):
+    """The fields of a payment, and where each is. A row whose values are not written as said here has no effect."""
+
+    identifier: IdField | None = Field(
+        None,
+        description="The identifier of the user, as in the export. It is used together with `reference`, or with "
+        "`allocate`.",
+    )
+    sum: SumField = Field(description="The sum of the payment.")
+    paid_on: DateField | None = Field(None, description="The day of the payment.")
+
+
 class ControlCount(Cell):
-    """The number of payments, as a control record has it."""
+    """The number of rows, as a control record has it."""
 
 
 class ControlSum(Cell):
-    """The total of all payments, as a control record has it."""
+    """The total of all rows, as a control record has it."""
 
-    as_: Money = Field(alias="as", description="How the total is written, as for the sum of a payment.")
+    as_: Money = Field(alias="as", description="How the total is written, as for the sum of a row.")
 
 
 class ControlHash(Cell):
-    """The hash total: the sum of the digits of a field of all payments, each read as a number."""
+    """The hash total: the sum of the digits of a field of all rows, each read as a number."""
 
     of: Literal["transaction_id", "internal_id", "identifier", "reference"] = Field(
         description="The field whose digits are added up, as in `identifier`."

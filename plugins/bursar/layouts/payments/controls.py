@@ -1,4 +1,4 @@
-"""Compares the payments of a file with the totals that its control records name."""
+"""Compares the rows of a file with the totals that its control records name."""
 
 import re
 from decimal import Decimal
@@ -8,8 +8,8 @@ from bursar.layouts.alma_xml.encoding import CUT_OFF, SEND_AGAIN, quote
 from bursar.layouts.payments.cells import MAX_HASH_DIGITS, Cell, ControlHash, ControlSum
 from bursar.layouts.payments.fields import get_amount_parser
 from bursar.layouts.payments.lines import Lines
-from bursar.layouts.payments.model import PaymentLayout, RecordKind
 from bursar.layouts.payments.records import PaymentRecord
+from bursar.layouts.payments.row_layout import RecordKind, RowLayout
 from bursar.layouts.payments.rows import Row, Rows
 
 _NO_DIGITS = re.compile(r"[^0-9]+")
@@ -25,9 +25,10 @@ class _Stated(NamedTuple):
 
 
 class Controls:
-    """The totals of the payments of a file, and those that its control records name."""
+    """The totals of the rows of a file, and those that its control records name."""
 
-    def __init__(self, layout: PaymentLayout) -> None:
+    def __init__(self, layout: RowLayout) -> None:
+        self._rows = f"{layout.noun}s"
         self._records = [record for record in layout.kinds if record.controls]
         self._hashed = {record.hash.of: 0 for record in self._records if record.hash}
         self._count = 0
@@ -37,7 +38,7 @@ class Controls:
         self.is_needed = bool(self._records)
 
     def add(self, record: PaymentRecord) -> None:
-        """Counts a payment, also one that has a problem or is ignored."""
+        """Counts a row, also one that has a problem or is ignored."""
         self._count += 1
         if record.sum:
             self._sum += Decimal(record.sum)
@@ -68,7 +69,7 @@ class Controls:
         ]
 
     def check(self, lines: Lines) -> None:
-        """Compares the payments with the totals.
+        """Compares the rows with the totals.
 
         Raises:
             InputFileError: a total differs, or is missing.
@@ -93,8 +94,9 @@ class Controls:
             except (ValueError, ArithmeticError):
                 return f"the total {quote(text)} is not written as the layout says"
             if self._without_sum:
-                return f"the payments have no total to compare: {self._without_sum}"
-            return None if said == self._sum else f"the file names a total of {said}, and its payments have {self._sum}"
+                return f"the {self._rows} have no total to compare: {self._without_sum}"
+            difference = f"the file names a total of {said}, and its {self._rows} have {self._sum}"
+            return None if said == self._sum else difference
         if not (text.isascii() and text.isdigit() and len(text) <= MAX_HASH_DIGITS):
             return f"the total {quote(text)} is no number"
         if isinstance(cell, ControlHash):
@@ -103,4 +105,5 @@ class Controls:
             what = f"a hash total of {cell.of}"
         else:
             found, what = self._count, "a count"
-        return None if int(text) == found else f"the file names {what} of {int(text)}, and its payments have {found}"
+        difference = f"the file names {what} of {int(text)}, and its {self._rows} have {found}"
+        return None if int(text) == found else difference

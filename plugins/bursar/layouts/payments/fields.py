@@ -18,8 +18,8 @@ from bursar.layouts.payments.cells import (
     SignField,
     SumField,
 )
-from bursar.layouts.payments.model import PaymentLayout
 from bursar.layouts.payments.records import PaymentRecord
+from bursar.layouts.payments.row_layout import RowLayout
 from bursar.layouts.pictures import DatePicture, MoneyPicture
 from bursar.money import DEFAULT_DECIMALS, count_decimals
 
@@ -54,7 +54,7 @@ _CURRENCY, _SUM, _SIGN = (_ORDER.index(name) for name in ("currency", "sum", "si
 class FieldReader:
     """Reads the values of rows by the fields of a layout."""
 
-    def __init__(self, layout: PaymentLayout) -> None:
+    def __init__(self, layout: RowLayout) -> None:
         fields = layout.fields
         cells = fields.by_name
         self._fields = [(_ORDER.index(name), _get_parser(cell)) for name, cell in cells.items()]
@@ -63,7 +63,7 @@ class FieldReader:
         self._ids = [_ORDER.index(name) for name in IDS if name in cells]
         self._has_sign = fields.sign is not None
         self._must_have_cents = fields.sum.as_.number == "cents" and fields.currency.is_ is None
-        self._key = [_ORDER.index(name) for name in layout.payment_is]
+        self._key = [_ORDER.index(name) for name in layout.key]
         self._ignored = layout.ignore.sum.split(" or ") if layout.ignore.sum else []
 
     def read(self, number: int, line: int, texts: Sequence[str]) -> tuple[PaymentRecord, bool]:

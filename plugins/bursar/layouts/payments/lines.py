@@ -1,4 +1,4 @@
-"""The lines of a payment file as text: its encoding is found, and lines of any length can't fill the memory."""
+"""The lines of a file as text: its encoding is found, and lines of any length can't fill the memory."""
 
 import codecs
 import re
@@ -40,7 +40,7 @@ def find_encoding(open_source: OpenSource, encodings: Sequence[str], name: str) 
         raise InputFileError(f"{name}: the file is empty. {SEND_AGAIN}")
     if kind := find_kind_of_no_table(head):
         raise InputFileError(
-            f"{name}:1: the file is {kind}, not a file of payments in the layout. Ask the bursar for the right file."
+            f"{name}:1: the file is {kind}, not rows of text in the layout. Ask the bursar for the right file."
         )
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if head.startswith(mark):

@@ -1,4 +1,4 @@
-"""Reads the records of a payment file by its layout, one by one, however large, broken or hostile the file is."""
+"""Reads the records of a file of payments, or of a statement, by its layout: one by one, however large or broken."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -8,19 +8,19 @@ from bursar.layouts.alma_xml.encoding import SEND_AGAIN
 from bursar.layouts.payments.controls import Controls
 from bursar.layouts.payments.fields import FieldReader
 from bursar.layouts.payments.lines import Lines, OpenSource, find_encoding
-from bursar.layouts.payments.model import PaymentLayout, RecordKind
 from bursar.layouts.payments.records import PaymentRecord
+from bursar.layouts.payments.row_layout import RecordKind, RowLayout
 from bursar.layouts.payments.rows import DelimitedRows, FixedRows, Row, Rows
 from bursar.money import pluralize
 
 log = logging.getLogger(__name__)
 
 
-def parse_records(layout: PaymentLayout, open_source: OpenSource, name: str) -> Iterator[PaymentRecord]:
+def parse_records(layout: RowLayout, open_source: OpenSource, name: str) -> Iterator[PaymentRecord]:
     """Yields the records of a file in the order of the file, in memory that does not grow with the file.
 
     A row that is not written as the layout says is a record with a `problem`; so is a line of no known kind, which
-    might be a payment. A file without payments yields nothing.
+    might be a row. A file without rows yields nothing.
 
     Args:
         layout: the layout of the file.
@@ -28,7 +28,7 @@ def parse_records(layout: PaymentLayout, open_source: OpenSource, name: str) -> 
         name: the name of the file in messages.
 
     Raises:
-        InputFileError: with `name:line: reason`, if the file can't be read as a whole, no payment is recognised, or the
+        InputFileError: with `name:line: reason`, if the file can't be read as a whole, no row is recognised, or the
             totals of its control records differ. The records that were yielded before are void.
     """
     encoding, mark_length = find_encoding(open_source, layout.encoding, name)
@@ -41,7 +41,7 @@ def parse_records(layout: PaymentLayout, open_source: OpenSource, name: str) -> 
             yield from _parse_rows(layout, DelimitedRows(Lines(source, encoding, mark_length, name), layout))
 
 
-def _parse_rows(layout: PaymentLayout, rows: Rows[Row]) -> Iterator[PaymentRecord]:
+def _parse_rows(layout: RowLayout, rows: Rows[Row]) -> Iterator[PaymentRecord]:
     lines, fields, controls = rows.lines, FieldReader(layout), Controls(layout)
     pick = rows.get_picker(layout.fields.by_name.values())
     find_kind = _get_kind_finder(layout, rows)
@@ -52,7 +52,8 @@ def _parse_rows(layout: PaymentLayout, rows: Rows[Row]) -> Iterator[PaymentRecor
         is_ignored = False
         if kind is None:
             starts = ", ".join(record.starts or "" for record in layout.kinds)
-            problem = f"not recognised as a payment: the line starts with {rows.describe(row)}. Expected: {starts}"
+            start = rows.describe(row)
+            problem = f"not recognised as a {layout.noun}: the line starts with {start}. Expected: {starts}"
             record = PaymentRecord(number, line, problem=problem)
         elif kind.each == "file":
             controls.read(rows, row, kind)
@@ -77,7 +78,7 @@ def _parse_rows(layout: PaymentLayout, rows: Rows[Row]) -> Iterator[PaymentRecor
     controls.check(lines)
     found.check(layout, lines)
     if found.ignored:
-        log.info("The layout ignores %s whose sum means nothing.", pluralize(found.ignored, "payment"))
+        log.info("The layout ignores %s whose sum means nothing.", pluralize(found.ignored, layout.noun))
 
 
 @dataclass
@@ -90,12 +91,12 @@ class _Found:
     others: int = 0  # headers, trailers and the like
     first_problem: str = ""
 
-    def check(self, layout: PaymentLayout, lines: Lines) -> None:
-        """Raises an error if a file has rows and no payment is recognised, or has nothing at all."""
+    def check(self, layout: RowLayout, lines: Lines) -> None:
+        """Raises an error if a file has rows and no row is recognised, or has nothing at all."""
         if self.records and not self.recognised and not self.ignored:
             expected = ", ".join(f"{name} in {cell.place}" for name, cell in layout.fields.by_name.items())
             raise lines.error(
-                f"no payment is recognised. Expected: {expected}. Found: {pluralize(self.records, 'row')}."
+                f"no {layout.noun} is recognised. Expected: {expected}. Found: {pluralize(self.records, 'row')}."
                 f"{self.first_problem} Ask the bursar for a file in the layout, or correct the layout.",
                 1,
             )
@@ -103,7 +104,7 @@ class _Found:
             raise lines.error(f"the file has no rows. {SEND_AGAIN}", 1)
 
 
-def _get_kind_finder(layout: PaymentLayout, rows: Rows[Row]) -> Callable[[Row], RecordKind | None]:
+def _get_kind_finder(layout: RowLayout, rows: Rows[Row]) -> Callable[[Row], RecordKind | None]:
     """Returns a function that returns the kind of a row; None if it is of no known kind."""
     others = next((kind for kind in layout.kinds if kind.starts is None), None)
     starts = [(kind.starts, kind) for kind in layout.kinds if kind.starts is not None]

@@ -1,4 +1,4 @@
-"""Divides the lines of a payment file into rows, and rows into values."""
+"""Divides the lines of a file into rows, and rows into values."""
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias, TypeVar
 from bursar.layouts.alma_xml.encoding import SEND_AGAIN, quote
 from bursar.layouts.payments.cells import Cell
 from bursar.layouts.payments.lines import Lines
-from bursar.layouts.payments.model import PaymentLayout, RecordKind
+from bursar.layouts.payments.row_layout import RecordKind, RowLayout
 from bursar.layouts.text_files import SEPARATORS
 from bursar.money import pluralize
 
@@ -54,7 +54,7 @@ class Rows(Protocol[Row]):
 class DelimitedRows:
     """The rows of a delimited file, each a list of values."""
 
-    def __init__(self, lines: Lines, layout: PaymentLayout) -> None:
+    def __init__(self, lines: Lines, layout: RowLayout) -> None:
         self.lines = lines
         text = iter(lines)
         for _ in zip(range(layout.skip_lines), text, strict=False):
@@ -95,7 +95,7 @@ class DelimitedRows:
         if kind.each == "file":
             last = max((int(cell.column or 0) for cell in kind.controls.values()), default=0)
             return None if len(row) >= last else f"the row has {pluralize(len(row), 'value')}"
-        self._width = self._width or len(row)  # the first payment decides, if there is no heading
+        self._width = self._width or len(row)  # the first one decides, if there is no heading
         if len(row) == self._width:
             return None
         return (
@@ -134,12 +134,12 @@ class DelimitedRows:
 class FixedRows:
     """The rows of a fixed file, each a line without its end."""
 
-    def __init__(self, lines: Lines, layout: PaymentLayout) -> None:
+    def __init__(self, lines: Lines, layout: RowLayout) -> None:
         self.lines = lines
         self._text = iter(lines)
         for _ in zip(range(layout.skip_lines), self._text, strict=False):
             lines.start = lines.count
-        self._payment_length = _get_length(layout.fields.by_name.values())
+        self._row_length = _get_length(layout.fields.by_name.values())
 
     def __iter__(self) -> Iterator[str]:
         """Yields the rows that are not blank."""
@@ -157,7 +157,7 @@ class FixedRows:
     def find_fault(self, row: str, kind: RecordKind) -> str | None:
         """Returns the reason why the values of a row are not at their places."""
         if kind.length is None:
-            least = self._payment_length if kind.each == "payment" else _get_length(kind.controls.values())
+            least = self._row_length if kind.each != "file" else _get_length(kind.controls.values())
             if len(row) >= least:
                 return None
             expected = f"at least {least}"

@@ -69,6 +69,7 @@ def show_actions(request: Request, person: CurrentPerson, code: Code, below: Bel
             for name, section, job, dag in (
                 ("export", profile.export, Job.EXPORT, export),
                 ("import", profile.import_, Job.IMPORT, import_),
+                ("statement", profile.statement, Job.STATEMENT, dag_id(Job.STATEMENT, code)),
             )
         },
     )

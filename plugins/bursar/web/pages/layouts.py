@@ -6,8 +6,10 @@ from fastapi import APIRouter, Form, HTTPException, Request, Response
 
 from bursar.errors import BursarError
 from bursar.layouts.layout import Layout
+from bursar.layouts.payments.row_layout import RowLayout
 from bursar.profiles import Profile
 from bursar.web.accesses import record_access
+from bursar.web.layout_sample import MAX_CHARACTERS, MAX_ROWS, Sample, read_sample
 from bursar.web.layout_trial import MAX_FINES, LayoutTrial, find_last_batch, list_tried_users, run_trial
 from bursar.web.layouts import LayoutStates, read_layout_states
 from bursar.web.pages.profiles import visible_profiles
@@ -59,6 +61,22 @@ def try_layout(
     return _show(request, layout, states, trial, _list_choices(person, profiles))
 
 
+@router.post("/layouts/{layout}/sample", name="read_layout_sample")
+def read_layout_sample(
+    request: Request,
+    person: CurrentPerson,
+    layout: str,
+    sample: Annotated[str, Form(min_length=1, max_length=MAX_CHARACTERS)],
+) -> Response:
+    """Shows what a job would read in a pasted sample of a file of payments, or of a statement. Nothing is stored."""
+    profiles, states = _read(person)
+    state = states.find(layout)
+    if state is None or not isinstance(state.layout, RowLayout):
+        raise HTTPException(404)
+    read = read_sample(state.layout, sample.replace("\r\n", "\n"))
+    return _show(request, layout, states, None, _list_choices(person, profiles), read)
+
+
 def _may_see(person: Person, profiles: list[Profile]) -> bool:
     return bool(profiles) or person.may_edit()
 
@@ -80,7 +98,12 @@ def _list_choices(person: Person, profiles: list[Profile]) -> list[tuple[str, st
 
 
 def _show(
-    request: Request, layout: str, states: LayoutStates, trial: LayoutTrial | None, choices: list[tuple[str, str]]
+    request: Request,
+    layout: str,
+    states: LayoutStates,
+    trial: LayoutTrial | None,
+    choices: list[tuple[str, str]],
+    sample: Sample | None = None,
 ) -> Response:
     return render(
         request,
@@ -93,4 +116,7 @@ def _show(
         tried=trial,
         choices=choices,
         limit=MAX_FINES,
+        sample=sample,
+        max_characters=MAX_CHARACTERS,
+        max_rows=MAX_ROWS,
     )

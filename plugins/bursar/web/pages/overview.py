@@ -142,7 +142,11 @@ def _list_next_runs(profiles: Sequence[Profile], sources: Sequence[CsvSource], z
     jobs: list[tuple[Job, Profile | CsvSource]] = [
         (job, profile)
         for profile in profiles
-        for job, section in ((Job.EXPORT, profile.export), (Job.IMPORT, profile.import_))
+        for job, section in (
+            (Job.EXPORT, profile.export),
+            (Job.IMPORT, profile.import_),
+            (Job.STATEMENT, profile.statement),
+        )
         if section.active
     ]
     jobs += [(Job.SYNC, source) for source in sources if source.active]

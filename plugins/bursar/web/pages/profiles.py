@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, HTTPException, Request, Response
 from sqlalchemy import Connection
 
-from bursar.airflow.dag_docs import describe_export, describe_import
+from bursar.airflow.dag_docs import describe_export, describe_import, describe_statements
 from bursar.airflow.dag_ids import dag_id, parse_dag_id
 from bursar.airflow.profile_store import load_all_profiles, to_source
 from bursar.db.queries import query
 from bursar.ledger.jobs import Job, ProfileJob
 from bursar.ledger.profile_revisions import list_newest_revisions
-from bursar.profiles import Problem, Profile
+from bursar.profiles import Export, Import, Problem, Profile, Statement
 from bursar.reporting.run_description import describe_result, format_minute
 from bursar.reporting.run_report import RunReport
 from bursar.web import views
@@ -25,6 +25,7 @@ from bursar.web.runs import Filter, Run, list_runs, read_run
 from bursar.web.views import read_ledger, render, settings
 
 router = APIRouter()
+_JOBS: tuple[ProfileJob, ...] = (Job.EXPORT, Job.IMPORT, Job.STATEMENT)
 FOREIGN_DAG = "This DAG does not belong to Bursar."
 
 
@@ -51,6 +52,7 @@ class ProfileState:
     profile: Profile
     export: JobState
     import_: JobState
+    statement: JobState
 
 
 def visible_profiles(person: Person) -> tuple[list[Profile], list[Problem]]:
@@ -131,6 +133,7 @@ def _show_profile(request: Request, person: Person, code: str) -> Response:
         [state] = _list_states(connection, [profile])
     sections = [("Export", list(describe_export(profile).items()))] if profile.export.active else []
     sections += [("Import", list(describe_import(profile).items()))] if profile.import_.active else []
+    sections += [("Statements", list(describe_statements(profile).items()))] if profile.statement.active else []
     return render(
         request,
         "profile",
@@ -174,13 +177,18 @@ def _find_code(problem: Problem, managed: Mapping[str, str]) -> str | None:
 
 
 def _list_states(connection: Connection, profiles: Sequence[Profile]) -> list[ProfileState]:
-    asked = {"profiles": [profile.code for profile in profiles], "jobs": [Job.EXPORT, Job.IMPORT]}
+    asked = {"profiles": [profile.code for profile in profiles], "jobs": list(_JOBS)}
     rows = connection.execute(query("web/list_last_runs"), asked).mappings()
     last = {(run.report.profile, run.report.job): run for run in map(read_run, rows)}
-    next_runs = list_next_runs([dag_id(job, profile.code) for profile in profiles for job in (Job.EXPORT, Job.IMPORT)])
+    next_runs = list_next_runs([dag_id(job, profile.code) for profile in profiles for job in _JOBS])
 
     def get_state(profile: Profile, job: ProfileJob) -> JobState:
-        section = profile.export if job is Job.EXPORT else profile.import_
+        sections: dict[Job, Export | Import | Statement] = {
+            Job.EXPORT: profile.export,
+            Job.IMPORT: profile.import_,
+            Job.STATEMENT: profile.statement,
+        }
+        section = sections[job]
         if not section.active:
             return JobState(active=False)
         run, next_run = last.get((profile.code, job)), next_runs.get(dag_id(job, profile.code))
@@ -192,6 +200,4 @@ def _list_states(connection: Connection, profiles: Sequence[Profile]) -> list[Pr
             report=run.report if run else None,
         )
 
-    return [
-        ProfileState(profile, get_state(profile, Job.EXPORT), get_state(profile, Job.IMPORT)) for profile in profiles
-    ]
+    return [ProfileState(profile, *(get_state(profile, job) for job in _JOBS)) for profile in profiles]

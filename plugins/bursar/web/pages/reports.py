@@ -31,6 +31,7 @@ from bursar.reporting.run_description import (
 from bursar.reporting.run_report import RunReport
 from bursar.reporting.task_names import describe_task
 from bursar.sources.records import LoadRecord
+from bursar.statements.records import Statement, list_statements_of_run
 from bursar.users.maintenance_job import MaintenanceJob, get_job_of_run
 from bursar.web import views
 from bursar.web.accesses import record_access
@@ -174,12 +175,15 @@ def _show(request: Request, person: Person, run: Run) -> Response:
     zone = owner.time_zone if owner else settings().time_zone
     of_run = {"profile": report.profile, "run_id": report.run_id}
     batch, files, loads, results = None, [], [], ""
+    statements: list[Statement] = []
     with read_ledger() as connection:
         if report.job is Job.EXPORT:
             row = connection.execute(query("reporting/get_batch_of_run"), of_run).mappings().first()
             batch = Batch.from_row(row) if row else _get_resent_batch(connection, of_run)
         elif report.job is Job.IMPORT:
             files = _list_files(connection, of_run)
+        elif report.job is Job.STATEMENT:
+            statements = list_statements_of_run(connection, report.profile or "", report.run_id)
         elif report.job is Job.SYNC:
             loads = [LoadRecord.of_row(row) for row in connection.execute(query("reporting/list_loads_of_run"), of_run)]
         elif _get_maintenance_job(connection, report.job, report.run_id):
@@ -203,10 +207,14 @@ def _show(request: Request, person: Person, run: Run) -> Response:
         batch=batch,
         files=files,
         loads=loads,
+        statements=statements,
+        names={report.profile: owner.name if owner else report.profile},
         one_source=True,
         results=results if report.fines or report.users else "",
         skipped=skipped,
-        tables=make_report_tables(report) if report.job is Job.SYNC else make_tables(report.totals, {}, {}),
+        tables=make_report_tables(report)
+        if report.job in (Job.STATEMENT, Job.SYNC)
+        else make_tables(report.totals, {}, {}),
         rejects=_describe_rejects(report),
         tasks=[
             (describe_task(task), format_duration(timedelta(seconds=seconds)))

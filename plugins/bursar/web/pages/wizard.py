@@ -35,7 +35,7 @@ from bursar.web.trial import Section, try_connection
 from bursar.web.views import read_ledger, render, settings, write_ledger
 
 router = APIRouter()
-PARTS: tuple[Section, Section] = ("export", "import")
+PARTS: tuple[Section, ...] = ("export", "import", "statement")
 
 
 async def _read_form(request: Request) -> FormData:
@@ -262,7 +262,11 @@ def _check(wizard: Wizard) -> CheckedDraft:
         return check_draft(connection, settings(), wizard.draft, code=wizard.code)
 
 
-_PATHS: dict[Section, str] = {"export": "output_file_path", "import": "input_file_path"}
+_PATHS: dict[Section, str] = {
+    "export": "output_file_path",
+    "import": "input_file_path",
+    "statement": "input_file_path",
+}
 
 
 def _get_value(draft: Draft, name: str) -> str:

@@ -1,0 +1,3 @@
+-- requires: stated_lines
+-- Counts the values of the lines for the planner.
+ANALYZE stated_lines;

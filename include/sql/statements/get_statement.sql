@@ -1,0 +1,2 @@
+-- Returns a statement.
+SELECT * FROM statements WHERE id = :statement_id;

@@ -1,0 +1,105 @@
+"""Compares the lines of a statement with the ledger, in the caller's transaction; only the report is written.
+
+The SQL has the rules: `name_lines` finds the fines, `expect_open_amounts` and `expect_billed_amounts` say what the
+bursar should and might have, `insert_results` decides the outcomes. All of it is set-based.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+from bursar.db.bulk_copy import copy_into
+from bursar.db.queries import query
+from bursar.errors import BursarError
+from bursar.imports.decompress import open_decompressed
+from bursar.layouts.payments.parse import parse_records
+from bursar.layouts.payments.statement import StatementLayout
+from bursar.layouts.read import get_layout
+from bursar.profiles import Profile
+from bursar.progress import log_progress
+
+log = logging.getLogger(__name__)
+
+_COLUMNS = (
+    *("number", "line", "transaction_id", "internal_id", "currency", "sum", "problem", "identifier", "reference"),
+)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a statement is compared with: the fines of a profile, at a moment (aware) for which the statement counts."""
+
+    profile: Profile
+    layout: StatementLayout
+    stated_at: datetime
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters of the statements in SQL."""
+        pending_days, billed_days = self.profile.statement.pending_days, self.layout.billed_days
+        return {
+            "profile": self.profile.code,
+            "lists": self.layout.lists,
+            "of_users": self.layout.has_totals_of_users,
+            "stated_at": self.stated_at,
+            "pending_days": pending_days,
+            "since": self.stated_at - timedelta(days=pending_days),
+            "billed_since": self.stated_at - timedelta(days=billed_days) if billed_days else "-infinity",
+        }
+
+
+def get_statement_layout(profile: Profile) -> StatementLayout:
+    """Returns the layout of a profile's statements.
+
+    Raises:
+        BursarError: it is missing or invalid, or does not suit the profile.
+    """
+    name = profile.statement.layout
+    layout = get_layout(name, StatementLayout)
+    if layout.lists == "open" and not profile.import_.active:
+        raise BursarError(
+            f"The layout {name} lists what is open at the bursar, and the import of {profile.code} is not active: its "
+            "exported fines count as paid, so nothing is open here. Activate the import, or ask the bursar for a list "
+            "of what was billed."
+        )
+    return layout.with_name(name)
+
+
+def stage_lines(connection: Connection, name: str, path: Path, layout: StatementLayout) -> int:
+    """Copies the lines of a fetched statement into temporary tables of the transaction, and returns their number.
+
+    Raises:
+        InputFileError: it is no valid statement.
+    """
+    connection.execute(query("statements/create_tables"))
+    count = 0
+    with copy_into(connection, f"stated_lines ({', '.join(_COLUMNS)})") as copy:
+        records = parse_records(layout, partial(open_decompressed, path, name), name)
+        for record in log_progress(records, f"Read lines of {name}"):
+            copy.write_row([getattr(record, column) for column in _COLUMNS])
+            count += 1
+    connection.execute(query("statements/analyze_stated_lines"))
+    return count
+
+
+def compare_lines(connection: Connection, statement_id: int, comparison: Comparison) -> None:
+    """Compares the staged lines with the ledger, and writes the results and outcomes of a registered statement."""
+    parameters = comparison.parameters | {"statement_id": statement_id}
+    layout = comparison.layout
+    connection.execute(query("statements/name_lines"), parameters)
+    connection.execute(query(f"statements/expect_{layout.lists}_amounts"), parameters)
+    connection.execute(query("statements/analyze_expected_amounts"))
+    if layout.has_totals_of_users:
+        connection.execute(query("statements/find_users"), parameters)
+        connection.execute(query("statements/compare_users"), parameters)
+    else:
+        if layout.fields.reference:
+            connection.execute(query("statements/find_fines_of_items"))
+        connection.execute(query("statements/compare_fines"), parameters)
+    connection.execute(query("statements/insert_results"), parameters)
+    connection.execute(query("statements/record_outcomes"), parameters)

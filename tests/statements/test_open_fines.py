@@ -1,0 +1,213 @@
+"""What a bursar says is open is compared with what is outstanding, fine by fine."""
+
+from decimal import Decimal
+from functools import partial
+
+import pytest
+from sqlalchemy import text
+
+from bursar.errors import BursarError
+from bursar.exports.close import close_fines
+from bursar.ledger import desk
+from tests.support.fake_bursar import FakeBursar, Payment
+from tests.support.statement_inbox import OPEN, Found, StatementInbox
+
+TEN = Decimal(10)
+NOTHING = Decimal(0)
+
+
+def test_each_fine_has_one_outcome_and_differences_come_first(statements: StatementInbox, office: FakeBursar) -> None:
+    ids = [office.export_fine("10.00")[1] for _ in range(3)]
+    statements.age()
+    statement = statements.compare(f"{ids[0]},10.00,USD", f"{ids[1]},12.00,USD", "X99,4.00,USD", f"{ids[0]}x,?,USD")
+    # the second is there with more, the third is missing for the first time: a payment may be on its way
+    assert statements.find(statement) == [
+        Found("DIFFERS", ids[1], TEN, Decimal(12)),
+        Found("UNKNOWN_HERE", "X99", NOTHING, Decimal(4)),
+        Found("INVALID", f"{ids[0]}x", NOTHING, NOTHING),
+        Found("PENDING", ids[2], TEN, NOTHING),
+        Found("AGREES", ids[0], TEN, TEN),
+    ]
+    assert (statement.results, statement.differences, statement.lines, statement.users) == (5, 3, 4, 3)
+    assert statement.outcomes
+    assert statement.outcomes["DIFFERS"].theirs == {"USD": Decimal(12)}
+
+
+def test_a_comparison_changes_nothing_but_its_report(statements: StatementInbox, office: FakeBursar) -> None:
+    fine, id_ = office.export_fine("10.00")
+    with statements.library.ledger.connect() as connection:
+        before = connection.execute(text("SELECT * FROM journal_entries ORDER BY id")).all()
+    statements.compare(f"{id_},99.00,USD")
+    with statements.library.ledger.connect() as connection:
+        assert connection.execute(text("SELECT * FROM journal_entries ORDER BY id")).all() == before
+    assert statements.library.position(fine) == ("CLOSED", NOTHING, TEN)
+
+
+def test_lines_of_one_fine_are_added_up_so_that_a_fine_billed_twice_differs(
+    statements: StatementInbox, office: FakeBursar
+) -> None:
+    _, twice = office.export_fine("10.00")
+    _, parts = office.export_fine("10.00")
+    statements.age()
+    rows = [f"{twice},10.00,USD", f"{parts},4.00,USD", f"{twice},10.00,USD", f"{parts},6.00,USD"]
+    statement = statements.compare(*rows)
+    assert statements.find(statement) == [
+        Found("DIFFERS", twice, TEN, Decimal(20)),
+        Found("AGREES", parts, TEN, TEN),
+    ]
+    assert statements.list_reasons(statement) == ["the statement has 2 lines of it", None]
+
+
+def test_a_fine_that_was_exported_lately_is_pending_and_later_missing(
+    statements: StatementInbox, office: FakeBursar
+) -> None:
+    _, id_ = office.export_fine("10.00")
+    find = [Found("PENDING", id_, TEN, NOTHING)]
+    assert statements.find(statements.compare(run_id="run 1")) == find
+    statements.age(8)
+    with statements.owner.begin() as connection:
+        connection.execute(text("UPDATE statement_results SET lower_since = lower_since - interval '8 days'"))
+    assert statements.find(statements.compare(run_id="run 2")) == [Found("UNKNOWN_THERE", id_, TEN, NOTHING)]
+
+
+def test_a_lower_sum_is_pending_until_it_has_lasted_for_the_days_of_the_profile(
+    statements: StatementInbox, office: FakeBursar
+) -> None:
+    _, id_ = office.export_fine("10.00")
+    statements.age(60)
+    for days_ago, outcome in ((20, "PENDING"), (15, "PENDING"), (12, "DIFFERS"), (0, "DIFFERS")):
+        statement = statements.compare(f"{id_},4.00,USD", run_id=f"run {days_ago}", days_ago=days_ago + 1)
+        assert [one.outcome for one in statements.find(statement)] == [outcome]
+
+
+def test_a_payment_that_arrives_begins_a_new_wait(statements: StatementInbox, office: FakeBursar) -> None:
+    _, id_ = office.export_fine("10.00")
+    statements.age(60)
+    statements.compare(f"{id_},4.00,USD", days_ago=20)
+    office.pay(Payment(id_, "2.00"))
+    statements.age(5)
+    statement = statements.compare(f"{id_},4.00,USD", run_id="run 2", days_ago=1)
+    assert statements.find(statement) == [Found("PENDING", id_, Decimal(8), Decimal(4))]
+
+
+def test_what_the_ledger_had_in_the_last_days_is_pending(statements: StatementInbox, office: FakeBursar) -> None:
+    _, paid = office.export_fine("10.00")
+    _, partly = office.export_fine("10.00")
+    statements.age()
+    office.pay(Payment(paid, "10.00"), Payment(partly, "3.00"))
+    office.pay(Payment(partly, "2.00"))
+    compare = partial(statements.compare, f"{paid},10.00,USD")
+    statement = compare(f"{partly},7.00,USD")
+    assert statements.find(statement) == [
+        Found("PENDING", paid, NOTHING, TEN),
+        Found("PENDING", partly, Decimal(5), Decimal(7)),
+    ]
+    statements.age(8)
+    statement = compare(f"{partly},7.00,USD", run_id="run 2")
+    assert [one.outcome for one in statements.find(statement)] == ["DIFFERS", "DIFFERS"]
+    assert statements.list_reasons(statement)[0] == "nothing is outstanding here"
+
+
+def test_a_batch_on_its_way_is_pending_however_old_it_is(statements: StatementInbox, office: FakeBursar) -> None:
+    fine = statements.library.fine(amount="10.00")
+    batch = office.export(close=False)
+    statements.age()
+    id_ = office.get_transaction(fine)
+    statements.change(pending_days=0)
+    statement = statements.compare(f"{id_},10.00,USD")
+    assert statements.find(statement) == [Found("PENDING", id_, NOTHING, TEN)]
+    close_fines(statements.library.ledger, batch)
+    assert statements.find(statements.compare(f"{id_},10.00,USD", run_id="run 2")) == [Found("AGREES", id_, TEN, TEN)]
+
+
+def test_a_fine_settled_at_the_library_is_pending_until_its_reversal_has_been_exported(
+    statements: StatementInbox, office: FakeBursar
+) -> None:
+    fine, id_ = office.export_fine("10.00")
+    statements.age()
+    with statements.library.ledger.begin() as connection:
+        desk.waive(connection, fine, TEN, allow_activity_on_transferred_finesfees=True)
+    statements.age()
+    find = [Found("PENDING", id_, NOTHING, TEN)]
+    assert statements.find(statements.compare(f"{id_},10.00,USD")) == find
+    office.export()
+    reversal = office.get_transaction(fine)
+    both = statements.compare(f"{id_},10.00,USD", f"{reversal},-10.00,USD", run_id="run 2")
+    assert statements.find(both) == [Found("AGREES", id_, NOTHING, NOTHING)]
+    assert statements.find(statements.compare(f"{id_},10.00,USD", run_id="run 3")) == find
+    statements.age(8)
+    statement = statements.compare(f"{id_},10.00,USD", run_id="run 4")
+    assert statements.find(statement) == [Found("DIFFERS", id_, NOTHING, TEN)]
+
+
+def test_a_fine_in_another_currency_differs_in_both(statements: StatementInbox, office: FakeBursar) -> None:
+    _, id_ = office.export_fine("10.00", currency="EUR")
+    statements.age()
+    statement = statements.compare(f"{id_},10.00,USD")
+    assert statements.find(statement) == [
+        Found("DIFFERS", id_, NOTHING, TEN),
+        Found("PENDING", id_, TEN, NOTHING),
+    ]
+    assert statements.list_reasons(statement)[0] == "the fine was exported in another currency"
+    assert statement.outcomes
+    assert statement.outcomes["PENDING"].ours == {"EUR": TEN}
+
+
+def test_a_credit_is_compared_with_its_sign(statements: StatementInbox, office: FakeBursar) -> None:
+    _, agrees = office.export_fine("-4.00")
+    _, differs = office.export_fine("-4.00")
+    statements.age()
+    statement = statements.compare(f"{agrees},-4.00,USD", f"{differs},4.00,USD")
+    assert [(one.outcome, one.subject) for one in statements.find(statement)] == [
+        ("DIFFERS", differs),
+        ("AGREES", agrees),
+    ]
+
+
+def test_a_fine_of_another_profile_is_unknown_here(statements: StatementInbox, office: FakeBursar) -> None:
+    fine = statements.library.fine(amount="10.00")
+    office.export(profile="STAFF")
+    id_ = office.get_transaction(fine)
+    statement = statements.compare(f"{id_},10.00,USD")
+    assert statements.find(statement) == [Found("UNKNOWN_HERE", id_, NOTHING, TEN)]
+    assert statements.list_reasons(statement) == ["the profile STAFF exported this fine"]
+
+
+def test_an_internal_id_finds_a_fine_too(statements: StatementInbox, office: FakeBursar) -> None:
+    statements.write_layout(OPEN.replace("transaction_id", "internal_id"))
+    fine, id_ = office.export_fine("10.00")
+    assert statements.find(statements.compare(f"{fine},10.00,USD")) == [Found("AGREES", id_, TEN, TEN)]
+
+
+ITEMS = OPEN.replace("  transaction_id: {column: Id}", "  identifier: {column: Id}\n  reference: {column: Currency}")
+ITEMS = ITEMS.replace("currency: {column: Currency}", "currency: {is: USD}")
+
+
+def test_user_and_item_find_the_fine_with_the_same_sum(statements: StatementInbox, office: FakeBursar) -> None:
+    statements.write_layout(ITEMS)
+    user, item = statements.library.user("00777"), statements.library.item()
+    barcode = statements.library.one("SELECT barcode FROM items")
+    amounts = ("10.00", "95.00", "10.00")
+    fines = [statements.library.fine(user, amount, item=item) for amount in amounts]
+    office.export()
+    statements.age()
+    ids = [office.get_transaction(fine) for fine in fines]
+    rows = [f"00777,{amount},{barcode}" for amount in ("10.00", "10.00", "90.00")]
+    statement = statements.compare(*rows)
+    assert statements.find(statement) == [
+        Found("PENDING", ids[1], Decimal(95), Decimal(90)),
+        Found("AGREES", ids[0], TEN, TEN),
+        Found("AGREES", ids[2], TEN, TEN),
+    ]
+    statement = statements.compare(*(f"00777,1.00,{barcode}" for _ in range(2)), "1,2.00,3", run_id="run 2")
+    assert {one.outcome for one in statements.find(statement)} == {"UNKNOWN_HERE", "PENDING"}
+    assert "several fines of this user and this item could be meant" in statements.list_reasons(statement)
+    assert "there is no id, and no fine of this user and this item" in statements.list_reasons(statement)
+
+
+def test_a_list_of_what_is_open_needs_an_active_import(statements: StatementInbox) -> None:
+    inactive = statements.profile.import_.model_copy(update={"active": False})
+    statements.profile = statements.profile.model_copy(update={"import_": inactive})
+    statements.put()
+    with statements.run() as run, pytest.raises(BursarError, match="import of STUDENTS is not active"):
+        run.compare_file("open.csv")
