@@ -208,7 +208,7 @@ PROBLEMS_OF_FILES = {
     ),
     "a kind in two files": (
         GOOD + TWO.replace("[credit", "[charge, credit"),
-        "9:24: files.kinds: charge is named twice",
+        "9:24: files.kinds: charge is named",
     ),
     "a file without kinds": (
         GOOD + TWO + "  - {file_name: c.txt, kinds: []}\n",
@@ -224,7 +224,7 @@ PROBLEMS_OF_FILES = {
     "a done file of the same name": (GOOD + "file_name: a\ndone_file: a\n", "8:1: done_file: is the name of another"),
     "a sign in the name of a done file": (
         GOOD + 'done_file: "a/b"\n',
-        "7:1: done_file: '/' is not allowed in the name",
+        "7:1: done_file: '/' is not allowed in",
     ),
     "a value of a fine in a name": (
         GOOD + TWO.replace("b.txt", '"{kind}.txt"'),
