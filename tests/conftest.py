@@ -23,6 +23,7 @@ pytest_plugins = [
     "tests.support.read_once",
     "tests.support.source_inbox",
     "tests.support.mapped_source",
+    "tests.support.folio",
 ]
 
 PROJECT = Path(__file__).parents[1]
