@@ -67,6 +67,8 @@ class FolioSource(SystemSource):
     def _check_writing(self) -> Iterator[InitErrorDetails]:
         for key in sorted(self.list_needed()):
             if getattr(self, key) is None:
-                yield wrong("is needed for the events that `write_back` writes: add it, or write show or off there", key)
+                yield wrong(
+                    "is needed for the events that `write_back` writes: add it, or write show or off there", key
+                )
 
     rules: ClassVar[Rules] = (*SystemSource.rules, _check_writing)

@@ -3,6 +3,7 @@
 import csv
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -59,10 +60,8 @@ def list_open_fines(session: FolioSession) -> Iterator[dict[str, Any]]:
 def _note_users(accounts: Iterable[dict[str, Any]], user_ids: set[bytes]) -> Iterator[dict[str, Any]]:
     """Yields accounts, and adds the ids of their users to a set, where each takes few bytes."""
     for account in accounts:
-        try:
+        with suppress(TypeError, ValueError, AttributeError):  # the load rejects a fine without a user
             user_ids.add(UUID(account.get("userId")).bytes)
-        except (TypeError, ValueError, AttributeError):
-            pass  # the load rejects a fine without a user
         yield account
 
 

@@ -52,32 +52,37 @@ class FolioSession:
             return None
         raise self.make_error(answer, subject)
 
-    def list_all(self, path: str, name: str, query: str, *, subject: str, page: int = PAGE) -> Iterator[dict[str, Any]]:
+    def get_page(self, path: str, name: str, query: str, *, subject: str, limit: int = PAGE) -> list[dict[str, Any]]:
+        """Returns the first records of a query in CQL, by id; raises as `get_json`."""
+        params: dict[str, str | int] = {"query": f"{query} sortBy id", "limit": limit}
+        answer = self.get_json(path, params=params, subject=subject)
+        records = answer.get(name) if isinstance(answer, dict) else None
+        if not isinstance(records, list):
+            raise BursarError(f"{self.name} has answered to {subject} without the list `{name}`.")
+        ids = [str(record.get("id", "")) for record in records]
+        if ids != sorted(set(ids)):
+            raise BursarError(f"{self.name} gives {subject} in no order, so some would be missing.")
+        return records
+
+    def list_all(self, path: str, name: str, query: str, *, subject: str) -> Iterator[dict[str, Any]]:
         """Yields all records of a query in CQL, by id.
 
         The next page begins after the last id, since an offset would skip records when others change meanwhile. The
         total that FOLIO gives may be an estimate: an empty page is the end.
         """
-        last = ""
-        while True:
-            cql = f'({query}) and id>"{last}"' if last else query
-            answer = self.get_json(path, params={"query": f"{cql} sortBy id", "limit": page}, subject=subject)
-            records = answer.get(name) if isinstance(answer, dict) else None
-            if not isinstance(records, list):
-                raise BursarError(f"{self.name} has answered to {subject} without the list `{name}`.")
-            ids = [str(record.get("id", "")) for record in records]
-            if ids != sorted(set(ids)) or (ids and ids[0] <= last):
-                raise BursarError(f"{self.name} gives the pages of {subject} in no order, so some would be missing.")
-            if not ids:
-                return
+        after, last = "", ""
+        while records := self.get_page(path, name, f"({query}){after}", subject=subject):
+            if str(records[0]["id"]) <= last:
+                raise BursarError(f"{self.name} gives {subject} more than once.")
             yield from records
-            last = ids[-1]
+            last = str(records[-1]["id"])
+            after = f" and id>{quote_cql(last)}"
 
     def list_by_ids(self, path: str, name: str, ids: list[str], *, subject: str) -> Iterator[dict[str, Any]]:
         """Yields the records that have one of some ids; an id without a record is left out."""
         for start in range(0, len(ids), MAX_IDS):
             query = f"id==({' or '.join(map(quote_cql, ids[start : start + MAX_IDS]))})"
-            yield from self.list_all(path, name, query, subject=subject, page=MAX_IDS)
+            yield from self.get_page(path, name, query, subject=subject, limit=MAX_IDS)
 
     def get_moment(self) -> datetime:
         """Returns the moment, in UTC, of FOLIO's own clock; that of this machine if FOLIO does not say it."""
