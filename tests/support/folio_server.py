@@ -142,8 +142,10 @@ class _Handler(BaseHTTPRequestHandler):
             raise ActionError(400, "Missing Tenant" if self.headers["X-Okapi-Tenant"] is None else "No such Tenant")
         if path.startswith("/authn/"):
             return self._log_in(method, path, raw)
-        self._check_token()
         parts = path.strip("/").split("/")
+        if parts[0] not in ("_", *COLLECTIONS):
+            raise ActionError(404, f"No suitable module found for path {path}")
+        self._check_token()
         if parts[0] == "_" and method == "GET" and not self.server.traps.is_eureka:
             self._check_permission("okapi.proxy.tenants.interfaces.list")
             return 200, {"interfaces": [{"id": "feesfines", "version": "19.1"}, {"id": "users", "version": "16.4"}]}
