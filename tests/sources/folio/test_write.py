@@ -279,6 +279,8 @@ def test_a_payment_at_the_desk_at_the_same_moment_is_for_a_person(
     folio.traps.between = pay_at_the_desk
     answer = folio_system.write(event)
     assert (answer.status, "at the same moment" in answer.reason) == (UNKNOWN, True)
+    # What the transfer took off is no payment at the desk, which the next reading would reverse at the bursar.
+    assert answer.balance_change == Decimal(-50)
     assert folio_system.find(event) == answer
 
 
