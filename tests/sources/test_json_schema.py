@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bursar.sources.model import CsvSource
+from bursar.sources.csv.model import CsvSource
 from bursar.sources.read import source_schemas
 
 jsonschema = pytest.importorskip("jsonschema")

@@ -16,7 +16,7 @@ from typing import TypedDict
 from airflow.sdk.configuration import conf
 
 from bursar.profiles import Profile, Settings
-from bursar.sources.model import CsvSource
+from bursar.sources.model import Source
 
 SECTION = "bursar"
 OPTIONS = ("pool_per_connection", "maintenance_queue")
@@ -56,12 +56,12 @@ def work_dir(settings: Settings, profile: Profile) -> Path:
     return settings.work_dir / profile.code
 
 
-def source_work_dir(settings: Settings, source: CsvSource) -> Path:
+def source_work_dir(settings: Settings, source: Source) -> Path:
     """Returns the folder of this machine that holds the working folders of a source; no profile has the same."""
     return settings.work_dir / f"source-{source.code}"
 
 
-def create_pools(profiles: Iterable[Profile], sources: Iterable[CsvSource], slots: int) -> list[str]:
+def create_pools(profiles: Iterable[Profile], sources: Iterable[Source], slots: int) -> list[str]:
     """Creates the missing pools of the connections of active profiles and sources in Airflow's database.
 
     Returns their names.

@@ -6,6 +6,7 @@ from bursar.airflow.dag_ids import dag_id, parse_dag_id
 from bursar.airflow.profile_store import load_all_profiles
 from bursar.ledger.jobs import Job, ProfileJob
 from bursar.profiles import INCLUDE, Profile, ProfileError, Settings, load_settings
+from bursar.sources.csv.model import CsvSource
 from bursar.sources.read import load_sources
 
 
@@ -42,7 +43,11 @@ def build_source_dags() -> dict[str, DAG]:
     )
     from bursar.airflow.sync_dag import sync_dag  # noqa: PLC0415
 
-    return {dag_id(Job.SYNC, source.code): sync_dag(source, settings) for source in sources if source.active}
+    return {
+        dag_id(Job.SYNC, source.code): sync_dag(source, settings)
+        for source in sources
+        if source.active and isinstance(source, CsvSource)
+    }
 
 
 def _build(profile: Profile, job: ProfileJob, settings: Settings) -> DAG:

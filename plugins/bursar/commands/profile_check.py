@@ -13,7 +13,7 @@ from bursar.profiles import Problem, Profile
 from bursar.profiles.monitoring import CHAT, Notifications
 from bursar.profiles.yaml_files import get_file_name
 from bursar.profiles.yaml_reader import Place, dotted, read_yaml
-from bursar.sources.model import CsvSource
+from bursar.sources.model import Source
 
 PLACES: dict[str, Place] = {
     "library": ("export", "libraries"),
@@ -63,7 +63,7 @@ def check_layouts(folder: Path, profiles: Iterable[Profile]) -> list[Problem]:
     return problems
 
 
-def compare_with_airflow(folder: Path, profiles: Iterable[Profile | CsvSource]) -> list[Problem]:
+def compare_with_airflow(folder: Path, profiles: Iterable[Profile | Source]) -> list[Problem]:
     """Returns a warning for each connection of an active profile or source that Airflow does not have, or can't use.
 
     Raises:
@@ -110,11 +110,11 @@ def _all_of(kind: str, wanted: dict[str, dict[str, tuple[str, ...]]]) -> list[st
     return sorted({value for names in wanted.values() for value in names[kind]})
 
 
-def _is_active(profile: Profile | CsvSource) -> bool:
-    return profile.active if isinstance(profile, CsvSource) else profile.export.active or profile.import_.active
+def _is_active(profile: Profile | Source) -> bool:
+    return profile.active if isinstance(profile, Source) else profile.export.active or profile.import_.active
 
 
-def _get_connections(profile: Profile | CsvSource) -> Iterator[tuple[Place, str]]:
+def _get_connections(profile: Profile | Source) -> Iterator[tuple[Place, str]]:
     if isinstance(profile, Profile):
         yield ("sftp_connection",), profile.sftp_connection
     elif profile.connection:
@@ -125,6 +125,6 @@ def _get_connections(profile: Profile | CsvSource) -> Iterator[tuple[Place, str]
                 yield ("notifications", outcome), recipient.removeprefix(CHAT)
 
 
-def _warning(folder: Path, profile: Profile | CsvSource, place: Place, message: str) -> Problem:
+def _warning(folder: Path, profile: Profile | Source, place: Place, message: str) -> Problem:
     path = folder / get_file_name(profile.code)
     return Problem(str(path), read_yaml(path).line(place), dotted(place), message)

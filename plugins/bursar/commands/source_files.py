@@ -20,6 +20,7 @@ from bursar.money import pluralize
 from bursar.profiles import INCLUDE, Problem, ProfileError
 from bursar.profiles.yaml_reader import Value
 from bursar.profiles.yaml_writer import write_yaml
+from bursar.sources.csv.model import CsvSource
 from bursar.sources.read import source_schemas
 
 
@@ -35,8 +36,10 @@ def list_sources(output_format: str) -> None:
     else:
         table = make_table(("Code", "Name", "Kind", "Active", "Folder", "Files", "Schedule"))
         for source in sources:
-            folder = f"{source.connection}:{source.folder}" if source.connection else source.folder
-            files = ", ".join(source.files.by_kind.values())
+            folder, files = source.connection or "", ""
+            if isinstance(source, CsvSource):
+                folder = f"{source.connection}:{source.folder}" if source.connection else source.folder
+                files = ", ".join(source.files.by_kind.values())
             active = "yes" if source.active else "no"
             cells = (source.code, source.name, source.kind, active, folder, files, str(source.schedule))
             table.add_row(*map(sanitize, cells))

@@ -1,0 +1,7 @@
+"""The kinds of sources, and their models."""
+
+from bursar.sources.csv.model import CsvSource
+from bursar.sources.model import Source
+
+KINDS: dict[str, type[Source]] = {"csv": CsvSource}
+"""The model of each kind, by the value of the key `kind`."""
