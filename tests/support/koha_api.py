@@ -8,7 +8,7 @@ the patron. [guess]: texts of errors that were not seen on 19.06, and that forei
 import json
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -177,16 +177,10 @@ class Api:
         body = json.loads(request.body)
         if not self.has_patron(patron):
             return self.no_patron()
-        amount, type_ = body.get("amount"), body.get("credit_type") or "PAYMENT"
-        if not isinstance(amount, int | float) or amount <= 0:
-            return self.refuse("Missing property." if amount is None else "Less than minimum.", "/body/amount")
-        known = self.state.one("SELECT 1 FROM account_credit_types WHERE code = ? AND archived = 0", type_)
-        if self.traps.checks_credit_type and not known:
-            return self.refuse("Invalid credit type", "/body/credit_type")
-        if body.get("payment_type") in ("CASH", "SIP00"):
-            return self.refuse("Account transaction requires a cash register", "/body/payment_type")
+        if refusal := self.refuse_credit(body):
+            return refusal
         credit = self.state.credit(
-            int(patron), type_, str(amount),
+            int(patron), body.get("credit_type") or "PAYMENT", str(body["amount"]),
             description=body.get("description"), note=body.get("note"), payment_type=body.get("payment_type"),
             branchcode=body.get("library_id"), manager_id=LIBRARIAN, interface="api",
         )  # fmt: skip
@@ -196,6 +190,19 @@ class Api:
             return json_answer(200, {"account_line_id": credit})
         line = self.state.rows("SELECT * FROM accountlines WHERE accountlines_id = ?", credit)[0]
         return json_answer(201, self.show_line(line), {"Location": f"{request.path}/{credit}"})
+
+    def refuse_credit(self, body: Mapping[str, Any]) -> Answer | None:
+        """Returns the refusal of a credit whose values are wrong."""
+        amount = body.get("amount")
+        if not isinstance(amount, int | float) or amount <= 0:
+            return self.refuse("Missing property." if amount is None else "Less than minimum.", "/body/amount")
+        is_known = "SELECT 1 FROM account_credit_types WHERE code = ? AND archived = 0"
+        type_ = body.get("credit_type") or "PAYMENT"
+        if self.traps.checks_credit_type and not self.state.one(is_known, type_):
+            return self.refuse("Invalid credit type", "/body/credit_type")
+        if body.get("payment_type") in ("CASH", "SIP00"):
+            return self.refuse("Account transaction requires a cash register", "/body/payment_type")
+        return None
 
     def apply_credit(self, patron: int, credit: int, ids: list[int]) -> bool:
         """Applies a credit to lines, whosever they are, and its rest to others; returns False at a line of a credit."""

@@ -116,7 +116,7 @@ class HttpClient:
         path: str,
         *,
         subject: str,
-        params: Mapping[str, str | int] = MappingProxyType({}),
+        params: Mapping[str, str | int | Sequence[str]] = MappingProxyType({}),
         headers: Mapping[str, str] = _NOTHING,
     ) -> HttpAnswer:
         """Reads; repeats the request after faults that may pass. Returns the answer, also one that says no.

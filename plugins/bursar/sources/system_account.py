@@ -18,6 +18,7 @@ class SystemAccount:
 
     `url` begins with https://, or with http:// on this machine, and may have a path. `timeout_seconds` is how long the
     server may be silent. `ca_file` has the certificates of authorities that are trusted instead of the usual ones.
+    `client_id` and `client_secret` are an OAuth2 client of the API, where a system has both such clients and users.
     """
 
     connection_id: str
@@ -26,6 +27,8 @@ class SystemAccount:
     password: str = field(repr=False)
     timeout_seconds: float = 60
     ca_file: Path | None = None
+    client_id: str | None = None
+    client_secret: str = field(default="", repr=False)
 
     def __str__(self) -> str:
         """Returns what names the server in messages."""
