@@ -281,7 +281,7 @@ def test_a_report_that_does_not_exist_is_an_error(koha: KohaServer, tmp_path: Pa
         ("ORDER BY a.accountlines_id\n", "ORDER BY a.accountlines_id DESC\n", "does not have its rows in order"),
     ],
 )
-def test_a_changed_text_of_the_report_is_noticed(  # noqa: PLR0917  values of the table
+def test_a_changed_text_of_the_report_is_noticed(
     koha: KohaServer, system: KohaSystem, tmp_path: Path, old: str, new: str, message: str
 ) -> None:
     text = koha.reports.texts[7]
