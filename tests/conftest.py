@@ -22,6 +22,7 @@ pytest_plugins = [
     "tests.support.payment_inbox",
     "tests.support.read_once",
     "tests.support.source_inbox",
+    "tests.support.memory_system",
     "tests.support.mapped_source",
 ]
 
