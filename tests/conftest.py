@@ -24,6 +24,8 @@ pytest_plugins = [
     "tests.support.source_inbox",
     "tests.support.memory_system",
     "tests.support.mapped_source",
+    "tests.support.folio",
+    "tests.support.folio_town",
 ]
 
 PROJECT = Path(__file__).parents[1]

@@ -83,7 +83,7 @@ class KohaTown:
             " pending_reversal::numeric(14, 2)::text FROM fines WHERE source = 'KOHA' AND source_id = :id",
             id=str(line),
         )
-        return row  # type: ignore[return-value]
+        return row
 
     def export(self) -> list[tuple[str, str | None]]:
         """Exports all open fines; returns amount and reversed transaction of each line."""
@@ -103,7 +103,7 @@ class KohaTown:
 
     def events(self) -> list[tuple[str, str, str]]:
         """Returns fine, kind and state of the events, oldest first."""
-        return self.rows(  # type: ignore[return-value]
+        return self.rows(
             "SELECT source_id, kind, state FROM outbox_events JOIN fines ON fines.id = fine_id"
             " ORDER BY outbox_events.id"
         )

@@ -7,14 +7,11 @@ neither logged nor part of an error.
 
 import json
 import logging
-import socket
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ssl import SSLCertVerificationError
-from threading import Timer
 from time import sleep
 from types import MappingProxyType
 from typing import Any, Self
@@ -22,6 +19,7 @@ from typing import Any, Self
 import httpx
 
 from bursar.errors import BursarError, TransientError
+from bursar.sources.request_deadline import Deadline
 from bursar.sources.system_account import SystemAccount, check_url, make_ssl_context
 
 for _name in ("httpx", "httpcore"):
@@ -101,7 +99,7 @@ class HttpClient:
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1),
         )
-        self._deadline = _Deadline(account.timeout_seconds * MAX_TOTAL_FACTOR)
+        self._deadline = Deadline(account.timeout_seconds * MAX_TOTAL_FACTOR)
 
     def __enter__(self) -> Self:
         """Returns the client, which connects with its first request."""
@@ -199,35 +197,6 @@ class HttpClient:
                     "most that is read."
                 )
         return bytes(body)
-
-
-class _Deadline:
-    """Ends a request that lasts too long in all, though each byte of its answer comes in time."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._socket: socket.socket | None = None
-
-    def observe(self, event: str, info: Mapping[str, Any]) -> None:
-        """Notes the socket of each new connection."""
-        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-            self._socket = info["return_value"].get_extra_info("socket")
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        timer = Timer(self._seconds, self._shut_down)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-    def _shut_down(self) -> None:
-        if self._socket:
-            # The method of a TLS socket would break the other thread's read in another way.
-            with suppress(OSError):  # it may be closed already
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
 def _make_connect_error(account: SystemAccount, error: Exception) -> BursarError:
