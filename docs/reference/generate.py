@@ -30,8 +30,10 @@ from bursar.profiles.field_types import (
     TimeZone,
 )
 from bursar.profiles.schedule import Schedule
-from bursar.sources.model import CsvSource
+from bursar.sources.csv.model import CsvSource
+from bursar.sources.kinds import KINDS
 from bursar.sources.read import FROM_SETTINGS
+from bursar.sources.system_model import SystemSource
 from docs.reference.commands import render_reference
 from docs.reference.layouts import describe_layouts
 
@@ -99,6 +101,8 @@ Each active source has a DAG, `bursar_sync__<code>`, named *Load Fines from <nam
 
 `bin/bursar sources load <code>` does the same by hand, without waiting; `--dry-run` prints what would change, and
 `--strict` loads all rows or none."""
+SYSTEMS = """The keys of a source that is a library's system. Bursar reads its fines over the API, and tells it what
+became of them: [Outbox](outbox.md)."""
 PAYMENT_LAYOUTS = """\
 A payment layout says how a bursar writes its files of payments, if they are not [XML](payment-file.md). It is a file of
 `include/layouts` with `for: payments`, which a profile chooses by its name, as in `layout: campus` below `import`.
@@ -122,10 +126,17 @@ def main() -> None:
 
 def pages() -> dict[str, str]:
     """Returns the text of each page by its file name."""
+    systems = {kind: model for kind, model in KINDS.items() if issubclass(model, SystemSource)}
     return {
         "profile.md": _page("Profile", PROFILE, Profile, filled_in=("time_zone",)),  # the loader takes it from Settings
         "settings.md": _page("Settings", SETTINGS, Settings),
         "sources.md": _page("Sources", SOURCES, CsvSource, filled_in=FROM_SETTINGS, part="sources"),
+        **{
+            f"source-{kind}.md": _page(
+                f"Sources of the kind {kind}", SYSTEMS, model, filled_in=FROM_SETTINGS, part="sources"
+            )
+            for kind, model in systems.items()
+        },
         "layouts.md": _page("Layouts", describe_layouts(), Layout, part="layouts"),
         "payment-layouts.md": _page("Payment layouts", PAYMENT_LAYOUTS, PaymentLayout, part="layouts"),
         "statement-layouts.md": _page("Statement layouts", STATEMENT_LAYOUTS, StatementLayout, part="layouts"),

@@ -21,6 +21,7 @@ SUBJECTS = {
     "Users and items": ["user_groups", "libraries", "users", "identifiers", "items"],
     "Fines and their journal": ["fines", "journal_entries"],
     "Loads": ["loads", "load_messages", "deferred_fines", "loaded_files", "contested_identifiers"],
+    "Library systems": ["system_sources", "outbox_events"],
     "Exports": [
         "batches",
         "batch_files",

@@ -33,7 +33,7 @@ from bursar.ledger.jobs import Job
 from bursar.profiles import INCLUDE, yaml_reader
 from bursar.profiles.yaml_reader import Source, read_yaml
 from bursar.reporting.load_report import add_dry_run
-from bursar.sources.model import CsvSource
+from bursar.sources.csv.model import CsvSource
 from bursar.sources.read import load_sources
 from bursar.sources.ready_files import SEPARATE_PREVIEWS
 from tests.airflow.conftest import Connect
@@ -281,7 +281,8 @@ def test_a_run_without_files_ends_as_the_source_says(
 def test_the_examples_are_valid_and_have_dags() -> None:
     sources, problems = load_sources(INCLUDE / "sources.examples", make_settings())
     assert problems == []
-    assert {dag.dag_id for dag in map(_build, sources)} == {"bursar_sync__LIBRARY", "bursar_sync__VIENNA"}
+    dags = [_build(source) for source in sources if isinstance(source, CsvSource)]
+    assert {dag.dag_id for dag in dags} == {"bursar_sync__LIBRARY", "bursar_sync__VIENNA"}
 
 
 def _build(source: CsvSource) -> Any:

@@ -62,7 +62,12 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "sources loads list": (),
     "sources loads rejects": ("7",),
     "sources loads show": ("7",),
+    "sources outbox list": (),
+    "sources outbox mark-done": ("7",),
+    "sources outbox retry": ("7",),
+    "sources outbox show": ("7",),
     "sources show": ("LIBRARY",),
+    "sources sync": ("LIBRARY",),
     "sources write-schema": (),
     "statements list": (),
     "statements results": ("7",),
@@ -73,7 +78,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 WITHOUT_LEDGER = {
     *("airflow create-pools", "profiles check", "profiles test-connection", "profiles write-schema"),
     *("layouts check", "layouts list", "layouts read", "layouts write-schema"),
-    *("sources check", "sources list", "sources show", "sources write-schema"),
+    *("sources check", "sources list", "sources show", "sources sync", "sources write-schema"),
 }
 NAMES = [name for name, _ in LEAVES]
 OF_LEDGER = [name for name in NAMES if name not in WITHOUT_LEDGER]
@@ -234,6 +239,7 @@ def test_a_command_that_needs_no_ledger_says_what_else_is_wrong(name: str, monke
         "sources check": (0, "0 good sources"),
         "sources list": (0, "There are no sources"),
         "sources show": (2, "There is no source LIBRARY. Known sources: none."),
+        "sources sync": (2, "There is no source LIBRARY. Known sources: none."),
         "sources write-schema": (0, "Wrote"),
     }
     status, text = expected[name]

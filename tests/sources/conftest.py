@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 import pytest
 
-from bursar.sources.model import CsvSource
+from bursar.sources.csv.model import CsvSource
 from bursar.sources.read import load_sources
 from tests.support.fixtures import Library, make_settings
 from tests.support.library_source import LibrarySource
@@ -43,7 +43,8 @@ def load_files(tmp_path: Path) -> LoadSources:
         for name, text in files.items():
             (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
         sources, problems = load_sources(tmp_path, make_settings())
-        return sources, [str(problem).removeprefix(f"{tmp_path}/") for problem in problems]
+        assert all(isinstance(source, CsvSource) for source in sources)
+        return cast("list[CsvSource]", sources), [str(problem).removeprefix(f"{tmp_path}/") for problem in problems]
 
     return load
 

@@ -6,7 +6,7 @@ import pytest
 
 from bursar.profiles.schedule import Schedule
 from bursar.sources.csv.dialect import Dialect
-from bursar.sources.model import CsvSource, FilePatterns
+from bursar.sources.csv.model import CsvSource, FilePatterns
 
 LoadChanged = Callable[[str, str], CsvSource]
 FindProblems = Callable[[str, str], list[str]]
@@ -68,7 +68,7 @@ def test_a_wrong_folder_of_a_server_is_a_problem(find_problems: FindProblems, fo
     ("line", "problem"),
     [
         ("code: LAW\n", "1: code: is missing: Short and unique among the sources. "),
-        ("kind: csv\n", "1: kind: is missing: The kind of source: `csv`, a folder of CSV files."),
+        ("kind: csv\n", "1: kind: is missing: The kind of source: write one of csv"),
         ("folder: law/out\n", "1: folder: is missing: The folder of the files. "),
         ("complete: yes\n", "1: complete: is missing: Whether the file of fines has every fine that is open "),
         ("closes_exported_fines: no\n",

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from bursar.remote_files.base import RemoteFolder
 from bursar.remote_files.local import LocalFolder
-from bursar.sources.model import CsvSource
+from bursar.sources.csv.model import CsvSource
 from bursar.sources.ready_files import FileSet, find_ready_sets
 from bursar.sources.records import LoadRecord
 from bursar.sources.sync import SyncRun

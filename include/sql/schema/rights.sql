@@ -39,6 +39,13 @@ GRANT USAGE ON SEQUENCE loads_id_seq TO {role};
 GRANT SELECT, INSERT, UPDATE (size, modified, is_refused) ON loaded_files TO {role};
 GRANT SELECT, INSERT, DELETE ON deferred_fines, contested_identifiers TO {role};
 
+-- Library systems with an API.
+GRANT SELECT, INSERT (source, collected_to, seen_to), UPDATE (read_at, complete_at, collected_to, seen_to, seen_at)
+    ON system_sources TO {role};
+GRANT SELECT, INSERT (source, entry_id, fine_id, kind, amount, state),
+      UPDATE (state, attempts, attempted_at, answered_at, answer, balance_change, decision, decided_by, decided_at)
+    ON outbox_events TO {role};
+
 -- Exports.
 GRANT SELECT, INSERT, UPDATE (built_at, closed_at, released_at, released_by, closed_by_run_id)
     ON batches TO {role};

@@ -6,8 +6,9 @@ CREATE TEMPORARY TABLE fine_changes (
     is_new         boolean NOT NULL,
     is_credit      boolean NOT NULL,
     has_charge     boolean NOT NULL,    -- a credit that reverses one
-    place          text    NOT NULL,    -- library, batch (an unfinished one claims the fine, or the charge of a known credit) or bursar
+    place          text    NOT NULL,    -- library, bursar, or batch: an unfinished one claims the fine, or the charge of a known credit
     batch_id       bigint,
+    is_unclear     boolean NOT NULL,    -- whether it is not known if the library's system has an event; it counts as in a batch
     status         text    NOT NULL,    -- of the ledger
     amount         numeric NOT NULL,
     balance        numeric NOT NULL,

@@ -4,4 +4,4 @@
 INSERT INTO deferred_fines (source, source_id, load_id, file, line, row)
 SELECT :source, given.fine_id, :load_id, :file, greatest(given.line, 0), to_jsonb(given)
 FROM fine_changes JOIN staged_fines AS given USING (line)
-WHERE batch_id IS NOT NULL;
+WHERE batch_id IS NOT NULL OR is_unclear;

@@ -8,7 +8,7 @@ from airflow.sdk import Asset
 
 from bursar.airflow.connections import LEDGER
 from bursar.profiles import Profile
-from bursar.sources.model import CsvSource
+from bursar.sources.csv.model import CsvSource
 
 
 def ledger_asset() -> Asset:

@@ -16,7 +16,8 @@ from typing import TypedDict
 from airflow.sdk.configuration import conf
 
 from bursar.profiles import Profile, Settings
-from bursar.sources.model import CsvSource
+from bursar.sources.model import Source
+from bursar.sources.system_model import SystemSource
 
 SECTION = "bursar"
 OPTIONS = ("pool_per_connection", "maintenance_queue")
@@ -61,25 +62,30 @@ def statement_work_dir(settings: Settings, profile: Profile) -> Path:
     return settings.work_dir / f"statements-{profile.code}"
 
 
-def source_work_dir(settings: Settings, source: CsvSource) -> Path:
+def source_work_dir(settings: Settings, source: Source) -> Path:
     """Returns the folder of this machine that holds the working folders of a source; no profile has the same."""
     return settings.work_dir / f"source-{source.code}"
 
 
-def create_pools(profiles: Iterable[Profile], sources: Iterable[CsvSource], slots: int) -> list[str]:
+def create_pools(profiles: Iterable[Profile], sources: Iterable[Source], slots: int) -> list[str]:
     """Creates the missing pools of the connections of active profiles and sources in Airflow's database.
 
     Returns their names.
 
-    Existing pools keep their slots.
+    Existing pools keep their slots. That of a library's system gets one slot, since one worker writes there at a time.
     """
     from airflow.models.pool import Pool  # noqa: PLC0415  needs Airflow's database; tasks have none
 
     connections = {one.sftp_connection for one in profiles if one.export.active or one.inboxes}
-    connections |= {one.connection for one in sources if one.active and one.connection}
+    sources = [one for one in sources if one.active and one.connection]
+    connections |= {one.connection for one in sources if one.connection}
+    systems = {one.connection for one in sources if isinstance(one, SystemSource)}
     missing = [connection for connection in sorted(connections) if Pool.get_pool(connection) is None]
     for connection in missing:
         Pool.create_or_update_pool(
-            name=connection, slots=slots, description="Connections to the bursar's server", include_deferred=False
+            name=connection,
+            slots=1 if connection in systems else slots,
+            description="Connections to the bursar's server, or to a library's system",
+            include_deferred=False,
         )
     return missing

@@ -7,7 +7,9 @@ from bursar.money import pluralize
 from bursar.page_names import Page
 from bursar.profiles import Profile, Settings
 from bursar.profiles.file_job import FileJob
-from bursar.sources.model import CsvSource
+from bursar.sources.csv.model import CsvSource
+from bursar.sources.model import Source
+from bursar.sources.system_model import SystemSource
 
 
 def export_docs(profile: Profile, settings: Settings) -> str:
@@ -126,11 +128,59 @@ its loads, and counts the rows to look at.
 """
 
 
-def describe_source(source: CsvSource) -> dict[str, object]:
+def system_docs(source: SystemSource, settings: Settings) -> str:
+    """Describes the tasks and the settings of the DAG of a library's system, as Markdown."""
+    institution = escape_markdown(settings.institution_name)
+    return f"""### {escape_markdown(source.name)}
+
+Reads the fines of {institution} in the library's system, and informs it of what became of them:
+
+1. **write_events** writes the events that are due, each once: a fine was handed over to the bursar, paid there, or
+   reversed. It looks for each event in the system first. Refused ones wait for a person.
+2. **load_fines** reads what changed since the last reading, and once a day all fines that are open, and loads them.
+   Good rows are loaded, bad ones are rejected and listed.
+3. **report_run** records the report of the run, for *{Page.HISTORY}* and the note of the run. It fails if the run has
+   failed.
+
+*Trigger* shows a form with one option: a dry run, which reads, and changes nothing here or there.
+
+A failed task can be repeated at any time (*Clear*); work that is done is not repeated. After an export, the next run
+closes its fines in the library's system.
+
+{_table(describe_source(source))}
+"""
+
+
+def describe_source(source: Source) -> dict[str, object]:
     """Returns the settings of a source by their names, in words."""
-    stays = source.after_load == "leave"
+    own = _describe_files(source) if isinstance(source, CsvSource) else {}
+    own |= _describe_system(source) if isinstance(source, SystemSource) else {}
     return {
         "Schedule": f"{source.schedule.words} ({source.time_zone})",
+        **own,
+        "Nothing is loaded": (
+            f"if more than {source.max_rejected_percent} % of the rows of a kind are rejected, and at least "
+            f"{source.min_rejected_rows}"
+        ),
+    }
+
+
+def _describe_system(source: SystemSource) -> dict[str, object]:
+    on, show = (source.write_back.kinds_in_mode(mode) for mode in ("on", "show"))
+    return {
+        "Kind": source.kind,
+        "Connection": f"`{source.connection}`",
+        "A fine is closed in the library's system": (
+            "when it is handed over to the bursar" if source.closes_fines_when == "handed_over" else "when it is paid"
+        ),
+        "Events that are written there": ", ".join(kind.replace("_", " ") for kind in on) or "none",
+        "Events that are only listed": ", ".join(kind.replace("_", " ") for kind in show) or "none",
+    }
+
+
+def _describe_files(source: CsvSource) -> dict[str, object]:
+    stays = source.after_load == "leave"
+    return {
         "S/FTP connection": f"`{source.connection}`" if source.connection else "none: a folder of the machine",
         "Folder": f"`{source.folder}`",
         **{f"Files of {kind}": f"`{pattern}`" for kind, pattern in source.files.by_kind.items()},
@@ -142,10 +192,6 @@ def describe_source(source: CsvSource) -> dict[str, object]:
         "After a load": "the files stay" if stays else f"the files are moved to `{source.archive_folder}`",
         "The file of fines has all open fines": "yes" if source.complete else "no",
         "The library's system closes exported fines": "yes" if source.closes_exported_fines else "no",
-        "Nothing is loaded": (
-            f"if more than {source.max_rejected_percent} % of the rows of a file are rejected, and at least "
-            f"{source.min_rejected_rows}"
-        ),
     }
 
 

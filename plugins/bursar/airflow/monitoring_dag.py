@@ -20,7 +20,7 @@ from bursar.profiles import INCLUDE, Problem, Profile, load_settings
 from bursar.profiles.monitoring import Alerts
 from bursar.reporting.run_description import get_owner_word
 from bursar.sources.loaded_files import remove_loaded_files
-from bursar.sources.model import CsvSource, SourceAlerts
+from bursar.sources.model import Source, SourceAlerts
 from bursar.sources.read import load_sources
 from bursar.statements.files import remove_compared_downloads
 
@@ -103,7 +103,7 @@ def send_alerts() -> list[ActiveAlert]:
     return [{"profile": alert.owner.code, "job": alert.job, "summary": alert.summary} for alert in alerts]
 
 
-def _load_all() -> tuple[list[Profile], list[CsvSource], list[Problem]]:
+def _load_all() -> tuple[list[Profile], list[Source], list[Problem]]:
     settings = load_settings(INCLUDE / "bursar.yaml")
     profiles, problems = load_all_profiles(settings)
     sources, more = load_sources(INCLUDE / "sources", settings, list_profiles=lambda: profiles)

@@ -9,8 +9,8 @@ from bursar.airflow.file_sensor import FileSensor
 from bursar.airflow.source_file_trigger import SourceFileTrigger
 from bursar.ledger.jobs import Job
 from bursar.profiles import Settings
+from bursar.sources.csv.model import CsvSource
 from bursar.sources.loaded_files import remove_loaded_files
-from bursar.sources.model import CsvSource
 
 
 class SourceFileSensor(FileSensor):

@@ -8,7 +8,7 @@ from bursar.airflow.source_folder import open_source_folder
 from bursar.db.engine import ledger_engine, session_name
 from bursar.errors import TransientError
 from bursar.profiles import INCLUDE, Settings, load_settings
-from bursar.sources.model import CsvSource
+from bursar.sources.csv.model import CsvSource
 from bursar.sources.read import load_sources
 from bursar.sources.ready_files import FileSet, find_ready_sets
 
@@ -42,7 +42,7 @@ class SourceFileTrigger(FileTrigger):
 def _load_source(code: str, settings: Settings) -> CsvSource:
     sources, _ = load_sources(INCLUDE / "sources", settings, code=code)
     for source in sources:
-        if source.code == code and source.active:
+        if source.code == code and source.active and isinstance(source, CsvSource):
             return source
     raise TransientError(
         f"The source {code} has an error, has been removed, or is not active. Someone may be editing it "

@@ -7,7 +7,7 @@ from bursar.airflow.connections import open_folder
 from bursar.profiles.settings import ServerLimits
 from bursar.remote_files.base import RemoteFolder
 from bursar.remote_files.local import LocalFolder
-from bursar.sources.model import CsvSource
+from bursar.sources.csv.model import CsvSource
 
 
 @contextmanager

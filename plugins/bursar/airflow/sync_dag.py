@@ -20,8 +20,8 @@ from bursar.errors import InputFileError
 from bursar.ledger.jobs import Job
 from bursar.profiles import Settings
 from bursar.reporting.load_report import describe_previews
+from bursar.sources.csv.model import CsvSource
 from bursar.sources.load_types import InvalidRowsError, LoadResult, OlderFileError
-from bursar.sources.model import CsvSource
 from bursar.sources.ready_files import FileSet
 from bursar.sources.records import LoadRecord
 from bursar.sources.refusals import describe_format

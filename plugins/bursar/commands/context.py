@@ -20,7 +20,7 @@ from bursar.errors import BursarError, LedgerError, NotFoundError, WrongValueErr
 from bursar.escaping import replace_controls
 from bursar.money import pluralize
 from bursar.profiles import INCLUDE, Problem, Profile, ProfileError, Settings, load_settings
-from bursar.sources.model import CsvSource
+from bursar.sources.model import Source
 from bursar.sources.read import load_sources
 
 MAX_WIDTH = 10_000
@@ -106,7 +106,7 @@ def get_profile(code: str) -> Profile:
     raise NotFoundError(f"There is no profile {code}. Known profiles: {known}.{more}{advice}")
 
 
-def get_source(code: str) -> CsvSource:
+def get_source(code: str) -> Source:
     """Returns the valid source with this code.
 
     Raises:
@@ -122,7 +122,7 @@ def get_source(code: str) -> CsvSource:
     raise NotFoundError(f"There is no source {code}. Known sources: {known}.{more}")
 
 
-def get_sources() -> tuple[list[CsvSource], list[Problem]]:
+def get_sources() -> tuple[list[Source], list[Problem]]:
     """Returns the valid sources in include/sources, and the problems of the others.
 
     Raises:

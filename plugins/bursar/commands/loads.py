@@ -171,7 +171,7 @@ def print_entries(entries: Sequence[EntrySum]) -> None:
 def print_messages(messages: Sequence[RowMessage]) -> None:
     """Prints the first messages of a load, each with its file and line."""
     for message in messages[:MAX_MESSAGES_SHOWN]:
-        place = f"{message.file}:{message.line}: " if message.line is not None else ""
+        place = f"{message.place}: " if message.line is not None or message.is_rejection else ""
         console.print(sanitize(f"{message.kind.capitalize()}: {place}{message}."), soft_wrap=True)
     if len(messages) > MAX_MESSAGES_SHOWN:
         console.print("More are listed by `bin/bursar sources loads rejects`.")

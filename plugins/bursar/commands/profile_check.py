@@ -14,7 +14,7 @@ from bursar.profiles.monitoring import CHAT, Notifications
 from bursar.profiles.yaml_files import get_file_name
 from bursar.profiles.yaml_reader import Place, dotted, read_yaml
 from bursar.remote_files.pgp_key import PgpKey
-from bursar.sources.model import CsvSource
+from bursar.sources.model import Source
 
 PLACES: dict[str, Place] = {
     "library": ("export", "libraries"),
@@ -47,7 +47,7 @@ def compare_with_ledger(folder: Path, profiles: Iterable[Profile], engine: Engin
     ]
 
 
-def compare_with_airflow(folder: Path, profiles: Iterable[Profile | CsvSource]) -> list[Problem]:
+def compare_with_airflow(folder: Path, profiles: Iterable[Profile | Source]) -> list[Problem]:
     """Returns a warning for each connection of an active profile or source that Airflow does not have, or can't use.
 
     Raises:
@@ -104,11 +104,11 @@ def _all_of(kind: str, wanted: dict[str, dict[str, tuple[str, ...]]]) -> list[st
     return sorted({value for names in wanted.values() for value in names[kind]})
 
 
-def _is_active(profile: Profile | CsvSource) -> bool:
-    return profile.active if isinstance(profile, CsvSource) else profile.export.active or bool(profile.inboxes)
+def _is_active(profile: Profile | Source) -> bool:
+    return profile.active if isinstance(profile, Source) else profile.export.active or bool(profile.inboxes)
 
 
-def _get_connections(profile: Profile | CsvSource) -> Iterator[tuple[Place, str]]:
+def _get_connections(profile: Profile | Source) -> Iterator[tuple[Place, str]]:
     if isinstance(profile, Profile):
         yield ("sftp_connection",), profile.sftp_connection
     elif profile.connection:
@@ -119,6 +119,6 @@ def _get_connections(profile: Profile | CsvSource) -> Iterator[tuple[Place, str]
                 yield ("notifications", outcome), recipient.removeprefix(CHAT)
 
 
-def _warning(folder: Path, profile: Profile | CsvSource, place: Place, message: str) -> Problem:
+def _warning(folder: Path, profile: Profile | Source, place: Place, message: str) -> Problem:
     path = folder / get_file_name(profile.code)
     return Problem(str(path), read_yaml(path).line(place), dotted(place), message)

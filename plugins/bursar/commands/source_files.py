@@ -15,11 +15,13 @@ from bursar.commands.output import (
 )
 from bursar.commands.profile_check import compare_with_airflow, describe_airflow_error
 from bursar.commands.schemas import write_schemas
+from bursar.commands.systems import check_system, get_system_source, print_findings
 from bursar.errors import BursarError
 from bursar.money import pluralize
 from bursar.profiles import INCLUDE, Problem, ProfileError
 from bursar.profiles.yaml_reader import Value
 from bursar.profiles.yaml_writer import write_yaml
+from bursar.sources.csv.model import CsvSource
 from bursar.sources.read import source_schemas
 
 
@@ -35,8 +37,10 @@ def list_sources(output_format: str) -> None:
     else:
         table = make_table(("Code", "Name", "Kind", "Active", "Folder", "Files", "Schedule"))
         for source in sources:
-            folder = f"{source.connection}:{source.folder}" if source.connection else source.folder
-            files = ", ".join(source.files.by_kind.values())
+            folder, files = source.connection or "", ""
+            if isinstance(source, CsvSource):
+                folder = f"{source.connection}:{source.folder}" if source.connection else source.folder
+                files = ", ".join(source.files.by_kind.values())
             active = "yes" if source.active else "no"
             cells = (source.code, source.name, source.kind, active, folder, files, str(source.schedule))
             table.add_row(*map(sanitize, cells))
@@ -46,12 +50,20 @@ def list_sources(output_format: str) -> None:
 
 
 @click.command("check")
+@click.argument("code", required=False)
 @format_option
-def check_sources(output_format: str) -> None:
+def check_sources(code: str | None, output_format: str) -> None:
     """Print each problem of a source as file:line: message, and exit with 1 if there is one. Changes nothing.
 
     Warnings name connections that Airflow does not have. They do not change the exit status.
+
+    With the CODE of a source that is a library's system, the system is asked, too: its version, permissions, settings,
+    and the maps of the source against what is there. Nothing is changed there.
     """
+    if code:
+        findings = check_system(get_system_source(code))
+        print_findings(output_format, findings)
+        sys.exit(0 if all(finding.is_good for finding in findings) else 1)
     try:
         good, problems = get_sources()
     except ProfileError as error:  # in bursar.yaml, without which no source can be checked

@@ -9,12 +9,14 @@ from sqlalchemy import Engine
 
 from bursar.commands.context import console, get_engine, get_person, get_settings, get_source, sanitize
 from bursar.commands.loads import MAX_MESSAGES_SHOWN, get_result_fields, loads, print_load
+from bursar.commands.outbox import outbox
 from bursar.commands.output import format_option, print_data
 from bursar.commands.source_files import check_sources, list_sources, show_source, write_source_schema
+from bursar.commands.systems import sync_source
 from bursar.errors import InputFileError
 from bursar.sources.csv.load import load as load_csv
+from bursar.sources.csv.model import CsvSource
 from bursar.sources.load_types import LoadResult, SourceRules
-from bursar.sources.model import CsvSource
 from bursar.sources.ready_files import SEPARATE_PREVIEWS, FileSet, find_sets_now
 from bursar.sources.records import LoadRecord, list_load_messages
 from bursar.sources.refusals import RefusedSetsError
@@ -28,7 +30,7 @@ def sources() -> None:
     """Users and fines from the library system."""
 
 
-for command in (list_sources, check_sources, show_source, write_source_schema, loads):
+for command in (list_sources, check_sources, show_source, write_source_schema, sync_source, loads, outbox):
     sources.add_command(command)
 
 
@@ -64,7 +66,12 @@ def load_files(
             "--older is for the files of a source: files that you name are loaded whatever their age."
         )
     if code:
-        _load_source(get_source(code), output_format, strict=strict, older=older, dry_run=dry_run)
+        source = get_source(code)
+        if not isinstance(source, CsvSource):
+            raise click.UsageError(
+                f"{code} has no files: it is a system that is read over its API, by `bin/bursar sources sync {code}`."
+            )
+        _load_source(source, output_format, strict=strict, older=older, dry_run=dry_run)
         return
     if not any(files.values()):
         raise click.UsageError(

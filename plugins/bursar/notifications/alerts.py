@@ -19,7 +19,7 @@ from bursar.profiles import Profile
 from bursar.profiles.job_owner import JobOwner
 from bursar.profiles.schedule import Schedule
 from bursar.reporting.run_description import count_fines, format_moment
-from bursar.sources.model import CsvSource
+from bursar.sources.model import Source
 
 MAX_REPETITION_HOURS = 1
 """Hours after which an application that a person began, and that no run repeats, is an alert."""
@@ -42,7 +42,7 @@ def find_alerts(
     connection: Connection,
     profiles: Sequence[Profile],
     *,
-    sources: Sequence[CsvSource] = (),
+    sources: Sequence[Source] = (),
     now: datetime,
     complete: bool = True,
 ) -> list[Alert]:
@@ -157,7 +157,7 @@ def _find_silence(
     )
 
 
-def _find_missing_load(connection: Connection, source: CsvSource, since: datetime, now: datetime) -> Iterable[Alert]:
+def _find_missing_load(connection: Connection, source: Source, since: datetime, now: datetime) -> Iterable[Alert]:
     last: datetime | None = connection.execute(
         query("notifications/get_last_load"), {"profile": source.code}
     ).scalar_one()
@@ -165,7 +165,7 @@ def _find_missing_load(connection: Connection, source: CsvSource, since: datetim
     if not days or now - start <= timedelta(days=days):
         return
     newest = f"; the last one was on {format_moment(last, ZoneInfo(source.time_zone))}" if last else ""
-    place = f"{source.folder} of the connection {source.connection}" if source.connection else source.folder
+    place = source.place
     yield Alert(
         f"silent {Job.SYNC} {source.code} {start.isoformat()}",
         Job.SYNC,

@@ -64,13 +64,13 @@ def find_refusal(
     found = statements.connection.execute(query("sources/count_rejected_rows")).all()
     rejected = {row.of_table: row.rows_of_files for row in found if row.rows_of_files}
     if not any(
-        strict or (count >= rules.min_rejected_rows and count * 100 > rows[table] * rules.max_rejected_percent)
+        strict or (count >= rules.min_rejected_rows and count * 100 > rows.get(table, 0) * rules.max_rejected_percent)
         for table, count in rejected.items()
     ):
         return None
     messages = tuple(message for message in _list_messages(statements, names) if message.is_rejection)
     counts = LoadCounts(rows=sum(rows.values()), rejected=sum(row.rows for row in found))
-    shown = [f"{message.file}:{message.line}: {message}" for message in messages]
+    shown = [f"{message.place}: {message}" for message in messages]
     error = InvalidRowsError(tuple(shown[:MAX_ERRORS_SHOWN]), sum(row.faults for row in found))
     return LoadResult(load_id, counts, _count_rejected(statements), (), messages), error
 
@@ -86,7 +86,15 @@ def _count_rejected(statements: Statements) -> dict[str, int]:
 def _list_messages(statements: Statements, names: Mapping[str, str]) -> tuple[RowMessage, ...]:
     wanted = {"source": statements.rules.code, "wanted": MAX_MESSAGES}
     rows = statements.connection.execute(query("sources/list_row_messages"), wanted).mappings()
+    no_line = {"line": None} if statements.rules.is_reading else {}
     return tuple(
-        RowMessage(**{**row, "kind": MessageKind(row["kind"]), "file": row["file"] or names.get(row["of_table"], "")})
+        RowMessage(
+            **{
+                **row,
+                **no_line,
+                "kind": MessageKind(row["kind"]),
+                "file": row["file"] or names.get(row["of_table"], row["of_table"]),
+            }
+        )
         for row in rows
     )

@@ -16,7 +16,7 @@ Three locks are taken, always in this order, so that no two workers wait for eac
    adopts fines takes it before the checks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,7 +43,7 @@ from bursar.sources.statements import Statements
 from bursar.sources.steps import change_fines, check_fines, load_users, lock_fines
 
 
-def load_rows(
+def load_rows(  # noqa: PLR0913 - a load has that many options
     engine: Engine,
     sets: Sequence[Rows],
     rules: SourceRules,
@@ -52,11 +52,13 @@ def load_rows(
     dry_run: bool = False,
     run_id: str | None = None,
     requested_by: str | None = None,
+    on_loaded: Callable[[Connection], None] = lambda _: None,
 ) -> LoadResult:
     """Loads user groups, libraries, users and fines into the ledger, in one transaction, and records the load.
 
     With `strict`, one bad row is too many. A dry run changes and records nothing, and returns what a load would do.
-    A load that is refused is recorded too, with its rejected rows.
+    A load that is refused is recorded too, with its rejected rows. `on_loaded` is called at the end of the
+    transaction of one that is not.
 
     Raises:
         InvalidRowsError: too many rows are bad.
@@ -79,6 +81,7 @@ def load_rows(
                 connection.rollback()
                 return result
             record_load(connection, result, facts, load.files, is_refused=False)
+            on_loaded(connection)
     except (InvalidRowsError, HeadingError, OlderFileError) as error:
         refused = load.get_refused(error)
         if refused and not dry_run:

@@ -32,6 +32,9 @@ class SourceRules:
     for values without one. Nothing is loaded if at least `min_rejected_rows` rows of a table, and more than
     `max_rejected_percent` of them, are rejected. With `minor_units`, amounts are whole numbers of cents and the like.
     Unless `allow_older`, nothing is loaded if a file is older than one of its kind that was loaded from the source.
+
+    For a reading of a library's system: `maps` has Bursar's values by column of fines and value there, `libraries` the
+    names of libraries to add by code, and messages have no lines, since a person has no such file.
     """
 
     currency: str
@@ -43,6 +46,13 @@ class SourceRules:
     min_rejected_rows: int = 20
     minor_units: bool = False
     allow_older: bool = False
+    maps: Mapping[str, Mapping[str, str]] | None = None
+    libraries: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the rows are a reading of a library's system."""
+        return self.maps is not None
 
 
 @dataclass(frozen=True)

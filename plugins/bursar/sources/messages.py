@@ -34,6 +34,12 @@ class RowMessage:
     number: int = 0
 
     @property
+    def place(self) -> str:
+        """The file and the line, or the fine."""
+        place = self.line if self.line is not None else self.source_id
+        return self.file if place is None else f"{self.file}:{place}"
+
+    @property
     def is_rejection(self) -> bool:
         """Whether the row was rejected."""
         return self.kind == MessageKind.REJECTED

@@ -1,78 +1,22 @@
-"""The model of a source of the kind `csv`: a folder of CSV files with users and fines, and how and when it is loaded.
+"""The models of sources: what all kinds have in common. The module is long because it describes every key."""
 
-The module is long because it has the description of every key.
-"""
+from typing import Annotated, ClassVar
 
-from collections.abc import Iterator
-from itertools import combinations
-from typing import Annotated, ClassVar, Literal
-
-from pydantic import ConfigDict, Field
-from pydantic_core import InitErrorDetails
+from pydantic import Field
 
 from bursar.profiles.field_types import (
     Code,
     ConnectionId,
     Currency,
-    DoneFileSuffix,
-    Matches,
     ScheduleLine,
     StrictModel,
     Text,
     TimeZone,
     WholeNumber,
     YesNo,
-    validate_relative_path,
 )
-from bursar.profiles.file_job import MAX_SECONDS
-from bursar.profiles.monitoring import MAX_DAYS, MAX_MINUTES, Notifications, check_alert_recipients
-from bursar.profiles.patterns import do_patterns_overlap
-from bursar.profiles.rules import Rules, wrong
-from bursar.sources.csv.dialect import DEFAULT_DIALECT, Dialect
-
-FilePattern = Annotated[
-    Text,
-    Matches(
-        "[^/.][^/]{0,99}",
-        "write a pattern of the name alone, as in fines*.csv: at most 100 characters, no folder, no first dot",
-    ),
-]
-
-
-class FilePatterns(StrictModel):
-    """The names of a source's files: a shell pattern for each kind of rows."""
-
-    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["users"]}, {"required": ["fines"]}]})
-
-    users: FilePattern | None = Field(
-        None,
-        description="Which files have users: a shell pattern of the file name, as in `users*.csv`; case makes no "
-        "difference. Hidden files, done files, and names that end in .part, .filepart or .tmp are never taken. "
-        "Blank: the source has no users.",
-    )
-    fines: FilePattern | None = Field(None, description="Which files have fines. Blank: the source has no fines.")
-    groups: FilePattern | None = Field(None, description="Which files have user groups. Blank: none has.")
-    libraries: FilePattern | None = Field(None, description="Which files have libraries. Blank: none has.")
-
-    @property
-    def by_kind(self) -> dict[str, str]:
-        """The patterns by kind of rows, without the kinds that the source does not have."""
-        return {kind: pattern for kind, pattern in vars(self).items() if pattern is not None}
-
-    def _check_content(self) -> Iterator[InitErrorDetails]:
-        if self.users is None and self.fines is None:
-            yield wrong("nothing would be loaded: name the files of users or of fines, as in fines: fines*.csv")
-
-    def _check_kinds(self) -> Iterator[InitErrorDetails]:
-        for (kind, pattern), (other, another) in combinations(self.by_kind.items(), 2):
-            if do_patterns_overlap(pattern, another):
-                yield wrong(
-                    f"{another!r} and {pattern!r} of {kind} match the same names, and each file has rows of one kind: "
-                    "write patterns of which only one matches",
-                    other,
-                )
-
-    rules: ClassVar[Rules] = (_check_content, _check_kinds)
+from bursar.profiles.monitoring import MAX_DAYS, Notifications, check_alert_recipients
+from bursar.profiles.rules import Rules
 
 
 class SourceAlerts(StrictModel):
@@ -85,65 +29,19 @@ class SourceAlerts(StrictModel):
     )
 
 
-class CsvSource(StrictModel):
-    """A source of the kind `csv`: the files of one library system, which are loaded together, on schedule."""
+class Source(StrictModel):
+    """A source of users and fines. Each kind is a model of its own: see `bursar.sources.kinds`."""
 
     code: Code = Field(
         description="Short and unique among the sources. It is part of the DAG id. The file of the source has its "
         "name, in lower case."
     )
     name: Text = Field(description="The name for people, as in *Koha*. It is part of the name of the job.")
-    kind: Literal["csv"] = Field(description="The kind of source: `csv`, a folder of CSV files.")
+    kind: Text = Field(description="The kind of source.")
     active: YesNo = Field(
         default=True, description="Whether the source is loaded on schedule. One that is not active has no DAG."
     )
-    connection: ConnectionId | None = Field(
-        None,
-        description="The id of the Airflow connection to the S/FTP server that has the folder. Blank: the folder is on "
-        "the machines on which tasks run.",
-    )
-    folder: Text = Field(
-        description="The folder of the files. With a connection: a path below its `sub_directory`, as in "
-        "`library/out`. Without: the whole path on the machine, as in `/srv/library/out`."
-    )
-    files: FilePatterns = Field(description="The names of the files. One of `users` and `fines` is required.")
-    done_file_suffix: DoneFileSuffix | None = Field(
-        None,
-        description="The suffix of the empty file that declares another one complete, as in `fines.csv.done`. "
-        "Blank: a file is complete when it is stable.",
-    )
-    stable_for_seconds: Annotated[WholeNumber, Field(le=MAX_SECONDS)] = Field(
-        60,
-        description="How long size and time of a file must have stayed the same before it is loaded. "
-        "0 loads it at first sight. With a done file, this does not apply.",
-    )
-    timeout_minutes: Annotated[WholeNumber, Field(le=MAX_MINUTES)] = Field(
-        720, description="How long a run waits for the files. 0 looks once."
-    )
-    on_timeout: Literal["skip", "fail"] = Field(
-        "skip",
-        description="Whether a run that timed out without files is skipped, or fails because files have to come.",
-    )
-    after_load: Literal["archive", "leave"] = Field(
-        "archive",
-        description="Whether a file is moved to `archive_folder` after it has been loaded (`archive`), or stays where "
-        "it is (`leave`), for a folder in which the account may only read.",
-    )
-    archive_folder: Annotated[
-        Text, Matches("[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}", "write the name of a folder, without /, as in processed")
-    ] = Field(
-        "processed",
-        description="The folder for loaded files, in `folder`. A file that was not loaded is moved to `failed`.",
-    )
-    dialect: Dialect = Field(
-        DEFAULT_DIALECT,
-        description="How the files are written. A sign has a name, or is a character in quotes. Blank: as in "
-        "[CSV files](csv.md).",
-    )
-    complete: YesNo = Field(
-        description="Whether the file of fines has every fine that is open in the library's system. An open fine that "
-        "is missing from a complete file is reported. It is not closed."
-    )
+    connection: ConnectionId | None = Field(None, description="The id of an Airflow connection.")
     closes_exported_fines: YesNo = Field(
         description="Whether the library's system closes a fine by itself once it has been exported. Then a balance "
         "that falls to 0 after the export means nothing. If not, it was settled at the library, and the next export "
@@ -160,8 +58,7 @@ class CsvSource(StrictModel):
     schedule: ScheduleLine = Field(description="When the load runs, in the source's time zone.")
     currency: Currency = Field(description="The currency of fines that have none. Blank: the institution's.")
     time_zone: TimeZone = Field(
-        description="The time zone of the schedule, and of moments in the files that have no offset. Blank: the "
-        "institution's."
+        description="The time zone of the schedule, and of moments that have no offset. Blank: the institution's."
     )
     notifications: Notifications = Field(
         Notifications(), description="Recipients of the outcomes of loads. Blank: nobody; Airflow shows them anyway."
@@ -170,19 +67,9 @@ class CsvSource(StrictModel):
         SourceAlerts(), description="Limits whose crossing is notified, once each. Blank: none."
     )
 
-    def _check_folder(self) -> Iterator[InitErrorDetails]:
-        if self.connection is None:
-            root, *parts = self.folder.split("/")
-            if root or not set(parts).isdisjoint({"", ".", ".."}):
-                yield wrong(
-                    f"{self.folder!r} is not the whole path of a folder on this machine: write one, as in "
-                    "/srv/library/out, or write the id of the connection to its server",
-                    "folder",
-                )
-            return
-        try:
-            validate_relative_path(self.folder)
-        except ValueError as error:
-            yield wrong(str(error), "folder")
+    rules: ClassVar[Rules] = (check_alert_recipients,)
 
-    rules: ClassVar[Rules] = (_check_folder, check_alert_recipients)
+    @property
+    def place(self) -> str:
+        """Where its rows come from, in words."""
+        raise NotImplementedError

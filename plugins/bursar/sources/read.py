@@ -5,13 +5,15 @@ from itertools import product
 from pathlib import Path
 
 from bursar.profiles import yaml_reader
-from bursar.profiles.json_schema import render_schema
+from bursar.profiles.json_schema import render_schema_of_kinds
 from bursar.profiles.model import Profile
 from bursar.profiles.patterns import do_patterns_overlap
 from bursar.profiles.problems import Problem
 from bursar.profiles.settings import Settings
 from bursar.profiles.yaml_files import check_file_name, get_file_name, list_yaml_files, validate
-from bursar.sources.model import CsvSource
+from bursar.sources.csv.model import CsvSource
+from bursar.sources.kinds import KINDS
+from bursar.sources.model import Source
 
 FROM_SETTINGS = {"currency": "default_currency", "time_zone": "time_zone"}
 """The fields that a source takes from the settings if it does not have them, and their names there."""
@@ -23,7 +25,7 @@ def load_sources(
     *,
     code: str | None = None,
     list_profiles: Callable[[], Iterable[Profile]] = tuple,
-) -> tuple[list[CsvSource], list[Problem]]:
+) -> tuple[list[Source], list[Problem]]:
     """Returns the valid sources of a folder, by code, and the problems of the others, by file and line.
 
     A source is a file *.yaml that is not hidden. Its name has to be its code in lower case, as with profiles. A missing
@@ -42,7 +44,7 @@ def load_sources(
         pass
     except OSError as error:
         problems += [Problem(str(folder), 1, "", f"the folder of sources can't be read: {error.strerror}")]
-    good: list[tuple[yaml_reader.Source, CsvSource]] = []
+    good: list[tuple[yaml_reader.Source, Source]] = []
     for path in paths:
         if code is not None and path.name != get_file_name(code):
             continue
@@ -50,13 +52,16 @@ def load_sources(
         for field, setting in FROM_SETTINGS.items():
             if file.data is not None and file.data.get(field) is None:
                 file.data[field] = getattr(settings, setting)
-        source, wrong = validate(CsvSource, file)
+        source, wrong = _validate(file)
         if source:
             wrong += check_file_name(file, source.code, "source")
         problems += wrong
         if source and not wrong:
             good.append((file, source))
-    conflicts = {source.code: found for file, source in good if (found := _find_shared_files(file, source, good))}
+    with_files = [(file, source) for file, source in good if isinstance(source, CsvSource)]
+    conflicts = {
+        source.code: found for file, source in with_files if (found := _find_shared_files(file, source, with_files))
+    }
     sources = sorted((source for _, source in good if source.code not in conflicts), key=lambda source: source.code)
     problems += [problem for found in conflicts.values() for problem in found]
     inboxes = find_shared_inboxes(folder, sources, list_profiles()) if sources else {}
@@ -65,7 +70,7 @@ def load_sources(
 
 
 def find_shared_inboxes(
-    folder: Path, sources: Iterable[CsvSource], profiles: Iterable[Profile]
+    folder: Path, sources: Iterable[Source], profiles: Iterable[Profile]
 ) -> dict[str, list[Problem]]:
     """Returns the problems of the sources that may take payment files of an import, by code.
 
@@ -77,7 +82,8 @@ def find_shared_inboxes(
         for name, section in profile.inboxes.items()
     ]
     problems: dict[str, list[Problem]] = {}
-    for source, (profile, what, section) in product(sources, inboxes):
+    files = [source for source in sources if isinstance(source, CsvSource)]
+    for source, (profile, what, section) in product(files, inboxes):
         inbox = (profile.sftp_connection, section.input_file_path)
         if not source.active or (source.connection, source.folder) != inbox:
             continue
@@ -100,7 +106,18 @@ def find_shared_inboxes(
 
 def source_schemas() -> dict[str, str]:
     """Returns the text of the JSON Schema by its file name in include/. It allows more than the model."""
-    return {"source.schema.json": render_schema(CsvSource, filled_in=tuple(FROM_SETTINGS))}
+    return {"source.schema.json": render_schema_of_kinds(KINDS, filled_in=tuple(FROM_SETTINGS))}
+
+
+def _validate(file: yaml_reader.Source) -> tuple[Source | None, list[Problem]]:
+    """Returns the source of a file, None if it is invalid, and all problems of the file."""
+    kind = None if file.data is None else file.data.get("kind")
+    model = KINDS.get(kind) if isinstance(kind, str) else None
+    if model or file.data is None:
+        return validate(model or Source, file)
+    wanted = f"write one of {', '.join(KINDS)}"
+    message = f"{kind!r} is not known here: {wanted}" if kind else f"is missing: The kind of source: {wanted}"
+    return None, sorted([*file.problems, Problem(file.file, file.line(("kind",)), "kind", message)])
 
 
 def _find_shared_files(

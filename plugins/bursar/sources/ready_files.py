@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from bursar.imports.detect import WatchedFolder, list_ready_files, select_ready_files
 from bursar.remote_files.base import RemoteFile
-from bursar.sources.model import CsvSource
+from bursar.sources.csv.model import CsvSource
 
 MAX_FILES = 1_000
 """Files that one run takes, the oldest first."""

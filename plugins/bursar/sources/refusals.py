@@ -26,7 +26,7 @@ def describe_refusal(engine: Engine, record: LoadRecord, error: InputFileError, 
         return str(error)
     with engine.connect() as connection:
         found = list_load_messages(connection, record.id, MessageKind.REJECTED, limit=MAX_PLACES_SHOWN)
-    places = ", ".join(dict.fromkeys(f"{message.file}:{message.line} ({message.code})" for message in found))
+    places = ", ".join(dict.fromkeys(f"{message.place} ({message.code})" for message in found))
     cause = "and with --strict one is too many" if strict else "so it is most likely the wrong file"
     wrong_rows = f"{describe_rejected(record)}, {cause}. First: {places}"
     remedy = "To load the other rows, put the files back and load without --strict. Or have" if strict else "Have"

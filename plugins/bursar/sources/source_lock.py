@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from bursar.db.queries import query
 from bursar.errors import TransientError
 
 
 @contextmanager
-def lock_source(engine: Engine, source: str) -> Iterator[None]:
-    """Locks a source by a connection of its own. `bursar.sources.load` says how this lock is related to the others.
+def lock_source(engine: Engine, source: str) -> Iterator[Connection]:
+    """Locks a source by a connection of its own, and yields it. `bursar.sources.load` says how the locks are related.
 
     Raises:
         TransientError: another worker or a command loads it.
@@ -20,7 +20,7 @@ def lock_source(engine: Engine, source: str) -> Iterator[None]:
     try:
         if not connection.execute(query("sources/lock_source"), {"source": source, "timeout": "1d"}).scalar_one():
             raise TransientError(f"Another worker or a command is loading the source {source}.")
-        yield
+        yield connection
     finally:
         with suppress(TransientError):  # a connection that has ended holds no lock
             connection.close()

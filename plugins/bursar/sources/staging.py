@@ -41,6 +41,9 @@ def stage_rows(statements: Statements, sets: Sequence[Rows], files: Sequence[dic
         file["rows"] = _copy(connection, rows)
         file["sha256"] = rows.checksum.hexdigest() if rows.checksum else None
     statements.run("stage_deferred_fines", "report_unreadable_rows")
+    if statements.rules.maps is not None:
+        maps, libraries = json.dumps(statements.rules.maps), json.dumps(statements.rules.libraries)
+        statements.run("reject_unmapped_rows", "map_values", "stage_libraries", maps=maps, libraries=libraries)
     for table in TABLES:
         connection.exec_driver_sql(f"ANALYZE staged_{table.name}")
 

@@ -23,9 +23,9 @@ from bursar.remote_files.archive import Archive
 from bursar.remote_files.base import RemoteFile, RemoteFolder
 from bursar.sources.csv.faults import HeadingError
 from bursar.sources.csv.load import CsvFile, load
+from bursar.sources.csv.model import CsvSource
 from bursar.sources.load_types import InvalidRowsError, LoadResult, OlderFileError, SourceRules
 from bursar.sources.loaded_files import find_load_of_run, get_facts, get_kept_state, is_of_another_load
-from bursar.sources.model import CsvSource
 from bursar.sources.ready_files import FileSet
 from bursar.sources.records import LoadRecord
 from bursar.sources.refusals import RefusedSetsError, describe_refusal

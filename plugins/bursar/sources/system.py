@@ -16,11 +16,12 @@ from bursar.ledger.entry_type import EntryType
 
 
 class EventKind(DescribedEnum):
-    """What a library's system is told about a fine."""
+    """What a library's system is informed of, about a fine."""
 
     HANDED_OVER = "handed_over", "handed over to the bursar"
     PAID_AT_BURSAR = "paid_at_bursar", "paid at the bursar"
-    REVERSED = "reversed", "reversed or credited"
+    REVERSED = "reversed", "paid, waived or credited in Bursar"
+    OWED_AGAIN = "owed_again", "owed again"
 
 
 class AnswerStatus(DescribedEnum):
@@ -33,10 +34,11 @@ class AnswerStatus(DescribedEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """What a library's system is to be told: one entry of the journal about one of its fines.
+    """What a library's system is to be informed of: one entry of the journal about one of its fines.
 
     `key` derives from the entry, so it is the same at each attempt. `fine_id` and `user_id` are the system's own ids;
-    `user_id` is None for users without one. `amount` is positive, in `currency`.
+    `user_id` is None for users without one. `amount` is positive, in `currency`. `is_credit`: the fine itself is a
+    credit of the library. docs/reference/outbox.md says which entries become events, and what systems do.
     """
 
     key: UUID
@@ -47,6 +49,7 @@ class Event:
     amount: Decimal
     currency: str
     occurred_at: datetime
+    is_credit: bool = False
 
     @property
     def text(self) -> str:
@@ -56,10 +59,15 @@ class Event:
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of an event. `reason` says it to a librarian, without personal data."""
+    """What became of an event. `reason` says it to a librarian, without personal data.
+
+    `balance_change` is what the event itself has changed of the fine's balance in the library's system: negative if it
+    took something off, which is at most what was owed there at that moment.
+    """
 
     status: AnswerStatus
     reason: str
+    balance_change: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, kw_only=True)

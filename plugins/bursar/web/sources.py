@@ -12,7 +12,7 @@ from bursar.db.queries import query
 from bursar.ledger.jobs import Job
 from bursar.profiles import INCLUDE, Problem, Profile
 from bursar.reporting.run_description import format_minute
-from bursar.sources.model import CsvSource
+from bursar.sources.model import Source
 from bursar.sources.read import load_sources
 from bursar.sources.records import LoadRecord
 from bursar.web.integration_dags import list_next_runs
@@ -27,7 +27,7 @@ NO_SOURCE = "files that a person named"
 class SourceState:
     """A source with its next run in words, its newest load, and its newest run, which may have loaded nothing."""
 
-    source: CsvSource
+    source: Source
     next_run: str
     load: LoadRecord | None
     run: Run | None
@@ -35,7 +35,7 @@ class SourceState:
 
 def read_sources(
     code: str | None = None, *, list_profiles: Callable[[], Iterable[Profile]] = tuple
-) -> tuple[list[CsvSource], list[Problem]]:
+) -> tuple[list[Source], list[Problem]]:
     """Returns the valid sources of include/sources, or the one with a code, and the problems of the others.
 
     Only with profiles, sources that may take their payment files are among the others.
@@ -43,7 +43,7 @@ def read_sources(
     return load_sources(INCLUDE / "sources", settings(), code=code, list_profiles=list_profiles)
 
 
-def find_source(code: str) -> CsvSource | None:
+def find_source(code: str) -> Source | None:
     """Returns the source with a code; None if it has been removed or is not valid, and for files without a source."""
     sources, _ = read_sources(code) if code else ([], [])
     return sources[0] if sources else None
@@ -51,7 +51,7 @@ def find_source(code: str) -> CsvSource | None:
 
 def visible_sources(
     person: Person, list_profiles: Callable[[], Iterable[Profile]] = tuple
-) -> tuple[list[CsvSource], list[Problem]]:
+) -> tuple[list[Source], list[Problem]]:
     """Returns the valid sources that the person may see, and the problems of the others.
 
     Problems that belong to no source that is known are for those who may edit.
@@ -95,7 +95,7 @@ def list_newest_loads(connection: Connection, sources: Sequence[str]) -> list[Lo
     return [LoadRecord.of_row(row) for row in rows]
 
 
-def list_states(connection: Connection, sources: Sequence[CsvSource]) -> list[SourceState]:
+def list_states(connection: Connection, sources: Sequence[Source]) -> list[SourceState]:
     """Returns the states of sources."""
     codes = [source.code for source in sources]
     loads = {load.source: load for load in list_newest_loads(connection, codes)}
@@ -103,7 +103,7 @@ def list_states(connection: Connection, sources: Sequence[CsvSource]) -> list[So
     runs = {run.report.profile: run for run in map(read_run, rows)}
     next_runs = list_next_runs([dag_id(Job.SYNC, source.code) for source in sources if source.active])
 
-    def describe_next_run(source: CsvSource) -> str:
+    def describe_next_run(source: Source) -> str:
         moment = next_runs.get(dag_id(Job.SYNC, source.code))
         return format_minute(moment, ZoneInfo(source.time_zone)) if moment else ""
 

@@ -16,7 +16,7 @@ from bursar.ledger.jobs import Job
 from bursar.profiles import Profile
 from bursar.reporting.outstanding import AGES, describe_age
 from bursar.reporting.run_description import format_minute, sort_reasons
-from bursar.sources.model import CsvSource
+from bursar.sources.model import Source
 from bursar.web.integration_dags import list_next_runs
 from bursar.web.pages.profiles import visible_profiles
 from bursar.web.rights import CurrentPerson
@@ -69,7 +69,7 @@ class NextRun:
 
     moment: str
     job: Job
-    owner: Profile | CsvSource
+    owner: Profile | Source
 
 
 @router.get("/overview", name="show_overview")
@@ -137,9 +137,9 @@ def _add_counts(sums: CurrencySums, counted: set[date], rows: list[Row[Any]]) ->
         sums.ages.append(Age(describe_age(days), row.fines if row else 0, row.amount if row else Decimal(0)))
 
 
-def _list_next_runs(profiles: Sequence[Profile], sources: Sequence[CsvSource], zone: ZoneInfo) -> list[NextRun]:
+def _list_next_runs(profiles: Sequence[Profile], sources: Sequence[Source], zone: ZoneInfo) -> list[NextRun]:
     """Returns the next run of each active job whose DAG is not paused, the earliest first."""
-    jobs: list[tuple[Job, Profile | CsvSource]] = [
+    jobs: list[tuple[Job, Profile | Source]] = [
         (job, profile)
         for profile in profiles
         for job, section in (

@@ -1,0 +1,13 @@
+-- Records what a person decided about an event that waits: it is tried again, or is done. The balance that the person has seen in the
+-- system (:balance; NULL: none) becomes what the source said, so that the next reading sees no change.
+WITH decided AS (
+    UPDATE outbox_events SET state = CASE :decision WHEN 'retry' THEN 'pending' ELSE 'done' END, decision = :decision,
+                             decided_by = :person, decided_at = now()
+    WHERE id = :id AND (state IN ('refused', 'unknown') OR state = 'shown' AND :decision = 'retry'
+                        OR state = 'pending' AND :decision = 'done')
+    RETURNING fine_id
+), said AS (
+    UPDATE fines SET source_balance = CAST(:balance AS numeric)
+    FROM decided WHERE fines.id = decided.fine_id AND CAST(:balance AS numeric) IS NOT NULL
+)
+SELECT count(*) FROM decided;

@@ -1,0 +1,1 @@
+"""FOLIO as a source: fines are read over its API, and closed there."""
