@@ -113,7 +113,10 @@ class Outbox:
             lock.exec_driver_sql("SELECT")  # raises if the lock was lost, so that another worker may write
             self._begin(row)
             attempts += 1
-            answer = system.write(event)
+            try:
+                answer = system.write(event)
+            except BursarError as error:  # which a system does not raise; others must not wait for this event
+                answer = Answer(AnswerStatus.UNKNOWN, str(error))
         self._record(row, attempts, answer)
         return answer.status.value
 
