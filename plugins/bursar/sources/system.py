@@ -1,4 +1,4 @@
-"""The interface to a library's system: Bursar reads fines from it, and tells it what became of them.
+"""The interface to a library's system: Bursar reads fines from it, and informs it of what became of them.
 
 A system's module implements `LibrarySystem`. CSV files are a source that can only be read, so they do not.
 """
