@@ -1,0 +1,106 @@
+"""The account of a Koha patron over the REST API: what lines owe, and the credits that Bursar has written."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from bursar.errors import BursarError
+from bursar.sources.http_client import HttpAnswer
+from bursar.sources.koha.client import KohaClient, get_message
+
+MAX_CREDITS = 10
+"""The most credits that are asked for with the key of one event."""
+NOT_FOUND = 404
+
+
+@dataclass(frozen=True)
+class Credit:
+    """A credit that Bursar has written. Amounts are positive; `unused` has not been applied to any line."""
+
+    id: int
+    amount: Decimal
+    unused: Decimal
+    is_void: bool
+
+
+@dataclass(frozen=True)
+class Debit:
+    """A debit, with what it still owes."""
+
+    id: int
+    amount: Decimal
+    owed: Decimal
+
+
+def read_open_debits(client: KohaClient, patron: str) -> dict[int, Decimal] | None:
+    """Returns what each open debit of a patron owes, by line; None if Koha does not have the patron."""
+    answer = client.get(f"/patrons/{patron}/account", "the account of a patron")
+    if answer.status == NOT_FOUND:
+        return None
+    account = _parse(client, answer)
+    try:
+        lines = account["outstanding_debits"]["lines"]
+        return {int(line["account_line_id"]): Decimal(line["amount_outstanding"]) for line in lines}
+    except (KeyError, TypeError):
+        raise _unreadable(client) from None
+
+
+def find_debit(client: KohaClient, patron: str, line: int) -> Debit | None:
+    """Returns a debit of a patron, open or not; None if the patron does not have it."""
+    rows = _list(client, patron, "debits", {"account_line_id": line})
+    return next((Debit(line, _decimal(row, "amount"), _decimal(row, "amount_outstanding")) for row in rows), None)
+
+
+def find_credits(client: KohaClient, patron: str, key: str) -> list[Credit]:
+    """Returns the credits of a patron whose note has a key; none if Koha does not have the patron."""
+    rows = _list(client, patron, "credits", {"internal_note": {"-like": f"%{key}%"}})
+    return [read_credit(row) for row in rows]
+
+
+def read_credit(line: Mapping[str, Any]) -> Credit:
+    """Returns a credit as the API shows it, with negative amounts."""
+    return Credit(
+        int(line["account_line_id"]),
+        -_decimal(line, "amount"),
+        -_decimal(line, "amount_outstanding"),
+        line.get("status") == "VOID",
+    )
+
+
+def _list(client: KohaClient, patron: str, kind: str, condition: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    params: dict[str, str | int] = {
+        "q": json.dumps(condition),
+        "_order_by": "+account_line_id",
+        "_per_page": MAX_CREDITS,
+    }
+    answer = client.get(f"/patrons/{patron}/account/{kind}", f"the {kind} of a patron", params)
+    if answer.status == NOT_FOUND:
+        if "Not Found" in answer.text:
+            raise BursarError(
+                f"{client.account} does not list {kind}, which Koha does since 23.05. Bursar writes nothing into an "
+                "older one: write off at each event in write_back."
+            )
+        return []
+    rows = _parse(client, answer)
+    if not isinstance(rows, list):
+        raise _unreadable(client)
+    return rows
+
+
+def _parse(client: KohaClient, answer: HttpAnswer) -> Any:  # noqa: ANN401  JSON
+    if not answer.is_success:
+        raise BursarError(f"{client.account} refuses to show an account: {get_message(answer)}.")
+    return answer.parse_json()
+
+
+def _decimal(line: Mapping[str, Any], name: str) -> Decimal:
+    return Decimal(line[name])
+
+
+def _unreadable(client: KohaClient) -> BursarError:
+    return BursarError(
+        f"{client.account} has answered about an account in a form that is not known here. Compare the version of Koha "
+        "with those of the manual."
+    )
