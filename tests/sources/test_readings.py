@@ -7,7 +7,7 @@ import pytest
 
 from bursar.errors import InputFileError
 from bursar.sources.load_types import LoadResult
-from tests.support.memory_system import START, Town
+from tests.support.memory_system import START, Town, make_system_source
 
 
 def describe(results: list[LoadResult]) -> list[str]:
@@ -121,3 +121,16 @@ def test_a_dry_run_changes_nothing(town: Town) -> None:
     assert result.counts.fines_added == 1
     assert town.rows("SELECT count(*) FROM fines") == [(0,)]
     assert town.rows("SELECT read_at FROM system_sources") == [(START,)]
+
+
+def test_two_systems_may_use_the_same_ids(town: Town) -> None:
+    town.system.charge("1", "10.00")
+    town.read()
+    city = Town(town.library, town.work_dir, make_system_source(code="CITY", name="City Library"))
+    city.system.primary_id = "citizen"
+    city.system.charge("1", "5.00")
+    city.read()
+    assert town.rows(
+        "SELECT fines.source, source_id, value FROM fines JOIN identifiers USING (user_id)"
+        " WHERE type = 'userName' ORDER BY 1"
+    ) == [("CITY", "1", "citizen7"), ("TOWN", "1", "reader7")]

@@ -34,7 +34,7 @@ class MemorySource(SystemSource):
 
 
 def make_system_source(**changes: Any) -> MemorySource:
-    """Makes a source of the system in memory that is told everything."""
+    """Makes a source of the system in memory that is informed of everything."""
     return MemorySource.model_validate(
         {
             "code": "TOWN",
@@ -73,6 +73,7 @@ class MemorySystem:
 
     fines: dict[str, MemoryFine] = field(default_factory=dict)
     users: list[str] = field(default_factory=lambda: ["7"])
+    primary_id: str = "reader"
     written: list[tuple[UUID, str, Decimal]] = field(default_factory=list)
     now: datetime = START
     faults: list[Literal["refuse", "lose", "drop"]] = field(default_factory=list)
@@ -114,13 +115,13 @@ class MemorySystem:
         users = [
             {
                 "user_id": user,
-                "primary_id": f"reader{user}",
+                "primary_id": f"{self.primary_id}{user}",
                 "last_name": "Okonkwo",
                 "first_name": "Ada",
                 "user_group": "STUDENT",
                 "expiry_date": "",
                 "purge_date": "",
-                "identifier:02": f"{int(user):08}",
+                "identifier:02": f"{self.primary_id}{user}",
             }
             for user in self.users
         ]
@@ -247,7 +248,7 @@ class Town:
 
 @pytest.fixture
 def town(library: Library, tmp_path: Path) -> Town:
-    """Returns a town whose system is told everything. Its ledger has read it once, when it had no fine."""
+    """Returns a town whose system is informed of everything. Its ledger has read it once, when it had no fine."""
     town = Town(library, tmp_path)
     town.read()
     return town

@@ -1,9 +1,9 @@
--- Makes events of the entries that a system is told about its fines: docs/reference/outbox.md. What loads posted is left out: it came
+-- Makes events of the entries that a system is informed of: docs/reference/outbox.md. What loads posted is left out: it came
 -- from there. An entry that was looked at before is not looked at again. The state of an event is that of its kind (:states, JSON).
 INSERT INTO outbox_events (source, entry_id, fine_id, kind, amount, state)
 SELECT :source, entry_id, fine_id, event.kind, event.amount, CAST(:states AS jsonb) ->> event.kind
 FROM (
-    SELECT entries.id AS entry_id, entries.entry_type, told.id AS fine_id, fines.id <> told.id AS is_own_credit,
+    SELECT entries.id AS entry_id, entries.entry_type, subject.id AS fine_id, fines.id <> subject.id AS is_own_credit,
            sign(fines.amount) * entries.balance_change AS balance, sign(fines.amount) * entries.outstanding_change AS outstanding,
            -- A refund gives up its charge with it, which was paid before: nothing is owed less than before.
            entries.entry_type = 'WAIVED' AND EXISTS (
@@ -13,11 +13,11 @@ FROM (
     FROM system_sources AS system
     JOIN journal_entries AS entries ON entries.id > system.collected_to AND entries.load_id IS NULL
     JOIN fines ON fines.id = entries.fine_id
-    JOIN fines AS told ON told.id = CASE
+    JOIN fines AS subject ON subject.id = CASE
         WHEN fines.source = system.source THEN fines.id
         -- a credit that people made in Bursar; one for an overpayment reverses nothing
         WHEN entries.entry_type = 'CHARGED' AND entries.import_file_id IS NULL AND fines.amount < 0 THEN fines.reverses END
-    WHERE system.source = :source AND told.source = :source AND told.source_id IS NOT NULL
+    WHERE system.source = :source AND subject.source = :source AND subject.source_id IS NOT NULL
 ) AS facts
 CROSS JOIN LATERAL (
     SELECT CASE

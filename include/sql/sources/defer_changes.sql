@@ -1,5 +1,5 @@
 -- requires: fine_changes, row_messages, staged_fines
--- Defers the changes of fines that an unfinished batch claims, or of which the library's system may have been told something: the
+-- Defers the changes of fines that an unfinished batch claims, or of which the library's system may have been informed of something: the
 -- next load of the source applies them.
 INSERT INTO row_messages (kind, code, of_table, line, source_id, fine_id, field, value, reason, remedy)
 SELECT 'deferred', CASE WHEN batch_id IS NULL THEN 'unclear_event' ELSE 'in_unfinished_batch' END, 'fines', line, given.fine_id,

@@ -5,10 +5,10 @@ INSERT INTO fine_changes (line, fine_id, is_new, is_credit, has_charge, place, b
                           settled_before, applied_before, applied, not_passed_on, open_credits, open_credits_after, credits_after, goes_in_full, room,
                           was_deferred, is_disputed_by_load)
 SELECT incoming.line, fines.id, incoming.is_new, fines.amount < 0, fines.reverses IS NOT NULL,
-       CASE WHEN claims.batch_id IS NOT NULL OR told.is_unclear THEN 'batch'
+       CASE WHEN claims.batch_id IS NOT NULL OR outbox.is_unclear THEN 'batch'
             WHEN posted.exported > 0 THEN 'bursar' WHEN charge.batch_id IS NOT NULL AND NOT incoming.is_new THEN 'batch'
             ELSE 'library' END,
-       coalesce(claims.batch_id, charge.batch_id), told.is_unclear, fines.status, abs(fines.amount), abs(fines.balance), abs(fines.outstanding), posted.paid_at_bursar,
+       coalesce(claims.batch_id, charge.batch_id), outbox.is_unclear, fines.status, abs(fines.amount), abs(fines.balance), abs(fines.outstanding), posted.paid_at_bursar,
        said.amount, said.balance, CASE WHEN incoming.is_new THEN 'open' ELSE coalesce(fines.source_status, 'open') END,
        CASE WHEN incoming.amount = 0 THEN said.amount ELSE abs(incoming.amount) END,
        CASE WHEN given.status = 'cancelled' OR incoming.amount = 0 THEN 0
@@ -30,7 +30,7 @@ JOIN users ON users.id = fines.user_id AND users.deleted_at IS NULL
 LEFT JOIN batch_claims AS claims ON claims.fine_id = fines.id AND NOT claims.reversal
 CROSS JOIN LATERAL (
     SELECT EXISTS (SELECT FROM outbox_events WHERE outbox_events.fine_id = fines.id AND state = 'unknown') AS is_unclear
-) AS told
+) AS outbox
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(abs(balance_change)) FILTER (WHERE entry_type IN ('EXPORTED', 'EXPORTED_AND_PAID')), 0) AS exported,
            abs(coalesce(sum(balance_change + outstanding_change)

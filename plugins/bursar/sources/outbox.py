@@ -1,4 +1,4 @@
-"""The outbox of a library's system: what the system is told about its fines, each entry of the journal once.
+"""The outbox of a library's system: what the system is informed of about its fines, each entry of the journal once.
 
 An event is looked for in the system before it is written, also before the first time. That it is being written is
 committed before the call. So a worker that is killed leaves an event of which nobody knows what became of it, and the
@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 from sqlalchemy import Connection, Engine, Row
 
@@ -81,7 +81,7 @@ class Outbox:
                 counts = counts.add(outcome)
                 if outcome != "done":
                     held.add(row.fine_id)
-        log.info("Told %s: %s.", self.source.name, describe_counts(counts))
+        log.info("Informed %s: %s.", self.source.name, describe_counts(counts))
         return counts
 
     def _list_due(self) -> Iterator[Row[Any]]:
@@ -138,10 +138,16 @@ class Outbox:
             log.warning("Event %s of %s: %s. %s", row.id, self.source.code, answer.status.description, answer.reason)
 
 
+def make_key(row: Row[Any]) -> UUID:
+    """Returns the key of an event: it follows from the ledger, the source and the journal entry."""
+    namespace: UUID = row.key_namespace
+    return uuid5(namespace, f"{row.entry_id} {row.kind} {row.source_id}")
+
+
 def make_event(row: Row[Any]) -> Event:
-    """Makes the event of a row of outbox_events. Its key follows from the ledger, the source and the journal entry."""
+    """Makes the event of a row of `list_due_events`."""
     return Event(
-        key=uuid5(row.key_namespace, f"{row.entry_id} {row.kind} {row.source_id}"),
+        key=make_key(row),
         kind=EventKind(row.kind),
         entry_type=EntryType(row.entry_type),
         fine_id=row.source_id,

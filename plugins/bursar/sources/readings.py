@@ -108,7 +108,7 @@ class ReadingRun:
 
 
 def add_system(connection: Connection, source: SystemSource) -> None:
-    """Makes a system known to the ledger: it is told nothing of what happened before."""
+    """Makes a system known to the ledger: it is not informed of what happened before."""
     connection.execute(query("sources/add_system_source"), {"source": source.code})
 
 

@@ -16,7 +16,7 @@ from bursar.ledger.entry_type import EntryType
 
 
 class EventKind(DescribedEnum):
-    """What a library's system is told about a fine."""
+    """What a library's system is informed of, about a fine."""
 
     HANDED_OVER = "handed_over", "handed over to the bursar"
     PAID_AT_BURSAR = "paid_at_bursar", "paid at the bursar"
@@ -34,7 +34,7 @@ class AnswerStatus(DescribedEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """What a library's system is to be told: one entry of the journal about one of its fines.
+    """What a library's system is to be informed of: one entry of the journal about one of its fines.
 
     `key` derives from the entry, so it is the same at each attempt. `fine_id` and `user_id` are the system's own ids;
     `user_id` is None for users without one. `amount` is positive, in `currency`. `is_credit`: the fine itself is a

@@ -1,4 +1,4 @@
-"""The model of a source that is a library's system: fines are read over its API, and it is told what happened."""
+"""The model of a source that is a library's system: it is read over its API, and informed of what happened."""
 
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal

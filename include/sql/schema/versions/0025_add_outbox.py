@@ -1,4 +1,4 @@
-"""Adds what the ledger knows of a library's system with an API: how far it was read, and what it was told."""
+"""Adds what the ledger knows of a library's system with an API: how far it was read, and what it was informed of."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
--- Library systems with an API: how far each was read, and what each is told about its fines.
+-- Library systems with an API: how far each was read, and what each is informed of about its fines.
 
 CREATE TABLE system_sources (
     source        text PRIMARY KEY,
@@ -34,7 +34,7 @@ CREATE TABLE outbox_events (
     CONSTRAINT an_entry_is_told_once UNIQUE (entry_id, source),
     CONSTRAINT a_decision_has_a_person CHECK (num_nonnulls(decision, decided_by, decided_at) IN (0, 3))
 );
-COMMENT ON TABLE outbox_events IS 'An entry of the journal that a library''s system is told, and what became of it there.';
+COMMENT ON TABLE outbox_events IS 'An entry of the journal that a library''s system is informed of, and what became of it there.';
 COMMENT ON COLUMN outbox_events.entry_id IS 'references journal_entries';
 COMMENT ON COLUMN outbox_events.fine_id IS 'references fines';
 CREATE INDEX outbox_events_open ON outbox_events (source, id) WHERE state IN ('pending', 'unknown', 'refused');
