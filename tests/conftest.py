@@ -25,6 +25,7 @@ pytest_plugins = [
     "tests.support.memory_system",
     "tests.support.mapped_source",
     "tests.support.folio",
+    "tests.support.folio_town",
 ]
 
 PROJECT = Path(__file__).parents[1]

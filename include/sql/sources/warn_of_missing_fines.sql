@@ -6,5 +6,6 @@ SELECT 'warning', 'missing_fine', 'fines', NULL, source_id, id, 'fine_id', left(
        'if it was cancelled, load it with the status cancelled; or waive it'
 FROM fines
 WHERE source = :source AND source_id IS NOT NULL AND (balance <> 0 OR outstanding <> 0)
+  AND source_balance IS DISTINCT FROM 0
   AND NOT EXISTS (SELECT FROM staged_fines WHERE staged_fines.fine_id = fines.source_id)
   AND NOT EXISTS (SELECT FROM staged_fines WHERE fault_reason IS NOT NULL AND fine_id IS NULL);
