@@ -1,0 +1,380 @@
+"""A round: some days of a library whose system is read and told what happened, with faults; then all is checked."""
+
+import json
+import os
+import signal
+import time
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from bursar.airflow.connections import ledger_url
+from bursar.db.engine import ledger_engine
+from bursar.errors import BursarError, LedgerError
+from bursar.ledger import desk
+from bursar.sources.outbox_events import EventState, list_events, mark_event_done, retry_event
+from demo.postgres import DAGS_ROLE
+from tests.campaign import product
+from tests.campaign.database import LEDGER, Database
+from tests.campaign.report import Tally, Trace, Violation
+from tests.campaign.systems import faults
+from tests.campaign.systems.checks import Checks
+from tests.campaign.systems.desk import SystemFact
+from tests.campaign.systems.faults import Fault, draw
+from tests.campaign.systems.server import Kind, SystemServer
+from tests.campaign.systems.sync import REPEAT_AFTER_SECONDS, Sync, make_source
+from tests.campaign.workers import Result, Worker, fork
+from tests.support.fake_bursar import FakeBursar, Payment
+from tests.support.fixtures import Library
+from tests.support.ftp_server import create_certificate
+
+STUCK_AFTER_SECONDS = 60
+DAYS = (14, 22)
+MAX_QUIET_RUNS = 8
+FAULT_RATE = 0.85
+
+
+class Round:
+    """One round of a campaign; the same seed and number give the same plan. Round 0 has no faults."""
+
+    def __init__(self, folder: Path, database: Database, kind: Kind, seed: int, number: int, tally: Tally) -> None:
+        self.folder, self.database, self.kind, self.tally = folder, database, kind, tally
+        self.random = Random(f"{seed}/{number}/systems")
+        self.has_faults = number > 1
+        self.trace = Trace()
+        self.found: list[Violation] = []
+        self.injected: list[str] = []
+        self.workers: list[Worker] = []
+        self.day = 0
+        database.clear()
+        self.closes_when = self.random.choice(("handed_over", "handed_over", "paid"))
+        self.overlap = self.random.choice((0, 60))
+        self.source = make_source(kind, closes_when=self.closes_when, overlap_minutes=self.overlap)
+        self.server = SystemServer(kind, folder)
+        self.library = Library(self._engine())
+        self.bursar = FakeBursar(self.library)
+        self.library.ledger.dispose()
+        self.trace.add("source", f"{kind}, closes fines when {self.closes_when}, overlap {self.overlap}")
+
+    def run(self) -> list[Violation]:
+        """Runs the round; returns its violations."""
+        try:
+            self._charge(12)
+            self._complete_run("first reading")
+            for day in range(self.random.randint(*DAYS)):
+                self.day += self.random.random() < 0.2
+                for _ in range(self.random.randint(1, 4)):
+                    self._act()
+                self._run_with_fault(f"day {day}")
+            self._come_to_rest()
+            self._check()
+        finally:
+            for worker in self.workers:
+                worker.signal(signal.SIGKILL)
+            self.server.end()
+        return self.found
+
+    # People
+
+    def _charge(self, count: int) -> None:
+        for _ in range(count):
+            self.server.order("charge", self.random.randrange(6), f"{self.random.randrange(100, 6000) / 100:.2f}")
+
+    def _act(self) -> None:
+        """Lets people act: at the library, in Bursar, at the bursar, or about an event that waits."""
+        acts = (self._act_at_library, self._act_in_bursar, self._export, self._pay, self._decide)
+        act = self.random.choices(acts, [5, 2, 4, 4, 2])[0]
+        self.library.ledger = self._engine()
+        try:
+            act()
+        except (BursarError, LedgerError, SQLAlchemyError) as error:
+            self.trace.add("people", f"{act.__name__}: {type(error).__name__}: {error}"[:200])
+        finally:
+            self.library.ledger.dispose()
+
+    def _act_at_library(self) -> None:
+        if self.random.random() < 0.3:
+            self._charge(self.random.randint(1, 3))
+            return
+        fact = self.random.choice(self._facts())
+        name = self.random.choices(("pay", "waive", "return"), [6, 2, 1])[0]
+        part = self.random.choice((0.4, 1))
+        if Decimal(fact.amount) > 0 and self.server.order("act", fact.fine, name, part):
+            self.trace.add("library", f"{name} {part} of {fact.fine}, which owed {fact.owed}")
+
+    def _act_in_bursar(self) -> None:
+        with self.library.ledger.begin() as connection:
+            ids = [
+                id_
+                for (id_,) in connection.exec_driver_sql(
+                    "SELECT id FROM fines WHERE source_id IS NOT NULL AND balance > 0 ORDER BY id"
+                )
+            ]
+            if not ids:
+                return
+            fine = self.random.choice(ids)
+            open_ = connection.exec_driver_sql("SELECT balance FROM fines WHERE id = %s", (fine,)).scalar_one()
+            amount = self.random.choice((None, (open_ / 3).quantize(Decimal("0.01"))))
+            name = self.random.choice(("pay", "waive", "reverse_charge"))
+            self.trace.add("Bursar", f"{name} {amount} of fine {fine}")
+            if name == "reverse_charge":
+                desk.reverse_charge(connection, fine, amount)
+            else:
+                getattr(desk, name)(connection, fine, amount or None, by="campaign")
+
+    def _export(self) -> None:
+        batch = self.bursar.export()
+        self.trace.add("bursar", f"exported batch {batch}")
+
+    def _pay(self) -> None:
+        with self.library.ledger.connect() as connection:
+            lines = connection.exec_driver_sql(
+                "SELECT transaction_id, fines.outstanding, fines.amount FROM batch_lines JOIN fines ON fines.id = fine_id"
+                " JOIN batches ON batches.id = batch_id"
+                " WHERE closed_at IS NOT NULL AND reversed_transaction_id IS NULL ORDER BY transaction_id"
+            ).all()
+        if not lines:
+            return
+        transaction, outstanding, amount = self.random.choice(lines)
+        if outstanding > 0:
+            paid = self.random.choice((outstanding, (outstanding / 2).quantize(Decimal("0.01")) or outstanding))
+        else:
+            paid = -(amount / 2).quantize(Decimal("0.01"))
+        outcomes = self.bursar.pay(Payment(transaction, f"{paid:.2f}"))
+        self.trace.add("bursar", f"paid {paid} of transaction {transaction}: {outcomes[0].outcome}")
+
+    def _decide(self) -> None:
+        """Decides about an event that waits, as a person does who looks at the fine in the library's system."""
+        with self.library.ledger.connect() as connection:
+            waiting = list_events(connection, states=[EventState.REFUSED, EventState.UNKNOWN])
+        if not waiting:
+            return
+        event = self.random.choice(waiting)
+        if event.state is EventState.REFUSED and self.random.random() < 0.5:
+            retry_event(self.library.ledger, event.id, by="campaign")
+            self.trace.add("person", f"retries event {event.id}")
+        elif event.state is EventState.REFUSED or "Compare the balance" in event.answer:
+            balance = Decimal(self.server.order("correct", event.source_id))
+            mark_event_done(self.library.ledger, event.id, by="campaign", balance=balance)
+            self.trace.add("person", f"marks event {event.id} as done, with the balance {balance}")
+
+    # Runs
+
+    def _start(self, name: str, point: Any = None) -> Worker:
+        self.tally.stages += 1
+        reads = not self.has_faults or self.random.random() < 0.5
+        sync = Sync(self.kind, self.server.url, self.source, self.folder / "work", self.day, reads)
+        worker = fork(name, lambda _: sync.run(), point=point, log=self.folder / "workers.log")
+        self.workers.append(worker)
+        return worker
+
+    def _wait(self, worker: Worker, *, until_paused: bool = False) -> Result | None:
+        """Waits until a worker has ended, or is paused."""
+        while worker.result is None:
+            worker.poll()
+            if until_paused and worker.paused_at:
+                return None
+            if time.monotonic() - worker.started > STUCK_AFTER_SECONDS:
+                self._add_violation("a run is stuck", f"{worker.name}, after {worker.acts[-1:]}: {worker.stack()}")
+                worker.signal(signal.SIGKILL)
+                worker.started = time.monotonic()
+            time.sleep(0.002)
+        if worker in self.workers:
+            self.workers.remove(worker)
+            self.trace.add(worker.name, str(worker.result))
+            result = worker.result
+            if result.error and not result.is_bursar_error:
+                self._add_violation("an error is not one of Bursar", f"{worker.name}: {result}; {worker.acts[-3:]}")
+            if result.needs_person:
+                self._add_violation("a run fails for good", f"{worker.name}: {result}; {worker.acts[-3:]}")
+        return worker.result
+
+    def _complete_run(self, name: str) -> str:
+        """Runs without faults; returns what became of the events."""
+        worker = self._start(name)
+        result = self._wait(worker)
+        assert result
+        if not result.ok:
+            self._add_violation("a run without faults fails", f"{name}: {result}")
+        return str(result.value)
+
+    def _run_with_fault(self, name: str) -> None:
+        if not self.has_faults or self.random.random() > FAULT_RATE:
+            self._complete_run(name)
+            return
+        fault = draw(self.random, self.kind)
+        if fault.point is None:
+            self._run_with_lasting_fault(name, fault)
+        else:
+            self._run_with_fault_at_point(name, fault)
+        self.server.start_gateway()
+
+    def _run_with_lasting_fault(self, name: str, fault: Fault) -> None:
+        self.trace.add(name, str(fault))
+        is_injected = True
+        if fault.kind == faults.TWINS:
+            twins = [self._start(f"{name}, writer {number}") for number in (1, 2)]
+            for twin in twins:
+                self._wait(twin)
+        elif fault.kind == faults.REFUSES:
+            self.server.kill_gateway()
+            self._wait(self._start(name))
+        else:
+            if fault.kind == faults.WITHIN:
+                act = self.random.choices(("pay", "waive", "return"), [6, 2, 1])[0]
+                self.server.order("arm_desk", act, self.random.choice((0.4, 1)), fault.skip)
+            else:
+                self.server.order("arm", fault.kind, fault.skip)
+            self._wait(self._start(name))
+            is_injected = self.server.order("disarm")
+        if is_injected:
+            self.injected.append(fault.kind)
+        else:
+            self.trace.add(name, "the fault had no target")
+
+    def _run_with_fault_at_point(self, name: str, fault: Fault) -> None:
+        worker = self._start(name, fault.point)
+        if self._wait(worker, until_paused=True):
+            return
+        self.trace.add(name, f"{worker.paused_at}: {fault.kind}, {fault.seconds:.2f} s")
+        self.injected.append(fault.kind)
+        match fault.kind:
+            case faults.KILLED:
+                worker.signal(signal.SIGKILL)
+            case faults.KILLED_DURING:
+                self.server.order("hold", 0.15)
+                worker.resume()
+                time.sleep(fault.seconds)
+                worker.signal(signal.SIGKILL)
+                self._wait(worker)
+                time.sleep(0.2)  # the server carries the request out all the same
+                self.server.order("disarm")
+            case faults.ABANDONED | faults.ABANDONED_ALONE:
+                self._abandon(name, fault, worker)
+            case faults.TERMINATED | faults.LOCK:
+                self.database.terminate(worker.backends, only_locks=fault.kind == faults.LOCK)
+                worker.resume()
+            case faults.EXPIRED:
+                self.server.order("expire", refresh_too=fault.is_long)
+                worker.resume()
+            case faults.PEOPLE:
+                for _ in range(3):
+                    self._act()
+                worker.resume()
+            case faults.RESTARTED:
+                self.server.kill_gateway()
+                worker.resume()
+                time.sleep(fault.seconds)
+                self.server.start_gateway()
+            case faults.FROZEN:
+                self.server.freeze_gateway()
+                worker.resume()
+        self._wait(worker)
+
+    def _abandon(self, name: str, fault: Fault, worker: Worker) -> None:
+        """Freezes a worker while others run, and continues it.
+
+        It may be frozen for long, but not between its last look at the lock and the call, which nothing can prevent.
+        """
+        assert fault.point
+        worker.freeze()
+        if fault.kind == faults.ABANDONED_ALONE:
+            self.database.terminate(worker.backends)
+        is_sending = (fault.point.kind, fault.point.side) == ("call", "before")
+        until = time.monotonic() + (0 if is_sending else REPEAT_AFTER_SECONDS + 0.3)
+        replacement = self._start(f"{name}, its replacement")
+        if fault.is_long:
+            self._wait(replacement)
+            for _ in range(2):
+                self._act()
+            time.sleep(max(0, until - time.monotonic()))
+            self._wait(self._start(f"{name}, its second replacement"))
+            worker.thaw()
+        else:
+            time.sleep(fault.seconds)
+            worker.thaw()
+            self._wait(replacement)
+
+    def _come_to_rest(self) -> None:
+        """Runs without faults until nothing moves any more."""
+        self.has_faults = False
+        for number in range(MAX_QUIET_RUNS):
+            self.day += 1
+            before = self._state()
+            if "waiting" in self._complete_run(f"rest {number}"):
+                time.sleep(REPEAT_AFTER_SECONDS)
+            elif self._state() == before:
+                break
+        self.day += 1
+        before = self._state()
+        self._complete_run("the next reading")
+        self.tally.checks += 1
+        if self._state() != before:
+            self._add_violation("the next reading changes something", f"{before} {self._state()}")
+
+    def _check(self) -> None:
+        engine = self._engine()
+        with engine.connect() as connection:
+            keys = {event.id: str(event.key) for event in list_events(connection)}
+        engine.dispose()
+        with self.database.connect() as connection:
+            checks = Checks(connection, self._facts(), self.server.order("count_keys"), keys)
+            for violation in checks.run():
+                self._add_violation(violation.kind, violation.details)
+        self.tally.checks += checks.count
+
+    def _state(self) -> tuple[Any, ...]:
+        with self.database.connect() as connection:
+            return (
+                connection.execute(
+                    "SELECT (SELECT count(*) FROM journal_entries), (SELECT count(*) FROM fines),"
+                    " (SELECT string_agg(state || balance_change, ',' ORDER BY id) FROM outbox_events),"
+                    " (SELECT string_agg(source_balance::text, ',' ORDER BY id) FROM fines)"
+                ).fetchone()
+                or ()
+            )
+
+    def _facts(self) -> list[SystemFact]:
+        return [SystemFact(**fact) for fact in self.server.order("list_facts")]
+
+    def _engine(self) -> Any:
+        return ledger_engine(ledger_url())
+
+    def _add_violation(self, kind: str, details: str) -> None:
+        self.found.append(Violation(kind, details))
+        self.trace.add("VIOLATION", f"{kind}: {details}")
+
+
+class SystemRounds:
+    """The rounds of library systems with one PostgreSQL; FOLIO and Koha take turns. The first of each has no faults."""
+
+    def __init__(self, folder: Path, seed: int, tally: Tally) -> None:
+        self.folder, self.seed, self.tally = folder, seed, tally
+        self.database = Database(folder / "postgres")
+
+    def start(self) -> None:
+        """Starts PostgreSQL, and sets the connection of Airflow to the ledger as a variable."""
+        self.database.start()
+        self.database.prepare()
+        ledger = {
+            "conn_type": "postgres",
+            "host": str(self.database.postgres.sockets),
+            "login": DAGS_ROLE,
+            "schema": LEDGER,
+        }
+        os.environ["AIRFLOW_CONN_BURSAR_LEDGER"] = json.dumps(ledger)
+        product.shorten_waits()
+        os.environ["SSL_CERT_FILE"] = str(create_certificate(self.folder))  # the usual one takes long to read
+
+    def run(self, number: int) -> tuple[Round, list[Violation]]:
+        """Runs a round; returns it, and its violations."""
+        kind: Kind = "koha" if number % 2 else "folio"
+        round_ = Round(self.folder, self.database, kind, self.seed, number, self.tally)
+        return round_, round_.run()
+
+    def end(self) -> None:
+        """Ends PostgreSQL."""
+        self.database.end()
