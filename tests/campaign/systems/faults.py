@@ -39,7 +39,6 @@ CALL_WEIGHT = 5
 AT_REQUESTS = (RESTARTED, FROZEN, EXPIRED, PEOPLE)
 WITHOUT_POINT = (TWINS, REFUSES, WITHIN, *FOLIO_FAULTS)
 KINDS: tuple[PointKind, ...] = ("statement", "commit", "request", "call")
-MAX_NUMBERS: Mapping[PointKind, int] = {"statement": 100, "commit": 14, "request": 14, "call": 3}
 SIDES: tuple[Side, ...] = ("before", "after")
 
 
@@ -63,17 +62,18 @@ def list_kinds(system: SystemKind) -> dict[str, int]:
     return {**WEIGHTS, **dict.fromkeys(of_calls, CALL_WEIGHT)}
 
 
-def draw(random: Random, system: SystemKind) -> Fault:
-    """Draws a fault."""
+def draw(random: Random, system: SystemKind, *, due: int, reads: bool) -> Fault:
+    """Draws a fault of a run that has so many events to write. A point may still be beyond the end of the run."""
     kinds = list_kinds(system)
     kind = random.choices(list(kinds), list(kinds.values()))[0]
-    at: PointKind = random.choices(KINDS, [2, 3, 4, 6])[0]
+    at: PointKind = random.choices(KINDS, [2, 3, 4, 6 if due else 0])[0]
     if kind in AT_REQUESTS:
-        at = random.choice(("request", "call"))
+        at = random.choice(("request", "call")) if due else "request"
     if kind == KILLED_DURING:
         at = "call"
-    number, side = random.randint(1, MAX_NUMBERS[at]), random.choice(SIDES)
+    limits = {"statement": 10 + 4 * due + 80 * reads, "commit": 2 + 2 * due + 4 * reads, "call": max(1, due)}
+    number, side = random.randint(1, limits.get(at, 1 + 2 * due + 5 * reads)), random.choice(SIDES)
     if kind in (KILLED_DURING, EXPIRED, RESTARTED, FROZEN):
         side = "before"
     point = None if kind in WITHOUT_POINT else Point(at, number, side)
-    return Fault(kind, point, random.randint(0, 2), random.uniform(0.02, 0.3), random.random() < 0.4)
+    return Fault(kind, point, random.randrange(max(1, due)), random.uniform(0.02, 0.3), random.random() < 0.4)

@@ -33,6 +33,8 @@ from tests.support.ftp_server import create_certificate
 
 STUCK_AFTER_SECONDS = 60
 DAYS = (14, 22)
+MAX_MORE_ACTS = 4
+"""How much people do to give a run something to write."""
 MAX_QUIET_RUNS = 8
 FAULT_RATE = 0.85
 
@@ -49,6 +51,7 @@ class Round:
         self.injected: list[str] = []
         self.workers: list[Worker] = []
         self.day = 0
+        self.reads = True
         database.clear()
         self.closes_when = self.random.choice(("handed_over", "handed_over", "paid"))
         self.overlap = self.random.choice((0, 60))
@@ -67,6 +70,10 @@ class Round:
             for day in range(self.random.randint(*DAYS)):
                 self.day += self.random.random() < 0.2
                 for _ in range(self.random.randint(1, 4)):
+                    self._act()
+                for _ in range(MAX_MORE_ACTS):
+                    if self._count_due():
+                        break
                     self._act()
                 self._run_with_fault(f"day {day}")
             self._come_to_rest()
@@ -96,8 +103,8 @@ class Round:
             self.library.ledger.dispose()
 
     def _act_at_library(self) -> None:
-        if self.random.random() < 0.3:
-            self._charge(self.random.randint(1, 3))
+        if self.random.random() < 0.4:
+            self._charge(self.random.randint(1, 4))
             return
         fact = self.random.choice(self._facts())
         name = self.random.choices(("pay", "waive", "return"), [6, 2, 1])[0]
@@ -165,8 +172,7 @@ class Round:
 
     def _start(self, name: str, point: Any = None) -> Worker:
         self.tally.stages += 1
-        reads = not self.has_faults or self.random.random() < 0.5
-        sync = Sync(self.kind, self.server.url, self.source, self.folder / "work", self.day, reads)
+        sync = Sync(self.kind, self.server.url, self.source, self.folder / "work", self.day, self.reads)
         worker = fork(name, lambda _: sync.run(), point=point, log=self.folder / "workers.log")
         self.workers.append(worker)
         return worker
@@ -203,9 +209,11 @@ class Round:
 
     def _run_with_fault(self, name: str) -> None:
         if not self.has_faults or self.random.random() > FAULT_RATE:
+            self.reads = True
             self._complete_run(name)
             return
-        fault = draw(self.random, self.kind)
+        self.reads = self.random.random() < 0.5
+        fault = draw(self.random, self.kind, due=self._count_due(), reads=self.reads)
         if fault.point is None:
             self._run_with_lasting_fault(name, fault)
         else:
@@ -300,7 +308,7 @@ class Round:
 
     def _come_to_rest(self) -> None:
         """Runs without faults until nothing moves any more."""
-        self.has_faults = False
+        self.reads = True
         for number in range(MAX_QUIET_RUNS):
             self.day += 1
             before = self._state()
@@ -325,6 +333,19 @@ class Round:
             for violation in checks.run():
                 self._add_violation(violation.kind, violation.details)
         self.tally.checks += checks.count
+
+    def _count_due(self) -> int:
+        """Returns how many events the next run writes, at least about."""
+        with self.database.connect() as connection:
+            row = connection.execute(
+                "SELECT (SELECT count(*) FROM outbox_events WHERE state = 'pending')"
+                " + (SELECT count(*) FROM journal_entries JOIN fines ON fines.id = fine_id"
+                "    WHERE load_id IS NULL AND source_id IS NOT NULL AND (entry_type IN ('EXPORTED', 'WAIVED', 'PAID')"
+                "          OR entry_type = 'PAID_AT_BURSAR' AND %s)"
+                "    AND NOT EXISTS (SELECT FROM outbox_events WHERE entry_id = journal_entries.id))",
+                [self.closes_when == "paid"],
+            ).fetchone()
+        return int(row[0]) if row else 0
 
     def _state(self) -> tuple[Any, ...]:
         with self.database.connect() as connection:

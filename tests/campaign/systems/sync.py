@@ -89,4 +89,6 @@ class Sync:
 def make_source(kind: Kind, *, closes_when: str, overlap_minutes: int) -> SystemSource:
     """Makes the source of a system, to which all kinds of events are written."""
     changes = {"write_back": ALL_ON, "closes_fines_when": closes_when, "overlap_minutes": overlap_minutes}
-    return make_folio_source(**changes) if kind == "folio" else make_koha_source(**changes)
+    if kind == "folio":
+        return make_folio_source(**changes)
+    return make_koha_source(**changes, time_zone="UTC")  # the server's clock
