@@ -4,14 +4,34 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+WITHIN = "the desk acts within the call"
+"""A fault of a call: the desk pays, waives or returns what the call is about, before it is saved."""
 
-@dataclass(frozen=True)
-class DeskAct:
-    """An act of the desk on a part of what a fine owes: `pay`, `waive` or `return`."""
 
-    name: str
-    part: float
-    fine: str | None = None
+class Plan:
+    """The faults of the next calls that change something in a library's system; None is none."""
+
+    def __init__(self) -> None:
+        self.waiting: list[str | None] = []
+        self.injected: list[str] = []
+        self.act, self.part = "pay", 1.0
+
+    def begin(self, kinds: Sequence[str | None], act: str, part: float) -> None:
+        """Begins with the faults of a run; `act` and `part` are what the desk does within a call."""
+        self.waiting, self.injected = list(kinds), []
+        self.act, self.part = act, part
+
+    def take(self) -> str | None:
+        """Returns the fault of a call that has come."""
+        kind = self.waiting.pop(0) if self.waiting else None
+        if kind:
+            self.injected.append(kind)
+        return kind
+
+    def end(self) -> list[str]:
+        """Ends; returns the faults that were injected."""
+        self.waiting = []
+        return self.injected
 
 
 @dataclass(frozen=True)
@@ -37,9 +57,8 @@ class Desk(Protocol):
 
     def charge(self, user: int, amount: str) -> str: ...
     def act(self, fine: str, name: str, part: float) -> bool: ...
-    def arm(self, kind: str, skip: int) -> None: ...
-    def arm_desk(self, name: str, part: float, skip: int) -> None: ...
-    def disarm(self) -> bool: ...
+    def arm(self, kinds: Sequence[str | None], act: str, part: float) -> None: ...
+    def disarm(self) -> list[str]: ...
     def hold(self, seconds: float) -> None: ...
     def expire(self, *, refresh_too: bool) -> None: ...
     def correct(self, fine: str) -> str: ...

@@ -1,11 +1,12 @@
 """The staff of a FOLIO in a campaign: charges fines, takes payments, and tells what every fine went through."""
 
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
-from tests.campaign.systems.desk import DeskAct, SystemFact
+from tests.campaign.systems.desk import WITHIN, Plan, SystemFact
 from tests.support.folio_actions import ActionError, to_money
 from tests.support.folio_records import Json
 from tests.support.folio_server import FolioServer
@@ -33,8 +34,8 @@ class FolioDesk:
         self.library = server.library
         self.by_desk: dict[str, Decimal] = {}
         self.returned: set[str] = set()
-        self._armed: list[Fault | DeskAct] = []
-        self._skip = 0
+        self._plan = Plan()
+        self._disturbed: list[str] = []
         self._users = [
             self.library.add_user(username=f"user{number}", externalSystemId=f"{number:08}")["id"]
             for number in range(1, 6)
@@ -67,25 +68,19 @@ class FolioDesk:
             return True
         return False
 
-    def arm(self, kind: str, skip: int) -> None:
-        """Gives one of the next calls that change something a fault."""
-        self._skip = skip
-        self._armed = [CALL_FAULTS[kind]]
+    def arm(self, kinds: Sequence[str | None], act: str, part: float) -> None:
+        """Gives faults to the next calls that change something, in their order."""
+        self.server.traps.slow_seconds = SLOW_SECONDS
+        self._plan.begin(kinds, act, part)
 
-    def arm_desk(self, name: str, part: float, skip: int) -> None:
-        """Lets the desk act on the fine of one of the next calls, between its reading and its saving."""
-        self._skip = skip
-        self._armed = [DeskAct(name, part)]
-
-    def disarm(self) -> bool:
-        """Removes the fault; returns whether it was injected."""
-        was_injected, self._armed = not self._armed, []
-        return was_injected
+    def disarm(self) -> list[str]:
+        """Removes the faults; returns those that were injected."""
+        return self._plan.end()
 
     def hold(self, seconds: float) -> None:
         """Lets the next call wait before it is carried out."""
         self.server.traps.slow_seconds = seconds
-        self._skip, self._armed = 0, [Fault.SLOW]
+        self._plan.begin(["answered too late"], "", 0)
 
     def expire(self, *, refresh_too: bool) -> None:
         """Ends all tokens."""
@@ -133,22 +128,16 @@ class FolioDesk:
         )
 
     def _choose_fault(self, method: str, path: str) -> Fault | None:
-        if method != "POST" or not path.startswith("/accounts/") or not self._armed:
+        if method != "POST" or not path.startswith("/accounts/"):
             return None
-        if self._skip:
-            self._skip -= 1
-            return None
-        if isinstance(self._armed[0], DeskAct):
-            self._armed[0] = DeskAct(self._armed[0].name, self._armed[0].part, fine=path.split("/")[2])
-            return None
-        fault = self._armed.pop()
-        assert isinstance(fault, Fault)
-        return fault
+        kind = self._plan.take()
+        if kind == WITHIN:
+            self._disturbed.append(path.split("/")[2])
+        return CALL_FAULTS.get(kind or "")
 
     def _act_between(self) -> None:
-        if self._armed and isinstance(act := self._armed[0], DeskAct) and act.fine:
-            self._armed = []
-            self.act(act.fine, act.name, act.part)
+        if self._disturbed:
+            self.act(self._disturbed.pop(), self._plan.act, self._plan.part)
 
 
 def _find_key(action: Json) -> str | None:

@@ -2,15 +2,17 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import count
 from typing import Any
 
-from tests.campaign.systems.desk import DeskAct, SystemFact
+from tests.campaign.systems.desk import WITHIN, Plan, SystemFact
 from tests.support.koha_library import ADA, BEN, CYD, fill_koha
 from tests.support.koha_server import KohaServer
 from tests.support.koha_state import LIBRARIAN, as_decimal
 from tests.support.koha_traps import Moment
+from tests.support.koha_wire import Answer, Request
 
 KEY = "bursar:"
 CENT = Decimal("0.01")
@@ -40,22 +42,21 @@ class KohaDesk:
         self.by_desk: dict[int, Decimal] = {}
         self.returned: set[int] = set()
         self._items = count(100)
-        self._within: DeskAct | None = None
-        self._skip = 0
+        self._plan = Plan()
         koha.traps.slow_seconds = SLOW_SECONDS
+        koha.traps.take_fault = self._take_fault  # type: ignore[method-assign]
         add_credit = koha.api.add_credit
 
-        def act_before_credit(request: Any, patron: str) -> Any:
-            if self._within and request.method == "POST":
-                if self._skip:
-                    self._skip -= 1
-                else:
-                    act, self._within = self._within, None
-                    self.act(str(json.loads(request.body)["account_lines_ids"][0]), act.name, act.part)
+        def act_before_credit(request: Request, patron: str) -> Answer:
+            if self._is_disturbed:
+                self._is_disturbed = False
+                self.act(str(json.loads(request.body)["account_lines_ids"][0]), self._plan.act, self._plan.part)
             return add_credit(request, patron)
 
-        routes = koha.api.routes
-        koha.api.routes = [(*route[:3], act_before_credit) if route[3] == add_credit else route for route in routes]
+        self._is_disturbed = False
+        koha.api.routes = [
+            (*route[:3], act_before_credit) if route[3] == add_credit else route for route in koha.api.routes
+        ]
 
     def charge(self, user: int, amount: str) -> str:
         """Charges a lost item; returns the number of the line."""
@@ -84,24 +85,26 @@ class KohaDesk:
             self.by_desk[line] = self.by_desk.get(line, Decimal(0)) + amount
             return True
 
-    def arm(self, kind: str, skip: int) -> None:
-        """Gives one of the next calls that change something a fault."""
-        self.koha.traps.add_fault("POST", CREDITS, CALL_FAULTS[kind], skip=skip)
+    def arm(self, kinds: Sequence[str | None], act: str, part: float) -> None:
+        """Gives faults to the next calls that change something, in their order."""
+        self.koha.traps.slow_seconds = SLOW_SECONDS
+        self._plan.begin(kinds, act, part)
 
-    def arm_desk(self, name: str, part: float, skip: int) -> None:
-        """Lets the desk act on the line of one of the next calls, just before it is carried out."""
-        self._within, self._skip = DeskAct(name, part), skip
-
-    def disarm(self) -> bool:
-        """Removes the fault; returns whether it was injected."""
-        was_injected = not self.koha.traps.faults and self._within is None
-        self.koha.traps.faults, self._within = [], None
-        return was_injected
+    def disarm(self) -> list[str]:
+        """Removes the faults; returns those that were injected."""
+        return self._plan.end()
 
     def hold(self, seconds: float) -> None:
         """Lets the answer to the next call wait after it was carried out."""
         self.koha.traps.slow_seconds = seconds
-        self.arm("answered too late", 0)
+        self._plan.begin(["answered too late"], "", 0)
+
+    def _take_fault(self, method: str, path: str) -> Moment | None:
+        if method != "POST" or CREDITS not in path:
+            return None
+        kind = self._plan.take()
+        self._is_disturbed = kind == WITHIN
+        return CALL_FAULTS.get(kind or "")
 
     def expire(self, *, refresh_too: bool) -> None:
         """Ends all tokens, or also the sessions."""

@@ -32,7 +32,7 @@ from tests.support.fixtures import Library
 from tests.support.ftp_server import create_certificate
 
 STUCK_AFTER_SECONDS = 60
-DAYS = (14, 22)
+DAYS, MIN_DAYS = (14, 22), 6
 MAX_MORE_ACTS = 4
 """How much people do to give a run something to write."""
 MAX_QUIET_RUNS = 8
@@ -67,7 +67,7 @@ class Round:
         try:
             self._charge(12)
             self._complete_run("first reading")
-            for day in range(self.random.randint(*DAYS)):
+            for day in range(self.random.randint(*DAYS) if self.has_faults else MIN_DAYS):
                 self.day += self.random.random() < 0.2
                 for _ in range(self.random.randint(1, 4)):
                     self._act()
@@ -212,7 +212,7 @@ class Round:
             self.reads = True
             self._complete_run(name)
             return
-        self.reads = self.random.random() < 0.5
+        self.reads = self.random.random() < 0.35
         fault = draw(self.random, self.kind, due=self._count_due(), reads=self.reads)
         if fault.point is None:
             self._run_with_lasting_fault(name, fault)
@@ -222,26 +222,22 @@ class Round:
 
     def _run_with_lasting_fault(self, name: str, fault: Fault) -> None:
         self.trace.add(name, str(fault))
-        is_injected = True
         if fault.kind == faults.TWINS:
             twins = [self._start(f"{name}, writer {number}") for number in (1, 2)]
             for twin in twins:
                 self._wait(twin)
+            self.injected.append(fault.kind)
         elif fault.kind == faults.REFUSES:
             self.server.kill_gateway()
             self._wait(self._start(name))
-        else:
-            if fault.kind == faults.WITHIN:
-                act = self.random.choices(("pay", "waive", "return"), [6, 2, 1])[0]
-                self.server.order("arm_desk", act, self.random.choice((0.4, 1)), fault.skip)
-            else:
-                self.server.order("arm", fault.kind, fault.skip)
-            self._wait(self._start(name))
-            is_injected = self.server.order("disarm")
-        if is_injected:
             self.injected.append(fault.kind)
         else:
-            self.trace.add(name, "the fault had no target")
+            act = self.random.choices(("pay", "waive", "return"), [6, 2, 1])[0]
+            self.server.order("arm", fault.of_calls, act, self.random.choice((0.4, 1)))
+            self._wait(self._start(name))
+            injected = self.server.order("disarm")
+            self.injected += injected
+            self.trace.add(name, f"its calls had {injected}")
 
     def _run_with_fault_at_point(self, name: str, fault: Fault) -> None:
         worker = self._start(name, fault.point)
