@@ -61,7 +61,12 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "sources loads list": (),
     "sources loads rejects": ("7",),
     "sources loads show": ("7",),
+    "sources outbox list": (),
+    "sources outbox mark-done": ("7",),
+    "sources outbox retry": ("7",),
+    "sources outbox show": ("7",),
     "sources show": ("LIBRARY",),
+    "sources sync": ("LIBRARY",),
     "sources write-schema": (),
     "users delete": ("7", "--yes"),
 }
@@ -69,7 +74,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 WITHOUT_LEDGER = {
     *("airflow create-pools", "profiles check", "profiles test-connection", "profiles write-schema"),
     *("layouts check", "layouts list", "layouts read", "layouts write-schema"),
-    *("sources check", "sources list", "sources show", "sources write-schema"),
+    *("sources check", "sources list", "sources show", "sources sync", "sources write-schema"),
 }
 NAMES = [name for name, _ in LEAVES]
 OF_LEDGER = [name for name in NAMES if name not in WITHOUT_LEDGER]
@@ -230,6 +235,7 @@ def test_a_command_that_needs_no_ledger_says_what_else_is_wrong(name: str, monke
         "sources check": (0, "0 good sources"),
         "sources list": (0, "There are no sources"),
         "sources show": (2, "There is no source LIBRARY. Known sources: none."),
+        "sources sync": (2, "There is no source LIBRARY. Known sources: none."),
         "sources write-schema": (0, "Wrote"),
     }
     status, text = expected[name]

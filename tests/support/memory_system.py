@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,7 +14,9 @@ import pytest
 from sqlalchemy import text
 
 from bursar.errors import TransientError
+from bursar.sources.kinds import KINDS
 from bursar.sources.load_types import LoadResult
+from bursar.sources.open_system import SYSTEMS
 from bursar.sources.outbox import Outbox, WriteCounts
 from bursar.sources.readings import ReadingRun
 from bursar.sources.source_lock import lock_source
@@ -236,7 +239,7 @@ class Town:
             " pending_reversal::numeric(14, 2)::text FROM fines WHERE source = 'TOWN' AND source_id = :id",
             id=source_id,
         )
-        return row  # type: ignore[return-value]
+        return row
 
     def events(self) -> list[tuple[Any, ...]]:
         """Returns fine, kind, amount and state of the events, oldest first."""
@@ -244,6 +247,15 @@ class Town:
             "SELECT source_id, kind, outbox_events.amount::numeric(14, 2)::text, state FROM outbox_events"
             " JOIN fines ON fines.id = fine_id ORDER BY outbox_events.id"
         )
+
+
+@pytest.fixture
+def registered_town(town: "Town", monkeypatch: pytest.MonkeyPatch) -> "Town":
+    """Returns the town; its kind of system is known, and opens its system, and its connection is one of Airflow's."""
+    monkeypatch.setitem(KINDS, "memory", MemorySource)
+    monkeypatch.setitem(SYSTEMS, "memory", lambda _source, _account: nullcontext(town.system))
+    monkeypatch.setenv("AIRFLOW_CONN_TOWN_SYSTEM", '{"conn_type": "http", "host": "library.example"}')
+    return town
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from bursar.web import rights
 from bursar.web.app import create_app
 from bursar.web.views import FOLDER
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
+from tests.support.memory_system import MemorySystem, make_system_source
 from tests.support.reports import make_report
 from tests.web.conftest import ROLES, Login
 from tests.web.fab import RUNS, FabManager, dag_permissions
@@ -42,7 +44,10 @@ INSERT INTO loads (source, started_at, is_complete, is_refused, files, counts, r
 VALUES ('LAW', now(), true, true, '[]', '{"rejected": 1}', '{}', '{}'),
        ('', now(), true, true, '[]', '{"rejected": 1}', '{}', '{}');
 INSERT INTO load_messages (load_id, number, kind, code, file, reason, remedy)
-VALUES (1, 1, 'rejected', 'x', 'x', 'x', 'x')
+VALUES (1, 1, 'rejected', 'x', 'x', 'x', 'x');
+INSERT INTO system_sources (source, collected_to, seen_to) VALUES ('LAW', 0, 0);
+INSERT INTO outbox_events (source, entry_id, fine_id, kind, amount, state)
+SELECT 'LAW', min(id), min(fine_id), 'handed_over', 1, 'refused' FROM journal_entries
 """
 
 
@@ -95,6 +100,11 @@ TABLE = {
     "show_source": Access("viewer", {"code": "LAW"}),
     "show_loads": Access("viewer", of_profile=False),
     "show_load": Access("viewer", {"load": 1}),
+    "show_outbox": Access("viewer", {"code": "LAW"}),
+    "show_event": Access("viewer", {"event": 1}),
+    "check_source": Access("user", {"code": "LAW"}),
+    "retry_event": Access("user", {"event": 1}),
+    "mark_event_done": Access("user", {"event": 1}),
     # Layouts, with invented fines: to read a DAG of any profile.
     "show_layouts": Access("viewer", of_profile=False),
     "show_layout": Access("viewer", LAYOUT),
@@ -155,6 +165,8 @@ def filled(library: Library, owned_ledger: Engine, tmp_path: Path, monkeypatch: 
     (tmp_path / "layouts").mkdir()
     shutil.copy(INCLUDE / "layouts.examples" / "banner.yaml", tmp_path / "layouts")
     monkeypatch.setattr("bursar.web.layouts.INCLUDE", tmp_path)
+    monkeypatch.setattr("bursar.web.pages.sources.find_source", lambda code: make_system_source(code=code))
+    monkeypatch.setattr("bursar.web.pages.sources.open_library_system", lambda _: nullcontext(MemorySystem()))
     library.fine()
     batch = select_fines(library.ledger, profile, make_settings(), run_id="run", as_of=NOW)
     build_file(library.ledger, batch.id, tmp_path)

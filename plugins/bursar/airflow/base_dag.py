@@ -60,7 +60,7 @@ def base_dag(owner: JobOwner, job: OwnedJob, schedule: Schedule, **arguments: An
     """Creates the DAG of a section of a profile, or of a source, without tasks; Airflow gets the `arguments`."""
     return DAG(
         dag_id=dag_id(job, owner.code),
-        dag_display_name=job.display_name(owner.name),
+        dag_display_name=arguments.pop("dag_display_name", job.display_name(owner.name)),
         # Without start_date and with run_immediately=0 the first run is at the next date of the schedule. Otherwise
         # Airflow would immediately run the last date before the profile or source was added.
         schedule=CronTriggerTimetable(schedule.cron, timezone=owner.time_zone, run_immediately=timedelta(0)),

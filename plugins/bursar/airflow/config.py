@@ -17,6 +17,7 @@ from airflow.sdk.configuration import conf
 
 from bursar.profiles import Profile, Settings
 from bursar.sources.model import Source
+from bursar.sources.system_model import SystemSource
 
 SECTION = "bursar"
 OPTIONS = ("pool_per_connection", "maintenance_queue")
@@ -66,15 +67,20 @@ def create_pools(profiles: Iterable[Profile], sources: Iterable[Source], slots: 
 
     Returns their names.
 
-    Existing pools keep their slots.
+    Existing pools keep their slots. That of a library's system gets one slot, since one worker writes there at a time.
     """
     from airflow.models.pool import Pool  # noqa: PLC0415  needs Airflow's database; tasks have none
 
     connections = {one.sftp_connection for one in profiles if one.export.active or one.import_.active}
-    connections |= {one.connection for one in sources if one.active and one.connection}
+    sources = [one for one in sources if one.active and one.connection]
+    connections |= {one.connection for one in sources if one.connection}
+    systems = {one.connection for one in sources if isinstance(one, SystemSource)}
     missing = [connection for connection in sorted(connections) if Pool.get_pool(connection) is None]
     for connection in missing:
         Pool.create_or_update_pool(
-            name=connection, slots=slots, description="Connections to the bursar's server", include_deferred=False
+            name=connection,
+            slots=1 if connection in systems else slots,
+            description="Connections to the bursar's server, or to a library's system",
+            include_deferred=False,
         )
     return missing

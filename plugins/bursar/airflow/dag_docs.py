@@ -105,6 +105,29 @@ its loads, and counts the rows to look at.
 """
 
 
+def system_docs(source: SystemSource, settings: Settings) -> str:
+    """Describes the tasks and the settings of the DAG of a library's system, as Markdown."""
+    institution = escape_markdown(settings.institution_name)
+    return f"""### {escape_markdown(source.name)}
+
+Reads the fines of {institution} in the library's system, and informs it of what became of them:
+
+1. **write_events** writes the events that are due, each once: a fine was handed over to the bursar, paid there, or
+   reversed. It looks for each event in the system first. Refused ones wait for a person.
+2. **load_fines** reads what changed since the last reading, and once a day all fines that are open, and loads them.
+   Good rows are loaded, bad ones are rejected and listed.
+3. **report_run** records the report of the run, for *{Page.HISTORY}* and the note of the run. It fails if the run has
+   failed.
+
+*Trigger* shows a form with one option: a dry run, which reads, and changes nothing here or there.
+
+A failed task can be repeated at any time (*Clear*); work that is done is not repeated. After an export, the next run
+closes its fines in the library's system.
+
+{_table(describe_source(source))}
+"""
+
+
 def describe_source(source: Source) -> dict[str, object]:
     """Returns the settings of a source by their names, in words."""
     own = _describe_files(source) if isinstance(source, CsvSource) else {}

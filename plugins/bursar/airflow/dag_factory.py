@@ -7,7 +7,9 @@ from bursar.airflow.profile_store import load_all_profiles
 from bursar.ledger.jobs import Job, ProfileJob
 from bursar.profiles import INCLUDE, Profile, ProfileError, Settings, load_settings
 from bursar.sources.csv.model import CsvSource
+from bursar.sources.model import Source
 from bursar.sources.read import load_sources
+from bursar.sources.system_model import SystemSource
 
 
 def build_dags() -> dict[str, DAG]:
@@ -41,13 +43,19 @@ def build_source_dags() -> dict[str, DAG]:
         code=owner.code if owner else None,
         list_profiles=lambda: () if owner else load_all_profiles(settings)[0],
     )
-    from bursar.airflow.sync_dag import sync_dag  # noqa: PLC0415
+    return {dag_id(Job.SYNC, source.code): _build_sync(source, settings) for source in sources if source.active}
 
-    return {
-        dag_id(Job.SYNC, source.code): sync_dag(source, settings)
-        for source in sources
-        if source.active and isinstance(source, CsvSource)
-    }
+
+def _build_sync(source: Source, settings: Settings) -> DAG:
+    if isinstance(source, SystemSource):
+        from bursar.airflow.system_dag import system_dag  # noqa: PLC0415
+
+        return system_dag(source, settings)
+    if isinstance(source, CsvSource):
+        from bursar.airflow.sync_dag import sync_dag  # noqa: PLC0415
+
+        return sync_dag(source, settings)
+    raise TypeError(source.kind)
 
 
 def _build(profile: Profile, job: ProfileJob, settings: Settings) -> DAG:

@@ -125,7 +125,7 @@ def report_run(job: Job, owner: JobOwner | None, context: Context) -> ReportedRu
     started_at = dag_run.start_date or dag_run.run_after
     built = _BUILDERS[job](engine, code, run_id=run_id, started_at=started_at, failed=failed)
     if job is Job.SYNC and context["params"].get("dry_run"):
-        built = add_dry_run(built, ti.xcom_pull(task_ids="load_files") or ())
+        built = add_dry_run(built, ti.xcom_pull(task_ids="load_files") or ti.xcom_pull(task_ids="load_fines") or ())
     built = replace(built, trigger=dag_run.run_type.value, requested_by=dag_run.triggering_user_name)
     report = record_report(engine, built)
     send_metrics(engine, report)

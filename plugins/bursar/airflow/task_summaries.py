@@ -89,6 +89,15 @@ class LoadedSet(TypedDict):
     rejected: Mapping[str, int]
 
 
+class WrittenEvents(TypedDict):
+    """How many events a library's system has, refused, may have, and how many wait, as in `WriteCounts`."""
+
+    done: int
+    refused: int
+    unknown: int
+    held: int
+
+
 class MaintenanceResult(TypedDict):
     """The result of a purge or of a bulk waiving; `skipped` is as in `MaintenanceJob`."""
 

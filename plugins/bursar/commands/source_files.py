@@ -15,6 +15,7 @@ from bursar.commands.output import (
 )
 from bursar.commands.profile_check import compare_with_airflow, describe_airflow_error
 from bursar.commands.schemas import write_schemas
+from bursar.commands.systems import check_system, get_system_source, print_findings
 from bursar.errors import BursarError
 from bursar.money import pluralize
 from bursar.profiles import INCLUDE, Problem, ProfileError
@@ -49,12 +50,20 @@ def list_sources(output_format: str) -> None:
 
 
 @click.command("check")
+@click.argument("code", required=False)
 @format_option
-def check_sources(output_format: str) -> None:
+def check_sources(code: str | None, output_format: str) -> None:
     """Print each problem of a source as file:line: message, and exit with 1 if there is one. Changes nothing.
 
     Warnings name connections that Airflow does not have. They do not change the exit status.
+
+    With the CODE of a source that is a library's system, the system is asked, too: its version, permissions, settings,
+    and the maps of the source against what is there. Nothing is changed there.
     """
+    if code:
+        findings = check_system(get_system_source(code))
+        print_findings(output_format, findings)
+        sys.exit(0 if all(finding.is_good for finding in findings) else 1)
     try:
         good, problems = get_sources()
     except ProfileError as error:  # in bursar.yaml, without which no source can be checked

@@ -9,8 +9,10 @@ from sqlalchemy import Engine
 
 from bursar.commands.context import console, get_engine, get_person, get_settings, get_source, sanitize
 from bursar.commands.loads import MAX_MESSAGES_SHOWN, get_result_fields, loads, print_load
+from bursar.commands.outbox import outbox
 from bursar.commands.output import format_option, print_data
 from bursar.commands.source_files import check_sources, list_sources, show_source, write_source_schema
+from bursar.commands.systems import sync_source
 from bursar.errors import InputFileError
 from bursar.sources.csv.load import load as load_csv
 from bursar.sources.csv.model import CsvSource
@@ -28,7 +30,7 @@ def sources() -> None:
     """Users and fines from the library system."""
 
 
-for command in (list_sources, check_sources, show_source, write_source_schema, loads):
+for command in (list_sources, check_sources, show_source, write_source_schema, sync_source, loads, outbox):
     sources.add_command(command)
 
 

@@ -12,15 +12,17 @@ from bursar.db.queries import query
 from bursar.ledger.entry_type import EntryType
 from bursar.ledger.import_files import PaymentOutcome
 from bursar.money import format_money
+from bursar.sources.outbox_events import EventState, OutboxEvent
+from bursar.sources.outbox_events import list_events as list_outbox_events
 
-NO_EFFECT, RESENT = "NO EFFECT", "RESENT"
+NO_EFFECT, RESENT, REPORTED = "NO EFFECT", "RESENT", "REPORTED TO THE LIBRARY'S SYSTEM"
 
 
 @dataclass(frozen=True)
 class Event:
-    """An event in the history of a fine: a journal entry, a payment record without effect, or a resent file.
+    """An event in the history of a fine: an entry, a payment record without effect, a resent file, or an outbox event.
 
-    `kind` is the type of the entry, NO_EFFECT or RESENT. `moment` is aware.
+    `kind` is the type of the entry, NO_EFFECT, RESENT or REPORTED. `moment` is aware.
     """
 
     moment: datetime
@@ -56,8 +58,33 @@ def list_events(connection: Connection, fine: Row[Any]) -> list[Event]:
             )
             for resend in _fetch(connection, "list_resends_of_fine", fine)
         ),
+        *(
+            Event(
+                one.answered_at or one.attempted_at or one.posted_at,
+                REPORTED,
+                Decimal(0),
+                Decimal(0),
+                _describe_event(one),
+            )
+            for one in list_outbox_events(connection, fine_id=fine.id)
+            if one.state is not EventState.OFF
+        ),
     ]
     return sorted(events, key=lambda event: event.moment)  # entries of one moment stay in the order of the journal
+
+
+def _get_moment(event: OutboxEvent) -> datetime:
+    return event.answered_at or event.attempted_at or event.posted_at
+
+
+def _describe_event(event: OutboxEvent) -> str:
+    """Says what the library's system is informed of, and what became of it."""
+    parts = [
+        f"event {event.id} for {event.source}: {event.kind.description}, {format_money(event.amount, event.currency)}",
+        event.state.description + (f" ({event.answer})" if event.answer else ""),
+        f"{event.decision} by {event.decided_by}" if event.decision else "",
+    ]
+    return "; ".join(filter(None, parts))
 
 
 def describe_pending_reversal(fine: Row[Any]) -> str:

@@ -17,6 +17,7 @@ from bursar.reporting.report_sentences import MAX_NAMES_SHOWN, describe_failures
 from bursar.reporting.run_report import RunOutcome, RunReport
 from bursar.sources.load_types import LoadCounts
 from bursar.sources.messages import MessageKind
+from bursar.sources.outbox_events import WAITING, EventState
 from bursar.sources.ready_files import SEPARATE_PREVIEWS
 from bursar.sources.records import LoadRecord, list_load_messages
 from bursar.sources.refusals import describe_rejected
@@ -41,9 +42,14 @@ def build_load_report(
         loads = [load for load in recorded if not load.is_refused]
         for load in loads:
             messages += _describe_warnings(connection, load)
+        events = connection.execute(
+            query("reporting/count_events_since"), {"source": source, "started_at": started_at}
+        ).all()
+        messages += [sentence for row in events for sentence in _describe_waiting_events(source, row)]
     messages += [_describe_skipped_entries(row) for row in skipped if row.is_odd]
     others = [_describe_skipped_entries(row) for row in skipped if not row.is_odd]
-    outcome = get_outcome(failed, messages if loads else messages + others, something=bool(loads))
+    outcome = get_outcome(failed, messages if loads else messages + others, something=bool(loads or events))
+    messages += [f"Written: {pluralize(row.events, 'event')} done." for row in events if row.state == EventState.DONE]
     messages += [describe_counts(load.counts, f"Load {load.id}") for load in loads]
     messages += [sentence for load in loads for sentence in _describe_entries(load)]
     return replace(
@@ -116,6 +122,17 @@ def _describe_warnings(connection: Connection, load: LoadRecord) -> Iterable[str
     for message in list_load_messages(connection, load.id, MessageKind.WARNING):
         if message.code == NOT_ARCHIVED:
             yield message.reason
+
+
+def _describe_waiting_events(source: str, row: Row[Any]) -> Iterable[str]:
+    """Says how many events wait for a person, and the first answers of the library's system."""
+    if EventState(row.state) in WAITING:
+        was = "was refused" if row.state == EventState.REFUSED else "may or may not have arrived"
+        answers = "; ".join(row.answers[:MAX_NAMES_SHOWN])
+        yield (
+            f"Of the events for the library's system, {pluralize(row.events, 'event')} {was}: {answers}. "
+            f"`bin/bursar sources outbox list --source {source}` lists them; retry them, or mark them as done."
+        )
 
 
 def _describe_entries(load: LoadRecord) -> Iterable[str]:

@@ -12,6 +12,8 @@ _WORDS: Mapping[str, str] = {
     "close_fines": "closing of the fines",
     "wait_for_files": "wait for the files",
     "load_files": "loading of the files",
+    "write_events": "writing into the library's system",
+    "load_fines": "reading and loading of the fines",
     "load_file": "loading of the file",
     "apply_payments": "application of the payments",
     "archive_file": "archiving of the file",

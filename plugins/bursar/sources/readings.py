@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine
@@ -84,10 +85,11 @@ class ReadingRun:
                 {"source": source.code, "read_at": reading.read_at, "complete": reading.complete},
             )
 
+        files: dict[str, Any] = {kind: CsvFile(path, f"{source.code} {kind}") for kind, path in reading.files.items()}
         return load(
             self.engine,
             make_rules(source, complete=reading.complete),
-            **{kind: CsvFile(path, f"{source.code} {kind}") for kind, path in reading.files.items()},
+            **files,
             dry_run=dry_run,
             run_id=self.run_id,
             requested_by=self.requested_by,

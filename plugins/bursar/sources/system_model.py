@@ -76,8 +76,8 @@ class SystemSource(Source):
     )
     write_back: WriteBack = Field(
         WriteBack(),
-        description="Which events are written into the library's system. Begin with `show`, look at `bin/bursar "
-        "sources outbox list`, and then write `on`.",
+        description="Which events are written into the library's system. Begin with `show`, look at the outbox, and "
+        "then write `on`.",
     )
     closes_exported_fines: YesNo = Field(
         default=False,

@@ -31,7 +31,7 @@ CREATE TABLE outbox_events (
     decision       text CONSTRAINT decision_is_known CHECK (decision IN ('retry', 'done')),
     decided_by     text,
     decided_at     timestamptz,
-    CONSTRAINT an_entry_is_told_once UNIQUE (entry_id, source),
+    CONSTRAINT an_entry_is_reported_once UNIQUE (entry_id, source),
     CONSTRAINT a_decision_has_a_person CHECK (num_nonnulls(decision, decided_by, decided_at) IN (0, 3))
 );
 COMMENT ON TABLE outbox_events IS 'An entry of the journal that a library''s system is informed of, and what became of it there.';

@@ -1,21 +1,29 @@
 """The list of sources, and one source: its settings, its loads, and the forms that start a load or a dry run."""
 
+import json
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Request, Response
 
 from bursar.airflow.dag_docs import describe_source
 from bursar.airflow.dag_ids import dag_id
+from bursar.airflow.library_systems import open_library_system
 from bursar.airflow.profile_store import load_all_profiles
+from bursar.db.queries import query
+from bursar.errors import BursarError
 from bursar.ledger.jobs import Job
 from bursar.sources.refusals import describe_rejected
+from bursar.sources.system import EventKind, Finding
+from bursar.sources.system_model import SystemSource
 from bursar.web import views
 from bursar.web.airflow_runs import find_obstacle, runs_path
 from bursar.web.rights import CurrentPerson, Person, require
-from bursar.web.sources import list_loads, list_states, read_sources, visible_sources
+from bursar.web.sources import find_source, list_loads, list_states, read_sources, visible_sources
 from bursar.web.views import read_ledger, render, settings
 
 router = APIRouter()
+MAPS = {"owner_library": "owners", "fine_fee_type": "fine_fee_types"}
+"""The maps of a source by the fields of fines that they are applied to."""
 
 
 @router.get("/sources", name="show_sources")
@@ -55,6 +63,8 @@ def show_page(request: Request, person: Person, code: str) -> Response:
     with read_ledger() as connection:
         loads, _ = list_loads(connection, [code])
         states = list_states(connection, sources)
+        events = connection.execute(query("sources/count_events"), {"source": code}).all()
+        unmapped = connection.execute(query("web/list_unmapped_values"), {"source": code}).all()
     if not sources and not problems and not loads:
         raise HTTPException(404)
     state = states[0] if states else None
@@ -74,4 +84,35 @@ def show_page(request: Request, person: Person, code: str) -> Response:
         runs=runs_path(dag),
         loads=loads,
         one_source=True,
+        is_system=isinstance(source, SystemSource),
+        events=[(EventKind.describe(row.kind), row.state, f"{row.events:,}") for row in events],
+        unmapped=[(MAPS[row.field], json.dumps(row.value, ensure_ascii=False), f"{row.fines:,}") for row in unmapped],
+    )
+
+
+@router.get("/sources/{code}/check", name="check_source")
+def check_source(
+    request: Request, person: CurrentPerson, code: Annotated[str, Path(pattern="^[A-Za-z0-9_]{1,30}$")]
+) -> Response:
+    """Asks the library's system of a source for what it needs, and shows what was found. Changes nothing."""
+    require(person.may_act(code, Job.SYNC), f"trigger the DAG {dag_id(Job.SYNC, code)}")
+    source = find_source(code)
+    if not isinstance(source, SystemSource):
+        raise HTTPException(404)
+    findings: list[Finding] = []
+    problem = ""
+    try:
+        with open_library_system(source) as system:
+            findings = system.check()
+    except BursarError as error:
+        problem = str(error)
+    return render(
+        request,
+        "source_check",
+        status_code=502 if problem else 200,
+        section="show_sources",
+        code=code,
+        name=source.name,
+        findings=findings,
+        problem=problem,
     )

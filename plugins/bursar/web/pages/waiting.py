@@ -1,4 +1,4 @@
-"""The page of all that waits for a person: approvals, exports, files of payments, overpayments, and rows of loads."""
+"""The page of all that waits for a person: approvals, exports, files of payments, overpayments, loads and events."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,9 @@ from bursar.db.queries import query
 from bursar.ledger.batches import Batch, BatchState
 from bursar.ledger.jobs import Job
 from bursar.ledger.totals import Totals, read_totals
+from bursar.sources.outbox_events import EventState
 from bursar.sources.records import LoadRecord
+from bursar.sources.system import EventKind
 from bursar.web.airflow_runs import AirflowRun, list_runs
 from bursar.web.pages.profiles import list_profile_names
 from bursar.web.pages.reports import Below, From
@@ -25,7 +27,7 @@ from bursar.web.views import PAGE_LENGTH, address_of, read_ledger, render, setti
 router = APIRouter()
 MAX_CONTESTED = 1_000
 """Contested identifiers that are counted."""
-ListName = Literal["approvals", "batches", "overpayments", "rejected", "repeated", "loads"]
+ListName = Literal["approvals", "batches", "overpayments", "rejected", "repeated", "loads", "events"]
 _QUERIES: Mapping[ListName, str] = {
     "approvals": "web/list_waiting_approvals",
     "batches": "web/list_waiting_batches",
@@ -33,6 +35,7 @@ _QUERIES: Mapping[ListName, str] = {
     "rejected": "web/list_rejected_files",
     "repeated": "web/list_repeated_files",
     "loads": "web/list_waiting_loads",
+    "events": "web/list_waiting_events",
 }
 
 
@@ -74,13 +77,14 @@ class Waiting:
     rejected: Sequence[RowMapping]
     repeated: Sequence[RowMapping]
     loads: Sequence[LoadRecord]
+    events: Sequence[RowMapping]
     contested: RowMapping | None
     more: Mapping[ListName, str]
 
     @property
     def any(self) -> bool:
         """Whether anything waits."""
-        lists = (self.approvals, self.batches, self.overpayments, self.rejected, self.repeated, self.loads)
+        lists = (self.approvals, self.batches, self.overpayments, self.rejected, self.repeated, self.loads, self.events)
         return any(lists) or self.contested is not None
 
 
@@ -124,6 +128,7 @@ def show_waiting(
         rejected=rows["rejected"][:PAGE_LENGTH],
         repeated=rows["repeated"][:PAGE_LENGTH],
         loads=[LoadRecord.of_row(row) for row in rows["loads"][:PAGE_LENGTH]],
+        events=rows["events"][:PAGE_LENGTH],
         contested=contested,
         more={
             name: f"{address}?{urlencode({'only': name} | _find_place(name, some[PAGE_LENGTH - 1]))}"
@@ -144,6 +149,8 @@ def show_waiting(
         dag_id=dag_id,
         profile_names=names,
         source_names=list_source_names(person),
+        event_kind=EventKind.describe,
+        event_state=EventState.describe,
         all_users=person.may_see_all_users(),
         max_contested=MAX_CONTESTED,
     )
