@@ -24,6 +24,8 @@ from tests.support.folio_records import COLLECTIONS, Json
 from tests.support.folio_traps import CUTS, ERRORS, HALF_DONE, NOT_DONE, Fault, Traps
 
 TENANT, USER, PASSWORD = "saguaro", "bursar", "secret"
+PERMISSIONS = {"groups": "usergroups", "service-points": "inventory-storage.service-points"}
+"""The names in permissions that differ from the path."""
 BROKEN = "Internal Server Error, Please Contact System Administrator"
 
 
@@ -181,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _read(self, name: str, id_: str | None = None) -> tuple[int, str | Json]:
         table = self.server.library.tables[name]
-        self._check_permission(f"{name}.{'item' if id_ else 'collection'}.get")
+        self._check_permission(f"{PERMISSIONS.get(name, name)}.{'item' if id_ else 'collection'}.get")
         if name == "accounts" and self.server.traps.inventory_fails:
             raise ActionError(500, BROKEN)
         if id_:

@@ -37,7 +37,7 @@ def fill_koha(koha: KohaServer) -> None:
 
 
 def make_koha_source(**changes: Any) -> KohaSource:
-    """Makes a source whose maps have Koha's own codes."""
+    """Makes a source whose maps have Koha's own codes; its time zone is that of the server."""
     types = ("LOST", "OVERDUE", "NEW_CARD", "PROCESSING", "MANUAL")
     return KohaSource.model_validate(
         {
@@ -51,7 +51,7 @@ def make_koha_source(**changes: Any) -> KohaSource:
             "identifiers": {"BARCODE": "cardnumber", "02": "attribute STUDENT_NO"},
             "schedule": "daily at 02:00",
             "currency": "USD",
-            "time_zone": "America/New_York",
+            "time_zone": "UTC",
         }
         | changes
     )

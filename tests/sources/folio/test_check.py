@@ -8,9 +8,11 @@ import pytest
 from bursar.errors import BursarError
 from bursar.sources.folio.session import FolioSession
 from bursar.sources.folio.system import FolioSystem
+from bursar.sources.open_system import open_system
 from bursar.sources.system import Finding
+from bursar.sources.system_account import SystemAccount
 from tests.support.folio import make_folio_source
-from tests.support.folio_server import FolioServer
+from tests.support.folio_server import PASSWORD, USER, FolioServer
 
 
 def check(session: FolioSession, **changes: Any) -> dict[str, Finding]:
@@ -89,10 +91,10 @@ def test_only_what_is_written_is_checked(folio_session: FolioSession) -> None:
         ("accounts.collection.get", "open fines"),
         ("feefineactions.collection.get", "actions"),
         ("users.collection.get", "users"),
-        ("groups.collection.get", "users"),
+        ("usergroups.collection.get", "users"),
         ("owners.collection.get", "owners"),
         ("transfers.collection.get", "owners"),
-        ("service-points.collection.get", "service point"),
+        ("inventory-storage.service-points.collection.get", "service point"),
         ("payments.collection.get", "payment method"),
         ("feesfines.accounts.transfer.post", "transfer"),
         ("feesfines.accounts.cancel.post", "cancel"),
@@ -112,6 +114,12 @@ def test_a_missing_permission_is_named_and_the_check_goes_on(
 def test_eureka_does_not_say_its_version_and_that_is_no_fault(folio: FolioServer, folio_session: FolioSession) -> None:
     folio.traps.is_eureka = True
     assert list_bad(folio_session) == {}
+
+
+def test_the_kind_opens_a_folio(folio: FolioServer) -> None:
+    account = SystemAccount(connection_id="folio", url=folio.url, login=USER, password=PASSWORD)
+    with open_system(make_folio_source(), account) as system:
+        assert all(finding.is_good for finding in system.check())
 
 
 def test_a_refused_login_is_an_error(folio: FolioServer, folio_session: FolioSession) -> None:

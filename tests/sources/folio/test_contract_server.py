@@ -1,6 +1,8 @@
 """The FOLIO on loopback has the traps that its clients are tested with. Each trap is shown by a bare HTTP client."""
 
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -13,6 +15,7 @@ from tests.support.folio_cql import CqlError, parse
 from tests.support.folio_library import SERVICE_POINT
 from tests.support.folio_server import PASSWORD, TENANT, USER, FolioServer
 from tests.support.folio_traps import Fault
+from tests.support.tracked_files import PROJECT
 
 BODY = {
     "amount": "50.00",
@@ -263,3 +266,12 @@ def test_moments_grow_and_are_of_the_server(folio: FolioServer) -> None:
     folio.library.clock.offset = timedelta(hours=-3)
     moments = [folio.library.clock.now() for _ in range(random.Random(1).randint(5, 9))]  # noqa: S311
     assert moments == sorted(set(moments))
+
+
+def test_the_server_starts_without_pytest() -> None:
+    program = (
+        "import sys; sys.modules['pytest'] = None\n"
+        "from tests.support.folio_server import run_folio\n"
+        "with run_folio() as folio: folio.library.charge(5)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=PROJECT)  # noqa: S603
