@@ -66,8 +66,8 @@ class KohaSource(SystemSource):
     )
     handed_over_attribute: PatronAttribute | None = Field(
         None,
-        description="The attribute that a patron gets when a fine is handed over, if it is not closed then. Bursar "
-        "does not remove it. Blank: none.",
+        description="The attribute that a patron gets when a fine is handed over. Bursar does not remove it. "
+        "Blank: none.",
     )
 
     def _check_owner_order(self) -> Iterator[InitErrorDetails]:
