@@ -228,16 +228,28 @@ def test_a_worker_that_lost_its_lock_writes_nothing_more(town: Town) -> None:
     find = town.system.find
 
     def find_and_lose_the_lock(event: Any) -> Any:
-        town.rows(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-        )
+        town.lose_lock()
         return find(event)
 
     town.system.find = find_and_lose_the_lock  # type: ignore[method-assign]
     with pytest.raises(Exception, match="terminat|connection|closed"):
         town.write()
     assert town.system.written == []
+
+
+def test_a_worker_that_loses_its_lock_just_before_it_sends_sends_nothing(town: Town) -> None:
+    charge(town, "10.00")
+    town.bursar.export()
+    write = town.system.write
+
+    def write_late(event: Any, confirm: Any) -> Any:
+        town.lose_lock()
+        return write(event, confirm)
+
+    town.system.write = write_late  # type: ignore[method-assign]
+    with pytest.raises(TransientError):
+        town.write()
+    assert (town.system.written, [event[3] for event in town.events()]) == ([], ["unknown"])
 
 
 def test_a_worker_whose_event_another_one_has_begun_does_not_write_it(town: Town) -> None:
@@ -383,7 +395,7 @@ def test_a_refusal_that_changed_something_there_is_no_payment_at_the_library(tow
     charge(town, "10.00")
     town.bursar.export()
     write = town.system.write
-    town.system.write = lambda event: replace(write(event), status=AnswerStatus.REFUSED)  # type: ignore[method-assign]
+    town.system.write = lambda *given: replace(write(*given), status=AnswerStatus.REFUSED)  # type: ignore[method-assign]
     town.sync()
     assert town.events() == [("1", "handed_over", "10.00", "refused")]
     assert town.fine("1") == ("0.00", "10.00", "0.00")

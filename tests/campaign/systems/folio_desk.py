@@ -57,7 +57,9 @@ class FolioDesk:
             if fine in self.returned:
                 return False
             self.returned.add(fine)
-            self.library.return_item(account)
+            with suppress(ActionError):  # what was waived can't be refunded
+                self.library.return_item(account)
+            self.library.cancel(account, "Cancelled item returned")
             return True
         amount = to_money(before * Decimal(str(part)))
         if amount <= 0:

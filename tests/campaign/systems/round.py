@@ -32,7 +32,8 @@ from tests.support.fixtures import Library
 from tests.support.ftp_server import create_certificate
 
 STUCK_AFTER_SECONDS = 60
-DAYS, MIN_DAYS = (14, 22), 6
+DAYS, MIN_DAYS = (10, 16), 5
+MAX_ATTEMPTS = 3
 MAX_MORE_ACTS = 4
 """How much people do to give a run something to write."""
 MAX_QUIET_RUNS = 8
@@ -65,7 +66,7 @@ class Round:
     def run(self) -> list[Violation]:
         """Runs the round; returns its violations."""
         try:
-            self._charge(12)
+            self._charge(20)
             self._complete_run("first reading")
             for day in range(self.random.randint(*DAYS) if self.has_faults else MIN_DAYS):
                 self.day += self.random.random() < 0.2
@@ -75,7 +76,8 @@ class Round:
                     if self._count_due():
                         break
                     self._act()
-                self._run_with_fault(f"day {day}")
+                for attempt in range(1, self.random.randint(1, MAX_ATTEMPTS) + 1):
+                    self._run_with_fault(f"day {day}, attempt {attempt}")
             self._come_to_rest()
             self._check()
         finally:
@@ -104,7 +106,7 @@ class Round:
 
     def _act_at_library(self) -> None:
         if self.random.random() < 0.4:
-            self._charge(self.random.randint(1, 4))
+            self._charge(self.random.randint(4, 12))
             return
         fact = self.random.choice(self._facts())
         name = self.random.choices(("pay", "waive", "return"), [6, 2, 1])[0]
@@ -212,7 +214,7 @@ class Round:
             self.reads = True
             self._complete_run(name)
             return
-        self.reads = self.random.random() < 0.35
+        self.reads = self.random.random() < 0.25
         fault = draw(self.random, self.kind, due=self._count_due(), reads=self.reads)
         if fault.point is None:
             self._run_with_lasting_fault(name, fault)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from bursar.airflow.connections import ledger_url
 from bursar.db.engine import ledger_engine
@@ -52,13 +52,14 @@ class Sync:
         with self._open() as system:
             counts = Outbox(engine, self.source, repeat_after_seconds=REPEAT_AFTER_SECONDS).write(system)
             if self.reads:
-                with lock_source(engine, self.source.code):
-                    self._make_reading(engine, system).load()
+                with lock_source(engine, self.source.code) as lock:
+                    self._make_reading(engine, lock, system).load()
         return describe_counts(counts)
 
-    def _make_reading(self, engine: Engine, system: LibrarySystem) -> ReadingRun:
+    def _make_reading(self, engine: Engine, lock: Connection, system: LibrarySystem) -> ReadingRun:
         return ReadingRun(
             engine=engine,
+            lock=lock,
             source=self.source,
             system=system,
             work_dir=self.work_dir,

@@ -345,3 +345,15 @@ def test_an_event_needs_five_requests(koha: KohaServer, system: KohaSystem) -> N
     fine = koha.state.charge(ADA, "NEW_CARD", "5")
     deliver(system, make_event(fine))
     assert koha.calls == {"POST token": 1, "GET credits": 1, "GET account": 2, "POST credits": 1}
+
+
+@pytest.mark.parametrize("changes", [{}, ATTRIBUTE])
+def test_nothing_is_sent_once_another_worker_may_write(koha: KohaServer, changes: dict[str, Any]) -> None:
+    line = koha.state.charge(ADA, "LOST", "5.00")
+
+    def confirm() -> None:
+        raise TransientError("the lock was lost")
+
+    with open_system(koha, make_koha_source(**changes)) as system:
+        assert system.write(make_event(line), confirm).status is UNKNOWN
+    assert not {"POST credits", "POST extended_attributes"} & koha.calls.keys()

@@ -14,14 +14,14 @@ from bursar.money import format_money, smallest_unit
 from bursar.sources.http_client import HttpAnswer
 from bursar.sources.koha.account import Credit, find_credits, find_debit, read_credit, read_open_debits
 from bursar.sources.koha.client import KohaClient, get_message
-from bursar.sources.system import Answer, AnswerStatus, Event
+from bursar.sources.system import Answer, AnswerStatus, Confirm, Event
 
 SERVER_ERROR = 500
 VOID_BY_HAND = "In Koha, void the credit, and settle the fine by hand. Then mark the event as done."
 NOTHING = Decimal(0)
 
 
-def record_credit(client: KohaClient, event: Event, patron: str, facts: Mapping[str, str]) -> Answer:
+def record_credit(client: KohaClient, event: Event, patron: str, facts: Mapping[str, str], confirm: Confirm) -> Answer:
     """Writes an event as a credit of at most what its line owes; `facts` are further fields of the credit.
 
     Raises:
@@ -35,7 +35,7 @@ def record_credit(client: KohaClient, event: Event, patron: str, facts: Mapping[
     # Koha has six decimals: the fraction that the ledger has rounded away goes with the rest.
     amount = before[line] if _round(before[line], event) <= event.amount else event.amount
     data = {"amount": float(amount), "account_lines_ids": [line], "note": event.text, **facts}
-    credit, failure = _post_credit(client, patron, data)
+    credit, failure = _post_credit(client, patron, data, confirm)
     try:
         if credit is None:
             found = find_credits(client, patron, event.text)
@@ -93,10 +93,12 @@ def _explain_closed(client: KohaClient, patron: str, line: int) -> Answer:
     )
 
 
-def _post_credit(client: KohaClient, patron: str, data: Mapping[str, Any]) -> tuple[Credit | None, Answer]:
+def _post_credit(
+    client: KohaClient, patron: str, data: Mapping[str, Any], confirm: Confirm
+) -> tuple[Credit | None, Answer]:
     """Sends a credit once. Returns it if the answer has it, and what became of the event if no trace is found."""
     try:
-        answer = client.post(f"/patrons/{patron}/account/credits", "a credit", data)
+        answer = client.post(f"/patrons/{patron}/account/credits", "a credit", data, confirm)
     except TransientError as error:
         return None, Answer(AnswerStatus.UNKNOWN, str(error))
     if not answer.is_success:
