@@ -11,6 +11,8 @@ from bursar.errors import TransientError
 
 def confirm_lock(lock: Connection) -> None:
     """Raises a TransientError if the lock of a source was lost, so that another worker may have it by now."""
+    if lock.invalidated:  # it was noticed before
+        raise TransientError("The lock of the source was lost: the connection to the ledger has ended.")
     lock.exec_driver_sql("SELECT")
 
 

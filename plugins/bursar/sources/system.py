@@ -15,6 +15,10 @@ from bursar.described_enum import DescribedEnum
 from bursar.ledger.entry_type import EntryType
 
 
+PREFIX = "bursar:"
+"""Begins the key of an event in the library's system."""
+
+
 class EventKind(DescribedEnum):
     """What a library's system is informed of, about a fine."""
 
@@ -54,7 +58,7 @@ class Event:
     @property
     def text(self) -> str:
         """The key as it stands in the library's system: what `find` looks for."""
-        return f"bursar:{self.key}"
+        return f"{PREFIX}{self.key}"
 
 
 @dataclass(frozen=True)

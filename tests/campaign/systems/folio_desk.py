@@ -22,7 +22,7 @@ CALL_FAULTS = {
     "action saved without its account": Fault.CUT_BETWEEN,
     "answered too late": Fault.SLOW,
 }
-SLOW_SECONDS = 0.8
+SLOW_SECONDS = 1.4
 _SIGNS = {"Paid": -1, "Waived": -1, "Transferred": -1, "Refunded": 1, "Cancelled": -1}
 
 

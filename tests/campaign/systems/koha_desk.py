@@ -24,7 +24,7 @@ CALL_FAULTS = {
     "500 after success": Moment.ERROR_AFTER,
     "answered too late": Moment.SLOW,
 }
-SLOW_SECONDS = 0.8
+SLOW_SECONDS = 1.4
 CREDITS = "/account/credits"
 _FINES = """
 SELECT * FROM accountlines

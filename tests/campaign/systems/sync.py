@@ -29,9 +29,9 @@ from tests.support.koha_traps import CLIENT_ID, CLIENT_SECRET
 from tests.support.koha_traps import LOGIN as KOHA_USER
 from tests.support.koha_traps import PASSWORD as KOHA_PASSWORD
 
-REPEAT_AFTER_SECONDS = 2
+REPEAT_AFTER_SECONDS = 4
 """How long after an attempt an event is written again; no request of a campaign arrives so late."""
-TIMEOUT_SECONDS = 0.5
+TIMEOUT_SECONDS = 1
 ALL_ON = dict.fromkeys(("handed_over", "paid_at_bursar", "reversed", "owed_again"), "on")
 
 

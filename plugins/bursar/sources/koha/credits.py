@@ -12,7 +12,14 @@ from typing import Any
 from bursar.errors import BursarError, TransientError
 from bursar.money import format_money, smallest_unit
 from bursar.sources.http_client import HttpAnswer
-from bursar.sources.koha.account import Credit, find_credits, find_debit, read_credit, read_open_debits
+from bursar.sources.koha.account import (
+    Credit,
+    find_credits,
+    find_debit,
+    has_earlier_credit,
+    read_credit,
+    read_open_debits,
+)
 from bursar.sources.koha.client import KohaClient, get_message
 from bursar.sources.system import Answer, AnswerStatus, Confirm, Event
 
@@ -66,6 +73,15 @@ def judge_found(client: KohaClient, event: Event, patron: str, credits_: Sequenc
     if taken < credit.amount:
         rest = _money(credit.amount - taken, event)
         return refuse(f"{rest} of the credit {ids} went elsewhere. {VOID_BY_HAND}", change)
+    if not debit.owed and has_earlier_credit(client, patron, credit):
+        # Koha does not show which lines a credit was applied to. If the other one was recorded after the look at the
+        # account, a part of Bursar's went to other fines of the patron.
+        return refuse(
+            f"The answer about the credit {ids} was lost, and the patron has paid on the same day, perhaps at that "
+            f"moment. In Koha, look whether all of the credit went to the fine {event.fine_id}. If so, mark the event "
+            "as done; if not, void the credit, and settle the fine by hand first.",
+            change,
+        )
     return _describe_done(event, credit, change)
 
 
