@@ -40,7 +40,7 @@ def _campaign(options: argparse.Namespace, folder: Path) -> int:
 
     from tests.campaign.days import ExportRounds  # noqa: PLC0415
     from tests.campaign.report import Tally  # noqa: PLC0415
-    from tests.campaign.systems.round import SystemRounds  # noqa: PLC0415
+    from tests.campaign.systems.rounds import SystemRounds  # noqa: PLC0415
 
     logging.disable(logging.CRITICAL)  # workers log to a file in the folder
     tally = Tally()

@@ -14,7 +14,6 @@ from uuid import UUID
 from bursar.described_enum import DescribedEnum
 from bursar.ledger.entry_type import EntryType
 
-
 PREFIX = "bursar:"
 """Begins the key of an event in the library's system."""
 

@@ -20,7 +20,8 @@ SELECT entries.id, entries.entry_type, fines.source_id FROM journal_entries AS e
 JOIN fines AS own ON own.id = entries.fine_id
 JOIN fines ON fines.id = CASE WHEN own.source_id IS NULL THEN own.reverses ELSE own.id END
 WHERE entries.load_id IS NULL AND fines.source_id IS NOT NULL
-  AND (entries.entry_type IN ('EXPORTED', 'EXPORTED_AND_PAID', 'PAID_AT_BURSAR', 'PAID', 'WAIVED') AND own.source_id IS NOT NULL
+  AND (entries.entry_type IN ('EXPORTED', 'EXPORTED_AND_PAID', 'PAID_AT_BURSAR', 'PAID', 'WAIVED')
+       AND own.source_id IS NOT NULL
        OR entries.entry_type = 'CHARGED' AND own.source_id IS NULL AND own.reverses IS NOT NULL)
   AND NOT EXISTS (SELECT FROM outbox_events WHERE entry_id = entries.id)
 """
@@ -29,11 +30,12 @@ SELECT source_id, source_amount, source_balance, balance, outstanding,
        (SELECT -coalesce(sum(balance_change + outstanding_change), 0) FROM journal_entries
         WHERE fine_id = fines.id AND load_id IS NOT NULL AND entry_type NOT IN ('CHARGED', 'ADJUSTED', 'MOVED'))
            AS settled_by_loads,
-       EXISTS (SELECT FROM journal_entries WHERE fine_id = fines.id AND entry_type = 'PAID_AT_BURSAR') AS is_paid_at_bursar,
+       EXISTS (SELECT FROM journal_entries WHERE fine_id = fines.id AND entry_type = 'PAID_AT_BURSAR')
+           AS is_paid_at_bursar,
        EXISTS (SELECT FROM deferred_fines WHERE deferred_fines.source_id = fines.source_id) AS is_deferred,
        EXISTS (SELECT FROM journal_entries AS entries JOIN fines AS own ON own.id = entries.fine_id
-               WHERE (own.id = fines.id OR own.reverses = fines.id AND own.source_id IS NULL) AND entries.load_id IS NULL
-                 AND entries.entry_type IN ('PAID', 'WAIVED', 'CHARGED')) AS is_settled_here
+               WHERE (own.id = fines.id OR own.reverses = fines.id AND own.source_id IS NULL)
+                 AND entries.load_id IS NULL AND entries.entry_type IN ('PAID', 'WAIVED', 'CHARGED')) AS is_settled_here
 FROM fines WHERE source_id IS NOT NULL
 """
 

@@ -1,36 +1,21 @@
 """A round: some days of a library whose system is read and told what happened, with faults; then all is checked."""
 
-import json
-import os
 import signal
 import time
-from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
-
-from bursar.airflow.connections import ledger_url
-from bursar.db.engine import ledger_engine
-from bursar.errors import BursarError, LedgerError
-from bursar.ledger import desk
-from bursar.sources.outbox_events import EventState, list_events, mark_event_done, retry_event
-from demo.postgres import DAGS_ROLE
-from tests.campaign import product
-from tests.campaign.database import LEDGER, Database
+from bursar.sources.outbox_events import list_events
+from tests.campaign.database import Database
 from tests.campaign.report import Tally, Trace, Violation
 from tests.campaign.systems import faults
 from tests.campaign.systems.checks import Checks
-from tests.campaign.systems.desk import SystemFact
 from tests.campaign.systems.faults import Fault, draw
+from tests.campaign.systems.people import People, list_facts, make_engine
 from tests.campaign.systems.server import Kind, SystemServer
 from tests.campaign.systems.sync import REPEAT_AFTER_SECONDS, Sync, make_source
 from tests.campaign.workers import Result, Worker, fork
-from tests.support.fake_bursar import FakeBursar, Payment
-from tests.support.fixtures import Library
-from tests.support.ftp_server import create_certificate
 
 STUCK_AFTER_SECONDS = 60
 MAX_ROUND_SECONDS = 1200
@@ -58,15 +43,13 @@ class Round:
         self.overlap = self.random.choice((0, 60))
         self.source = make_source(kind, closes_when=self.closes_when, overlap_minutes=self.overlap)
         self.server = SystemServer(kind, folder)
-        self.library = Library(self._engine())
-        self.bursar = FakeBursar(self.library)
-        self.library.ledger.dispose()
+        self.people = People(self.server, self.random, self.trace)
         self.trace.add("source", f"{kind}, closes fines when {self.closes_when}, overlap {self.overlap}")
 
     def run(self) -> list[Violation]:
         """Runs the round; returns its violations."""
         try:
-            self._charge(20)
+            self.people.charge(20)
             for day in range(self.random.randint(*DAYS)):
                 self._run_day(f"day {day}")
             self._come_to_rest()
@@ -85,99 +68,13 @@ class Round:
             self._run_with_fault(f"{name}, reading")
         else:
             self._complete_run(f"{name}, reading")
-        self._act(self._export)
+        self.people.export()
         self.reads = False
         for attempt in range(self.random.randint(*ATTEMPTS)):
             for _ in range(self.random.randint(0, 2)):
-                self._act()
+                self.people.act()
             self._run_with_fault(f"{name}, attempt {attempt}")
-        self._act(self._charge_more)
-
-    # People
-
-    def _charge_more(self) -> None:
-        self._charge(self.random.randint(4, 12))
-
-    def _charge(self, count: int) -> None:
-        for _ in range(count):
-            self.server.order("charge", self.random.randrange(6), f"{self.random.randrange(100, 6000) / 100:.2f}")
-
-    def _act(self, act: Callable[[], None] | None = None) -> None:
-        """Lets people act: at the library, in Bursar, at the bursar, or about an event that waits."""
-        acts = (self._act_at_library, self._act_in_bursar, self._export, self._pay, self._decide)
-        act = act or self.random.choices(acts, [6, 3, 1, 5, 3])[0]
-        self.library.ledger = self._engine()
-        try:
-            act()
-        except (BursarError, LedgerError, SQLAlchemyError) as error:
-            self.trace.add("people", f"{act.__name__}: {type(error).__name__}: {error}"[:200])
-        finally:
-            self.library.ledger.dispose()
-
-    def _act_at_library(self) -> None:
-        fact = self.random.choice(self._facts())
-        name = self.random.choices(("pay", "waive", "return"), [6, 2, 1])[0]
-        part = self.random.choice((0.4, 1))
-        if Decimal(fact.amount) > 0 and self.server.order("act", fact.fine, name, part):
-            self.trace.add("library", f"{name} {part} of {fact.fine}, which owed {fact.owed}")
-
-    def _act_in_bursar(self) -> None:
-        with self.library.ledger.begin() as connection:
-            ids = [
-                id_
-                for (id_,) in connection.exec_driver_sql(
-                    "SELECT id FROM fines WHERE source_id IS NOT NULL AND balance > 0 ORDER BY id"
-                )
-            ]
-            if not ids:
-                return
-            fine = self.random.choice(ids)
-            open_ = connection.exec_driver_sql("SELECT balance FROM fines WHERE id = %s", (fine,)).scalar_one()
-            amount = self.random.choice((None, (open_ / 3).quantize(Decimal("0.01"))))
-            name = self.random.choice(("pay", "waive", "reverse_charge"))
-            self.trace.add("Bursar", f"{name} {amount} of fine {fine}")
-            if name == "reverse_charge":
-                desk.reverse_charge(connection, fine, amount)
-            else:
-                getattr(desk, name)(connection, fine, amount or None, by="campaign")
-
-    def _export(self) -> None:
-        batch = self.bursar.export()
-        self.trace.add("bursar", f"exported batch {batch}")
-
-    def _pay(self) -> None:
-        with self.library.ledger.connect() as connection:
-            lines = connection.exec_driver_sql(
-                "SELECT transaction_id, fines.outstanding, fines.amount FROM batch_lines JOIN fines ON fines.id = fine_id"
-                " JOIN batches ON batches.id = batch_id"
-                " WHERE closed_at IS NOT NULL AND reversed_transaction_id IS NULL ORDER BY transaction_id"
-            ).all()
-        if not lines:
-            return
-        transaction, outstanding, amount = self.random.choice(lines)
-        if outstanding > 0:
-            paid = self.random.choice((outstanding, (outstanding / 2).quantize(Decimal("0.01")) or outstanding))
-        else:
-            paid = -(amount / 2).quantize(Decimal("0.01"))
-        outcomes = self.bursar.pay(Payment(transaction, f"{paid:.2f}"))
-        self.trace.add("bursar", f"paid {paid} of transaction {transaction}: {outcomes[0].outcome}")
-
-    def _decide(self) -> None:
-        """Decides about an event that waits, as a person does who looks at the fine in the library's system."""
-        with self.library.ledger.connect() as connection:
-            waiting = list_events(connection, states=[EventState.REFUSED, EventState.UNKNOWN])
-        if not waiting:
-            return
-        event = self.random.choice(waiting)
-        if event.state is EventState.REFUSED and self.random.random() < 0.5:
-            retry_event(self.library.ledger, event.id, by="campaign")
-            self.trace.add("person", f"retries event {event.id}")
-        elif event.state is EventState.REFUSED or "Compare the balance" in event.answer:
-            balance = Decimal(self.server.order("correct", event.source_id))
-            mark_event_done(self.library.ledger, event.id, by="campaign", balance=balance)
-            self.trace.add("person", f"marks event {event.id} as done, with the balance {balance}")
-
-    # Runs
+        self.people.charge(self.random.randint(4, 12))
 
     def _start(self, name: str, point: Any = None) -> Worker:
         self.tally.stages += 1
@@ -266,22 +163,26 @@ class Round:
             case faults.TERMINATED | faults.LOCK:
                 self.database.terminate(worker.backends, only_locks=fault.kind == faults.LOCK)
                 worker.resume()
-            case faults.EXPIRED:
-                self.server.order("expire", refresh_too=fault.is_long)
-                worker.resume()
             case faults.PEOPLE:
                 for _ in range(3):
-                    self._act()
+                    self.people.act()
                 worker.resume()
+            case _:
+                self._disturb_server(fault, worker)
+        self._wait(worker)
+
+    def _disturb_server(self, fault: Fault, worker: Worker) -> None:
+        match fault.kind:
+            case faults.EXPIRED:
+                self.server.order("expire", refresh_too=fault.is_long)
             case faults.RESTARTED:
                 self.server.kill_gateway()
-                worker.resume()
-                time.sleep(fault.seconds)
-                self.server.start_gateway()
             case faults.FROZEN:
                 self.server.freeze_gateway()
-                worker.resume()
-        self._wait(worker)
+        worker.resume()
+        if fault.kind == faults.RESTARTED:
+            time.sleep(fault.seconds)
+            self.server.start_gateway()
 
     def _abandon(self, name: str, fault: Fault, worker: Worker) -> None:
         """Freezes a worker while others run, and continues it.
@@ -298,7 +199,7 @@ class Round:
         if fault.is_long:
             self._wait(replacement)
             for _ in range(2):
-                self._act()
+                self.people.act()
             time.sleep(max(0, until - time.monotonic()))
             self._wait(self._start(f"{name}, its second replacement"))
             worker.thaw()
@@ -325,12 +226,12 @@ class Round:
             self._add_violation("the next reading changes something", f"{before} {self._state()}")
 
     def _check(self) -> None:
-        engine = self._engine()
+        engine = make_engine()
         with engine.connect() as connection:
             keys = {event.id: str(event.key) for event in list_events(connection)}
         engine.dispose()
         with self.database.connect() as connection:
-            checks = Checks(connection, self._facts(), self.server.order("count_keys"), keys)
+            checks = Checks(connection, list_facts(self.server), self.server.order("count_keys"), keys)
             for violation in checks.run():
                 self._add_violation(violation.kind, violation.details)
         self.tally.checks += checks.count
@@ -359,44 +260,6 @@ class Round:
                 or ()
             )
 
-    def _facts(self) -> list[SystemFact]:
-        return [SystemFact(**fact) for fact in self.server.order("list_facts")]
-
-    def _engine(self) -> Any:
-        return ledger_engine(ledger_url())
-
     def _add_violation(self, kind: str, details: str) -> None:
         self.found.append(Violation(kind, details))
         self.trace.add("VIOLATION", f"{kind}: {details}")
-
-
-class SystemRounds:
-    """The rounds of library systems with one PostgreSQL; FOLIO and Koha take turns."""
-
-    def __init__(self, folder: Path, seed: int, tally: Tally) -> None:
-        self.folder, self.seed, self.tally = folder, seed, tally
-        self.database = Database(folder / "postgres")
-
-    def start(self) -> None:
-        """Starts PostgreSQL, and sets the connection of Airflow to the ledger as a variable."""
-        self.database.start()
-        self.database.prepare()
-        ledger = {
-            "conn_type": "postgres",
-            "host": str(self.database.postgres.sockets),
-            "login": DAGS_ROLE,
-            "schema": LEDGER,
-        }
-        os.environ["AIRFLOW_CONN_BURSAR_LEDGER"] = json.dumps(ledger)
-        product.shorten_waits()
-        os.environ["SSL_CERT_FILE"] = str(create_certificate(self.folder))  # the usual one takes long to read
-
-    def run(self, number: int) -> tuple[Round, list[Violation]]:
-        """Runs a round; returns it, and its violations."""
-        kind: Kind = "koha" if number % 2 else "folio"
-        round_ = Round(self.folder, self.database, kind, self.seed, number, self.tally)
-        return round_, round_.run()
-
-    def end(self) -> None:
-        """Ends PostgreSQL."""
-        self.database.end()

@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -101,14 +100,8 @@ def _run(kind: Kind, control: socket.socket, log: Path) -> NoReturn:
     try:
         become_child(log)
         with ExitStack() as stack, control.makefile("rw") as orders:
-            desk: Desk
-            if kind == "folio":
-                folio = stack.enter_context(run_folio())
-                desk, port = FolioDesk(folio), folio.server_address[1]
-            else:
-                koha = stack.enter_context(serve_koha())
-                desk, port = KohaDesk(koha), int(koha.url.rsplit(":", 1)[1])
-            _answer(orders, answer=port)
+            url, desk = _open(kind, stack)
+            _answer(orders, answer=int(url.rsplit(":", 1)[1]))
             for line in orders:
                 order = json.loads(line)
                 try:
@@ -117,6 +110,14 @@ def _run(kind: Kind, control: socket.socket, log: Path) -> NoReturn:
                     _answer(orders, error=repr(error))
     finally:
         os._exit(0)
+
+
+def _open(kind: Kind, stack: ExitStack) -> tuple[str, Desk]:
+    if kind == "folio":
+        folio = stack.enter_context(run_folio())
+        return folio.url, FolioDesk(folio)
+    koha = stack.enter_context(serve_koha())
+    return koha.url, KohaDesk(koha)
 
 
 def _answer(orders: Any, **answer: Any) -> None:
@@ -142,12 +143,11 @@ def _run_gateway(port: int, target: int, ready: int, log: Path) -> NoReturn:
 
 
 def _listen(port: int) -> socket.socket:
-    listen: Callable[[], socket.socket] = partial(socket.create_server, (HOST, port), backlog=64)
     for _ in range(100):
-        with suppress(OSError):
-            return listen()
+        with suppress(OSError):  # connections of the gateway before it may still end
+            return socket.create_server((HOST, port), backlog=64)
         time.sleep(0.02)
-    return listen()
+    return socket.create_server((HOST, port), backlog=64)
 
 
 def _forward(source: socket.socket, target: socket.socket) -> None:

@@ -105,7 +105,7 @@ def fine_is_unread(checks: Checks) -> None:
 def row_is_deferred(checks: Checks) -> None:
     falsify(
         checks,
-        "INSERT INTO deferred_fines (source, source_id, load_id, file, line, row) VALUES ('TOWN', '1', 1, 'x', 1, '{}')",
+        "INSERT INTO deferred_fines VALUES ('TOWN', '1', 1, 'fines', 1, '{}')",
     )
 
 
