@@ -40,6 +40,10 @@ FROM fines WHERE source_id IS NOT NULL
 """
 
 
+def _is_with_person(event: dict[str, Any]) -> bool:
+    return event["state"] in WITH_A_PERSON or bool(event["decision"])
+
+
 @dataclass
 class Checks:
     """The checks of one round. `keys` has the number of actions by key, `ids` the key of each event by its id.
@@ -58,12 +62,8 @@ class Checks:
         """Runs all checks; returns the violations."""
         self.events = self._rows(_EVENTS)
         self.fact_of = {fact.fine: fact for fact in self.facts}
-        fines_with_person = {
-            event["source_id"] for event in self.events if event["state"] in WITH_A_PERSON or event["decision"]
-        }
-        # What a credit in Koha takes off other fines of its user is with the same person.
-        users = {fact.user for fact in self.facts if fact.fine in fines_with_person and fact.elsewhere}
-        self.with_person = fines_with_person | {fact.fine for fact in self.facts if fact.user in users}
+        self.with_person = {event["source_id"] for event in self.events if _is_with_person(event)}
+        self.check_what_went_elsewhere()
         self.check_each_entry_has_its_event()
         self.check_events_have_ended()
         self.check_nothing_came_twice()
@@ -71,6 +71,15 @@ class Checks:
         self.check_sums()
         self.check_balances()
         return self.found
+
+    def check_what_went_elsewhere(self) -> None:
+        """Checks that what a credit in Koha took off other fines of its user is with the same person as its event."""
+        event_of = {self.key_of[event["id"]]: event for event in self.events}
+        for fact in self.facts:
+            for event in [event_of[key] for key in fact.own if key in event_of]:
+                if event["source_id"] != fact.fine:
+                    self._require(_is_with_person(event), "an event went to another fine", f"{event} {fact}")
+                    self.with_person.add(fact.fine)
 
     def check_each_entry_has_its_event(self) -> None:
         missing = self._rows(_ENTRIES_WITHOUT_EVENT)

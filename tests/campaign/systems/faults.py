@@ -33,7 +33,7 @@ WEIGHTS: Mapping[str, int] = {
     REFUSES: 2,
     EXPIRED: 8,
     PEOPLE: 12,
-    OF_CALLS: 40,
+    OF_CALLS: 45,
     TERMINATED: 5,
     LOCK: 5,
 }

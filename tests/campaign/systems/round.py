@@ -49,7 +49,7 @@ class Round:
     def run(self) -> list[Violation]:
         """Runs the round; returns its violations."""
         try:
-            self.people.charge(20)
+            self.people.charge(30)
             for day in range(self.random.randint(*DAYS)):
                 self._run_day(f"day {day}")
             self._come_to_rest()
@@ -74,7 +74,7 @@ class Round:
             for _ in range(self.random.randint(0, 2)):
                 self.people.act()
             self._run_with_fault(f"{name}, attempt {attempt}")
-        self.people.charge(self.random.randint(4, 12))
+        self.people.charge(self.random.randint(10, 20))
 
     def _start(self, name: str, point: Any = None) -> Worker:
         self.tally.stages += 1
