@@ -61,7 +61,8 @@ A blank key counts as absent. An unknown key is an error. A list is in brackets,
 """
 PROFILE = """The keys of a profile, `include/profiles/*.yaml`. [Write a profile](../how-to/write-a-profile.md) has an
 example. In a section that is not active, required keys may be absent."""
-SOURCES = """A source is a folder from which users and fines are loaded, on schedule. These are the keys of its file,
+SOURCES = """A source is a folder from which users and fines are loaded, on schedule, or a system with an API:
+[FOLIO](source-folio.md) or [Koha](source-koha.md). These are the keys of the file of a folder,
 `include/sources/*.yaml`. The name of the file is the code in lower case: `library.yaml` for `LIBRARY`. [CSV
 files](csv.md) describes what is in the files that a source takes.
 

@@ -109,7 +109,7 @@ def test_the_schema_accepts_values_together_that_the_model_accepts(changes: list
     [
         ("nmae", "x", "$"),
         ("code", "LAW LIBRARY", "$.code"),
-        ("kind", "koha", "$.kind"),
+        ("kind", "evergreen", "$.kind"),
         ("complete", "mostly", "$.complete"),
         ("complete", None, "$.complete"),
         ("folder", None, "$.folder"),

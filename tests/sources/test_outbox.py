@@ -214,6 +214,21 @@ def test_a_system_that_is_down_ends_the_run_and_nothing_is_lost(town: Town) -> N
     assert town.write() == WriteCounts(done=1)
 
 
+def test_an_error_while_an_event_is_written_is_no_answer_and_stops_no_other_event(town: Town) -> None:
+    charge(town, "10.00", "20.00")
+    town.bursar.export()
+    write = town.system.write
+
+    def fail_for_the_first(event: Any) -> Any:
+        if event.fine_id == "1":
+            raise TransientError("the connection has ended")
+        return write(event)
+
+    town.system.write = fail_for_the_first  # type: ignore[method-assign]
+    assert town.write() == WriteCounts(done=1, unknown=1)
+    assert [(event[0], event[3]) for event in town.events()] == [("1", "unknown"), ("2", "done")]
+
+
 def test_only_one_worker_writes_at_a_time(town: Town) -> None:
     charge(town, "10.00")
     town.bursar.export()

@@ -140,8 +140,8 @@ class Library:
 
     def return_item(self, account: Json) -> None:
         """Checks a lost item in: what was paid or transferred is refunded, and the open account is cancelled."""
-        now = self.get(account)
-        if settled := to_money(now["amount"]) - to_money(now["remaining"]):
+        settled = self.total(account, "Paid") + self.total(account, "Transferred") - self.total(account, "Refunded")
+        if settled:
             self.act(account, "refund", float(settled))
         self.cancel(account, "Cancelled item returned")
 

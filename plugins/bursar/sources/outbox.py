@@ -16,7 +16,7 @@ from uuid import UUID, uuid5
 from sqlalchemy import Connection, Engine, Row
 
 from bursar.db.queries import query
-from bursar.errors import TransientError
+from bursar.errors import BursarError, TransientError
 from bursar.ledger.entry_type import EntryType
 from bursar.sources.readings import add_system
 from bursar.sources.source_lock import confirm_lock, lock_source
@@ -114,7 +114,10 @@ class Outbox:
             confirm_lock(lock)
             self._begin(row)
             attempts += 1
-            answer = system.write(event, partial(confirm_lock, lock))
+            try:
+                answer = system.write(event, partial(confirm_lock, lock))
+            except BursarError as error:  # which a system does not raise; others must not wait for this event
+                answer = Answer(AnswerStatus.UNKNOWN, str(error))
         self._record(row, attempts, answer)
         return answer.status.value
 

@@ -255,11 +255,11 @@ def test_okapi_lists_its_interfaces_and_eureka_does_not(folio: FolioServer, bare
 
 
 def test_a_library_of_full_size_is_read_in_pages(folio: FolioServer, bare: Bare) -> None:
-    folio.library.fill(accounts=20_000, users=10_000)
+    folio.library.fill(accounts=6_000, users=3_000)
     last, count = "", 0
     while page := bare.list_ids(query=f'status.name=="Open" and id>"{last}" sortBy id', limit=2000):
         last, count = page[-1], count + len(page)
-    assert count == 20_000
+    assert count == 6_000
 
 
 def test_moments_grow_and_are_of_the_server(folio: FolioServer) -> None:

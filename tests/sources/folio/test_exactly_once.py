@@ -58,13 +58,13 @@ def list_own(folio: FolioServer, account: Json, event: Event) -> list[Json]:
     ]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_events_under_random_faults(folio: FolioServer, folio_session: FolioSession, seed: int) -> None:
     chooser = random.Random(seed)  # noqa: S311
     handing_over = FolioSystem(make_folio_source(), folio_session)
     paying = FolioSystem(make_folio_source(closes_fines_when="paid"), folio_session)
     counts = dict.fromkeys(AnswerStatus, 0)
-    for _ in range(60):
+    for _ in range(50):
         account = folio.library.charge(50)
         is_paying = chooser.random() < 0.5
         worker = Worker(folio, paying if is_paying else handing_over, chooser)
@@ -89,6 +89,6 @@ def test_events_under_random_faults(folio: FolioServer, folio_session: FolioSess
             else:
                 assert "and not the balance" in answer.reason or "first part" in answer.reason
                 break
-    assert counts[AnswerStatus.DONE] > 30
+    assert counts[AnswerStatus.DONE] > 25
     assert counts[AnswerStatus.UNKNOWN] > 0, "an action was saved without its account"
     assert counts[AnswerStatus.REFUSED] > 0

@@ -136,3 +136,12 @@ def test_a_failing_neighbour_is_transient(folio: FolioServer, folio_client: Http
     folio.traps.inventory_fails = True
     with pytest.raises(TransientError):
         read(FolioSession(folio_client, TENANT))
+
+
+@pytest.mark.parametrize("answer", [[], {"accounts": None}, {"accounts": ["x"]}, {}])
+def test_an_answer_that_is_no_list_of_records_is_an_error(
+    folio_session: FolioSession, monkeypatch: pytest.MonkeyPatch, answer: object
+) -> None:
+    monkeypatch.setattr(folio_session, "get_json", lambda *_, **__: answer)
+    with pytest.raises(BursarError, match="without a list `accounts` of records"):
+        read(folio_session)

@@ -77,6 +77,18 @@ def test_an_item_that_is_returned_after_the_transfer_is_reversed_at_the_bursar(t
     assert town.folio.library.total(lost, "Transferred") == 50
 
 
+def test_of_an_item_that_is_returned_after_a_part_was_waived_the_rest_is_reversed(town_of_folio: FolioTown) -> None:
+    town = town_of_folio
+    lost = town.folio.library.charge(50.0)
+    town.folio.library.act(lost, "waive", 20)
+    town.read()
+    assert town.export() == [("30.00", None)]
+    town.write()
+    town.folio.library.return_item(lost)
+    assert town.read() == []
+    assert town.export() == [("-30.00", "1")]
+
+
 def test_an_item_that_is_returned_before_the_export_leaves_nothing_to_export(town_of_folio: FolioTown) -> None:
     town = town_of_folio
     lost = town.folio.library.charge(50.0)

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from bursar.errors import BursarError
+from bursar.ledger import desk
 from bursar.sources.koha.system import KohaSystem
 from bursar.sources.outbox import WriteCounts
 from tests.support.fault_injection import KilledError, KillSwitch
@@ -182,6 +183,23 @@ def test_a_branch_and_a_type_that_no_map_has_are_rejected_rows(town: KohaTown) -
     )
     assert town.sync() == []
     assert town.position(fine)[0] == "5.00"
+
+
+def test_what_was_waived_in_bursar_is_not_given_back_when_the_item_is_found(town: KohaTown) -> None:
+    lost = town.koha.state.charge(ADA, "LOST", "50", itemnumber=ITEM)
+    town.read()
+    [(fine,)] = town.rows("SELECT id FROM fines")
+    with town.library.ledger.begin() as connection:
+        desk.waive(connection, fine, Decimal(20), by="anna")
+    assert town.sync() == []
+    assert owed(town, lost) == 30
+    assert town.export() == [("30.00", None)]
+    assert town.sync() == []
+    found = town.koha.state.find_item(lost)
+    assert owed(town, found) == -30
+    assert town.sync() == []
+    assert town.export() == [("-30.00", "1")]
+    assert (town.position(lost)[1], town.position(found)[1]) == ("0.00", "0.00")
 
 
 def test_a_spill_is_for_a_person_and_is_not_taken_for_a_payment_at_the_desk(town: KohaTown) -> None:

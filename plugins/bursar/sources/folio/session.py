@@ -67,8 +67,8 @@ class FolioSession:
         params: dict[str, str | int] = {"query": f"{query} sortBy id", "limit": limit}
         answer = self.get_json(path, params=params, subject=subject)
         records = answer.get(name) if isinstance(answer, dict) else None
-        if not isinstance(records, list):
-            raise BursarError(f"{self.name} has answered to {subject} without the list `{name}`.")
+        if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+            raise BursarError(f"{self.name} has answered to {subject} without a list `{name}` of records.")
         ids = [str(record.get("id", "")) for record in records]
         if ids != sorted(set(ids)):
             raise BursarError(f"{self.name} gives {subject} in no order, so some would be missing.")

@@ -8,7 +8,8 @@ from bursar.sources.koha.credits import describe_failure, judge_found, record_cr
 from bursar.sources.koha.model import KohaSource, PatronAttribute
 from bursar.sources.system import Answer, AnswerStatus, Confirm, Event, EventKind
 
-PAYMENT, FORGIVEN = "PAYMENT", "FORGIVEN"
+PAYMENT, WRITEOFF = "PAYMENT", "WRITEOFF"
+"""Koha's own types. If a lost item is found, Koha gives back what was paid; only WRITEOFF does not count as that."""
 DESCRIPTIONS = {
     EventKind.HANDED_OVER: "Handed over to the bursar",
     EventKind.PAID_AT_BURSAR: "Paid at the bursar",
@@ -62,7 +63,7 @@ def get_credit_type(source: KohaSource, event: Event) -> str | None:
         case EventKind.PAID_AT_BURSAR:
             return None if closes_early else PAYMENT
         case EventKind.REVERSED:
-            return PAYMENT if event.entry_type == EntryType.PAID else FORGIVEN
+            return PAYMENT if event.entry_type == EntryType.PAID else WRITEOFF
         case EventKind.OWED_AGAIN:
             return None
 
