@@ -144,7 +144,7 @@ def _watch_http(points: Points) -> None:
         points.end(kind, number, name)
         return response
 
-    httpx.Client.send = watched  # type: ignore[method-assign, assignment]
+    httpx.Client.send = watched  # type: ignore[method-assign]
 
 
 def _watch_ftp(points: Points) -> None:

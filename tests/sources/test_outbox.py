@@ -14,7 +14,7 @@ from bursar.ledger import desk
 from bursar.sources.outbox import WriteCounts
 from bursar.sources.outbox_events import EventState, get_event, list_events, mark_event_done, retry_event
 from bursar.sources.source_lock import lock_source
-from bursar.sources.system import Answer, AnswerStatus
+from bursar.sources.system import Answer, AnswerStatus, Confirm, Event, confirm_alone
 from tests.support.fake_bursar import Payment
 from tests.support.fault_injection import KilledError, KillSwitch
 from tests.support.memory_system import ALL_ON, Town
@@ -258,7 +258,7 @@ def test_a_worker_that_loses_its_lock_just_before_it_sends_sends_nothing(town: T
     town.bursar.export()
     write = town.system.write
 
-    def write_late(event: Any, confirm: Any) -> Any:
+    def write_late(event: Event, confirm: Confirm = confirm_alone) -> Answer:
         town.lose_lock()
         try:
             return write(event, confirm)

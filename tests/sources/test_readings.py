@@ -1,8 +1,8 @@
 """Reading a library's system: what is loaded, how far, and what is said about rows that have no file."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from pathlib import Path
 
 import pytest
 
@@ -146,8 +146,8 @@ def test_what_was_read_before_another_worker_has_written_is_not_loaded(town: Tow
     town.system.change("1")
     read = town.system.read
 
-    def read_and_lose_the_lock(*arguments: Any) -> Reading:
-        reading = read(*arguments)
+    def read_and_lose_the_lock(since: datetime | None, folder: Path) -> Reading:
+        reading = read(since, folder)
         town.lose_lock()
         town.write()
         return reading

@@ -42,7 +42,7 @@ class KohaDesk:
         self.by_desk: dict[int, Decimal] = {}
         self.returned: set[int] = set()
         self._items = count(100)
-        self._plan = Plan()
+        self._plan, self._is_disturbed = Plan(), False
         koha.traps.slow_seconds = SLOW_SECONDS
         koha.traps.take_fault = self._take_fault  # type: ignore[method-assign]
         add_credit = koha.api.add_credit
@@ -53,7 +53,6 @@ class KohaDesk:
                 self.act(str(json.loads(request.body)["account_lines_ids"][0]), self._plan.act, self._plan.part)
             return add_credit(request, patron)
 
-        self._is_disturbed = False
         koha.api.routes = [
             (*route[:3], act_before_credit) if route[3] == add_credit else route for route in koha.api.routes
         ]
