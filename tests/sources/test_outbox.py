@@ -219,10 +219,10 @@ def test_an_error_while_an_event_is_written_is_no_answer_and_stops_no_other_even
     town.bursar.export()
     write = town.system.write
 
-    def fail_for_the_first(event: Any) -> Any:
+    def fail_for_the_first(event: Event, confirm: Confirm = confirm_alone) -> Answer:
         if event.fine_id == "1":
             raise TransientError("the connection has ended")
-        return write(event)
+        return write(event, confirm)
 
     town.system.write = fail_for_the_first  # type: ignore[method-assign]
     assert town.write() == WriteCounts(done=1, unknown=1)
