@@ -19,7 +19,7 @@ help:
 	@echo 'make test          the tests, except the slow ones; less than ten minutes on two cores'
 	@echo 'make test-slow     more tests on a real Airflow, and of large ledgers'
 	@echo 'make test-browser  the tests of the pages in Chromium on a real Airflow; about five minutes'
-	@echo 'make campaign      random faults in exports and imports; FAULTS=1000, SECONDS=0 (no limit), SEED=1'
+	@echo 'make campaign      random faults in exports, imports and library systems; FAULTS=1000, SECONDS=0 (no limit), SEED=1'
 	@echo 'make bench         measures speed beside plain C tools; FINES="100000 1000000" ROUNDS=3 JSON=file'
 	@echo 'make bench-pages   measures the pages in a large ledger; FINES=1000000 RUNS=100000; 20000000 fines need 21 GB'
 	@echo 'make check         linters and types'
@@ -58,8 +58,10 @@ browser:
 		tar xzf "$$(npm pack --silent $(AXE))" --strip-components=1 package/axe.min.js; } || \
 		echo 'The tests of accessibility need npm, which fetches $(AXE).' >&2
 
+# A third of the seconds, and half of the faults, are for the systems that fines are read from.
 campaign: installed
-	@.venv/bin/python -m tests.campaign --seed $(SEED) --faults $(FAULTS) --seconds $(SECONDS)
+	@.venv/bin/python -m tests.campaign --seed $(SEED) --faults $(FAULTS) --seconds $$(($(SECONDS) * 2 / 3))
+	@.venv/bin/python -m tests.campaign --systems --seed $(SEED) --faults $$(($(FAULTS) / 2)) --seconds $$(($(SECONDS) / 3))
 
 bench: installed
 	@.venv/bin/python -m bench --fines $(FINES) --rounds $(ROUNDS) $(if $(JSON),--json $(JSON))

@@ -1,6 +1,8 @@
 """Runs a campaign of random faults against exports and imports, and prints the violations that it found.
 
 python -m tests.campaign --seed 1 --faults 1000 --seconds 0
+
+With --systems, it is one against the readings of library systems, and what is written into them.
 """
 
 import argparse
@@ -36,22 +38,20 @@ def _campaign(options: argparse.Namespace, folder: Path) -> int:
     import airflow.providers.sftp.hooks.sftp  # noqa: F401, PLC0415
     from lxml import etree  # noqa: F401, PLC0415
 
-    from tests.campaign.days import run_round  # noqa: PLC0415
+    from tests.campaign.days import ExportRounds  # noqa: PLC0415
     from tests.campaign.report import Tally  # noqa: PLC0415
-    from tests.campaign.round import Round  # noqa: PLC0415
-    from tests.campaign.world import World  # noqa: PLC0415
+    from tests.campaign.systems.rounds import SystemRounds  # noqa: PLC0415
 
     logging.disable(logging.CRITICAL)  # workers log to a file in the folder
-    world, tally = World(folder), Tally()
-    acts: dict[str, dict[Any, int]] = {}
+    tally = Tally()
+    rounds = (SystemRounds if options.systems else ExportRounds)(folder, options.seed, tally)
     try:
-        world.start()
+        rounds.start()
         gc.freeze()
         number = 0
         reported_at = time.monotonic()
         while number == 0 or not _is_over(options, tally):
-            round_ = Round(world, options.seed, number, tally, acts)
-            found = run_round(round_)
+            round_, found = rounds.run(number)
             tally.count(round_.injected, found)
             if found:
                 _show(options, number, found, round_.trace.lines)
@@ -64,7 +64,7 @@ def _campaign(options: argparse.Namespace, folder: Path) -> int:
                 reported_at = time.monotonic()
                 print(f"seed {options.seed}: {tally.summary()}", flush=True)
     finally:
-        world.end()
+        rounds.end()
     print(f"\nSeed {options.seed}: {tally.summary()}\n\n{tally.table()}")
     for kind, count in tally.violations.most_common():
         print(f"VIOLATION, {count} times: {kind}")
@@ -78,6 +78,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=0, help="end after so many; 0: no limit")
     parser.add_argument("--rounds", type=int, default=0, help="end after so many; 0: no limit")
     parser.add_argument("--round", type=int, default=0, help="play this round alone, as in a trace")
+    parser.add_argument("--systems", action="store_true", help="read library systems, and write into them")
     parser.add_argument("--keep-going", action="store_true", help="go on after a violation, and count them by kind")
     return parser.parse_args(arguments)
 
@@ -89,7 +90,8 @@ def _is_over(options: argparse.Namespace, tally: Any) -> bool:
 
 def _show(options: argparse.Namespace, number: int, found: Sequence[object], lines: Sequence[str]) -> None:
     print(f"\nVIOLATION in round {number} of seed {options.seed}; to play it again:")
-    print(f"    .venv/bin/python -m tests.campaign --seed {options.seed} --round {number}")
+    part = " --systems" if options.systems else ""
+    print(f"    .venv/bin/python -m tests.campaign{part} --seed {options.seed} --round {number}")
     for violation in found:
         print(f"  {violation}")
     print("Trace of the round:", *lines[-MAX_TRACE_LINES:], sep="\n  ")

@@ -1,15 +1,16 @@
 """The days of a round: the work of each actor as the steps of a run, and the runs at the end without faults."""
 
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 from tests.campaign import product
 from tests.campaign.attempts import Actor, Call
 from tests.campaign.desk import load, work_at_desk
 from tests.campaign.fake_bursar import FakeBursar
 from tests.campaign.faults import WEIGHTS, Kind
-from tests.campaign.report import Violation
-from tests.campaign.round import Round, Steps
-from tests.campaign.world import CODES, MACHINES
+from tests.campaign.report import Tally, Violation
+from tests.campaign.round import ActCounts, Round, Steps
+from tests.campaign.world import CODES, MACHINES, World
 
 DAYS_PER_ROUND = (2, 3)
 MAX_FINAL_RUNS = 6
@@ -22,6 +23,27 @@ COMMAND_FAULT_KINDS: tuple[Kind, ...] = (
 )
 COMMAND_FAULTS = {kind: WEIGHTS[kind] for kind in COMMAND_FAULT_KINDS}
 """The faults of a command, which is not repeated automatically."""
+
+
+class ExportRounds:
+    """The rounds of exports and imports in one world."""
+
+    def __init__(self, folder: Path, seed: int, tally: Tally) -> None:
+        self.world, self.seed, self.tally = World(folder), seed, tally
+        self.acts: ActCounts = {}
+
+    def start(self) -> None:
+        """Starts the world."""
+        self.world.start()
+
+    def run(self, number: int) -> tuple[Round, list[Violation]]:
+        """Runs a round; returns it, and its violations."""
+        round_ = Round(self.world, self.seed, number, self.tally, self.acts)
+        return round_, run_round(round_)
+
+    def end(self) -> None:
+        """Ends the world."""
+        self.world.end()
 
 
 def run_round(round_: Round) -> list[Violation]:

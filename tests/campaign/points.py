@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Literal
 
+import httpx
 import psycopg
 from paramiko import SFTPClient
 from paramiko.sftp import CMD_NAMES
 from sqlalchemy import Pool, event
 
-PointKind = Literal["statement", "commit", "request"]
+PointKind = Literal["statement", "commit", "request", "call"]
+"""A call is a request that changes something in a library's system."""
 Side = Literal["before", "after"]
 KINDS: tuple[PointKind, ...] = ("statement", "commit", "request")
 MAX_SHOWN_LENGTH = 60  # characters of a statement in the trace
@@ -67,6 +69,7 @@ def watch(points: Points, connected: Callable[[int], None]) -> None:
     _watch_database(points)
     _watch_sftp(points)
     _watch_ftp(points)
+    _watch_http(points)
     event.listen(Pool, "connect", lambda driver, _record: connected(driver.info.backend_pid))
 
 
@@ -126,6 +129,22 @@ def _watch_sftp(points: Points) -> None:
         return answer
 
     client._request, client._async_request = request, async_request  # noqa: SLF001
+
+
+def _watch_http(points: Points) -> None:
+    send = httpx.Client.send
+
+    def watched(self: httpx.Client, request: httpx.Request, **options: Any) -> httpx.Response:
+        path = request.url.path
+        is_login = "auth" in path
+        kind: PointKind = "call" if request.method == "POST" and not is_login else "request"
+        name = f"{request.method} {path[-MAX_SHOWN_LENGTH:]}"
+        number = points.begin(kind, name)
+        response = send(self, request, **options)
+        points.end(kind, number, name)
+        return response
+
+    httpx.Client.send = watched  # type: ignore[method-assign]
 
 
 def _watch_ftp(points: Points) -> None:

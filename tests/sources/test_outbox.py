@@ -14,7 +14,7 @@ from bursar.ledger import desk
 from bursar.sources.outbox import WriteCounts
 from bursar.sources.outbox_events import EventState, get_event, list_events, mark_event_done, retry_event
 from bursar.sources.source_lock import lock_source
-from bursar.sources.system import AnswerStatus
+from bursar.sources.system import Answer, AnswerStatus, Confirm, Event, confirm_alone
 from tests.support.fake_bursar import Payment
 from tests.support.fault_injection import KilledError, KillSwitch
 from tests.support.memory_system import ALL_ON, Town
@@ -219,10 +219,10 @@ def test_an_error_while_an_event_is_written_is_no_answer_and_stops_no_other_even
     town.bursar.export()
     write = town.system.write
 
-    def fail_for_the_first(event: Any) -> Any:
+    def fail_for_the_first(event: Event, confirm: Confirm = confirm_alone) -> Answer:
         if event.fine_id == "1":
             raise TransientError("the connection has ended")
-        return write(event)
+        return write(event, confirm)
 
     town.system.write = fail_for_the_first  # type: ignore[method-assign]
     assert town.write() == WriteCounts(done=1, unknown=1)
@@ -243,16 +243,32 @@ def test_a_worker_that_lost_its_lock_writes_nothing_more(town: Town) -> None:
     find = town.system.find
 
     def find_and_lose_the_lock(event: Any) -> Any:
-        town.rows(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-        )
+        town.lose_lock()
         return find(event)
 
     town.system.find = find_and_lose_the_lock  # type: ignore[method-assign]
     with pytest.raises(Exception, match="terminat|connection|closed"):
         town.write()
     assert town.system.written == []
+
+
+def test_a_worker_that_loses_its_lock_just_before_it_sends_sends_nothing(town: Town) -> None:
+    """A client may take the error for a lost answer; then the next event ends the run."""
+    charge(town, "10.00", "20.00")
+    town.bursar.export()
+    write = town.system.write
+
+    def write_late(event: Event, confirm: Confirm = confirm_alone) -> Answer:
+        town.lose_lock()
+        try:
+            return write(event, confirm)
+        except TransientError as error:
+            return Answer(AnswerStatus.UNKNOWN, str(error))
+
+    town.system.write = write_late  # type: ignore[method-assign]
+    with pytest.raises(TransientError):
+        town.write()
+    assert (town.system.written, [event[3] for event in town.events()]) == ([], ["unknown", "pending"])
 
 
 def test_a_worker_whose_event_another_one_has_begun_does_not_write_it(town: Town) -> None:
@@ -398,7 +414,7 @@ def test_a_refusal_that_changed_something_there_is_no_payment_at_the_library(tow
     charge(town, "10.00")
     town.bursar.export()
     write = town.system.write
-    town.system.write = lambda event: replace(write(event), status=AnswerStatus.REFUSED)  # type: ignore[method-assign]
+    town.system.write = lambda *given: replace(write(*given), status=AnswerStatus.REFUSED)  # type: ignore[method-assign]
     town.sync()
     assert town.events() == [("1", "handed_over", "10.00", "refused")]
     assert town.fine("1") == ("0.00", "10.00", "0.00")

@@ -1,12 +1,14 @@
 """Reading a library's system: what is loaded, how far, and what is said about rows that have no file."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
-from bursar.errors import InputFileError
+from bursar.errors import InputFileError, TransientError
 from bursar.sources.load_types import LoadResult
+from bursar.sources.system import Reading
 from tests.support.memory_system import START, Town, make_system_source
 
 
@@ -134,3 +136,26 @@ def test_two_systems_may_use_the_same_ids(town: Town) -> None:
         "SELECT fines.source, source_id, value FROM fines JOIN identifiers USING (user_id)"
         " WHERE type = 'userName' ORDER BY 1"
     ) == [("CITY", "1", "citizen7"), ("TOWN", "1", "reader7")]
+
+
+def test_what_was_read_before_another_worker_has_written_is_not_loaded(town: Town) -> None:
+    """The worker was frozen, say: its lock is lost, and what it has read is of the past."""
+    town.system.charge("1", "10.00")
+    town.read()
+    town.bursar.export()
+    town.system.change("1")
+    read = town.system.read
+
+    def read_and_lose_the_lock(since: datetime | None, folder: Path) -> Reading:
+        reading = read(since, folder)
+        town.lose_lock()
+        town.write()
+        return reading
+
+    town.system.read = read_and_lose_the_lock  # type: ignore[method-assign]
+    with pytest.raises(TransientError):
+        town.read()
+    town.system.read = read  # type: ignore[method-assign]
+    town.read()
+    assert town.fine("1") == ("0.00", "10.00", "0.00")
+    assert town.rows("SELECT source_balance FROM fines") == [(0,)]

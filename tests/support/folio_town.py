@@ -49,9 +49,10 @@ class FolioTown:
 
     def load(self) -> list[LoadResult]:
         """Reads and loads as on the present day."""
-        with lock_source(self.library.ledger, self.source.code):
+        with lock_source(self.library.ledger, self.source.code) as lock:
             return ReadingRun(
                 engine=self.library.ledger,
+                lock=lock,
                 source=self.source,
                 system=self.system,
                 work_dir=self.work_dir,

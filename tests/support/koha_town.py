@@ -44,9 +44,10 @@ class KohaTown:
 
     def load(self, system: KohaSystem) -> list[LoadResult]:
         """Reads Koha by a given client, and loads what it says."""
-        with lock_source(self.library.ledger, self.source.code):
+        with lock_source(self.library.ledger, self.source.code) as lock:
             return ReadingRun(
                 engine=self.library.ledger,
+                lock=lock,
                 source=self.source,
                 system=system,
                 work_dir=self.work_dir,

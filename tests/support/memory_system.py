@@ -20,7 +20,7 @@ from bursar.sources.open_system import SYSTEMS
 from bursar.sources.outbox import Outbox, WriteCounts
 from bursar.sources.readings import ReadingRun
 from bursar.sources.source_lock import lock_source
-from bursar.sources.system import Answer, AnswerStatus, Event, EventKind, Finding, Reading
+from bursar.sources.system import Answer, AnswerStatus, Confirm, Event, EventKind, Finding, Reading, confirm_alone
 from bursar.sources.system_model import SystemSource
 from tests.support.fake_bursar import FakeBursar
 from tests.support.fault_injection import KillSwitch
@@ -140,8 +140,9 @@ class MemorySystem:
         """Returns what became of an event by its key."""
         return self.switch.act("find", self._find, event)  # type: ignore[no-any-return]
 
-    def write(self, event: Event) -> Answer:
+    def write(self, event: Event, confirm: Confirm = confirm_alone) -> Answer:
         """Takes off what is owed, at most the amount of the event."""
+        confirm()
         return self.switch.act("write", self._write, event)  # type: ignore[no-any-return]
 
     def check(self) -> list[Finding]:
@@ -205,9 +206,10 @@ class Town:
 
     def read(self, *, dry_run: bool = False, run_id: str = "run 1") -> list[LoadResult]:
         """Reads the system, and loads what it says."""
-        with lock_source(self.library.ledger, self.source.code):
+        with lock_source(self.library.ledger, self.source.code) as lock:
             return ReadingRun(
                 engine=self.library.ledger,
+                lock=lock,
                 source=self.source,
                 system=self.system,
                 work_dir=self.work_dir,
@@ -226,6 +228,14 @@ class Town:
         counts = self.write()
         self.read()
         return counts
+
+    def lose_lock(self) -> None:
+        """Ends the session that holds the lock of the source, as a failover of the database does."""
+        self.rows(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory'"
+            " AND pid <> pg_backend_pid()"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
 
     def rows(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """Returns the rows of a query."""

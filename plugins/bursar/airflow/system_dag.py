@@ -96,9 +96,10 @@ def load_fines(run: SystemRun) -> list[LoadedSet]:
         InputFileError: a load was refused, or would be, and changed nothing.
     """
     source = run.source
-    with open_library_system(source) as system, lock_source(run.engine, source.code):
+    with open_library_system(source) as system, lock_source(run.engine, source.code) as lock:
         results = ReadingRun(
             engine=run.engine,
+            lock=lock,
             source=source,
             system=system,
             work_dir=config.source_work_dir(run.settings, source),

@@ -28,9 +28,10 @@ def sync_source(code: str, dry_run: bool, output_format: str) -> None:  # noqa: 
     engine, settings = get_engine(), get_settings()
     with open_library_system(source) as system:
         written = None if dry_run else Outbox(engine, source).write(system)
-        with lock_source(engine, code):
+        with lock_source(engine, code) as lock:
             results = ReadingRun(
                 engine=engine,
+                lock=lock,
                 source=source,
                 system=system,
                 work_dir=source_work_dir(settings, source),

@@ -9,16 +9,17 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid5
 
 from sqlalchemy import Connection, Engine, Row
 
 from bursar.db.queries import query
-from bursar.errors import BursarError
+from bursar.errors import BursarError, TransientError
 from bursar.ledger.entry_type import EntryType
 from bursar.sources.readings import add_system
-from bursar.sources.source_lock import lock_source
+from bursar.sources.source_lock import confirm_lock, lock_source
 from bursar.sources.statements import SOURCE_ID_TYPE
 from bursar.sources.system import Answer, AnswerStatus, Event, EventKind, LibrarySystem
 from bursar.sources.system_model import SystemSource
@@ -110,11 +111,11 @@ class Outbox:
         if answer is None:
             if row.is_recent:
                 return "held"
-            lock.exec_driver_sql("SELECT")  # raises if the lock was lost, so that another worker may write
+            confirm_lock(lock)
             self._begin(row)
             attempts += 1
             try:
-                answer = system.write(event)
+                answer = system.write(event, partial(confirm_lock, lock))
             except BursarError as error:  # which a system does not raise; others must not wait for this event
                 answer = Answer(AnswerStatus.UNKNOWN, str(error))
         self._record(row, attempts, answer)
@@ -124,7 +125,7 @@ class Outbox:
         with self.engine.begin() as connection:
             begun = connection.execute(query("sources/begin_attempt"), {"id": row.id, "attempts": row.attempts})
             if begun.rowcount != 1:
-                raise BursarError(f"Event {row.id} of {self.source.code} was changed by another worker or a person.")
+                raise _make_conflict(row, self.source)
 
     def _record(self, row: Row[Any], attempts: int, answer: Answer) -> None:
         parameters = {
@@ -136,9 +137,13 @@ class Outbox:
         }
         with self.engine.begin() as connection:
             if not connection.execute(query("sources/record_answer"), parameters).scalar_one():
-                raise BursarError(f"Event {row.id} of {self.source.code} was changed by another worker or a person.")
+                raise _make_conflict(row, self.source)
         if answer.status is not AnswerStatus.DONE:
             log.warning("Event %s of %s: %s. %s", row.id, self.source.code, answer.status.description, answer.reason)
+
+
+def _make_conflict(row: Row[Any], source: SystemSource) -> TransientError:
+    return TransientError(f"Event {row.id} of {source.code} was changed by another worker or a person.")
 
 
 def make_key(row: Row[Any]) -> UUID:

@@ -20,6 +20,7 @@ from bursar.sources.csv.load import CsvFile, load
 from bursar.sources.load_types import InvalidRowsError, LoadResult, SourceRules
 from bursar.sources.records import list_loads
 from bursar.sources.refusals import describe_rejected
+from bursar.sources.source_lock import confirm_lock
 from bursar.sources.system import LibrarySystem, Reading
 from bursar.sources.system_model import SystemSource
 from bursar.work_dir import incoming_folder
@@ -29,13 +30,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class ReadingRun:
-    """A run that reads a system and loads what it says. The caller holds the lock of the source.
+    """A run that reads a system and loads what it says. `lock` is the connection that holds the lock of the source.
 
     `run_id` is None, and `requested_by` set, for a command. `now` is the moment that decides whether a complete reading
     is due today.
     """
 
     engine: Engine
+    lock: Connection
     source: SystemSource
     system: LibrarySystem
     work_dir: Path
@@ -50,7 +52,7 @@ class ReadingRun:
 
         Raises:
             InputFileError: a load was refused, and changed nothing.
-            TransientError: the system can't be reached, or does not answer in time.
+            TransientError: the system can't be reached, or does not answer in time; or the lock was lost.
             BursarError: the system refuses the login, or its answer can't be read.
         """
         return [self._load_since(since, dry_run=dry_run) for since in self._list_readings()]
@@ -84,6 +86,9 @@ class ReadingRun:
                 query("sources/record_reading"),
                 {"source": source.code, "read_at": reading.read_at, "complete": reading.complete},
             )
+            # What was read is of the past if another worker has written meanwhile. From now on none can: the load
+            # holds the table of fines.
+            confirm_lock(self.lock)
 
         files: dict[str, Any] = {kind: CsvFile(path, f"{source.code} {kind}") for kind, path in reading.files.items()}
         return load(

@@ -9,6 +9,13 @@ from bursar.db.queries import query
 from bursar.errors import TransientError
 
 
+def confirm_lock(lock: Connection) -> None:
+    """Raises a TransientError if the lock of a source was lost, so that another worker may have it by now."""
+    if lock.invalidated:  # it was noticed before
+        raise TransientError("The lock of the source was lost: the connection to the ledger has ended.")
+    lock.exec_driver_sql("SELECT")
+
+
 @contextmanager
 def lock_source(engine: Engine, source: str) -> Iterator[Connection]:
     """Locks a source by a connection of its own, and yields it. `bursar.sources.load` says how the locks are related.

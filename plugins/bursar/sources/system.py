@@ -3,7 +3,7 @@
 A system's module implements `LibrarySystem`. CSV files are a source that can only be read, so they do not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,6 +13,9 @@ from uuid import UUID
 
 from bursar.described_enum import DescribedEnum
 from bursar.ledger.entry_type import EntryType
+
+PREFIX = "bursar:"
+"""Begins the key of an event in the library's system."""
 
 
 class EventKind(DescribedEnum):
@@ -54,7 +57,7 @@ class Event:
     @property
     def text(self) -> str:
         """The key as it stands in the library's system: what `find` looks for."""
-        return f"bursar:{self.key}"
+        return f"{PREFIX}{self.key}"
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,14 @@ class Finding:
     remedy: str = ""
 
 
+Confirm = Callable[[], object]
+"""Raises a TransientError if another worker may write by now."""
+
+
+def confirm_alone() -> None:
+    """Confirms that a request may be sent, for a caller beside whom nobody writes."""
+
+
 class LibrarySystem(Protocol):
     """A library's system over its API. Each method logs in if it must.
 
@@ -107,8 +118,11 @@ class LibrarySystem(Protocol):
     def find(self, event: Event) -> Answer | None:
         """Returns what became of an event that may have been written before; None if it never arrived."""
 
-    def write(self, event: Event) -> Answer:
-        """Writes an event that `find` has not found, and checks what became of it."""
+    def write(self, event: Event, confirm: Confirm = confirm_alone) -> Answer:
+        """Writes an event that `find` has not found, and checks what became of it.
+
+        `confirm` is called directly before each request that changes something. If it raises, nothing is sent.
+        """
 
     def check(self) -> list[Finding]:
         """Compares version, permissions, settings and maps with what is needed. Changes nothing."""

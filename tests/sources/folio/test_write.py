@@ -364,3 +364,13 @@ def test_reasons_name_nobody(folio: FolioServer, folio_system: FolioSystem) -> N
     reason = folio_system.write(make_event(HANDED_OVER, account, "50")).reason
     assert account["userId"] not in reason
     assert account["id"] not in reason
+
+
+def test_nothing_is_sent_once_another_worker_may_write(folio: FolioServer, folio_system: FolioSystem) -> None:
+    account = folio.library.charge(50)
+
+    def confirm() -> None:
+        raise TransientError("the lock was lost")
+
+    assert folio_system.write(make_event(HANDED_OVER, account, "50"), confirm).status is UNKNOWN
+    assert not [path for method, path in folio.requests if method == "POST" and path.startswith("/accounts/")]

@@ -345,3 +345,32 @@ def test_an_event_needs_five_requests(koha: KohaServer, system: KohaSystem) -> N
     fine = koha.state.charge(ADA, "NEW_CARD", "5")
     deliver(system, make_event(fine))
     assert koha.calls == {"POST token": 1, "GET credits": 1, "GET account": 2, "POST credits": 1}
+
+
+@pytest.mark.parametrize("changes", [{}, ATTRIBUTE])
+def test_nothing_is_sent_once_another_worker_may_write(koha: KohaServer, changes: dict[str, Any]) -> None:
+    line = koha.state.charge(ADA, "LOST", "5.00")
+
+    def confirm() -> None:
+        raise TransientError("the lock was lost")
+
+    with open_system(koha, make_koha_source(**changes)) as system:
+        assert system.write(make_event(line), confirm).status is UNKNOWN
+    assert not {"POST credits", "POST extended_attributes"} & koha.calls.keys()
+
+
+@pytest.mark.parametrize(("paid_at", "status"), [("that moment", REFUSED), ("an earlier day", DONE)])
+def test_a_lost_answer_beside_a_payment_of_the_same_day_is_for_a_person(
+    koha: KohaServer, system: KohaSystem, paid_at: str, status: AnswerStatus
+) -> None:
+    """The rest of the credit went to another fine, which the API does not show."""
+    other, fine = koha.state.charge(ADA, "LOST", "50"), koha.state.charge(ADA, "NEW_CARD", "5")
+    if paid_at == "that moment":
+        before_posting(koha, lambda: koha.state.credit(ADA, "PAYMENT", "2", fine))
+    else:
+        koha.state.credit(ADA, "PAYMENT", "1", other, date="2026-01-05 10:00:00")
+    koha.traps.add_fault("POST", "/credits", Moment.AFTER)
+    deliver(system, make_event(fine))
+    answer = deliver(system, make_event(fine))
+    assert (answer.status, answer.balance_change) == (status, Decimal(-5))
+    assert count_credits(koha) == 1

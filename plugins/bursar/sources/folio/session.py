@@ -34,9 +34,19 @@ class FolioSession:
         """Returns the answer to a reading request, also one that says no; raises as `HttpClient.get`."""
         return self._send(lambda head: self._client.get(path, subject=subject, params=params or {}, headers=head))
 
-    def post(self, path: str, data: Mapping[str, object], *, subject: str) -> HttpAnswer:
-        """Sends JSON once, or again if FOLIO did not take the token; raises as `HttpClient.post`."""
-        return self._send(lambda head: self._client.post(path, subject=subject, data=data, headers=head))
+    def post(
+        self, path: str, data: Mapping[str, object], *, subject: str, before: Callable[[], object] = lambda: None
+    ) -> HttpAnswer:
+        """Sends JSON once, or again if FOLIO did not take the token; calls `before` directly before it.
+
+        Raises as `HttpClient.post` and `before`.
+        """
+
+        def send(head: dict[str, str]) -> HttpAnswer:
+            before()
+            return self._client.post(path, subject=subject, data=data, headers=head)
+
+        return self._send(send)
 
     def get_json(self, path: str, *, subject: str, params: Mapping[str, str | int] | None = None) -> Any:  # noqa: ANN401
         """Returns the JSON that FOLIO answers; None if there is nothing of that id.

@@ -19,7 +19,7 @@ from bursar.sources.folio.read import read_fines
 from bursar.sources.folio.session import PAGE, FolioSession, quote_cql
 from bursar.sources.folio.write import Call, choose_call, explain_closed, make_call
 from bursar.sources.http_client import RETRIED, HttpAnswer, HttpClient
-from bursar.sources.system import Answer, AnswerStatus, Event, Finding, Reading
+from bursar.sources.system import Answer, AnswerStatus, Confirm, Event, Finding, Reading, confirm_alone
 from bursar.sources.system_account import SystemAccount
 
 ALREADY_CLOSED = "Fee/fine is already closed"
@@ -56,7 +56,7 @@ class FolioSystem:
             return Answer(AnswerStatus.UNKNOWN, "FOLIO has the action, and not the fine. Ask those who run FOLIO.")
         return judge_event(event, actions, to_money(account.get("remaining")))
 
-    def write(self, event: Event) -> Answer:
+    def write(self, event: Event, confirm: Confirm = confirm_alone) -> Answer:
         """Writes an event that `find` has not found, and checks what became of it."""
         name = choose_call(event, self._source)
         if isinstance(name, Answer):
@@ -71,19 +71,19 @@ class FolioSystem:
             service_point = self._find_service_point()
         except TransientError as error:
             return Answer(AnswerStatus.UNKNOWN, f"{error} Nothing was written.")
-        return self._post(event, call, service_point)
+        return self._post(event, call, service_point, confirm)
 
     def check(self) -> list[Finding]:
         """Compares version, permissions, settings and maps with what is needed. Changes nothing."""
         return check_folio(self._session, self._source)
 
-    def _post(self, event: Event, call: Call, service_point: str) -> Answer:
+    def _post(self, event: Event, call: Call, service_point: str, confirm: Confirm) -> Answer:
         """Sends a call, once, and looks for its action, whatever FOLIO answers."""
         path = f"/accounts/{quote(event.fine_id, safe='')}/{call.name}"
         subject = f"the {call.name} of a fine"
         answer: HttpAnswer | None = None
         try:
-            answer = self._session.post(path, call.make_body(event, service_point), subject=subject)
+            answer = self._session.post(path, call.make_body(event, service_point), subject=subject, before=confirm)
             doubt = f"FOLIO has answered with the status {answer.status}."
         except TransientError as error:
             doubt = str(error)

@@ -9,9 +9,10 @@ from typing import Any
 from bursar.errors import BursarError
 from bursar.sources.http_client import HttpAnswer
 from bursar.sources.koha.client import KohaClient, get_message
+from bursar.sources.system import PREFIX
 
 MAX_CREDITS = 10
-"""The most credits that are asked for with the key of one event."""
+"""The most credits that are asked for: those with the key of one event, or the last before another one."""
 NOT_FOUND = 404
 
 
@@ -20,6 +21,7 @@ class Credit:
     """A credit that Bursar has written. Amounts are positive; `unused` has not been applied to any line."""
 
     id: int
+    day: str
     amount: Decimal
     unused: Decimal
     is_void: bool
@@ -59,20 +61,30 @@ def find_credits(client: KohaClient, patron: str, key: str) -> list[Credit]:
     return [read_credit(row) for row in rows]
 
 
+def has_earlier_credit(client: KohaClient, patron: str, credit: Credit) -> bool:
+    """Returns whether a patron has an earlier credit of the same day that is not Bursar's."""
+    rows = _list(client, patron, "credits", {"account_line_id": {"<": credit.id}}, order="-account_line_id")
+    notes = (row.get("internal_note") or "" for row in rows if str(row["date"])[:10] == credit.day)
+    return any(not note.startswith(PREFIX) for note in notes)
+
+
 def read_credit(line: Mapping[str, Any]) -> Credit:
     """Returns a credit as the API shows it, with negative amounts."""
     return Credit(
         int(line["account_line_id"]),
+        str(line["date"])[:10],
         -_decimal(line, "amount"),
         -_decimal(line, "amount_outstanding"),
         line.get("status") == "VOID",
     )
 
 
-def _list(client: KohaClient, patron: str, kind: str, condition: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _list(
+    client: KohaClient, patron: str, kind: str, condition: Mapping[str, Any], order: str = "+account_line_id"
+) -> list[Mapping[str, Any]]:
     params: dict[str, str | int] = {
         "q": json.dumps(condition),
-        "_order_by": "+account_line_id",
+        "_order_by": order,
         "_per_page": MAX_CREDITS,
     }
     answer = client.get(f"/patrons/{patron}/account/{kind}", f"the {kind} of a patron", params)

@@ -41,11 +41,17 @@ class KohaClient:
             lambda headers: self.http.get(f"{API}{path}", subject=subject, params=params, headers=headers), subject
         )
 
-    def post(self, path: str, subject: str, data: Mapping[str, Any]) -> HttpAnswer:
-        """Sends JSON to the API, as `get`. After an UnknownOutcomeError it may have been carried out."""
-        return self._call(
-            lambda headers: self.http.post(f"{API}{path}", subject=subject, data=data, headers=headers), subject
-        )
+    def post(self, path: str, subject: str, data: Mapping[str, Any], before: Callable[[], object]) -> HttpAnswer:
+        """Sends JSON to the API, as `get`. Calls `before` directly before it, and sends nothing if that raises.
+
+        After an UnknownOutcomeError it may have been carried out.
+        """
+
+        def send(headers: Mapping[str, str]) -> HttpAnswer:
+            before()
+            return self.http.post(f"{API}{path}", subject=subject, data=data, headers=headers)
+
+        return self._call(send, subject)
 
     def run_report(self, number: int, params: Sequence[str]) -> HttpAnswer:
         """Runs a saved report with the values of its parameters in their order."""

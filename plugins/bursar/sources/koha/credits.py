@@ -12,16 +12,23 @@ from typing import Any
 from bursar.errors import BursarError, TransientError
 from bursar.money import format_money, smallest_unit
 from bursar.sources.http_client import HttpAnswer
-from bursar.sources.koha.account import Credit, find_credits, find_debit, read_credit, read_open_debits
+from bursar.sources.koha.account import (
+    Credit,
+    find_credits,
+    find_debit,
+    has_earlier_credit,
+    read_credit,
+    read_open_debits,
+)
 from bursar.sources.koha.client import KohaClient, get_message
-from bursar.sources.system import Answer, AnswerStatus, Event
+from bursar.sources.system import Answer, AnswerStatus, Confirm, Event
 
 SERVER_ERROR = 500
 VOID_BY_HAND = "In Koha, void the credit, and settle the fine by hand. Then mark the event as done."
 NOTHING = Decimal(0)
 
 
-def record_credit(client: KohaClient, event: Event, patron: str, facts: Mapping[str, str]) -> Answer:
+def record_credit(client: KohaClient, event: Event, patron: str, facts: Mapping[str, str], confirm: Confirm) -> Answer:
     """Writes an event as a credit of at most what its line owes; `facts` are further fields of the credit.
 
     Raises:
@@ -35,7 +42,7 @@ def record_credit(client: KohaClient, event: Event, patron: str, facts: Mapping[
     # Koha has six decimals: the fraction that the ledger has rounded away goes with the rest.
     amount = before[line] if _round(before[line], event) <= event.amount else event.amount
     data = {"amount": float(amount), "account_lines_ids": [line], "note": event.text, **facts}
-    credit, failure = _post_credit(client, patron, data)
+    credit, failure = _post_credit(client, patron, data, confirm)
     try:
         if credit is None:
             found = find_credits(client, patron, event.text)
@@ -66,6 +73,15 @@ def judge_found(client: KohaClient, event: Event, patron: str, credits_: Sequenc
     if taken < credit.amount:
         rest = _money(credit.amount - taken, event)
         return refuse(f"{rest} of the credit {ids} went elsewhere. {VOID_BY_HAND}", change)
+    if not debit.owed and has_earlier_credit(client, patron, credit):
+        # Koha does not show which lines a credit was applied to. If the other one was recorded after the look at the
+        # account, a part of Bursar's went to other fines of the patron.
+        return refuse(
+            f"The answer about the credit {ids} was lost, and the patron has paid on the same day, perhaps at that "
+            f"moment. In Koha, look whether all of the credit went to the fine {event.fine_id}. If so, mark the event "
+            "as done; if not, void the credit, and settle the fine by hand first.",
+            change,
+        )
     return _describe_done(event, credit, change)
 
 
@@ -93,10 +109,12 @@ def _explain_closed(client: KohaClient, patron: str, line: int) -> Answer:
     )
 
 
-def _post_credit(client: KohaClient, patron: str, data: Mapping[str, Any]) -> tuple[Credit | None, Answer]:
+def _post_credit(
+    client: KohaClient, patron: str, data: Mapping[str, Any], confirm: Confirm
+) -> tuple[Credit | None, Answer]:
     """Sends a credit once. Returns it if the answer has it, and what became of the event if no trace is found."""
     try:
-        answer = client.post(f"/patrons/{patron}/account/credits", "a credit", data)
+        answer = client.post(f"/patrons/{patron}/account/credits", "a credit", data, confirm)
     except TransientError as error:
         return None, Answer(AnswerStatus.UNKNOWN, str(error))
     if not answer.is_success:

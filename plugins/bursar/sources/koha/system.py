@@ -11,7 +11,7 @@ from bursar.sources.koha.client import KohaClient
 from bursar.sources.koha.model import KohaSource
 from bursar.sources.koha.read import read_files
 from bursar.sources.koha.write import find_event, write_event
-from bursar.sources.system import Answer, Event, Finding, Reading
+from bursar.sources.system import Answer, Confirm, Event, Finding, Reading, confirm_alone
 from bursar.sources.system_account import SystemAccount
 
 
@@ -29,9 +29,9 @@ class KohaSystem:
         """Returns what became of an event that may have been written before; None if it never arrived."""
         return find_event(self.client, self.source, event)
 
-    def write(self, event: Event) -> Answer:
+    def write(self, event: Event, confirm: Confirm = confirm_alone) -> Answer:
         """Writes an event that `find` has not found, and checks what became of it."""
-        return write_event(self.client, self.source, event)
+        return write_event(self.client, self.source, event, confirm)
 
     def check(self) -> list[Finding]:
         """Compares version, permissions, settings and maps with what is needed. Changes nothing."""

@@ -6,7 +6,7 @@ from bursar.sources.koha.account import find_credits
 from bursar.sources.koha.client import KohaClient
 from bursar.sources.koha.credits import describe_failure, judge_found, record_credit, refuse
 from bursar.sources.koha.model import KohaSource, PatronAttribute
-from bursar.sources.system import Answer, AnswerStatus, Event, EventKind
+from bursar.sources.system import Answer, AnswerStatus, Confirm, Event, EventKind
 
 PAYMENT, WRITEOFF = "PAYMENT", "WRITEOFF"
 """Koha's own types. If a lost item is found, Koha gives back what was paid; only WRITEOFF does not count as that."""
@@ -30,7 +30,7 @@ def find_event(client: KohaClient, source: KohaSource, event: Event) -> Answer |
     return judge_found(client, event, event.user_id, credits_) if credits_ else None
 
 
-def write_event(client: KohaClient, source: KohaSource, event: Event) -> Answer:
+def write_event(client: KohaClient, source: KohaSource, event: Event, confirm: Confirm) -> Answer:
     """Writes an event that was not found, and checks what became of it.
 
     Raises:
@@ -42,14 +42,14 @@ def write_event(client: KohaClient, source: KohaSource, event: Event) -> Answer:
     if event.user_id is None:
         return refuse("The user of the fine is no patron of Koha. Settle the fine by hand, and mark the event as done.")
     if attribute := _get_attribute(source, event):
-        return _add_attribute(client, event.user_id, attribute)
+        return _add_attribute(client, event.user_id, attribute, confirm)
     type_ = get_credit_type(source, event)
     if type_ is None:
         return Answer(AnswerStatus.DONE, f"Koha closes a fine when it is {source.closes_fines_when.replace('_', ' ')}.")
     facts = {"credit_type": type_, "description": DESCRIPTIONS[event.kind]}
     if source.payment_type:
         facts["payment_type"] = source.payment_type
-    return record_credit(client, event, event.user_id, facts)
+    return record_credit(client, event, event.user_id, facts, confirm)
 
 
 def get_credit_type(source: KohaSource, event: Event) -> str | None:
@@ -98,10 +98,10 @@ def _has_attribute(client: KohaClient, patron: str, attribute: PatronAttribute) 
     return any((one["type"], one["value"]) == (attribute.code, attribute.value) for one in answer.parse_json())
 
 
-def _add_attribute(client: KohaClient, patron: str, attribute: PatronAttribute) -> Answer:
+def _add_attribute(client: KohaClient, patron: str, attribute: PatronAttribute, confirm: Confirm) -> Answer:
     data = {"type": attribute.code, "value": attribute.value}
     try:
-        answer = client.post(f"/patrons/{patron}/extended_attributes", "an attribute of a patron", data)
+        answer = client.post(f"/patrons/{patron}/extended_attributes", "an attribute of a patron", data, confirm)
     except TransientError as error:
         return Answer(AnswerStatus.UNKNOWN, str(error))
     return HAS_ATTRIBUTE if answer.is_success else describe_failure(answer, "attribute")
