@@ -13,7 +13,7 @@ SECONDS ?= 0
 .PHONY: browser help demo up screenshots test test-slow test-browser bench-pages campaign bench check cluster-test reference image lock installed install
 
 help:
-	@echo 'make demo          an invented library exports fines and imports payments, with real servers; about two minutes'
+	@echo 'make demo          an invented library exports fines and imports payments, with real servers; about three minutes'
 	@echo 'make up            the same library, running until Ctrl-C: Airflow with its user interface, ledger, SFTP server'
 	@echo 'make screenshots   takes the pictures of the pages in docs/pictures, in Chromium; about three minutes'
 	@echo 'make test          the tests, except the slow ones; less than ten minutes on two cores'

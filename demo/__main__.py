@@ -14,18 +14,16 @@ from sqlalchemy import text
 from bursar.db.engine import ledger_engine
 from bursar.errors import BursarError
 from bursar.exports.selection import preview
-from bursar.money import pluralize
 from bursar.profiles import Profile
 from demo.accounts import find_balance_problems, places, positions, sum_files
 from demo.changes import CHANGES, LOST_BOOK
 from demo.commands import run_command
-from demo.details import report_file, write_export, write_import, write_messages, write_positions
+from demo.details import FILES, report_file, write_export, write_import, write_messages, write_positions
 from demo.exports import Export, find_export_problems, get_export
 from demo.imports import Import, find_import_problems, run_imports, send_payments
-from demo.library import Library, embedded_library
-from demo.library_system import SOURCE
+from demo.library import FINES, FINES_IN_FOLIO, FINES_IN_KOHA, Library, embedded_library
+from demo.library_system import SOURCE, synchronize
 from demo.loads import find_load_problems, get_loads, get_outcomes
-from demo.mail import mails
 from demo.maintenance_jobs import (
     find_debtor,
     find_job_problems,
@@ -33,7 +31,7 @@ from demo.maintenance_jobs import (
     run_jobs,
     write_jobs,
 )
-from demo.profiles import add_done_files, add_source, exporting_profiles, remove_job_limits, write_include
+from demo.profiles import exporting_profiles, remove_job_limits, write_demo_include
 from demo.progress import Steps
 from demo.report import (
     print_balance,
@@ -45,30 +43,31 @@ from demo.report import (
     print_loads,
     print_verdict,
 )
+from demo.returns import find_return_problems, get_standings, print_returns
+from demo.system_checks import find_system_problems, get_system_states, print_systems
+from demo.systems import SYSTEMS
 
 PROJECT = Path(__file__).resolve().parents[1]
 STATE = PROJECT / ".local" / "demo"
 REPORTS = STATE / "reports"
-FINES = 2_000
+ALL_FINES = FINES + FINES_IN_FOLIO + FINES_IN_KOHA
 PREVIEWED = "STUDENTS"
 WIDTH = 120  # where there is no terminal
 
 
 def main() -> int:
     """Runs the demo; returns 0 if all checks succeed, otherwise 1."""
-    out = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    out = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else WIDTH)
     out.print(
-        f"[bold]An invented library, {FINES:,} fines, two bursars.[/] PostgreSQL, Airflow, SFTP and mail servers are "
-        "real and run on this machine. All their files are in .local/demo."
+        f"[bold]An invented library, {ALL_FINES:,} fines, two bursars.[/] PostgreSQL, Airflow, SFTP and mail servers "
+        "are real and run on this machine; FOLIO and Koha are imitated. All their files are in .local/demo."
     )
     try:
-        include = write_include(STATE / "include")
-        add_source(include)
-        add_done_files(include)
+        include = write_demo_include(STATE / "include")
         remove_job_limits(include)
         with Steps(out) as steps:
             os.environ["BURSAR_INCLUDE"] = str(include)
-            with embedded_library(STATE, fines=FINES, afresh=True, say=steps.show) as library:
+            with embedded_library(STATE, reads_systems=True, afresh=True, say=steps.show) as library:
                 first, second, problems = _Demo(out, steps, library, exporting_profiles(include)).run()
                 steps.show("Stopping Airflow and PostgreSQL")
     except BursarError as error:
@@ -86,16 +85,26 @@ class _Demo:
         self._steps = steps
         self._library = library
         self._profiles = profiles
+        self._systems = library.systems
         self._engine = ledger_engine(library.ledger_url)
         self._command = partial(run_command, library, REPORTS / "commands.txt", width=WIDTH)
 
     def run(self) -> tuple[list[Export], list[Export], list[str]]:
         """Runs all steps; returns the first and the second exports, and the problems found, as sentences."""
+        standings = [get_standings(self._engine, self._systems)]
         first = self._export()
+        self._steps.show("Airflow closes in FOLIO and Koha what was sent to the bursars, and reads what changed")
+        synchronize(self._library.airflow.client, SYSTEMS)
+        standings.append(get_standings(self._engine, self._systems))
+        self._systems.return_items()
         second, problems = self._load_changes(first)
+        standings.append(get_standings(self._engine, self._systems))
+        self._rule("Two lost books come back")
+        print_returns(self._out, standings)
+        problems += find_return_problems(standings)
         imports = self._import(first)
         problems += find_export_problems(self._engine, first, second) + find_import_problems(imports)
-        problems += self._run_maintenance()
+        problems += self._run_maintenance() + self._compare_systems()
         self._rule("The balance of the whole ledger")
         files = sum_files(first, second, imports)
         with self._engine.connect() as connection:
@@ -116,7 +125,7 @@ class _Demo:
                 self._steps.show(f"Previewing {profile.name}")
                 file = REPORTS / f"preview-{profile.code}.txt"
                 run_command(
-                    self._library, file, "profiles", "preview", profile.code, "--limit", str(FINES), width=WIDTH
+                    self._library, file, "profiles", "preview", profile.code, "--limit", str(ALL_FINES), width=WIDTH
                 )
             self._steps.show(f"Airflow runs the export of {profile.name} ({number} of {len(self._profiles)})")
             previewed, _ = preview(self._engine, profile, as_of=datetime.now(UTC), limit=0)
@@ -143,8 +152,9 @@ class _Demo:
             print_excerpt(self._out, file, lost)
         self._steps.show("Trying to take a payment for it at the desk, which must fail")
         self._command("desk", "pay", str(lost), fails=True)
-        self._steps.show("Airflow loads the new files of the library's system")
-        self._library.system.load_files(self._library.airflow.client, CHANGES)
+        self._steps.show("Airflow loads the new files of the library's system, and what changed in FOLIO and Koha")
+        self._library.system.write_files(CHANGES)
+        synchronize(self._library.airflow.client, [SOURCE, *SYSTEMS])
         self._steps.show("Airflow runs all exports again")
         second = self._run_exports(self._profiles)
         with report_file(REPORTS / "exports.txt") as out:
@@ -165,7 +175,7 @@ class _Demo:
         shown = self._command("fines", "show", str(lost), width=self._out.width, color=self._out.is_terminal)
         self._out.print()
         self._out.print(Text.assemble((f"$ bin/bursar fines show {lost}\n", "bold"), shown))
-        return second, find_load_problems(loads, outcomes, first, second)
+        return second, find_load_problems(loads, outcomes, first, second, len(SYSTEMS))
 
     def _import(self, exports: list[Export]) -> list[Import]:
         """Writes the payment files of the bursars and imports them."""
@@ -202,6 +212,15 @@ class _Demo:
         self._out.print(f"`bin/bursar users delete {debtor}` fails: this user still owes a bursar.")
         return find_job_problems(self._engine, jobs)
 
+    def _compare_systems(self) -> list[str]:
+        """Writes what is due into FOLIO and Koha, and compares them with the ledger; returns the problems found."""
+        self._steps.show("Airflow informs FOLIO and Koha of payments and waivers")
+        synchronize(self._library.airflow.client, SYSTEMS)
+        states = get_system_states(self._engine, self._systems)
+        self._rule("FOLIO and Koha beside the ledger")
+        print_systems(self._out, states)
+        return find_system_problems(states)
+
     def _run_exports(self, profiles: list[Profile]) -> list[Export]:
         """Runs the exports of some profiles simultaneously and returns their results."""
         client = self._library.airflow.client
@@ -216,20 +235,7 @@ class _Demo:
 
     def _print_where_to_look(self) -> None:
         self._rule("Where to look")
-        sent = mails(self._library.mails)
-        files = {
-            "library_system": "the files of the library's system, after they were loaded",
-            "bursars": "the exported files and the payment files",
-            "mails": f"{pluralize(len(sent), 'mail')} to the library's staff, as HTML pages",
-            f"reports/preview-{PREVIEWED}.txt": "each fine that would be exported or skipped, and why",
-            "reports/exports.txt": "each export: fines sent, fines skipped and why",
-            "reports/loads.txt": "the rejected row, and what to do about it",
-            "reports/imports.txt": "each payment file, and the outcomes of its payments",
-            "reports/positions.txt": "what each user owed before and after the payments",
-            "reports/jobs.txt": "users and fines that were kept at the end of term, and why",
-            "reports/commands.txt": "commands and their output; the list of all runs",
-        }
-        print_files(self._out, STATE, files)
+        print_files(self._out, STATE, FILES)
         self._out.print()
 
     def _rule(self, title: str) -> None:

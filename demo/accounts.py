@@ -15,6 +15,8 @@ PLACES = text("""
                coalesce(-sum(balance_change + outstanding_change)
                         FILTER (WHERE entry_type IN ('PAID', 'REFUNDED', 'REOPENED')), 0) AS desk,
                coalesce(-sum(balance_change + outstanding_change) FILTER (WHERE entry_type = 'WAIVED'), 0) AS waived,
+               coalesce(-sum(balance_change + outstanding_change)
+                        FILTER (WHERE entry_type = 'CANCELLED'), 0) AS cancelled,
                coalesce(-sum(outstanding_change) FILTER (WHERE entry_type = 'REVERSED'), 0) AS set_off,
                coalesce(-sum(balance_change) FILTER (WHERE entry_type = 'EXPORTED_AND_PAID'), 0)
                    - coalesce(sum(outstanding_change) FILTER (WHERE entry_type = 'PAID_AT_BURSAR'), 0) AS settled,
@@ -24,9 +26,10 @@ PLACES = text("""
             ON records.file_id = journal_entries.import_file_id AND records.number = journal_entries.import_record
         GROUP BY fines.id
     )
-    SELECT currency, sum(original) AS original, sum(desk) AS desk, sum(waived) AS waived, sum(balance) AS balance,
+    SELECT currency, sum(original) AS original, sum(desk) AS desk, sum(waived) AS waived,
+           sum(cancelled) AS cancelled, sum(balance) AS balance,
            sum(settled + credits) AS bursar, sum(outstanding) AS outstanding, sum(credits) AS credits,
-           count(*) FILTER (WHERE original <> desk + waived + balance + settled + outstanding + set_off)
+           count(*) FILTER (WHERE original <> desk + waived + cancelled + balance + settled + outstanding + set_off)
                + CASE WHEN sum(set_off) = 0 THEN 0 ELSE 1 END AS wrong
     FROM places GROUP BY currency ORDER BY currency
 """)
@@ -49,6 +52,7 @@ class Places(NamedTuple):
     original: Decimal
     desk: Decimal
     waived: Decimal
+    cancelled: Decimal
     balance: Decimal
     bursar: Decimal
     outstanding: Decimal

@@ -22,6 +22,20 @@ from demo.report import short
 
 FIRST_LINES = 16
 WIDTH = 120
+FILES = {
+    "library_system": "the files of the library's system, after they were loaded",
+    "systems": "what FOLIO and Koha have, as JSON and in SQLite",
+    "bursars": "the exported files and the payment files",
+    "mails": "mails to the library's staff, as HTML pages",
+    "reports/preview-STUDENTS.txt": "each fine that would be exported or skipped, and why",
+    "reports/exports.txt": "each export: fines sent, fines skipped and why",
+    "reports/loads.txt": "the rejected row, and what to do about it",
+    "reports/imports.txt": "each payment file, and the outcomes of its payments",
+    "reports/positions.txt": "what each user owed before and after the payments",
+    "reports/jobs.txt": "users and fines that were kept at the end of term, and why",
+    "reports/commands.txt": "commands and their output; the list of all runs",
+}
+"""The files that the demo leaves, and their contents."""
 Positions = Mapping[tuple[int, str], Position]
 
 
@@ -30,7 +44,7 @@ def report_file(file: Path) -> Iterator[Console]:
     """Yields a console that appends to a file."""
     file.parent.mkdir(exist_ok=True)
     with file.open("a", encoding="utf-8") as text:
-        yield Console(file=text, width=WIDTH, highlight=False)
+        yield Console(file=text, width=WIDTH, highlight=False, emoji=False)
 
 
 def write_export(out: Console, export: Export) -> None:

@@ -1,4 +1,4 @@
-"""The history of the library of `make up`: loads, exports, payments, rejected records, and an export that waits."""
+"""The history of the library of `make up`: loads, exports, payments, returned books, and an export that waits."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,16 +10,19 @@ from demo.bursar_office import bills, payments, write_payments
 from demo.changes import CHANGES, PAID_MEANWHILE, RARE_BOOK
 from demo.imports import BROKEN
 from demo.library import Library
+from demo.library_system import SOURCE, synchronize
 from demo.office import answer_exports, input_folder
 from demo.profiles import DONE_FILE_SUFFIX, exporting_profiles
+from demo.systems import KOHA, SYSTEMS
 
-LIMITED = "STUDENTS"
+LIMITED, WITH_KOHA = "STUDENTS", "MEDICAL"
 
 
 def make_history(library: Library, include: Path, say: Callable[[str], object]) -> None:
     """Runs all exports, the first with an approval, and the imports, and loads what has changed.
 
-    Leaves an export that waits for an approval, a rejected row, and a deferred one of a fine that this export holds.
+    Leaves an export that waits for an approval, a rejected row, a deferred one of a fine that this export holds, and an
+    event that Koha refuses: the credit of a returned book, which a person has to use up there.
 
     Raises:
         BursarError: Airflow rejects a request, or a run does not end.
@@ -42,11 +45,19 @@ def make_history(library: Library, include: Path, say: Callable[[str], object]) 
             write_payments(paid, folder, BROKEN, done_file_suffix=DONE_FILE_SUFFIX, broken=True)
     for run in _trigger(client, "import", importing).values():
         client.wait(*run)
+    say("Airflow closes in FOLIO and Koha what was sent to the bursars; then a lost book is returned in each")
+    synchronize(client, SYSTEMS)
+    library.systems.return_items()
     say("The library's system has new files: a rare book is lost; the next export waits for an approval")
-    library.system.load_files(client, (*CHANGES, RARE_BOOK))
-    client.wait_for_approval(*_trigger(client, "export", [limited])[LIMITED])
-    say("The library's system has new files again; a row of a fine in that export is deferred")
-    library.system.load_files(client, (*CHANGES, RARE_BOOK, PAID_MEANWHILE))
+    library.system.write_files((*CHANGES, RARE_BOOK))
+    synchronize(client, [SOURCE, *SYSTEMS])
+    later = [profile for profile in profiles if profile.code in (LIMITED, WITH_KOHA)]
+    runs = _trigger(client, "export", later)
+    client.wait_for_approval(*runs[LIMITED])
+    client.wait(*runs[WITH_KOHA])
+    say("The library's system has new files again: a row is deferred, for a fine in that export. Koha refuses an event")
+    library.system.write_files((*CHANGES, RARE_BOOK, PAID_MEANWHILE))
+    synchronize(client, [SOURCE, KOHA])
 
 
 def _trigger(client: AirflowClient, job: str, profiles: list[Profile]) -> dict[str, tuple[str, str]]:

@@ -17,16 +17,19 @@ from sqlalchemy import text
 from bursar.db.engine import grant, ledger_engine, migrate
 from bursar.errors import BursarError
 from demo.airflow import Airflow
-from demo.library_system import ACCOUNT, LibrarySystem
+from demo.library_system import ACCOUNT, LibrarySystem, synchronize
 from demo.mail import HOST, mail_server
 from demo.postgres import DAGS_ROLE, LEDGER_OWNER, Postgres, embedded_postgres
 from demo.processes import end_all
 from demo.servers import Account, SftpAddress, sftp_server
+from demo.systems import SYSTEMS, LibrarySystems, serve_systems
 
 BURSARS = ("banner", "peoplesoft")
 SUB_DIRECTORY = "library"  # the paths of the profiles are relative to it
 LOCK = "lock"
 INCLUDE = "include"  # the profiles: other than the data, they may have been changed by a person
+FINES, FINES_IN_FOLIO, FINES_IN_KOHA = 500, 500, 200
+"""How many fines the files of the library's system have, and its other systems."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -35,9 +38,9 @@ class Library:
     """A running library: PostgreSQL with the ledger, the SFTP server, the mail server, Airflow.
 
     `state` is the folder of all files. `folders` are the bursars' own folders, by bursar. `system` is the library's
-    system, which wrote the files of all fines. `mails` is the folder of all mails; closing `mail_server` stops the
-    server. `env` holds the Airflow connections to the ledger, the SFTP server and the mail server, and Airflow's
-    settings, as variables. `ledger_url` is the ledger in the role of its owner.
+    system that writes files of its fines, and `systems` are those with an API. `mails` is the folder of all mails;
+    closing `mail_server` stops the server. `env` holds the Airflow connections to the ledger and to the servers, and
+    Airflow's settings, as variables. `ledger_url` is the ledger in the role of its owner.
     """
 
     state: Path
@@ -45,6 +48,7 @@ class Library:
     ledger_url: str
     folders: Mapping[str, Path]
     system: LibrarySystem
+    systems: LibrarySystems
     mails: Path
     mail_server: ExitStack
     env: Mapping[str, str]
@@ -53,16 +57,25 @@ class Library:
 
 @contextmanager
 def embedded_library(
-    state: Path, *, fines: int, afresh: bool = False, port: int = 0, say: Callable[[str], object] = print
+    state: Path,
+    *,
+    fines: int = FINES,
+    reads_systems: bool = False,
+    afresh: bool = False,
+    port: int = 0,
+    say: Callable[[str], object] = print,
 ) -> Iterator[Library]:
     """Runs a library until the block ends or a signal arrives, and stops all of its processes.
 
     Processes that a killed program has left running in the folder are stopped first. BURSAR_INCLUDE names a folder with
-    the source of `profiles.add_source`, through which Airflow loads the fines.
+    the source of `profiles.add_source`, through which Airflow loads the fines of the files. FOLIO and Koha run in any
+    case.
 
     Args:
         state: the folder of all files.
-        fines: how many fines the library's system has, which are loaded if the ledger is empty.
+        fines: how many fines the files of the library's system have, which are loaded if the ledger is empty.
+        reads_systems: whether the fines of FOLIO and Koha are loaded before those of the files, through the sources of
+            `profiles.write_demo_include`.
         afresh: whether to empty the folder first, except its folder `include`.
         port: the preferred port of Airflow; a free one is taken if it is 0 or in use.
         say: called with a description of each step.
@@ -83,24 +96,46 @@ def embedded_library(
             postgres.create_ledger("ledger")
             ledger_url = postgres.url("ledger", user=LEDGER_OWNER)
             is_empty = _migrate(ledger_url)
-            say("Starting the SFTP server of the bursars and the library's system, and a mail server")
+            say("Starting servers: SFTP for the bursars and the library's system, mail, FOLIO and Koha")
             folders = {bursar: state / "bursars" / bursar for bursar in BURSARS}
             system = LibrarySystem(state / ACCOUNT, fines, datetime.now(UTC))
             accounts = {
                 name: Account(folder, token_urlsafe(12)) for name, folder in {**folders, ACCOUNT: system.folder}.items()
             }
-            with sftp_server(accounts, state / "sftp") as server, ExitStack() as mail:
+            with (
+                sftp_server(accounts, state / "sftp") as server,
+                serve_systems(state / "systems", folio_fines=FINES_IN_FOLIO, koha_fines=FINES_IN_KOHA) as systems,
+                ExitStack() as mail,
+            ):
                 for folder in folders.values():
                     (folder / SUB_DIRECTORY).mkdir(exist_ok=True)
-                env = _make_connections(postgres, server, accounts, mail.enter_context(mail_server(state / "mails")))
+                env = _make_connections(
+                    postgres,
+                    server,
+                    accounts,
+                    mail.enter_context(mail_server(state / "mails")),
+                    systems.connections,
+                )
                 say("Starting Airflow: scheduler, DAG processor, triggerer and API server")
                 with Airflow(state / "airflow", postgres.url("airflow", "psycopg2"), env, port=port) as airflow:
                     try:
+                        if is_empty and reads_systems:
+                            say("Airflow reads the fines of FOLIO and Koha")
+                            synchronize(airflow.client, SYSTEMS)
                         if is_empty:
                             say(f"Airflow loads {fines:,} fines from the files of the library's system")
                             system.load_files(airflow.client)
                         yield Library(
-                            state, postgres, ledger_url, folders, system, state / "mails", mail, airflow.env, airflow
+                            state,
+                            postgres,
+                            ledger_url,
+                            folders,
+                            system,
+                            systems,
+                            state / "mails",
+                            mail,
+                            airflow.env,
+                            airflow,
                         )
                     finally:
                         _ignore_signals()
@@ -166,10 +201,14 @@ def _migrate(ledger: str) -> bool:
 
 
 def _make_connections(
-    postgres: Postgres, server: SftpAddress, accounts: Mapping[str, Account], mail_port: int
+    postgres: Postgres,
+    server: SftpAddress,
+    accounts: Mapping[str, Account],
+    mail_port: int,
+    systems: Mapping[str, Mapping[str, object]],
 ) -> dict[str, str]:
-    """Returns the Airflow connections to the ledger, the SFTP server and the mail server, as variables."""
-    connections: dict[str, dict[str, object]] = {}
+    """Returns the Airflow connections to the ledger, the servers and the libraries' systems, as variables."""
+    connections = dict(systems)
     connections["bursar_ledger"] = {
         "conn_type": "postgres",
         "host": str(postgres.sockets),

@@ -128,9 +128,16 @@ def _rows(fines: int, rng: Random, crowd: list[Person], now: datetime) -> Iterat
     for code, name in catalogue.USER_GROUPS.items():
         yield "groups", {"code": code, "name": name}
     of_changes = sum(len(account.charges) for account in ACCOUNTS)
-    others = _limit(chain(cases.CASES, _random_accounts(rng)), fines - of_changes)
+    others = limit_accounts(chain(cases.CASES, make_accounts(rng)), fines - of_changes)
+    yield from make_rows(chain(others, limit_accounts(ACCOUNTS, fines)), rng, crowd, now)
+
+
+def make_rows(
+    accounts: Iterable[Account], rng: Random, crowd: list[Person], now: datetime, *, first_user: int = 1
+) -> Iterator[tuple[str, Row]]:
+    """Yields the row of each user, who is numbered, and then those of its fines, each with its kind."""
     fine = item = 0
-    for number, account in enumerate(chain(others, _limit(ACCOUNTS, fines)), start=1):
+    for number, account in enumerate(accounts, start=first_user):
         user = _user(account, account.person or rng.choice(crowd), number, now)
         yield "users", user
         item_row: Row = {}
@@ -145,7 +152,7 @@ def _rows(fines: int, rng: Random, crowd: list[Person], now: datetime) -> Iterat
             yield "fines", row if charge.item == "none" else row | item_row
 
 
-def _limit(accounts: Iterable[Account], fines: int) -> Iterator[Account]:
+def limit_accounts(accounts: Iterable[Account], fines: int) -> Iterator[Account]:
     """Yields accounts until they have this number of fines."""
     for account in accounts:
         if fines <= 0:
@@ -208,7 +215,7 @@ def _get_fine_id(number: int) -> str:
     return f"F{1_000 + number}"
 
 
-def _random_accounts(rng: Random) -> Iterator[Account]:
+def make_accounts(rng: Random) -> Iterator[Account]:
     """Yields an endless sequence of accounts as in an ordinary library."""
     while True:
         group = rng.choice(GROUPS)

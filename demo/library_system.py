@@ -1,6 +1,6 @@
 """The library's system of the demo: writes CSV files into the folder of a source, and has them loaded."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -44,8 +44,18 @@ class LibrarySystem:
             BursarError: the run failed.
         """
         self.write_files(changes)
-        dag = dag_id(Job.SYNC, SOURCE)
-        client.wait_for_dags([dag])
-        run_id = client.trigger(dag)
+        synchronize(client, [SOURCE])
+
+
+def synchronize(client: AirflowClient, sources: Iterable[str]) -> None:
+    """Runs the DAGs of sources, given by their codes, simultaneously.
+
+    Raises:
+        BursarError: a run failed.
+    """
+    dags = [dag_id(Job.SYNC, source) for source in sources]
+    client.wait_for_dags(dags)
+    runs = {dag: client.trigger(dag) for dag in dags}
+    for dag, run_id in runs.items():
         if client.wait(dag, run_id) != "success":
-            raise BursarError(f"Run {run_id} of {dag} failed: the files of the library's system have not been loaded.")
+            raise BursarError(f"Run {run_id} of {dag} failed: the source has not been loaded.")

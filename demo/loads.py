@@ -79,9 +79,12 @@ def get_outcomes(engine: Engine, load: LoadRecord, second: list[Export]) -> list
 
 
 def find_load_problems(
-    loads: Sequence[LoadRecord], outcomes: Sequence[Outcome], first: list[Export], second: list[Export]
+    loads: Sequence[LoadRecord], outcomes: Sequence[Outcome], first: list[Export], second: list[Export], returned: int
 ) -> list[str]:
-    """Returns the problems of the two loads, and of the exports of what has changed, as sentences."""
+    """Returns the problems of the two loads, and of the exports of what has changed, as sentences.
+
+    `returned` is the number of fines whose items were returned in other systems.
+    """
     problems = []
     outcome_of_loads = [(load.outcome, load.counts.rejected, load.counts.warnings) for load in loads]
     if outcome_of_loads != [("loaded", 0, 0), ("loaded with warnings", 1, 0)]:
@@ -92,10 +95,10 @@ def find_load_problems(
             problems.append(f"{name}: the load did nothing")
         if one.sent != one.change.to_bursar:
             problems.append(f"{name}: {one.sent} went to the bursars, not {one.change.to_bursar}")
-    changed = sum(one.sent != 0 for one in outcomes)
+    changed = sum(one.sent != 0 for one in outcomes) + returned
     sent = sum(export.batch.fines for export in second)
     if sent != changed:
-        problems.append(f"the second exports sent {sent} fines, the library's system had changed {changed}")
+        problems.append(f"the second exports sent {sent} fines, the libraries' systems had changed {changed}")
     if not any(SkipReason.STILL_ACCRUING in export.batch.skipped for export in first):
         problems.append("the first exports skipped no fine that still grows")
     return problems

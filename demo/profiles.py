@@ -1,4 +1,4 @@
-"""Profiles and source of the demo and of `make up`: the examples, but with a done file for each payment file."""
+"""Profiles and sources of the demo and of `make up`: the examples, but with a done file for each payment file."""
 
 import re
 from pathlib import Path
@@ -8,6 +8,8 @@ from bursar.errors import BursarError
 from bursar.profiles import Profile, load_profiles, load_settings
 
 INCLUDE = Path(__file__).resolve().parents[1] / "include"
+SYSTEMS = Path(__file__).parent / "sources"
+"""The sources of the libraries that have a FOLIO and a Koha."""
 DONE_FILE_SUFFIX = ".done"
 MAX_AMOUNT = 2_000
 
@@ -22,6 +24,15 @@ def write_include(folder: Path) -> Path:
     for file in (INCLUDE / "bursar.yaml", *INCLUDE.glob("*.schema.json")):
         copy(file, folder)
     return folder
+
+
+def write_demo_include(folder: Path) -> Path:
+    """Writes what `write_include` does, with done files, and the sources of all libraries; returns the folder."""
+    include = write_include(folder)
+    add_source(include)
+    copytree(SYSTEMS, include / "sources", dirs_exist_ok=True)
+    add_done_files(include)
+    return include
 
 
 def add_done_files(include: Path) -> None:

@@ -91,8 +91,9 @@ def print_changes(out: Console, outcomes: Sequence[Outcome], second: list[Export
         if export.file:
             out.print(
                 f"{export.profile.name} sent {pluralize(export.batch.fines, 'fine')} in {export.file.name}, "
-                f"{format_totals(export.in_file)}. The other exports had nothing to send."
+                f"{format_totals(export.in_file)}."
             )
+    out.print("The other exports had nothing to send. The fines of the returned books below are among those sent.")
 
 
 def print_loads(out: Console, loads: Sequence[LoadRecord]) -> None:
@@ -158,6 +159,7 @@ def print_balance(out: Console, places: list[Places], files: FileTotals) -> None
     row("All charges, less all credits", [place.original for place in places], "bold")
     row("  paid at the desk", [place.desk for place in places])
     row("  waived", [place.waived for place in places])
+    row("  cancelled", [place.cancelled for place in places])
     row("  still owed at the library", [place.balance for place in places])
     row("  sent to the bursars", of(files.sent))
     row("  sent after the new files", of(files.sent_later))
@@ -191,7 +193,7 @@ def print_verdict(out: Console, first: list[Export], second: list[Export], probl
         return
     out.print(
         f"[bold green]All is well:[/] {_count_sent(first)}, then {_count_sent(second)}, were sent, each fine once. "
-        "Ledger and files agree to the cent, and every cent is accounted for.\n"
+        "FOLIO, Koha, ledger and files agree to the cent, and every cent is accounted for.\n"
         "`make up` starts the same library and keeps it running, with Airflow in the browser."
     )
 

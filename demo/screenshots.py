@@ -18,7 +18,7 @@ from demo.airflow import APPROVER, USER
 from demo.history import LIMITED, make_history
 from demo.library import Library, embedded_library
 from demo.office import create_input_folders
-from demo.profiles import add_done_files, add_source, limit_exports, write_include
+from demo.profiles import limit_exports, write_demo_include
 from demo.small_png import reduce_colours
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).resolve().parents[1]
 STATE = PROJECT / ".local" / "screenshots"
 PICTURES = PROJECT / "docs" / "pictures"
-FINES = 2_000
 PREVIEWED = "CREDITS"  # the overpayments of the history have become credits, which it exports next
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTH, MAX_HEIGHT = 1440, 1040
@@ -35,7 +34,7 @@ TIMEOUT_MS = 60_000
 _IDS: Mapping[str, str] = {
     "export": "SELECT max(id) FROM run_reports WHERE job = 'export' AND profile = :profile",
     "approval": "SELECT max(id) FROM approvals WHERE answered_at IS NULL",
-    "load": "SELECT max(id) FROM loads",
+    "load": "SELECT max(id) FROM loads WHERE source = 'LIBRARY'",
     # A fine that was paid in parts, at the library and at the bursar, and a user with some fines of each kind.
     "fine": "SELECT fine_id FROM journal_entries GROUP BY fine_id HAVING bool_or(entry_type = 'PAID_AT_BURSAR')"
     " ORDER BY count(*) DESC, fine_id LIMIT 1",
@@ -71,13 +70,14 @@ class Picture:
 
 def main(state: Path = STATE, pictures: Path = PICTURES) -> int:
     """Runs the library, takes the pictures, and returns the exit status."""
-    include = write_include(state / "include")
-    add_source(include)
-    add_done_files(include)
+    include = write_demo_include(state / "include")
     limit_exports(include)
     os.environ["BURSAR_INCLUDE"] = str(include)
     try:
-        with _open_browser() as browser, embedded_library(state, fines=FINES, afresh=True, say=say) as library:
+        with (
+            _open_browser() as browser,
+            embedded_library(state, reads_systems=True, afresh=True, say=say) as library,
+        ):
             create_input_folders(state / "bursars", include)
             make_history(library, include, say)
             _take_all(browser, library, pictures)

@@ -16,26 +16,23 @@ from demo.library import Library, embedded_library
 from demo.library_system import ACCOUNT
 from demo.office import create_input_folders
 from demo.processes import private_file
-from demo.profiles import add_done_files, add_source, limit_exports, write_include
+from demo.profiles import limit_exports, write_demo_include
 
 STATE = Path(__file__).resolve().parents[1] / ".local" / "up"
-FINES = 2_000
 PORT = 8080  # of Airflow, if it is free
 say = partial(print, flush=True)
 
 
 def main(state: Path = STATE) -> int:
     """Runs the library in its folder and prints its addresses; returns the exit status."""
-    include = write_include(state / "include")
-    add_source(include)
-    add_done_files(include)
+    include = write_demo_include(state / "include")
     limit_exports(include)
     os.environ["BURSAR_INCLUDE"] = str(include)
     complete = state / "complete"
     afresh = not complete.exists()  # a start that was interrupted is repeated
     try:
         with (
-            embedded_library(state, fines=FINES, afresh=afresh, port=PORT, say=say) as library,
+            embedded_library(state, reads_systems=True, afresh=afresh, port=PORT, say=say) as library,
             _shell_variables(state / "env", {**library.env, "BURSAR_INCLUDE": str(include)}),
         ):
             create_input_folders(state / "bursars", include)
@@ -73,12 +70,12 @@ def _where(library: Library, state: Path) -> str:
 Airflow         {airflow.address}  (user {airflow.user} or {APPROVER}, password {airflow.password})
 Pages           {airflow.address}/plugin/bursar
 Approval        an export of Student Accounts waits; {airflow.user} has triggered it, so {APPROVER} may approve it
-Load            the files of the library's system have been loaded three times; a rejected and a deferred row wait
+Sources         files of the library's system, FOLIO and Koha; a rejected row, a deferred row and an event wait
 Library's files {state / ACCOUNT}
 Bursars' files  {state / "bursars"}
 Mails           {state / "mails"}, as HTML for a browser
 Profiles        {state / "include" / "profiles"}; the examples there are written again at each start
-Sources         {state / "include" / "sources"}; likewise
+Source files    {state / "include" / "sources"}; likewise
 Command line    bin/bursar, and bin/bursar-office to play the bursars, in another terminal
 
 Ctrl-C stops everything.

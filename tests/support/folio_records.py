@@ -2,7 +2,7 @@
 
 import random
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from threading import Lock
@@ -57,6 +57,8 @@ class Table:
         self._by_account: dict[str, list[str]] = {}
         self._random = chooser
         self._lock = Lock()
+        self.on_put: Callable[[Json], object] = lambda _: None
+        """Called with each record that was put."""
 
     def __len__(self) -> int:
         return len(self.by_id)
@@ -70,6 +72,7 @@ class Table:
                 if account := record.get("accountId"):
                     self._by_account.setdefault(account, []).append(id_)
             self.by_id[id_] = record
+            self.on_put(record)
 
     def fill(self, records: Iterable[Json]) -> None:
         """Adds many records whose ids are new."""

@@ -26,8 +26,8 @@ HOST = "127.0.0.1"
 class KohaServer:
     """A Koha: `state` has its tables, `traps` its switches, `calls` counts requests by method and last part of path."""
 
-    def __init__(self) -> None:
-        self.state, self.traps = KohaState(), Traps()
+    def __init__(self, database: str = ":memory:") -> None:
+        self.state, self.traps = KohaState(database), Traps()
         self.logins = Logins(self.traps)
         self.reports = Reports(self.state, self.traps, self.logins)
         self.api = Api(self.state, self.traps, self.logins)
@@ -131,9 +131,9 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serve_koha() -> Iterator[KohaServer]:
-    """Runs a Koha without patrons until the block ends; `url` is its address."""
-    koha = KohaServer()
+def serve_koha(database: str = ":memory:") -> Iterator[KohaServer]:
+    """Runs a Koha until the block ends; `url` is its address. A new database has no patrons."""
+    koha = KohaServer(database)
     server = _Server((HOST, 0), type("Handler", (_Handler,), {"koha": koha}))
     koha.url = f"http://{HOST}:{server.server_address[1]}"
     thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)

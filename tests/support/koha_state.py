@@ -62,16 +62,21 @@ def as_decimal(value: float | str | Decimal) -> Decimal:
 
 
 class KohaState:
-    """The tables, and the work of Koha's desk and of its programs. `seconds` moves its clock; a lock serializes all."""
+    """The tables, and the work of Koha's desk and of its programs. `seconds` moves its clock; a lock serializes all.
 
-    def __init__(self) -> None:
+    `database` is a file of SQLite that keeps the tables; they are created in a new one.
+    """
+
+    def __init__(self, database: str = ":memory:") -> None:
         self.lock = RLock()
         self.seconds = 0.0
-        self.database = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+        self.database = sqlite3.connect(database, check_same_thread=False, isolation_level=None)
         self.database.row_factory = sqlite3.Row
-        self.database.executescript(TABLES)
+        self.database.execute("PRAGMA synchronous = OFF")
         self._add_functions()
-        self.database.executemany("INSERT INTO account_credit_types (code) VALUES (?)", [(c,) for c in CREDIT_TYPES])
+        if not self.one("SELECT count(*) FROM sqlite_master"):
+            self.database.executescript(TABLES)
+            self.add_many("account_credit_types", ("code",), [(code,) for code in CREDIT_TYPES])
 
     def _add_functions(self) -> None:
         """Adds the functions of MySQL that a saved report may use, and SQLite lacks."""
