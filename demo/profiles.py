@@ -19,8 +19,10 @@ def write_include(folder: Path) -> Path:
 
     The profiles and layouts of the library itself are not written. Files of other names in the folder stay.
     """
-    for name in ("profiles", "layouts"):
-        copytree(INCLUDE / f"{name}.examples", folder / name, dirs_exist_ok=True)
+    copytree(INCLUDE / "profiles.examples", folder / "profiles", dirs_exist_ok=True)
+    (folder / "layouts").mkdir(exist_ok=True)
+    for file in (INCLUDE / "layouts.examples").rglob("*.yaml"):
+        copy(file, folder / "layouts")
     for file in (INCLUDE / "bursar.yaml", *INCLUDE.glob("*.schema.json")):
         copy(file, folder)
     return folder

@@ -17,7 +17,7 @@ from bursar.db.engine import ledger_engine
 from bursar.ledger import desk
 from demo.airflow import APPROVER, USER
 from demo.library import SUB_DIRECTORY, Library, embedded_library
-from demo.profiles import add_source, write_include
+from demo.profiles import SYSTEMS, add_source, write_include
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -51,6 +51,8 @@ def library() -> Iterator[Library]:
     ):
         include = write_include(Path(folder) / "include")
         add_source(include)
+        folio = (SYSTEMS / "folio.yaml").read_text(encoding="utf-8")
+        (include / "sources" / "law.yaml").write_text(folio.replace("code: FOLIO", "code: LAW"), encoding="utf-8")
         environment.setenv("BURSAR_INCLUDE", str(include))
         with embedded_library(Path(folder), fines=300, say=lambda _: None) as library:
             yield library

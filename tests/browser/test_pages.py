@@ -19,7 +19,21 @@ pytestmark = pytest.mark.browser
 
 RIGHT_TO_LEFT = "בן־ציון־אלגאזי־מזרחי"
 LONG = "Wolfeschlegelsteinhausenbergerdorffvoralternwarengewissenhaftschaferswesen"
-LISTS = ("", "overview", "layouts", "sources", "loads", "history", "fines", "waiting", "contested-identifiers", "jobs")
+LISTS = (
+    *(
+        "",
+        "overview",
+        "layouts",
+        "sources",
+        "loads",
+        "history",
+        "statements",
+        "fines",
+        "waiting",
+        "contested-identifiers",
+    ),
+    "jobs",
+)
 WIDTHS = (1440, 800)
 MEASURE_OVERFLOW = """async () => {
   const page = document.documentElement, overflow = () => page.scrollWidth - page.clientWidth;

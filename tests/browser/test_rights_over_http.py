@@ -51,6 +51,15 @@ LOAD = """
 INSERT INTO loads (source, started_at, is_complete, is_refused, files, counts, rejected, entries)
 VALUES ('LAW', now(), true, true, '[]', '{"rejected": 1}', '{}', '{}') RETURNING id
 """
+STATEMENT = """
+INSERT INTO statements (profile, run_id, name, size, modified, sha256, layout, lists, of_users, stated_at, lines,
+                        outcomes, compared_at)
+VALUES ('STUDENTS', 'run', 'open.csv', 1, now(), 'x', 'open', 'open', false, now(), 0, '{}', now()) RETURNING id
+"""
+EVENT = """
+INSERT INTO outbox_events (source, entry_id, fine_id, kind, amount, state)
+SELECT 'LAW', min(id), min(fine_id), 'handed_over', 1, 'refused' FROM journal_entries RETURNING id
+"""
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +92,8 @@ def numbers(library: Library, engine: Engine, tmp_path_factory: pytest.TempPathF
             "approval": approval,
             "user": user,
             "load": insert(LOAD),
+            "statement": insert(STATEMENT),
+            "event": insert(EVENT),
             "fine": insert("SELECT fine_id FROM batch_lines WHERE batch_id = :batch", batch=batch.id),
             "run": find_run(connection, "export"),
             "results": find_run(connection, "waive"),

@@ -88,7 +88,7 @@ def test_a_field_that_a_person_has_to_decide_is_required(find_problems: FindProb
     [
         ("code: LAW", "code: LAW LIBRARY",
          "1: code: 'LAW LIBRARY' is not allowed here: write 1 to 30 letters, digits and underscores"),
-        ("kind: csv", "kind: koha", "3: kind: 'koha' is not known here: write one of csv"),
+        ("kind: csv", "kind: evergreen", "3: kind: 'evergreen' is not known here: write one of csv, folio, koha"),
         ("connection: law_system", "connection: sftp://law",
          ("4: connection: 'sftp://law' is not allowed here: write the id of an Airflow connection: letters, digits, "
          "_ . and -")),

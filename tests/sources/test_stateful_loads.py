@@ -169,7 +169,7 @@ class HistoryOfLoads(RuleBasedStateMachine):
         expected = self.oracle.load(rows, ids, complete=complete)
         entries = Counter(
             self.system.rows(
-                "SELECT source_id, entry_type, balance_change, outstanding_change"
+                "SELECT coalesce(source_id, ''), entry_type, balance_change, outstanding_change"
                 f" FROM journal_entries JOIN fines ON fines.id = fine_id WHERE load_id = {result.load_id}"
             )
         )

@@ -124,9 +124,11 @@ PARAMETERS: Mapping[str, list[Mapping[str, Any]]] = {
         RUNS | {"jobs": ["export"], "outcome": "failed", "institution": False},
     ],
     "list_sources_of_loads": [{}],
+    "list_unmapped_values": [{"source": "S1"}],
     "list_users_of_lines": [{"batch_id": 2, "last": 100}],
     "list_waiting_approvals": [{"profiles": ["P1"], "jobs": ["purge"], "after": after} | PAGE for after in (0, 500)],
     "list_waiting_batches": [{"profiles": ["P1"], "after": after} | PAGE for after in (0, 500)],
+    "list_waiting_events": [{"sources": ["S1"], "after": after} | PAGE for after in (0, 500)],
     "list_waiting_loads": [
         {"sources": [f"S{number}" for number in range(10)], "below": below} | PAGE for below in (None, 500)
     ],
@@ -157,9 +159,11 @@ SHARED: Mapping[str, Mapping[str, Any]] = {
     "ledger/get_pinned_revision": {"job": Job.EXPORT, "code": "P2", "run_id": "run2"},
     "reporting/get_batch_of_run": {"profile": "P2", "run_id": "run2"},
     "reporting/list_loads_of_run": {"profile": "S2", "run_id": "run2"},
+    "sources/count_events": {"source": "S1"},
     "sources/get_load": {"id": 2},
     "sources/list_load_messages": {"load_id": 2, "kind": "rejected", "after": 5, "limit": 51},
     "reporting/get_resend_of_run": {"profile": "P2", "run_id": "run2"},
+    "statements/list_statements": {"profiles": ["P1"], "below": 500, "limit": 51},
 }
 """The parameters of statements that the pages share with commands and runs."""
 

@@ -45,6 +45,9 @@ VALUES ('LAW', now(), true, true, '[]', '{"rejected": 1}', '{}', '{}'),
        ('', now(), true, true, '[]', '{"rejected": 1}', '{}', '{}');
 INSERT INTO load_messages (load_id, number, kind, code, file, reason, remedy)
 VALUES (1, 1, 'rejected', 'x', 'x', 'x', 'x');
+INSERT INTO statements (profile, run_id, name, size, modified, sha256, layout, lists, of_users, stated_at, lines,
+                        outcomes, compared_at)
+VALUES ('STUDENTS', 'run', 'open.csv', 1, now(), 'x', 'open', 'open', false, now(), 0, '{}', now());
 INSERT INTO system_sources (source, collected_to, seen_to) VALUES ('LAW', 0, 0);
 INSERT INTO outbox_events (source, entry_id, fine_id, kind, amount, state)
 SELECT 'LAW', min(id), min(fine_id), 'handed_over', 1, 'refused' FROM journal_entries
@@ -108,11 +111,16 @@ TABLE = {
     # Layouts, with invented fines: to read a DAG of any profile.
     "show_layouts": Access("viewer", of_profile=False),
     "show_layout": Access("viewer", LAYOUT),
+    "read_layout_sample": Access("viewer", {"layout": "semicolons"}, {"sample": "x"}),
+    # Statements and their sums: to read a DAG of the profile.
+    "show_statements": Access("viewer", of_profile=False),
+    "show_statement": Access("viewer", {"statement": 1}),
     # Names and fines: to trigger the DAG of the profile, or every DAG.
     "download_file": Access("user", BATCH),
     "show_skipped": Access("user", BATCH | REASON),
     "download_skipped": Access("user", BATCH | REASON),
     "download_rejects": Access("user", {"file": 1}),
+    "download_results": Access("user", {"statement": 1}),
     "download_preview": Access("user", PROFILE),
     "show_results": Access("user", {"run": 2}),
     "try_layout": Access("user", LAYOUT, {"profile": "STUDENTS"}),
@@ -165,7 +173,8 @@ def filled(library: Library, owned_ledger: Engine, tmp_path: Path, monkeypatch: 
     for module in ("batches", "actions"):
         monkeypatch.setattr(f"bursar.web.pages.{module}.settings", lambda: make_settings(work_dir=tmp_path))
     (tmp_path / "layouts").mkdir()
-    shutil.copy(INCLUDE / "layouts.examples" / "banner.yaml", tmp_path / "layouts")
+    for example in ("banner", "payments/semicolons"):
+        shutil.copy(INCLUDE / "layouts.examples" / f"{example}.yaml", tmp_path / "layouts")
     monkeypatch.setattr("bursar.web.layouts.INCLUDE", tmp_path)
     monkeypatch.setattr("bursar.web.pages.sources.find_source", lambda code: make_system_source(code=code))
     monkeypatch.setattr("bursar.web.pages.sources.open_library_system", lambda _: nullcontext(MemorySystem()))

@@ -91,7 +91,7 @@ def check_releasable(batch: Batch) -> None:
         raise BatchError(
             f"Batch {batch.id} can't be released: {', '.join(delivered)} has been delivered, and its fines would be "
             "billed twice. Repeat the upload, which sends the other files. If one of them is unclear and the bursar "
-            f"does not have it, `bin/bursar batches repeat-upload {batch.id}` has it sent again."
+            f"does not have it, have it uploaded again (`bin/bursar batches repeat-upload {batch.id}`)."
         )
 
 

@@ -12,6 +12,7 @@ from bursar.db.queries import query
 from bursar.ledger.jobs import Job
 from bursar.ledger.totals import CurrencyTotals, OutcomeTotals
 from bursar.money import format_totals, pluralize
+from bursar.page_names import Page
 from bursar.reporting.build_report import get_outcome, get_tasks, start_report
 from bursar.reporting.report_sentences import MAX_NAMES_SHOWN, describe_failures, list_skipped_names
 from bursar.reporting.run_report import RunOutcome, RunReport
@@ -130,8 +131,9 @@ def _describe_waiting_events(source: str, row: Row[Any]) -> Iterable[str]:
         was = "was refused" if row.state == EventState.REFUSED else "may or may not have arrived"
         answers = "; ".join(row.answers[:MAX_NAMES_SHOWN])
         yield (
-            f"Of the events for the library's system, {pluralize(row.events, 'event')} {was}: {answers}. "
-            f"`bin/bursar sources outbox list --source {source}` lists them; retry them, or mark them as done."
+            f"Of the events for the library's system, {pluralize(row.events, 'event')} {was}: {answers}. Retry them, "
+            f"or mark them as done, under {Page.WAITING} (`bin/bursar sources outbox list --source {source}` lists "
+            "them)."
         )
 
 

@@ -109,8 +109,9 @@ class ReadingRun:
             [record] = list_loads(connection, source=self.source.code, limit=1)
         return InputFileError(
             f"Load {record.id} of the source {self.source.code} was refused, and changed nothing: "
-            f"{describe_rejected(record)}. `bin/bursar sources loads rejects {record.id}` lists the rows with what to "
-            "do. The next run reads the same again."
+            f"{describe_rejected(record)}. Correct the rows in the library's system, or the maps of the source "
+            f"(`bin/bursar sources loads rejects {record.id}` lists them with what to do). The next run reads them "
+            "again."
         )
 
 

@@ -39,3 +39,5 @@ COMMENT ON COLUMN outbox_events.entry_id IS 'references journal_entries';
 COMMENT ON COLUMN outbox_events.fine_id IS 'references fines';
 CREATE INDEX outbox_events_open ON outbox_events (source, id) WHERE state IN ('pending', 'unknown', 'refused');
 CREATE INDEX outbox_events_fine_id ON outbox_events (fine_id);
+
+CREATE INDEX load_messages_unmapped ON load_messages (load_id) WHERE code = 'unmapped';
