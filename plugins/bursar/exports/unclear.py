@@ -51,8 +51,8 @@ def _describe_remedy(found: Batch) -> str:
     """Returns what a person can do if the bursar does not have a file."""
     if found.has_delivered_files:
         return (
-            f"If it has not, have it uploaded again (`bin/bursar batches repeat-upload {found.id}`); the other files are "
-            "not sent again."
+            f"If it has not, have it uploaded again (`bin/bursar batches repeat-upload {found.id}`); the other files "
+            "are not sent again."
         )
     return (
         f"If it has not, release it there (`bin/bursar batches release {found.id} --confirm-not-received`), or have it "
