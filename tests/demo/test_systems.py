@@ -58,17 +58,17 @@ def synchronize(library: Library, systems: LibrarySystems, tmp_path: Path) -> Ca
         assert isinstance(source, SystemSource)
         with open_system(source, make_account(systems, source)) as system:
             Outbox(library.ledger, source).write(system)
-            reading = ReadingRun(
-                engine=library.ledger,
-                source=source,
-                system=system,
-                work_dir=tmp_path,
-                run_id="run",
-                requested_by=None,
-                now=datetime.now(UTC),
-            )
-            with lock_source(library.ledger, source.code):
-                return reading.load()
+            with lock_source(library.ledger, source.code) as lock:
+                return ReadingRun(
+                    engine=library.ledger,
+                    source=source,
+                    system=system,
+                    lock=lock,
+                    work_dir=tmp_path,
+                    run_id="run",
+                    requested_by=None,
+                    now=datetime.now(UTC),
+                ).load()
 
     return lambda: [message.code for source in sources for result in run(source) for message in result.messages]
 
