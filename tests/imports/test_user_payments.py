@@ -128,6 +128,12 @@ BELOW_ZERO = (
 )
 
 
+SHARED = (
+    "outstanding charges of several users were exported with this identifier: ask the bursar for records with the ids "
+    "of these fines"
+)
+
+
 def test_a_payment_of_a_user_and_an_item_pays_the_one_fine_that_is_outstanding(bursar: Office) -> None:
     ada, bob = bursar.library.user("A1"), bursar.library.user("B2")
     (item, barcode), (other, _) = bursar.item(), bursar.item()
@@ -247,13 +253,7 @@ def test_a_sum_of_an_identifier_that_two_users_had_pays_the_fine_of_neither(
         with owned_ledger.begin() as connection:
             connection.exec_driver_sql("DELETE FROM identifiers WHERE value = 'A1'")
     assert pay_users(bursar, "A1,7.00", "A1,0.00") == [
-        (
-            2,
-            "AMBIGUOUS",
-            None,
-            "outstanding charges of several users were exported with this identifier: ask the bursar for records with "
-            "the ids of these fines",
-        ),
+        (2, "AMBIGUOUS", None, SHARED),
         (3, "NO_PAYMENT", None, "the sum is 0"),
     ]
     assert [bursar.outstanding(fine) for fine in fines] == [10, 7]
