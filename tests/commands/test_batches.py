@@ -3,13 +3,14 @@
 from getpass import getuser
 from pathlib import Path
 
+import click
 import pytest
 from sqlalchemy import Engine, text
 
 from bursar.exports.selection import select_fines
 from bursar.ledger.approvals import ApprovalSubject, insert_request
 from bursar.ledger.batches import Batch
-from bursar.ledger.deliveries import advance_delivery, request_deliveries
+from bursar.ledger.deliveries import advance_delivery, list_deliveries, request_deliveries
 from bursar.profiles.monitoring import Approval
 from tests.support.cli import run, run_json
 from tests.support.fake_bursar import FakeBursar
@@ -167,6 +168,25 @@ def test_a_batch_with_a_delivered_file_is_not_released(unclear_credits: Batch) -
 
 def test_the_unclear_file_is_confirmed_and_the_batch_is_delivered(unclear_credits: Batch) -> None:
     assert "is DELIVERED" in run("batches", "confirm-delivered", str(unclear_credits.id), "--yes")
+
+
+def test_an_answer_is_not_taken_for_files_that_have_changed_since_the_question(
+    library: Library, unclear_credits: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(question: str, **_: bool) -> bool:
+        """Says yes, after the credits have been delivered and the charges became unclear."""
+        assert "credits.csv" in question
+        with library.ledger.begin() as connection:
+            charges, credits_ = list_deliveries(connection, unclear_credits.id, "first", unclear_credits.run_id)
+            advance_delivery(connection, credits_, "delivered", after=credits_.state)
+            steps = {"delivered_at": None, "unclear_reason": "GONE"}
+            advance_delivery(connection, charges, "unclear", after=charges.state, **steps)
+        return True
+
+    monkeypatch.setattr(click, "confirm", answer)
+    output = run("batches", "confirm-delivered", str(unclear_credits.id), exit_code=1)
+    assert "has changed since you were asked" in " ".join(output.split())
+    assert library.one("SELECT count(*) FROM deliveries WHERE unclear_at IS NOT NULL AND delivered_at IS NULL") == 1
 
 
 def test_the_unclear_file_is_uploaded_again_with_the_name_of_the_person(

@@ -1,5 +1,6 @@
 """A file of an earlier export that the bursar has not collected: ignored, waited for, or an error."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,13 @@ from bursar.exports.recover import recover_unfinished_batches
 from bursar.exports.resend import resend_batch
 from bursar.exports.selection import select_fines
 from bursar.exports.upload import upload_file
+from bursar.layouts.layout import Layout
 from bursar.ledger.batches import Batch
 from bursar.profiles.upload import UploadSettings
 from tests.support.export_server import ExportServer
 from tests.support.fault_injection import KilledError
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
+from tests.support.several_files import APART, select_apart
 
 FAIL = UploadSettings(previous_file="fail")
 WAIT = UploadSettings(previous_file="wait")
@@ -62,6 +65,25 @@ def test_nothing_is_uploaded_before_it_has_been_collected(
     (bursar.folder / "out" / earlier.file_name).unlink()
     assert upload_file(library.ledger, found.id, bursar.open(), tmp_path, settings).was_delivered
     assert set(bursar.files()) == {found.file_name}
+
+
+@pytest.mark.parametrize("policy", ["wait", "fail"])
+def test_a_file_that_the_batch_has_delivered_is_its_own_though_earlier_ones_had_its_name(
+    library: Library, bursar: ExportServer, write_layout: Callable[[str], Layout], tmp_path: Path, policy: str
+) -> None:
+    """The bursar collects the files of a batch with the done file, so none of them may wait for that."""
+    write_layout(APART.replace("{batch}-", "") + 'done_file: "all.done"\n')
+    settings = UploadSettings.model_validate({"previous_file": policy})
+    names = {"charges.csv", "credits.csv", "all.done"}
+    for run_id in ("run 1", "run 2"):
+        library.fine(amount="12.50")
+        library.fine(amount="-7.25")
+        batch = select_apart(library, run_id)
+        assert upload_file(library.ledger, batch.id, bursar.open(), tmp_path, settings).was_delivered
+        close_fines(library.ledger, batch.id)
+        assert set(bursar.files()) == names
+        for name in names:
+            (bursar.folder / "out" / name).unlink()
 
 
 @pytest.mark.usefixtures("earlier")

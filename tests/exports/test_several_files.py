@@ -89,6 +89,17 @@ def test_charges_and_credits_have_files_of_their_own_with_totals_of_their_own(
     assert apart.file_name == f"{apart.id}-charges.csv, {apart.id}-credits.csv, {apart.id}.done"
 
 
+def test_an_empty_file_may_have_no_line_although_its_last_line_has_no_end(
+    library: Library, write_layout: Write, tmp_path: Path
+) -> None:
+    lines, _ = APART.split("  - each: file")
+    write_layout(f"last_line_end: no\n{lines}".replace("reversal]}", "reversal], if_empty: send}"))
+    library.fine(amount="12.50")
+    charges, credits_ = build_files(library.ledger, select_apart(library).id, tmp_path)
+    assert charges.path.read_text().endswith(",12.50,")
+    assert credits_.path.read_bytes() == b""
+
+
 def test_the_files_arrive_in_their_order_and_the_batch_is_delivered_with_the_last(
     library: Library, bursar: ExportServer, apart: Batch, contents: dict[str, bytes], tmp_path: Path
 ) -> None:

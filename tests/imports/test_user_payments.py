@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from bursar.errors import BursarError, TransientError
 from bursar.exports.close import close_fines
@@ -128,6 +128,12 @@ BELOW_ZERO = (
 )
 
 
+SHARED = (
+    "outstanding charges of several users were exported with this identifier: ask the bursar for records with the ids "
+    "of these fines"
+)
+
+
 def test_a_payment_of_a_user_and_an_item_pays_the_one_fine_that_is_outstanding(bursar: Office) -> None:
     ada, bob = bursar.library.user("A1"), bursar.library.user("B2")
     (item, barcode), (other, _) = bursar.item(), bursar.item()
@@ -234,6 +240,28 @@ def test_a_sum_of_a_user_pays_the_oldest_fines_first(bursar: Office) -> None:
         (2, D("1.5"), "6.50"),
         (3, D(7), "7.00"),
     ]
+
+
+def test_a_sum_of_an_identifier_that_two_users_had_pays_the_fine_of_neither(
+    bursar: Office, owned_ledger: Engine
+) -> None:
+    """The sum is that of the fine of the second user; the fine of the first one is older."""
+    fines = []
+    for amount in ("10.00", "7.00"):
+        fines.append(bursar.library.fine(bursar.library.user("A1"), amount))
+        bursar.office.export()
+        with owned_ledger.begin() as connection:
+            connection.exec_driver_sql("DELETE FROM identifiers WHERE value = 'A1'")
+    assert pay_users(bursar, "A1,7.00", "A1,0.00") == [
+        (2, "AMBIGUOUS", None, SHARED),
+        (3, "NO_PAYMENT", None, "the sum is 0"),
+    ]
+    assert [bursar.outstanding(fine) for fine in fines] == [10, 7]
+
+    transaction = bursar.office.get_transaction(fines[0])
+    assert [row[1] for row in pay_items(bursar, f"{transaction},,,10.00,USD")] == ["PAID"]
+    assert [row[1] for row in pay_users(bursar, "A1,7.00")] == ["PAID"]
+    assert [bursar.outstanding(fine) for fine in fines] == [0, 0]
 
 
 def test_sums_of_one_user_are_divided_in_the_order_of_the_file_and_the_rest_is_overpaid(bursar: Office) -> None:

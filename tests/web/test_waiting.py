@@ -1,16 +1,22 @@
 """What waits for a person, and a batch that a person releases or confirms."""
 
+import re
+from collections.abc import Callable
+
 import pytest
 from sqlalchemy import text
 
 from bursar.exports.selection import select_fines
+from bursar.layouts.layout import Layout
 from bursar.ledger import approvals
 from bursar.ledger.approvals import ApprovalSubject
+from bursar.ledger.deliveries import DeliveryStep, advance_delivery, request_deliveries
 from bursar.profiles.monitoring import Approval
 from bursar.web.airflow_runs import AirflowRun
 from bursar.web.pages import batch_decisions
 from tests.support.fake_bursar import FakeBursar, Payment
 from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
+from tests.support.several_files import APART, select_apart
 from tests.web.conftest import ROLES, Login
 from tests.web.profiles import set_profile
 from tests.web.test_actions import read_forms
@@ -32,6 +38,13 @@ def add_unclear_batch(library: Library) -> int:
     batch = select_fines(library.ledger, make_profile(), make_settings(), run_id="run 1", as_of=NOW)
     record_delivery(library.ledger, batch.id, "unclear", remote_folder="sftp://b/out")
     return batch.id
+
+
+def deliver_first(library: Library, batch: int, step: DeliveryStep) -> None:
+    """Records a step of the delivery of the first file of a batch."""
+    with library.ledger.begin() as connection:
+        first = request_deliveries(connection, batch, "first", "run 1")[0]
+        advance_delivery(connection, first, step, after=first.state)
 
 
 def state(library: Library, batch: int) -> str:
@@ -137,6 +150,33 @@ def test_a_stale_page_changes_nothing(library: Library, login: Login, unreachabl
     assert stale.status_code == 409
     assert "it was unclear, and is delivered now" in stale.text
     assert state(library, batch) == "DELIVERED"
+
+
+@pytest.mark.parametrize(("page", "tick"), [("confirm-delivery", "arrived"), ("repeat-upload", "is_missing")])
+def test_an_answer_about_one_file_is_not_taken_for_the_next_one(
+    library: Library, login: Login, write_layout: Callable[[str], Layout], unreachable: None, page: str, tick: str
+) -> None:
+    """Meanwhile the first file has been delivered, and the second one is unclear."""
+    write_layout(APART)
+    library.fine(amount="12.50")
+    library.fine(amount="-7.25")
+    batch = select_apart(library).id
+    deliver_first(library, batch, "unclear")
+    user, path = login("user"), f"/batches/{batch}/{page}"
+    opened = re.findall('name="state" value="([^"]+)"', user.get(path).text)
+    deliver_first(library, batch, "delivered")
+    with library.ledger.begin() as connection:
+        _, second = request_deliveries(connection, batch, "first", "run 1")
+        advance_delivery(connection, second, "unclear", after=second.state, unclear_reason="GONE")
+
+    stale = user.post(path, data={"state": opened, tick: "yes"})
+    assert stale.status_code == 409
+    assert "it was unclear, and is unclear after 1 delivered file now" in stale.text
+    assert state(library, batch) == "UNCLEAR"
+
+    seen = re.findall('name="state" value="([^"]+)"', user.get(path).text)
+    assert user.post(path, data={"state": seen, tick: "yes"}, follow_redirects=False).status_code == 303
+    assert state(library, batch) == ("DELIVERED" if tick == "arrived" else "UPLOADING")
 
 
 def test_the_state_is_checked_once_more_when_nobody_can_change_it(

@@ -3,6 +3,7 @@ CREATE TEMPORARY TABLE outstanding_fines (
     identifier     text        NOT NULL,
     item_barcode   text,
     fine_id        bigint      NOT NULL,
+    user_id        bigint      NOT NULL,
     transaction_id text        NOT NULL,
     currency       text        NOT NULL,
     outstanding    numeric     NOT NULL,

@@ -12,10 +12,10 @@ WITH exported AS (
       AND batch_lines.identifier IN (SELECT identifier FROM user_records)
     ORDER BY batch_lines.fine_id, batch_lines.batch_id DESC
 ), locked AS (
-    SELECT id, currency, outstanding, created_at FROM fines
+    SELECT id, user_id, currency, outstanding, created_at FROM fines
     WHERE id IN (SELECT fine_id FROM exported) AND outstanding <> 0
     ORDER BY id FOR UPDATE
 )
-SELECT exported.identifier, exported.item_barcode, exported.fine_id, exported.transaction_id, locked.currency, locked.outstanding,
-       locked.created_at
+SELECT exported.identifier, exported.item_barcode, exported.fine_id, locked.user_id, exported.transaction_id, locked.currency,
+       locked.outstanding, locked.created_at
 FROM exported JOIN locked ON locked.id = exported.fine_id;

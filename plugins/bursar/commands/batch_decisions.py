@@ -1,11 +1,14 @@
 """`bin/bursar batches release`, `confirm-delivered` and `repeat-upload`: a person decides about an unfinished batch."""
 
+from functools import partial
+
 import click
 
 from bursar.commands.batch_fields import read_fields
 from bursar.commands.connections import open_batch_folder, print_remark
 from bursar.commands.context import ID, get_engine, get_person, sanitize
 from bursar.commands.output import format_option, print_result
+from bursar.errors import BatchError
 from bursar.exports import recover, repeat, upload
 from bursar.exports.release_check import check_not_on_server
 from bursar.ledger.batches import Batch, get_batch
@@ -61,7 +64,7 @@ def confirm_delivered(batch: int, yes: bool, output_format: str) -> None:  # noq
     if not yes:
         names = ", ".join(upload.list_confirmable_files(found)) if len(found.files) > 1 else "the whole file"
         click.confirm(f"Has the bursar confirmed that {sanitize(names)} has arrived?", abort=True, err=True)
-    confirmed = upload.confirm_delivered(engine, batch, by=get_person())
+    confirmed = upload.confirm_delivered(engine, batch, look=partial(_require_same_files, found), by=get_person())
     then = "closes its fines" if confirmed.was_delivered else "uploads its other files, and closes its fines"
     print_result(
         output_format,
@@ -89,6 +92,7 @@ def repeat_upload(batch: int, yes: bool, output_format: str) -> None:  # noqa: F
         click.confirm(f"Has the bursar confirmed not to have {sanitize(names)}?", abort=True, err=True)
 
     def look(unclear: Batch) -> None:
+        _require_same_files(found, unclear)
         check_not_on_server(engine, unclear, open_batch_folder, only_unclear=True, say=print_remark)
 
     repeated = repeat.repeat_upload(engine, batch, look=look, by=get_person())
@@ -98,3 +102,9 @@ def repeat_upload(batch: int, yes: bool, output_format: str) -> None:  # noqa: F
         f"Batch {repeated.id} is {repeated.state}. The next export run of the profile uploads what is missing and "
         "closes its fines; clearing the task upload_file of its run does that immediately.",
     )
+
+
+def _require_same_files(asked: Batch, now: Batch) -> None:
+    """Raises a BatchError if the files of a batch have changed since a person was asked about them."""
+    if [file.state for file in asked.files] != [file.state for file in now.files]:
+        raise BatchError(f"Batch {now.id} has changed since you were asked. Nothing was changed. Look at it again.")

@@ -78,10 +78,13 @@ def upload_file(
     return _read_batch(engine, batch_id)
 
 
-def confirm_delivered(engine: Engine, batch_id: int, *, by: str) -> Batch:
+def confirm_delivered(
+    engine: Engine, batch_id: int, *, look: Callable[[Batch], None] = lambda _batch: None, by: str
+) -> Batch:
     """Records that a person confirms that the bursar has those files of a batch whose upload has begun.
 
     The next run of the export, or the upload task of the batch's own run, then uploads the others and closes the fines.
+    `look` may raise a BatchError if the batch is not as the person has seen it.
 
     Raises:
         BatchError: the upload has not begun, or the batch is closed or released.
@@ -90,6 +93,7 @@ def confirm_delivered(engine: Engine, batch_id: int, *, by: str) -> Batch:
     with upload_lock(engine, batch_id), engine.begin() as connection:
         batch = get_batch(connection, batch_id, lock=True)
         check_confirmable(batch)
+        look(batch)
         for delivery in list_deliveries(connection, batch_id, "first", batch.run_id):
             if delivery.state in CONFIRMABLE_STATES:
                 advance_delivery(connection, delivery, "delivered", after=delivery.state, confirmed_by=by)

@@ -80,11 +80,13 @@ def _read_rows(layout: Layout, lines: Iterator[str]) -> Iterator[str]:
 def _split_lines(layout: Layout, blocks: Iterable[bytes]) -> Generator[str]:
     """Yields the lines of a file without their ends."""
     end, rest = layout.line_end_bytes, b""
+    is_empty = True  # a file without bytes has no line
     for block in blocks:
+        is_empty = is_empty and not block
         *lines, rest = (rest + block).split(end)
         for line in lines:
             yield line.decode(layout.encoding)
     if layout.last_line_end and rest:
         raise MismatchError("its last line has no end")
-    if not layout.last_line_end:
+    if not layout.last_line_end and not is_empty:
         yield rest.decode(layout.encoding)

@@ -5,6 +5,7 @@ The module is long because each decision has a page that says what it does, and 
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Path, Request, Response
@@ -18,6 +19,7 @@ from bursar.exports import recover, upload
 from bursar.exports.release_check import check_not_on_server
 from bursar.exports.unclear import describe_unclear_deliveries
 from bursar.ledger.batches import Batch, BatchState, get_batch
+from bursar.ledger.deliveries import DeliveryState
 from bursar.ledger.jobs import Job
 from bursar.money import pluralize
 from bursar.profiles.settings import ServerLimits
@@ -34,8 +36,9 @@ from bursar.web.views import address_of, read_ledger, render
 log = logging.getLogger(__name__)
 router = APIRouter()
 BatchId = Annotated[int, Path(ge=1, le=2**31 - 1)]
-State = Annotated[str, Form(max_length=20)]
+State = Annotated[str, Form(max_length=30)]
 Tick = Annotated[bool, Form()]
+_AFTER = " after "
 
 
 @router.get("/batches/{batch}/decisions", name="show_decisions")
@@ -156,7 +159,7 @@ def confirm_delivered(
             require_state(found, state)
             if not arrived:
                 raise BatchError("Nothing was recorded: say that the bursar has confirmed the whole file.")
-            upload.confirm_delivered(views.engine(), batch, by=person.name)
+            upload.confirm_delivered(views.engine(), batch, look=partial(require_state, expected=state), by=person.name)
     except BursarError as error:
         with read_ledger() as connection:
             found = get_actable_batch(connection, person, batch)
@@ -195,12 +198,26 @@ def get_actable_batch(connection: Connection, person: Person, batch: int) -> Bat
 
 def require_state(found: Batch, expected: str) -> None:
     """Raises a BatchError if the batch is no longer in the state that the page showed."""
-    if found.state != expected:
+    if name_state(found) != expected:
         raise BatchError(
-            f"Batch {found.id} has changed since this page was opened: it was {BatchState.describe(expected)}, and is "
-            f"{found.state.description} now. "
-            "Nothing was changed. Look at it again."
+            f"Batch {found.id} has changed since this page was opened: it was {_describe(expected)}, and is "
+            f"{_describe(name_state(found))} now. Nothing was changed. Look at it again."
         )
+
+
+def name_state(found: Batch) -> str:
+    """Returns the state of a batch, with the number of its delivered files if others are left, as `UNCLEAR after 1`.
+
+    Files are delivered in their order, so a decision about one of them is not taken for the next one.
+    """
+    delivered = sum(file.state is DeliveryState.DELIVERED for file in found.files)
+    return f"{found.state}{_AFTER}{delivered}" if found.has_delivered_files else found.state
+
+
+def _describe(name: str) -> str:
+    state, _, delivered = name.partition(_AFTER)
+    words = BatchState.describe(state)
+    return f"{words} after {pluralize(int(delivered), 'delivered file')}" if delivered.isdigit() else words
 
 
 def _is_unfinished(found: Batch) -> bool:
@@ -268,7 +285,7 @@ def _show_release(request: Request, found: Batch, problem: str = "") -> Response
         else "",
         action=address_of(request, "release_batch", batch=found.id),
         label="Release" if is_possible else "",
-        values={"state": found.state},
+        values={"state": name_state(found)},
         checks=checks,
         required="confirm_not_received",
         cancel=address_of(request, "show_batch", batch=found.id),
@@ -296,7 +313,7 @@ def _show_delivery(request: Request, found: Batch, problem: str = "") -> Respons
         facts=describe_batch(found),
         action=address_of(request, "confirm_delivered", batch=found.id),
         label="Record the delivery" if is_possible else "",
-        values={"state": found.state},
+        values={"state": name_state(found)},
         checks=[("arrived", f"The bursar has confirmed that {_name_files(found)} has arrived.")] if is_possible else [],
         required="arrived",
         cancel=address_of(request, "show_batch", batch=found.id),

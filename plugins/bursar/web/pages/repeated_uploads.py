@@ -17,6 +17,7 @@ from bursar.web.pages.batch_decisions import (
     describe_batch,
     get_actable_batch,
     look_for_files,
+    name_state,
     require_state,
 )
 from bursar.web.rights import CurrentPerson
@@ -43,6 +44,7 @@ def repeat_upload(
         found = get_actable_batch(connection, person, batch)
 
     def look(now: Batch) -> None:
+        require_state(now, state)
         look_for_files(now, only_unclear=True, say=lambda sentence: log.warning("%s", sentence))
 
     try:
@@ -75,7 +77,7 @@ def _show(request: Request, found: Batch, problem: str = "") -> Response:
         facts=describe_batch(found),
         action=address_of(request, "repeat_upload", batch=found.id),
         label="Upload it again" if is_possible else "",
-        values={"state": found.state},
+        values={"state": name_state(found)},
         checks=[("is_missing", "I have asked the bursar, who has not received the file.")] if is_possible else [],
         required="is_missing",
         cancel=address_of(request, "show_batch", batch=found.id),
