@@ -204,6 +204,15 @@ def test_an_answer_that_is_not_json_is_an_error_that_does_not_quote_it() -> None
         assert "Ada" not in repr(answer)
 
 
+@pytest.mark.parametrize("number", [b"NaN", b"-Infinity", b"1e999999999", b"1e-999999999", b"1" * 5000])
+def test_a_number_that_is_no_amount_is_no_json(number: bytes) -> None:
+    """Written in full, the third one would take a gigabyte."""
+    with serve(status(200, b'{"amount": ' + number + b"}")) as server, make_client(server) as client:
+        answer = client.get("/accounts", subject="the fines")
+        with pytest.raises(BursarError, match="other than JSON"):
+            answer.parse_json()
+
+
 def test_neither_logs_nor_errors_have_addresses_of_requests_or_secrets(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with serve(status(200, Set_Cookie="token=1"), cut_off) as server, make_client(server) as client:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from bursar.errors import LedgerError, LedgerNotFoundError, TransientError
+from bursar.errors import BursarError, LedgerError, LedgerNotFoundError, TransientError
 from bursar.ledger import desk
 from bursar.sources.outbox import WriteCounts
 from bursar.sources.outbox_events import EventState, get_event, list_events, mark_event_done, retry_event
@@ -229,6 +229,39 @@ def test_an_error_while_an_event_is_written_is_no_answer_and_stops_no_other_even
     assert [(event[0], event[3]) for event in town.events()] == [("1", "unknown"), ("2", "done")]
 
 
+def test_an_event_of_which_the_system_answers_nonsense_stops_no_other_event(town: Town) -> None:
+    charge(town, "10.00", "20.00", "30.00")
+    town.bursar.export()
+    find = town.system.find
+
+    def fail_for_the_first(event: Any) -> Any:
+        if event.fine_id == "1":
+            raise BursarError("the answer can't be read")
+        return find(event)
+
+    town.system.find = fail_for_the_first  # type: ignore[method-assign]
+    assert town.write() == WriteCounts(done=2, unknown=1)
+    assert town.system.count("1") == 0
+    town.system.find = find  # type: ignore[method-assign]
+    assert town.write() == WriteCounts(done=1)
+
+
+def test_a_system_that_answers_nothing_that_can_be_read_ends_the_run(town: Town) -> None:
+    """As one that refuses the login: it is not asked for each event."""
+    charge(town, *["10.00"] * 5)
+    town.bursar.export()
+    asked = []
+
+    def fail(event: Any) -> Any:
+        asked.append(event.fine_id)
+        raise BursarError("the login is refused")
+
+    town.system.find = fail  # type: ignore[method-assign]
+    with pytest.raises(BursarError, match="login"):
+        town.write()
+    assert asked == ["1", "2", "3"]
+
+
 def test_only_one_worker_writes_at_a_time(town: Town) -> None:
     charge(town, "10.00")
     town.bursar.export()
@@ -365,6 +398,34 @@ def test_a_person_has_a_refused_event_tried_again(town: Town) -> None:
     with town.library.ledger.connect() as connection:
         found = get_event(connection, event)
     assert (found.state, found.decided_by, found.decision) == (EventState.DONE, "anna", "retry")
+
+
+def test_a_retry_does_not_make_an_unknown_event_one_that_certainly_has_not_arrived(town: Town) -> None:
+    town.repeat_after_seconds = 300
+    charge(town, "10.00")
+    town.bursar.export()
+    town.system.faults = ["drop"]
+    assert town.write() == WriteCounts(unknown=1)
+    with town.library.ledger.connect() as connection:
+        [event] = list_events(connection, states=[EventState.UNKNOWN])
+    retry_event(town.library.ledger, event.id, by="anna")
+    assert town.write() == WriteCounts(held=1)  # the request may be under way
+    town.system.written.append((event.key, "1", Decimal(-10)))  # it arrives
+    town.system.change("1", balance=Decimal(0))
+    town.read()
+    assert town.sync() == WriteCounts(done=1)
+    assert (town.fine("1"), town.system.count("1")) == (("0.00", "10.00", "0.00"), 1)
+
+
+def test_an_answer_does_not_make_up_a_balance_that_the_source_has_not_given(town: Town, owned_ledger: Engine) -> None:
+    charge(town, "10.00")
+    with owned_ledger.begin() as connection:
+        connection.exec_driver_sql("UPDATE fines SET source_balance = NULL")
+    town.bursar.export()
+    town.write()
+    assert town.rows("SELECT source_balance FROM fines") == [(None,)]
+    town.read()
+    assert town.fine("1") == ("0.00", "10.00", "0.00")
 
 
 def test_what_a_person_did_in_the_system_by_hand_is_no_payment_at_the_library(town: Town) -> None:

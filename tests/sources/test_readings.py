@@ -44,6 +44,48 @@ def test_a_fine_that_was_closed_is_settled_before_the_complete_reading_misses_it
     assert town.fine("1") == ("0.00", "0.00", "0.00")
 
 
+def test_a_settlement_whose_row_was_rejected_is_read_again_until_it_is_loaded(town: Town) -> None:
+    """A complete reading has only what is open, so it never has this row."""
+    town.system.charge("1", "10.00")
+    town.read()
+    town.system.now += timedelta(days=1)
+    town.system.change("1", balance=Decimal(0), owner="New Desk")
+    for _ in range(2):
+        town.system.now += timedelta(days=1)
+        assert [message.code for message in town.read()[0].messages] == ["unmapped"]
+    assert town.fine("1") == ("10.00", "0.00", "0.00")
+    town.change(owners={"Central Desk": "MAIN", "New Desk": "MAIN"})
+    town.read()
+    assert town.fine("1") == ("0.00", "0.00", "0.00")
+    bookmark = town.system.now - timedelta(hours=1)
+    town.read()
+    assert town.system.readings[-1] == bookmark - timedelta(hours=1)  # it moves on
+
+
+def test_a_rejected_row_that_is_open_or_new_does_not_keep_the_bookmark(town: Town) -> None:
+    town.system.charge("1", "10.00")
+    town.read()
+    town.system.change("1", balance=Decimal(4), owner="New Desk")
+    town.system.charge("2", "10.00", owner="New Desk")
+    town.read()
+    bookmark = town.system.now - timedelta(hours=1)
+    town.read()
+    assert town.system.readings[-1] == bookmark - timedelta(hours=1)
+
+
+def test_a_clock_of_the_system_that_was_wrong_for_one_reading_hides_no_change(town: Town) -> None:
+    now = town.system.now
+    town.system.now = now + timedelta(days=400)
+    town.read(now=now)
+    town.system.now = now + timedelta(hours=2)
+    town.system.charge("1", "10.00")
+    town.read(now=town.system.now)
+    assert town.fine("1") == ("10.00", "0.00", "0.00")
+    town.system.now = now + timedelta(days=1)
+    town.read(now=town.system.now)
+    assert town.system.readings[-1] is None
+
+
 def test_owners_and_types_are_those_of_the_maps(town: Town) -> None:
     town.system.charge("1", "10.00", type="Lost", owner="")
     town.system.charge("2", "10.00")

@@ -204,8 +204,8 @@ class Town:
         """Changes keys of the source."""
         self.source = make_system_source(**(self.source.model_dump() | changes))
 
-    def read(self, *, dry_run: bool = False, run_id: str = "run 1") -> list[LoadResult]:
-        """Reads the system, and loads what it says."""
+    def read(self, *, dry_run: bool = False, run_id: str = "run 1", now: datetime | None = None) -> list[LoadResult]:
+        """Reads the system, and loads what it says. `now` is the ledger's own moment, if the system has another."""
         with lock_source(self.library.ledger, self.source.code) as lock:
             return ReadingRun(
                 engine=self.library.ledger,
@@ -215,7 +215,7 @@ class Town:
                 work_dir=self.work_dir,
                 run_id=run_id,
                 requested_by=None,
-                now=self.system.now,
+                now=now or self.system.now,
             ).load(dry_run=dry_run)
 
     def write(self) -> WriteCounts:

@@ -1,8 +1,9 @@
 -- Records what a person decided about an event that waits: it is tried again, or is done. The balance that the person has seen in the
--- system (:balance; NULL: none) becomes what the source said, so that the next reading sees no change.
+-- system (:balance; NULL: none) becomes what the source said, so that the next reading sees no change. An unknown event that is tried
+-- again stays unknown: its request may still arrive.
 WITH decided AS (
-    UPDATE outbox_events SET state = CASE :decision WHEN 'retry' THEN 'pending' ELSE 'done' END, decision = :decision,
-                             decided_by = :person, decided_at = now()
+    UPDATE outbox_events SET state = CASE WHEN :decision = 'done' THEN 'done' WHEN state = 'unknown' THEN state ELSE 'pending' END,
+                             decision = :decision, decided_by = :person, decided_at = now()
     WHERE id = :id AND (state IN ('refused', 'unknown') OR state = 'shown' AND :decision = 'retry'
                         OR state = 'pending' AND :decision = 'done')
     RETURNING fine_id

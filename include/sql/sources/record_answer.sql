@@ -10,6 +10,6 @@ WITH before AS MATERIALIZED (
     UPDATE fines SET source_balance = sign(fines.amount) * least(
         greatest(sign(fines.amount) * (source_balance + CAST(:balance_change AS numeric) - before.balance_change), 0),
         abs(source_amount))
-    FROM before WHERE fines.id = before.fine_id AND CAST(:balance_change AS numeric) <> before.balance_change
+    FROM before WHERE fines.id = before.fine_id AND source_balance IS NOT NULL AND CAST(:balance_change AS numeric) <> before.balance_change
 )
 SELECT count(*) FROM before;

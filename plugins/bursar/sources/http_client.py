@@ -35,6 +35,8 @@ MAX_TOTAL_FACTOR = 10
 """How many times as long as a silence may last, a request may last in all."""
 RETRIED = frozenset({429, 500, 502, 503, 504})
 """Statuses after which a reading request is repeated."""
+MAX_DIGITS = 100
+"""The most digits before or after the point of a number in an answer; written in full, others fill the memory."""
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -68,7 +70,7 @@ class HttpAnswer:
             BursarError: it is not JSON.
         """
         try:
-            return json.loads(self.body, parse_float=Decimal)
+            return json.loads(self.body, parse_float=_parse_number, parse_constant=_parse_number)
         except (ValueError, RecursionError):
             raise BursarError(
                 f"{self.server} has answered with something other than JSON. Most likely the host of the connection "
@@ -197,6 +199,14 @@ class HttpClient:
                     "most that is read."
                 )
         return bytes(body)
+
+
+def _parse_number(text: str) -> Decimal:
+    """Returns a number of JSON; raises a ValueError for NaN, infinity and numbers of too many digits."""
+    number = Decimal(text)
+    if not number.is_finite() or abs(number.adjusted()) > MAX_DIGITS:
+        raise ValueError
+    return number
 
 
 def _make_connect_error(account: SystemAccount, error: Exception) -> BursarError:

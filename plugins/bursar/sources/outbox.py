@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 REPEAT_AFTER_SECONDS = 300
 """How long after an attempt an event that was not found is written again: a lost request may still arrive."""
+MAX_ERRORS = 3
+"""As many events in a row, of which a system answers what can't be read, end a run: most likely it is the system."""
 PAGE = 200
 STATES = {"off": "off", "show": "shown", "on": "pending"}
 """The state of a new event by the mode of its kind."""
@@ -77,11 +79,26 @@ class Outbox:
         with lock_source(self.engine, self.source.code) as lock:
             self.collect()
             held: set[int] = set()
+            errors: list[tuple[Row[Any], BursarError]] = []  # in a row
             for row in self._list_due():
-                outcome = "held" if row.fine_id in held else self._write_one(system, row, lock)
+                if row.fine_id in held:
+                    counts = counts.add("held")
+                    continue
+                try:
+                    found = system.find(make_event(row))
+                except BursarError as error:
+                    errors.append((row, error))
+                    held.add(row.fine_id)
+                    if isinstance(error, TransientError) or len(errors) == MAX_ERRORS:
+                        raise
+                    continue
+                counts = self._record_errors(errors, counts)
+                errors.clear()
+                outcome = self._write_one(system, row, found, lock)
                 counts = counts.add(outcome)
                 if outcome != "done":
                     held.add(row.fine_id)
+            counts = self._record_errors(errors, counts)
         log.info("Informed %s: %s.", self.source.name, describe_counts(counts))
         return counts
 
@@ -103,10 +120,19 @@ class Outbox:
                 return
             after = rows[-1].id
 
-    def _write_one(self, system: LibrarySystem, row: Row[Any], lock: Connection) -> str:
-        """Finds or writes an event; returns what became of it, as a name in WriteCounts."""
+    def _record_errors(self, errors: list[tuple[Row[Any], BursarError]], counts: WriteCounts) -> WriteCounts:
+        """Records events of which the system answers what can't be read, and returns the counts with them."""
+        for row, error in errors:
+            self._record(row, row.attempts, Answer(AnswerStatus.UNKNOWN, str(error)))
+            counts = counts.add(AnswerStatus.UNKNOWN.value)
+        return counts
+
+    def _write_one(self, system: LibrarySystem, row: Row[Any], answer: Answer | None, lock: Connection) -> str:
+        """Records the answer about an event that was found, or writes one that was not.
+
+        Returns what became of it, as a name in WriteCounts.
+        """
         event = make_event(row)
-        answer = system.find(event)
         attempts = row.attempts
         if answer is None:
             if row.is_recent:

@@ -99,7 +99,7 @@ def get_event(connection: Connection, id_: int) -> OutboxEvent:
 def retry_event(engine: Engine, id_: int, *, by: str) -> None:
     """Has the next run try an event again: one that was refused, is not known, or was only listed.
 
-    The run looks for it in the system first.
+    The run looks for it in the system first. One that is not known stays so until the system has answered about it.
 
     Raises:
         LedgerError: there is no such event, or it is done or to be written anyway.

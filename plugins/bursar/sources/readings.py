@@ -1,7 +1,8 @@
 """Reads a library's system, and loads what was read into the ledger: the same gate as for files.
 
 What changed since the last reading is read, and once a day also all that is open. The moment up to which the system was
-read is stored in the transaction of the load, so a killed run reads again what it has not loaded.
+read is stored in the transaction of the load, so a killed run reads again what it has not loaded. So does the next run
+after one that has rejected the row of a fine that was settled, since no complete reading has it.
 """
 
 import logging
@@ -84,7 +85,12 @@ class ReadingRun:
         def record(connection: Connection) -> None:
             connection.execute(
                 query("sources/record_reading"),
-                {"source": source.code, "read_at": reading.read_at, "complete": reading.complete},
+                {
+                    "source": source.code,
+                    "read_at": reading.read_at,
+                    "complete": reading.complete,
+                    "now": self.now,
+                },
             )
             # What was read is of the past if another worker has written meanwhile. From now on none can: the load
             # holds the table of fines.

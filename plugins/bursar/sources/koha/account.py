@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from bursar.errors import BursarError
@@ -14,6 +14,7 @@ from bursar.sources.system import PREFIX
 MAX_CREDITS = 10
 """The most credits that are asked for: those with the key of one event, or the last before another one."""
 NOT_FOUND = 404
+COMPARE_VERSIONS = "Compare the version of Koha with those of the manual."
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,11 @@ def read_open_debits(client: KohaClient, patron: str) -> dict[int, Decimal] | No
     account = _parse(client, answer)
     try:
         lines = account["outstanding_debits"]["lines"]
-        return {int(line["account_line_id"]): Decimal(line["amount_outstanding"]) for line in lines}
     except (KeyError, TypeError):
         raise _unreadable(client) from None
+    if not isinstance(lines, list):
+        raise _unreadable(client)
+    return {_read_id(line): _decimal(line, "amount_outstanding") for line in lines}
 
 
 def find_debit(client: KohaClient, patron: str, line: int) -> Debit | None:
@@ -69,9 +72,9 @@ def has_earlier_credit(client: KohaClient, patron: str, credit: Credit) -> bool:
 
 
 def read_credit(line: Mapping[str, Any]) -> Credit:
-    """Returns a credit as the API shows it, with negative amounts."""
+    """Returns a credit as the API shows it, with negative amounts; raises a BursarError if it can't be read."""
     return Credit(
-        int(line["account_line_id"]),
+        _read_id(line),
         str(line["date"])[:10],
         -_decimal(line, "amount"),
         -_decimal(line, "amount_outstanding"),
@@ -107,12 +110,25 @@ def _parse(client: KohaClient, answer: HttpAnswer) -> Any:  # noqa: ANN401  JSON
     return answer.parse_json()
 
 
+def _read_id(line: Mapping[str, Any]) -> int:
+    return int(_decimal(line, "account_line_id"))
+
+
 def _decimal(line: Mapping[str, Any], name: str) -> Decimal:
-    return Decimal(line[name])
+    """Returns a number of a line; raises a BursarError, without its value, if it is none."""
+    value = line.get(name) if isinstance(line, Mapping) else None
+    if not isinstance(value, (int, Decimal, str)) or isinstance(value, bool):
+        raise BursarError(f"Koha shows a line of an account without {name}. {COMPARE_VERSIONS}")
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if not number.is_finite():
+        raise BursarError(f"Koha shows a line of an account whose {name} is no number. {COMPARE_VERSIONS}")
+    return number
 
 
 def _unreadable(client: KohaClient) -> BursarError:
     return BursarError(
-        f"{client.account} has answered about an account in a form that is not known here. Compare the version of Koha "
-        "with those of the manual."
+        f"{client.account} has answered about an account in a form that is not known here. {COMPARE_VERSIONS}"
     )

@@ -121,11 +121,9 @@ def _post_credit(
         return None, describe_failure(answer, "credit")
     no_trace = Answer(AnswerStatus.UNKNOWN, "Koha has accepted the credit, and does not show it.")
     try:
-        line = answer.parse_json()
-    except BursarError:
+        return read_credit(answer.parse_json()), no_trace
+    except BursarError:  # older versions answer with the id alone
         return None, no_trace
-    is_line = isinstance(line, dict) and {"amount", "amount_outstanding"} <= line.keys()  # not so in older versions
-    return read_credit(line) if is_line else None, no_trace
 
 
 def _judge_written(event: Event, credit: Credit, before: dict[int, Decimal], after: dict[int, Decimal]) -> Answer:
