@@ -142,7 +142,7 @@ def test_a_credit_that_another_profile_sends_counts_for_the_profile_of_its_charg
     count_outstanding(ledger, settings().time_zone)
     expected = ["70.00", "0.00", "70.00"] if import_active else ["70.00", "70.00", "0.00"]
     assert read_table(login("viewer").get("/overview").text, "weeks-USD")[get_monday()] == expected
-    monkeypatch.setattr(Person, "may", lambda _self, _right, code=None: code != "STAFF")
+    monkeypatch.setattr(Person, "may_see", lambda _self, code: code == "STUDENTS")
     assert read_table(login("viewer").get("/overview").text, "weeks-USD")[get_monday()] == expected
 
 
