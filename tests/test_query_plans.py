@@ -193,6 +193,19 @@ def test_payments_of_users_read_the_lines_once_and_not_for_each_batch(
             connection.execute(query(f"imports/{name}"), parameters)
 
 
+def test_payments_of_a_few_users_scan_no_large_table(large_ledger: Engine, owned_ledger: Engine) -> None:
+    with owned_ledger.begin() as connection:
+        for statement in ALL_OUTSTANDING.replace("LIMIT 5000", "LIMIT 5").split(";\n"):
+            connection.execute(text(statement))
+    parameters = {"file_id": 1, "profile": "STUDENTS"}
+    with large_ledger.connect() as connection:
+        for name in ("create_user_records", "create_outstanding_fines", "insert_user_records"):
+            connection.execute(query(f"imports/{name}"), parameters)
+        connection.execute(text("ANALYZE user_records"))
+        with forbid_full_scans(large_ledger, {"batch_lines", "fines"}):
+            connection.execute(query("imports/insert_outstanding_fines"), parameters)
+
+
 def test_the_history_of_a_fine_scans_no_large_table(large_ledger: Engine) -> None:
     with forbid_full_scans(large_ledger), large_ledger.connect() as connection:
         assert connection.execute(query("commands/find_fine"), {"wanted": "T77"}).scalars().all() == [77]

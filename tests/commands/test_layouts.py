@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from click.testing import CliRunner, Result
@@ -103,6 +104,20 @@ def test_a_layout_of_which_nothing_fits_has_no_file(layouts: Path, library: Libr
     text = 'kind: delimited\nrecords: [{each: fine, columns: [{value: "{identifier}", most: 1}]}]\n'
     (layouts / "narrow.yaml").write_text(text, encoding="utf-8")
     assert "No fine fits, so there would be no file." in run("layouts", "try", "narrow")
+
+
+def test_a_trailer_that_does_not_fit_is_named(layouts: Path, library: Library) -> None:
+    text = """
+        kind: delimited
+        records:
+          - {each: fine, columns: [{value: "{transaction_id}"}, {value: "{amount:0.00}"}]}
+          - {each: file, columns: [{name: total, value: "{charges:0.00}", most: 3}, {value: x}]}
+    """
+    (layouts / "narrow.yaml").write_text(dedent(text), encoding="utf-8")
+    problem = "record 2, name: total: {charges:0.00} is '125.90', longer than the column (3)"
+    assert run_json("layouts", "try", "narrow")["problem"] == problem
+    assert f"An export of these fines would fail: {problem}." in run("layouts", "try", "narrow")
+    assert run_json("layouts", "try", "banner")["problem"] is None
 
 
 def test_a_missing_layout_is_an_error_that_names_the_others(layouts: Path) -> None:

@@ -1,5 +1,6 @@
 """Fines that do not fit a layout stay open, each with a reason; the others are exported, and nothing is cut."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -138,6 +139,68 @@ def test_the_line_of_a_user_is_judged_without_the_fines_that_do_not_fit(library:
     user = library.user()
     fines = [library.fine(user, "60.00"), library.fine(user, "40.00", kind="OTHER")]
     assert get_skip_reasons(library, make_layout_profile()) == dict(zip(fines, [None, "no_code"], strict=True))
+
+
+FILES: dict[str, tuple[str, str, str]] = {
+    "a total": ("", 'at: 2-6, value: "{sum:0.00}"', "at: 2-6: {sum:0.00} is '100.00', longer than the column (5)"),
+    "a number": ("", 'at: 2, value: "{records}"', "at: 2: {records} is '10', longer than the column (1)"),
+    "the number of the batch": ("", 'at: 2-4, value: "{batch}"', "at: 2-4: {batch} is '1001', longer than the column"),
+    "a term": (
+        '{term: {day: exported_on, terms: {"9999-01-01": A}}}',
+        'at: 2-9, value: "{term}"',
+        "at: 2-9: {term} has no code",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_trailer_that_does_not_fit_is_found_before_anything_is_selected(
+    library: Library, write_layout: Write, case: str
+) -> None:
+    values, column, problem = FILES[case]
+    write_layout(
+        f"kind: fixed\nencoding: ascii\nvalues: {values or '{}'}\nrecords:\n"
+        '  - {each: fine, columns: [{at: 1-9, value: "{identifier}"}]}\n'
+        f"  - {{each: file, columns: [{{at: 1, value: T}}, {{{column}}}]}}\n"
+    )
+    profile, settings = make_layout_profile(), make_settings(export_number_start=1000)
+    assert select_fines(library.ledger, profile, settings, run_id="empty", as_of=NOW).fines == 0
+    for _ in range(10):
+        library.fine(amount="10.00")
+    message = f"The file of the profile {profile.code} can't be written in the layout mine, record 2, {problem}"
+    with pytest.raises(BursarError, match=re.escape(message)):
+        select_fines(library.ledger, profile, settings, run_id="1", as_of=NOW)
+    assert library.one("SELECT count(*) FROM batches WHERE fines > 0") == 0
+    assert library.one("SELECT count(*) FROM batch_claims") == 0
+    with pytest.raises(BursarError, match="can't be written in the layout mine, record 2"):
+        preview(library.ledger, profile, as_of=NOW, limit=1)
+
+
+def test_a_total_is_that_of_the_fines_of_its_own_file(library: Library, write_layout: Write, tmp_path: Path) -> None:
+    """Charges of 60 and credits of 50 fit; 110 would not."""
+    write_layout(
+        """
+        kind: fixed
+        encoding: ascii
+        files: [{file_name: a, kinds: [charge]}, {file_name: b, kinds: [credit, reversal]}]
+        records:
+          - {each: fine, columns: [{at: 1-9, value: "{identifier}"}]}
+          - {each: file, columns: [{at: 1-5, value: "{sum:abs 0.00}"}]}
+        """
+    )
+    library.fine(amount="60.00")
+    library.fine(amount="-50.00")
+    batch = select_fines(library.ledger, make_layout_profile(), make_settings(), run_id="1", as_of=NOW)
+    contents = [build_file(library.ledger, batch.id, tmp_path, number).path.read_bytes() for number in (1, 2)]
+    assert [content.splitlines()[-1] for content in contents] == [b"60.00", b"50.00"]
+
+
+def test_a_number_of_the_batch_that_is_too_long_for_a_line_is_found(library: Library, write_layout: Write) -> None:
+    write_layout('kind: delimited\nrecords: [{each: fine, columns: [{value: "{batch}", most: 3}, {value: x}]}]')
+    library.fine()
+    settings = make_settings(export_number_start=1000)
+    batch = select_fines(library.ledger, make_layout_profile(), settings, run_id="1", as_of=NOW)
+    assert (batch.fines, list(batch.skipped)) == (0, ["too_long"])
 
 
 def test_a_transaction_id_that_is_too_long_is_not_cut(library: Library, write_layout: Write) -> None:

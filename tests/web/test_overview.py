@@ -13,6 +13,7 @@ from sqlalchemy import Engine, text
 
 from bursar.exports.close import close_fines
 from bursar.exports.selection import select_fines
+from bursar.ledger import desk
 from bursar.ledger.jobs import Job
 from bursar.ledger.totals import Skipped
 from bursar.reporting.outstanding import count_outstanding
@@ -123,6 +124,26 @@ def test_an_export_to_a_bursar_without_an_import_counts_as_paid(login: Login, li
     export(ledger, "run", import_active=False)
     count_outstanding(ledger, settings().time_zone)
     assert read_table(login("viewer").get("/overview").text, "weeks-USD")[get_monday()] == ["10.00", "10.00", "0.00"]
+
+
+@pytest.mark.parametrize("import_active", [True, False])
+def test_a_credit_that_another_profile_sends_counts_for_the_profile_of_its_charge(
+    login: Login, library: Library, ledger: Engine, monkeypatch: pytest.MonkeyPatch, *, import_active: bool
+) -> None:
+    """Profiles that send credits often do not import, and the bursar of the charges has been paid nothing."""
+    charge = library.fine(amount="100")
+    export(ledger, "run", import_active=import_active, credits_profile="STAFF")
+    with ledger.begin() as connection:
+        desk.reverse_charge(connection, charge, Decimal(30))
+    credits_ = make_profile(code="STAFF", import_active=not import_active).with_credits_of((STUDENTS.code,))
+    batch = select_fines(ledger, credits_, make_settings(), run_id="credits", as_of=datetime.now(UTC))
+    record_delivery(ledger, batch.id)
+    close_fines(ledger, batch.id)
+    count_outstanding(ledger, settings().time_zone)
+    expected = ["70.00", "0.00", "70.00"] if import_active else ["70.00", "70.00", "0.00"]
+    assert read_table(login("viewer").get("/overview").text, "weeks-USD")[get_monday()] == expected
+    monkeypatch.setattr(Person, "may_see", lambda _self, code: code == "STUDENTS")
+    assert read_table(login("viewer").get("/overview").text, "weeks-USD")[get_monday()] == expected
 
 
 def test_a_week_in_which_all_was_paid_is_not_taken_for_one_that_was_not_counted(

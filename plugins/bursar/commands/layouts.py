@@ -142,7 +142,13 @@ def try_out(name: str, batch_id: int | None, limit: int, output_format: str) -> 
         trials = try_layout(connection, layout, values, time_zone=time_zone, batch_id=batch_id, limit=limit)
     if output_format != "table":
         records = [
-            {"file_name": trial.file_name, "lines": list(trial.lines), "unfit": dict(trial.unfit)} for trial in trials
+            {
+                "file_name": trial.file_name,
+                "lines": list(trial.lines),
+                "unfit": dict(trial.unfit),
+                "problem": trial.problem or None,
+            }
+            for trial in trials
         ]
         print_data(output_format, records[0] if len(records) == 1 else records)
         return
@@ -160,6 +166,8 @@ def _print_trial(layout: Layout, trial: Trial) -> None:
         console.print("No fine fits, so there would be no file.")
     rows = [(transaction, SkipReason.describe(reason)) for transaction, reason in trial.unfit.items()]
     print_section(("Would stay open: transaction", "Reason"), (), rows)
+    if trial.problem:
+        console.print(f"\nAn export of these fines would fail: {sanitize(trial.problem)}.", soft_wrap=True)
     if len(trial.currencies) > 1 and layout.needs_one_currency:
         console.print(
             f"\nThe fines are in {', '.join(trial.currencies)}. A profile with this layout exports one currency.",

@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import Connection
 
 from bursar.db.queries import query
 from bursar.errors import BursarError
 from bursar.layouts.flat.characters import spell_in_ascii
-from bursar.layouts.flat.queries import Lines, select_foreign_characters, select_kinds, select_unfit
-from bursar.layouts.flat.render import make_batch_values
+from bursar.layouts.flat.file_fit import count_fines, find_unfit_column
+from bursar.layouts.flat.queries import select_foreign_characters, select_kinds, select_unfit
+from bursar.layouts.flat.render import Content, make_batch_values
 from bursar.layouts.flat.sql import Bindings
 from bursar.layouts.layout import Layout
 from bursar.layouts.model import Each, Kind
 from bursar.layouts.read import get_layout
+from bursar.ledger.totals import CurrencyTotals
 from bursar.profiles import Profile
 from bursar.profiles.settings import TransactionIds
 
@@ -58,14 +59,17 @@ def find_layout(profile: Profile) -> Layout | None:
 
 
 def skip_unfit_fines(
-    connection: Connection, profile: Profile, layout: Layout, moment: datetime, ids: TransactionIds
+    connection: Connection, profile: Profile, layout: Layout, ids: TransactionIds, batch_id: int | None
 ) -> FrozenLayout:
-    """Marks the candidates that do not fit with their reasons; `moment` is that of the selection.
+    """Marks the candidates that do not fit with their reasons.
 
-    Then marks all fines of the users whose own lines do not fit. `ids` says how new transaction ids are made. Returns
-    the layout for the lines that are left.
+    Then marks all fines of the users whose own lines do not fit. `ids` says how new transaction ids are made.
+    `batch_id` is the number of the batch, None if it is not known yet. Returns the layout for the lines that are left.
+
+    Raises:
+        BursarError: something does not fit a header or trailer, such as the total of the file.
     """
-    draft = _Draft(connection, profile, moment, ids)
+    draft = _Draft(connection, profile, ids, batch_id)
     spelling: dict[str, str] = {}
     for kinds, file in layout.list_files():
         if layout.characters == "ascii":
@@ -73,6 +77,7 @@ def skip_unfit_fines(
         for each in ("fine", "user"):
             if file.list_records(each):
                 draft.mark_unfit(file, kinds, each, spelling)
+    draft.check_lines_of_files(layout, spelling)
     return FrozenLayout(layout, spelling)
 
 
@@ -103,7 +108,7 @@ def check_file_names(connection: Connection, profile: Profile, names: Sequence[s
 class _Draft:
     """The candidates as the lines that they will be."""
 
-    def __init__(self, connection: Connection, profile: Profile, moment: datetime, ids: TransactionIds) -> None:
+    def __init__(self, connection: Connection, profile: Profile, ids: TransactionIds, batch_id: int | None) -> None:
         self._connection = connection
         self._profile = profile
         self._values = {
@@ -111,24 +116,26 @@ class _Draft:
             "prefix": ids.prefix,
             "start": ids.start,
         }
-        next_batch: int = connection.execute(query("exports/guess_next_batch")).scalar_one()
-        self._batch = make_batch_values(next_batch, profile.code, moment, profile.time_zone)
+        now = connection.execute(query("exports/guess_next_batch")).one()
+        self._batch = make_batch_values(batch_id or now.next_id, profile.code, now.selected_at, profile.time_zone)
 
-    def _get_lines(self, layout: Layout, kinds: Sequence[Kind] | None, spelling: Mapping[str, str]) -> Lines:
-        bindings = Bindings()
-        source = select_kinds(f"({query('exports/draft_lines').text})", kinds, bindings)
-        return Lines(source, bindings, layout, self._batch, self._profile.time_zone, spelling)
+    def _get_content(self, layout: Layout, kinds: Sequence[Kind] | None, spelling: Mapping[str, str]) -> Content:
+        def get_source(bindings: Bindings) -> str:
+            return select_kinds(f"({query('exports/draft_lines').text})", kinds, bindings)
+
+        time_zone = self._profile.time_zone
+        return Content(layout, self._batch, time_zone, spelling, CurrencyTotals(), 0, 0, get_source)
 
     def spell(self, layout: Layout, kinds: Sequence[Kind] | None) -> Mapping[str, str]:
         """Returns how the characters of a file that are not in ASCII are written."""
-        lines = self._get_lines(layout, kinds, {})
+        lines = self._get_content(layout, kinds, {}).get_lines()
         if (statement := select_foreign_characters(lines)) is None:
             return {}
         return spell_in_ascii(self._connection.execute(lines.bindings.bind(statement), self._values).scalars())
 
     def mark_unfit(self, layout: Layout, kinds: Sequence[Kind] | None, each: Each, spelling: Mapping[str, str]) -> None:
         """Marks the candidates that do not fit the lines of a file for each fine, or for each user."""
-        lines = self._get_lines(layout, kinds, spelling)
+        lines = self._get_content(layout, kinds, spelling).get_lines()
         keys = "unfit.user_id = candidates.user_id"
         if each == "fine":
             keys = "unfit.fine_id = candidates.fine_id AND unfit.reversal = candidates.reversal"
@@ -137,3 +144,23 @@ class _Draft:
             f"WHERE {keys} AND candidates.reason IS NULL"
         )
         self._connection.execute(lines.bindings.bind(statement), self._values)
+
+    def check_lines_of_files(self, layout: Layout, spelling: Mapping[str, str]) -> None:
+        """Checks the headers and trailers of the files, if the fines that are selected by now give any file.
+
+        Raises:
+            BursarError: one does not fit; the message names its column.
+        """
+        counted = [
+            count_fines(self._connection, self._get_content(file, kinds, spelling), self._values)
+            for kinds, file in layout.list_files()
+            if file.list_records("file")
+        ]
+        for content in counted if any(content.fines for content in counted) else ():
+            if unfit := find_unfit_column(self._connection, content, self._values):
+                raise BursarError(
+                    f"The file of the profile {self._profile.code} can't be written in the layout "
+                    f"{self._profile.export.layout}, {unfit}. Nothing was selected. Correct the layout in agreement "
+                    "with the bursar. A total that is too long also becomes smaller if the fines are divided among "
+                    "several profiles, as by libraries."
+                )

@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 
 import pendulum
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from bursar.db.queries import query
 from bursar.errors import BursarError
@@ -22,6 +22,7 @@ from bursar.exports.layout_fit import FrozenLayout, check_file_names, find_layou
 from bursar.exports.skip_reason import SkipReason
 from bursar.layouts.files import PlannedFile, plan_files
 from bursar.layouts.flat.render import make_batch_values
+from bursar.layouts.flat.sql import BatchValues
 from bursar.ledger.batches import Batch, get_batch, get_batch_of_run
 from bursar.ledger.totals import SelectionSummary, summarize_candidates, to_json
 from bursar.money import pluralize
@@ -73,8 +74,8 @@ def select_fines(
     `requested_by` is the person who triggered the run, None for the schedule.
 
     Raises:
-        BursarError: the transaction ids are used up, the identifier pattern is not valid, or the layout encrypts and
-            this machine can't; nothing was selected.
+        BursarError: the transaction ids are used up, the identifier pattern is not valid, a total is longer than its
+            column in the layout, or the layout encrypts and this machine can't; nothing was selected.
     """
     log.info("Selecting the fines that are due, once no other job changes balances.")
     with engine.begin() as connection:
@@ -82,13 +83,17 @@ def select_fines(
         if existing := get_batch_of_run(connection, profile.code, run_id):
             log.info("Batch %s was selected by this run before; it stays as it is.", existing.id)
             return existing
-        frozen = fill_candidates(connection, profile, as_of, ids=settings.transaction_ids)
+        start = settings.export_number_start
+        reserved = connection.execute(query("exports/reserve_batch_id"), {"start": start}).one()
+        frozen = fill_candidates(connection, profile, as_of, ids=settings.transaction_ids, batch_id=reserved.id)
         if frozen and frozen.layout.encrypt and not dry_run:
             require_gpg()
         selection = _summarize(connection)
         first_id = _reserve_transaction_ids(connection, settings, selection.fines)
         facts = {"run_id": run_id, "as_of": as_of, "dry_run": dry_run, "requested_by": requested_by}
-        batch_id, files = _insert_batch(connection, profile, settings, selection, frozen, facts)
+        batch_id = reserved.id
+        values = make_batch_values(batch_id, profile.code, reserved.selected_at, profile.time_zone)
+        files = _insert_batch(connection, profile, settings, values, selection, frozen, facts)
         if selection.fines:
             log.info("Freezing %s into batch %s.", pluralize(selection.fines, "fine"), batch_id)
             connection.execute(
@@ -164,14 +169,16 @@ def fill_candidates(
     first_user: int = 0,
     last_user: int = MAX_ID,
     ids: TransactionIds = _ANY_IDS,
+    batch_id: int | None = None,
 ) -> FrozenLayout | None:
     """Decides as `evaluate_fines` on the fines of the users from `first_user` to `last_user`, by their ids.
 
-    `ids` says how new transaction ids are made, which may be too long for a column. Returns the layout that the
-    decisions are made for, None for Alma's XML.
+    `ids` says how new transaction ids are made, and `batch_id` is the number of the batch, if it is known: both may be
+    too long for a column. Returns the layout that the decisions are made for, None for Alma's XML.
 
     Raises:
-        BursarError: the identifier pattern is not valid; the transaction has failed. Or as for `find_layout`.
+        BursarError: the identifier pattern is not valid; the transaction has failed. Or as for `find_layout` and
+            `skip_unfit_fines`.
     """
     export = profile.export
     layout = find_layout(profile)
@@ -198,8 +205,7 @@ def fill_candidates(
     connection.execute(query("exports/analyze_candidates"))
     if layout is None:
         return None
-    moment: datetime = connection.execute(text("SELECT now()")).scalar_one()
-    return skip_unfit_fines(connection, profile, layout, moment, ids)
+    return skip_unfit_fines(connection, profile, layout, ids, batch_id)
 
 
 def created_before(as_of: datetime, days: int, time_zone: str) -> datetime:
@@ -239,13 +245,12 @@ def _insert_batch(
     connection: Connection,
     profile: Profile,
     settings: Settings,
+    values: BatchValues,
     selection: SelectionSummary,
     frozen: FrozenLayout | None,
     facts: dict[str, object],
-) -> tuple[int, list[PlannedFile]]:
+) -> list[PlannedFile]:
     export = profile.export
-    reserved = connection.execute(query("exports/reserve_batch_id"), {"start": settings.export_number_start}).one()
-    values = make_batch_values(reserved.id, profile.code, reserved.selected_at, profile.time_zone)
     render_options: dict[str, object] = {
         "institution_id": settings.institution_id,
         "identifier_type": export.user_identifier_type,
@@ -261,7 +266,7 @@ def _insert_batch(
     connection.execute(
         query("exports/insert_batch"),
         {
-            "id": reserved.id,
+            "id": values.batch,
             "profile": profile.code,
             "import_active": profile.import_.active,
             "render_options": json.dumps(render_options),
@@ -274,4 +279,4 @@ def _insert_batch(
         }
         | facts,
     )
-    return reserved.id, files
+    return files

@@ -67,6 +67,11 @@ CASES = {
     "no due date": ("", ('value: "{item_due_on:%Y%m%d}"', "value: x"), ",x"),
     "direction and kind": ("", ('value: "{direction}/{kind}"', "value: x"), "charge/charge,x"),
     "braces": ("", ('value: "{{{currency}}}"', "value: x"), "{USD},x"),
+    "the number of the batch in each line": (
+        "",
+        ('value: "{batch:0000}"', 'value: "{profile:lower}"'),
+        "0001,students",
+    ),
     "digits of a number": ("", ('value: "{number:0000}"', "value: x"), "0001,x"),
 }
 

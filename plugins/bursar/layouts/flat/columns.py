@@ -86,23 +86,19 @@ def _fit_width(column: Column, text: str, bindings: Bindings, *, is_amount: bool
     return filled if column.cut else f"CASE WHEN length({text}) <= {width} THEN {filled} END"
 
 
-def list_fit_tests(
-    layout: Layout, record: Record, texts: list[str], bindings: Bindings
-) -> Iterator[tuple[str, UnfitReason]]:
-    """Yields the tests for texts that do not fit their columns, each with the reason."""
-    foreign = find_foreign_characters(layout)
-    for column, text in zip(record.columns, texts, strict=True):
-        if not column.value.slots:
-            continue
-        yield f"{text} IS NULL", UnfitReason.NO_CODE
-        if column.required:
-            yield f"btrim({text}) = ''", UnfitReason.VALUE_MISSING
-        shown = text
-        if column.width is not None and column.cut:
-            shown = f"{'left' if column.cut == 'end' else 'right'}({text}, {column.width})"
-        elif column.width is not None:
-            yield f"length({text}) > {column.width}", UnfitReason.TOO_LONG
-        if foreign:
-            yield f'{shown} COLLATE "C" ~ {bindings.add(foreign)}', UnfitReason.NOT_IN_ENCODING
-        if layout.kind == "delimited" and layout.quotes == "never" and not column.delimiter:
-            yield f"strpos({shown}, {bindings.add(layout.separator)}) > 0", UnfitReason.DELIMITER_IN_VALUE
+def list_fit_tests(layout: Layout, column: Column, text: str, bindings: Bindings) -> Iterator[tuple[str, UnfitReason]]:
+    """Yields the tests for a text that does not fit its column, each with the reason."""
+    if not column.value.slots:
+        return
+    yield f"{text} IS NULL", UnfitReason.NO_CODE
+    if column.required:
+        yield f"btrim({text}) = ''", UnfitReason.VALUE_MISSING
+    shown = text
+    if column.width is not None and column.cut:
+        shown = f"{'left' if column.cut == 'end' else 'right'}({text}, {column.width})"
+    elif column.width is not None:
+        yield f"length({text}) > {column.width}", UnfitReason.TOO_LONG
+    if foreign := find_foreign_characters(layout):
+        yield f'{shown} COLLATE "C" ~ {bindings.add(foreign)}', UnfitReason.NOT_IN_ENCODING
+    if layout.kind == "delimited" and layout.quotes == "never" and not column.delimiter:
+        yield f"strpos({shown}, {bindings.add(layout.separator)}) > 0", UnfitReason.DELIMITER_IN_VALUE

@@ -237,10 +237,12 @@ def select_body(lines: Lines) -> str:
 def select_unfit(lines: Lines, each: Each) -> str:
     """Returns the statement of what does not fit: the reason, and the keys of the fine or of the user."""
     layout = lines.layout
-    values = select_users(lines) if each == "user" else select_fines(lines, layout.list_used("fine"))
+    # The decimals of an amount are judged also if only a total of the file shows it.
+    values = select_users(lines) if each == "user" else select_fines(lines, layout.list_used("fine") | {"amount"})
     tests = [(test, UnfitReason.TOO_MANY_DECIMALS) for test in list_decimal_tests(layout, each)]
     for number, record in layout.list_records(each):
-        tests += list_fit_tests(layout, record, name_texts(number, len(record.columns)), lines.bindings)
+        for column, text in zip(record.columns, name_texts(number, len(record.columns)), strict=True):
+            tests += list_fit_tests(layout, column, text, lines.bindings)
     branches = " ".join(f"WHEN {test} THEN '{reason}'" for test, reason in tests)
     keys = '"key.user" AS user_id' if each == "user" else 'fine_id, "key.reversal" AS reversal'
     reason = f"CASE {branches} END" if branches else "CAST(NULL AS text)"

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, CursorResult
 from bursar.db.queries import query
 from bursar.layouts.files import get_file_name
 from bursar.layouts.flat.characters import spell_in_ascii
+from bursar.layouts.flat.file_fit import count_fines, find_unfit_column
 from bursar.layouts.flat.queries import Lines, select_foreign_characters, select_kinds, select_unfit
 from bursar.layouts.flat.render import Content, render_text
 from bursar.layouts.flat.sql import BatchValues, Bindings
@@ -25,13 +26,15 @@ _RULER = "".join(f"----+---{number:2}" for number in range(1, 100))
 class Trial:
     """The file of some fines in a layout: its name and its lines; and the fines that do not fit, with their reasons.
 
-    `unfit` has the transaction ids. `currencies` has the currencies of all fines that were tried.
+    `unfit` has the transaction ids. `currencies` has the currencies of all fines that were tried. `problem` says what
+    does not fit a header or trailer, which would make the export fail; it is empty if all fits.
     """
 
     file_name: str
     lines: Sequence[str]
     unfit: Mapping[str, str]
     currencies: Sequence[str]
+    problem: str = ""
 
     @property
     def ruler(self) -> str:
@@ -72,12 +75,14 @@ def _try_file(
         if layout.list_records(each):
             content = replace(content, source=_without(get_source, unfit))
             unfit |= _find_unfit(connection, content.get_lines(), each)
-    content = _add_totals(connection, replace(content, source=_without(get_source, unfit)))
+    content = count_fines(connection, replace(content, source=_without(get_source, unfit)), {})
     with closing(render_text(connection, content)) as blocks:
         lines_ = b"".join(blocks).decode().splitlines() if content.fines else []
     all_lines = replace(content, source=get_source).get_lines()
     currencies = _run(connection, all_lines, f"SELECT DISTINCT currency FROM {all_lines.source} AS line ORDER BY 1")
-    return Trial(get_file_name(values, layout), lines_, dict(unfit.values()), list(currencies.scalars()))
+    problem = find_unfit_column(connection, content, {}) if content.fines else None
+    name, found = get_file_name(values, layout), list(currencies.scalars())
+    return Trial(name, lines_, dict(unfit.values()), found, str(problem or ""))
 
 
 def _run(connection: Connection, lines: Lines, statement: str) -> CursorResult[Any]:
@@ -102,16 +107,3 @@ def _find_unfit(connection: Connection, lines: Lines, each: Each) -> dict[int, t
         f"JOIN ({select_unfit(lines, each)}) AS unfit ON unfit.{key} = line.{key} ORDER BY line.number"
     )
     return {row.fine_id: (row.transaction_id, row.reason) for row in _run(connection, lines, statement)}
-
-
-def _add_totals(connection: Connection, content: Content) -> Content:
-    lines = content.get_lines()
-    statement = (
-        "SELECT count(*) AS fines, count(DISTINCT user_id) AS users, "
-        "coalesce(sum(amount) FILTER (WHERE amount > 0), 0) AS charges, "
-        "coalesce(sum(amount) FILTER (WHERE amount < 0), 0) AS credits "
-        f"FROM {lines.source} AS line"
-    )
-    row = _run(connection, lines, statement).one()
-    totals = CurrencyTotals(row.charges, row.credits)
-    return replace(content, totals=totals, fines=row.fines, users=row.users)
