@@ -67,7 +67,7 @@ def find_credits(client: KohaClient, patron: str, key: str) -> list[Credit]:
 def has_earlier_credit(client: KohaClient, patron: str, credit: Credit) -> bool:
     """Returns whether a patron has an earlier credit of the same day that is not Bursar's."""
     rows = _list(client, patron, "credits", {"account_line_id": {"<": credit.id}}, order="-account_line_id")
-    notes = (row.get("internal_note") or "" for row in rows if str(row["date"])[:10] == credit.day)
+    notes = (row.get("internal_note") or "" for row in rows if str(row.get("date") or "")[:10] == credit.day)
     return any(not note.startswith(PREFIX) for note in notes)
 
 
@@ -75,7 +75,7 @@ def read_credit(line: Mapping[str, Any]) -> Credit:
     """Returns a credit as the API shows it, with negative amounts; raises a BursarError if it can't be read."""
     return Credit(
         _read_id(line),
-        str(line["date"])[:10],
+        str(line.get("date") or "")[:10],
         -_decimal(line, "amount"),
         -_decimal(line, "amount_outstanding"),
         line.get("status") == "VOID",
