@@ -20,7 +20,7 @@ help:
 	@echo 'make test-slow     more tests on a real Airflow, and of large ledgers'
 	@echo 'make test-browser  the tests of the pages in Chromium on a real Airflow; about five minutes'
 	@echo 'make campaign      random faults in exports, imports and library systems; FAULTS=1000, SECONDS=0 (no limit), SEED=1'
-	@echo 'make bench         measures speed beside plain C tools; FINES="100000 1000000" ROUNDS=3 JSON=file'
+	@echo 'make bench         measures speed beside plain tools; FINES="100000 1000000" ROUNDS=3 ONLY="exports loads" JSON=file'
 	@echo 'make bench-pages   measures the pages in a large ledger; FINES=1000000 RUNS=100000; 20000000 fines need 21 GB'
 	@echo 'make check         linters and types'
 	@echo 'make reference     writes the reference pages from the models, the help texts and the schema'
@@ -64,7 +64,7 @@ campaign: installed
 	@.venv/bin/python -m tests.campaign --systems --seed $(SEED) --faults $$(($(FAULTS) / 2)) --seconds $$(($(SECONDS) / 3))
 
 bench: installed
-	@.venv/bin/python -m bench --fines $(FINES) --rounds $(ROUNDS) $(if $(JSON),--json $(JSON))
+	@.venv/bin/python -m bench --fines $(FINES) --rounds $(ROUNDS) $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
 
 # Its services run on the packages that the image has, and on no others. The lock file names them all: with --no-deps, since
 # older versions of pip take `celery[redis]`, which the provider asks for, for a package without a pin.

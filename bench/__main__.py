@@ -1,6 +1,7 @@
-"""`make bench`: measures exports, imports, loads and builds beside plain C tools, by turns, and checks the results.
+"""`make bench`: measures the product beside plain tools, by turns, and checks the results.
 
 make bench FINES='100000 1000000' ROUNDS=3 JSON=found.json
+make bench ONLY='builds systems'
 """
 
 import argparse
@@ -18,6 +19,17 @@ from bench.airflow_runs import FINES, measure_runs
 from bench.building import BuildBench
 from bench.loading import LoadBench
 from bench.rounds import Bench, Round
+from bench.system_sources import SOURCES
+from bench.systems import SystemBench
+
+PARTS = {
+    "exports": "exports and imports",
+    "loads": "loads of CSV files",
+    "builds": "files in layouts",
+    "systems": "readings of libraries' systems, in one round",
+    "runs": "exports on Airflow",
+}
+"""What can be measured apart."""
 
 
 def main() -> None:
@@ -31,32 +43,40 @@ def main() -> None:
         servers.ssh_server(folder) as server,
     ):
         bench = Bench(postgres, server, folder)
-        sizes = [_measure(bench, fines, arguments.rounds) for fines in arguments.fines]
-        runs = [asdict(found) for found in measure_runs(bench)]
+        sizes = [_measure(bench, fines, arguments.rounds, arguments.only) for fines in arguments.fines]
+        runs = [asdict(found) for found in measure_runs(bench)] if "runs" in arguments.only else []
     found = {
         "machine": report.describe_machine(),
         "rounds": arguments.rounds,
         "sizes": sizes,
-        "airflow": {"fines": FINES, "rounds": runs},
-    }
+    } | ({"airflow": {"fines": FINES, "rounds": runs}} if runs else {})
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=1) + "\n")
     print(report.format_tables(found))
 
 
-def _measure(bench: Bench, fines: int, rounds: int) -> dict[str, Any]:
-    ways: dict[str, list[Round]] = {"export": [], "import": []}
+def _measure(bench: Bench, fines: int, rounds: int, parts: list[str]) -> dict[str, Any]:
+    ways: dict[str, list[Round]] = {}
     filled = bench.create_ledger(fines)
-    for number in range(rounds):
-        ways["export"].append(bench.export(filled, fines, keep_as="exported" if number == rounds - 1 else None))
-    outcomes = bench.write_payments(fines)
-    for _ in range(rounds):
-        ways["import"].append(bench.import_file("exported", outcomes))
-    loading = LoadBench(bench, fines)
-    ways["load"] = [loading.run() for _ in range(rounds)]
-    building = BuildBench(bench, filled, fines)
-    ways["build"] = [building.run() for _ in range(rounds)]
+    if "exports" in parts:
+        ways |= _measure_exports(bench, filled, fines, rounds)
+    if "loads" in parts:
+        loading = LoadBench(bench, fines)
+        ways["load"] = [loading.run() for _ in range(rounds)]
+    if "builds" in parts:
+        building = BuildBench(bench, filled, fines)
+        ways["build"] = [building.run() for _ in range(rounds)]
+    if "systems" in parts:
+        ways |= {f"synchronization with {system}": [SystemBench(bench, system, fines).run()] for system in SOURCES}
     return {"fines": fines, "ways": {way: [asdict(found) for found in rounds_] for way, rounds_ in ways.items()}}
+
+
+def _measure_exports(bench: Bench, filled: str, fines: int, rounds: int) -> dict[str, list[Round]]:
+    exports = [
+        bench.export(filled, fines, keep_as="exported" if number == rounds - 1 else None) for number in range(rounds)
+    ]
+    outcomes = bench.write_payments(fines)
+    return {"export": exports, "import": [bench.import_file("exported", outcomes) for _ in range(rounds)]}
 
 
 def _arguments() -> argparse.Namespace:
@@ -67,6 +87,13 @@ def _arguments() -> argparse.Namespace:
         type=int,
         default=3,
         help="rounds of product and reference by turns, of which the tables show medians",
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=PARTS,
+        default=list(PARTS),
+        help="; ".join(f"{part}: {text}" for part, text in PARTS.items()),
     )
     parser.add_argument("--json", type=Path, help="file for all figures")
     return parser.parse_args()

@@ -5,7 +5,6 @@
 """
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -15,7 +14,9 @@ from typing import Any
 
 from sqlalchemy import event
 
+from bench.meter import get_peak
 from bench.profile import AS_OF, PROFILE, SETTINGS
+from bench.system_stages import read_system, write_system
 from bursar.airflow import dag_factory  # noqa: F401  as a task's process has it
 from bursar.airflow.connections import open_folder
 from bursar.db.engine import ledger_engine
@@ -130,6 +131,8 @@ STAGES: dict[str, Callable[[Given], Given]] = {
         load_file,
         apply_payments,
         archive_file,
+        read_system,
+        write_system,
     )
 }
 STAGES.update(dict.fromkeys(("load_new_fines", "load_known_fines", "load_more_fines"), load_fines))
@@ -139,14 +142,9 @@ def _input_folder() -> AbstractContextManager[RemoteFolder]:
     return open_folder(PROFILE.sftp_connection, PROFILE.import_.input_file_path, may_create=False)
 
 
-def _peak() -> int:
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
 if __name__ == "__main__":
-    loaded = _peak()
+    loaded = get_peak()
     began = time.monotonic()
     result = STAGES[sys.argv[1]](json.loads(sys.argv[2]))
     seconds = time.monotonic() - began
-    print(json.dumps({"seconds": seconds, "loaded": loaded, "memory": _peak(), "result": result}))
+    print(json.dumps({"seconds": seconds, "loaded": loaded, "memory": get_peak(), "result": result}))

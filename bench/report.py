@@ -20,6 +20,13 @@ STAGES = {
         "load_known_fines": ["COPY + INSERT of known fines"],
         "load_more_fines": ["COPY + INSERT of a tenth more", "INSERT of these entries"],
     },
+    "system": {
+        "read": ["calls of the reading"],
+        "load": [],
+        "write_back": ["calls of the writing"],
+        "read_changes": ["calls of the second reading"],
+        "load_changes": [],
+    },
 }
 """Each stage of the product, and the steps of the reference that do a part of its work."""
 
@@ -50,7 +57,10 @@ def format_tables(found: dict[str, Any]) -> str:
     ]
     for size in found["sizes"]:
         for way, rounds in size["ways"].items():
-            lines += ["", f"### {way.title()} of {size['fines']:,} fines", ""]
+            lines += ["", f"### {way[0].upper()}{way[1:]} of {size['fines']:,} fines", ""]
+            if "write_back" in rounds[0]["product"]:
+                lines += _system_table(rounds)
+                continue
             if way == "build":
                 lines += _build_table(rounds, size["fines"])
                 continue
@@ -58,7 +68,7 @@ def format_tables(found: dict[str, Any]) -> str:
             if way == "load":
                 lines += ["", "Locked: the seconds for which the table of fines is locked.", ""]
                 lines += [f"Ratios without the entries of the reference: {_list_bare_ratios(rounds)}."]
-    return "\n".join([*lines, *_airflow_table(found["airflow"])])
+    return "\n".join([*lines, *(_airflow_table(found["airflow"]) if "airflow" in found else [])])
 
 
 def _list_bare_ratios(rounds: list[dict[str, Any]]) -> str:
@@ -98,6 +108,26 @@ def _build_table(rounds: list[dict[str, Any]], fines: int) -> list[str]:
             f"{fines / median(built):,.0f}", f"{max(one['memory'] for one in product) / MEGABYTE:.0f} MB",
             f"{product[0]['bytes'] / MEGABYTE:,.0f} MB", f"{_median_ratio(built, xml):.2f}",
             f"{median(plain):.2f}", f"{_median_ratio(built, plain):.2f}",
+        ]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _system_table(rounds: list[dict[str, Any]]) -> list[str]:
+    lines = [
+        "| stage | fines | calls | seconds | of the processor | fines a second | peak memory | bare calls | ratio |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for stage, steps in STAGES["system"].items():
+        costs = [found["product"][stage] for found in rounds]
+        seconds = [cost["seconds"] for cost in costs]
+        plain = [found["reference"][step] for found in rounds for step in steps]
+        fines = costs[0]["fines"]
+        cells = [
+            stage.replace("_", " "), f"{fines:,}", f"{costs[0]['calls']:,}" if steps else "", f"{median(seconds):.2f}",
+            f"{median(cost['processor'] for cost in costs):.2f}", f"{fines / median(seconds):,.0f}",
+            f"{max(cost['memory'] for cost in costs) / MEGABYTE:.0f} MB", f"{median(plain):.2f}" if steps else "",
+            f"{_median_ratio(seconds, plain):.2f}" if steps else "",
         ]  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return lines

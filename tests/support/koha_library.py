@@ -12,6 +12,7 @@ from bursar.sources.koha.model import KohaSource
 from bursar.sources.koha.system import KohaSystem
 from bursar.sources.system_account import SystemAccount
 from tests.support.koha_server import KohaServer
+from tests.support.koha_state import LIBRARIAN, format_moment
 from tests.support.koha_traps import CLIENT_ID, CLIENT_SECRET, LOGIN, PASSWORD
 from tests.support.tracked_files import PROJECT
 
@@ -34,6 +35,31 @@ def fill_koha(koha: KohaServer) -> None:
     item = (ITEM, BARCODE, "MAIN", "KF1250", 1)
     state.add_many("items", ("itemnumber", "barcode", "homebranch", "itemcallnumber", "biblionumber"), [item])
     koha.save_report(REPORT, REPORT_TEXT.read_text(encoding="utf-8"))
+
+
+def fill_fines(koha: KohaServer, fines: int, patrons: int) -> None:
+    """Adds many patrons with student numbers, and open lines of two days ago, each with an item, to a filled Koha."""
+    state, moment, first = koha.state, format_moment(koha.state.now() - 2 * 86_400), CYD + 1
+    numbers = range(first, first + patrons)
+    state.add_many(
+        "borrowers",
+        ("borrowernumber", "cardnumber", "userid", "surname", "firstname", "categorycode", "branchcode"),
+        ((n, f"2352{n:08}", f"u{n}", f"Name {n}", "First", "ST", "LAW") for n in numbers),
+    )
+    attributes = ((n, "STUDENT_NO", f"{n - first:08}") for n in numbers)
+    state.add_many("borrower_attributes", ("borrowernumber", "code", "attribute"), attributes)
+    items = ((ITEM + 1 + n, f"I{n}", "MAIN", "KF1250", 1) for n in range(fines))
+    state.add_many("items", ("itemnumber", "barcode", "homebranch", "itemcallnumber", "biblionumber"), items)
+    state.add_many(
+        "accountlines",
+        ("borrowernumber", "itemnumber", "date", "timestamp", "amount", "amountoutstanding", "debit_type_code",
+         "branchcode", "manager_id", "interface"),
+        (
+            (first + n % patrons, ITEM + 1 + n, moment, moment, 1 + n % 50, 1 + n % 50, ("LOST", "PROCESSING")[n % 2],
+             "MAIN", LIBRARIAN, "intranet")
+            for n in range(fines)
+        ),
+    )  # fmt: skip
 
 
 def make_koha_source(**changes: Any) -> KohaSource:
