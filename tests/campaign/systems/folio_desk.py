@@ -1,4 +1,4 @@
-"""The staff of a FOLIO in a campaign: charges fines, takes payments, and tells what every fine went through."""
+"""The staff of a FOLIO in a campaign: charges fines, takes payments, and says what every fine went through."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The staff of a Koha in a campaign: charges fines, takes payments, and tells what every line went through."""
+"""The staff of a Koha in a campaign: charges fines, takes payments, and says what every line went through."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A round: some days of a library whose system is read and told what happened, with faults; then all is checked."""
+"""A round: days of a library whose system is read, and informed of what happened, with faults; then all is checked."""
 
 import signal
 import time

@@ -99,7 +99,7 @@ def desk_took_more(checks: Checks) -> None:
 
 
 def fine_is_unread(checks: Checks) -> None:
-    checks.facts = [*checks.facts, replace(checks.facts[0], fine="2", own={})]
+    checks.facts = [*checks.facts, replace(checks.facts[0], fine="2", own={}, owed="6.00")]
 
 
 def row_is_deferred(checks: Checks) -> None:
@@ -129,10 +129,10 @@ def test_a_good_round_has_no_violation(checks: Checks) -> None:
 @pytest.mark.parametrize(
     ("change", "kind"),
     [
-        (event_is_missing, "an entry is not told"),
+        (event_is_missing, "an entry has no event"),
         (event_is_pending, "an event is still to be written"),
         (unknown_event_has_no_trace, "an event without any trace is not written again"),
-        (refusal_says_nothing, "a person is not told what to do"),
+        (refusal_says_nothing, "an event for a person does not say why"),
         (event_came_twice, "an event came more than once"),
         (something_else_came, "what came belongs to no event"),
         (change_is_wrong, "the change of an event is wrong"),
