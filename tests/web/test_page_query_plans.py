@@ -50,7 +50,7 @@ SELECT 'S' || n % 10, 'run' || n, now(), true, false, '[]', '{}', '{}', '{}' FRO
 INSERT INTO load_messages (load_id, number, kind, code, file, reason, remedy)
 SELECT 1 + n % 100, 1 + n / 100, 'rejected', 'x', 'x', 'x', 'x' FROM generate_series(0, :closed - 1) AS n;
 INSERT INTO contested_identifiers (type, value, user_id) SELECT 'x', id / 2, id FROM users WHERE :closed > 0;
-UPDATE batch_lines SET batch_id = 1 + number % (:closed / 2);
+UPDATE batch_lines SET batch_id = 1 + number % (:closed / 2), charge_profile = CASE WHEN number % 10 = 0 THEN 'P1' END;
 UPDATE import_records SET file_id = 1 + number % (:closed / 2)
 """
 OUTSTANDING = """
