@@ -87,4 +87,4 @@ def test_an_accepted_credit_whose_answer_can_not_be_read_is_looked_for() -> None
         occurred_at=datetime(2026, 3, 2, tzinfo=UTC),
     )
     found = record_credit(client, event, "7", {"credit_type": "BURSAR"})
-    assert (found.status, found.balance_change) == (AnswerStatus.DONE, -5)
+    assert (found.status, found.balance_change) == (AnswerStatus.DONE, Decimal(-5))
