@@ -78,8 +78,8 @@ def test_a_refused_event_is_a_warning_in_the_report_which_is_mailed(registered_t
     built = report(town)
     assert built.outcome is RunOutcome.WITH_WARNINGS
     assert built.messages[0] == (
-        "Of the events for the library's system, 1 event was refused: the fine is closed. `bin/bursar sources outbox "
-        "list --source TOWN` lists them; retry them, or mark them as done."
+        "Of the events for the library's system, 1 event was refused: the fine is closed. Retry them, or mark them "
+        "as done, under Bursar > Waiting for a person (`bin/bursar sources outbox list --source TOWN` lists them)."
     )
 
 
