@@ -52,9 +52,10 @@ def _read(given: Given, system: LibrarySystem, meter: Meter, read: str, load: st
     """Reads and loads as two parts of the meter; returns the counts of each load."""
     run_meter = Meter()
     engine, source = ledger_engine(given["ledger"]), SOURCES[given["system"]]
-    with run_meter.measure(load), lock_source(engine, source.code), _record(given, read):
+    with run_meter.measure(load), lock_source(engine, source.code) as lock, _record(given, read):
         results = ReadingRun(
             engine=engine,
+            lock=lock,
             source=source,
             system=cast("LibrarySystem", _MeasuredSystem(system, meter, read)),
             work_dir=Path(given["staging"]),
