@@ -15,6 +15,8 @@ from bursar.errors import BatchError, BursarError
 from bursar.exports.build import build_file
 from bursar.exports.recover import release_batch
 from bursar.exports.selection import fill_candidates, preview, select_fines
+from bursar.layouts.files import plan_files
+from bursar.layouts.flat.render import make_batch_values
 from bursar.layouts.layout import Layout
 from bursar.ledger import desk
 from bursar.ledger.batches import get_batch
@@ -281,6 +283,23 @@ def test_the_name_of_the_file_is_that_of_the_layout(library: Library, write_layo
     batch = select_fines(library.ledger, profile, make_settings(), run_id="2", as_of=NOW)
     assert dry.file_name == f"fi_students.{dry.id:05}-dry-run.csv"
     assert batch.file_name == f"fi_students.{batch.id:05}.csv"
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("", "STUDENTS-1042-20251115235907.txt"),
+        ('file_name: "LIB02_{exported_on:%d%m%y}_{exported_at:%H%M%S}.dat"', "LIB02_151125_235907.dat"),
+        ('file_name: "{profile:lower first 3}.{batch:000000}.{exported_on:%j}.1"', "stu.001042.319.1"),
+    ],
+)
+def test_the_name_of_the_file_has_the_moment_of_the_export_in_the_profiles_zone(
+    write_layout: Write, key: str, name: str
+) -> None:
+    layout = write_layout(f"kind: delimited\n{key}\nrecords: [{{each: fine, columns: [{{value: x}}]}}]")
+    moment = datetime(2025, 11, 16, 4, 59, 7, tzinfo=UTC)
+    values = make_batch_values(1042, "STUDENTS", moment, "America/New_York")
+    assert [file.file_name for file in plan_files(values, layout, dry_run=False)] == [name]
 
 
 def test_two_unfinished_batches_never_have_one_file_name(library: Library, write_layout: Write) -> None:

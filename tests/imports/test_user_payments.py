@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 
-from bursar.errors import BursarError, TransientError
+from bursar.errors import BursarError, InputFileError, TransientError
 from bursar.exports.close import close_fines
 from bursar.imports.apply import apply_payments
 from bursar.imports.apply_again import apply_again, list_repeated_arrivals
@@ -175,6 +175,28 @@ def test_a_payment_that_fits_no_fine_has_no_effect(bursar: Office, row: str) -> 
     ((_, outcome, _, reason),) = pay_items(bursar, row.format(barcode=barcode))
     assert (outcome, reason) == ("UNMATCHED", "there is no id, and no outstanding fine of this user and this item")
     assert bursar.outstanding(fine) == 10
+
+
+def test_values_that_a_spreadsheet_has_changed_pay_no_fine(bursar: Office) -> None:
+    """Zeros in front of an identifier are lost, the last digits of a barcode too, and a day is written otherwise."""
+    item, barcode = bursar.item()
+    fine = bursar.library.fine(bursar.library.user("00000001"), "10.00", item=item)
+    other = bursar.library.fine(bursar.library.user("1"), "10.00")
+    bursar.office.export()
+    transaction = bursar.office.get_transaction(fine)
+    rows = pay_items(
+        bursar,
+        f",1,{barcode},10.00,USD",
+        f",00000001,{float(barcode):.0E},10.00,USD",
+        f",00000001,{barcode.lstrip('0')},10.00,USD",
+        f'{transaction},,,"10,00",USD',
+        f'="{transaction}",,,10.00,USD',
+    )
+    assert [(row[1], row[2]) for row in rows] == [("UNMATCHED", None)] * 3 + [("INVALID", None), ("UNMATCHED", None)]
+    with pytest.raises(InputFileError, match="'3/1/2026', and not a day such as"):
+        pay_snapshot(bursar, f"{transaction},10.00,3/1/2026")
+    assert [bursar.outstanding(one) for one in (fine, other)] == [10, 10]
+    assert [row[1] for row in pay_items(bursar, f",00000001,{barcode},10.00,USD")] == ["PAID"]
 
 
 def test_an_id_that_is_not_known_is_never_replaced_by_user_and_item(bursar: Office) -> None:

@@ -101,6 +101,10 @@ PROBLEMS = {
     ),
     "no column": ("kind: delimited\nrecords: [{each: fine, columns: []}]\n", "2:24: records.columns: is empty"),
     "no fine": ("kind: delimited\nrecords: [{each: file, columns: [{value: a}]}]\n", "no fine would be in the file"),
+    "a line for each library": (
+        GOOD.replace("each: fine", "each: library"),
+        "4:11: records.each: 'library' is not allowed: write file, user or fine",
+    ),
     "an unknown key": (GOOD + "recrods: []\n", "7:1: recrods: unknown key: did you mean records?"),
     "an unknown key of a column": (
         of_columns("vlaue: a"),

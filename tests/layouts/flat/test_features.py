@@ -64,6 +64,8 @@ CASES = {
     "cut at the start": ("", ('value: "{fine_fee_type}", most: 4, cut: start', "value: x"), "FINE,x"),
     "a day in the profile's zone": ("", ('value: "{last_transaction_on:%m/%d/%Y}"', "value: x"), "11/13/2025,x"),
     "every letter of a date": ("", ('value: "{last_transaction_on:%d.%m.%y %j}"', "value: x"), "13.11.25 317,x"),
+    "the year first, with dots": ("", ('value: "{last_transaction_on:%Y.%m.%d}"', "value: x"), "2025.11.13,x"),
+    "the day first, with slashes": ("", ('value: "{last_transaction_on:%d/%m/%y}"', "value: x"), "13/11/25,x"),
     "no due date": ("", ('value: "{item_due_on:%Y%m%d}"', "value: x"), ",x"),
     "direction and kind": ("", ('value: "{direction}/{kind}"', "value: x"), "charge/charge,x"),
     "braces": ("", ('value: "{{{currency}}}"', "value: x"), "{USD},x"),
@@ -102,6 +104,51 @@ def test_the_line_of_a_credit(library: Library, write_layout: Write, tmp_path: P
     add_fines(library)
     write_layout("kind: delimited\n" + fine_line(f'value: "{template}"', "value: x"))
     assert build_bytes(library, tmp_path).decode().splitlines()[1] == f"{expected},x"
+
+
+INDICATORS = {
+    "{charge: N, credit: Y}": "N12.50 Y7.25 N100.00",
+    "{charge: D, credit: C}": "D12.50 C7.25 D100.00",
+    '{charge: "+", credit: "-"}': "+12.50 -7.25 +100.00",
+    '{charge: "1", credit: "3"}': "112.50 37.25 1100.00",
+    '{charge: , credit: "-"}': "12.50 -7.25 100.00",
+}
+
+
+@pytest.mark.parametrize("codes", INDICATORS)
+def test_the_sign_of_an_amount_has_a_column_of_its_own(
+    library: Library, write_layout: Write, tmp_path: Path, codes: str
+) -> None:
+    add_fines(library)
+    columns = ('at: 1, value: "{sign}"', 'at: 3-12, value: "{amount:abs 0.00}", align: right')
+    write_layout(
+        f"kind: fixed\nencoding: ascii\nvalues: {{sign: {{of: direction, codes: {codes}}}}}\n{fine_line(*columns)}"
+    )
+    lines = build_bytes(library, tmp_path).decode().splitlines()
+    assert [len(line) for line in lines] == [12] * 3
+    assert " ".join(line.replace(" ", "") for line in lines) == INDICATORS[codes]
+
+
+def test_charges_and_credits_have_columns_of_their_own(library: Library, write_layout: Write, tmp_path: Path) -> None:
+    add_fines(library)
+    write_layout(
+        """
+        kind: fixed
+        encoding: ascii
+        values:
+          debit: {of: direction, codes: {charge: "{amount:abs cents}", credit: }}
+          credit: {of: direction, codes: {charge: , credit: "{amount:abs cents}"}}
+        records:
+          - each: fine
+            length: 19
+            columns: [{at: 1-8, value: "{debit}", align: right}, {at: 10-17, value: "{credit}", fill: "0"}]
+        """
+    )
+    assert build_bytes(library, tmp_path).decode().splitlines() == [
+        "    1250 00000000  ",
+        "         00000725  ",
+        "   10000 00000000  ",
+    ]
 
 
 FIXED = {
@@ -217,6 +264,22 @@ def test_the_term_of_a_day(library: Library, write_layout: Write, tmp_path: Path
     assert build_bytes(library, tmp_path).decode().splitlines()[0] == f"{expected},x"
 
 
+def test_a_term_begins_with_the_digit_of_its_library(library: Library, write_layout: Write, tmp_path: Path) -> None:
+    """The digit may stand before the term in the column, or in a code that has constants for other libraries."""
+    add_fines(library)
+    write_layout(
+        """
+        kind: delimited
+        values:
+          campus: {of: owner_library_code, codes: {MAIN: "1", LAW: "4"}, else: "2"}
+          term: {day: last_transaction_on, terms: {"01-01": "{year}1", "05-16": "{year}5", "08-16": "{year}8"}}
+          of_students: {of: owner_library_code, codes: {LAW: ARTERM, "*": "{campus}{term}"}}
+        records: [{each: fine, columns: [{value: "{campus}{term}"}, {value: "{of_students}"}]}]
+        """
+    )
+    assert build_bytes(library, tmp_path).decode() == "120258,120258\n220258,220258\n420258,ARTERM\n"
+
+
 @pytest.mark.parametrize(
     ("rule", "expected"),
     [
@@ -309,3 +372,20 @@ def test_the_hash_of_a_file_of_users_counts_each_user_once(
         """
     )
     assert build_bytes(library, tmp_path).decode() == "00000123,246\n00000234,234\n00357,20251113\n"
+
+
+def test_the_lines_of_a_user_are_together_in_the_order_of_their_numbers(
+    library: Library, write_layout: Write, tmp_path: Path
+) -> None:
+    first, second = library.user("00000009"), library.user("00000001")
+    for user, amount in ((second, "1.00"), (first, "2.00"), (second, "-3.00"), (first, "4.00")):
+        library.fine(user, amount)
+    write_layout(
+        "kind: delimited\n" + fine_line('value: "{identifier}"', 'value: "{number}"', 'value: "{amount:0.00}"')
+    )
+    assert build_bytes(library, tmp_path).decode().splitlines() == [
+        "00000009,1,2.00",
+        "00000009,2,4.00",
+        "00000001,3,1.00",
+        "00000001,4,-3.00",
+    ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,16 @@ from sqlalchemy import Engine, event, text
 
 from bursar.errors import BatchError
 from bursar.exports.build import build_file
+from bursar.exports.close import close_fines
 from bursar.exports.selection import select_fines
 from bursar.layouts.files import get_check
+from bursar.layouts.flat.queries import Lines, select_body
+from bursar.layouts.flat.render import make_batch_values
+from bursar.layouts.flat.sql import Bindings
 from bursar.layouts.layout import Layout
+from bursar.ledger import desk
 from bursar.ledger.batches import Batch
-from tests.support.fixtures import NOW, Library, make_settings
+from tests.support.fixtures import NOW, Library, make_settings, record_delivery
 from tests.support.layouts import build_bytes, make_layout_profile
 
 Write = Callable[[str], Layout]
@@ -47,6 +53,27 @@ def test_every_value_that_can_be_missing_leaves_the_line_whole(
     columns += ['{value: "{item_due_on:%Y%m%d}"}', '{value: "{vat:0.00}"}', "{value: end}"]
     write_layout(f"kind: delimited\nrecords: [{{each: fine, columns: [{', '.join(columns)}]}}]")
     assert build_bytes(library, tmp_path) == b"," * (len(columns) - 1) + b"end\n"
+
+
+def test_a_number_with_more_digits_than_its_picture_is_never_cut(
+    library: Library, write_layout: Write, tmp_path: Path
+) -> None:
+    """`lpad` would make 10 of 100, and `to_char` would make #."""
+    user = library.user()
+    for amount in ("1234567890.12", *["1.00"] * 10):
+        library.fine(user, amount)
+    columns = '{value: "{number:0}"}, {value: "{amount:0.00}", most: 13, fill: "0"}, {value: "{batch:0}"}'
+    trailer = '{each: file, columns: [{value: "{fines:0}"}, {value: "{sum:cents}"}]}'
+    write_layout(f"kind: delimited\nrecords: [{{each: fine, columns: [{columns}]}}, {trailer}]")
+    settings = make_settings(export_number_start=123)
+    batch = select_fines(library.ledger, make_layout_profile(), settings, run_id="1", as_of=NOW)
+    lines = build_file(library.ledger, batch.id, tmp_path).path.read_text(encoding="ascii").splitlines()
+    assert [lines[0], *lines[-3:]] == [
+        "1,1234567890.12,123",
+        "10,0000000001.00,123",
+        "11,0000000001.00,123",
+        "11,123456790012",
+    ]
 
 
 def test_line_breaks_tabs_and_control_characters_in_texts_become_blanks(
@@ -106,6 +133,58 @@ def test_the_term_is_that_of_the_export_in_the_profiles_zone(
     with owned_ledger.begin() as connection:
         connection.execute(text("UPDATE batches SET selected_at = '2025-08-16 03:59+00'"))
     assert build_file(library.ledger, batch.id, tmp_path).path.read_bytes() == b"202510,2025-08-15,23:59\n"
+
+
+def test_codes_of_codes_are_computed_once(library: Library, write_layout: Write, tmp_path: Path) -> None:
+    """Each of 12 codes has the one before it twice: written into each other, they would be 4,096."""
+    library.fine()
+    values = {"c0": '{of: fine_fee_type, codes: {OVERDUEFINE: "A"}}'}
+    for number in range(1, 13):
+        values[f"c{number}"] = f'{{of: c{number - 1}, codes: {{B: C, "*": "{{c{number - 1}}}"}}}}'
+    listed = "\n".join(f"  {name}: {value}" for name, value in values.items())
+    columns = '{value: "{c12}"}, {value: x}'
+    layout = write_layout(f"kind: delimited\nvalues:\n{listed}\nrecords: [{{each: fine, columns: [{columns}]}}]")
+    assert build_bytes(library, tmp_path) == b"A,x\n"
+    batch = make_batch_values(1, "STUDENTS", NOW, "UTC")
+    lines = Lines("batch_lines", Bindings(), layout, batch, "UTC", {})
+    with library.ledger.connect() as connection:
+        plan = connection.execute(lines.bindings.bind(f"EXPLAIN (VERBOSE) {select_body(lines)}")).scalars().all()
+    assert sum(line.count("CASE") for line in plan) < 60
+
+
+def test_users_whose_fines_and_credits_are_equal_or_less_have_lines(
+    library: Library, write_layout: Write, tmp_path: Path
+) -> None:
+    for amounts in (("5.00", "-5.00"), ("2.00", "-3.50"), ("-1.00",)):
+        user = library.user()
+        for amount in amounts:
+            library.fine(user, amount)
+    columns = '{value: "{identifier}"}, {value: "{fines}"}, {value: "{sum:0.00}", most: 7, fill: "0"}'
+    trailer = '{each: file, columns: [{value: "{users}"}, {value: "{fines}"}, {value: "{sum:+cents}"}]}'
+    write_layout(f"kind: delimited\nrecords: [{{each: user, columns: [{columns}]}}, {trailer}]")
+    assert build_bytes(library, tmp_path).decode().splitlines() == [
+        "00000001,2,0000.00",
+        "00000002,2,-001.50",
+        "00000003,1,-001.00",
+        "3,5,-250",
+    ]
+
+
+def test_the_amount_in_the_file_is_the_amount_that_is_transferred(
+    library: Library, write_layout: Write, tmp_path: Path
+) -> None:
+    """A part that was paid before, at the desk, is in neither of them."""
+    fine = library.fine(amount="20.00")
+    with library.ledger.begin() as connection:
+        desk.pay(connection, fine, Decimal("7.50"))
+    write_layout('kind: delimited\nrecords: [{each: fine, columns: [{value: "{amount:0.00}"}, {value: x}]}]')
+    batch = select_batch(library)
+    assert build_file(library.ledger, batch.id, tmp_path).path.read_bytes() == b"12.50,x\n"
+    record_delivery(library.ledger, batch.id)
+    close_fines(library.ledger, batch.id)
+    assert library.position(fine)[2] == Decimal("12.50")
+    transferred = "SELECT balance_change FROM journal_entries WHERE fine_id = :fine AND batch_id = :batch"
+    assert library.one(transferred, fine=fine, batch=batch.id) == Decimal("-12.50")
 
 
 def test_lines_of_users_are_joined_without_a_loop_over_all_of_them(

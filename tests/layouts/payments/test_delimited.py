@@ -234,6 +234,7 @@ def test_quotation_marks_are_characters_if_the_layout_says_so() -> None:
             "1: the column 'Paid' is twice. Found: 'Reference', 'Paid', 'paid', 'Currency'.",
         ),
         (b"Reference;Paid;Currency", "The columns may be separated by semicolons."),
+        (b"Reference\tPaid\tCurrency", "The columns may be separated by tabs."),
         (b"", ": the column 'Reference' is missing. Found: no heading."),
     ],
 )
