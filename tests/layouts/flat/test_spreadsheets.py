@@ -1,7 +1,7 @@
 """Files that somebody opens in a spreadsheet before the bursar's system reads them.
 
 A spreadsheet removes zeros in front, and takes a text such as `=1+1` for a formula. A guard against that changes the
-bursar's data. So a file has every text as it is, unless its layout writes the guard.
+bursar's data. So Bursar adds no guard, and a layout may write one.
 """
 
 import csv
