@@ -103,7 +103,7 @@ PROBLEMS = {
     "no fine": ("kind: delimited\nrecords: [{each: file, columns: [{value: a}]}]\n", "no fine would be in the file"),
     "a line for each library": (
         GOOD.replace("each: fine", "each: library"),
-        "4:11: records.each: 'library' is not allowed: write file, user or fine",
+        "4:5: records.each: 'library' is not known here: write one of file, user, fine",
     ),
     "an unknown key": (GOOD + "recrods: []\n", "7:1: recrods: unknown key: did you mean records?"),
     "an unknown key of a column": (
