@@ -64,7 +64,9 @@ FIRST_ROWS = frozenset(
     }
 )
 """Indexes of which a page reads the first or last rows, up to a LIMIT."""
-UNFINISHED = frozenset({"batches_unfinished", "approvals_unanswered", "import_files_rejected_at"})
+UNFINISHED = frozenset(
+    {"batches_unfinished", "approvals_unanswered", "import_files_rejected_at", "load_messages_unmapped"}
+)
 """Indexes of what is unfinished or was rejected, which are small."""
 LARGE_TABLES = LARGE | {
     *("run_reports", "user_accesses", "batches", "deliveries", "approvals", "import_files", "file_arrivals"),
