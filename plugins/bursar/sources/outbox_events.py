@@ -128,9 +128,8 @@ def _decide(engine: Engine, id_: int, decision: Literal["retry", "done"], by: st
     if balance is not None:
         validate_amount(balance, event.currency)
         if balance * amount < 0 or abs(balance) > abs(amount):
-            raise LedgerError(
-                f"The balance of fine {event.fine_id} is between 0 and its amount, {format_money(amount, event.currency)}."
-            )
+            shown = format_money(amount, event.currency)
+            raise LedgerError(f"The balance of fine {event.fine_id} is between 0 and its amount, {shown}.")
     with lock_source(engine, event.source), engine.begin() as connection:
         parameters = {"id": id_, "decision": decision, "person": by, "balance": balance}
         if not connection.execute(query("sources/decide_event"), parameters).scalar_one():

@@ -112,9 +112,9 @@ class ReadingRun:
         """Returns the error of a refused load, without the values of its rows."""
         if dry_run:
             return InputFileError(
-                f"The load would be refused: its rows have {pluralize(error.count, 'fault')}, and more are "
-                f"rejected than `max_rejected_percent` allows. `bin/bursar sources check {self.source.code}` "
-                "names what the maps of the source lack. A run without `--dry-run` changes no fine either, and lists the rows with what to do."
+                f"The load would be refused: its rows have {pluralize(error.count, 'fault')}, and more are rejected "
+                f"than `max_rejected_percent` allows. `bin/bursar sources check {self.source.code}` names what the "
+                "maps of the source lack. A run without `--dry-run` changes no fine either, and lists the rows."
             )
         with self.engine.connect() as connection:
             [record] = list_loads(connection, source=self.source.code, limit=1)
