@@ -101,7 +101,7 @@ def test_a_bad_row_is_a_reject_with_its_line_and_the_others_are_paid(
     rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
     assert [(row["line"], row["outcome"], row["sum"], row["reason"]) for row in rows] == [
         ("2", "INVALID", "", "sum (column Betrag) is '12.50', and not a sum such as 12,50"),
-        ("4", "INVALID", "5.00", "paid_on (column Datum) is '31.02.2026', and not a day such as %d.%m.%Y"),
+        ("4", "INVALID", "5.00", "paid_on (column Datum) is '31.02.2026', and not a day such as 31.12.2026"),
     ]
 
 

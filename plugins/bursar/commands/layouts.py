@@ -62,7 +62,7 @@ def list_layouts(output_format: str) -> None:
     if output_format != "table":
         print_data(output_format, rows)
     elif not rows:
-        console.print("There are no layouts in include/layouts.")
+        console.print(sanitize(f"There are no layouts in {INCLUDE / 'layouts'}."), soft_wrap=True)
     else:
         table = make_table(("Name", "For", "Kind", "Encoding", "File name"))
         for row in rows:

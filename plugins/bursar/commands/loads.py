@@ -82,7 +82,7 @@ def show_load(load: int, output_format: str) -> None:
         console.print(sanitize(f"{file['name']}: {pluralize(file['rows'], 'row')}{checksum}"), soft_wrap=True)
     console.print(describe_counts(found.counts))
     print_entries(found.entries)
-    print_messages(messages)
+    print_messages(messages, load)
 
 
 @loads.command("rejects")
@@ -119,7 +119,7 @@ def print_load(output_format: str, result: LoadResult, *, dry_run: bool) -> None
         console.print("This was a dry run: nothing was changed. A load now would do this:")
     console.print(describe_counts(result.counts))
     print_entries(result.entries)
-    print_messages(result.messages)
+    print_messages(result.messages, None if dry_run else result.load_id)
     if not dry_run:
         console.print(f"`bin/bursar sources loads show {result.load_id}` shows this load again.")
 
@@ -168,10 +168,10 @@ def print_entries(entries: Sequence[EntrySum]) -> None:
     print_table(table)
 
 
-def print_messages(messages: Sequence[RowMessage]) -> None:
-    """Prints the first messages of a load, each with its file and line."""
+def print_messages(messages: Sequence[RowMessage], load: int | None) -> None:
+    """Prints the first messages of a load, each with its file and line. A dry run has no load that lists the others."""
     for message in messages[:MAX_MESSAGES_SHOWN]:
         place = f"{message.place}: " if message.line is not None or message.is_rejection else ""
         console.print(sanitize(f"{message.kind.capitalize()}: {place}{message}."), soft_wrap=True)
     if len(messages) > MAX_MESSAGES_SHOWN:
-        console.print("More are listed by `bin/bursar sources loads rejects`.")
+        console.print("There are more." if load is None else f"`bin/bursar sources loads rejects {load}` lists all.")

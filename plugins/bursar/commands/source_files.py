@@ -33,7 +33,7 @@ def list_sources(output_format: str) -> None:
     if output_format != "table":
         print_data(output_format, [source.model_dump(mode="json") for source in sources])
     elif not sources:
-        console.print("There are no sources in include/sources.")
+        console.print(sanitize(f"There are no sources in {INCLUDE / 'sources'}."), soft_wrap=True)
     else:
         table = make_table(("Code", "Name", "Kind", "Active", "Folder", "Files", "Schedule"))
         for source in sources:

@@ -139,7 +139,7 @@ class Column(StrictModel):
     fill: Annotated[str, BeforeValidator(_validate_fill)] | None = Field(
         None,
         description="The character that fills the place, such as `'0'`. Zeros stand behind the sign of an amount. "
-        "Blank: blanks in a fixed layout, nothing in a delimited one, which is filled to `most` characters.",
+        "Blank: a blank. In a delimited layout, columns with `fill` or `align` are filled to `most` characters.",
     )
     blank: Literal["space"] | None = Field(
         None, description="What an empty column of a delimited layout has: nothing, or one blank (`space`)."
@@ -159,6 +159,11 @@ class Column(StrictModel):
         return self.at.width if self.at else self.most
 
     @property
+    def is_filled(self) -> bool:
+        """Whether the text is filled to the width of its place."""
+        return self.at is not None or self.fill is not None or self.align is not None
+
+    @property
     def is_right_aligned(self) -> bool:
         """Whether the text stands at the right end of its place."""
         return self.align == "right" or (self.align is None and self.fill == "0")
@@ -166,8 +171,6 @@ class Column(StrictModel):
     def _check_fill(self) -> Iterator[InitErrorDetails]:
         if self.at is None and (self.fill or self.align or self.cut) and self.most is None:
             yield wrong("the column needs a width for `fill`, `align` and `cut`: write `most`")
-        if self.at is None and self.align and not self.fill:
-            yield wrong("belongs to `fill`: write both", "align")
 
     rules: ClassVar[Rules] = (_check_fill,)
 

@@ -1,7 +1,7 @@
 """Reads the layouts in include/layouts; an invalid layout does not affect the valid ones."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from bursar.errors import NotFoundError
 from bursar.layouts.layout import Layout
@@ -65,7 +65,14 @@ def get_layout(name: str, model: type[L], folder: Path | None = None) -> L:
             f"There is no layout {name}: {folder / name}.yaml is missing. The layouts there are: "
             f"{', '.join(paths) or 'none'}."
         )
-    layout, problems = validate(model, read_yaml(paths[name], with_columns=True))
+    source = read_yaml(paths[name], with_columns=True)
+    purpose = model.model_fields["for_"].annotation
+    if source.data and _get_purpose(source) not in get_args(purpose):
+        wanted = " or ".join(f"`for: {one}`" for one in get_args(purpose))
+        raise ProfileError(
+            [Problem(source.file, 1, "for", f"is {_get_purpose(source)}: a layout with {wanted} is needed")]
+        )
+    layout, problems = validate(model, source)
     if layout is None:
         raise ProfileError(problems)
     return layout

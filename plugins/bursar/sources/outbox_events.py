@@ -13,7 +13,7 @@ from bursar.db.queries import query
 from bursar.described_enum import DescribedEnum
 from bursar.errors import LedgerError, LedgerNotFoundError
 from bursar.ledger.entry_type import EntryType
-from bursar.money import validate_amount
+from bursar.money import format_money, validate_amount
 from bursar.sources.outbox import make_key
 from bursar.sources.source_lock import lock_source
 from bursar.sources.system import EventKind
@@ -128,13 +128,14 @@ def _decide(engine: Engine, id_: int, decision: Literal["retry", "done"], by: st
     if balance is not None:
         validate_amount(balance, event.currency)
         if balance * amount < 0 or abs(balance) > abs(amount):
-            raise LedgerError(f"The balance of fine {event.fine_id} is between 0 and its amount, {amount}.")
+            shown = format_money(amount, event.currency)
+            raise LedgerError(f"The balance of fine {event.fine_id} is between 0 and its amount, {shown}.")
     with lock_source(engine, event.source), engine.begin() as connection:
         parameters = {"id": id_, "decision": decision, "person": by, "balance": balance}
         if not connection.execute(query("sources/decide_event"), parameters).scalar_one():
-            raise LedgerError(
-                f"Event {id_} is {get_event(connection, id_).state.description}: nothing is left to decide."
-            )
+            state = get_event(connection, id_).state
+            choice = "it can only be tried" if state is EventState.SHOWN else "nothing is left to decide"
+            raise LedgerError(f"Event {id_} is {state.description}: {choice}.")
 
 
 def _list(connection: Connection, **filters: Any) -> list[OutboxEvent]:  # noqa: ANN401

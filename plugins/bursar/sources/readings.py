@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine
 
 from bursar.db.queries import query
 from bursar.errors import InputFileError
+from bursar.money import pluralize
 from bursar.sources.csv.load import CsvFile, load
 from bursar.sources.load_types import InvalidRowsError, LoadResult, SourceRules
 from bursar.sources.records import list_loads
@@ -110,7 +111,11 @@ class ReadingRun:
     def _describe(self, error: InvalidRowsError, *, dry_run: bool) -> InputFileError:
         """Returns the error of a refused load, without the values of its rows."""
         if dry_run:
-            return InputFileError(f"The load would be refused: its rows have {error.count:,} faults.")
+            return InputFileError(
+                f"The load would be refused: its rows have {pluralize(error.count, 'fault')}, and more are rejected "
+                f"than `max_rejected_percent` allows. `bin/bursar sources check {self.source.code}` names what the "
+                "maps of the source lack. A run without `--dry-run` changes no fine either, and lists the rows."
+            )
         with self.engine.connect() as connection:
             [record] = list_loads(connection, source=self.source.code, limit=1)
         return InputFileError(

@@ -123,13 +123,13 @@ def _columns(draw: st.DrawFn, layout: dict[str, Any], kind: str, values: Mapping
         if name == "name" and draw(st.booleans()):
             column["cut"] = "end"
         if name == "amount" and draw(st.booleans()):
-            column["fill"] = "0"
+            column |= draw(st.sampled_from([{"fill": "0"}, {"align": "right"}, {"align": "left"}]))
         if name == "name" and layout.get("quotes") == "never":
             column["delimiter"] = "space"
         if layout["kind"] == "fixed":
             column["at"] = f"{at}-{at + width - 1}"
             at += width + draw(st.integers(0, 2))
-        elif column.get("cut") or column.get("fill") or draw(st.booleans()):
+        elif column.get("cut") or column.keys() & {"fill", "align"} or draw(st.booleans()):
             column["most"] = str(width)
         columns.append(column)
     return columns

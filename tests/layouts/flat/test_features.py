@@ -51,6 +51,8 @@ CASES = {
     "empty column": ("", ('value: "UTARL"', "value:", 'value: "{number}"'), "UTARL,,1"),
     "empty column as a blank": ("", ("value:, blank: space", 'value: "{number}"'), " ,1"),
     "zeros in front, delimited": ("", ('value: "{amount:abs 0.00}", most: 7, fill: "0"', "value: x"), "0012.50,x"),
+    "blanks in front, delimited": ("", ('value: "{amount:0.00}", most: 8, align: right', "value: x"), "   12.50,x"),
+    "blanks behind, delimited": ("", ('value: "{identifier}", most: 10, align: left', "value: x"), "00000123  ,x"),
     "cents": ("", ('value: "{amount:cents}"', "value: x"), "1250,x"),
     "decimal comma": ("delimiter: semicolon", ('value: "{amount:0,00}"', "value: x"), "12,50;x"),
     "as many decimals as needed": ("", ('value: "{amount:plain}"', "value: x"), "12.5,x"),

@@ -75,7 +75,7 @@ def test_an_identifier_that_no_user_has_is_named(koha: KohaServer) -> None:
     koha.state.charge(ADA, "NEW_CARD", "5")
     with open_system(koha, make_koha_source(identifiers={"02": "attribute MATRICULATION"})) as system:
         assert find_problems(system) == {
-            "identifier 02": "1 user of 1 lack it. No user has it. Check where it is in Koha, in identifiers of the "
+            "identifier 02": "1 user of 1 lacks it. No user has it. Check where it is in Koha, in identifiers of the "
             "source's file: attribute MATRICULATION."
         }
 

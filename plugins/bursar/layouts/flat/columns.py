@@ -42,13 +42,7 @@ def _fill_gaps(record: Record, cells: list[str], bindings: Bindings) -> Iterator
 def _write_cell(layout: Layout, record: Record, column: Column, text: str, bindings: Bindings) -> str:
     cell = _replace_delimiter(layout, column, text, bindings)
     if column.width is not None:
-        cell = _fit_width(
-            column,
-            cell,
-            bindings,
-            is_amount=_is_amount(record, column),
-            is_filled=layout.kind == "fixed" or column.fill is not None,
-        )
+        cell = _fit_width(column, cell, bindings, is_amount=_is_amount(record, column))
     if column.blank:
         cell = f"coalesce(nullif({cell}, ''), CASE WHEN {text} = '' THEN ' ' END)"
     if layout.kind == "fixed" or layout.quotes == "never":
@@ -71,17 +65,17 @@ def _is_amount(record: Record, column: Column) -> bool:
     return slot is not None and get_type(slot.name, record.each) is ValueType.MONEY
 
 
-def _fit_width(column: Column, text: str, bindings: Bindings, *, is_amount: bool, is_filled: bool) -> str:
+def _fit_width(column: Column, text: str, bindings: Bindings, *, is_amount: bool) -> str:
     """Returns the expression of a text in its width; NULL if it is longer and may not be cut."""
     width, fill = column.width, bindings.add(column.fill or " ")
     cut = {"end": f"left({text}, {width})", "start": f"right({text}, {width})", None: text}[column.cut]
     filled = cut
-    if is_filled and column.is_right_aligned:
+    if column.is_filled and column.is_right_aligned:
         filled = f"lpad({cut}, {width}, {fill})"
         if column.fill == "0" and is_amount:  # the zeros stand behind the sign
             behind = f"left({cut}, 1) || lpad(substr({cut}, 2), {width} - 1, '0')"
             filled = f"CASE WHEN left({cut}, 1) IN ('-', '+', '(') THEN {behind} ELSE {filled} END"
-    elif is_filled:
+    elif column.is_filled:
         filled = f"rpad({cut}, {width}, {fill})"
     return filled if column.cut else f"CASE WHEN length({text}) <= {width} THEN {filled} END"
 

@@ -78,14 +78,13 @@ def get_pattern(layout: Layout, record: Record, column: Column, known: KnownValu
     if text is not None:
         return re.escape(write_cell(layout, record, column, text))
     type_ = layout.get_type(slot.name, record.each) if slot else None
-    is_filled = layout.kind == "fixed" or column.fill is not None
     if column.width is None:
         pattern = _get_free_pattern(type_, slot)
-    elif is_filled and slot and type_ is ValueType.DATE and not column.cut:
+    elif column.is_filled and slot and type_ is ValueType.DATE and not column.cut:
         pattern = _fill_date(column, column.width, DatePicture.parse(slot.picture))
-    elif is_filled and slot and type_ is ValueType.MONEY:
+    elif column.is_filled and slot and type_ is ValueType.MONEY:
         pattern = _fill_money(column, column.width, MoneyPicture.parse(slot.picture))
-    elif is_filled:
+    elif column.is_filled:
         pattern = f".{{{column.width}}}"
     else:
         free = _get_free_pattern(type_, slot)
@@ -137,7 +136,7 @@ def _fit(layout: Layout, record: Record, column: Column, text: str) -> str:
         return text
     if column.cut and len(text) > width:
         text = text[:width] if column.cut == "end" else text[-width:]
-    if layout.kind == "delimited" and column.fill is None:
+    if not column.is_filled:
         return text
     fill, slot = column.fill or " ", column.value.only_slot
     if not column.is_right_aligned:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
@@ -31,6 +32,7 @@ MAX_CACHED = 5_000
 _KEY_BYTES = 16
 _BETWEEN = "\x1f"
 _EXAMPLE = Decimal("12.50")
+_EXAMPLE_DAY = date(2026, 12, 31)
 
 Values: TypeAlias = list[str | None]
 """The values of a row, in the order of `_ORDER`."""
@@ -163,13 +165,15 @@ def get_amount_parser(picture: MoneyPicture) -> Parse:
 
 
 def _get_day_parser(picture: DatePicture) -> Parse:
+    example = picture.format(_EXAMPLE_DAY)
+
     @lru_cache(MAX_CACHED)
     def parse(text: str) -> str | None:
         if not text:
             return None
         day = picture.parse_day(text)
         if day is None:
-            raise ValueError(f"is {quote(text)}, and not a day such as {picture.text}")
+            raise ValueError(f"is {quote(text)}, and not a day such as {example}")
         return day.isoformat()
 
     return parse

@@ -114,7 +114,7 @@ def _check_fines(client: KohaClient, source: KohaSource) -> Iterator[Finding]:
     for name in source.identifiers:
         yield _make_finding(
             f"identifier {name}",
-            f"{pluralize(without[name], 'user')} of {len(users):,} lack it.",
+            f"{pluralize(without[name], 'user')} of {len(users):,} {'lacks' if without[name] == 1 else 'lack'} it.",
             is_good=without[name] < max(len(users), 1),
             remedy=f"No user has it. Check where it is in Koha, in identifiers of the source's file: "
             f"{source.identifiers[name]}.",
