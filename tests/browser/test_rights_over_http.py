@@ -84,6 +84,7 @@ def numbers(library: Library, engine: Engine, tmp_path_factory: pytest.TempPathF
         arrival = insert(ARRIVAL, file=file, name="again.xml")
         connection.execute(text(HELD), {"file": file, "batch": batch.id})
         connection.execute(text(JOB))
+        connection.execute(text("INSERT INTO system_sources (source, collected_to, seen_to) VALUES ('LAW', 0, 0)"))
         approval = insert("INSERT INTO approvals (batch_id, reasons) VALUES (:b, '{large}') RETURNING id", b=batch.id)
         return {
             "batch": batch.id,

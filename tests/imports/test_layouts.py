@@ -126,7 +126,7 @@ def test_a_file_whose_total_differs_is_rejected_as_a_whole(
     [
         (None, "There is no layout office: .*layouts/office.yaml is missing"),
         (DELIMITED.replace("Betrag", ""), r"office.yaml:7:3: fields\.sum: is in a delimited file"),
-        ("for: export\n" + DELIMITED[14:], "office.yaml:1:1: for: 'export' is not known here: write one of payments"),
+        ("for: export\n" + DELIMITED[14:], "office.yaml:1: for: is export: a layout with `for: payments` is needed"),
     ],
 )
 def test_a_layout_that_is_missing_or_wrong_fails_the_task_and_rejects_no_file(

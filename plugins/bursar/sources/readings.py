@@ -113,8 +113,9 @@ class ReadingRun:
         if dry_run:
             return InputFileError(
                 f"The load would be refused: its rows have {pluralize(error.count, 'fault')}, and more are rejected "
-                f"than `max_rejected_percent` allows. `bin/bursar sources check {self.source.code}` names what the "
-                "maps of the source lack. A run without `--dry-run` changes no fine either, and lists the rows."
+                f"than `max_rejected_percent` allows. The check of the source names what its maps lack "
+                f"(`bin/bursar sources check {self.source.code}`). A load that is no dry run is refused alike, and lists "
+                "the rows."
             )
         with self.engine.connect() as connection:
             [record] = list_loads(connection, source=self.source.code, limit=1)
