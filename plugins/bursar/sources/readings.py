@@ -114,8 +114,8 @@ class ReadingRun:
             return InputFileError(
                 f"The load would be refused: its rows have {pluralize(error.count, 'fault')}, and more are rejected "
                 f"than `max_rejected_percent` allows. The check of the source names what its maps lack "
-                f"(`bin/bursar sources check {self.source.code}`). A load that is no dry run is refused alike, and lists "
-                "the rows."
+                f"(`bin/bursar sources check {self.source.code}`). A load that is no dry run is refused alike, and "
+                "lists the rows."
             )
         with self.engine.connect() as connection:
             [record] = list_loads(connection, source=self.source.code, limit=1)
