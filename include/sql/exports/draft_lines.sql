@@ -1,7 +1,7 @@
 -- requires: candidates
 -- Returns the candidates that are selected so far with the values that their lines will have, as `insert_batch_lines`
 -- freezes them. Numbers and new transaction ids are not known yet: each line has the longest one.
-SELECT candidates.fine_id, candidates.reversal, candidates.user_id, count(*) OVER () AS number, next_id.longest AS transaction_id,
+SELECT candidates.fine_id, candidates.reversal, candidates.user_id, next_id.number, next_id.longest AS transaction_id,
        candidates.identifier, concat_ws(', ', users.last_name, nullif(users.first_name, '')) AS patron_name,
        CASE WHEN candidates.reversal THEN 'CREDIT' ELSE fines.fine_fee_type END AS fine_fee_type,
        CASE WHEN candidates.reversal THEN 'Reverses transaction ' || sent.transaction_id || ': settled at the library'
@@ -16,7 +16,10 @@ SELECT candidates.fine_id, candidates.reversal, candidates.user_id, count(*) OVE
 FROM candidates
 JOIN fines ON fines.id = candidates.fine_id
 JOIN users ON users.id = candidates.user_id
-CROSS JOIN (SELECT CAST(:prefix AS text) || (greatest(next, :start) + (SELECT count(*) FROM candidates)) AS longest FROM transaction_ids) AS next_id
+CROSS JOIN (
+    SELECT number, CAST(:prefix AS text) || (greatest(next, :start) + number) AS longest
+    FROM transaction_ids, (SELECT count(*) AS number FROM candidates WHERE reason IS NULL) AS selected
+) AS next_id
 LEFT JOIN exported_fines AS sent
     ON sent.profile = ANY (CAST(:charge_profiles AS text[])) AND sent.fine_id = CASE WHEN candidates.reversal THEN fines.id ELSE fines.reverses END
 LEFT JOIN candidates AS charges

@@ -58,11 +58,15 @@ def select_kinds(source: str, kinds: Sequence[str] | None, bindings: Bindings) -
 
 
 def select_fines(lines: Lines, names: Iterable[str]) -> str:
-    """Returns the subquery of the values of the fines, in the order of the lines, with `number` and the keys."""
+    """Returns the subquery of the values of the fines, in the order of their source, with `number` and the keys."""
     names = sorted((set(names) & OF_FINE.keys()) - OF_BATCH.keys())
-    values = [f"{_get_value(lines, name)} AS {quote(f'{name}')}" for name in names if name not in ("number", "fine_id")]
-    query = f"(SELECT {', '.join([_KEYS, *values])} FROM {lines.source} AS line ORDER BY number OFFSET 0)"
     texts = [name for name in names if OF_FINE[name] is ValueType.TEXT and name not in ("direction", "kind")]
+    values = [f"{_get_value(lines, name)} AS {quote(f'{name}')}" for name in names if name not in ("number", "fine_id")]
+    source = f"{lines.source} AS line"
+    if texts:  # one test for all the texts of a line: hardly any has such a character
+        test = f'concat({", ".join(texts)}) COLLATE "C" ~ {_CONTROL}'
+        source += f" CROSS JOIN LATERAL (SELECT {test} AS has_control OFFSET 0) AS texts"
+    query = f"(SELECT {', '.join([_KEYS, *values])} FROM {source} OFFSET 0)"
     if lines.layout.characters == "any" or not texts:
         return query
     spelling = lines.bindings.add(json.dumps(lines.spelling, ensure_ascii=False), "jsonb")
@@ -79,11 +83,10 @@ def select_foreign_characters(lines: Lines) -> str | None:
     if not names:
         return None
     source = replace(lines, layout=lines.layout.model_copy(update={"characters": "any"}))
-    texts = ", ".join(map(quote, sorted(set(names))))
+    texts = ", ".join(f"CASE WHEN {_is_foreign(text)} THEN {text} END" for text in map(quote, sorted(set(names))))
     return (
         f"SELECT DISTINCT character FROM {select_fines(source, names)} AS line "
-        f"CROSS JOIN unnest(ARRAY[{texts}]) AS value CROSS JOIN string_to_table(value, NULL) AS character "
-        f"WHERE {_is_foreign('value')} AND {_is_foreign('character')}"
+        f"CROSS JOIN string_to_table(concat({texts}), NULL) AS character WHERE {_is_foreign('character')}"
     )
 
 
@@ -108,7 +111,7 @@ def _get_value(lines: Lines, name: str) -> str:
         f"WHERE charges.transaction_id = line.reversed_transaction_id), {exported_on})",
     }
     return special.get(name) or (
-        f"CASE WHEN {name} COLLATE \"C\" ~ {_CONTROL} THEN regexp_replace({name} COLLATE \"C\", {_CONTROL}, ' ', 'g') "
+        f"CASE WHEN has_control THEN coalesce(regexp_replace({name} COLLATE \"C\", {_CONTROL}, ' ', 'g'), '') "
         f"ELSE coalesce({name}, '') END"
     )
 

@@ -70,8 +70,8 @@ class Content:
 
 
 def select_lines(batch: Batch, file: BatchFile, bindings: Bindings) -> str:
-    """Returns the subquery of the lines of a file."""
-    lines = f"(SELECT * FROM batch_lines WHERE batch_id = {bindings.add(batch.id, 'bigint')})"
+    """Returns the subquery of the lines of a file, in their order."""
+    lines = f"(SELECT * FROM batch_lines WHERE batch_id = {bindings.add(batch.id, 'bigint')} ORDER BY number)"
     return select_kinds(lines, file.kinds, bindings)
 
 
