@@ -65,7 +65,7 @@ class FileJob(Job):
     stable_for_seconds: Annotated[WholeNumber, Field(le=MAX_SECONDS)] = Field(
         60,
         description="How long size and time of a file must have stayed the same before it is loaded. "
-        "0 loads it at first sight. With a done file, this does not apply.",
+        "0 loads it at the first check. With a done file, this does not apply.",
     )
     timeout_minutes: Annotated[WholeNumber, Field(le=MAX_MINUTES)] = Field(
         720, description="How long a run waits for a file. 0 looks once."
