@@ -21,9 +21,9 @@ from bursar.reporting.outstanding import count_outstanding
 from bursar.web import views
 from bursar.web.app import create_app
 
-SIGHTS = 7
+VIEWS = 7
 """Times that each page is opened; the first, which fills caches, does not count."""
-SIGHTS_OF_A_PART = 2
+VIEWS_OF_A_PART = 2
 COUNT = "count of what is outstanding"
 PARTS = {
     "part: result of a preview": "/profiles/P1/preview/result",
@@ -93,15 +93,15 @@ def _measure(browser: TestClient, address: str, server: psutil.Process) -> tuple
     path, _, wanted = address.partition(" ")
     seconds = []
     worked = 0.0
-    sights = SIGHTS_OF_A_PART if address in PARTS.values() else SIGHTS
-    for sight in range(sights):
-        if sight == 1:
+    views = VIEWS_OF_A_PART if address in PARTS.values() else VIEWS
+    for view in range(views):
+        if view == 1:
             worked = _count_worked(server)
         began = time.perf_counter()
         answer = browser.post(path, data={"wanted": WANTED[wanted]}) if wanted else browser.get(path)
         seconds.append(time.perf_counter() - began)
         answer.raise_for_status()
-    return statistics.median(seconds[1:]), (_count_worked(server) - worked) / (sights - 1)
+    return statistics.median(seconds[1:]), (_count_worked(server) - worked) / (views - 1)
 
 
 def _find_server() -> psutil.Process:

@@ -68,7 +68,7 @@ def main() -> int:
         problems = [*problems, str(error)]
     finally:
         for folder in STATE.iterdir():
-            end_all(folder, patience=2)
+            end_all(folder, timeout_seconds=2)
     left = [process for folder in STATE.iterdir() for process in find_processes(folder)]
     problems += [f"still running: {process}" for process in left]
     for problem in problems:
@@ -84,7 +84,7 @@ def _prepare_state() -> Path:
     """Empties the state folder and returns a copy of the project in it, with six profiles."""
     if STATE.exists():
         for machine in STATE.iterdir():
-            end_all(machine, patience=1)
+            end_all(machine, timeout_seconds=1)
         shutil.rmtree(STATE)
     project = STATE / "project"
     for name in COPIED_FOLDERS:

@@ -41,7 +41,7 @@ from demo.report import (
     print_files,
     print_imports,
     print_loads,
-    print_verdict,
+    print_problems,
 )
 from demo.returns import find_return_problems, get_standings, print_returns
 from demo.system_checks import find_system_problems, get_system_states, print_systems
@@ -73,7 +73,7 @@ def main() -> int:
     except BursarError as error:
         out.print(f"[bold red]The demo stopped early:[/] {error}")
         return 1
-    print_verdict(out, first, second, problems)
+    print_problems(out, first, second, problems)
     return 1 if problems else 0
 
 

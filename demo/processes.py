@@ -47,9 +47,9 @@ def find_processes(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def end_all(folder: Path, *, gently: signal.Signals = signal.SIGTERM, patience: float = 15) -> None:
-    """Stops every process that belongs to a folder, and kills those that still run after `patience` seconds."""
-    for kind, seconds in ((gently, patience), (signal.SIGKILL, 10)):
+def end_all(folder: Path, *, gently: signal.Signals = signal.SIGTERM, timeout_seconds: float = 15) -> None:
+    """Stops every process that belongs to a folder, and kills those that still run after `timeout_seconds` seconds."""
+    for kind, seconds in ((gently, timeout_seconds), (signal.SIGKILL, 10)):
         for process in find_processes(folder):
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(kind)

@@ -185,7 +185,7 @@ def print_files(out: Console, folder: Path, files: Mapping[str, str]) -> None:
     out.print(table)
 
 
-def print_verdict(out: Console, first: list[Export], second: list[Export], problems: list[str]) -> None:
+def print_problems(out: Console, first: list[Export], second: list[Export], problems: list[str]) -> None:
     """Prints the problems, or that there are none."""
     for problem in problems:
         out.print(f"[bold red]Wrong:[/] {escape(problem)}")

@@ -102,7 +102,7 @@ Each active source has a DAG, `bursar_sync__<code>`, named *Load Fines from <nam
 
 `bin/bursar sources load <code>` does the same by hand, without waiting; `--dry-run` prints what would change, and
 `--strict` loads all rows or none."""
-SYSTEMS = """The keys of a source that is a library's system. Bursar reads its fines over the API, and tells it what
+SYSTEMS = """The keys of a source that is a library's system. Bursar reads its fines over the API, and writes what
 became of them: [Outbox](outbox.md)."""
 PAYMENT_LAYOUTS = """\
 A payment layout says how a bursar writes its files of payments, if they are not [XML](payment-file.md). It is a file of

@@ -17,7 +17,7 @@ from airflow.timetables.base import TimeRestriction
 from sqlalchemy import Engine, text
 
 from bursar.airflow import dag_factory, monitoring_dag, profile_store
-from bursar.airflow.payment_file_sensor import PaymentFileSensor
+from bursar.airflow.inbox_sensor import InboxSensor
 from bursar.errors import InputFileError, RemoteFolderError, TransientError
 from bursar.layouts import read
 from bursar.profiles import loading
@@ -229,7 +229,7 @@ def test_a_dag_has_the_name_of_its_job(include: Path, dag_id: str, name: str) ->
 def test_an_import_waits_without_a_worker_and_imports_each_file_on_its_own(include: Path) -> None:
     dag = dag_bag().dags["bursar_import__STUDENTS"]
     sensor = dag.get_task("wait_for_files")
-    assert isinstance(sensor, PaymentFileSensor)
+    assert isinstance(sensor, InboxSensor)
     assert sensor.start_from_trigger
     assert "minutes=720" in sensor.deadline
     steps = ["import_file.load_file", "import_file.apply_payments", "import_file.archive_file"]

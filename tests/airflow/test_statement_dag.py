@@ -12,10 +12,10 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.serialization.serialized_objects import DagSerialization
 
-from bursar.airflow import dag_factory, file_sensor, profile_store, report_task, statement_dag, statement_trigger
+from bursar.airflow import dag_factory, file_sensor, inbox_trigger, profile_store, report_task, statement_dag
+from bursar.airflow.inbox_sensor import InboxSensor
+from bursar.airflow.inbox_trigger import InboxTrigger
 from bursar.airflow.statement_dag import ComparisonRun
-from bursar.airflow.statement_sensor import StatementSensor
-from bursar.airflow.statement_trigger import StatementTrigger
 from bursar.errors import InputFileError, TransientError
 from bursar.ledger.jobs import Job
 from bursar.notifications.alerts import find_alerts
@@ -47,7 +47,7 @@ def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copy(INCLUDE / "bursar.yaml", folder)
     profile = (INCLUDE / "profiles.examples" / "students.yaml").read_text(encoding="utf-8")
     (folder / "profiles" / "students.yaml").write_text(profile + SECTION, encoding="utf-8")
-    for module in (dag_factory, profile_store, statement_trigger, file_sensor):
+    for module in (dag_factory, profile_store, inbox_trigger, file_sensor):
         monkeypatch.setattr(module, "INCLUDE", folder)
     return folder
 
@@ -100,11 +100,11 @@ def test_a_profile_with_an_active_section_has_a_dag() -> None:
 
 def test_the_sensor_waits_with_the_trigger_of_the_profile(statements: StatementInbox) -> None:
     sensor = statement_dag.statement_dag(statements.profile, make_settings()).get_task("wait_for_files")
-    assert isinstance(sensor, StatementSensor)
+    assert isinstance(sensor, InboxSensor)
     trigger = sensor.make_trigger()
     classpath, arguments = trigger.serialize()
-    assert classpath == f"{StatementTrigger.__module__}.StatementTrigger"
-    assert arguments["profile_code"] == "STUDENTS"
+    assert classpath == f"{InboxTrigger.__module__}.InboxTrigger"
+    assert (arguments["code"], arguments["job"]) == ("STUDENTS", "statement")
     assert "statements of the connection" in sensor.describe_folder()
 
 
@@ -112,13 +112,17 @@ def test_the_sensor_waits_with_the_trigger_of_the_profile(statements: StatementI
 def test_the_trigger_finds_statements_and_no_other_files(
     statements: StatementInbox, run: ComparisonRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use_ledger(statements, monkeypatch, statement_trigger)
+    use_ledger(statements, monkeypatch, inbox_trigger)
     statements.profile = run.profile
-    monkeypatch.setattr(statement_trigger, "load_all_profiles", lambda *_args, **_kwargs: ([statements.profile], []))
+    monkeypatch.setattr(inbox_trigger, "load_all_profiles", lambda *_args, **_kwargs: ([statements.profile], []))
     statements.put("1,10.00,USD")
     (statements.disk / "payments.xml").write_text("<x/>", encoding="utf-8")
-    trigger = StatementTrigger(
-        profile_code="STUDENTS", connection_id="x", deadline=EARLIER.isoformat(), check_interval_seconds=1
+    trigger = InboxTrigger(
+        code="STUDENTS",
+        job="statement",
+        connection_id="x",
+        deadline=EARLIER.isoformat(),
+        check_interval_seconds=1,
     )
 
     async def collect() -> list[Any]:
@@ -136,7 +140,7 @@ def test_a_run_without_a_statement_is_skipped_in_words(
     statements: StatementInbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_ledger(statements, monkeypatch, file_sensor)
-    sensor: Any = StatementSensor(task_id="wait", profile=statements.profile)
+    sensor: Any = InboxSensor(task_id="wait", profile=statements.profile, job=Job.STATEMENT)
     with pytest.raises(AirflowSkipException, match=r"no file named \*\.csv was ready .* Nothing was compared"):
         sensor.execute_complete({}, {"files": []})
 

@@ -152,7 +152,7 @@ def test_the_arguments_of_the_trigger_are_ids_and_times_only() -> None:
     assert sensor.start_trigger_args
     assert sensor.start_trigger_args.trigger_cls == "bursar.airflow.source_file_trigger.SourceFileTrigger"
     assert sensor.start_trigger_args.trigger_kwargs == {
-        "source_code": "LAW",
+        "code": "LAW",
         "connection_id": "law_system",
         "deadline": sensor.deadline,
         "check_interval_seconds": 30,
@@ -237,7 +237,7 @@ def wait(inbox: SourceInbox, include: Path, monkeypatch: pytest.MonkeyPatch) -> 
     def wait(seconds: float) -> WaitResult:
         deadline = (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
         trigger = SourceFileTrigger(
-            source_code="LAW", connection_id="bursar_files", deadline=deadline, check_interval_seconds=0.1
+            code="LAW", connection_id="bursar_files", deadline=deadline, check_interval_seconds=0.1
         )
         return asyncio.run(asyncio.wait_for(result_of(trigger), 60))
 

@@ -83,7 +83,7 @@ class Checks(PaymentChecks, JournalChecks):
 
     @staticmethod
     def _key(name: str, sha256: str | None) -> str | None:
-        """Returns what tells a file from all others: its SHA-256, or the name of an empty one."""
+        """Returns what distinguishes a file from all others: its SHA-256, or the name of an empty one."""
         return name if name.endswith(DONE) else sha256
 
     def check_exported_fines(self) -> None:

@@ -1,4 +1,4 @@
-"""The surroundings of a command: Airflow's connection to the ledger of the tests, a console, a copy of include/."""
+"""The environment of a command: Airflow's connection to the ledger of the tests, a console, a copy of include/."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""`bin/bursar batches release --confirm-not-received` looks at the server before it believes a person."""
+"""`bin/bursar batches release --confirm-not-received` looks at the server, whatever a person confirms."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`bin/bursar sources load` tells a librarian what was rounded, and what is wrong in a file."""
+"""`bin/bursar sources load` shows a librarian what was rounded, and what is wrong in a file."""
 
 from pathlib import Path
 

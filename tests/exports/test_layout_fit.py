@@ -128,7 +128,7 @@ def test_all_fines_of_a_user_stay_open_if_the_line_of_the_user_does_not_fit(
     )
 
 
-def test_the_line_of_a_user_is_judged_without_the_fines_that_do_not_fit(library: Library, write_layout: Write) -> None:
+def test_the_line_of_a_user_is_checked_without_the_fines_that_do_not_fit(library: Library, write_layout: Write) -> None:
     write_layout(
         """
         kind: delimited

@@ -39,7 +39,7 @@ def test_a_repeated_task_loads_the_file_whenever_the_first_was_killed(
     assert list(mailbox.staging.iterdir()) == []
 
 
-@pytest.mark.parametrize("mailbox", ["sftp"], indirect=True)  # an FTP server does not hear when the last byte arrives
+@pytest.mark.parametrize("mailbox", ["sftp"], indirect=True)  # an FTP server does not learn when the last byte arrives
 def test_all_bytes_are_on_the_disk_before_the_server_removes_the_file(
     mailbox: PaymentInbox, on_removal: list[Hook]
 ) -> None:

@@ -86,7 +86,7 @@ def stay_silent(_: Handler) -> None:
 
 
 def trickle(handler: Handler) -> None:
-    """Sends a byte of a header at a time, faster than the client's patience with a silence."""
+    """Sends a byte of a header at a time, within the time that the client waits for the next one."""
     for _ in range(100):
         handler.wfile.write(b"H" if _ == 0 else b"T")
         handler.wfile.flush()

@@ -120,7 +120,7 @@ def test_a_run_that_was_killed_anywhere_is_repeated(statements: StatementInbox, 
             with statements.run(f"run {step}", switch) as run:
                 run.compare_file(name)
                 run.archive_file(name)
-        except BaseException:  # noqa: BLE001  the death of a process
+        except BaseException:  # noqa: BLE001  the end of a process
             with statements.run(f"run {step}") as run:
                 run.compare_file(name)
                 assert run.archive_file(name) in {f"processed/{name}", None}

@@ -119,7 +119,7 @@ class Api:
         return json_answer(404, {"error": "Patron not found."})
 
     def has_patron(self, patron: str) -> bool:
-        """Tells whether a patron exists."""
+        """Returns whether a patron exists."""
         return bool(self.state.one("SELECT 1 FROM borrowers WHERE borrowernumber = ?", int(patron)))
 
     def get_lines(self, patron: str, kind: str) -> list[dict[str, Any]]:

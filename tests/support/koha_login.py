@@ -83,7 +83,7 @@ class Logins:
         return _authentication_answer("ok", {"Set-Cookie": f"CGISESSID={session}; path=/; HttpOnly"})
 
     def has_session(self, request: Request) -> bool:
-        """Tells whether a request is of a session of the staff site that lasts."""
+        """Returns whether a request is of a session of the staff site that lasts."""
         return self.sessions.get(get_session(request.headers) or "", 0) > time.monotonic()
 
 

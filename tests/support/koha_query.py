@@ -84,7 +84,7 @@ def _is_like(value: object, pattern: str) -> bool:
 
 
 def _matches(condition: Any, row: Row) -> bool:
-    """Tells whether a row matches a condition: an object is AND, an array is OR."""
+    """Returns whether a row matches a condition: an object is AND, an array is OR."""
     if isinstance(condition, list):
         return any(_matches(one, row) for one in condition)
     return all(_matches_field(name, wanted, row) for name, wanted in condition.items())

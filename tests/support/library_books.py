@@ -55,7 +55,7 @@ class LibraryBooks:
         self._add(Entry(self._next_id(), user, amount, amount, status=status))
 
     def return_item(self, charge: Entry, portion: Decimal, *, applied: bool) -> None:
-        """Gives a credit for a part of a charge that no credit reverses yet, and applies it at once or later."""
+        """Gives a credit for a part of a charge that no credit reverses yet, and applies it immediately or later."""
         left = charge.amount - self._credited(charge)
         if charge.is_credit or charge.status == "cancelled" or left <= 0:
             return

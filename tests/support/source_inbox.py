@@ -25,7 +25,7 @@ FINES_HEADING = "fine_id,primary_id,fine_fee_type,amount,created_at,owner_librar
 
 
 def make_source(**changes: Any) -> CsvSource:
-    """Makes a source of users and fines, which are ready at first sight."""
+    """Makes a source of users and fines, which are ready at the first check."""
     return CsvSource.model_validate(
         {
             "code": "LAW",

@@ -253,7 +253,7 @@ CASES = [
         in_both_cases("purged"),
     ),
     Case(
-        "It will not be possible to purge a user that has exported fines/fees: nor while the bursar has to hear of it",
+        "It will not be possible to purge a user that has exported fines/fees: nor while the bursar has to be notified",
         do_steps(Story.export, Story.purge, Story.purge),
         ("outstanding", "reversal_waits"),
         in_both_cases("no users"),

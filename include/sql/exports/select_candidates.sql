@@ -53,11 +53,11 @@ WITH held_charges AS MATERIALIZED (    -- by the credit that reverses it: the bu
         WHEN CAST(:minimum AS numeric) > 0 AND NOT is_reversal
              AND sum(amount) FILTER (WHERE reason IS NULL AND NOT is_reversal AND amount > 0) OVER (PARTITION BY user_id, currency)
                  < CAST(:minimum AS numeric) THEN 'below_minimum'
-        END AS verdict
+        END AS skip_reason
     FROM by_itself
 )
 SELECT fine_id, by_user.user_id, currency, amount, reversal, is_reversal, identifiers.value, CASE
-    WHEN verdict IS NOT NULL THEN verdict
+    WHEN skip_reason IS NOT NULL THEN skip_reason
     WHEN coalesce(btrim(identifiers.value), '') = '' THEN 'no_identifier'
     WHEN identifiers.value ~ '[\u0001-\u001F\u007F\uFFFE\uFFFF]'
          OR identifiers.value !~ ('^(?:' || CAST(:identifier_pattern AS text) || ')$') THEN 'malformed_identifier'

@@ -31,7 +31,7 @@ CROSS JOIN LATERAL unnest(array_remove(ARRAY[
          THEN pg_temp.fault('paid_or_closed', 'balance', given.balance,
                             format('balance %s since an export that was not finished yet: the source may have closed the fine, or the user paid it',
                                    given.balance),
-                            'if the user paid at the library, settle the fine at the desk, so that the bursar hears of it') END,
+                            'if the user paid at the library, settle the fine at the desk, so that the bursar is notified') END,
     CASE WHEN place = 'library' AND goes_in_full IS NOT NULL AND NOT is_new AND new_status <> 'cancelled'
               AND said_status <> 'cancelled' AND new_amount <> said_amount AND changes.amount + adjusted <> new_amount
          THEN pg_temp.fault('other_amount', 'amount', given.amount,

@@ -3,7 +3,7 @@
 INSERT INTO row_messages (kind, code, of_table, line, source_id, fine_id, field, value, reason, remedy)
 SELECT 'warning', 'fixed_value', 'fines', incoming.line, incoming.source_id, known.id, 'reverses', left(incoming.reverses, 60),
        format('reverses %s differs from the ledger, where it is fixed', to_json(left(incoming.reverses, 60))),
-       'if the bursar has to hear of it, cancel this credit in the library system and give a new one'
+       'if the bursar has to be notified, cancel this credit in the library system and give a new one'
 FROM incoming_fines AS incoming
 JOIN fines AS known ON known.id = incoming.fine_id
 LEFT JOIN fines AS charge ON charge.id = known.reverses

@@ -6,7 +6,7 @@ SELECT 'warning', 'still_owed', 'fines', changes.line, given.fine_id, changes.fi
        format('less of the fine %s is taken back than before: the bursar asks for %s, the library system for %s',
               to_json(left(charge.source_id, 60)), to_char(charge.outstanding - still_open.credits, 'FM99999999990.009'),
               to_char(charge.source_balance, 'FM99999999990.009')),
-       'if the user does not owe it, settle that fine at the desk, so that the bursar hears of it'
+       'if the user does not owe it, settle that fine at the desk, so that the bursar is notified'
 FROM fine_changes AS changes
 JOIN staged_fines AS given USING (line)
 JOIN fines AS credit ON credit.id = changes.fine_id

@@ -23,7 +23,7 @@ FROM (
                WHEN ours = 0 AND :lists = 'open' THEN 'nothing is outstanding here'
            END AS reason
     FROM (
-        SELECT judged.*,
+        SELECT dated.*,
                CASE
                    WHEN reason IS NOT NULL THEN 'DIFFERS'
                    WHEN ours = theirs THEN 'AGREES'
@@ -45,7 +45,7 @@ FROM (
                     WHERE profile = :profile AND compared_at IS NOT NULL AND lists = :lists AND of_users = :of_users AND id < :statement_id)
                 AND amounts.is_lower AND earlier.user_id = amounts.user_id AND earlier.fine_id IS NOT DISTINCT FROM amounts.fine_id
                 AND earlier.currency = amounts.currency AND earlier.ours = amounts.ours AND earlier.lower_since IS NOT NULL
-        ) AS judged
+        ) AS dated
     ) AS outcomes
     UNION ALL
     SELECT CASE WHEN is_invalid THEN 'INVALID' ELSE 'UNKNOWN_HERE' END, user_id, NULL, transaction_id, identifier, line, 1, currency, 0, amount,

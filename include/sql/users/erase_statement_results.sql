@@ -1,4 +1,4 @@
--- requires: users_to_delete
+-- requires: erased_identifiers, users_to_delete
 -- Erases the identifiers of the users in the results of statements, before their own identifiers are erased.
 UPDATE statement_results SET identifier = NULL
 FROM (
@@ -6,12 +6,7 @@ FROM (
     FROM users_to_delete JOIN statement_results AS results ON results.user_id = users_to_delete.user_id AND results.identifier IS NOT NULL
     UNION
     SELECT results.statement_id, results.number
-    FROM (
-        SELECT batch_lines.identifier
-        FROM users_to_delete JOIN fines ON fines.user_id = users_to_delete.user_id JOIN batch_lines ON batch_lines.fine_id = fines.id
-        UNION
-        SELECT identifiers.value FROM users_to_delete JOIN identifiers ON identifiers.user_id = users_to_delete.user_id
-    ) AS erased
+    FROM erased_identifiers AS erased
     CROSS JOIN LATERAL (
         SELECT statement_id, number FROM statement_results AS named WHERE named.identifier = erased.identifier AND named.user_id IS NULL
         OFFSET 0  -- so that the planner looks them up one by one

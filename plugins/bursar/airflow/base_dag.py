@@ -55,6 +55,9 @@ DEFAULT_ARGS: dict[str, Any] = {
 }
 """Arguments of the tasks of all DAGs that report their runs."""
 
+RUN_TYPES_WITHOUT_BACKFILL = ["scheduled", "manual", "operator_triggered", "asset_triggered"]
+"""The runs of DAGs that take what is there now. A past day has nothing to take, so Airflow refuses a backfill."""
+
 
 def base_dag(owner: JobOwner, job: OwnedJob, schedule: Schedule, **arguments: Any) -> DAG:  # noqa: ANN401
     """Creates the DAG of a section of a profile, or of a source, without tasks; Airflow gets the `arguments`."""

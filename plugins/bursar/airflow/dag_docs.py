@@ -6,7 +6,7 @@ from bursar.escaping import escape_markdown, escape_sentence
 from bursar.money import pluralize
 from bursar.page_names import Page
 from bursar.profiles import Profile, Settings
-from bursar.profiles.file_job import FileJob
+from bursar.profiles.model import Import, Statement
 from bursar.sources.csv.model import CsvSource
 from bursar.sources.model import Source
 from bursar.sources.system_model import SystemSource
@@ -228,13 +228,7 @@ def describe_import(profile: Profile) -> dict[str, object]:
     section = profile.import_
     return {
         "Bursar system": profile.system_description or profile.system,
-        "Schedule": f"{section.schedule.words} ({profile.time_zone})",
-        "S/FTP connection": f"`{profile.sftp_connection}`",
-        "Input file path": f"`{section.input_file_path}`",
-        "Files": " ".join(f"`{pattern}`" for pattern in section.file_patterns),
-        "Layout": _describe_layout(section.layout),
-        "A file is complete": _describe_completeness(section.done_file_suffix, section.stable_for_seconds),
-        "Waiting time": _describe_wait(section),
+        **_describe_inbox(profile, section),
         "Amounts in the file": (
             "payments (incremental)" if section.amount_mode == "incremental" else "all payments so far (cumulative)"
         ),
@@ -248,20 +242,22 @@ def describe_statements(profile: Profile) -> dict[str, object]:
     """Returns the settings of the statement section by their names, in words."""
     section = profile.statement
     return {
-        "Schedule": f"{section.schedule.words} ({profile.time_zone})",
-        "S/FTP connection": f"`{profile.sftp_connection}`",
-        "Input file path": f"`{section.input_file_path}`",
-        "Files": " ".join(f"`{pattern}`" for pattern in section.file_patterns),
-        "Layout": f"`{section.layout}`",
-        "A file is complete": _describe_completeness(section.done_file_suffix, section.stable_for_seconds),
-        "Waiting time": _describe_wait(section),
+        **_describe_inbox(profile, section),
         "A difference is pending": f"for {pluralize(section.pending_days, 'day')}, if something on its way explains it",
     }
 
 
-def _describe_wait(section: FileJob) -> str:
+def _describe_inbox(profile: Profile, section: Import | Statement) -> dict[str, object]:
     end = "is skipped" if section.on_timeout == "skip" else "fails"
-    return f"{pluralize(section.timeout_minutes, 'minute')}; a run without a file {end}"
+    return {
+        "Schedule": f"{section.schedule.words} ({profile.time_zone})",
+        "S/FTP connection": f"`{profile.sftp_connection}`",
+        "Input file path": f"`{section.input_file_path}`",
+        "Files": " ".join(f"`{pattern}`" for pattern in section.file_patterns),
+        "Layout": _describe_layout(section.layout),
+        "A file is complete": _describe_completeness(section.done_file_suffix, section.stable_for_seconds),
+        "Waiting time": f"{pluralize(section.timeout_minutes, 'minute')}; a run without a file {end}",
+    }
 
 
 def _describe_layout(layout: str | None) -> str:

@@ -6,19 +6,19 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from airflow.sdk import DAG, BaseOperator, Context, chain
 from airflow.sdk.exceptions import AirflowSkipException
-from sqlalchemy import Engine
 
 from bursar.airflow import assets, config, connections
 from bursar.airflow.base_dag import base_dag, task_of_run
 from bursar.airflow.dag_docs import export_docs
-from bursar.airflow.profile_store import find_credits_of, keep_revision
+from bursar.airflow.profile_run import ProfileRun
+from bursar.airflow.profile_store import find_credits_of
 from bursar.airflow.report_task import report_task
 from bursar.airflow.run_params import ExportParams, export_params, parse_params
 from bursar.airflow.task_summaries import BuiltFiles, ClosedBatch, RecoveredBatch, SelectedBatch, UploadedFiles
-from bursar.db.engine import ledger_engine
 from bursar.exports import approval, build, close, recover, selection, upload
 from bursar.exports.resend import get_resendable_batch, resend_batch
 from bursar.ledger.batches import Batch, BatchState
@@ -32,40 +32,27 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportRun:
+class ExportRun(ProfileRun):
     """A run of a profile's export: the first argument of its tasks.
 
     `requested_by` is the user who started the run, None for the schedule. `is_running` says whether another run of the
     DAG, given by its id, is queued or running.
     """
 
-    profile: Profile
-    settings: Settings
-    engine: Engine
-    run_id: str
+    job = Job.EXPORT
+
     params: ExportParams
     requested_by: str | None
     is_running: Callable[[str], bool]
 
     @classmethod
-    def from_context(cls, profile: Profile, settings: Settings, context: Context) -> "ExportRun":
-        """Makes the run that a task belongs to. It keeps the revision of the profile with which it started.
-
-        Raises:
-            BursarError: the parameters of the run are wrong, or there is no connection to the ledger.
-        """
+    def _read(cls, context: Context, profile: Profile) -> dict[str, Any]:
         ti, active = context["ti"], ["queued", "running"]
-        engine = ledger_engine(connections.ledger_url())
-        profile = keep_revision(engine, settings, profile, Job.EXPORT, context["run_id"])
-        return cls(
-            profile=profile,
-            settings=settings,
-            engine=engine,
-            run_id=context["run_id"],
-            params=parse_params(context, profile),
-            requested_by=context["dag_run"].triggering_user_name,
-            is_running=lambda run_id: ti.get_dr_count(ti.dag_id, run_ids=[run_id], states=active) > 0,
-        )
+        return {
+            "params": parse_params(context, profile),
+            "requested_by": context["dag_run"].triggering_user_name,
+            "is_running": lambda run_id: ti.get_dr_count(ti.dag_id, run_ids=[run_id], states=active) > 0,
+        }
 
     @property
     def work_dir(self) -> Path:

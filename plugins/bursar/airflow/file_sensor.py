@@ -78,9 +78,13 @@ class FileSensor(BaseSensorOperator):
         )
 
     @property
-    def check_interval_seconds(self) -> int:
-        """The pause between two checks."""
-        return max(MIN_SECONDS, min(MAX_SECONDS, self.wait.stable_for_seconds))
+    def trigger_arguments(self) -> dict[str, Any]:
+        """The arguments of the trigger that every wait has."""
+        return {
+            "code": self.job_owner.code,
+            "deadline": self.deadline,
+            "check_interval_seconds": max(MIN_SECONDS, min(MAX_SECONDS, self.wait.stable_for_seconds)),
+        }
 
     @abstractmethod
     def make_trigger(self) -> FileTrigger:

@@ -46,14 +46,15 @@ class FileTrigger(BaseTrigger):
     ends the wait. An unexpected error fails the task, which Airflow retries.
 
     Args:
+        code: that of the profile or source, which each check reads anew.
         connection_id: the S/FTP connection; empty for a folder of the machine.
         deadline: ISO 8601 with time zone. It may be a template, which Airflow renders before `run`.
         check_interval_seconds: the pause after each check.
     """
 
-    def __init__(self, *, connection_id: str, deadline: str, check_interval_seconds: float) -> None:
+    def __init__(self, *, code: str, connection_id: str, deadline: str, check_interval_seconds: float) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.connection_id = connection_id
+        self.code, self.connection_id = code, connection_id
         self.deadline = deadline
         self.check_interval_seconds = check_interval_seconds
 
@@ -69,6 +70,7 @@ class FileTrigger(BaseTrigger):
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Returns the class path and the arguments that create this trigger again."""
         return f"{type(self).__module__}.{type(self).__qualname__}", {
+            "code": self.code,
             "connection_id": self.connection_id,
             "deadline": self.deadline,
             "check_interval_seconds": self.check_interval_seconds,

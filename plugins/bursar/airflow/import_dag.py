@@ -1,67 +1,40 @@
 """The import DAG of a profile: wait for payment files; load, apply and archive each; report."""
 
 import logging
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from airflow.sdk import DAG, Context, task_group
-from sqlalchemy import Engine
+from airflow.sdk import DAG, task_group
 
-from bursar.airflow import assets, config, connections
-from bursar.airflow.base_dag import base_dag, task_of_run
+from bursar.airflow import assets, config
+from bursar.airflow.base_dag import RUN_TYPES_WITHOUT_BACKFILL, base_dag, task_of_run
 from bursar.airflow.dag_docs import import_docs
-from bursar.airflow.payment_file_sensor import PaymentFileSensor
-from bursar.airflow.profile_store import keep_revision
+from bursar.airflow.inbox_sensor import InboxSensor
+from bursar.airflow.profile_run import InboxRun
 from bursar.airflow.report_task import report_task
 from bursar.airflow.task_summaries import AppliedFile, ArchivedFile, LoadedFile
-from bursar.db.engine import ledger_engine
 from bursar.errors import InputFileError
 from bursar.imports import apply, archive, load, rejects
 from bursar.imports.apply_again import list_repeated_arrivals
 from bursar.ledger.jobs import Job
 from bursar.ledger.totals import to_json
 from bursar.profiles import Profile, Settings
-from bursar.remote_files.base import RemoteFolder
 from bursar.reporting.report_sentences import describe_repeated_file
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImportRun:
+class ImportRun(InboxRun):
     """A run of a profile's import: the first argument of its tasks."""
 
-    profile: Profile
-    settings: Settings
-    engine: Engine
-    run_id: str
-
-    @classmethod
-    def from_context(cls, profile: Profile, settings: Settings, context: Context) -> "ImportRun":
-        """Makes the run that a task belongs to. It keeps the revision of the profile with which it started.
-
-        Raises:
-            BursarError: there is no connection to the ledger.
-        """
-        engine = ledger_engine(connections.ledger_url())
-        profile = keep_revision(engine, settings, profile, Job.IMPORT, context["run_id"])
-        return cls(profile=profile, settings=settings, engine=engine, run_id=context["run_id"])
+    job = Job.IMPORT
 
     @property
     def work_dir(self) -> Path:
         """The folder of this machine that holds the working files of the profile."""
         return config.work_dir(self.settings, self.profile)
-
-    def open_folder(self) -> AbstractContextManager[RemoteFolder]:
-        """Opens the remote folder that the bursar writes payment files to."""
-        return connections.open_folder(
-            self.profile.sftp_connection,
-            self.profile.import_.input_file_path,
-            may_create=False,
-            limits=self.settings.server_limits,
-        )
 
 
 def import_dag(profile: Profile, settings: Settings) -> DAG:
@@ -76,8 +49,7 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
         profile.import_.schedule,
         description=profile.description,
         doc_md=import_docs(profile, settings),
-        # A file is imported when it arrives, so a past day has none: Airflow refuses a backfill.
-        allowed_run_types=["scheduled", "manual", "operator_triggered", "asset_triggered"],
+        allowed_run_types=RUN_TYPES_WITHOUT_BACKFILL,
     ) as dag:
         task = partial(task_of_run, Job.IMPORT, profile, partial(ImportRun.from_context, profile, settings))
         server = config.server_placement(profile.sftp_connection, settings)
@@ -93,10 +65,8 @@ def import_dag(profile: Profile, settings: Settings) -> DAG:
             archive = one_by_one(archive_file, **server)(apply)
             load >> apply >> archive
 
-        wait = PaymentFileSensor(task_id="wait_for_files", profile=profile)
-        report = report_task(Job.IMPORT, profile)
-
-        wait >> import_file.expand(name=wait.output) >> report
+        wait = InboxSensor(task_id="wait_for_files", profile=profile, job=Job.IMPORT)
+        wait >> import_file.expand(name=wait.output) >> report_task(Job.IMPORT, profile)
     return dag
 
 

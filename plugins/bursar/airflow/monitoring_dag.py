@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable, task
 
-from bursar.airflow.config import source_work_dir, statement_work_dir, work_dir
+from bursar.airflow.config import source_work_dir
 from bursar.airflow.connections import ledger_url
+from bursar.airflow.inbox_sensor import remove_kept_downloads
 from bursar.airflow.notifier import page_url, send
 from bursar.airflow.profile_store import load_all_profiles
 from bursar.airflow.task_failure import log_known_errors
@@ -13,7 +14,6 @@ from bursar.airflow.task_summaries import ActiveAlert
 from bursar.db.engine import ledger_engine
 from bursar.errors import BursarError
 from bursar.exports.recover import clear_work_dirs
-from bursar.imports.load import remove_loaded_downloads
 from bursar.notifications.alerts import find_alerts
 from bursar.notifications.messages import alert_message
 from bursar.profiles import INCLUDE, Problem, Profile, load_settings
@@ -22,7 +22,6 @@ from bursar.reporting.run_description import get_owner_word
 from bursar.sources.loaded_files import remove_loaded_files
 from bursar.sources.model import Source, SourceAlerts
 from bursar.sources.read import load_sources
-from bursar.statements.files import remove_compared_downloads
 
 DAG_ID = "bursar_monitoring"
 
@@ -82,8 +81,7 @@ def send_alerts() -> list[ActiveAlert]:
     clear_work_dirs(engine, settings.work_dir)
     profiles, sources, problems = _load_all()
     for profile in profiles:
-        remove_loaded_downloads(engine, profile.code, work_dir(settings, profile))
-        remove_compared_downloads(engine, profile.code, statement_work_dir(settings, profile))
+        remove_kept_downloads(engine, settings, profile)
     for source in sources:
         remove_loaded_files(engine, source.code, source_work_dir(settings, source))
     with engine.begin() as connection:

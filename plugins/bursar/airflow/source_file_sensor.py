@@ -24,12 +24,7 @@ class SourceFileSensor(FileSensor):
 
     def make_trigger(self) -> SourceFileTrigger:
         """Returns the trigger, with the deadline of this task."""
-        return SourceFileTrigger(
-            source_code=self.source.code,
-            connection_id=self.source.connection or "",
-            deadline=self.deadline,
-            check_interval_seconds=self.check_interval_seconds,
-        )
+        return SourceFileTrigger(connection_id=self.source.connection or "", **self.trigger_arguments)
 
     def describe_folder(self) -> str:
         """Returns where the files are expected, in words."""

@@ -1,7 +1,5 @@
 """The trigger that waits for the files of a source."""
 
-from typing import Any
-
 from bursar.airflow.connections import ledger_url
 from bursar.airflow.file_trigger import FileTrigger
 from bursar.airflow.source_folder import open_source_folder
@@ -14,27 +12,13 @@ from bursar.sources.ready_files import FileSet, find_ready_sets
 
 
 class SourceFileTrigger(FileTrigger):
-    """Waits for the files of a source; those that are loaded together are returned as one set.
-
-    Args:
-        source_code: the code of the source, which each check reads anew.
-        arguments: those of `FileTrigger`.
-    """
-
-    def __init__(self, *, source_code: str, **arguments: Any) -> None:  # noqa: ANN401
-        super().__init__(**arguments)
-        self.source_code = source_code
-
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Returns the class path and the arguments that create this trigger again."""
-        classpath, arguments = super().serialize()
-        return classpath, {"source_code": self.source_code, **arguments}
+    """Waits for the files of a source; those that are loaded together are returned as one set."""
 
     def find_ready_files(self, *, is_last_check: bool) -> list[FileSet]:
         """Checks the folder once; returns the sets of files that are ready, in the order in which they are loaded."""
-        session_name.set(f"bursar sync {self.source_code} wait_for_files")
+        session_name.set(f"bursar sync {self.code} wait_for_files")
         settings = load_settings(INCLUDE / "bursar.yaml")
-        source = _load_source(self.source_code, settings)
+        source = _load_source(self.code, settings)
         with open_source_folder(source, settings.server_limits) as folder:
             return find_ready_sets(ledger_engine(ledger_url()), source, folder.files(), is_last_check=is_last_check)
 

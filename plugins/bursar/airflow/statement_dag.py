@@ -5,17 +5,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from airflow.sdk import DAG, Context, task_group
-from sqlalchemy import Engine
+from airflow.sdk import DAG, task_group
 
-from bursar.airflow import assets, config, connections
-from bursar.airflow.base_dag import base_dag, task_of_run
+from bursar.airflow import assets, config
+from bursar.airflow.base_dag import RUN_TYPES_WITHOUT_BACKFILL, base_dag, task_of_run
 from bursar.airflow.dag_docs import statement_docs
-from bursar.airflow.profile_store import keep_revision
+from bursar.airflow.inbox_sensor import InboxSensor
+from bursar.airflow.profile_run import InboxRun
 from bursar.airflow.report_task import report_task
-from bursar.airflow.statement_sensor import StatementSensor
 from bursar.airflow.task_summaries import ArchivedStatement, ComparedStatement
-from bursar.db.engine import ledger_engine
 from bursar.errors import InputFileError
 from bursar.ledger.jobs import Job
 from bursar.profiles import Profile, Settings
@@ -23,34 +21,15 @@ from bursar.statements.files import StatementRun
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComparisonRun:
+class ComparisonRun(InboxRun):
     """A run of a profile's comparison with statements: the first argument of its tasks."""
 
-    profile: Profile
-    settings: Settings
-    engine: Engine
-    run_id: str
-
-    @classmethod
-    def from_context(cls, profile: Profile, settings: Settings, context: Context) -> "ComparisonRun":
-        """Makes the run that a task belongs to. It keeps the revision of the profile with which it started.
-
-        Raises:
-            BursarError: there is no connection to the ledger.
-        """
-        engine = ledger_engine(connections.ledger_url())
-        profile = keep_revision(engine, settings, profile, Job.STATEMENT, context["run_id"])
-        return cls(profile=profile, settings=settings, engine=engine, run_id=context["run_id"])
+    job = Job.STATEMENT
 
     @contextmanager
     def open(self) -> Iterator[StatementRun]:
         """Opens the remote folder that the bursar writes statements to."""
-        with connections.open_folder(
-            self.profile.sftp_connection,
-            self.profile.statement.input_file_path,
-            may_create=False,
-            limits=self.settings.server_limits,
-        ) as folder:
+        with self.open_folder() as folder:
             yield StatementRun(
                 engine=self.engine,
                 profile=self.profile,
@@ -72,11 +51,10 @@ def statement_dag(profile: Profile, settings: Settings) -> DAG:
         profile.statement.schedule,
         description=profile.description,
         doc_md=statement_docs(profile, settings),
-        # A statement is compared when it arrives, so a past day has none: Airflow refuses a backfill.
-        allowed_run_types=["scheduled", "manual", "operator_triggered", "asset_triggered"],
+        allowed_run_types=RUN_TYPES_WITHOUT_BACKFILL,
     ) as dag:
-        get_run = partial(ComparisonRun.from_context, profile, settings)
         server = config.server_placement(profile.sftp_connection, settings)
+        get_run = partial(ComparisonRun.from_context, profile, settings)
         task = partial(task_of_run, Job.STATEMENT, profile, get_run, max_active_tis_per_dagrun=1, **server)
 
         @task_group
@@ -90,7 +68,7 @@ def statement_dag(profile: Profile, settings: Settings) -> DAG:
             archive = task(archive_file, map_index_template="{{ task.op_args[0].file_name }}")(compare)
             compare >> archive
 
-        wait = StatementSensor(task_id="wait_for_files", profile=profile)
+        wait = InboxSensor(task_id="wait_for_files", profile=profile, job=Job.STATEMENT)
         wait >> statement.expand(name=wait.output) >> report_task(Job.STATEMENT, profile)
     return dag
 

@@ -2,20 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 
-from airflow.sdk import DAG, Context, Param
-from sqlalchemy import Engine
+from airflow.sdk import DAG
 
-from bursar.airflow import assets, config, connections
-from bursar.airflow.base_dag import base_dag, task_of_run
+from bursar.airflow import assets, config
+from bursar.airflow.base_dag import task_of_run
 from bursar.airflow.dag_docs import sync_docs
 from bursar.airflow.report_task import report_task
 from bursar.airflow.source_file_sensor import SourceFileSensor
 from bursar.airflow.source_folder import open_source_folder
+from bursar.airflow.source_run import LoadRun, source_dag
 from bursar.airflow.task_summaries import LoadedSet
-from bursar.db.engine import ledger_engine
 from bursar.errors import InputFileError
 from bursar.ledger.jobs import Job
 from bursar.profiles import Settings
@@ -28,35 +27,8 @@ from bursar.sources.refusals import describe_format
 from bursar.sources.sync import SyncRun
 
 
-@dataclass(frozen=True, kw_only=True)
-class SourceRun:
-    """A run that loads a source: the first argument of its tasks.
-
-    `requested_by` is the person who triggered it, None for the schedule.
-    """
-
-    source: CsvSource
-    settings: Settings
-    engine: Engine
-    run_id: str
-    requested_by: str | None
-    dry_run: bool = False
-
-    @classmethod
-    def from_context(cls, source: CsvSource, settings: Settings, context: Context) -> "SourceRun":
-        """Makes the run that a task belongs to.
-
-        Raises:
-            BursarError: there is no connection to the ledger.
-        """
-        return cls(
-            source=source,
-            settings=settings,
-            engine=ledger_engine(connections.ledger_url()),
-            run_id=context["run_id"],
-            requested_by=context["dag_run"].triggering_user_name,
-            dry_run=context["params"]["dry_run"],
-        )
+class SourceRun(LoadRun[CsvSource]):
+    """A run that loads files of a source: the first argument of its tasks."""
 
     @contextmanager
     def open(self) -> Iterator[SyncRun]:
@@ -74,21 +46,10 @@ class SourceRun:
 
 def sync_dag(source: CsvSource, settings: Settings) -> DAG:
     """Builds the DAG of an active source; the same source always gives the same DAG."""
-    with base_dag(
+    with source_dag(
         source,
-        Job.SYNC,
-        source.schedule,
+        dry_run="Count what a load would change. Nothing is loaded, and the files stay where they are.",
         doc_md=sync_docs(source, settings),
-        params={
-            "dry_run": Param(
-                default=False,
-                type="boolean",
-                title="Dry run",
-                description="Count what a load would change. Nothing is loaded, and the files stay where they are.",
-            )
-        },
-        # Files are loaded when they arrive, so a past day has none: Airflow refuses a backfill.
-        allowed_run_types=["scheduled", "manual", "operator_triggered", "asset_triggered"],
     ) as dag:
         task = partial(task_of_run, Job.SYNC, source, partial(SourceRun.from_context, source, settings))
         server = config.server_placement(source.connection, settings)

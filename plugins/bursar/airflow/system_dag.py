@@ -1,19 +1,18 @@
 """The DAG of a source that is a library's system: write what is due; read, and load what was read; report."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 
-from airflow.sdk import DAG, Context, Param
-from sqlalchemy import Engine
+from airflow.sdk import DAG
 
-from bursar.airflow import assets, config, connections
-from bursar.airflow.base_dag import base_dag, task_of_run
+from bursar.airflow import assets, config
+from bursar.airflow.base_dag import task_of_run
 from bursar.airflow.dag_docs import system_docs
 from bursar.airflow.library_systems import open_library_system
 from bursar.airflow.report_task import report_task
+from bursar.airflow.source_run import LoadRun, source_dag
 from bursar.airflow.task_summaries import LoadedSet, WrittenEvents
-from bursar.db.engine import ledger_engine
 from bursar.ledger.jobs import Job
 from bursar.profiles import Settings
 from bursar.sources.outbox import Outbox
@@ -22,55 +21,17 @@ from bursar.sources.source_lock import lock_source
 from bursar.sources.system_model import SystemSource
 
 
-@dataclass(frozen=True, kw_only=True)
-class SystemRun:
-    """A run of a source that is a library's system: the first argument of its tasks.
-
-    `requested_by` is the person who triggered it, None for the schedule.
-    """
-
-    source: SystemSource
-    settings: Settings
-    engine: Engine
-    run_id: str
-    requested_by: str | None
-    dry_run: bool
-
-    @classmethod
-    def from_context(cls, source: SystemSource, settings: Settings, context: Context) -> "SystemRun":
-        """Makes the run that a task belongs to.
-
-        Raises:
-            BursarError: there is no connection to the ledger.
-        """
-        return cls(
-            source=source,
-            settings=settings,
-            engine=ledger_engine(connections.ledger_url()),
-            run_id=context["run_id"],
-            requested_by=context["dag_run"].triggering_user_name,
-            dry_run=context["params"]["dry_run"],
-        )
+class SystemRun(LoadRun[SystemSource]):
+    """A run of a source that is a library's system: the first argument of its tasks."""
 
 
 def system_dag(source: SystemSource, settings: Settings) -> DAG:
     """Builds the DAG of an active source; the same source always gives the same DAG."""
-    with base_dag(
+    with source_dag(
         source,
-        Job.SYNC,
-        source.schedule,
+        dry_run="Read, and count what a load would change. Nothing is loaded, and nothing is written.",
         dag_display_name=f"Synchronize with {source.name}",
         doc_md=system_docs(source, settings),
-        params={
-            "dry_run": Param(
-                default=False,
-                type="boolean",
-                title="Dry run",
-                description="Read, and count what a load would change. Nothing is loaded, and nothing is written.",
-            )
-        },
-        # The system is read as it is now, so a past day has nothing to read: Airflow refuses a backfill.
-        allowed_run_types=["scheduled", "manual", "operator_triggered", "asset_triggered"],
     ) as dag:
         task = partial(task_of_run, Job.SYNC, source, partial(SystemRun.from_context, source, settings))
         server = config.server_placement(source.connection, settings)

@@ -16,6 +16,7 @@ from bursar.commands.output import (
     make_table,
     print_data,
     print_facts,
+    print_list,
     print_result,
     print_section,
     print_table,
@@ -46,11 +47,8 @@ def list_batches(all_: bool, limit: int, output_format: str) -> None:  # noqa: F
     with get_engine().connect() as connection:
         parameters = {"unfinished_only": not all_, "limit": limit}
         rows = connection.execute(query("commands/list_batches"), parameters).mappings().all()
-    if output_format != "table":
-        print_data(output_format, [get_fields(row) for row in rows])
-        return
-    if not rows:
-        console.print("No batch has been selected yet." if all_ else "Every batch has been completed or released.")
+    none = "No batch has been selected yet." if all_ else "Every batch has been completed or released."
+    if not print_list(output_format, rows, get_fields, none):
         return
     table = make_table(("Batch", "Profile", "State", "Selected (UTC)", "File"), ("Fines", "Net", "Resends"))
     for row in rows:

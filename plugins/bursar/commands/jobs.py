@@ -14,8 +14,8 @@ from bursar.commands.output import (
     plain_counts,
     plain_totals,
     print_csv_rows,
-    print_data,
     print_json,
+    print_list,
     print_table,
 )
 from bursar.db.queries import query
@@ -42,11 +42,7 @@ def list_jobs(limit: int, output_format: str) -> None:
         parameters = {"jobs": [Job.PURGE, Job.WAIVE], "below": None, "limit": limit}
         rows = connection.execute(query("commands/list_jobs"), parameters).mappings().all()
     jobs_ = [(MaintenanceJob.from_row(row), row["approved_by"]) for row in rows]
-    if output_format != "table":
-        print_data(output_format, [_get_fields(job, approved_by) for job, approved_by in jobs_])
-        return
-    if not jobs_:
-        console.print("No maintenance job has run yet.")
+    if not print_list(output_format, jobs_, lambda one: _get_fields(*one), "No maintenance job has run yet."):
         return
     table = make_table(
         ("Job", "Kind", "Ended (UTC)", "Triggered by"), ("Users", "Fines waived", "Net"), ("Kept because",)

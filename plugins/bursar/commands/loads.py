@@ -15,6 +15,7 @@ from bursar.commands.output import (
     make_table,
     plain_amount,
     print_data,
+    print_list,
     print_table,
 )
 from bursar.money import format_money, pluralize
@@ -39,11 +40,8 @@ def list_loads(source: str | None, limit: int, output_format: str) -> None:
     """List the newest loads: what they read, changed and rejected. Changes nothing."""
     with get_engine().connect() as connection:
         found = read_loads(connection, source=source, limit=limit)
-    if output_format != "table":
-        print_data(output_format, [get_fields(load) for load in found])
-        return
-    if not found:
-        console.print("Nothing has been loaded yet." if source is None else "Nothing has been loaded from this source.")
+    none = "Nothing has been loaded yet." if source is None else "Nothing has been loaded from this source."
+    if not print_list(output_format, found, get_fields, none):
         return
     table = make_table(
         ("Load", "Source", "Ended (UTC)", "Outcome"),

@@ -15,6 +15,7 @@ from bursar.commands.output import (
     make_table,
     plain_amount,
     print_data,
+    print_list,
     print_result,
     print_table,
 )
@@ -52,11 +53,7 @@ def list_events(source: str | None, states: tuple[str, ...], fine: int | None, l
             fine_id=fine,
             limit=limit,
         )
-    if output_format != "table":
-        print_data(output_format, [get_fields(event) for event in events])
-        return
-    if not events:
-        console.print("There are no such events.")
+    if not print_list(output_format, events, get_fields, "There are no such events."):
         return
     table = make_table(("Event", "Source", "Fine", "What", "State"), ("Amount", "Attempts"), ("Answer",))
     for event in events:

@@ -3,11 +3,11 @@
 import csv
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from rich.measure import Measurement
@@ -18,6 +18,8 @@ from bursar.escaping import escape_formula
 from bursar.ledger.totals import OutcomeTotals, Skipped, Totals, read_amounts, to_json
 from bursar.money import format_amount, format_money
 from bursar.profiles import Problem
+
+RowT = TypeVar("RowT")
 
 GAP = 2
 MIN_WRAPPED_WIDTH = 20
@@ -59,6 +61,20 @@ def print_result(output_format: str, records: Mapping[str, Any] | Sequence[Mappi
         return
     for sentence in filter(None, sentences):
         console.print(sentence, soft_wrap=True)
+
+
+def print_list(
+    output_format: str, rows: Sequence[RowT], get_fields: Callable[[RowT], Mapping[str, Any]], none: str
+) -> bool:
+    """Prints rows for programs, or for people the sentence that there are none.
+
+    Returns whether a table of them is still to be printed.
+    """
+    if output_format != "table":
+        print_data(output_format, list(map(get_fields, rows)))
+    elif not rows:
+        console.print(none)
+    return output_format == "table" and bool(rows)
 
 
 def print_problems(output_format: str, problems: Iterable[Problem], warnings: Iterable[Problem]) -> None:

@@ -4,13 +4,13 @@ from typing import Any
 
 import click
 
-from bursar.commands.context import ID, console, get_engine, get_person, get_profile, sanitize
+from bursar.commands.context import ID, get_engine, get_person, get_profile, sanitize
 from bursar.commands.output import (
     format_moment,
     format_option,
     make_table,
     plain_amount,
-    print_data,
+    print_list,
     print_result,
     print_table,
 )
@@ -37,11 +37,8 @@ def list_overpayments(profile: str | None, all_: bool, output_format: str) -> No
         found = held_overpayments.list_held_overpayments(connection, profile=profile, waiting_only=not all_)
     if profile and not found:
         get_profile(profile)  # or the error that there is none
-    if output_format != "table":
-        print_data(output_format, list(map(_get_fields, found)))
-        return
-    if not found:
-        console.print("No overpayment has been held." if all_ else "No overpayment waits for a person.")
+    none = "No overpayment has been held." if all_ else "No overpayment waits for a person."
+    if not print_list(output_format, found, _get_fields, none):
         return
     table = make_table(("File", "Record", "Since (UTC)"), ("Overpaid",), ("Fine", "Transaction", "Name", "Decision"))
     for one in found:

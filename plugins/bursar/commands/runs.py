@@ -16,6 +16,7 @@ from bursar.commands.output import (
     plain_totals,
     print_data,
     print_facts,
+    print_list,
     print_section,
     print_table,
     print_totals,
@@ -56,15 +57,8 @@ def list_runs(profile: str | None, limit: int, output_format: str) -> None:
         rows = connection.execute(query("commands/list_runs"), {"profile": profile, "limit": limit}).mappings().all()
     if profile and not rows:
         get_profile(profile)  # or the error that there is none
-    if output_format != "table":
-        print_data(output_format, [_get_fields(row) for row in rows])
-        return
-    if not rows:
-        console.print(
-            "No run has been recorded yet."
-            if profile is None
-            else f"No run of profile {sanitize(profile)} has been recorded."
-        )
+    of_profile = f"No run of profile {sanitize(profile or '')} has been recorded."
+    if not print_list(output_format, rows, _get_fields, of_profile if profile else "No run has been recorded yet."):
         return
     table = make_table(
         ("Run", "Started (UTC)", "Profile", "Job"),

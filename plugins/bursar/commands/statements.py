@@ -15,6 +15,7 @@ from bursar.commands.output import (
     print_csv_rows,
     print_data,
     print_facts,
+    print_list,
     print_section,
     print_table,
 )
@@ -47,11 +48,7 @@ def list_statements(profile: str | None, limit: int, output_format: str) -> None
         found = [Statement.from_row(row) for row in connection.execute(query("statements/list_statements"), chosen)]
     if profile and not found:
         get_profile(profile)  # or the error that there is none
-    if output_format != "table":
-        print_data(output_format, [_get_fields(one) for one in found])
-        return
-    if not found:
-        console.print("No statement has been compared yet.")
+    if not print_list(output_format, found, _get_fields, "No statement has been compared yet."):
         return
     table = make_table(
         ("Statement", "Profile", "Name", "Lists", "Compared (UTC)"), ("Results", "Differences"), ("Outcome",)
@@ -65,7 +62,7 @@ def list_statements(profile: str | None, limit: int, output_format: str) -> None
             format_moment(one.compared_at),
             f"{one.results:,}",
             f"{one.differences:,}",
-            sanitize(one.rejection or one.verdict),
+            sanitize(one.rejection or one.result),
         )
     print_table(table, ("Lists", "Results"))
 

@@ -68,7 +68,7 @@ def is_renamed(upload: Upload, rename: Rename, final: Look, part: Look) -> bool:
             raise file_exists_error(f"{upload.address}/{upload.file_name}")
     if not is_final_there and not is_part_there:
         if Finding.UNKNOWN in (final.finding, part.finding):
-            return False  # the server's answer to a rename will tell
+            return False  # the server's answer to a rename will show it
         if rename is Rename.UNKNOWN and upload.server.settings.collected_immediately:
             log.warning("%s is gone from %s, which collects immediately.", upload.file_name, upload.address)
             return True

@@ -156,7 +156,7 @@ def _send_part(upload: Upload, earlier: Sequence[Attempt]) -> str:
 
 
 def _check_part(upload: Upload, part: str) -> None:
-    """Verifies a part that the server has acknowledged, as far as the server tells.
+    """Verifies a part that the server has acknowledged, as far as the server shows it.
 
     Raises:
         UnclearDeliveryError: it is gone.

@@ -172,7 +172,7 @@ def describe_kept(kept: Download) -> str:
 
 
 def _fetch(folder: RemoteFolder, entry: RemoteFile, into: IO[bytes]) -> tuple[str, RemoteFile | None]:
-    """Copies a file; returns its SHA-256, and its entry by the open file if the server tells it."""
+    """Copies a file; returns its SHA-256, and its entry by the open file if the server shows it."""
     log.info("Fetching %s (%s) from %s.", entry.name, pluralize(entry.size, "byte"), folder.address)
     digest, size = hashlib.sha256(), 0
     log_block = transfer_progress(f"Fetched {entry.name}", entry.size)
@@ -187,7 +187,7 @@ def _fetch(folder: RemoteFolder, entry: RemoteFile, into: IO[bytes]) -> tuple[st
             digest.update(block)
             into.write(block)
             if size >= entry.size:
-                into.flush()  # before the server hears that all of it has been read
+                into.flush()  # before the server learns that all of it has been read
                 os.fsync(into.fileno())
             log_block(block)
     return digest.hexdigest(), None

@@ -14,26 +14,24 @@ from bursar.layouts.templates import Template, TemplateText, ValueType
 from bursar.layouts.terms import check_first_day
 from bursar.layouts.text_files import (
     LINE_ENDS,
-    MAX_LINE_LENGTH,
     SEPARATORS,
     Encoding,
     LineEnd,
     PositionText,
     Separator,
+    TextLayout,
+    Width,
     allow_characters,
+    to_tuple,
 )
 from bursar.layouts.values import get_type
-from bursar.profiles.field_types import Matches, StrictModel, Text, WholeNumber, YesNo
+from bursar.profiles.field_types import Matches, StrictModel, Text, YesNo
 from bursar.profiles.rules import Rules, wrong
 
 Each = Literal["file", "user", "fine"]
 Kind = Literal["charge", "credit", "reversal"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""The kinds of fines, as `line_kind` in the ledger tells them."""
-
-
-def _listed(value: object) -> object:
-    return (value.strip(),) if isinstance(value, str) else value
+"""The kinds of fines, as `line_kind` in the ledger."""
 
 
 def _validate_fill(value: object) -> str:
@@ -43,14 +41,13 @@ def _validate_fill(value: object) -> str:
     return text
 
 
-Width = Annotated[WholeNumber, Field(ge=1, le=MAX_LINE_LENGTH)]
 FirstDay = Annotated[Text, AfterValidator(check_first_day)]
 
 
 class DerivedValue(StrictModel):
     """A value of the layout's own: a code (`of`, `codes`), the code of a term (`day`, `terms`), or a day (`due`)."""
 
-    of: Annotated[tuple[Text, ...], BeforeValidator(_listed)] = Field(
+    of: Annotated[tuple[Text, ...], BeforeValidator(to_tuple)] = Field(
         (), description="The value, or the list of values, on which the code depends, as in `fine_fee_type`."
     )
     codes: dict[str, TemplateText] = Field(
@@ -195,7 +192,7 @@ class FileKeys(StrictModel):
     """One of several files of an export: the fines that it has, and its name."""
 
     file_name: TemplateText = Field(description="The name of the file, as the `file_name` of a layout with one file.")
-    kinds: Annotated[tuple[Kind, ...], BeforeValidator(_listed)] = Field(
+    kinds: Annotated[tuple[Kind, ...], BeforeValidator(to_tuple)] = Field(
         description="The kinds of its fines: `charge`, `credit`, and `reversal` (a credit that takes a charge back). "
         "Each kind belongs to one file."
     )
@@ -205,13 +202,10 @@ class FileKeys(StrictModel):
     records: tuple[Record, ...] = Field((), description="The lines of this file. Blank: those of the layout.")
 
 
-class LayoutKeys(StrictModel):
+class LayoutKeys(TextLayout):
     """The keys of a layout of exports; `Layout` adds the rules over several of them."""
 
     for_: Literal["export"] = Field("export", alias="for", description="What the layout is for: `export`.")
-    kind: Literal["delimited", "fixed"] = Field(
-        description="`delimited`: columns divided by a delimiter, as in CSV. `fixed`: columns at fixed positions."
-    )
     encoding: Encoding = Field(
         "utf-8",
         description="The encoding of the file. A fine with a character that it does not have is skipped.",
@@ -226,11 +220,6 @@ class LayoutKeys(StrictModel):
         "comma",
         description="The sign between two columns, by its name or as the character in quotes.",
         json_schema_extra=allow_characters,
-    )
-    quotes: Literal["needed", "all", "never"] = Field(
-        "needed",
-        description="Which columns are in double quotes: those that need it, `all`, or none (`never`). A quote within "
-        "is written twice.",
     )
     heading: YesNo = Field(
         default=False,

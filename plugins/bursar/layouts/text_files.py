@@ -1,10 +1,12 @@
-"""What the layouts of all text files have in common: encodings, separators, line ends and positions."""
+"""What the layouts of all text files have in common: keys, encodings, separators, line ends and positions."""
 
 import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
+
+from bursar.profiles.field_types import StrictModel, WholeNumber
 
 MAX_LINE_LENGTH = 10_000
 """Characters of a line of a fixed layout."""
@@ -30,6 +32,26 @@ def allow_characters(schema: dict[str, Any]) -> None:
 Separator = Annotated[Literal["comma", "semicolon", "tab", "vertical bar"], BeforeValidator(name_separator)]
 """A separator, by its name; the character itself is accepted, too."""
 LineEnd = Literal["lf", "crlf", "cr"]
+Width = Annotated[WholeNumber, Field(ge=1, le=MAX_LINE_LENGTH)]
+
+
+def to_tuple(value: object) -> object:
+    """Returns a single text as a list of one."""
+    return (value.strip(),) if isinstance(value, str) else value
+
+
+class TextLayout(StrictModel):
+    """The keys that the layouts of exports, payments and statements share."""
+
+    for_: str = Field(alias="for")
+    kind: Literal["delimited", "fixed"] = Field(
+        description="`delimited`: columns divided by a delimiter, as in CSV. `fixed`: columns at fixed positions."
+    )
+    quotes: Literal["needed", "all", "never"] = Field(
+        "needed",
+        description="Which columns are in double quotes: those that need it, `all`, or none (`never`), where a double "
+        "quote is a character like any other. Within double quotes it is doubled.",
+    )
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ class Job(DescribedEnum):
 
 ProfileJob = Literal[Job.EXPORT, Job.IMPORT, Job.STATEMENT]
 """A job of one profile."""
+InboxJob = Literal[Job.IMPORT, Job.STATEMENT]
+"""A job of one profile that waits for files of the bursar."""
 OwnedJob = Literal[Job.EXPORT, Job.IMPORT, Job.STATEMENT, Job.SYNC]
 """A job of one profile, or of one source."""
 UserJob = Literal[Job.PURGE, Job.WAIVE]

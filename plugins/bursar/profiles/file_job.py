@@ -23,6 +23,30 @@ from bursar.profiles.rules import Rules, missing
 
 MAX_SECONDS = 86_400
 
+# The keys of every wait for files, of a profile or of a source.
+DoneFileKey = Annotated[
+    DoneFileSuffix | None,
+    Field(
+        description="The suffix of the empty file that declares another one complete, as `a.csv.done` for `a.csv`. "
+        "Blank: a file is complete when it is stable."
+    ),
+]
+StableSeconds = Annotated[
+    WholeNumber,
+    Field(
+        le=MAX_SECONDS,
+        description="How long size and time of a file must have stayed the same before it is loaded. "
+        "0 loads it at the first check. With a done file, this does not apply.",
+    ),
+]
+TimeoutMinutes = Annotated[
+    WholeNumber, Field(le=MAX_MINUTES, description="How long a run waits for files. 0 looks once.")
+]
+OnTimeout = Annotated[
+    Literal["skip", "fail"],
+    Field(description="Whether a run that timed out without files is skipped, or fails because files have to come."),
+]
+
 
 def _get_required_fields(section: type[StrictModel]) -> list[str]:
     return [name for name, field in section.model_fields.items() if REQUIRED_IF_ACTIVE in field.metadata]
@@ -57,23 +81,10 @@ class FileJob(Job):
     )
     file_patterns: TextList
     layout: LayoutName | None
-    done_file_suffix: DoneFileSuffix | None = Field(
-        None,
-        description="The suffix of the empty file that declares another one complete, as in `payments.xml.done`. "
-        "Blank: a file is complete when it is stable.",
-    )
-    stable_for_seconds: Annotated[WholeNumber, Field(le=MAX_SECONDS)] = Field(
-        60,
-        description="How long size and time of a file must have stayed the same before it is loaded. "
-        "0 loads it at first sight. With a done file, this does not apply.",
-    )
-    timeout_minutes: Annotated[WholeNumber, Field(le=MAX_MINUTES)] = Field(
-        720, description="How long a run waits for a file. 0 looks once."
-    )
-    on_timeout: Literal["skip", "fail"] = Field(
-        "skip",
-        description="Whether a run that timed out without a file is skipped, or fails because a file has to come.",
-    )
+    done_file_suffix: DoneFileKey = None
+    stable_for_seconds: StableSeconds = 60
+    timeout_minutes: TimeoutMinutes = 720
+    on_timeout: OnTimeout = "skip"
 
     @property
     @abstractmethod

@@ -100,7 +100,7 @@ class RemoteFolder(ABC):
         """Writes the rest of a stream to a file, whose content it replaces; memory stays flat.
 
         `sent` is called with each block that has been sent. If it or the stream raises an error, the file is left
-        incomplete, and the server is not made to believe that it is complete. With `new`, an SFTP server rejects a name
+        incomplete, and nothing says to the server that it is complete. With `new`, an SFTP server rejects a name
         that is not free; FTP has no such request.
         """
 
@@ -153,7 +153,7 @@ class RemoteFolder(ABC):
         """Yields the bytes of a file, in blocks.
 
         Returns the entry of the open file after its last block, whatever has its name by then; None where the server
-        does not tell it. No other method may be called before the generator has ended or is closed.
+        does not show it. No other method may be called before the generator has ended or is closed.
         """
         with (
             self._translate_errors("read the file", validate_path(path), is_transfer=True),

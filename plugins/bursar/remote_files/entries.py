@@ -32,7 +32,7 @@ class RemoteFile:
 def make_entry(
     raw_name: bytes, encoding: str, *, size: int | None, modified: datetime | None, is_regular: bool | None
 ) -> RemoteFile:
-    """Makes an entry from the facts in a listing; None is a fact that the server does not tell."""
+    """Makes an entry from the facts in a listing; None is a fact that the server does not show."""
     name, problem = raw_name.decode(encoding, "backslashreplace"), None
     try:
         raw_name.decode(encoding)

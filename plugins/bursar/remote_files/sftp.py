@@ -59,7 +59,7 @@ class SftpFolder(RemoteFolder):
         if found is None:
             return None
         if found.st_size is None:
-            raise SFTPError("the server tells no sizes")
+            raise SFTPError("the server shows no sizes")
         return found.st_size
 
     def _exists(self, path: str) -> bool:
@@ -134,7 +134,7 @@ class SftpFolder(RemoteFolder):
                         break
 
     def _open_entry(self, path: str, remote: SFTPFile) -> RemoteFile | None:
-        """Returns the entry of an open file; None if the server does not tell it."""
+        """Returns the entry of an open file; None if the server does not show it."""
         try:
             return _to_entry(base_name(path), self._client.fstat(remote.handle))
         except (OSError, SFTPError) as error:

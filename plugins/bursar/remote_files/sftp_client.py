@@ -145,7 +145,7 @@ def _parse_entries(kind: int, answer: Message) -> Iterator[tuple[bytes, SFTPAttr
 
 
 def _parse_attributes(answer: Message) -> SFTPAttributes:
-    """Reads attributes; those that the server does not tell stay None."""
+    """Reads attributes; those that the server does not show stay None."""
     found = SFTPAttributes()
     flags = answer.get_int()
     if flags & found.FLAG_SIZE:

@@ -1,5 +1,6 @@
 """The models of sources: what all kinds have in common. The module is long because it describes every key."""
 
+from abc import abstractmethod
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -70,6 +71,6 @@ class Source(StrictModel):
     rules: ClassVar[Rules] = (check_alert_recipients,)
 
     @property
+    @abstractmethod
     def place(self) -> str:
         """Where its rows come from, in words."""
-        raise NotImplementedError

@@ -67,7 +67,7 @@ class Outbox:
             connection.execute(query("sources/move_collection"), parameters)
 
     def write(self, system: LibrarySystem) -> WriteCounts:
-        """Tells the system all events that are due, oldest first, and returns what became of them.
+        """Informs the system of all events that are due, oldest first, and returns what became of them.
 
         Events of kinds that are not `on` are collected, and not written.
 

@@ -107,8 +107,8 @@ class Statement:
         return sum(one.results for one in (self.outcomes or {}).values())
 
     @property
-    def verdict(self) -> str:
-        """The outcome in a few words."""
+    def result(self) -> str:
+        """What the comparison has found, in a word."""
         if self.rejection:
             return "rejected"
         return "differs" if self.differences else "agrees"

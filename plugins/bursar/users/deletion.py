@@ -75,6 +75,7 @@ def erase_personal_data(connection: Connection, *, by: str | None) -> None:
     The names of staff who acted on their fines stay too, and that of the person who deletes them (`by`) is recorded.
     """
     connection.execute(query("users/analyze_users_to_delete"))
+    connection.execute(query("users/create_erased_identifiers"))
     # These three first, since they find the rows of users by their identifiers.
     for name in (
         "import_records",

@@ -1,7 +1,7 @@
 """Any layout over any fines: the file, read by a reader of its own, has the fines that fit, and no others.
 
 The reader knows columns by their places and pictures by their meaning. It shares no code with the writer and the check,
-and neither does the judge of what fits.
+and neither does the test of what fits.
 """
 
 import csv

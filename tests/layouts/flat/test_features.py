@@ -335,8 +335,8 @@ def test_records_of_the_user_surround_those_of_the_fines(library: Library, write
         kind: delimited
         delimiter: semicolon
         records:
-          - {each: file, columns: [{value: "{records} lines"}, {value: "{users} users"}]}
-          - {each: user, columns: [{value: "{identifier}"}, {value: "{fines} fines"}]}
+          - {each: file, columns: [{value: "lines: {records}"}, {value: "users: {users}"}]}
+          - {each: user, columns: [{value: "{identifier}"}, {value: "fines: {fines}"}]}
           - {each: fine, columns: [{value: "D"}, {value: "{amount:abs 0.00}"}]}
           - {each: fine, columns: [{value: "C"}, {value: "{amount:abs 0.00}"}]}
           - {each: user, columns: [{value: "total"}, {value: "{sum:0.00}"}]}
@@ -345,14 +345,14 @@ def test_records_of_the_user_surround_those_of_the_fines(library: Library, write
     )
     assert build_bytes(library, tmp_path).decode() == dedent(
         """\
-        10 lines;2 users
-        00000123;2 fines
+        lines: 10;users: 2
+        00000123;fines: 2
         D;12.50
         C;12.50
         D;7.25
         C;7.25
         total;5.25
-        00000234;1 fines
+        00000234;fines: 1
         D;100.00
         C;100.00
         total;100.00

@@ -273,7 +273,7 @@ def killable(town: KohaTown, switch: KillSwitch) -> Iterator[KohaSystem]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_under_random_faults_each_fine_is_closed_once_and_the_desk_is_believed(town: KohaTown, seed: int) -> None:
+def test_under_random_faults_each_fine_is_closed_once_and_the_desk_has_the_last_word(town: KohaTown, seed: int) -> None:
     """Faults of the server at random requests, desk payments in between; then runs without faults end it all."""
     random = Random(seed)  # noqa: S311  no secret
     state, traps = town.koha.state, town.koha.traps

@@ -240,7 +240,7 @@ def select_body(lines: Lines) -> str:
 def select_unfit(lines: Lines, each: Each) -> str:
     """Returns the statement of what does not fit: the reason, and the keys of the fine or of the user."""
     layout = lines.layout
-    # The decimals of an amount are judged also if only a total of the file shows it.
+    # The decimals of an amount are checked also if only a total of the file shows it.
     values = select_users(lines) if each == "user" else select_fines(lines, layout.list_used("fine") | {"amount"})
     tests = [(test, UnfitReason.TOO_MANY_DECIMALS) for test in list_decimal_tests(layout, each)]
     for number, record in layout.list_records(each):

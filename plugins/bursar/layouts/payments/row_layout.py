@@ -15,17 +15,20 @@ from bursar.layouts.payments.cells import (
     FieldName,
     RowFields,
 )
-from bursar.layouts.text_files import MAX_LINE_LENGTH, Encoding, Separator, allow_characters
+from bursar.layouts.text_files import (
+    MAX_LINE_LENGTH,
+    Encoding,
+    Separator,
+    TextLayout,
+    Width,
+    allow_characters,
+    to_tuple,
+)
 from bursar.profiles.field_types import StrictModel, Text, WholeNumber, YesNo
 from bursar.profiles.rules import Rules, wrong
 
 MAX_COLUMNS = 1_000
 MAX_SKIPPED_LINES = 1_000
-
-
-def to_tuple(value: object) -> object:
-    """Returns a single text as a list of one."""
-    return (value,) if isinstance(value, str) else value
 
 
 def _allow_characters(schema: dict[str, Any]) -> None:
@@ -44,7 +47,7 @@ class RecordKind(StrictModel):
         description="The characters with which a line of this kind starts; in a delimited file, its whole first value. "
         "Blank: all lines that are of no other kind.",
     )
-    length: Annotated[WholeNumber, Field(ge=1, le=MAX_LINE_LENGTH)] | None = Field(
+    length: Width | None = Field(
         None, description="In a fixed file: the characters of the line, without its end. Blank: any number."
     )
     may_be_shorter: Annotated[WholeNumber, Field(le=MAX_LINE_LENGTH)] = Field(
@@ -86,7 +89,7 @@ class Ignored(StrictModel):
     )
 
 
-class RowLayout(StrictModel):
+class RowLayout(TextLayout):
     """How a bursar writes files that are read row by row."""
 
     row: ClassVar[str]
@@ -94,10 +97,6 @@ class RowLayout(StrictModel):
     noun: ClassVar[str]
     """The word for a row in messages."""
 
-    for_: str = Field(alias="for")
-    kind: Literal["delimited", "fixed"] = Field(
-        description="`delimited`: values with a sign between them, as in CSV. `fixed`: values at fixed positions."
-    )
     description: Text | None = Field(None, description="Whose files these are, and who knows more about them.")
     encoding: Encodings = Field(
         description="The encoding of the files, such as `windows-1252`. Several are tried in their order; a byte order "
@@ -107,11 +106,6 @@ class RowLayout(StrictModel):
         None,
         description="In a delimited file: the sign between two values, by its name or as the character in quotes.",
         json_schema_extra=_allow_characters,
-    )
-    quotes: Literal["needed", "all", "never"] = Field(
-        "needed",
-        description="Whether values may be in quotation marks (`needed`, `all`), or a quotation mark is a character "
-        "like any other (`never`).",
     )
     heading: YesNo = Field(
         default=True,

@@ -9,16 +9,13 @@ from pydantic_core import InitErrorDetails
 
 from bursar.profiles.field_types import (
     ConnectionId,
-    DoneFileSuffix,
     Matches,
     StrictModel,
     Text,
-    WholeNumber,
     YesNo,
     validate_relative_path,
 )
-from bursar.profiles.file_job import MAX_SECONDS
-from bursar.profiles.monitoring import MAX_MINUTES
+from bursar.profiles.file_job import DoneFileKey, OnTimeout, StableSeconds, TimeoutMinutes
 from bursar.profiles.patterns import do_patterns_overlap
 from bursar.profiles.rules import Rules, wrong
 from bursar.sources.csv.dialect import DEFAULT_DIALECT, Dialect
@@ -83,23 +80,10 @@ class CsvSource(Source):
         "`library/out`. Without: the whole path on the machine, as in `/srv/library/out`."
     )
     files: FilePatterns = Field(description="The names of the files. One of `users` and `fines` is required.")
-    done_file_suffix: DoneFileSuffix | None = Field(
-        None,
-        description="The suffix of the empty file that declares another one complete, as in `fines.csv.done`. "
-        "Blank: a file is complete when it is stable.",
-    )
-    stable_for_seconds: Annotated[WholeNumber, Field(le=MAX_SECONDS)] = Field(
-        60,
-        description="How long size and time of a file must have stayed the same before it is loaded. "
-        "0 loads it at first sight. With a done file, this does not apply.",
-    )
-    timeout_minutes: Annotated[WholeNumber, Field(le=MAX_MINUTES)] = Field(
-        720, description="How long a run waits for the files. 0 looks once."
-    )
-    on_timeout: Literal["skip", "fail"] = Field(
-        "skip",
-        description="Whether a run that timed out without files is skipped, or fails because files have to come.",
-    )
+    done_file_suffix: DoneFileKey = None
+    stable_for_seconds: StableSeconds = 60
+    timeout_minutes: TimeoutMinutes = 720
+    on_timeout: OnTimeout = "skip"
     after_load: Literal["archive", "leave"] = Field(
         "archive",
         description="Whether a file is moved to `archive_folder` after it has been loaded (`archive`), or stays where "

@@ -83,7 +83,7 @@ def parse_actions(records: Sequence[Mapping[str, Any]]) -> list[Action]:
     return sorted(actions, key=lambda action: (action.moment, action.word))
 
 
-def judge_event(event: Event, actions: Sequence[Action], remaining: Decimal) -> Answer:
+def evaluate_event(event: Event, actions: Sequence[Action], remaining: Decimal) -> Answer:
     """Returns what became of an event that has an action at least.
 
     Args:

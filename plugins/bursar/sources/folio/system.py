@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from bursar.errors import BursarError, TransientError
 from bursar.sources.folio.check import check_folio
-from bursar.sources.folio.history import Action, judge_event, parse_actions, to_money
+from bursar.sources.folio.history import Action, evaluate_event, parse_actions, to_money
 from bursar.sources.folio.model import FolioSource
 from bursar.sources.folio.read import read_fines
 from bursar.sources.folio.session import PAGE, FolioSession, quote_cql
@@ -54,7 +54,7 @@ class FolioSystem:
         account = self._get_account(event)
         if account is None:
             return Answer(AnswerStatus.UNKNOWN, "FOLIO has the action, and not the fine. Ask those who run FOLIO.")
-        return judge_event(event, actions, to_money(account.get("remaining")))
+        return evaluate_event(event, actions, to_money(account.get("remaining")))
 
     def write(self, event: Event, confirm: Confirm = confirm_alone) -> Answer:
         """Writes an event that `find` has not found, and checks what became of it."""

@@ -1,4 +1,4 @@
-"""Records an event as a credit of one line of a Koha patron, and judges credits that were recorded.
+"""Records an event as a credit of one line of a Koha patron, and evaluates credits that were recorded.
 
 Koha promises little about a credit: it is recorded before it is applied, an error can come after both, and the rest
 that its line does not take goes to other fines of the patron. So the account is read before and after. A credit that
@@ -47,17 +47,17 @@ def record_credit(client: KohaClient, event: Event, patron: str, facts: Mapping[
         if credit is None:
             found = find_credits(client, patron, event.text)
             if len(found) != 1:
-                return judge_found(client, event, patron, found) if found else failure
+                return evaluate_found(client, event, patron, found) if found else failure
             credit = found[0]
         after = read_open_debits(client, patron)
     except BursarError as error:
         return Answer(AnswerStatus.UNKNOWN, str(error))
     if after is None:
         return Answer(AnswerStatus.UNKNOWN, "Koha had the patron when the credit was recorded, and has it no more.")
-    return _judge_written(event, credit, before, after)
+    return _evaluate_written(event, credit, before, after)
 
 
-def judge_found(client: KohaClient, event: Event, patron: str, credits_: Sequence[Credit]) -> Answer:
+def evaluate_found(client: KohaClient, event: Event, patron: str, credits_: Sequence[Credit]) -> Answer:
     """Returns what became of an event of which there are credits. Those that were voided by hand do not count."""
     valid = [credit for credit in credits_ if not credit.is_void]
     ids = ", ".join(str(credit.id) for credit in valid or credits_)
@@ -126,7 +126,7 @@ def _post_credit(
         return None, no_trace
 
 
-def _judge_written(event: Event, credit: Credit, before: dict[int, Decimal], after: dict[int, Decimal]) -> Answer:
+def _evaluate_written(event: Event, credit: Credit, before: dict[int, Decimal], after: dict[int, Decimal]) -> Answer:
     """Compares the account after a credit with the one before it."""
     line = int(event.fine_id)
     falls = {id_: owed - after.get(id_, NOTHING) for id_, owed in before.items()}

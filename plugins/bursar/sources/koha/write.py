@@ -4,7 +4,7 @@ from bursar.errors import TransientError
 from bursar.ledger.entry_type import EntryType
 from bursar.sources.koha.account import find_credits
 from bursar.sources.koha.client import KohaClient
-from bursar.sources.koha.credits import describe_failure, judge_found, record_credit, refuse
+from bursar.sources.koha.credits import describe_failure, evaluate_found, record_credit, refuse
 from bursar.sources.koha.model import KohaSource, PatronAttribute
 from bursar.sources.system import Answer, AnswerStatus, Confirm, Event, EventKind
 
@@ -27,7 +27,7 @@ def find_event(client: KohaClient, source: KohaSource, event: Event) -> Answer |
     if get_credit_type(source, event) is None:
         return None
     credits_ = find_credits(client, event.user_id, event.text)
-    return judge_found(client, event, event.user_id, credits_) if credits_ else None
+    return evaluate_found(client, event, event.user_id, credits_) if credits_ else None
 
 
 def write_event(client: KohaClient, source: KohaSource, event: Event, confirm: Confirm) -> Answer:

@@ -14,9 +14,10 @@ from sqlalchemy import text
 from bursar.airflow import file_sensor, report_task
 from bursar.airflow.file_trigger import WaitResult
 from bursar.airflow.import_dag import import_dag
-from bursar.airflow.payment_file_sensor import PaymentFileSensor
-from bursar.airflow.payment_file_trigger import PaymentFileTrigger
+from bursar.airflow.inbox_sensor import InboxSensor
+from bursar.airflow.inbox_trigger import InboxTrigger
 from bursar.airflow.task_failure import TaskFailure, TransientTaskFailure
+from bursar.ledger.jobs import Job
 from bursar.profiles import Profile
 from tests.support.fixtures import Library, make_profile, make_settings
 
@@ -29,12 +30,12 @@ def make_import_profile(**section: object) -> Profile:
     return profile.model_copy(update={"import_": profile.import_.model_copy(update=section)})
 
 
-def make_sensor(profile: Profile) -> PaymentFileSensor:
+def make_sensor(profile: Profile) -> InboxSensor:
     with DAG("import_of_a_test", schedule=None):
-        return PaymentFileSensor(task_id="wait_for_files", profile=profile)
+        return InboxSensor(task_id="wait_for_files", profile=profile, job=Job.IMPORT)
 
 
-def render_deadline(sensor: PaymentFileSensor, run_after: datetime, start_date: datetime | None) -> datetime:
+def render_deadline(sensor: InboxSensor, run_after: datetime, start_date: datetime | None) -> datetime:
     context: Any = {"dag_run": SimpleNamespace(run_after=run_after, start_date=start_date), "macros": macros}
     sensor.render_template_fields(context)
     return datetime.fromisoformat(sensor.deadline)
@@ -68,13 +69,14 @@ def test_the_arguments_of_the_trigger_are_ids_and_times_only() -> None:
     assert task.start_from_trigger
     assert task.start_trigger_args
     assert task.start_trigger_args.next_method == "execute_complete"
-    assert task.start_trigger_args.trigger_cls == "bursar.airflow.payment_file_trigger.PaymentFileTrigger"
-    assert PaymentFileSensor.__name__ == task.task_type
+    assert task.start_trigger_args.trigger_cls == "bursar.airflow.inbox_trigger.InboxTrigger"
+    assert InboxSensor.__name__ == task.task_type
     sensor = dag.get_task("wait_for_files")
-    assert isinstance(sensor, PaymentFileSensor)
+    assert isinstance(sensor, InboxSensor)
     assert sensor.start_trigger_args
     assert sensor.start_trigger_args.trigger_kwargs == {
-        "profile_code": "STUDENTS",
+        "code": "STUDENTS",
+        "job": "import",
         "connection_id": "bursar_banner",
         "deadline": sensor.deadline,
         "check_interval_seconds": 30,
@@ -111,7 +113,7 @@ def test_a_worker_that_starts_the_task_defers_it() -> None:
     deadline = render_deadline(sensor, SIX, SIX)
     with pytest.raises(TaskDeferred) as deferred:
         sensor.execute({})
-    assert isinstance(deferred.value.trigger, PaymentFileTrigger)
+    assert isinstance(deferred.value.trigger, InboxTrigger)
     assert deferred.value.trigger.deadline == deadline.isoformat()
     assert deferred.value.method_name == "execute_complete"
 

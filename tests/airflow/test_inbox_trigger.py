@@ -23,9 +23,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from bursar.airflow import payment_file_trigger, profile_store
+from bursar.airflow import inbox_trigger, profile_store
 from bursar.airflow.file_trigger import MAX_THREADS, WaitResult
-from bursar.airflow.payment_file_trigger import PaymentFileTrigger
+from bursar.airflow.inbox_trigger import InboxTrigger
 from bursar.profiles import INCLUDE
 from demo.postgres import Postgres
 from demo.servers import HOST
@@ -54,7 +54,7 @@ def include(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "include"
     (folder / "profiles").mkdir(parents=True)
     copy(INCLUDE / "bursar.yaml", folder)
-    for module in (payment_file_trigger, profile_store):
+    for module in (inbox_trigger, profile_store):
         monkeypatch.setattr(module, "INCLUDE", folder)
     change_profile(folder)
     return folder
@@ -70,7 +70,7 @@ def inbox(
 ) -> Path:
     """The input folder on the disk of the server; Airflow's connections are to this server and the test's ledger."""
     url = library.ledger.url.render_as_string(hide_password=False)
-    monkeypatch.setattr(payment_file_trigger, "ledger_url", lambda: url)
+    monkeypatch.setattr(inbox_trigger, "ledger_url", lambda: url)
     connect(sftp_remote.connection)
     folder = sftp_remote.disk / "in"
     folder.mkdir()
@@ -81,31 +81,32 @@ def inbox(
 def checks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The moments at which a check has ended, with or without an error, by `time.monotonic`."""
     ended: list[float] = []
-    find_ready_files = payment_file_trigger.find_ready_files
+    find_ready_files = InboxTrigger.find_ready_files
 
-    def counted(profile_code: str) -> list[str]:
+    def counted(trigger: InboxTrigger, *, is_last_check: bool) -> list[str]:
         try:
-            return find_ready_files(profile_code)
+            return find_ready_files(trigger, is_last_check=is_last_check)
         finally:
             ended.append(time.monotonic())
 
-    monkeypatch.setattr(payment_file_trigger, "find_ready_files", counted)
+    monkeypatch.setattr(InboxTrigger, "find_ready_files", counted)
     return ended
 
 
 def make_trigger(
     seconds: float = TIMEOUT_SECONDS, *, every: float = 0.1, connection: str = "bursar_files"
-) -> PaymentFileTrigger:
+) -> InboxTrigger:
     """Returns a trigger with a deadline in so many seconds."""
-    return PaymentFileTrigger(
-        profile_code="STUDENTS",
+    return InboxTrigger(
+        code="STUDENTS",
+        job="import",
         connection_id=connection,
         deadline=(datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(),
         check_interval_seconds=every,
     )
 
 
-async def result_of(trigger: PaymentFileTrigger) -> WaitResult:
+async def result_of(trigger: InboxTrigger) -> WaitResult:
     [event] = [event async for event in trigger.run()]
     found: WaitResult = json.loads(json.dumps(event.payload))  # as Airflow hands it over
     return found
@@ -129,7 +130,7 @@ def wait_while(checks: list[float], change: Callable[[], object], seconds: float
 
 
 @asynccontextmanager
-async def running(trigger: PaymentFileTrigger) -> AsyncIterator["asyncio.Task[WaitResult]"]:
+async def running(trigger: InboxTrigger) -> AsyncIterator["asyncio.Task[WaitResult]"]:
     """Runs a trigger beside the block, and cancels it at the end as the triggerer does."""
     task = asyncio.create_task(result_of(trigger))
     try:
@@ -182,7 +183,7 @@ def test_its_serialized_form_creates_it_again() -> None:
     class_: Any = pydoc.locate(classpath)
     again = class_(**json.loads(json.dumps(arguments)))
     assert again.serialize() == trigger.serialize()
-    assert set(arguments) == {"profile_code", "connection_id", "deadline", "check_interval_seconds"}
+    assert set(arguments) == {"code", "job", "connection_id", "deadline", "check_interval_seconds"}
 
 
 def test_a_file_that_arrives_later_is_found(inbox: Path, checks: list[float]) -> None:
@@ -299,17 +300,17 @@ def test_a_missing_connection_ends_the_wait(inbox: Path, include: Path) -> None:
 def test_a_ledger_that_is_not_migrated_ends_the_wait(
     inbox: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(payment_file_trigger, "ledger_url", lambda: postgres.url("postgres"))
+    monkeypatch.setattr(inbox_trigger, "ledger_url", lambda: postgres.url("postgres"))
     assert "The ledger is not migrated" in wait()["failure"]
 
 
 def test_an_unexpected_error_fails_the_task(inbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends the trigger; then Airflow fails the task, and retries it like any other task."""
 
-    def broken(_: str) -> list[str]:
+    def broken(_: InboxTrigger, *, is_last_check: bool) -> list[str]:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(payment_file_trigger, "find_ready_files", broken)
+    monkeypatch.setattr(InboxTrigger, "find_ready_files", broken)
     with pytest.raises(ZeroDivisionError):
         wait()
 
@@ -329,7 +330,7 @@ def test_it_waits_for_a_profile_that_is_being_edited(
     (inbox / "a.xml").write_bytes(b"<a/>")
     change_profile(include, right, wrong)
     assert wait_while(checks, lambda: change_profile(include)) == {"files": ["a.xml"]}
-    assert "The profile STUDENTS has an error or has been removed, or its import is not active" in caplog.text
+    assert "The profile STUDENTS has an error or has been removed, or its import section is not active" in caplog.text
 
 
 def test_the_last_error_names_a_profile_that_stays_invalid(inbox: Path, include: Path) -> None:
@@ -369,8 +370,9 @@ def test_a_server_that_does_not_answer_delays_no_other(
             hanging = [
                 asyncio.create_task(
                     result_of(
-                        PaymentFileTrigger(
-                            profile_code="STAFF",
+                        InboxTrigger(
+                            code="STAFF",
+                            job="import",
                             connection_id="bursar_hanging",
                             deadline=(datetime.now(UTC) + timedelta(hours=1)).isoformat(),
                             check_interval_seconds=0.1,
