@@ -134,7 +134,7 @@ def show_batch(batch: int, output_format: str) -> None:
         ],
     )
     print_section(
-        ("Resent (UTC)", "State", "Requested by", "Uploaded to"),
+        ("Resent (UTC)", "State", "Requested by", "Uploaded to", "Files"),
         (),
         [
             (
@@ -142,6 +142,7 @@ def show_batch(batch: int, output_format: str) -> None:
                 resend["state"],
                 resend["requested_by"] or "",
                 resend["remote_folder"] or "",
+                resend["file_name"],
             )
             for resend in resends
         ],

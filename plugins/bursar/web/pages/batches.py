@@ -70,6 +70,7 @@ def show_batch(request: Request, person: CurrentPerson, batch: Id, after: From =
                 format_moment(one.delivered_at or one.requested_at, zone),
                 DeliveryState.describe(one.state),
                 one.requested_by or "",
+                one.file_name,
             )
             for one in resends
         ],
