@@ -15,7 +15,7 @@ from bursar.profiles.rules import Rules, missing, wrong
 
 MAX_HASH_DIGITS = 18
 FieldName: TypeAlias = Literal[
-    "transaction_id", "internal_id", "identifier", "reference", "sum", "sign", "currency", "paid_on"
+    "transaction_id", "internal_id", "identifier", "reference", "sum", "sign", "currency", "paid_on", "stated_on"
 ]
 IDS: tuple[FieldName, ...] = ("transaction_id", "internal_id", "identifier")
 """The fields by which a fine is found."""

@@ -48,6 +48,7 @@ _ORDER: tuple[FieldName, ...] = (
     "identifier",
     "reference",
     "paid_on",
+    "stated_on",
     "sign",
 )
 _CURRENCY, _SUM, _SIGN = (_ORDER.index(name) for name in ("currency", "sum", "sign"))
@@ -136,7 +137,7 @@ def _get_parser(cell: Cell) -> Parse:
         case SumField():
             return get_amount_parser(cell.as_)
         case DateField():
-            return _get_day_parser(cell.as_)
+            return get_day_parser(cell.as_)
         case SignField():
             return _get_code_parser(dict(cell.codes))
         case CurrencyField():
@@ -164,7 +165,8 @@ def get_amount_parser(picture: MoneyPicture) -> Parse:
     return parse
 
 
-def _get_day_parser(picture: DatePicture) -> Parse:
+def get_day_parser(picture: DatePicture) -> Parse:
+    """Returns the parser of days in a picture; they are written as `2026-12-31` then."""
     example = picture.format(_EXAMPLE_DAY)
 
     @lru_cache(MAX_CACHED)
