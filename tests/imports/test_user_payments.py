@@ -395,3 +395,11 @@ def test_the_identifier_in_a_payment_is_erased_with_its_user(bursar: Office) -> 
     delete_user(bursar.library.ledger, ada)
     with bursar.library.ledger.connect() as connection:
         assert connection.scalars(text("SELECT identifier FROM import_records ORDER BY number")).all() == [None, "B2"]
+
+
+def test_a_sum_that_no_amount_can_hold_is_invalid_with_its_line_and_reason(bursar: Office) -> None:
+    fine, id_ = bursar.office.export_fine("10.00")
+    rows = pay_snapshot(bursar, f"{id_},100000000000.00,2026-03-01", f"{id_},3.00,2026-03-01")
+    too_large = "the sum is too large: amounts have at most 11 digits before the point"
+    assert rows == [(2, "INVALID", None, too_large), (3, "PARTLY_PAID", D(3), "")]
+    assert bursar.outstanding(fine) == D(7)

@@ -23,6 +23,7 @@ from bursar.commands.output import (
 )
 from bursar.db.queries import query
 from bursar.exports.build import build_files
+from bursar.exports.sent_file import get_name_of_content
 from bursar.exports.skip_reason import SkipReason
 from bursar.exports.unclear import describe_unclear_batch
 from bursar.ledger.approvals import RejectionReason
@@ -162,14 +163,17 @@ def show_batch(batch: int, output_format: str) -> None:
 def build_file_of_batch(batch: int, into: Path, output_format: str) -> None:
     """Write the files of a batch or a dry run to a folder, to look at. Sends nothing; the batch does not change.
 
-    They are neither compressed nor encrypted.
+    They are neither compressed nor encrypted, and their names have no ending such as .gz or .pgp.
     """
     engine = get_engine()
     with engine.connect() as connection:
         found = get_batch(connection, batch)
     folder = into.resolve()
     with TemporaryDirectory(dir=folder, prefix=".bursar-") as work_dir:
-        built = [(file, file.path.replace(folder / file.name)) for file in build_files(engine, batch, Path(work_dir))]
+        built = [
+            (file, file.path.replace(folder / get_name_of_content(found, file.number)))
+            for file in build_files(engine, batch, Path(work_dir))
+        ]
     rows, lines = [], []
     for file, path in built:
         fines = found.get_file(file.number).fines

@@ -27,7 +27,7 @@ class _Stated(NamedTuple):
 class Controls:
     """The totals of the rows of a file, and those that its control records name.
 
-    `days` has the days for which the file counts, and the first line of each.
+    `days` gets the days for which these records say that a statement counts, each with its line.
     """
 
     def __init__(self, layout: RowLayout, days: dict[str, int]) -> None:
@@ -38,14 +38,12 @@ class Controls:
         self._sum = Decimal(0)
         self._without_sum = ""  # the first line whose sum can't be read, and why
         self._stated: list[_Stated] = []
-        self.days = days
-        self.is_needed = bool(self._records) or "stated_on" in layout.fields.by_name
+        self._days = days
+        self.is_needed = bool(self._records)
 
     def add(self, record: PaymentRecord) -> None:
         """Counts a row, also one that has a problem or is ignored."""
         self._count += 1
-        if record.stated_on:
-            self.days.setdefault(record.stated_on, record.line)
         if record.sum:
             self._sum += Decimal(record.sum)
         elif record.problem and not self._without_sum:
@@ -100,7 +98,7 @@ class Controls:
         except ValueError as error:
             return f"the day of the file {error}"
         if day:
-            self.days.setdefault(day, stated.line)
+            self._days.setdefault(day, stated.line)
         return None if day else "the day of the file is blank"
 
     def _compare(self, stated: _Stated) -> str | None:

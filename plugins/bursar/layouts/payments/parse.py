@@ -34,19 +34,19 @@ def parse_records(
         InputFileError: with `name:line: reason`, if the file can't be read as a whole, no row is recognised, or the
             totals of its control records differ. The records that were yielded before are void.
     """
-    controls = Controls(layout, {} if days is None else days)
+    days = {} if days is None else days
     encoding, mark_length = find_encoding(open_source, layout.encoding, name)
     with open_source() as source:
         if layout.kind == "fixed":
             # In a fixed file, each character is a byte.
             lines = Lines(source, "ascii" if encoding == "utf-8" else encoding, mark_length, name)
-            yield from _parse_rows(layout, FixedRows(lines, layout), controls)
+            yield from _parse_rows(layout, FixedRows(lines, layout), days)
         else:
-            yield from _parse_rows(layout, DelimitedRows(Lines(source, encoding, mark_length, name), layout), controls)
+            yield from _parse_rows(layout, DelimitedRows(Lines(source, encoding, mark_length, name), layout), days)
 
 
-def _parse_rows(layout: RowLayout, rows: Rows[Row], controls: Controls) -> Iterator[PaymentRecord]:
-    lines, fields = rows.lines, FieldReader(layout)
+def _parse_rows(layout: RowLayout, rows: Rows[Row], days: dict[str, int]) -> Iterator[PaymentRecord]:
+    lines, fields, controls = rows.lines, FieldReader(layout, days), Controls(layout, days)
     pick = rows.get_picker(layout.fields.by_name.values())
     find_kind = _get_kind_finder(layout, rows)
     found = _Found()

@@ -19,5 +19,4 @@ class PaymentRecord(NamedTuple):
     identifier: str | None = None
     reference: str | None = None  # the barcode of the item
     paid_on: str | None = None  # as YYYY-MM-DD
-    stated_on: str | None = None  # the day of a statement, as YYYY-MM-DD
     payment_key: str | None = None  # equal for rows of several files that report the same payment
