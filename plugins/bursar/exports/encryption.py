@@ -20,8 +20,8 @@ def require_gpg() -> str:
     if path := shutil.which("gpg"):
         return path
     raise BursarError(
-        "Files are to be encrypted (`encrypt: pgp`), and this machine has no program gpg. Nothing was sent. Install GnuPG (the "
-        "package gnupg) on every machine that runs tasks."
+        "Files are to be encrypted (`encrypt: pgp`), and this machine has no program gpg. Nothing was sent. Install "
+        "GnuPG (the package gnupg) on every machine that runs tasks."
     )
 
 
@@ -77,8 +77,9 @@ def _import_key(key: PgpKey, home: Path) -> tuple[str, gnupg.GPG]:
     place = f"the extra of the connection {key.connection}"
     if not key.public_key or not key.fingerprint:
         raise BursarError(
-            f"Files are to be encrypted (`encrypt: pgp`), and {place} does not have both `pgp_public_key` and `pgp_fingerprint`. "
-            "Nothing was sent. Enter the public key of the bursar, and its fingerprint as the bursar gives it."
+            f"Files are to be encrypted (`encrypt: pgp`), and {place} does not have both `pgp_public_key` and "
+            "`pgp_fingerprint`. Nothing was sent. Enter the public key of the bursar, and its fingerprint as "
+            "the bursar gives it."
         )
     found = gpg.import_keys(key.public_key).fingerprints
     if len(set(found)) != 1:

@@ -47,11 +47,9 @@ def make_sent_file(batch: Batch, file: ExportFile, key: PgpKey) -> Iterator[Expo
 def get_name_of_content(batch: Batch, number: int) -> str:
     """Returns the name for the content of a file: without the endings that say how it is compressed and encrypted."""
     name = batch.get_file(number).name
-    return (
-        re.sub(r"([.](gz|gzip|pgp|gpg|asc))+$", "", name, flags=re.IGNORECASE)
-        if any(_get_changes(batch, number))
-        else name
-    )
+    if not any(_get_changes(batch, number)):
+        return name
+    return re.sub(r"([.](gz|gzip|pgp|gpg|asc))+$", "", name, flags=re.IGNORECASE)
 
 
 def _get_changes(batch: Batch, number: int) -> tuple[bool, bool]:

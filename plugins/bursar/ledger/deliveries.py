@@ -92,8 +92,7 @@ def request_deliveries(
     `numbers` are those of the files, None for all.
     """
     parameters = {"batch_id": batch_id, "kind": kind, "run_id": run_id, "requested_by": requested_by}
-    parameters |= {"numbers": numbers}
-    connection.execute(query("ledger/insert_deliveries"), parameters)
+    connection.execute(query("ledger/insert_deliveries"), parameters | {"numbers": numbers})
     return list_deliveries(connection, batch_id, kind, run_id)
 
 
