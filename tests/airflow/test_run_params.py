@@ -54,6 +54,7 @@ def test_as_of_is_a_moment_in_the_zone_that_it_names_or_the_profiles(text: str, 
         {"resend_batch": 10**30},
         {"resend_batch": "seven"},
         {"resend_batch": 1.5},
+        {"resend_batch": 3, "resend_files": "a.csv"},
     ],
 )
 def test_the_form_rejects_values_of_another_type(conf: dict[str, Any]) -> None:
@@ -69,6 +70,7 @@ def test_the_form_rejects_values_of_another_type(conf: dict[str, Any]) -> None:
         ("manual", {"resend_batch": 3, "dry_run": True}, "can't be combined with as_of or dry_run"),
         ("manual", {"resend_batch": 3, "as_of": "2026-03-01T02:00"}, "can't be combined with as_of or dry_run"),
         ("manual", {"dryrun": True}, "was given dryrun, but the parameters of an export are as_of, dry_run"),
+        ("manual", {"resend_files": ["a.csv"]}, "Give resend_batch, the number of the batch, too"),
         ("backfill", {"as_of": "2026-03-01T02:00"}, "for manual runs"),
         ("backfill", {"resend_batch": 3}, "for manual runs"),
     ],

@@ -85,7 +85,7 @@ def test_the_check_warns_if_a_layout_encrypts_and_the_machine_has_no_gpg(
     path.write_text(path.read_text(encoding="utf-8") + "\nencrypt: pgp\n", encoding="utf-8")
     assert "gpg" not in check(exit_code=0).stdout
     monkeypatch.setenv("PATH", str(layouts))
-    assert f"{path}:1: warning: encrypt: The layout says `encrypt: pgp`" in check(exit_code=0).stdout
+    assert f"{path}:1: warning: encrypt: Files are to be encrypted (`encrypt: pgp`)" in check(exit_code=0).stdout
 
 
 def test_a_batch_is_tried_in_a_layout_and_what_does_not_fit_is_listed(layouts: Path, library: Library) -> None:
@@ -95,8 +95,11 @@ def test_a_batch_is_tried_in_a_layout_and_what_does_not_fit_is_listed(layouts: P
     batch = select_fines(library.ledger, profile, make_settings(), run_id="1", as_of=NOW)
     tried = run_json("layouts", "try", "banner", "--batch", str(batch.id))
     assert [line.split(",")[0] for line in tried["lines"]] == ["ID", "123"]
-    assert tried["unfit"] == {"1": "too_long"}
-    assert "a text is longer than its column in the layout" in run("layouts", "try", "banner", "--batch", str(batch.id))
+    column = "record 1, name: ID: {identifier} is '0012345678', 10 characters, longer than the column (9)"
+    assert tried["unfit"] == {"1": {"reason": "too_long", "column": column}}
+    shown = " ".join(run("layouts", "try", "banner", "--batch", str(batch.id)).split())
+    assert "a text is longer than its column in the layout" in shown
+    assert "10 characters, longer than the column (9)" in shown
     assert run_json("batches", "show", str(batch.id))["file_name"] == batch.file_name
 
 
@@ -114,7 +117,7 @@ def test_a_trailer_that_does_not_fit_is_named(layouts: Path, library: Library) -
           - {each: file, columns: [{name: total, value: "{charges:0.00}", most: 3}, {value: x}]}
     """
     (layouts / "narrow.yaml").write_text(dedent(text), encoding="utf-8")
-    problem = "record 2, name: total: {charges:0.00} is '125.90', longer than the column (3)"
+    problem = "record 2, name: total: {charges:0.00} is '125.90', 6 characters, longer than the column (3)"
     assert run_json("layouts", "try", "narrow")["problem"] == problem
     assert f"An export of these fines would fail: {problem}." in run("layouts", "try", "narrow")
     assert run_json("layouts", "try", "banner")["problem"] is None

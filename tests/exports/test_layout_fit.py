@@ -144,9 +144,17 @@ def test_the_line_of_a_user_is_checked_without_the_fines_that_do_not_fit(library
 
 
 FILES: dict[str, tuple[str, str, str]] = {
-    "a total": ("", 'at: 2-6, value: "{sum:0.00}"', "at: 2-6: {sum:0.00} is '100.00', longer than the column (5)"),
-    "a number": ("", 'at: 2, value: "{records}"', "at: 2: {records} is '10', longer than the column (1)"),
-    "the number of the batch": ("", 'at: 2-4, value: "{batch}"', "at: 2-4: {batch} is '1001', longer than the column"),
+    "a total": (
+        "",
+        'at: 2-6, value: "{sum:0.00}"',
+        "at: 2-6: {sum:0.00} is '100.00', 6 characters, longer than the column (5)",
+    ),
+    "a number": ("", 'at: 2, value: "{records}"', "at: 2: {records} is '10', 2 characters, longer than the column (1)"),
+    "the number of the batch": (
+        "",
+        'at: 2-4, value: "{batch}"',
+        "at: 2-4: {batch} is '1001', 4 characters, longer than the column",
+    ),
     "a term": (
         '{term: {day: exported_on, terms: {"9999-01-01": A}}}',
         'at: 2-9, value: "{term}"',

@@ -16,17 +16,20 @@ from bursar.exports.build import build_file, build_files
 from bursar.exports.close import close_fines
 from bursar.exports.repeat import repeat_upload
 from bursar.exports.resend import resend_batch
+from bursar.exports.selection import select_fines
+from bursar.exports.sent_file import get_name_of_content
 from bursar.exports.upload import OpenFolder, confirm_delivered, upload_file
 from bursar.layouts.layout import Layout
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.profiles.upload import UploadSettings
+from bursar.profiles.xml_form import XmlForm
 from bursar.remote_files.base import RemoteFolder
 from bursar.remote_files.pgp_key import PgpKey
 from demo.postgres import Postgres
 from tests.exports.test_upload_protocol import Stalled, end_sessions
 from tests.support.export_server import ExportServer, get_state
 from tests.support.fault_injection import KillableFolder, KilledError, KillSwitch
-from tests.support.fixtures import Library
+from tests.support.fixtures import NOW, Library, make_profile, make_settings
 from tests.support.pgp import PgpReceiver
 from tests.support.several_files import APART, DONE_FILE, add_both_sides, is_each_exported_once, select_apart
 
@@ -87,6 +90,20 @@ def test_gzip_gives_the_same_bytes_each_time_and_has_neither_name_nor_time(
     (bursar.folder / "out" / batch.file_name).unlink()
     _resend(library, bursar.open(), batch, tmp_path / "elsewhere")
     assert bursar.files() == {batch.file_name: sent}
+
+
+def test_an_xml_file_is_compressed_and_encrypted_as_its_profile_says(
+    library: Library, bursar: ExportServer, receiver: PgpReceiver, tmp_path: Path
+) -> None:
+    library.fine()
+    profile = make_profile(xml=XmlForm(compress="gzip", encrypt="pgp"))
+    batch = select_fines(library.ledger, profile, make_settings(), run_id="run 1", as_of=NOW)
+    content = build_file(library.ledger, batch.id, tmp_path / "reference").path.read_bytes()
+    upload_file(library.ledger, batch.id, opener(bursar, receiver.key), tmp_path)
+    ((name, sent),) = bursar.files().items()
+    assert name.endswith(".xml.gz.pgp")
+    assert gzip.decompress(receiver.read(sent)) == content
+    assert get_name_of_content(batch, 1) == name.removesuffix(".gz.pgp")
 
 
 @pytest.mark.parametrize("compress", ["", COMPRESS])

@@ -1,6 +1,8 @@
 """Payments that name a user and no fine, and payments that each file repeats: only what is certain has an effect."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,14 +11,16 @@ from sqlalchemy import Engine, text
 
 from bursar.errors import BursarError, InputFileError, TransientError
 from bursar.exports.close import close_fines
+from bursar.exports.selection import select_fines
 from bursar.imports.apply import apply_payments
 from bursar.imports.apply_again import apply_again, list_repeated_arrivals
 from bursar.layouts import read
 from bursar.ledger import desk
+from bursar.profiles import Profile
 from bursar.reporting.report_sentences import EXPECTED_OUTCOMES
 from bursar.users.deletion import delete_user
-from tests.support.fake_bursar import FakeBursar
-from tests.support.fixtures import LONG_AGO
+from tests.support.fake_bursar import FakeBursar, Payment
+from tests.support.fixtures import LONG_AGO, Library, make_profile, make_settings, record_delivery
 from tests.support.payment_inbox import PaymentInbox
 
 REFERENCE = """\
@@ -395,3 +399,39 @@ def test_the_identifier_in_a_payment_is_erased_with_its_user(bursar: Office) -> 
     delete_user(bursar.library.ledger, ada)
     with bursar.library.ledger.connect() as connection:
         assert connection.scalars(text("SELECT identifier FROM import_records ORDER BY number")).all() == [None, "B2"]
+
+
+def test_a_sum_that_no_amount_can_hold_is_invalid_with_its_line_and_reason(bursar: Office) -> None:
+    fine, id_ = bursar.office.export_fine("10.00")
+    rows = pay_snapshot(bursar, f"{id_},100000000000.00,2026-03-01", f"{id_},3.00,2026-03-01")
+    too_large = "the sum is too large: amounts have at most 11 digits before the point"
+    assert rows == [(2, "INVALID", None, too_large), (3, "PARTLY_PAID", D(3), "")]
+    assert bursar.outstanding(fine) == D(7)
+
+
+def test_a_credit_that_another_profile_sent_for_a_charge_is_found_by_its_user_and_item(bursar: Office) -> None:
+    office, library = bursar.office, bursar.library
+    students = make_profile(credits_profile="CREDITS")
+    others = make_profile(code="CREDITS").with_credits_of(("STUDENTS",))
+    item, barcode = bursar.item()
+    user = library.user("me")
+    charge = library.fine(user, "20.00", item=item)
+    _export(library, students)
+    office.pay(Payment(office.get_transaction(charge), "20.00"))
+    with library.ledger.begin() as connection:
+        credit = desk.reverse_charge(connection, charge, D(5))
+    with pytest.raises(TransientError):
+        _export(library, others, meanwhile=lambda: pay_items(bursar, f",me,{barcode},-5.00,USD"))
+    assert bursar.outstanding(credit) == D(-5)
+    [(_, outcome, applied, _)] = pay_items(bursar, f",me,{barcode},-5.00,USD")
+    assert (outcome, applied, bursar.outstanding(credit)) == ("PAID", D(-5), D(0))
+
+
+def _export(library: Library, profile: Profile, meanwhile: Callable[[], object] = lambda: None) -> None:
+    """Exports what is due, and does something before the batch is closed, which happens in any case."""
+    batch = select_fines(library.ledger, profile, make_settings(), run_id=profile.code, as_of=datetime.now(UTC))
+    record_delivery(library.ledger, batch.id)
+    try:
+        meanwhile()
+    finally:
+        close_fines(library.ledger, batch.id)

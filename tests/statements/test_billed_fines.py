@@ -2,6 +2,9 @@
 
 from decimal import Decimal
 
+import pytest
+
+from bursar.errors import BursarError
 from bursar.ledger import desk
 from tests.support.fake_bursar import FakeBursar, Payment
 from tests.support.statement_inbox import BILLED, Found, StatementInbox
@@ -86,3 +89,22 @@ def test_a_profile_without_an_import_can_compare_what_was_billed(
     inactive = statements.profile.import_.model_copy(update={"active": False})
     statements.profile = statements.profile.model_copy(update={"import_": inactive})
     assert statements.find(statements.compare(f"{id_},10.00,USD")) == [Found("AGREES", id_, TEN, TEN)]
+
+
+def test_a_list_in_several_files_misses_a_fine_that_none_of_them_has(
+    statements: StatementInbox, office: FakeBursar
+) -> None:
+    statements.write_layout(f"{BILLED}partial: yes\n")
+    (_, one), (_, two), (_, missing) = (office.export_fine("10.00") for _ in range(3))
+    statements.age()
+    for run, outcome in ((1, "PENDING"), (2, "UNKNOWN_THERE")):
+        for name, own, other in (("a.csv", one, two), ("b.csv", two, one)):
+            days_ago = 15 - 7 * run + (0.01 if own == one else 0)
+            found = statements.compare(f"{own},10.00,USD", name=name, run_id=f"run {run}", days_ago=days_ago)
+            outcomes = {row.subject: row.outcome for row in statements.find(found)}
+            assert outcomes == {own: "AGREES", other: "PENDING", missing: outcome}
+    reasons = statements.list_reasons(found)
+    assert reasons == ["in none of the files of the last days", "not in this file, which has a part of the list", None]
+    statements.change(pending_days=0)
+    with pytest.raises(BursarError, match="pending_days: 1 or more"):
+        statements.compare(f"{one},10.00,USD", name="a.csv", run_id="run 3")

@@ -1,16 +1,19 @@
 """What a bursar says is open is compared with what is outstanding, fine by fine."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 
 import pytest
 from sqlalchemy import text
 
-from bursar.errors import BursarError
+from bursar.errors import BursarError, InputFileError
 from bursar.exports.close import close_fines
 from bursar.ledger import desk
+from bursar.reporting.statement_report import describe_sums
+from bursar.statements.records import Statement
 from tests.support.fake_bursar import FakeBursar, Payment
-from tests.support.statement_inbox import OPEN, Found, StatementInbox
+from tests.support.statement_inbox import OF_USERS, OPEN, Found, StatementInbox
 
 TEN = Decimal(10)
 NOTHING = Decimal(0)
@@ -211,3 +214,65 @@ def test_a_list_of_what_is_open_needs_an_active_import(statements: StatementInbo
     statements.put()
     with statements.run() as run, pytest.raises(BursarError, match="import of STUDENTS is not active"):
         run.compare_file("open.csv")
+
+
+IN_LINES = OPEN.replace("{column: Currency}", "{is: USD}\n  stated_on: {column: Currency, as: '%d.%m.%Y'}")
+IN_A_HEADER = """\
+for: statement
+lists: open
+kind: delimited
+encoding: utf-8
+delimiter: ","
+heading: no
+skip_lines: 1
+records:
+  - {each: file, starts: OF, stated_on: {column: 2, as: "%d.%m.%Y"}}
+  - {each: line}
+fields:
+  transaction_id: {column: 1}
+  sum: {column: 2, as: "0.00"}
+  currency: {is: USD}
+"""
+
+
+@pytest.mark.parametrize(
+    ("layout", "rows"), [(IN_LINES, ("{id},10.00,{day}",)), (IN_A_HEADER, ("OF,{day}", "{id},10.00,x"))]
+)
+def test_a_statement_counts_for_the_day_that_it_names(
+    statements: StatementInbox, office: FakeBursar, layout: str, rows: tuple[str, ...]
+) -> None:
+    statements.write_layout(layout)
+    _, paid = office.export_fine("10.00")
+    statements.age()
+    office.pay(Payment(paid, "10.00"))
+    statements.age(20)
+
+    def compare(day: datetime, run_id: str) -> Statement:
+        return statements.compare(*(row.format(id=paid, day=f"{day:%d.%m.%Y}") for row in rows), run_id=run_id)
+
+    now = datetime.now(UTC)
+    statement = compare(now - timedelta(days=25), "run 1")
+    assert statements.find(statement) == [Found("PENDING", paid, NOTHING, TEN)]
+    assert f"open.csv counts for {now - timedelta(days=25):%Y-%m-%d} 0" in describe_sums(statement)
+    assert statements.find(compare(now, "run 2")) == [Found("DIFFERS", paid, NOTHING, TEN)]
+    with pytest.raises(InputFileError, match=rf"open.csv:2: the statement counts for {now.year + 1}-.* in the future"):
+        compare(now + timedelta(days=366), "run 3")
+
+
+def test_a_statement_of_two_days_is_refused(statements: StatementInbox) -> None:
+    statements.write_layout(IN_LINES)
+    with pytest.raises(InputFileError, match=r"open.csv:3: .* 2026-03-02 here, and for 2026-03-01 in line 2"):
+        statements.compare("1,10.00,01.03.2026", "2,10.00,02.03.2026")
+
+
+@pytest.mark.parametrize("layout", [OPEN, OF_USERS])
+def test_lines_that_add_up_to_more_than_an_amount_can_be_are_refused_with_file_and_line(
+    statements: StatementInbox, office: FakeBursar, layout: str
+) -> None:
+    statements.write_layout(layout)
+    _, id_ = office.export_fine("10.00")
+    name = id_ if layout is OPEN else statements.library.one("SELECT identifier FROM batch_lines LIMIT 1")
+    with pytest.raises(InputFileError, match=rf"open.csv:3: the 2 lines of {name} add up to 199,999,999,998.000, more"):
+        statements.compare("X,1.00,USD", f"{name},99999999999.00,USD", f"{name},99999999999.00,USD")
+    statement = statements.compare(f"{name},100000000000.00,USD", f"{name},1.00,USD", run_id="run 2")
+    assert "the sum is too large: amounts have at most 11 digits before the point" in statements.list_reasons(statement)

@@ -23,6 +23,7 @@ SELECT record.number,
         WHEN record.problem IS NOT NULL THEN record.problem
         WHEN record.sum IS NULL THEN 'there is no sum'
         WHEN record.sum ~ '^[+-]?[0-9]{1,11}[.][0-9]{4,}$' THEN 'the sum has more decimals than any currency: ask for a rounded sum'
+        WHEN record.sum ~ '^[+-]?0*[1-9][0-9]{11}' THEN 'the sum is too large: amounts have at most 11 digits before the point'
         WHEN record.amount IS NULL THEN 'the sum is no amount of money: write digits and a point, as in 12.50'
         WHEN num_nonnulls(record.transaction_id, record.internal_id, record.fine_id) = 0
             THEN 'there is neither a transaction id nor an internal id'

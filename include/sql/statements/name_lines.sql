@@ -8,6 +8,7 @@ SELECT stated.number, stated.line,
        coalesce(stated.amount, 0), stated.problem IS NOT NULL OR stated.amount IS NULL,
        CASE
            WHEN stated.problem IS NOT NULL THEN stated.problem
+           WHEN stated.sum ~ '^[+-]?0*[1-9][0-9]{11}' THEN 'the sum is too large: amounts have at most 11 digits before the point'
            WHEN stated.amount IS NULL THEN 'the sum is no amount of money'
            WHEN num_nonnulls(stated.transaction_id, stated.internal_id) = 0 THEN NULL
            WHEN by_transaction.fine_id IS NOT NULL OR by_fine.fine_id IS NOT NULL THEN NULL
@@ -15,7 +16,7 @@ SELECT stated.number, stated.line,
            ELSE 'no exported fine has this id'
        END
 FROM (
-    SELECT number, line, transaction_id, internal_id, identifier, reference, currency, problem,
+    SELECT number, line, transaction_id, internal_id, identifier, reference, currency, problem, sum,
            CASE WHEN sum ~ '^[+-]?[0-9]{1,11}([.][0-9]{0,3}0{0,20})?$' THEN CAST(sum AS numeric(14, 3)) END AS amount,
            CASE WHEN internal_id ~ '^[0-9]{1,18}$' THEN CAST(internal_id AS bigint) END AS fine_id
     FROM stated_lines

@@ -20,7 +20,7 @@ from bursar.airflow.report_task import report_task
 from bursar.airflow.run_params import ExportParams, export_params, parse_params
 from bursar.airflow.task_summaries import BuiltFiles, ClosedBatch, RecoveredBatch, SelectedBatch, UploadedFiles
 from bursar.exports import approval, build, close, recover, selection, upload
-from bursar.exports.resend import get_resendable_batch, resend_batch
+from bursar.exports.resend import choose_files, get_resendable_batch, resend_batch
 from bursar.ledger.batches import Batch, BatchState
 from bursar.ledger.jobs import Job
 from bursar.ledger.totals import to_json
@@ -112,10 +112,11 @@ def recover_unfinished_batches(run: ExportRun) -> list[RecoveredBatch]:
     A dry run and a resend recover nothing.
 
     Raises:
-        BatchError: the run is to resend a batch that can't be sent again.
+        BatchError: the run is to resend a batch that can't be sent again, or files that the batch does not have.
     """
     if run.params.resend_batch:
-        get_resendable_batch(run.engine, run.profile.code, run.params.resend_batch)
+        resendable = get_resendable_batch(run.engine, run.profile.code, run.params.resend_batch)
+        choose_files(resendable, run.params.resend_files)
     if run.params.resend_batch or run.params.dry_run:
         log.info("This run does not recover batches of earlier runs.")
         return []
@@ -195,12 +196,13 @@ def upload_file(run: ExportRun, built: BuiltFiles) -> UploadedFiles:
             requested_by=run.requested_by,
             open_folder=run.open_folder,
             work_dir=run.work_dir,
+            file_names=run.params.resend_files,
             settings=run.profile.export.upload,
         )
     else:
         approval.require_approved(run.engine, batch_id, run.profile.export.approval)
         batch = upload.upload_file(run.engine, batch_id, run.open_folder, run.work_dir, run.profile.export.upload)
-    names = [file.name for file in batch.files]
+    names = [file.name for file in choose_files(batch, run.params.resend_files)]
     return {"batch_id": batch.id, "file_names": names, "remote_folder": batch.remote_folder}
 
 

@@ -42,6 +42,14 @@ def export_params() -> dict[str, Param]:
             description="The number of a batch whose file is to be sent again, byte for byte. Nothing else is done. "
             f"{Page.PROFILES}, Run of this profile, offers them by their files.",
         ),
+        "resend_files": Param(
+            None,
+            type=["null", "array"],
+            items={"type": "string"},
+            title="Resend files",
+            description="With Resend batch: the names of those of its files that are to be sent again, one a line. "
+            "Blank: all.",
+        ),
     }
 
 
@@ -52,6 +60,7 @@ class ExportParams:
     as_of: datetime
     dry_run: bool
     resend_batch: int | None
+    resend_files: tuple[str, ...] = ()
 
 
 def parse_params(context: Context, profile: Profile) -> ExportParams:
@@ -68,6 +77,7 @@ def parse_params(context: Context, profile: Profile) -> ExportParams:
             f"{', '.join(export_params())}. Nothing was done. Trigger it again."
         )
     as_of, dry_run, resend_batch = params["as_of"], params["dry_run"], params["resend_batch"]
+    resend_files = tuple(params["resend_files"] or ())
     if dag_run.run_type in ("scheduled", "backfill") and (as_of or resend_batch):
         raise BursarError(
             "as_of and resend_batch are for manual runs: a scheduled or backfilled run has a date of its own."
@@ -76,7 +86,9 @@ def parse_params(context: Context, profile: Profile) -> ExportParams:
         raise BursarError(
             "resend_batch sends a file again as it was, so it can't be combined with as_of or dry_run. Give it alone."
         )
+    if resend_files and not resend_batch:
+        raise BursarError("resend_files names files of a batch. Give resend_batch, the number of the batch, too.")
     moment = parse_moment(as_of, profile.time_zone) if as_of else dag_run.run_after
     if as_of and moment > datetime.now(UTC):
         raise BursarError(f"as_of is {moment:%Y-%m-%d %H:%M %Z}, which is in the future. Give a moment in the past.")
-    return ExportParams(moment, dry_run, resend_batch)
+    return ExportParams(moment, dry_run, resend_batch, resend_files)

@@ -24,6 +24,7 @@ from bursar.commands.output import (
 )
 from bursar.db.queries import query
 from bursar.exports.build import build_files
+from bursar.exports.sent_file import get_name_of_content
 from bursar.exports.skip_reason import SkipReason
 from bursar.exports.unclear import describe_unclear_batch
 from bursar.ledger.approvals import RejectionReason
@@ -132,7 +133,7 @@ def show_batch(batch: int, output_format: str) -> None:
         ],
     )
     print_section(
-        ("Resent (UTC)", "State", "Requested by", "Uploaded to"),
+        ("Resent (UTC)", "State", "Requested by", "Uploaded to", "Files"),
         (),
         [
             (
@@ -140,6 +141,7 @@ def show_batch(batch: int, output_format: str) -> None:
                 resend["state"],
                 resend["requested_by"] or "",
                 resend["remote_folder"] or "",
+                resend["file_name"],
             )
             for resend in resends
         ],
@@ -159,14 +161,17 @@ def show_batch(batch: int, output_format: str) -> None:
 def build_file_of_batch(batch: int, into: Path, output_format: str) -> None:
     """Write the files of a batch or a dry run to a folder, to look at. Sends nothing; the batch does not change.
 
-    They are neither compressed nor encrypted.
+    They are neither compressed nor encrypted, and their names have no ending such as .gz or .pgp.
     """
     engine = get_engine()
     with engine.connect() as connection:
         found = get_batch(connection, batch)
     folder = into.resolve()
     with TemporaryDirectory(dir=folder, prefix=".bursar-") as work_dir:
-        built = [(file, file.path.replace(folder / file.name)) for file in build_files(engine, batch, Path(work_dir))]
+        built = [
+            (file, file.path.replace(folder / get_name_of_content(found, file.number)))
+            for file in build_files(engine, batch, Path(work_dir))
+        ]
     rows, lines = [], []
     for file, path in built:
         fines = found.get_file(file.number).fines

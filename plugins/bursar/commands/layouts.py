@@ -145,7 +145,10 @@ def try_out(name: str, batch_id: int | None, limit: int, output_format: str) -> 
             {
                 "file_name": trial.file_name,
                 "lines": list(trial.lines),
-                "unfit": dict(trial.unfit),
+                "unfit": {
+                    transaction: {"reason": unfit.reason, "column": str(unfit.column) if unfit.column else None}
+                    for transaction, unfit in trial.unfit.items()
+                },
                 "problem": trial.problem or None,
             }
             for trial in trials
@@ -164,8 +167,11 @@ def _print_trial(layout: Layout, trial: Trial) -> None:
         console.print(sanitize(line), soft_wrap=True, highlight=False)
     if not trial.lines:
         console.print("No fine fits, so there would be no file.")
-    rows = [(transaction, SkipReason.describe(reason)) for transaction, reason in trial.unfit.items()]
-    print_section(("Would stay open: transaction", "Reason"), (), rows)
+    rows = [
+        (transaction, SkipReason.describe(unfit.reason), str(unfit.column or ""))
+        for transaction, unfit in trial.unfit.items()
+    ]
+    print_section(("Would stay open: transaction", "Reason", "Column"), (), rows)
     if trial.problem:
         console.print(f"\nAn export of these fines would fail: {sanitize(trial.problem)}.", soft_wrap=True)
     if len(trial.currencies) > 1 and layout.needs_one_currency:

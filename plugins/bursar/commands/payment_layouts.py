@@ -40,7 +40,8 @@ def read_file(name: str, file: Path, limit: int, output_format: str) -> None:
     """
     logging.disable(logging.INFO)
     layout = get_row_layout(name, INCLUDE / "layouts")
-    records = parse_records(layout, partial(open_decompressed, file, file.name), file.name)
+    days: dict[str, int] = {}
+    records = parse_records(layout, partial(open_decompressed, file, file.name), file.name, days)
     shown = list(islice(records, limit))
     more, problems = _count(records)
     problems += sum(record.problem is not None for record in shown)
@@ -56,6 +57,8 @@ def read_file(name: str, file: Path, limit: int, output_format: str) -> None:
         print_table(table)
     total = pluralize(len(shown) + more, layout.noun)
     console.print(f"The file has {total}, {problems:,} with a problem. Shown: {len(shown):,}.", soft_wrap=True)
+    if days:
+        console.print(f"It counts for {', '.join(days)}.")
 
 
 def _count(records: Iterator[PaymentRecord]) -> tuple[int, int]:

@@ -80,7 +80,7 @@ def compare_with_airflow(folder: Path, profiles: Iterable[Profile | Source]) -> 
 def _encrypts(profile: Profile) -> bool:
     """Returns whether the files of an active export are encrypted; not if `check_layouts` has a problem."""
     try:
-        return profile.export.active and bool((layout := find_layout(profile)) and layout.encrypt)
+        return profile.export.active and bool((find_layout(profile) or profile.export.xml).encrypt)
     except BursarError:
         return False
 

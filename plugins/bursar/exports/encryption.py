@@ -20,8 +20,8 @@ def require_gpg() -> str:
     if path := shutil.which("gpg"):
         return path
     raise BursarError(
-        "The layout says `encrypt: pgp`, and this machine has no program gpg. Nothing was sent. Install GnuPG (the "
-        "package gnupg) on every machine that runs tasks."
+        "Files are to be encrypted (`encrypt: pgp`), and this machine has no program gpg. Nothing was sent. Install "
+        "GnuPG (the package gnupg) on every machine that runs tasks."
     )
 
 
@@ -42,7 +42,7 @@ def encrypt_file(path: Path, encrypted: Path, key: PgpKey) -> None:
             output=str(encrypted),
             armor=False,
             always_trust=True,  # the fingerprint has been compared
-            extra_args=["--compress-level", "0"],  # most of the time otherwise; a layout may say `compress: gzip`
+            extra_args=["--compress-level", "0"],  # most of the time otherwise; files may be compressed before
         )
         if not result.ok or not encrypted.is_file():
             if "No space left on device" in str(result.stderr):
@@ -77,8 +77,9 @@ def _import_key(key: PgpKey, home: Path) -> tuple[str, gnupg.GPG]:
     place = f"the extra of the connection {key.connection}"
     if not key.public_key or not key.fingerprint:
         raise BursarError(
-            f"The layout says `encrypt: pgp`, and {place} does not have both `pgp_public_key` and `pgp_fingerprint`. "
-            "Nothing was sent. Enter the public key of the bursar, and its fingerprint as the bursar gives it."
+            f"Files are to be encrypted (`encrypt: pgp`), and {place} does not have both `pgp_public_key` and "
+            "`pgp_fingerprint`. Nothing was sent. Enter the public key of the bursar, and its fingerprint as "
+            "the bursar gives it."
         )
     found = gpg.import_keys(key.public_key).fingerprints
     if len(set(found)) != 1:

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from bursar.db.queries import query
 from bursar.errors import BursarError
@@ -92,17 +93,21 @@ def check_file_names(connection: Connection, profile: Profile, names: Sequence[s
             f"Two files of this export would have one name: {', '.join(names)}. Nothing was selected. Correct the "
             f"names in the layout {profile.export.layout}."
         )
-    place = {
-        "sftp_connection": profile.sftp_connection,
-        "output_file_path": profile.export.output_file_path,
-        "file_names": names,
-    }
-    if other := connection.execute(query("exports/find_same_file_name"), place).one_or_none():
+    place = {"sftp_connection": profile.sftp_connection, "output_file_path": profile.export.output_file_path}
+    if other := find_same_file_name(connection, file_names=names, **place):
         raise BursarError(
             f"The file {other.file_name} is also that of batch {other.id} of {other.profile}, which is not finished. "
             "Nothing was selected. Finish or release that batch first. With {batch} in the file_name of the layout, "
             "each file has a name of its own."
         )
+
+
+def find_same_file_name(
+    connection: Connection, *, sftp_connection: str, output_file_path: str, file_names: Sequence[str]
+) -> Row[Any] | None:
+    """Returns an unfinished batch that has a file of one of the names in the same folder: id, profile, file_name."""
+    place = {"sftp_connection": sftp_connection, "output_file_path": output_file_path, "file_names": list(file_names)}
+    return connection.execute(query("exports/find_same_file_name"), place).one_or_none()
 
 
 class _Draft:

@@ -75,7 +75,7 @@ def select_fines(
 
     Raises:
         BursarError: the transaction ids are used up, the identifier pattern is not valid, a total is longer than its
-            column in the layout, or the layout encrypts and this machine can't; nothing was selected.
+            column in the layout, or the files are encrypted and this machine can't; nothing was selected.
     """
     log.info("Selecting the fines that are due, once no other job changes balances.")
     with engine.begin() as connection:
@@ -86,7 +86,7 @@ def select_fines(
         start = settings.export_number_start
         reserved = connection.execute(query("exports/reserve_batch_id"), {"start": start}).one()
         frozen = fill_candidates(connection, profile, as_of, ids=settings.transaction_ids, batch_id=reserved.id)
-        if frozen and frozen.layout.encrypt and not dry_run:
+        if (frozen.layout if frozen else profile.export.xml).encrypt and not dry_run:
             require_gpg()
         selection = _summarize(connection)
         first_id = _reserve_transaction_ids(connection, settings, selection.fines)
@@ -259,7 +259,8 @@ def _insert_batch(
         "include_internal_id": export.include_internal_id,
         "xml": export.xml.model_dump(),
     }
-    files = plan_files(values, frozen.layout if frozen else None, dry_run=bool(facts["dry_run"]))
+    is_dry_run, layout = bool(facts["dry_run"]), frozen.layout if frozen else None
+    files = plan_files(values, layout, dry_run=is_dry_run, endings=export.xml.endings)
     if frozen:
         render_options |= frozen.to_json()
         check_file_names(connection, profile, [file.file_name for file in files])

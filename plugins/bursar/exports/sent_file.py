@@ -1,6 +1,7 @@
-"""What is sent of a file: its bytes as they are, or compressed and encrypted, as its layout says."""
+"""What is sent of a file: its bytes as they are, or compressed and encrypted, as its layout or its profile says."""
 
 import gzip
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,22 +27,40 @@ def make_sent_file(batch: Batch, file: ExportFile, key: PgpKey) -> Iterator[Expo
         BursarError: the file can't be encrypted.
         TransientError: the disk of this machine is full.
     """
-    layout = get_frozen_layout(batch) if "layout" in batch.render_options else None
-    is_changed = layout is not None and (layout.compress or layout.encrypt)
-    if layout is None or not is_changed or batch.get_file(file.number).is_done_file:
+    is_compressed, is_encrypted = _get_changes(batch, file.number)
+    if not (is_compressed or is_encrypted):
         yield file
         return
     with disk_errors(file.path):
         folder = TemporaryDirectory(dir=file.path.parent, prefix="sent-")
     with folder as name:
         path = file.path
-        if layout.compress:
+        if is_compressed:
             path = _compress(path, Path(name, "compressed"))
-        if layout.encrypt:
+        if is_encrypted:
             encrypted = Path(name, "encrypted")
             encrypt_file(path, encrypted, key)
             path = encrypted
         yield ExportFile(file.number, file.name, path, path.stat().st_size, get_sha256(path))
+
+
+def get_name_of_content(batch: Batch, number: int) -> str:
+    """Returns the name for the content of a file: without the endings that say how it is compressed and encrypted."""
+    name = batch.get_file(number).name
+    if not any(_get_changes(batch, number)):
+        return name
+    return re.sub(r"([.](gz|gzip|pgp|gpg|asc))+$", "", name, flags=re.IGNORECASE)
+
+
+def _get_changes(batch: Batch, number: int) -> tuple[bool, bool]:
+    """Returns whether a file is compressed, and whether it is encrypted, when it is sent."""
+    if batch.get_file(number).is_done_file:
+        return False, False
+    if "layout" in batch.render_options:
+        layout = get_frozen_layout(batch)
+        return layout.compress is not None, layout.encrypt is not None
+    form = batch.render_options.get("xml", {})
+    return bool(form.get("compress")), bool(form.get("encrypt"))
 
 
 def _compress(path: Path, compressed: Path) -> Path:

@@ -34,11 +34,14 @@ class PlannedFile:
         return asdict(self)
 
 
-def plan_files(values: BatchValues, layout: Layout | None, *, dry_run: bool) -> list[PlannedFile]:
-    """Returns the files of a new batch in a layout, or the one in Alma's XML; the names of a dry run say so."""
+def plan_files(values: BatchValues, layout: Layout | None, *, dry_run: bool, endings: str = "") -> list[PlannedFile]:
+    """Returns the files of a new batch in a layout, or the one in Alma's XML; the names of a dry run say so.
+
+    `endings` are those of an XML file that is compressed or encrypted.
+    """
     if layout is None:
         name = f"{values.profile}-{values.batch}-{values.exported_at:%Y%m%d%H%M%S}.xml"
-        return [PlannedFile(1, _mark(name, dry_run=dry_run), None, is_kept_empty=False)]
+        return [PlannedFile(1, _mark(name, dry_run=dry_run) + endings, None, is_kept_empty=False)]
     name_file = partial(_name_file, values, dry_run=dry_run)
     files = [
         PlannedFile(number, name_file(file.file_name), file.kinds, is_kept_empty=file.if_empty == "send")

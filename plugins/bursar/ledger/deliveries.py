@@ -1,5 +1,6 @@
 """Deliveries: the durable record of the first upload of each file of a batch, and of each resend."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Literal
@@ -79,11 +80,19 @@ class Delivery:
 
 
 def request_deliveries(
-    connection: Connection, batch_id: int, kind: DeliveryKind, run_id: str, requested_by: str | None = None
+    connection: Connection,
+    batch_id: int,
+    kind: DeliveryKind,
+    run_id: str,
+    requested_by: str | None = None,
+    numbers: Sequence[int] | None = None,
 ) -> list[Delivery]:
-    """Records that a run is to deliver the files of a batch, unless it is recorded; returns the deliveries in order."""
+    """Records that a run is to deliver files of a batch, unless it is recorded; returns the deliveries in order.
+
+    `numbers` are those of the files, None for all.
+    """
     parameters = {"batch_id": batch_id, "kind": kind, "run_id": run_id, "requested_by": requested_by}
-    connection.execute(query("ledger/insert_deliveries"), parameters)
+    connection.execute(query("ledger/insert_deliveries"), parameters | {"numbers": numbers})
     return list_deliveries(connection, batch_id, kind, run_id)
 
 

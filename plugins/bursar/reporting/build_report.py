@@ -67,7 +67,7 @@ def build_export_report(
         return replace(
             report,
             outcome=RunOutcome.FAILED if failed else RunOutcome.COMPLETED,
-            files=tuple(file["name"] for file in resend["files"]) if resend["sent_again_at"] else (),
+            files=tuple(resend["resent_files"]) if resend["sent_again_at"] else (),
             task_timings=timings,
             messages=(*messages, describe_resend(resend)),
         )

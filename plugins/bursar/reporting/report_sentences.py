@@ -53,6 +53,8 @@ def describe_recovered_batch(batch: Batch) -> str:
 def describe_resend(resend: RowMapping) -> str:
     """Says whether a run has sent a batch again."""
     subject = f"batch {resend['id']} with {pluralize(resend['fines'], 'fine')}"
+    if len(resend["resent_files"]) < len(resend["files"]):
+        subject = f"{', '.join(resend['resent_files'])} of {subject}"
     if resend["sent_again_at"]:
         return (
             f"As a person asked, {subject} was sent again, the same bytes. Its fines were closed before and stay so. "

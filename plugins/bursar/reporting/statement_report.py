@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
@@ -13,6 +14,7 @@ from bursar.money import format_totals, pluralize
 from bursar.page_names import Page
 from bursar.reporting.build_report import get_outcome, get_tasks, start_report
 from bursar.reporting.report_sentences import MAX_NAMES_SHOWN, describe_failures, describe_skipped_entries
+from bursar.reporting.run_description import format_minute
 from bursar.reporting.run_report import RunReport
 from bursar.statements.records import DIFFERENCES, Statement, list_statements_of_run
 
@@ -71,7 +73,12 @@ def describe_sums(statement: Statement) -> str:
     """Says the sums of both sides of a statement, by currency."""
     there, here = ("open there", "outstanding here") if statement.lists == "open" else ("billed there", "exported here")
     theirs, ours = format_totals(statement.theirs), format_totals(statement.ours)
-    return f"{statement.name}: {theirs} {there}, {ours} {here}."
+    moment = (
+        f" counts for {format_minute(statement.stated_at, ZoneInfo('UTC'))}"
+        if statement.stated_at < statement.modified
+        else ""
+    )
+    return f"{statement.name}{moment}: {theirs} {there}, {ours} {here}."
 
 
 def _sum_outcomes(statements: Iterable[Statement]) -> dict[str, OutcomeTotals]:

@@ -5,17 +5,18 @@ bursar should and might have, `insert_results` decides the outcomes. All of it i
 """
 
 import logging
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from bursar.db.bulk_copy import copy_into
 from bursar.db.queries import query
-from bursar.errors import BursarError
+from bursar.errors import BursarError, InputFileError
 from bursar.imports.decompress import open_decompressed
 from bursar.layouts.payments.parse import parse_records
 from bursar.layouts.payments.statement import StatementLayout
@@ -46,11 +47,17 @@ class Comparison:
             "profile": self.profile.code,
             "lists": self.layout.lists,
             "of_users": self.layout.has_totals_of_users,
+            "partial": self.layout.partial,
             "stated_at": self.stated_at,
             "pending_days": pending_days,
             "since": self.stated_at - timedelta(days=pending_days),
             "billed_since": self.stated_at - timedelta(days=billed_days) if billed_days else "-infinity",
         }
+
+    def at_day(self, day: date) -> "Comparison":
+        """Returns the comparison for the start of a day, if that is earlier: a statement of today may lack today."""
+        start = datetime.combine(day, time.min, ZoneInfo(self.profile.time_zone))
+        return replace(self, stated_at=min(start, self.stated_at))
 
 
 def get_statement_layout(profile: Profile) -> StatementLayout:
@@ -67,28 +74,55 @@ def get_statement_layout(profile: Profile) -> StatementLayout:
             "exported fines count as paid, so nothing is open here. Activate the import, or ask the bursar for a list "
             "of what was billed."
         )
+    if layout.partial and not profile.statement.pending_days:
+        raise BursarError(
+            f"The layout {name} is of lists that come in several files. Each lacks fines that another one has, and "
+            f"with pending_days: 0 in the profile {profile.code} these are missed immediately. Write pending_days: 1 "
+            "or more, so that all files of a list come within these days."
+        )
     return layout.with_name(name)
 
 
-def stage_lines(connection: Connection, name: str, path: Path, layout: StatementLayout) -> int:
-    """Copies the lines of a fetched statement into temporary tables of the transaction, and returns their number.
+def stage_lines(connection: Connection, name: str, path: Path, comparison: Comparison) -> tuple[int, Comparison]:
+    """Copies the lines of a fetched statement into temporary tables of the transaction.
+
+    Returns their number, and the comparison at the day that the file names, if it names one.
 
     Raises:
-        InputFileError: it is no valid statement.
+        InputFileError: it is no valid statement, or names several days, or one in the future.
     """
+    layout, days = comparison.layout, dict[str, int]()
     connection.execute(query("statements/create_tables"))
     count = 0
     with copy_into(connection, f"stated_lines ({', '.join(_COLUMNS)})") as copy:
-        records = parse_records(layout, partial(open_decompressed, path, name), name)
+        records = parse_records(layout, partial(open_decompressed, path, name), name, days)
         for record in log_progress(records, f"Read lines of {name}"):
             copy.write_row([getattr(record, column) for column in _COLUMNS])
             count += 1
     connection.execute(query("statements/analyze_stated_lines"))
-    return count
+    for number, (text, line) in enumerate(days.items()):
+        day = date.fromisoformat(text)
+        if number:
+            raise InputFileError(
+                f"{name}:{line}: the statement counts for {text} here, and for {next(iter(days))} in line "
+                f"{next(iter(days.values()))}. stated_on has to be one day in the whole file. Correct the layout "
+                f"{layout.name}, or ask the bursar for one statement."
+            )
+        if day > datetime.now(ZoneInfo(comparison.profile.time_zone)).date():
+            raise InputFileError(
+                f"{name}:{line}: the statement counts for {text}, a day in the future. See how the layout "
+                f"{layout.name} reads stated_on, or ask the bursar for the right statement."
+            )
+        comparison = comparison.at_day(day)
+    return count, comparison
 
 
-def compare_lines(connection: Connection, statement_id: int, comparison: Comparison) -> None:
-    """Compares the staged lines with the ledger, and writes the results and outcomes of a registered statement."""
+def compare_lines(connection: Connection, statement_id: int, name: str, comparison: Comparison) -> None:
+    """Compares the staged lines with the ledger, and writes the results and outcomes of a registered statement.
+
+    Raises:
+        InputFileError: lines of the file `name` add up to more than the ledger can hold.
+    """
     parameters = comparison.parameters | {"statement_id": statement_id}
     layout = comparison.layout
     connection.execute(query("statements/name_lines"), parameters)
@@ -101,5 +135,11 @@ def compare_lines(connection: Connection, statement_id: int, comparison: Compari
         if layout.fields.reference:
             connection.execute(query("statements/find_fines_of_items"))
         connection.execute(query("statements/compare_fines"), parameters)
+    if found := connection.execute(query("statements/find_too_large")).first():
+        raise InputFileError(
+            f"{name}:{found.line}: the {found.lines:,} lines of {found.subject} add up to {found.theirs:,f}, more than "
+            "any amount in the ledger. Nothing was compared. Ask the bursar for the right statement, or see how the "
+            f"layout {layout.name} reads sums."
+        )
     connection.execute(query("statements/insert_results"), parameters)
     connection.execute(query("statements/record_outcomes"), parameters)

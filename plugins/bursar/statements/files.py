@@ -132,10 +132,11 @@ class StatementRun:
         facts |= {"name": entry.name, "size": entry.size, "modified": entry.modified, "sha256": fetched.sha256}
         try:
             with self.engine.begin() as connection:
-                lines = stage_lines(connection, entry.name, fetched.path, layout)
+                lines, comparison = stage_lines(connection, entry.name, fetched.path, comparison)
+                facts |= comparison.parameters
                 row = connection.execute(query("statements/insert_statement"), facts | {"lines": lines}).first()
                 if row:
-                    compare_lines(connection, row.id, comparison)
+                    compare_lines(connection, row.id, entry.name, comparison)
         except InputFileError as error:
             raise self._reject(fetched, facts, str(error)) from error
         fetched.discard()

@@ -96,7 +96,7 @@ def test_the_examples_are_valid(text: str) -> None:
             FIXED + "records: [{each: payment, count: {at: 2-9}}]\n" + FIELDS,
             4,
             "records.count",
-            "is a total of the file: put it into a record with each: file",
+            "belongs to the whole file: put it into a record with each: file",
         ),
         (
             FIXED

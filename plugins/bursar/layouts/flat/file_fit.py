@@ -1,4 +1,4 @@
-"""Finds what does not fit the lines of the file itself, its headers and trailers: no single fine is the reason."""
+"""Finds the columns that texts do not fit, also those of headers and trailers: no single fine is the reason there."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,16 +7,16 @@ from typing import Any
 from sqlalchemy import Connection
 
 from bursar.layouts.flat.columns import list_fit_tests
-from bursar.layouts.flat.queries import name_texts, select_file, select_texts
+from bursar.layouts.flat.queries import Lines, name_texts, select_file, select_texts
 from bursar.layouts.flat.render import Content
 from bursar.layouts.flat.unfit_reason import UnfitReason
-from bursar.layouts.model import Column
+from bursar.layouts.model import Column, Each
 from bursar.ledger.totals import CurrencyTotals
 
 _PROBLEMS = {
     UnfitReason.NO_CODE: "has no code",
     UnfitReason.VALUE_MISSING: "is required and empty",
-    UnfitReason.TOO_LONG: "is {text!r}, longer than the column ({width})",
+    UnfitReason.TOO_LONG: "is {text!r}, {length} characters, longer than the column ({width})",
     UnfitReason.NOT_IN_ENCODING: "is {text!r}, with a character that is not in the encoding",
     UnfitReason.DELIMITER_IN_VALUE: "is {text!r}, with the delimiter in it",
 }
@@ -24,7 +24,7 @@ _PROBLEMS = {
 
 @dataclass(frozen=True)
 class UnfitColumn:
-    """A column of a header or trailer that does not fit; `record` is its number in the layout, from 1."""
+    """A column and a text that does not fit it; `record` is the number of the record in the layout, from 1."""
 
     record: int
     column: Column
@@ -34,8 +34,38 @@ class UnfitColumn:
     def __str__(self) -> str:
         """Returns what is wrong, with the place of the column in the layout."""
         place = f"name: {self.column.name}" if self.column.name else f"at: {self.column.at}" if self.column.at else ""
-        problem = _PROBLEMS[self.reason].format(text=self.text, width=self.column.width)
+        problem = _PROBLEMS[self.reason].format(text=self.text, length=len(self.text), width=self.column.width)
         return f"{', '.join(filter(None, [f'record {self.record}', place]))}: {self.column.value!s} {problem}"
+
+
+@dataclass(frozen=True)
+class ColumnTest:
+    """A test that finds a text that does not fit its column; both are expressions."""
+
+    test: str
+    text: str
+    record: int
+    column: Column
+    reason: UnfitReason
+
+    def describe(self, text: str | None) -> UnfitColumn:
+        """Returns the column with the text that was found."""
+        return UnfitColumn(self.record, self.column, self.reason, text or "")
+
+
+def list_column_tests(lines: Lines, each: Each) -> list[ColumnTest]:
+    """Returns the tests of the columns of the records of a kind, in the order of the layout."""
+    return [
+        ColumnTest(test, text, number + 1, column, reason)
+        for number, record in lines.layout.list_records(each)
+        for column, text in zip(record.columns, name_texts(number, len(record.columns)), strict=True)
+        for test, reason in list_fit_tests(lines.layout, column, text, lines.bindings)
+    ]
+
+
+def write_branches(tests: Sequence[ColumnTest]) -> str:
+    """Returns the branches of a CASE whose value is an array: the place of the first true test, and the text."""
+    return " ".join(f"WHEN {one.test} THEN ARRAY['{place}', {one.text}]" for place, one in enumerate(tests))
 
 
 def count_fines(connection: Connection, content: Content, parameters: Mapping[str, Any]) -> Content:
@@ -59,18 +89,11 @@ def find_unfit_column(connection: Connection, content: Content, parameters: Mapp
 
     `content` has been counted.
     """
-    lines, tests = content.get_lines(), []
-    for number, record in content.layout.list_records("file"):
-        for column, text in zip(record.columns, name_texts(number, len(record.columns)), strict=True):
-            for test, reason in list_fit_tests(content.layout, column, text, lines.bindings):
-                tests.append((test, text, number + 1, column, reason))
+    lines = content.get_lines()
+    tests = list_column_tests(lines, "file")
     if not tests:
         return None
     values = select_file(lines, content.totals, fines=content.fines, users=content.users)
-    branches = " ".join(f"WHEN {test} THEN ARRAY['{place}', {text}]" for place, (test, text, *_) in enumerate(tests))
-    statement = f"SELECT CASE {branches} END FROM {select_texts(lines, 'file', values)} AS rows"
+    statement = f"SELECT CASE {write_branches(tests)} END FROM {select_texts(lines, 'file', values)} AS rows"
     found: Sequence[str] | None = connection.execute(lines.bindings.bind(statement), parameters).scalar_one()
-    if found is None:
-        return None
-    *_, record_number, column, reason = tests[int(found[0])]
-    return UnfitColumn(record_number, column, reason, found[1])
+    return None if found is None else tests[int(found[0])].describe(found[1])

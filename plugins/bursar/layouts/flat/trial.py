@@ -11,10 +11,18 @@ from sqlalchemy import Connection, CursorResult
 from bursar.db.queries import query
 from bursar.layouts.files import get_file_name
 from bursar.layouts.flat.characters import spell_in_ascii
-from bursar.layouts.flat.file_fit import count_fines, find_unfit_column
-from bursar.layouts.flat.queries import Lines, select_foreign_characters, select_kinds, select_unfit
+from bursar.layouts.flat.file_fit import UnfitColumn, count_fines, find_unfit_column, list_column_tests, write_branches
+from bursar.layouts.flat.queries import (
+    Lines,
+    select_fines,
+    select_foreign_characters,
+    select_kinds,
+    select_texts,
+    select_users,
+)
 from bursar.layouts.flat.render import Content, render_text
-from bursar.layouts.flat.sql import BatchValues, Bindings
+from bursar.layouts.flat.sql import BatchValues, Bindings, list_decimal_tests
+from bursar.layouts.flat.unfit_reason import UnfitReason
 from bursar.layouts.layout import Layout
 from bursar.layouts.model import Each, Kind
 from bursar.ledger.totals import CurrencyTotals
@@ -23,16 +31,24 @@ _RULER = "".join(f"----+---{number:2}" for number in range(1, 100))
 
 
 @dataclass(frozen=True)
+class Unfit:
+    """The reason for which a fine does not fit, and the first column; None if too many decimals are the reason."""
+
+    reason: UnfitReason
+    column: UnfitColumn | None
+
+
+@dataclass(frozen=True)
 class Trial:
     """The file of some fines in a layout: its name and its lines; and the fines that do not fit, with their reasons.
 
-    `unfit` has the transaction ids. `currencies` has the currencies of all fines that were tried. `problem` says what
-    does not fit a header or trailer, which would make the export fail; it is empty if all fits.
+    The keys of `unfit` are transaction ids. `currencies` has the currencies of all fines that were tried. `problem`
+    says what does not fit a header or trailer, which would make the export fail; it is empty if all fits.
     """
 
     file_name: str
     lines: Sequence[str]
-    unfit: Mapping[str, str]
+    unfit: Mapping[str, Unfit]
     currencies: Sequence[str]
     problem: str = ""
 
@@ -70,7 +86,7 @@ def _try_file(
     content = Content(layout, values, time_zone, {}, CurrencyTotals(), 0, 0, get_source)
     if layout.characters == "ascii" and (statement := select_foreign_characters(lines := content.get_lines())):
         content = replace(content, spelling=spell_in_ascii(_run(connection, lines, statement).scalars()))
-    unfit: dict[int, tuple[str, str]] = {}
+    unfit: dict[int, tuple[str, Unfit]] = {}
     for each in ("fine", "user"):
         if layout.list_records(each):
             content = replace(content, source=_without(get_source, unfit))
@@ -99,11 +115,28 @@ def _without(source: Callable[[Bindings], str], unfit: Mapping[int, object]) -> 
     return get_rest
 
 
-def _find_unfit(connection: Connection, lines: Lines, each: Each) -> dict[int, tuple[str, str]]:
-    """Returns the transaction ids of the fines that do not fit, each with its reason, by the ids of the fines."""
-    key = "user_id" if each == "user" else "fine_id"
+def _find_unfit(connection: Connection, lines: Lines, each: Each) -> dict[int, tuple[str, Unfit]]:
+    """Returns the transaction ids of the fines that do not fit, each with its reason, by the ids of the fines.
+
+    The tests are those of `select_unfit`.
+    """
+    is_user = each == "user"
+    values = select_users(lines) if is_user else select_fines(lines, lines.layout.list_used("fine") | {"amount"})
+    texts, tests = select_texts(lines, each, values), list_column_tests(lines, each)
+    decimals = " ".join(f"WHEN {test} THEN ARRAY['']" for test in list_decimal_tests(lines.layout, each))
+    branches = f"{decimals} {write_branches(tests)}".strip()
+    if not branches:
+        return {}
+    keys = ('"key.user"', "user_id") if is_user else ("fine_id", "fine_id")
     statement = (
-        f"SELECT line.fine_id, line.transaction_id, unfit.reason FROM {lines.source} AS line "
-        f"JOIN ({select_unfit(lines, each)}) AS unfit ON unfit.{key} = line.{key} ORDER BY line.number"
+        f"SELECT line.fine_id, line.transaction_id, unfit.found FROM {lines.source} AS line "
+        f"JOIN (SELECT {keys[0]} AS key, CASE {branches} END AS found FROM {texts} AS rows) AS unfit "
+        f"ON unfit.key = line.{keys[1]} AND unfit.found IS NOT NULL ORDER BY line.number"
     )
-    return {row.fine_id: (row.transaction_id, row.reason) for row in _run(connection, lines, statement)}
+    found = {}
+    for row in _run(connection, lines, statement):
+        place, *text = row.found
+        column = tests[int(place)].describe(text[0]) if place else None
+        reason = column.reason if column else UnfitReason.TOO_MANY_DECIMALS
+        found[row.fine_id] = (row.transaction_id, Unfit(reason, column))
+    return found

@@ -14,9 +14,10 @@ from bursar.profiles.field_types import Currency, StrictModel, Text, WholeNumber
 from bursar.profiles.rules import Rules, missing, wrong
 
 MAX_HASH_DIGITS = 18
-FieldName: TypeAlias = Literal[
+PaymentFieldName: TypeAlias = Literal[
     "transaction_id", "internal_id", "identifier", "reference", "sum", "sign", "currency", "paid_on"
 ]
+FieldName: TypeAlias = PaymentFieldName | Literal["stated_on"]
 IDS: tuple[FieldName, ...] = ("transaction_id", "internal_id", "identifier")
 """The fields by which a fine is found."""
 

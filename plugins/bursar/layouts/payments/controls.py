@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from bursar.layouts.alma_xml.encoding import CUT_OFF, SEND_AGAIN, quote
-from bursar.layouts.payments.cells import MAX_HASH_DIGITS, Cell, ControlHash, ControlSum
-from bursar.layouts.payments.fields import get_amount_parser
+from bursar.layouts.payments.cells import MAX_HASH_DIGITS, Cell, ControlHash, ControlSum, DateField
+from bursar.layouts.payments.fields import get_amount_parser, get_day_parser
 from bursar.layouts.payments.lines import Lines
 from bursar.layouts.payments.records import PaymentRecord
 from bursar.layouts.payments.row_layout import RecordKind, RowLayout
@@ -25,9 +25,12 @@ class _Stated(NamedTuple):
 
 
 class Controls:
-    """The totals of the rows of a file, and those that its control records name."""
+    """The totals of the rows of a file, and those that its control records name.
 
-    def __init__(self, layout: RowLayout) -> None:
+    `days` gets the days for which these records say that a statement counts, each with its line.
+    """
+
+    def __init__(self, layout: RowLayout, days: dict[str, int]) -> None:
         self._rows = f"{layout.noun}s"
         self._records = [record for record in layout.kinds if record.controls]
         self._hashed = {record.hash.of: 0 for record in self._records if record.hash}
@@ -35,6 +38,7 @@ class Controls:
         self._sum = Decimal(0)
         self._without_sum = ""  # the first line whose sum can't be read, and why
         self._stated: list[_Stated] = []
+        self._days = days
         self.is_needed = bool(self._records)
 
     def add(self, record: PaymentRecord) -> None:
@@ -78,12 +82,24 @@ class Controls:
             if all(stated.name != record.starts for stated in self._stated):
                 raise lines.error(f"there is no record {quote(record.starts or '')}: {CUT_OFF}", lines.count)
         for stated in self._stated:
-            if reason := self._compare(stated):
+            cell = stated.cell
+            reason = self._add_day(cell, stated) if isinstance(cell, DateField) else self._compare(stated)
+            if reason:
                 raise lines.error(
                     f"{reason}. Nothing of the file was loaded. Ask the bursar which is right, and to send the file "
                     "again.",
                     stated.line,
                 )
+
+    def _add_day(self, cell: DateField, stated: _Stated) -> str | None:
+        """Adds the day for which the file counts; returns the reason if it can't be read."""
+        try:
+            day = get_day_parser(cell.as_)(stated.text)
+        except ValueError as error:
+            return f"the day of the file {error}"
+        if day:
+            self._days.setdefault(day, stated.line)
+        return None if day else "the day of the file is blank"
 
     def _compare(self, stated: _Stated) -> str | None:
         """Returns the reason if a total differs."""

@@ -48,15 +48,20 @@ _ORDER: tuple[FieldName, ...] = (
     "identifier",
     "reference",
     "paid_on",
-    "sign",
+    "sign",  # this one and the next are in no record
+    "stated_on",
 )
-_CURRENCY, _SUM, _SIGN = (_ORDER.index(name) for name in ("currency", "sum", "sign"))
+_CURRENCY, _SUM, _SIGN, _STATED_ON = (_ORDER.index(name) for name in ("currency", "sum", "sign", "stated_on"))
 
 
 class FieldReader:
-    """Reads the values of rows by the fields of a layout."""
+    """Reads the values of rows by the fields of a layout.
 
-    def __init__(self, layout: RowLayout) -> None:
+    `days` gets the days for which rows of a statement say that it counts, each with its first line.
+    """
+
+    def __init__(self, layout: RowLayout, days: dict[str, int]) -> None:
+        self._days = days
         fields = layout.fields
         cells = fields.by_name
         self._fields = [(_ORDER.index(name), _get_parser(cell)) for name, cell in cells.items()]
@@ -79,6 +84,8 @@ class FieldReader:
                 values[place] = parse(text.strip())
         except ValueError:
             problem = self._read_each(values, texts)
+        if day := values[_STATED_ON]:
+            self._days.setdefault(day, line)
         if self._has_sign:
             sign_problem = self._apply_sign(values)
             problem = problem or sign_problem
@@ -136,7 +143,7 @@ def _get_parser(cell: Cell) -> Parse:
         case SumField():
             return get_amount_parser(cell.as_)
         case DateField():
-            return _get_day_parser(cell.as_)
+            return get_day_parser(cell.as_)
         case SignField():
             return _get_code_parser(dict(cell.codes))
         case CurrencyField():
@@ -164,7 +171,8 @@ def get_amount_parser(picture: MoneyPicture) -> Parse:
     return parse
 
 
-def _get_day_parser(picture: DatePicture) -> Parse:
+def get_day_parser(picture: DatePicture) -> Parse:
+    """Returns the parser of days in a picture; they are written as `2026-12-31` then."""
     example = picture.format(_EXAMPLE_DAY)
 
     @lru_cache(MAX_CACHED)

@@ -6,12 +6,12 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic_core import InitErrorDetails
 
-from bursar.layouts.payments.cells import FieldName, PaymentFields
+from bursar.layouts.payments.cells import FieldName, PaymentFieldName, PaymentFields
 from bursar.layouts.payments.row_layout import RecordKind, RowLayout
 from bursar.layouts.text_files import to_tuple
 from bursar.profiles.rules import Rules, wrong
 
-FieldNames = Annotated[tuple[FieldName, ...], BeforeValidator(to_tuple)]
+FieldNames = Annotated[tuple[PaymentFieldName, ...], BeforeValidator(to_tuple)]
 
 
 class PaymentRecordKind(RecordKind):

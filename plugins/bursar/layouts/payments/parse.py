@@ -16,7 +16,9 @@ from bursar.money import pluralize
 log = logging.getLogger(__name__)
 
 
-def parse_records(layout: RowLayout, open_source: OpenSource, name: str) -> Iterator[PaymentRecord]:
+def parse_records(
+    layout: RowLayout, open_source: OpenSource, name: str, days: dict[str, int] | None = None
+) -> Iterator[PaymentRecord]:
     """Yields the records of a file in the order of the file, in memory that does not grow with the file.
 
     A row that is not written as the layout says is a record with a `problem`; so is a line of no known kind, which
@@ -26,23 +28,25 @@ def parse_records(layout: RowLayout, open_source: OpenSource, name: str) -> Iter
         layout: the layout of the file.
         open_source: opens the file. It is read once more for each encoding that has to be tried.
         name: the name of the file in messages.
+        days: gets the days for which a statement says that it counts, each with its first line.
 
     Raises:
         InputFileError: with `name:line: reason`, if the file can't be read as a whole, no row is recognised, or the
             totals of its control records differ. The records that were yielded before are void.
     """
+    days = {} if days is None else days
     encoding, mark_length = find_encoding(open_source, layout.encoding, name)
     with open_source() as source:
         if layout.kind == "fixed":
             # In a fixed file, each character is a byte.
             lines = Lines(source, "ascii" if encoding == "utf-8" else encoding, mark_length, name)
-            yield from _parse_rows(layout, FixedRows(lines, layout))
+            yield from _parse_rows(layout, FixedRows(lines, layout), days)
         else:
-            yield from _parse_rows(layout, DelimitedRows(Lines(source, encoding, mark_length, name), layout))
+            yield from _parse_rows(layout, DelimitedRows(Lines(source, encoding, mark_length, name), layout), days)
 
 
-def _parse_rows(layout: RowLayout, rows: Rows[Row]) -> Iterator[PaymentRecord]:
-    lines, fields, controls = rows.lines, FieldReader(layout), Controls(layout)
+def _parse_rows(layout: RowLayout, rows: Rows[Row], days: dict[str, int]) -> Iterator[PaymentRecord]:
+    lines, fields, controls = rows.lines, FieldReader(layout, days), Controls(layout, days)
     pick = rows.get_picker(layout.fields.by_name.values())
     find_kind = _get_kind_finder(layout, rows)
     found = _Found()

@@ -72,7 +72,7 @@ class RecordKind(StrictModel):
     def _check_controls(self) -> Iterator[InitErrorDetails]:
         for name in self.controls:
             if self.each != "file":
-                yield wrong("is a total of the file: put it into a record with each: file", name)
+                yield wrong("belongs to the whole file: put it into a record with each: file", name)
 
     def _check_length(self) -> Iterator[InitErrorDetails]:
         if self.may_be_shorter >= (self.length or 1) and self.may_be_shorter:

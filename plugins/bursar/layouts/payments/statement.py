@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field
 from pydantic_core import InitErrorDetails
 
-from bursar.layouts.payments.cells import IdField, RowFields, SumField
+from bursar.layouts.payments.cells import Cell, DateField, IdField, RowFields, SumField
 from bursar.layouts.payments.row_layout import RecordKind, RowLayout
-from bursar.profiles.field_types import WholeNumber
+from bursar.profiles.field_types import WholeNumber, YesNo
 from bursar.profiles.rules import Rules, wrong
 
 MAX_DAYS = 3650
@@ -20,6 +20,14 @@ class LineKind(RecordKind):
     each: Literal["line", "file"] = Field(
         description="`line`: a fine, or a user with a total. `file`: a header, a trailer or the like."
     )
+    stated_on: DateField | None = Field(
+        None, description="Where the day is for which the statement counts, in a header or trailer."
+    )
+
+    @property
+    def controls(self) -> dict[str, Cell]:
+        """The values of a control record, by name: its totals, and the day of the statement."""
+        return super().controls | ({"stated_on": self.stated_on} if self.stated_on else {})
 
 
 class LineFields(RowFields):
@@ -31,6 +39,11 @@ class LineFields(RowFields):
         "user with a total.",
     )
     sum: SumField = Field(description="The sum that is open, or was billed. Several lines of a fine are added up.")
+    stated_on: DateField | None = Field(
+        None,
+        description="The day for which the statement counts, if each line has it; the same in all. Blank: the time of "
+        "the file on the server counts, or the day in a header or trailer.",
+    )
 
 
 class StatementLayout(RowLayout):
@@ -50,6 +63,11 @@ class StatementLayout(RowLayout):
         None,
         description="With `lists: billed`: how many days a statement reaches back. Fines that were exported before are "
         "not missed in it. Blank: to the first export.",
+    )
+    partial: YesNo = Field(
+        default=False,
+        description="Whether a list comes in several files, each with some of its fines or users. A fine that a file "
+        "does not have is then pending, and missed if no file of the last days has it.",
     )
     records: tuple[LineKind, ...] = Field(
         (), description="The kinds of records, if the file has a header, a trailer or the like. Blank: it has none."

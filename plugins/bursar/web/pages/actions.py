@@ -57,6 +57,7 @@ def show_actions(request: Request, person: CurrentPerson, code: Code, below: Bel
         batches=[
             (row.id, f"{row.id}: {row.file_name}, {count_fines(row.fines, row.users)}") for row in batches[:PAGE_LENGTH]
         ],
+        files=[(row.id, row.file_names) for row in batches[:PAGE_LENGTH] if len(row.file_names) > 1],
         next=batches[PAGE_LENGTH - 1].id if len(batches) > PAGE_LENGTH else None,
         jobs={
             name: {

@@ -14,6 +14,7 @@ from starlette.background import BackgroundTask
 from bursar.airflow.dag_ids import dag_id
 from bursar.db.queries import query
 from bursar.exports.build import build_file
+from bursar.exports.sent_file import get_name_of_content
 from bursar.ledger.approvals import RejectionReason
 from bursar.ledger.batches import Batch, BatchState, get_batch
 from bursar.ledger.deliveries import DeliveryState
@@ -70,6 +71,7 @@ def show_batch(request: Request, person: CurrentPerson, batch: Id, after: From =
                 format_moment(one.delivered_at or one.requested_at, zone),
                 DeliveryState.describe(one.state),
                 one.requested_by or "",
+                one.file_name,
             )
             for one in resends
         ],
@@ -119,7 +121,7 @@ def download_file(person: CurrentPerson, batch: Id, number: Annotated[int, Query
         record_download(person, batch)
         kept = stack.pop_all()
     headers = {
-        "Content-Disposition": f'attachment; filename="{found.get_file(number).name}"',
+        "Content-Disposition": f'attachment; filename="{get_name_of_content(found, number)}"',
         "Content-Length": str(path.stat().st_size),
     }
     return StreamingResponse(
