@@ -21,18 +21,15 @@ RETIRED = (
     "carried to its end",  # completed
     "put away",  # archived
     "whoever",  # a person who, a process that
-    "judges?",  # evaluate, decide
-    "judged",
+    "judge[sd]?",  # evaluate, decide
     "verdicts?",  # decision, reason, outcome
     "believe[sd]?",  # a program checks, and has no belief
-    "sights?",  # views, checks
-    "sightings?",  # observed files
+    "sight(?:s|ings?)?",  # views, checks; observed files
     "patience",  # timeout
     "surroundings",  # environment, context
     "misfortunes?",  # failures
     "monies",  # amounts
     "hears?",  # learn, be notified
-    "lies",  # is
 )
 
 

@@ -1,4 +1,4 @@
-"""A library's system in memory, whose calls fail in the ways that matter, and the ledger that reads and informs it."""
+"""A library's system in memory, whose calls fail in the ways that matter, and the source that reads it."""
 
 import csv
 from collections.abc import Iterable, Mapping

@@ -20,7 +20,6 @@ from bursar.money import format_amount, format_money
 from bursar.profiles import Problem
 
 RowT = TypeVar("RowT")
-
 GAP = 2
 MIN_WRAPPED_WIDTH = 20
 
@@ -66,10 +65,7 @@ def print_result(output_format: str, records: Mapping[str, Any] | Sequence[Mappi
 def print_list(
     output_format: str, rows: Sequence[RowT], get_fields: Callable[[RowT], Mapping[str, Any]], none: str
 ) -> bool:
-    """Prints rows for programs, or for people the sentence that there are none.
-
-    Returns whether a table of them is still to be printed.
-    """
+    """Prints rows for programs, or the sentence `none` for people; returns whether a table of them is to be printed."""
     if output_format != "table":
         print_data(output_format, list(map(get_fields, rows)))
     elif not rows:

@@ -33,7 +33,7 @@ from bursar.sources.load_types import (
     OlderFileError,
     Rows,
     SourceRules,
-    printable,
+    sanitize_path,
 )
 from bursar.sources.messages import MessageKind, RowMessage
 from bursar.sources.older_files import check_age
@@ -127,7 +127,7 @@ class _Load:
         """Returns the result of a load that ended with an error; None if it did not begin."""
         if isinstance(error, HeadingError):
             found = [
-                RowMessage(MessageKind.REJECTED, "unreadable", printable(error.path), error.line, fault)
+                RowMessage(MessageKind.REJECTED, "unreadable", sanitize_path(error.path), error.line, fault)
                 for fault in error.faults
             ]
         elif isinstance(error, OlderFileError):

@@ -18,7 +18,7 @@ MAX_MESSAGES = 1_000
 MAX_ERRORS_SHOWN = 50
 
 
-def printable(path: Path) -> str:
+def sanitize_path(path: Path) -> str:
     """Returns a path as text that the ledger and logs accept, whatever the bytes of its name are."""
     return os.fsencode(path).decode(errors="replace")
 

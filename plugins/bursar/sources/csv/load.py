@@ -14,7 +14,7 @@ from bursar.sources.csv.faults import HeadingError
 from bursar.sources.csv.reader import Record, records
 from bursar.sources.csv.tables import FINES, GROUPS, LIBRARIES, USERS, CsvTable
 from bursar.sources.load import load_rows
-from bursar.sources.load_types import LoadResult, Rows, SourceRules, printable
+from bursar.sources.load_types import LoadResult, Rows, SourceRules, sanitize_path
 
 BLOCK_SIZE = 1024 * 1024
 
@@ -52,7 +52,7 @@ def load(
 
 def _read(table: CsvTable, file: Path | CsvFile, dialect: Dialect) -> Rows:
     if isinstance(file, Path):
-        file = CsvFile(file, printable(file))
+        file = CsvFile(file, sanitize_path(file))
     checksum = hashlib.sha256()
     return Rows(table, file.name, _hash_first(file, checksum, records(file.path, table, dialect)), checksum, file.facts)
 

@@ -62,8 +62,7 @@ def show_decisions(request: Request, person: CurrentPerson, batch: BatchId) -> R
 @router.get("/batches/{batch}/repeat", name="confirm_repeat")
 def confirm_repeat(request: Request, person: CurrentPerson, batch: BatchId) -> Response:
     """Says what happens if the failed steps of a run are repeated, and asks for a confirmation."""
-    with read_ledger() as connection:
-        found = get_actable_batch(connection, person, batch)
+    found = get_actable_batch(person, batch)
     dag = dag_id(Job.EXPORT, found.profile)
     run = get_run(dag, found.run_id)
     is_possible = run.has_failed and _is_unfinished(found) and found.state is not BatchState.UNCLEAR
@@ -89,8 +88,7 @@ def confirm_repeat(request: Request, person: CurrentPerson, batch: BatchId) -> R
 @router.get("/batches/{batch}/release", name="confirm_release")
 def confirm_release(request: Request, person: CurrentPerson, batch: BatchId) -> Response:
     """Says what a release does, and asks for a confirmation; the bursar's server is looked at meanwhile."""
-    with read_ledger() as connection:
-        found = get_actable_batch(connection, person, batch)
+    found = get_actable_batch(person, batch)
     return _show_release(request, found)
 
 
@@ -105,8 +103,7 @@ def release_batch(  # one argument for each field
     despite_file: Tick = False,
 ) -> Response:
     """Releases a batch under the name of the person; its fines are open again. A repeated request changes nothing."""
-    with read_ledger() as connection:
-        found = get_actable_batch(connection, person, batch)
+    found = get_actable_batch(person, batch)
 
     def look(now: Batch) -> None:
         require_state(now, state)
@@ -119,8 +116,7 @@ def release_batch(  # one argument for each field
                 views.engine(), batch, confirmed_not_received=confirm_not_received, look=look, by=person.name
             )
     except BursarError as error:
-        with read_ledger() as connection:
-            found = get_actable_batch(connection, person, batch)
+        found = get_actable_batch(person, batch)
         return _show_release(request, found, str(error))
     return RedirectResponse(address_of(request, "show_batch", batch=batch), 303)
 
@@ -128,8 +124,7 @@ def release_batch(  # one argument for each field
 @router.get("/batches/{batch}/server", name="look_at_server")
 def look_at_server(request: Request, person: CurrentPerson, batch: BatchId) -> Response:
     """Returns, as a part of a page, whether the file of a batch is on the bursar's server. Changes nothing."""
-    with read_ledger() as connection:
-        found = get_actable_batch(connection, person, batch)
+    found = get_actable_batch(person, batch)
     sentences: list[str] = []
     problem = ""
     try:
@@ -142,8 +137,7 @@ def look_at_server(request: Request, person: CurrentPerson, batch: BatchId) -> R
 @router.get("/batches/{batch}/confirm-delivery", name="confirm_delivery")
 def confirm_delivery(request: Request, person: CurrentPerson, batch: BatchId) -> Response:
     """Says what a confirmation of the delivery does, and asks whether the bursar has confirmed it."""
-    with read_ledger() as connection:
-        found = get_actable_batch(connection, person, batch)
+    found = get_actable_batch(person, batch)
     return _show_delivery(request, found)
 
 
@@ -152,8 +146,7 @@ def confirm_delivered(
     request: Request, person: CurrentPerson, batch: BatchId, state: State, *, arrived: Tick = False
 ) -> Response:
     """Records under the name of the person that the bursar has the file. A repeated request changes nothing."""
-    with read_ledger() as connection:
-        found = get_actable_batch(connection, person, batch)
+    found = get_actable_batch(person, batch)
     try:
         if not found.was_delivered:
             require_state(found, state)
@@ -161,8 +154,7 @@ def confirm_delivered(
                 raise BatchError("Nothing was recorded: say that the bursar has confirmed the whole file.")
             upload.confirm_delivered(views.engine(), batch, look=partial(require_state, expected=state), by=person.name)
     except BursarError as error:
-        with read_ledger() as connection:
-            found = get_actable_batch(connection, person, batch)
+        found = get_actable_batch(person, batch)
         return _show_delivery(request, found, str(error))
     return RedirectResponse(address_of(request, "show_batch", batch=batch), 303)
 
@@ -184,14 +176,15 @@ def _get_batch(connection: Connection, person: Person, batch: int) -> Batch:
     return found
 
 
-def get_actable_batch(connection: Connection, person: Person, batch: int) -> Batch:
+def get_actable_batch(person: Person, batch: int) -> Batch:
     """Returns a batch that a person may decide about.
 
     Raises:
         HTTPException: 403 if the person may not.
         BatchNotFoundError: there is no such batch.
     """
-    found = _get_batch(connection, person, batch)
+    with read_ledger() as connection:
+        found = _get_batch(connection, person, batch)
     require(person.may_act(found.profile, Job.EXPORT), f"trigger the DAG {dag_id(Job.EXPORT, found.profile)}")
     return found
 

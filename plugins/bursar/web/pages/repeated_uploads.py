@@ -21,7 +21,7 @@ from bursar.web.pages.batch_decisions import (
     require_state,
 )
 from bursar.web.rights import CurrentPerson
-from bursar.web.views import address_of, read_ledger, render
+from bursar.web.views import address_of, render
 
 log = logging.getLogger(__name__)
 router = APIRouter()
@@ -30,8 +30,7 @@ router = APIRouter()
 @router.get("/batches/{batch}/repeat-upload", name="confirm_repeat_upload")
 def confirm_repeat_upload(request: Request, person: CurrentPerson, batch: BatchId) -> Response:
     """Says what a repeated upload does, and asks whether the bursar has confirmed not to have the file."""
-    with read_ledger() as connection:
-        found = get_actable_batch(connection, person, batch)
+    found = get_actable_batch(person, batch)
     return _show(request, found)
 
 
@@ -40,8 +39,7 @@ def repeat_upload(
     request: Request, person: CurrentPerson, batch: BatchId, state: State, *, is_missing: Tick = False
 ) -> Response:
     """Has the unclear files of a batch uploaded again, under the name of the person."""
-    with read_ledger() as connection:
-        found = get_actable_batch(connection, person, batch)
+    found = get_actable_batch(person, batch)
 
     def look(now: Batch) -> None:
         require_state(now, state)
@@ -53,8 +51,7 @@ def repeat_upload(
             raise BatchError("Nothing was changed: say that the bursar has confirmed not to have the file.")
         repeat.repeat_upload(views.engine(), batch, look=look, by=person.name)
     except BursarError as error:
-        with read_ledger() as connection:
-            found = get_actable_batch(connection, person, batch)
+        found = get_actable_batch(person, batch)
         return _show(request, found, str(error))
     return RedirectResponse(address_of(request, "show_batch", batch=batch), 303)
 
