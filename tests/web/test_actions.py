@@ -4,6 +4,7 @@ import asyncio
 import csv
 import json
 import re
+from collections.abc import Callable
 from html import unescape
 from io import StringIO
 from pathlib import Path
@@ -14,12 +15,14 @@ from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 
+from bursar.exports.close import close_fines
 from bursar.exports.selection import select_fines
 from bursar.web.pages import actions, skipped
 from bursar.web.rights import Person
 from tests.support.fake_bursar import FakeBursar
-from tests.support.fixtures import NOW, Library, make_profile, make_settings
+from tests.support.fixtures import NOW, Library, make_profile, make_settings, record_delivery
 from tests.support.servers import RemoteServer
+from tests.support.several_files import APART, select_apart
 from tests.web.conftest import ROLES, Login
 from tests.web.profiles import set_profile
 
@@ -63,6 +66,21 @@ def test_runs_are_started_by_airflows_own_api_with_one_id_for_each_form(library:
     assert "1: " in page
     assert login(None).get("/profiles/STUDENTS/actions").status_code == 401
     assert login("admin").get("/profiles/NONE/actions").status_code == 404
+
+
+def test_a_resend_offers_the_files_of_a_batch_with_several(
+    library: Library, login: Login, write_layout: Callable[[str], object]
+) -> None:
+    write_layout(APART)
+    library.fine()
+    library.fine(amount="-1.00")
+    batch = select_apart(library)
+    record_delivery(library.ledger, batch.id)
+    close_fines(library.ledger, batch.id)
+    page = login("admin").get("/profiles/STUDENTS/actions").text
+    options = "".join(f"<option>{file.name}</option>" for file in batch.files)
+    assert f'<optgroup label="Batch {batch.id}">{options}</optgroup>' in page
+    assert 'data-lists="resend_files"' in page
 
 
 def test_a_preview_and_a_list_without_a_fine_offer_no_csv(

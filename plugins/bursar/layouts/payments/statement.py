@@ -41,8 +41,8 @@ class LineFields(RowFields):
     sum: SumField = Field(description="The sum that is open, or was billed. Several lines of a fine are added up.")
     stated_on: DateField | None = Field(
         None,
-        description="The day for which the statement counts, if each line has it; the same in all. Blank: the time of "
-        "the file on the server counts, or the day in a header or trailer.",
+        description="The day for which the statement counts, if each line has it. Blank: the day in a header, or the "
+        "time of the file.",
     )
 
 
