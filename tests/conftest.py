@@ -23,7 +23,7 @@ pytest_plugins = [
     "tests.support.read_once",
     "tests.support.source_inbox",
     "tests.support.statement_inbox",
-    "tests.support.memory_system",
+    "tests.support.memory_town",
     "tests.support.mapped_source",
     "tests.support.folio",
     "tests.support.folio_town",

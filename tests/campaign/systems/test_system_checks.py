@@ -10,7 +10,7 @@ from demo.postgres import Postgres
 from tests.campaign.systems.checks import Checks
 from tests.campaign.systems.desk import SystemFact
 from tests.support.fixtures import end_sessions
-from tests.support.memory_system import Town
+from tests.support.memory_town import Town
 
 CHARGED = SystemFact(
     fine="1", user="7", amount="10.00", owed="0.00", own={}, elsewhere={}, by_desk="4.00", is_returned=False
