@@ -118,16 +118,15 @@ def test_nothing_can_be_confirmed_between_two_files(
         confirm_delivered(library.ledger, apart.id, by="lea")
 
 
-@pytest.mark.parametrize("after", [False, True])
 def test_a_server_that_collects_immediately_gets_each_file_once(
-    library: Library, write_layout: Write, tmp_path: Path, after: bool
+    library: Library, write_layout: Write, tmp_path: Path
 ) -> None:
     write_layout(APART + DONE_FILE)
     for kill_at in range(ACTS_BEFORE_RENAME, 100):
         library.fine(amount="12.50")
         library.fine(amount="-7.25")
         batch = select_apart(library, f"kill {kill_at}")
-        switch = KillSwitch(kill_at, after)
+        switch = KillSwitch(kill_at)
         with odd_server(CollectsImmediately, tmp_path / str(kill_at)) as server:
             with suppress(KilledError), switch.watch_commits(library.ledger):
                 upload_file(library.ledger, batch.id, counted(server, switch), tmp_path / "work", COLLECTED)

@@ -69,14 +69,12 @@ def test_an_upload_makes_these_calls(library: Library, bursar: ExportServer, apa
     assert bursar.kill_switches[0].acts == CALLS_OF_FILE * FILES
 
 
-@pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize(("method", "is_collected"), [("dot", False), ("dot", True), ("direct", False)])
 def test_killed_at_any_act_and_repeated_each_file_arrives_once(
     library: Library,
     bursar: ExportServer,
     write_layout: Write,
     tmp_path: Path,
-    after: bool,
     is_collected: bool,
     method: str,
 ) -> None:
@@ -89,7 +87,7 @@ def test_killed_at_any_act_and_repeated_each_file_arrives_once(
         library.fine(amount="-7.25")
         batch = select_apart(library, f"kill {kill_at}")
         folder = tmp_path / str(kill_at)
-        switch = KillSwitch(kill_at, after)
+        switch = KillSwitch(kill_at)
         taken: list[tuple[str, bytes]] = []
 
         def take(taken: list[tuple[str, bytes]] = taken) -> None:
