@@ -38,6 +38,9 @@ up: installed
 screenshots: installed browser
 	@.venv/bin/python -m demo.screenshots
 
+# Without compiled modules, each of the hundred processes that the tests start would compile Bursar again.
+test test-slow: export PYTHONDONTWRITEBYTECODE =
+
 test: installed
 	@.venv/bin/python -m pytest -m 'not slow and not browser' --numprocesses 2 --dist loadscope --no-loadscope-reorder
 

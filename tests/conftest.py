@@ -14,7 +14,7 @@ from bursar.db import partitions
 from bursar.db.engine import grant, ledger_engine, migrate
 from bursar.db.partitions import PARTITIONS
 from demo.postgres import DAGS_ROLE, LEDGER_OWNER, Postgres, embedded_postgres
-from tests.support.fixtures import Library, clear_ledger, clear_session
+from tests.support.fixtures import Library, clear_ledger, clear_session, prepare_statements
 
 pytest_plugins = [
     "tests.support.layouts",
@@ -23,7 +23,7 @@ pytest_plugins = [
     "tests.support.read_once",
     "tests.support.source_inbox",
     "tests.support.statement_inbox",
-    "tests.support.memory_system",
+    "tests.support.memory_town",
     "tests.support.mapped_source",
     "tests.support.folio",
     "tests.support.folio_town",
@@ -85,11 +85,8 @@ def postgres() -> Iterator[Postgres]:
     """
     with TemporaryDirectory(prefix="bursar-tests-") as folder, embedded_postgres(Path(folder)) as server:
         with server.connect() as connection:
-            for setting in (
-                "fsync",
-                "synchronous_commit",
-                "full_page_writes",
-            ):  # the data of a test need not survive a power failure
+            # The data of a test need not survive a power failure, and is gone before a vacuum would pay.
+            for setting in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum"):
                 connection.execute(f"ALTER SYSTEM SET {setting} = off")
             connection.execute("SELECT pg_reload_conf()")
         yield server
@@ -121,6 +118,7 @@ def sessions(postgres: Postgres, empty_ledger: str) -> Iterator[Callable[[str], 
         if role not in engines:
             engines[role] = ledger_engine(postgres.url(empty_ledger, user=role), pooled=True)
             event.listen(engines[role], "checkin", clear_session)
+            event.listen(engines[role], "connect", prepare_statements)
         return engines[role].execution_options()  # an engine of its own, so that its events end with the test
 
     yield get_engine

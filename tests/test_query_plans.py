@@ -1,14 +1,15 @@
 """Query plans: the cost of a step depends on the fines that it processes, not on the size of the ledger."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Engine, event, text
 
+from bursar.db.engine import ledger_engine
 from bursar.db.queries import query
 from bursar.exports.build import build_file
 from bursar.exports.close import close_fines
@@ -18,7 +19,8 @@ from bursar.ledger.batches import Batch
 from bursar.users.deletion import delete_user
 from bursar.users.purging import PurgeParams, purge_users
 from bursar.users.waiving import WaiveParams, waive_fines
-from tests.support.fixtures import NOW, clear_ledger, make_profile, make_settings, record_delivery
+from demo.postgres import DAGS_ROLE, LEDGER_OWNER, Postgres
+from tests.support.fixtures import NOW, clear_ledger, end_sessions, make_profile, make_settings, record_delivery
 from tests.support.layouts import make_layout_profile
 
 FILL = (Path(__file__).parents[1] / "bench" / "ledger.sql").read_text(encoding="utf-8")
@@ -45,18 +47,55 @@ SELECT 1, 100000 + number, number, transaction_id, currency, amount FROM batch_l
 """
 
 
+@pytest.fixture(scope="module")
+def filled_database(postgres: Postgres, empty_ledger: str) -> Iterator[str]:
+    """Fills a database with a few open fines and many old closed ones; returns its name. Each test changes a copy."""
+    end_sessions(postgres, empty_ledger)
+    with copy_database(postgres, empty_ledger, "filled"):
+        owner = ledger_engine(postgres.url("filled", user=LEDGER_OWNER))
+        clear_ledger(owner, anew=True)
+        with owner.begin() as connection:
+            driver: Any = connection.connection.driver_connection
+            driver.execute("SELECT set_config('bench.fines', %s, true)", [str(OPEN)])
+            driver.execute("SELECT set_config('bench.closed', %s, true)", [str(CLOSED)])
+            driver.execute(FILL)
+            execute_script(connection, EXPORTED_LONG_AGO)
+            connection.execute(text("ANALYZE"))
+        yield "filled"
+
+
+@contextmanager
+def copy_database(postgres: Postgres, template: str, name: str) -> Iterator[None]:
+    """Copies a database, which nobody may use meanwhile, and removes the copy at the end of the block."""
+    with postgres.connect() as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        yield
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
-def large_ledger(ledger: Engine, owned_ledger: Engine) -> Engine:
-    """Fills a ledger with a few open fines and many old closed ones."""
-    clear_ledger(owned_ledger, anew=True)
-    with owned_ledger.begin() as connection:
-        driver: Any = connection.connection.driver_connection
-        driver.execute("SELECT set_config('bench.fines', %s, true)", [str(OPEN)])
-        driver.execute("SELECT set_config('bench.closed', %s, true)", [str(CLOSED)])
-        driver.execute(FILL)
-        execute_script(connection, EXPORTED_LONG_AGO)
-        connection.execute(text("ANALYZE"))
-    return ledger
+def large_ledger_of(postgres: Postgres, filled_database: str) -> Iterator[Callable[[str], Engine]]:
+    """Copies the filled database for a test; returns a function that gives its engine in a role."""
+    with copy_database(postgres, filled_database, "large"), ExitStack() as engines:
+
+        def get_engine(role: str) -> Engine:
+            engine = ledger_engine(postgres.url("large", user=role), pooled=True)
+            engines.callback(engine.dispose)
+            return engine
+
+        yield get_engine
+
+
+@pytest.fixture
+def large_ledger(large_ledger_of: Callable[[str], Engine]) -> Engine:
+    """Returns the large ledger of a test in the role of the DAGs."""
+    return large_ledger_of(DAGS_ROLE)
+
+
+@pytest.fixture
+def owned_ledger(large_ledger_of: Callable[[str], Engine]) -> Engine:
+    """Returns the large ledger of a test in the role of its owner."""
+    return large_ledger_of(LEDGER_OWNER)
 
 
 def execute_script(connection: Connection, script: str) -> None:

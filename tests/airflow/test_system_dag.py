@@ -15,7 +15,8 @@ from bursar.errors import BursarError
 from bursar.reporting.load_report import build_load_report
 from bursar.reporting.run_report import RunOutcome, RunReport
 from tests.support.fixtures import make_settings
-from tests.support.memory_system import Town, make_system_source
+from tests.support.memory_system import make_system_source
+from tests.support.memory_town import Town
 
 
 def make_run(town: Town, **changes: Any) -> SystemRun:

@@ -8,7 +8,7 @@ import pytest
 from bursar.profiles import INCLUDE
 from bursar.sources.system import Finding
 from tests.support.cli import run, run_json
-from tests.support.memory_system import Town
+from tests.support.memory_town import Town
 
 SOURCE = """\
 code: TOWN

@@ -188,18 +188,20 @@ def unmigrated(postgres: Postgres) -> Iterator[dict[str, str]]:
         connection.execute("DROP DATABASE unmigrated WITH (FORCE)")
 
 
-@pytest.mark.parametrize("name", OF_LEDGER)
+MALFORMED = [
+    f'{{"conn_type": "postgres", "password": "{SECRET}"',
+    f"postgres://bursar:{SECRET}@host:port/ledger",
+    f"postgres://bursar:{SECRET}@[::1/ledger",
+    json.dumps({"conn_type": "postgres", "pasword": SECRET}),
+    json.dumps({"conn_type": "postgres", "host": "127.0.0.1", "port": "one"}),
+    json.dumps({"conn_type": "postgres", "host": "127.0.0.1", "extra": SECRET}),
+    json.dumps({"conn_type": "postgres", "host": "127.0.0.1", "extra": {"no_such_option": 1}}),
+]
+
+
 @pytest.mark.parametrize(
-    "connection",
-    [
-        f'{{"conn_type": "postgres", "password": "{SECRET}"',
-        f"postgres://bursar:{SECRET}@host:port/ledger",
-        f"postgres://bursar:{SECRET}@[::1/ledger",
-        json.dumps({"conn_type": "postgres", "pasword": SECRET}),
-        json.dumps({"conn_type": "postgres", "host": "127.0.0.1", "port": "one"}),
-        json.dumps({"conn_type": "postgres", "host": "127.0.0.1", "extra": SECRET}),
-        json.dumps({"conn_type": "postgres", "host": "127.0.0.1", "extra": {"no_such_option": 1}}),
-    ],
+    ("name", "connection"),
+    [*((name, MALFORMED[0]) for name in OF_LEDGER), *(("runs list", one) for one in MALFORMED[1:])],
 )
 def test_a_malformed_connection(name: str, connection: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     connect(monkeypatch, connection)

@@ -85,9 +85,8 @@ def test_a_server_that_denies_what_it_has_collected_delivers(
 
 
 @pytest.mark.parametrize("kind", [SFTPServer, CollectsImmediately, ShowsNothing])
-@pytest.mark.parametrize("after", [False, True])
 def test_killed_at_any_act_and_repeated_the_bursar_has_it_once_or_a_person_is_asked(
-    library: Library, tmp_path: Path, after: bool, kind: type[SFTPServer]
+    library: Library, tmp_path: Path, kind: type[SFTPServer]
 ) -> None:
     """Each act is a request to the server or a commit in the ledger."""
     blind = {"look_before": False, "confirm_size": False} if kind is ShowsNothing else {}
@@ -97,7 +96,7 @@ def test_killed_at_any_act_and_repeated_the_bursar_has_it_once_or_a_person_is_as
         library.fine()
         found = select_fines(library.ledger, make_profile(), make_settings(), run_id=f"kill {kill_at}", as_of=NOW)
         folder = tmp_path / str(kill_at)
-        kill_switch = KillSwitch(kill_at, after)
+        kill_switch = KillSwitch(kill_at)
         with odd_server(kind, folder) as server:
             with suppress(KilledError), kill_switch.watch_commits(library.ledger):
                 upload_file(library.ledger, found.id, counted(server, kill_switch), folder, settings)

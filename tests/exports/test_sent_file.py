@@ -134,7 +134,6 @@ def test_only_the_receiver_can_read_an_encrypted_file(
     assert not list((tmp_path / "work").rglob("*"))
 
 
-@pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("method", ["dot", "direct"])
 def test_killed_at_any_act_one_complete_file_arrives_and_the_ledger_knows_its_checksum(
     library: Library,
@@ -142,7 +141,6 @@ def test_killed_at_any_act_one_complete_file_arrives_and_the_ledger_knows_its_ch
     write_layout: Write,
     receiver: PgpReceiver,
     tmp_path: Path,
-    after: bool,
     method: str,
 ) -> None:
     """Another worker, which has no file of the first one, continues; it encrypts to other bytes."""
@@ -151,7 +149,7 @@ def test_killed_at_any_act_one_complete_file_arrives_and_the_ledger_knows_its_ch
     for kill_at in range(60):
         library.fine()
         batch = select_apart(library, f"kill {kill_at}")
-        switch = KillSwitch(kill_at, after)
+        switch = KillSwitch(kill_at)
         wrapped = opener(bursar, receiver.key, partial(KillableFolder.wrap, kill_switch=switch))
         with suppress(KilledError), switch.watch_commits(library.ledger):
             upload_file(library.ledger, batch.id, wrapped, tmp_path / f"{kill_at} one", settings)

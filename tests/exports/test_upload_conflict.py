@@ -63,9 +63,8 @@ def whole(library: Library, found: Batch, tmp_path: Path) -> bytes:
     return build_file(library.ledger, found.id, tmp_path / "reference").path.read_bytes()
 
 
-@pytest.mark.parametrize("after", [False, True])
 def test_a_worker_that_lost_its_lock_at_any_act_never_changes_a_delivered_file(
-    library: Library, postgres: Postgres, tmp_path: Path, after: bool
+    library: Library, postgres: Postgres, tmp_path: Path
 ) -> None:
     """Each act is a request to the server or a commit in the ledger; another worker delivers the batch then."""
     with serve_ftp(tmp_path) as server:
@@ -81,7 +80,7 @@ def test_a_worker_that_lost_its_lock_at_any_act_never_changes_a_delivered_file(
                     upload_file(library.ledger, found.id, opener(server), folder / "second", DIRECT)
                     close_fines(library.ledger, found.id)
 
-            switch = InterruptSwitch(at, after, interrupt=deliver)
+            switch = InterruptSwitch(at, interrupt=deliver)
             first = opener(server, lambda opened, switch=switch: KillableFolder.wrap(opened, switch))  # type: ignore[misc]
             with suppress(BursarError), switch.watch_commits(library.ledger):
                 upload_file(library.ledger, found.id, first, folder / "first", DIRECT)

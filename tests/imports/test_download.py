@@ -21,8 +21,7 @@ def is_sftp(mailbox: PaymentInbox) -> bool:
     return bool(mailbox.remote.connection["conn_type"] == "sftp")
 
 
-@pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("kill_at", range(ACTS))
+@pytest.mark.parametrize(("kill_at", "after"), [*((act, False) for act in range(ACTS)), (ACTS - 1, True)])
 def test_a_repeated_task_loads_the_file_whenever_the_first_was_killed(
     mailbox: PaymentInbox, kill_at: int, *, after: bool
 ) -> None:

@@ -25,11 +25,13 @@ APPLYING = {
     1: ["commit"],
     2: ["commit", "commit", "commit"],  # one partition, the other one, and the file
 }
-KILLS_AT = [
-    *((1, act) for act in range(len(LOADING + APPLYING[1] + ARCHIVING))),
-    *((2, act) for act in range(len(LOADING), len(LOADING + APPLYING[2]))),
+LAST = len(LOADING + APPLYING[1] + ARCHIVING) - 1
+KILLS = [
+    *((1, act, False) for act in range(LAST + 1)),
+    (1, LAST, True),
+    *((2, act, False) for act in range(len(LOADING), len(LOADING + APPLYING[2]))),
 ]
-"""Pairs of the number of partitions and the act. With partitions only the acts of applying differ."""
+"""The number of partitions, the act, and whether after it. With partitions only the acts of applying differ."""
 
 
 def run_import(inbox: PaymentInbox, run: str, kill_switch: KillSwitch | None = None) -> None:
@@ -69,8 +71,7 @@ def test_an_import_makes_these_calls(inbox: PaymentInbox, fines: list[int], part
     assert is_paid_once(inbox, fines)
 
 
-@pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize(("partition_count", "kill_at"), KILLS_AT, indirect=["partition_count"])
+@pytest.mark.parametrize(("partition_count", "kill_at", "after"), KILLS, indirect=["partition_count"])
 @pytest.mark.parametrize("repeated_by", ["run 1", "run 2"])
 def test_an_import_that_is_killed_and_repeated_applies_a_file_once(
     inbox: PaymentInbox, fines: list[int], partition_count: int, kill_at: int, after: bool, repeated_by: str

@@ -9,7 +9,8 @@ import pytest
 from bursar.errors import InputFileError, TransientError
 from bursar.sources.load_types import LoadResult
 from bursar.sources.system import Reading
-from tests.support.memory_system import START, Town, make_system_source
+from tests.support.memory_system import START, make_system_source
+from tests.support.memory_town import Town
 
 
 def describe(results: list[LoadResult]) -> list[str]:

@@ -18,7 +18,11 @@ class KilledError(Exception):
 
 @dataclass
 class KillSwitch:
-    """Counts the acts of a worker, and kills it before or after the act number `kill_at`, counted from 0."""
+    """Counts the acts of a worker, and kills it before or after the act number `kill_at`, counted from 0.
+
+    If each request and each commit is an act, a kill after one leaves the same as a kill before the next one: then a
+    test kills before each act.
+    """
 
     kill_at: int | None = None
     after: bool = False

@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,21 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
-import pytest
-from sqlalchemy import text
-
 from bursar.errors import TransientError
-from bursar.sources.kinds import KINDS
-from bursar.sources.load_types import LoadResult
-from bursar.sources.open_system import SYSTEMS
-from bursar.sources.outbox import Outbox, WriteCounts
-from bursar.sources.readings import ReadingRun
-from bursar.sources.source_lock import lock_source
 from bursar.sources.system import Answer, AnswerStatus, Confirm, Event, EventKind, Finding, Reading, confirm_alone
 from bursar.sources.system_model import SystemSource
-from tests.support.fake_bursar import FakeBursar
 from tests.support.fault_injection import KillSwitch
-from tests.support.fixtures import Library
 
 START = datetime(2026, 3, 1, 8, tzinfo=UTC)
 ALL_ON = dict.fromkeys((kind.value for kind in EventKind), "on")
@@ -185,92 +173,3 @@ def _write(path: Path, columns: list[str], rows: Iterable[Mapping[str, str]]) ->
         writer.writeheader()
         writer.writerows(rows)
     return path
-
-
-@dataclass
-class Town:
-    """The system in memory, the ledger that reads it, and a bursar."""
-
-    library: Library
-    work_dir: Path
-    source: MemorySource = field(default_factory=make_system_source)
-    system: MemorySystem = field(default_factory=MemorySystem)
-    repeat_after_seconds: int = 0
-
-    def __post_init__(self) -> None:
-        self.bursar = FakeBursar(self.library)
-
-    def change(self, **changes: Any) -> None:
-        """Changes keys of the source."""
-        self.source = make_system_source(**(self.source.model_dump() | changes))
-
-    def read(self, *, dry_run: bool = False, run_id: str = "run 1", now: datetime | None = None) -> list[LoadResult]:
-        """Reads the system, and loads what it says. `now` is the ledger's own moment, if the system has another."""
-        with lock_source(self.library.ledger, self.source.code) as lock:
-            return ReadingRun(
-                engine=self.library.ledger,
-                lock=lock,
-                source=self.source,
-                system=self.system,
-                work_dir=self.work_dir,
-                run_id=run_id,
-                requested_by=None,
-                now=now or self.system.now,
-            ).load(dry_run=dry_run)
-
-    def write(self) -> WriteCounts:
-        """Writes what is due."""
-        outbox = Outbox(self.library.ledger, self.source, repeat_after_seconds=self.repeat_after_seconds)
-        return outbox.write(self.system)
-
-    def sync(self) -> WriteCounts:
-        """Writes and reads, as a run of the DAG."""
-        counts = self.write()
-        self.read()
-        return counts
-
-    def lose_lock(self) -> None:
-        """Ends the session that holds the lock of the source, as a failover of the database does."""
-        self.rows(
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory'"
-            " AND pid <> pg_backend_pid()"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-        )
-
-    def rows(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
-        """Returns the rows of a query."""
-        with self.library.ledger.connect() as connection:
-            return [tuple(row) for row in connection.execute(text(sql), parameters)]
-
-    def fine(self, source_id: str) -> tuple[str, str, str]:
-        """Returns balance, outstanding amount and pending reversal of a fine."""
-        [row] = self.rows(
-            "SELECT balance::numeric(14, 2)::text, outstanding::numeric(14, 2)::text,"
-            " pending_reversal::numeric(14, 2)::text FROM fines WHERE source = 'TOWN' AND source_id = :id",
-            id=source_id,
-        )
-        return row
-
-    def events(self) -> list[tuple[Any, ...]]:
-        """Returns fine, kind, amount and state of the events, oldest first."""
-        return self.rows(
-            "SELECT source_id, kind, outbox_events.amount::numeric(14, 2)::text, state FROM outbox_events"
-            " JOIN fines ON fines.id = fine_id ORDER BY outbox_events.id"
-        )
-
-
-@pytest.fixture
-def registered_town(town: "Town", monkeypatch: pytest.MonkeyPatch) -> "Town":
-    """Returns the town; its kind of system is known, and opens its system, and its connection is one of Airflow's."""
-    monkeypatch.setitem(KINDS, "memory", MemorySource)
-    monkeypatch.setitem(SYSTEMS, "memory", lambda _source, _account: nullcontext(town.system))
-    monkeypatch.setenv("AIRFLOW_CONN_TOWN_SYSTEM", '{"conn_type": "http", "host": "library.example"}')
-    return town
-
-
-@pytest.fixture
-def town(library: Library, tmp_path: Path) -> Town:
-    """Returns a town whose system is informed of everything. Its ledger has read it once, when it had no fine."""
-    town = Town(library, tmp_path)
-    town.read()
-    return town

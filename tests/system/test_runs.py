@@ -155,6 +155,7 @@ def test_a_failed_upload_is_a_failed_run_whose_report_says_what_to_do(
     ]
 
 
+@pytest.mark.slow  # tests/airflow/test_tasks.py shows the same task by task
 def test_a_manual_run_follows_its_parameters(library: Library, engine: Engine, dags: dict[str, str]) -> None:
     """As of a moment, by the REST API; as a dry run, by the command line; without parameters; as a resend."""
     client, dag = library.airflow.client, dags["ASKED"]
@@ -223,6 +224,7 @@ def test_the_form_rejects_a_wrong_value(library: Library, dags: dict[str, str], 
         library.airflow.client.trigger(dags["ASKED"], conf)
 
 
+@pytest.mark.slow  # as above
 def test_a_resend_of_an_unknown_batch_fails_before_anything_is_done(
     library: Library, engine: Engine, dags: dict[str, str]
 ) -> None:

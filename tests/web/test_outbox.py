@@ -8,7 +8,8 @@ import pytest
 
 from bursar.errors import TransientError
 from bursar.sources.system import Finding
-from tests.support.memory_system import ALL_ON, Town
+from tests.support.memory_system import ALL_ON
+from tests.support.memory_town import Town
 from tests.web.conftest import Login
 from tests.web.test_fines import words
 

@@ -16,12 +16,15 @@ from bursar.reporting.outstanding import count_outstanding
 from tests.test_query_plans import (
     LARGE,
     execute_script,
+    filled_database,
     forbid_full_scans,
     large_ledger,
+    large_ledger_of,
+    owned_ledger,
     walk_nodes,
 )
 
-__all__ = ["large_ledger"]
+__all__ = ["filled_database", "large_ledger", "large_ledger_of", "owned_ledger"]
 ADD_RUNS = """
 INSERT INTO run_reports (job, profile, run_id, dry_run, started_at, ended_at, outcome, files, users, fines, totals,
                          skipped, rejects, task_timings, messages)

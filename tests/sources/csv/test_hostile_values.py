@@ -137,7 +137,7 @@ BYTES = st.one_of(ODD, st.binary(max_size=8))
 
 
 @pytest.mark.parametrize("layout", [GROUPS, LIBRARIES, USERS, FINES], ids=lambda layout: layout.name)
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_bytes_are_loaded_or_reported_by_line(system: LibrarySystem, layout: CsvTable, data: st.DataObject) -> None:
     columns = [*layout.known, *(["identifier:02"] if layout.identifiers else [])]
