@@ -94,8 +94,13 @@ def test_the_page_of_a_source_has_the_lines_to_add_to_its_maps(refused: Town, lo
 
 def test_the_check_of_a_system_shows_what_is_wrong_and_what_to_do(refused: Town, login: Login) -> None:
     client = login("user")
-    refused.system.check = lambda: [Finding("owners", is_good=False, text="East has none.", remedy="Add it.")]  # type: ignore[method-assign]
-    assert "owners wrong East has none. Add it." in words(client.get("/sources/TOWN/check").text)
+    refused.system.check = lambda: [  # type: ignore[method-assign]
+        Finding("version", is_good=True, text="It is 7.", remedy=""),
+        Finding("owners", is_good=False, text="East has none.", remedy="Add it."),
+    ]  # type: ignore[method-assign]
+    page = words(client.get("/sources/TOWN/check").text)
+    assert "1 of 2 findings is wrong." in page
+    assert "owners wrong East has none. Add it. version good" in page
 
     def fail() -> list[Finding]:
         raise TransientError("the system can't be reached")

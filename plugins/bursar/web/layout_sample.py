@@ -15,7 +15,7 @@ MAX_CHARACTERS = 50_000
 MAX_ROWS = 100
 """Rows of a sample that are shown."""
 NAME = "the sample"
-_HIDDEN = {"number", "line", "problem", "payment_key"}
+_COLUMNS = ("transaction_id", "internal_id", "identifier", "reference", "sum", "currency", "paid_on")
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,9 @@ def read_sample(layout: RowLayout, text: str) -> Sample:
         for _ in found:  # the totals of control records are compared at the end
             pass
     except InputFileError as error:
-        reason = str(error)
+        reason = f"A job would reject the file. {error}"
     except UnicodeEncodeError as error:
         reason = f"{error.object[error.start]!r} is no character of {layout.encoding[0]}, the encoding of the layout."
-    used = [
-        name for name in PaymentRecord._fields if name not in _HIDDEN and any(getattr(one, name) for one in records)
-    ]
+    used = [name for name in _COLUMNS if any(getattr(one, name) for one in records)]
     rows = [(one.line, [getattr(one, name) or "" for name in used], one.problem or "") for one in records]
     return Sample(text, [name.replace("_", " ").capitalize() for name in used], rows, reason)

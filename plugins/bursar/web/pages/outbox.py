@@ -29,6 +29,8 @@ from bursar.web.rights import CurrentPerson, Person, require
 from bursar.web.views import PAGE_LENGTH, address_of, read_ledger, render, settings
 
 router = APIRouter()
+_STATES = (*WAITING, *(state for state in EventState if state not in WAITING))
+"""The states, first those that wait for a person."""
 SourceCode = Annotated[str, Path(pattern="^[A-Za-z0-9_]{1,30}$")]
 
 
@@ -56,8 +58,8 @@ def show_outbox(
         time_zone=settings().time_zone,
         code=code,
         name=sources.describe_source_name(code),
-        counts=[(row.kind, row.state, row.events) for row in counts],
-        states=[one for one in EventState if any(row.state == one for row in counts)],
+        counts={one: number for one in _STATES if (number := sum(row.events for row in counts if row.state == one))},
+        waiting=WAITING,
         state=state,
         events=events[:PAGE_LENGTH],
         next=f"{address}?{more}" if more else "",
