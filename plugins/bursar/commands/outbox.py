@@ -63,7 +63,7 @@ def list_events(source: str | None, states: tuple[str, ...], fine: int | None, l
         table.add_row(
             str(event.id),
             sanitize(event.source),
-            sanitize(event.source_id),
+            str(event.fine_id),
             event.kind.description,
             event.state.value,
             format_money(event.amount, event.currency),

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from bursar.errors import InputFileError
 from bursar.layouts.payments.parse import parse_records
-from bursar.layouts.payments.records import PaymentRecord
 from bursar.layouts.payments.row_layout import RowLayout
+
+if TYPE_CHECKING:
+    from bursar.layouts.payments.records import PaymentRecord
 
 MAX_CHARACTERS = 50_000
 """Characters of a sample."""
@@ -48,7 +51,7 @@ def read_sample(layout: RowLayout, text: str) -> Sample:
         for _ in found:  # the totals of control records are compared at the end
             pass
     except InputFileError as error:
-        reason = f"A job would reject the file. {error}"
+        reason = f"A job would reject the file: {error}"
     except UnicodeEncodeError as error:
         reason = f"{error.object[error.start]!r} is no character of {layout.encoding[0]}, the encoding of the layout."
     used = [name for name in _COLUMNS if any(getattr(one, name) for one in records)]
