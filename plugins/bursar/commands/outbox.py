@@ -58,7 +58,7 @@ def list_events(source: str | None, states: tuple[str, ...], fine: int | None, l
     if not events:
         console.print("There are no such events.")
         return
-    table = make_table(("Event", "Source", "Fine", "What", "State"), ("Amount", "Attempts"), ("Answer",))
+    table = make_table(("Event", "Source", "Fine", "What", "State"), ("Amount",), ("Answer",))
     for event in events:
         table.add_row(
             str(event.id),
@@ -67,10 +67,9 @@ def list_events(source: str | None, states: tuple[str, ...], fine: int | None, l
             event.kind.description,
             event.state.value,
             format_money(event.amount, event.currency),
-            str(event.attempts),
             sanitize(event.answer),
         )
-    print_table(table, ("Attempts", "Answer"))
+    print_table(table, ("Answer",))
 
 
 @outbox.command("show")
