@@ -20,6 +20,7 @@ from demo.library import Library, embedded_library
 from demo.office import create_input_folders
 from demo.profiles import limit_exports, write_demo_include
 from demo.small_png import reduce_colours
+from demo.systems import KOHA
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -58,7 +59,7 @@ class Picture:
     """A picture of a page: its name, the path of the page below /bursar, and who looks at it.
 
     `path` may name an id of `_IDS` in braces. `prepare` makes the page ready. A page `in_airflow` is shown with
-    Airflow around it.
+    Airflow around it. `max_height` cuts off long lists.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Picture:
     user: str = USER
     prepare: Callable[["Page"], object] = lambda _: None
     in_airflow: bool = False
+    max_height: int = MAX_HEIGHT
 
 
 def main(state: Path = STATE, pictures: Path = PICTURES) -> int:
@@ -120,7 +122,7 @@ def _take_all(browser: "Browser", library: Library, folder: Path) -> None:
         if not picture.in_airflow:  # Airflow's own page never stops asking
             page.wait_for_load_state("networkidle")
         box = content.locator("main").bounding_box()
-        height = min(MAX_HEIGHT, int(box["y"] + box["height"]) if box else MAX_HEIGHT)
+        height = min(picture.max_height, int(box["y"] + box["height"]) if box else MAX_HEIGHT)
         clip = {"x": 0, "y": 0, "width": WIDTH, "height": height}
         if not page.evaluate(_WAIT_FOR_CHARTS):
             raise BursarError(f"A chart on the page of {picture.name}.png is blank.")
@@ -171,6 +173,8 @@ ALL = (
     Picture("load", "loads/{load}#rows"),
     Picture("waiting", "waiting", user=APPROVER),
     Picture("approval", "approvals/{approval}", user=APPROVER),
+    Picture("outbox", f"sources/{KOHA}/outbox", max_height=640),
+    Picture("layout", "layouts/peoplesoft"),
     Picture("overview", "overview"),
     Picture("fine", "fines/{fine}"),
     Picture("user", "users/{user}"),

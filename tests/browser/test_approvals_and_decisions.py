@@ -146,7 +146,7 @@ def test_an_unclear_batch_is_released_after_a_confirmation(
     shown = screen("user")
     page = shown.open_alone("waiting")
     assert shown.find_faults() == []
-    page.get_by_role("row", name="LOST").get_by_role("link", name="The bursar has it not").click()
+    page.get_by_role("row", name="LOST").get_by_role("link", name="The bursar does not have it").click()
     page.get_by_text("students are billed twice").wait_for()
     page.get_by_text(f"there is no {batch.file_name}").wait_for()
     assert shown.find_faults() == []

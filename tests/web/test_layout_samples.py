@@ -25,7 +25,7 @@ def test_a_sample_is_read_as_a_job_would_read_it(login: Login) -> None:
     client = login("admin")
     assert "Paste at most 50,000 characters" in client.get("/layouts/open").text
     page = client.post("/layouts/open/sample", data={"sample": "Id,Open,Currency\r\n1,10.00,USD\r\n2,<b>,USD\r\n"}).text
-    assert "2 1 USD 10.00" in words(page)
+    assert "2 1 10.00 USD" in words(page)
     assert "sum (column Open) is &#39;&lt;b&gt;&#39;, and not a sum such as 12.50" in page
     assert "<b>" not in page.partition("What is read")[2]
     assert "1 line can't be read as the layout says." in page
@@ -33,7 +33,7 @@ def test_a_sample_is_read_as_a_job_would_read_it(login: Login) -> None:
         "/layouts/paid/sample",
         data={"sample": "TransactionID;Zahlungseingang;Zahlungsdatum\nLIB000001;1,50;31.01.2026"},
     ).text
-    assert "2 LIB000001 CHF 1.50 2026-01-31" in words(paid)
+    assert "2 LIB000001 1.50 CHF 2026-01-31" in words(paid)
 
 
 @pytest.mark.usefixtures("layouts")

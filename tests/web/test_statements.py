@@ -41,7 +41,7 @@ def count_accesses(library: Library) -> int:
 def test_the_list_has_each_statement_with_its_differences_and_sums(compared: StatementInbox, login: Login) -> None:
     page = words(login("viewer").get("/statements").text)
     assert "open.csv Students Library" in page
-    assert "differs 3 2 26.00 USD 20.00 USD" in page
+    assert "differs 2 of 3 26.00 USD 20.00 USD" in page
     assert "No statement has been compared yet." in login("viewer").get("/statements?profile=STAFF").text
     assert compared.library.one("SELECT count(*) FROM statements") == 1
 

@@ -86,7 +86,7 @@ def test_all_that_waits_is_listed_and_the_actions_are_for_those_who_may(library:
         assert "&lt;script&gt;.xml" in page
         assert "&lt;i&gt;too many" in page
         assert "<script>." not in page
-        assert ("The bursar has it not" in page) is acts
+        assert ("The bursar does not have it" in page) is acts
         assert ("/overpayments/1/1/release" in page) is edits
         assert ("/fines/1" in page) is acts
 

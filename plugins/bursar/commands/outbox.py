@@ -55,19 +55,18 @@ def list_events(source: str | None, states: tuple[str, ...], fine: int | None, l
         )
     if not print_list(output_format, events, get_fields, "There are no such events."):
         return
-    table = make_table(("Event", "Source", "Fine", "What", "State"), ("Amount", "Attempts"), ("Answer",))
+    table = make_table(("Event", "Source", "Fine", "What", "State"), ("Amount",), ("Answer",))
     for event in events:
         table.add_row(
             str(event.id),
             sanitize(event.source),
-            sanitize(event.source_id),
+            str(event.fine_id),
             event.kind.description,
             event.state.value,
             format_money(event.amount, event.currency),
-            str(event.attempts),
             sanitize(event.answer),
         )
-    print_table(table, ("Attempts", "Answer"))
+    print_table(table, ("Answer",))
 
 
 @outbox.command("show")

@@ -60,8 +60,7 @@ def list_statements(profile: str | None, limit: int, output_format: str) -> None
             sanitize(one.name),
             one.lists,
             format_moment(one.compared_at),
-            f"{one.results:,}",
-            f"{one.differences:,}",
+            *((f"{one.results:,}", f"{one.differences:,}") if one.compared_at else ("", "")),
             sanitize(one.rejection or one.result),
         )
     print_table(table, ("Lists", "Results"))
@@ -92,7 +91,11 @@ def show_statement(statement: int, output_format: str) -> None:
         ("Outcome",),
         ("Results", "There", "Here"),
         [
-            (StatementOutcome.describe(name), f"{one.results:,}", format_totals(one.theirs), format_totals(one.ours))
+            (
+                StatementOutcome.describe(name),
+                f"{one.results:,}",
+                *(("", "") if name == StatementOutcome.INVALID else map(format_totals, (one.theirs, one.ours))),
+            )
             for name, one in (found.outcomes or {}).items()
         ],
     )
@@ -142,8 +145,8 @@ def _print_results(rows: list[Any]) -> None:
         cells = (row.outcome, row.fine_id, row.transaction_id, row.identifier, row.line)
         table.add_row(
             *("" if cell is None else sanitize(str(cell)) for cell in cells),
-            plain_amount(row.theirs, currency),
-            plain_amount(row.ours, currency),
+            plain_amount(row.theirs, currency) if row.line and row.outcome != StatementOutcome.INVALID else "",
+            plain_amount(row.ours, currency) if row.fine_id or row.user_id else "",
             sanitize(currency),
             sanitize(row.reason or ""),
         )

@@ -57,11 +57,11 @@ def check_system(source: SystemSource) -> list[Finding]:
 
 
 def print_findings(output_format: str, findings: list[Finding]) -> None:
-    """Prints what a check of a library's system has found, a line each."""
+    """Prints what a check of a library's system has found, a line each; for people, what is wrong comes last."""
     if output_format != "table":
         print_data(output_format, [asdict(finding) for finding in findings])
         return
-    for finding in findings:
+    for finding in sorted(findings, key=lambda one: not one.is_good):
         remedy = f" {finding.remedy}" if finding.remedy else ""
         mark = "good" if finding.is_good else "WRONG"
         console.print(sanitize(f"{mark}: {finding.subject}: {finding.text}{remedy}"), soft_wrap=True)

@@ -40,7 +40,7 @@ class UploadSettings(StrictModel):
     )
     denied_means_missing: YesNo = Field(
         default=False,
-        description="Whether *permission denied* in answer to a look means that there is no such file.",
+        description="Whether `permission denied` in answer to a look means that there is no such file.",
     )
     confirm_size: YesNo = Field(
         default=True,

@@ -15,7 +15,7 @@ from bursar.money import format_money
 from bursar.sources.outbox_events import EventState, OutboxEvent
 from bursar.sources.outbox_events import list_events as list_outbox_events
 
-NO_EFFECT, RESENT, REPORTED = "NO EFFECT", "RESENT", "REPORTED TO THE LIBRARY'S SYSTEM"
+NO_EFFECT, RESENT, REPORTED = "NO EFFECT", "RESENT", "EVENT FOR THE LIBRARY'S SYSTEM"
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,6 @@ def list_events(connection: Connection, fine: Row[Any]) -> list[Event]:
         ),
     ]
     return sorted(events, key=lambda event: event.moment)  # entries of one moment stay in the order of the journal
-
-
-def _get_moment(event: OutboxEvent) -> datetime:
-    return event.answered_at or event.attempted_at or event.posted_at
 
 
 def _describe_event(event: OutboxEvent) -> str:

@@ -114,7 +114,8 @@ def describe_counts(counts: LoadCounts, subject: str) -> str:
 def _describe_warnings(connection: Connection, load: LoadRecord) -> Iterable[str]:
     command = f" (`bin/bursar sources loads rejects {load.id}` lists them with what to do)"
     if load.counts.rejected:
-        yield f"Load {load.id}: {describe_rejected(load)}. Correct them in the library system{command}."
+        maps = ", or add their values to the maps of the source" if "unmapped" in load.rejected else ""
+        yield f"Load {load.id}: {describe_rejected(load)}. Correct them in the library system{maps}{command}."
     if load.counts.warnings:
         yield (
             f"Load {load.id}: {pluralize(load.counts.warnings, 'warning')} about fines, about which a person "

@@ -4,18 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from bursar.errors import InputFileError
 from bursar.layouts.payments.parse import parse_records
-from bursar.layouts.payments.records import PaymentRecord
 from bursar.layouts.payments.row_layout import RowLayout
+
+if TYPE_CHECKING:
+    from bursar.layouts.payments.records import PaymentRecord
 
 MAX_CHARACTERS = 50_000
 """Characters of a sample."""
 MAX_ROWS = 100
 """Rows of a sample that are shown."""
 NAME = "the sample"
-_HIDDEN = {"number", "line", "problem", "payment_key"}
+_COLUMNS = ("transaction_id", "internal_id", "identifier", "reference", "sum", "currency", "paid_on")
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,9 @@ def read_sample(layout: RowLayout, text: str) -> Sample:
         for _ in found:  # the totals of control records are compared at the end
             pass
     except InputFileError as error:
-        reason = str(error)
+        reason = f"A job would reject the file: {error}"
     except UnicodeEncodeError as error:
         reason = f"{error.object[error.start]!r} is no character of {layout.encoding[0]}, the encoding of the layout."
-    used = [
-        name for name in PaymentRecord._fields if name not in _HIDDEN and any(getattr(one, name) for one in records)
-    ]
+    used = [name for name in _COLUMNS if any(getattr(one, name) for one in records)]
     rows = [(one.line, [getattr(one, name) or "" for name in used], one.problem or "") for one in records]
     return Sample(text, [name.replace("_", " ").capitalize() for name in used], rows, reason)

@@ -68,9 +68,11 @@ def list_source_names(person: Person) -> dict[str, str]:
 
 
 def describe_source_name(code: str) -> str:
-    """Returns the name of a source with its code, or the code of one that has been removed."""
+    """Returns the name of a source, with its code if that is another word; of a removed source, the code."""
     source = find_source(code)
-    return f"{source.name} ({code})" if source else code or NO_SOURCE
+    if source and source.name.upper() != code:
+        return f"{source.name} ({code})"
+    return source.name if source else code or NO_SOURCE
 
 
 def list_loaded_codes(connection: Connection, person: Person) -> list[str]:

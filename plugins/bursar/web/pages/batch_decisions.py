@@ -297,7 +297,7 @@ def _show_delivery(request: Request, found: Batch, problem: str = "") -> Respons
         "confirm",
         status_code=409 if problem else 200,
         section="show_waiting",
-        title=f"Has the bursar the file of batch {found.id}?",
+        title=f"Does the bursar have the file of batch {found.id}?",
         problem=problem,
         text="The batch is then delivered: its fines are closed by the next export run of the profile, and are not "
         "sent again. If the bursar does not have the file, students are never billed. Your name is recorded."

@@ -29,6 +29,8 @@ from bursar.web.rights import CurrentPerson, Person, require
 from bursar.web.views import PAGE_LENGTH, address_of, read_ledger, render, settings
 
 router = APIRouter()
+_STATES = (*WAITING, *(state for state in EventState if state not in WAITING))
+"""The states, first those that wait for a person."""
 SourceCode = Annotated[str, Path(pattern="^[A-Za-z0-9_]{1,30}$")]
 
 
@@ -56,8 +58,8 @@ def show_outbox(
         time_zone=settings().time_zone,
         code=code,
         name=sources.describe_source_name(code),
-        counts=[(row.kind, row.state, row.events) for row in counts],
-        states=[one for one in EventState if any(row.state == one for row in counts)],
+        counts={one: number for one in _STATES if (number := sum(row.events for row in counts if row.state == one))},
+        waiting=WAITING,
         state=state,
         events=events[:PAGE_LENGTH],
         next=f"{address}?{more}" if more else "",
@@ -94,7 +96,7 @@ def post_done(
     try:
         mark_event_done(views.engine(), event, by=person.name, balance=_parse_balance(balance))
     except BursarError as error:
-        return _show(request, person, _get_visible(person, event), str(error))
+        return _show(request, person, _get_visible(person, event), str(error), balance)
     return RedirectResponse(address_of(request, "show_event", event=event), 303)
 
 
@@ -116,9 +118,10 @@ def _get_visible(person: Person, event: int) -> OutboxEvent:
     return found
 
 
-def _show(request: Request, person: Person, event: OutboxEvent, problem: str = "") -> Response:
+def _show(request: Request, person: Person, event: OutboxEvent, problem: str = "", balance: str = "") -> Response:
     zone = ZoneInfo(settings().time_zone)
     may_act = person.may_act(event.source, Job.SYNC)
+    says = [("State", event.state.description), ("The library's system says", event.answer)]
     decided = (
         f"{event.decision} by {event.decided_by}, {format_moment(event.decided_at, zone)}" if event.decided_at else ""
     )
@@ -130,9 +133,10 @@ def _show(request: Request, person: Person, event: OutboxEvent, problem: str = "
         time_zone=settings().time_zone,
         event=event,
         problem=problem,
+        balance=balance,
+        is_waiting=event.state in WAITING,
         facts=[
-            ("State", event.state.description),
-            ("The library's system says", event.answer),
+            *([] if event.state in WAITING else says),
             ("Source", sources.describe_source_name(event.source)),
             ("Fine in the library's system", event.source_id),
             ("Amount", format_money(event.amount, event.currency)),

@@ -88,9 +88,15 @@ def show_statement(
             (
                 StatementOutcome.describe(name),
                 f"{one.results:,}",
-                format_totals(one.theirs),
-                format_totals(one.ours),
-                format_totals(one.difference) if one.difference else "",
+                *(
+                    ("", "", "")  # nobody knows their sums
+                    if name == StatementOutcome.INVALID
+                    else (
+                        format_totals(one.theirs),
+                        format_totals(one.ours),
+                        format_totals(one.difference) if one.difference else "",
+                    )
+                ),
             )
             for name, one in (found.outcomes or {}).items()
         ],
