@@ -23,8 +23,8 @@ FROM generate_series(0, :lines - 1) AS n;
 INSERT INTO journal_entries (fine_id, entry_type, balance_change, outstanding_change, posted_at)
 SELECT id, 'EXPORTED', -10, 10, '2026-01-02' FROM fines;
 INSERT INTO batches (profile, run_id, as_of, import_active, render_options, sftp_connection, output_file_path,
-                     file_name, users, fines, totals, skipped, closed_at)
-SELECT 'STUDENTS', 'old', '2026-01-02', true, '{}', 'x', 'x', 'x', 1, :lines, '{}', '{}', '2026-01-02';
+                     users, fines, totals, skipped, closed_at)
+SELECT 'STUDENTS', 'old', '2026-01-02', true, '{}', 'x', 'x', 1, :lines, '{}', '{}', '2026-01-02';
 INSERT INTO batch_lines (batch_id, number, transaction_id, fine_id, user_id, identifier, patron_name, fine_fee_type,
                          last_transaction_at, currency, amount)
 SELECT 1, id, 'T' || id, id, user_id, 'S' || user_id, 'x', 'OVERDUEFINE', '2026-01-01', 'USD', 10 FROM fines;
