@@ -19,7 +19,7 @@ from bursar.profiles import Settings
 from bursar.sources.outbox import Outbox
 from bursar.sources.readings import ReadingRun
 from bursar.sources.source_lock import lock_source
-from bursar.sources.system_model import SystemSource
+from bursar.sources.system_model import SystemSource, describe_job
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ def system_dag(source: SystemSource, settings: Settings) -> DAG:
         source,
         Job.SYNC,
         source.schedule,
-        dag_display_name=f"Synchronize with {source.name}",
+        dag_display_name=describe_job(Job.SYNC, source),
         doc_md=system_docs(source, settings),
         params={
             "dry_run": Param(
