@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from airflow.serialization.serialized_objects import DagSerialization
+from sqlalchemy import Engine
 
-from bursar.airflow import system_dag
+from bursar.airflow import notifier, system_dag
 from bursar.airflow.library_systems import get_account
 from bursar.airflow.system_dag import SystemRun
 from bursar.errors import BursarError
+from bursar.notifications.messages import Message
 from bursar.reporting.load_report import build_load_report
 from bursar.reporting.run_report import RunOutcome, RunReport
 from tests.support.fixtures import make_settings
@@ -82,6 +84,20 @@ def test_a_refused_event_is_a_warning_in_the_report_which_is_mailed(registered_t
         "Of the events for the library's system, 1 event was refused: the fine is closed. Retry them, or mark them "
         "as done, under Bursar > Waiting for a person (`bin/bursar sources outbox list --source TOWN` lists them)."
     )
+
+
+def test_a_mail_says_that_a_system_is_synchronized(registered_town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    messages: list[Message] = []
+
+    def send(_: Engine, message: Message, *_arguments: object, **_named: object) -> list[str]:
+        messages.append(message)
+        return []
+
+    monkeypatch.setattr(notifier, "ledger_url", lambda: registered_town.library.ledger.url)
+    monkeypatch.setattr(notifier, "send", send)
+    notifier.notify(report(registered_town), registered_town.source, None)
+    [message] = messages
+    assert message.subject == "Nothing to do: Synchronize with Town Library, nothing was changed"
 
 
 def test_a_dry_run_writes_and_loads_nothing(registered_town: Town) -> None:

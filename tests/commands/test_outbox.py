@@ -67,6 +67,21 @@ def test_a_refused_event_is_listed_and_tried_again(town: Town) -> None:
     assert town.system.count("1") == 1
 
 
+def test_all_refused_events_of_a_source_are_tried_again(town: Town) -> None:
+    town.system.charge("2", "5.00")
+    town.read()
+    town.bursar.export()
+    town.system.faults = ["refuse", "refuse"]
+    run("sources", "sync", "TOWN")
+    for wrong in ((), ("--all-refused",), ("--source", "TOWN"), ("1", "--source", "TOWN", "--all-refused")):
+        assert "Name events, or a source" in run("sources", "outbox", "retry", *wrong, exit_code=2)
+    assert "tries 0 events again" in run("sources", "outbox", "retry", "--source", "TOWN", "--all-unknown")
+    retried = run_json("sources", "outbox", "retry", "--source", "TOWN", "--all-refused")
+    assert [(event["id"], event["state"]) for event in retried] == [(2, "pending"), (1, "pending")]
+    run("sources", "sync", "TOWN")
+    assert (town.system.count("1"), town.system.count("2")) == (1, 1)
+
+
 def test_a_person_marks_as_done_what_was_done_by_hand(town: Town) -> None:
     town.system.faults = ["refuse"]
     run("sources", "sync", "TOWN")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
-from bursar.errors import TransientError
+from bursar.errors import BursarError, TransientError
 from bursar.sources.system import Answer, AnswerStatus, Confirm, Event, EventKind, Finding, Reading, confirm_alone
 from bursar.sources.system_model import SystemSource
 from tests.support.fault_injection import KillSwitch
@@ -60,6 +60,7 @@ class MemorySystem:
 
     `faults` has what the next writes do: `refuse` nothing and say so, `lose` the answer of what was done, or `drop` the
     event and answer as if it were lost. `switch` kills the worker at one of the calls. `is_down`: nothing is answered.
+    `missing_name` says what the check of names complains of.
     """
 
     fines: dict[str, MemoryFine] = field(default_factory=dict)
@@ -70,6 +71,7 @@ class MemorySystem:
     faults: list[Literal["refuse", "lose", "drop"]] = field(default_factory=list)
     switch: KillSwitch = field(default_factory=KillSwitch)
     is_down: bool = False
+    missing_name: str = ""
     readings: list[datetime | None] = field(default_factory=list)
 
     def charge(self, fine_id: str, amount: str, **values: Any) -> None:
@@ -123,6 +125,12 @@ class MemorySystem:
             "fines": _write(folder / "fines.csv", columns, rows),
         }
         return Reading(files=files, read_at=read_at, complete=since is None)
+
+    def check_names(self) -> None:
+        """Raises the error of a name that is missing, if there is one."""
+        self._answer()
+        if self.missing_name:
+            raise BursarError(self.missing_name)
 
     def find(self, event: Event) -> Answer | None:
         """Returns what became of an event by its key."""

@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from bursar.errors import TransientError
+from bursar.ledger.jobs import Job
+from bursar.reporting.run_report import record_report
 from bursar.sources.system import Finding
 from tests.support.memory_system import ALL_ON
 from tests.support.memory_town import Town
+from tests.support.reports import make_report
 from tests.web.conftest import Login
 from tests.web.test_fines import words
 
@@ -51,6 +54,14 @@ def test_a_refused_event_waits_for_a_person_and_is_in_the_life_of_its_fine(refus
     assert "refused the fine is closed Look and decide" in waiting
     life = words(login("admin").get("/fines/1").text)
     assert "event 1 for TOWN: handed over to the bursar, 10.00 USD; refused (the fine is closed)" in life
+
+
+def test_the_pages_of_its_runs_say_that_a_system_is_synchronized(refused: Town, login: Login) -> None:
+    record_report(refused.library.ledger, make_report(job=Job.SYNC, profile="TOWN", run_id="run"))
+    client = login("viewer")
+    for address in ("runs/run", "runs/other/progress"):
+        page = client.get(f"/dags/bursar_sync__TOWN/{address}").text
+        assert ("Synchronize with Town Library" in page, "Load Fines" in page) == (True, False), address
 
 
 def test_a_person_has_an_event_tried_again(refused: Town, login: Login) -> None:

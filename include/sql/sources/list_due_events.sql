@@ -1,6 +1,6 @@
 -- The next events that a system is informed of, oldest first, after the event :after, of the kinds :kinds. An event waits for an
 -- earlier one of its fine that was refused, or of which nobody knows what became of it.
-SELECT events.id, events.entry_id, events.fine_id, events.kind, events.amount, events.attempts, events.state,
+SELECT events.id, events.entry_id, events.fine_id, events.kind, events.amount, events.attempts, events.state, events.balance_change,
        entries.entry_type, entries.posted_at, fines.source_id, fines.currency, fines.amount < 0 AS is_credit,
        identifiers.value AS user_id, system_sources.key_namespace,
        coalesce(events.state = 'unknown' AND events.attempted_at > now() - make_interval(secs => :repeat_after_seconds), false)

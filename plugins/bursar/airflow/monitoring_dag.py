@@ -22,6 +22,7 @@ from bursar.reporting.run_description import get_owner_word
 from bursar.sources.loaded_files import remove_loaded_files
 from bursar.sources.model import Source, SourceAlerts
 from bursar.sources.read import load_sources
+from bursar.sources.system_model import describe_job
 
 DAG_ID = "bursar_monitoring"
 
@@ -91,6 +92,7 @@ def send_alerts() -> list[ActiveAlert]:
         message = alert_message(
             job=alert.job,
             owner_name=alert.owner.name,
+            about=describe_job(alert.job, alert.owner),
             summary=alert.summary,
             advice=alert.advice,
             link=page_url(f"{get_owner_word(alert.job).lower()}s/{alert.owner.code}"),

@@ -27,6 +27,7 @@ from bursar.profiles.job_owner import JobOwner
 from bursar.profiles.monitoring import CHAT, Notifications
 from bursar.remote_files.base import error_reason
 from bursar.reporting.run_report import RunOutcome, RunReport, record_report
+from bursar.sources.system_model import describe_job
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ def notify(report: RunReport, owner: JobOwner | None, run_url: str | None) -> Ru
         message = report_message(
             report,
             owner_name=owner.name if owner else None,
+            about=describe_job(report.job, owner) if owner else None,
             time_zone=(owner or settings).time_zone,
             link=report_url(report) if report.id else run_url,
         )

@@ -18,7 +18,7 @@ from bursar.profiles import Settings
 from bursar.sources.outbox import Outbox
 from bursar.sources.readings import ReadingRun
 from bursar.sources.source_lock import lock_source
-from bursar.sources.system_model import SystemSource
+from bursar.sources.system_model import SystemSource, describe_job
 
 
 class SystemRun(LoadRun[SystemSource]):
@@ -30,7 +30,7 @@ def system_dag(source: SystemSource, settings: Settings) -> DAG:
     with source_dag(
         source,
         dry_run="Read, and count what a load would change. Nothing is loaded, and nothing is written.",
-        dag_display_name=f"Synchronize with {source.name}",
+        dag_display_name=describe_job(Job.SYNC, source),
         doc_md=system_docs(source, settings),
     ) as dag:
         task = partial(task_of_run, Job.SYNC, source, partial(SystemRun.from_context, source, settings))

@@ -5,7 +5,6 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import click
-from sqlalchemy import Engine
 
 from bursar.commands.context import ID, console, get_engine, get_person, sanitize
 from bursar.commands.output import (
@@ -19,7 +18,7 @@ from bursar.commands.output import (
     print_result,
     print_table,
 )
-from bursar.money import format_money
+from bursar.money import format_money, pluralize
 from bursar.sources import outbox_events
 from bursar.sources.outbox_events import EventState, OutboxEvent
 
@@ -86,16 +85,38 @@ def show_event(event: int, output_format: str) -> None:
 
 
 @outbox.command("retry")
-@click.argument("event", type=ID)
+@click.argument("events", type=ID, nargs=-1, metavar="[EVENT]...")
+@click.option("--source", metavar="CODE", help="The source of --all-refused and --all-unknown.")
+@click.option("--all-refused", is_flag=True, help="All events of the source that were refused.")
+@click.option("--all-unknown", is_flag=True, help="All events of the source of which it is not known.")
 @format_option
-def retry_event(event: int, output_format: str) -> None:
-    """Have the next run try an EVENT again: one that was refused, is not known, or was only listed.
+def retry_events(
+    events: tuple[int, ...],
+    source: str | None,
+    all_refused: bool,  # noqa: FBT001  click passes flags by name
+    all_unknown: bool,  # noqa: FBT001
+    output_format: str,
+) -> None:
+    """Have the next run try EVENTs again: those that were refused, are not known, or were only listed.
 
-    The run looks for it in the library's system first. The ledger records who decided it.
+    The run looks for each in the library's system first. The ledger records who decided it.
     """
+    flags = {EventState.REFUSED: all_refused, EventState.UNKNOWN: all_unknown}
+    states = [state for state, is_chosen in flags.items() if is_chosen]
+    if bool(states) != bool(source) or bool(states) == bool(events):
+        raise click.UsageError("Name events, or a source (--source) with --all-refused, --all-unknown or both.")
     engine = get_engine()
-    outbox_events.retry_event(engine, event, by=get_person())
-    _print_decided(engine, event, output_format, f"The next run of the source tries event {event} again.")
+    ids = list(dict.fromkeys(events))
+    if states:
+        with engine.connect() as connection:
+            ids = [event.id for event in outbox_events.list_events(connection, source=source, states=states)]
+    outbox_events.retry_event(engine, *ids, by=get_person())
+    if output_format == "table":
+        named = f"event {ids[0]}" if len(ids) == 1 else pluralize(len(ids), "event")
+        console.print(f"The next run of the source tries {named} again.")
+        return
+    with engine.connect() as connection:
+        print_data(output_format, [get_fields(event) for event in outbox_events.get_events(connection, ids)])
 
 
 @outbox.command("mark-done")
@@ -118,12 +139,9 @@ def mark_done(event: int, balance: str | None, output_format: str) -> None:
             f"{balance!r} is not an amount; write it as in 12.50", param_hint="--balance"
         ) from None
     outbox_events.mark_event_done(engine, event, by=get_person(), balance=amount)
-    _print_decided(engine, event, output_format, f"Event {event} is done, and is not written any more.")
-
-
-def _print_decided(engine: Engine, event: int, output_format: str, sentence: str) -> None:
     with engine.connect() as connection:
-        print_result(output_format, get_fields(outbox_events.get_event(connection, event)), sentence)
+        fields = get_fields(outbox_events.get_event(connection, event))
+    print_result(output_format, fields, f"Event {event} is done, and is not written any more.")
 
 
 def get_fields(event: OutboxEvent) -> dict[str, Any]:

@@ -59,15 +59,19 @@ class Message:
         return f"{self.outcome}: {self.about}, {self.summary}"
 
 
-def report_message(report: RunReport, *, owner_name: str | None, time_zone: str, link: str | None) -> Message:
+def report_message(
+    report: RunReport, *, owner_name: str | None, about: str | None = None, time_zone: str, link: str | None
+) -> Message:
     """Returns the message about a run. Moments are shown in `time_zone`.
+
+    `about` names the job; None stands for its usual name.
 
     `link` leads to the job report, or to the run in Airflow if the report is not recorded.
     """
     outcome = describe_outcome(report)
     return Message(
         outcome=outcome[0].upper() + outcome[1:],
-        about=report.job.display_name(owner_name),
+        about=about or report.job.display_name(owner_name),
         summary=describe_result(report),
         severity=SEVERITIES[report.outcome],
         messages=report.messages,
@@ -79,11 +83,13 @@ def report_message(report: RunReport, *, owner_name: str | None, time_zone: str,
     )
 
 
-def alert_message(*, job: Job, owner_name: str, summary: str, advice: str, link: str | None) -> Message:
-    """Returns the message about an alert: what did not happen, and what to do."""
+def alert_message(
+    *, job: Job, owner_name: str, about: str | None = None, summary: str, advice: str, link: str | None
+) -> Message:
+    """Returns the message about an alert: what did not happen, and what to do. `about` is as in `report_message`."""
     return Message(
         outcome="Alert",
-        about=job.display_name(owner_name),
+        about=about or job.display_name(owner_name),
         summary=summary,
         severity="bad",
         messages=(advice,),

@@ -20,6 +20,7 @@ import httpx
 
 from bursar.errors import BursarError, TransientError
 from bursar.sources.request_deadline import Deadline
+from bursar.sources.system import FailedRequestError
 from bursar.sources.system_account import SystemAccount, check_url, make_ssl_context
 
 for _name in ("httpx", "httpcore"):
@@ -123,6 +124,7 @@ class HttpClient:
 
         Raises:
             TransientError: the server could not be reached, was busy, or did not answer in time, each time.
+            FailedRequestError: it answered with the status 500, each time.
             BursarError: it redirects, or its answer is too large.
         """
         pauses = iter(self._pauses_seconds)
@@ -137,7 +139,9 @@ class HttpClient:
                 if answer.status not in RETRIED:
                     return answer
                 if pause is None:
-                    raise TransientError(
+                    # Other statuses are of a server, or of a gateway before it, that is busy as a whole.
+                    kind = FailedRequestError if answer.status == httpx.codes.INTERNAL_SERVER_ERROR else TransientError
+                    raise kind(
                         f"{self.account} answers with the status {answer.status} to {subject}. Try again later; if it "
                         "stays so, ask those who run it."
                     )

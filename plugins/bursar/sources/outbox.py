@@ -8,7 +8,7 @@ next run looks for it first. An error or a timeout never means that the event wa
 import json
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid5
@@ -21,7 +21,7 @@ from bursar.ledger.entry_type import EntryType
 from bursar.sources.readings import add_system
 from bursar.sources.source_lock import confirm_lock, lock_source
 from bursar.sources.statements import SOURCE_ID_TYPE
-from bursar.sources.system import Answer, AnswerStatus, Event, EventKind, LibrarySystem
+from bursar.sources.system import Answer, AnswerStatus, Event, EventKind, FailedRequestError, LibrarySystem
 from bursar.sources.system_model import SystemSource
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 REPEAT_AFTER_SECONDS = 300
 """How long after an attempt an event that was not found is written again: a lost request may still arrive."""
 MAX_ERRORS = 3
-"""As many events in a row, of which a system answers what can't be read, end a run: most likely it is the system."""
+"""As many events in a row, about which a system gives no answer that can be read, end a run: most likely it is the
+system as a whole."""
 PAGE = 200
 STATES = {"off": "off", "show": "shown", "on": "pending"}
 """The state of a new event by the mode of its kind."""
@@ -57,15 +58,6 @@ class Outbox:
     source: SystemSource
     repeat_after_seconds: int = REPEAT_AFTER_SECONDS
 
-    def collect(self) -> None:
-        """Makes events of the journal's new entries. The first time, the journal so far is passed over."""
-        states = {kind.value: STATES[self.source.write_back.mode_of(kind)] for kind in EventKind}
-        parameters = {"source": self.source.code, "states": json.dumps(states)}
-        with self.engine.begin() as connection:
-            add_system(connection, self.source)
-            connection.execute(query("sources/collect_events"), parameters)
-            connection.execute(query("sources/move_collection"), parameters)
-
     def write(self, system: LibrarySystem) -> WriteCounts:
         """Informs the system of all events that are due, oldest first, and returns what became of them.
 
@@ -73,36 +65,28 @@ class Outbox:
 
         Raises:
             TransientError: the system can't be reached, or another worker writes. Nothing is lost.
-            BursarError: the system refuses the login, or its answer can't be read.
+            BursarError: the system refuses the login, its answer can't be read, or it lacks a name with which events
+                are written.
         """
-        counts = WriteCounts()
-        with lock_source(self.engine, self.source.code) as lock:
-            self.collect()
-            held: set[int] = set()
-            errors: list[tuple[Row[Any], BursarError]] = []  # in a row
-            for row in self._list_due():
-                if row.fine_id in held:
-                    counts = counts.add("held")
-                    continue
-                try:
-                    found = system.find(make_event(row))
-                except BursarError as error:
-                    errors.append((row, error))
-                    held.add(row.fine_id)
-                    if isinstance(error, TransientError) or len(errors) == MAX_ERRORS:
-                        raise
-                    continue
-                counts = self._record_errors(errors, counts)
-                errors.clear()
-                outcome = self._write_one(system, row, found, lock)
-                counts = counts.add(outcome)
-                if outcome != "done":
-                    held.add(row.fine_id)
-            counts = self._record_errors(errors, counts)
-        log.info("Informed %s: %s.", self.source.name, describe_counts(counts))
-        return counts
+        with lock_source(self.engine, self.source.code) as lock, self.engine.connect() as ledger:
+            self._collect(ledger)
+            run = _Run(self.source, system, lock, ledger)
+            for row in self._list_due(ledger):
+                run.write(row)
+            run.record_errors()
+        log.info("Informed %s: %s.", self.source.name, describe_counts(run.counts))
+        return run.counts
 
-    def _list_due(self) -> Iterator[Row[Any]]:
+    def _collect(self, ledger: Connection) -> None:
+        """Makes events of the journal's new entries. The first time, the journal so far is passed over."""
+        states = {kind.value: STATES[self.source.write_back.mode_of(kind)] for kind in EventKind}
+        parameters = {"source": self.source.code, "states": json.dumps(states)}
+        with ledger.begin():
+            add_system(ledger, self.source)
+            ledger.execute(query("sources/collect_events"), parameters)
+            ledger.execute(query("sources/move_collection"), parameters)
+
+    def _list_due(self, ledger: Connection) -> Iterator[Row[Any]]:
         after = 0
         while True:
             parameters = {
@@ -113,44 +97,98 @@ class Outbox:
                 "after": after,
                 "limit": PAGE,
             }
-            with self.engine.connect() as connection:
-                rows = connection.execute(query("sources/list_due_events"), parameters).all()
+            with ledger.begin():
+                rows = ledger.execute(query("sources/list_due_events"), parameters).all()
             yield from rows
             if len(rows) < PAGE:
                 return
             after = rows[-1].id
 
-    def _record_errors(self, errors: list[tuple[Row[Any], BursarError]], counts: WriteCounts) -> WriteCounts:
-        """Records events of which the system answers what can't be read, and returns the counts with them."""
-        for row, error in errors:
-            self._record(row, row.attempts, Answer(AnswerStatus.UNKNOWN, str(error)))
-            counts = counts.add(AnswerStatus.UNKNOWN.value)
-        return counts
 
-    def _write_one(self, system: LibrarySystem, row: Row[Any], answer: Answer | None, lock: Connection) -> str:
+@dataclass
+class _Run:
+    """A run of an outbox, which holds the lock of its source by the connection `lock`.
+
+    Its statements share the connection `ledger`, and each commits: no transaction is open while the system is called.
+    `errors` are events in a row of which the system has answered what can't be read; `failures` counts those in a row
+    that could not be written for such a reason.
+    """
+
+    source: SystemSource
+    system: LibrarySystem
+    lock: Connection
+    ledger: Connection
+    counts: WriteCounts = WriteCounts()
+    held_fines: set[int] = field(default_factory=set)
+    held_users: set[str] = field(default_factory=set)
+    errors: list[tuple[Row[Any], BursarError]] = field(default_factory=list)
+    failures: int = 0
+    has_names: bool = False
+
+    def write(self, row: Row[Any]) -> None:
+        """Looks for an event in the system, and writes it if it is not there; raises as `Outbox.write`."""
+        if row.fine_id in self.held_fines or row.user_id in self.held_users:
+            self.counts = self.counts.add("held")
+            return
+        try:
+            found = self.system.find(make_event(row))
+        except BursarError as error:
+            self.errors.append((row, error))
+            self._hold(row, error)
+            if len(self.errors) == MAX_ERRORS or not _may_be_of_one_user(error):
+                raise
+            return
+        self.record_errors()
+        outcome = self._write_one(row, found)
+        self.counts = self.counts.add(outcome)
+        if outcome != "done":
+            self.held_fines.add(row.fine_id)
+
+    def record_errors(self) -> None:
+        """Records events of which the system answers what can't be read. What they have changed there stays known."""
+        for row, error in self.errors:
+            self._record(row, row.attempts, Answer(AnswerStatus.UNKNOWN, str(error), row.balance_change))
+            self.counts = self.counts.add(AnswerStatus.UNKNOWN.value)
+        self.errors.clear()
+
+    def _write_one(self, row: Row[Any], answer: Answer | None) -> str:
         """Records the answer about an event that was found, or writes one that was not.
 
         Returns what became of it, as a name in WriteCounts.
         """
-        event = make_event(row)
         attempts = row.attempts
         if answer is None:
             if row.is_recent:
                 return "held"
-            confirm_lock(lock)
+            if not self.has_names:
+                self.system.check_names()
+                self.has_names = True
+            confirm_lock(self.lock)
             self._begin(row)
             attempts += 1
             try:
-                answer = system.write(event, partial(confirm_lock, lock))
-            except BursarError as error:  # which a system does not raise; others must not wait for this event
-                answer = Answer(AnswerStatus.UNKNOWN, str(error))
+                answer = self.system.write(make_event(row), partial(confirm_lock, self.lock))
+            except BursarError as error:  # others must not wait for this event
+                self._record(row, attempts, Answer(AnswerStatus.UNKNOWN, str(error)))
+                self._hold(row, error)
+                self.failures += 1
+                if self.failures == MAX_ERRORS:
+                    raise
+                return AnswerStatus.UNKNOWN.value
+            self.failures = 0
         self._record(row, attempts, answer)
         return answer.status.value
 
+    def _hold(self, row: Row[Any], error: BursarError) -> None:
+        """Holds back the later events of a fine, and those of a user about whom the system can't answer."""
+        self.held_fines.add(row.fine_id)
+        if isinstance(error, FailedRequestError) and row.user_id:
+            self.held_users.add(row.user_id)
+
     def _begin(self, row: Row[Any]) -> None:
-        with self.engine.begin() as connection:
-            begun = connection.execute(query("sources/begin_attempt"), {"id": row.id, "attempts": row.attempts})
-            if begun.rowcount != 1:
+        with self.ledger.begin():
+            facts = {"id": row.id, "attempts": row.attempts}
+            if self.ledger.execute(query("sources/begin_attempt"), facts).rowcount != 1:
                 raise _make_conflict(row, self.source)
 
     def _record(self, row: Row[Any], attempts: int, answer: Answer) -> None:
@@ -161,11 +199,16 @@ class Outbox:
             "answer": answer.reason,
             "balance_change": answer.balance_change,
         }
-        with self.engine.begin() as connection:
-            if not connection.execute(query("sources/record_answer"), parameters).scalar_one():
+        with self.ledger.begin():
+            if not self.ledger.execute(query("sources/record_answer"), parameters).scalar_one():
                 raise _make_conflict(row, self.source)
         if answer.status is not AnswerStatus.DONE:
             log.warning("Event %s of %s: %s. %s", row.id, self.source.code, answer.status.description, answer.reason)
+
+
+def _may_be_of_one_user(error: BursarError) -> bool:
+    """Returns whether an error may be about one user or fine alone, and not about the system as a whole."""
+    return isinstance(error, FailedRequestError) or not isinstance(error, TransientError)
 
 
 def _make_conflict(row: Row[Any], source: SystemSource) -> TransientError:
@@ -190,6 +233,7 @@ def make_event(row: Row[Any]) -> Event:
         currency=row.currency,
         occurred_at=row.posted_at,
         is_credit=row.is_credit,
+        is_repeated=row.attempts > 0,
     )
 
 

@@ -1,6 +1,7 @@
 """The events of outboxes as people see them, and what people decide about those that wait for them."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -91,21 +92,33 @@ def get_event(connection: Connection, id_: int) -> OutboxEvent:
     Raises:
         LedgerNotFoundError: there is no such event.
     """
-    for event in _list(connection, id=id_):
-        return event
-    raise LedgerNotFoundError(f"There is no event {id_} (`bin/bursar sources outbox list` lists them).")
+    return get_events(connection, [id_])[0]
 
 
-def retry_event(engine: Engine, id_: int, *, by: str) -> None:
-    """Has the next run try an event again: one that was refused, is not known, or was only listed.
-
-    The run looks for it in the system first. One that is not known stays so until the system has answered about it.
+def get_events(connection: Connection, ids: Sequence[int]) -> list[OutboxEvent]:
+    """Returns some events, the newest first.
 
     Raises:
-        LedgerError: there is no such event, or it is done or to be written anyway.
-        TransientError: a worker writes the events of its source.
+        LedgerNotFoundError: there is no event of one of the ids.
     """
-    _decide(engine, id_, "retry", by, None)
+    events = _list(connection, ids=list(ids))
+    if missing := sorted(set(ids) - {event.id for event in events}):
+        raise LedgerNotFoundError(f"There is no event {missing[0]} (`bin/bursar sources outbox list` lists them).")
+    return events
+
+
+def retry_event(engine: Engine, *ids: int, by: str) -> None:
+    """Has the next run try one or more events again: those that were refused, are not known, or were only listed.
+
+    The run looks for each in the system first. One that is not known stays so until the system has answered about it.
+
+    Raises:
+        LedgerError: there is no such event, or it is done or to be written anyway. Then none is tried again.
+        TransientError: a worker writes the events of a source of theirs.
+    """
+    with engine.connect() as connection:
+        events = get_events(connection, ids)
+    _decide(engine, events, "retry", by, None)
 
 
 def mark_event_done(engine: Engine, id_: int, *, by: str, balance: Decimal | None = None) -> None:
@@ -118,10 +131,6 @@ def mark_event_done(engine: Engine, id_: int, *, by: str, balance: Decimal | Non
         LedgerError: there is no such event, it is done, or the balance is not between zero and the fine's amount.
         TransientError: a worker writes the events of its source.
     """
-    _decide(engine, id_, "done", by, balance)
-
-
-def _decide(engine: Engine, id_: int, decision: Literal["retry", "done"], by: str, balance: Decimal | None) -> None:
     with engine.connect() as connection:
         event = get_event(connection, id_)
         amount = connection.execute(query("sources/get_said_amount"), {"fine_id": event.fine_id}).scalar_one()
@@ -130,16 +139,27 @@ def _decide(engine: Engine, id_: int, decision: Literal["retry", "done"], by: st
         if balance * amount < 0 or abs(balance) > abs(amount):
             shown = format_money(amount, event.currency)
             raise LedgerError(f"The balance of fine {event.fine_id} is between 0 and its amount, {shown}.")
-    with lock_source(engine, event.source), engine.begin() as connection:
-        parameters = {"id": id_, "decision": decision, "person": by, "balance": balance}
-        if not connection.execute(query("sources/decide_event"), parameters).scalar_one():
-            state = get_event(connection, id_).state
-            choice = "it can only be tried" if state is EventState.SHOWN else "nothing is left to decide"
-            raise LedgerError(f"Event {id_} is {state.description}: {choice}.")
+    _decide(engine, [event], "done", by, balance)
+
+
+def _decide(
+    engine: Engine, events: Sequence[OutboxEvent], decision: Literal["retry", "done"], by: str, balance: Decimal | None
+) -> None:
+    ids = {event.id for event in events}
+    with ExitStack() as locks:
+        for source in sorted({event.source for event in events}):
+            locks.enter_context(lock_source(engine, source))
+        with engine.begin() as connection:
+            parameters = {"ids": list(ids), "decision": decision, "person": by, "balance": balance}
+            decided = connection.execute(query("sources/decide_event"), parameters).scalars()
+            if undecided := sorted(ids - set(decided)):
+                event = get_event(connection, undecided[0])
+                choice = "it can only be tried" if event.state is EventState.SHOWN else "nothing is left to decide"
+                raise LedgerError(f"Event {event.id} is {event.state.description}: {choice}.")
 
 
 def _list(connection: Connection, **filters: Any) -> list[OutboxEvent]:  # noqa: ANN401
-    parameters = dict.fromkeys(("source", "states", "fine_id", "id", "below", "limit")) | filters
+    parameters = dict.fromkeys(("source", "states", "fine_id", "ids", "below", "limit")) | filters
     if parameters["states"] is not None:
         parameters["states"] = [state.value for state in parameters["states"]]
     return [OutboxEvent.of_row(row) for row in connection.execute(query("sources/list_events"), parameters)]

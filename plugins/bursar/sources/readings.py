@@ -57,17 +57,19 @@ class ReadingRun:
             TransientError: the system can't be reached, or does not answer in time; or the lock was lost.
             BursarError: the system refuses the login, or its answer can't be read.
         """
-        return [self._load_since(since, dry_run=dry_run) for since in self._list_readings()]
+        return [self._load_since(since, dry_run=dry_run) for since in self._list_readings(dry_run=dry_run)]
 
-    def _list_readings(self) -> Iterator[datetime | None]:
+    def _list_readings(self, *, dry_run: bool) -> Iterator[datetime | None]:
         """Yields where each reading begins; None stands for a complete one."""
         with self.engine.begin() as connection:
-            add_system(connection, self.source)
-            bookmark = connection.execute(query("sources/get_bookmark"), {"source": self.source.code}).one()
-        if bookmark.read_at:
+            if not dry_run:
+                add_system(connection, self.source)
+            facts = {"source": self.source.code}
+            bookmark = connection.execute(query("sources/get_bookmark"), facts).one_or_none()
+        if bookmark and bookmark.read_at:
             yield bookmark.read_at - timedelta(minutes=self.source.overlap_minutes)
         zone = ZoneInfo(self.source.time_zone)
-        last = bookmark.complete_at
+        last = bookmark.complete_at if bookmark else None
         if last is None or last.astimezone(zone).date() < self.now.astimezone(zone).date():
             yield None
 

@@ -12,6 +12,7 @@ from typing import Protocol
 from uuid import UUID
 
 from bursar.described_enum import DescribedEnum
+from bursar.errors import TransientError
 from bursar.ledger.entry_type import EntryType
 
 PREFIX = "bursar:"
@@ -41,7 +42,8 @@ class Event:
 
     `key` derives from the entry, so it is the same at each attempt. `fine_id` and `user_id` are the system's own ids;
     `user_id` is None for users without one. `amount` is positive, in `currency`. `is_credit`: the fine itself is a
-    credit of the library. docs/reference/outbox.md says which entries become events, and what systems do.
+    credit of the library. `is_repeated`: an earlier attempt may have arrived, or may still arrive, written as the
+    source said then. docs/reference/outbox.md says which entries become events, and what systems do.
     """
 
     key: UUID
@@ -53,6 +55,7 @@ class Event:
     currency: str
     occurred_at: datetime
     is_credit: bool = False
+    is_repeated: bool = False
 
     @property
     def text(self) -> str:
@@ -96,6 +99,10 @@ class Finding:
     remedy: str = ""
 
 
+class FailedRequestError(TransientError):
+    """The server answers a request with an error of its own, each time; it may answer requests about others."""
+
+
 Confirm = Callable[[], object]
 """Raises a TransientError if another worker may write by now."""
 
@@ -115,8 +122,18 @@ class LibrarySystem(Protocol):
     def read(self, since: datetime | None, folder: Path) -> Reading:
         """Reads the fines that changed since a moment, or all that are open, and the users whom they name."""
 
+    def check_names(self) -> None:
+        """Checks the names with which events are written, if the system takes any; nothing is written if it raises.
+
+        Raises:
+            BursarError: the system lacks one, or does not let it be looked up.
+        """
+
     def find(self, event: Event) -> Answer | None:
-        """Returns what became of an event that may have been written before; None if it never arrived."""
+        """Returns what became of an event that may have been written before; None if it never arrived.
+
+        One that `is_repeated` is looked for in all ways in which it may have been written.
+        """
 
     def write(self, event: Event, confirm: Confirm = confirm_alone) -> Answer:
         """Writes an event that `find` has not found, and checks what became of it.

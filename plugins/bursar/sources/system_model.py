@@ -6,7 +6,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import InitErrorDetails
 
+from bursar.ledger.jobs import Job
 from bursar.profiles.field_types import ConnectionId, StrictModel, Text, WholeNumber, YesNo
+from bursar.profiles.job_owner import JobOwner
 from bursar.profiles.monitoring import MAX_MINUTES
 from bursar.profiles.rules import Rules, wrong
 from bursar.sources.model import Source
@@ -105,3 +107,8 @@ class SystemSource(Source):
     def maps(self) -> dict[str, dict[str, str]]:
         """The maps by the columns of fines that they are applied to."""
         return {"owner_library": self.owners, "fine_fee_type": self.fine_fee_types}
+
+
+def describe_job(job: Job, owner: JobOwner) -> str:
+    """Returns the name of a job of a profile or source for people: a library's system is not only read."""
+    return f"Synchronize with {owner.name}" if isinstance(owner, SystemSource) else job.display_name(owner.name)

@@ -53,7 +53,11 @@ def test_values_that_the_maps_lack_are_counted(folio: FolioServer, folio_session
     ("change", "subject", "text"),
     [
         ({"service_point": "desk"}, "service point", "FOLIO has no service point desk."),
-        ({"payment_method": "Cash"}, "payment method", "FOLIO has no payment method Cash."),
+        (
+            {"payment_method": "Cash"},
+            "payment method",
+            "FOLIO has no payment method Cash for Law Circulation, Main Circulation.",
+        ),
         ({"waive_reason": "Grace"}, "waive reason", "FOLIO has no waive reason Grace."),
         ({"owners": {"Main Circulation": "MAIN", "Main": "MAIN"}}, "owners", "FOLIO has no owner Main."),
         (
@@ -93,7 +97,7 @@ def test_only_what_is_written_is_checked(folio_session: FolioSession) -> None:
         ("users.collection.get", "users"),
         ("usergroups.collection.get", "users"),
         ("owners.collection.get", "owners"),
-        ("transfers.collection.get", "owners"),
+        ("transfers.collection.get", "transfer account"),
         ("inventory-storage.service-points.collection.get", "service point"),
         ("payments.collection.get", "payment method"),
         ("feesfines.accounts.transfer.post", "transfer"),

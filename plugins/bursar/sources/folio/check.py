@@ -1,7 +1,7 @@
 """Checks a FOLIO before it goes live, and when events are refused. Nothing is changed there."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from bursar.errors import BursarError, TransientError
 from bursar.money import pluralize
@@ -16,6 +16,7 @@ VERSION = "19"
 NO_FINE = "00000000-0000-4000-8000-000000000000"
 """The id of a fine that no FOLIO has: a call for it shows the permission, and does nothing."""
 _FORBIDDEN = 403
+_POINTS = "the service points"
 _CALLS = {
     "transfer_account": ("transfer",),
     "payment_method": ("pay",),
@@ -24,11 +25,13 @@ _CALLS = {
 }
 """The calls by the key of the source that they need."""
 _NAMES = {
+    "transfer_account": ("/transfers", "transfers", "accountName"),
     "payment_method": ("/payments", "payments", "nameMethod"),
     "waive_reason": ("/waives", "waivers", "nameReason"),
     "refund_reason": ("/refunds", "refunds", "nameReason"),
 }
-"""Where FOLIO has the names that the source has under a key: the path, the list in the answer, and the field."""
+"""Where FOLIO has the names that the source has under a key: the path, the list in the answer, and the field. Accounts
+and methods belong to an owner; reasons do not."""
 
 
 def check_folio(session: FolioSession, source: FolioSource) -> list[Finding]:
@@ -42,16 +45,30 @@ def check_folio(session: FolioSession, source: FolioSource) -> list[Finding]:
     findings = [*_check_version(session, source)]
     findings += _catch("users", _check_users(session))
     findings += _catch("actions", _check_actions(session))
-    findings += _catch("owners", _check_owners(session, source, needed))
+    owners: dict[str, str] = {}
+    findings += _catch("owners", _check_owners(session, source, owners))
     for key in sorted(needed):
-        for call in _CALLS.get(key, ()):
-            findings.append(_check_call(session, call))
-        if key == "service_point":
-            findings += _catch("service point", _check_service_point(session, source))
-        elif key in _NAMES:
-            findings += _catch(key.replace("_", " "), _check_name(session, source, key))
+        findings += (_check_call(session, call) for call in _CALLS.get(key, ()))
+        findings += _catch(key.replace("_", " "), _check_name(session, source, key, owners))
     findings += _catch("open fines", _check_fines(session, source))
     return findings
+
+
+def check_names(session: FolioSession, source: FolioSource) -> None:
+    """Checks the names with which events are written: FOLIO takes any text when it is called.
+
+    Raises:
+        TransientError: FOLIO can't be reached.
+        BursarError: it lacks one, or does not let it be looked up.
+    """
+    needed = source.list_needed()
+    owners = _list_owners(session) if needed else {}
+    findings = [finding for key in sorted(needed) for finding in _check_name(session, source, key, owners)]
+    if problems := [f"{one.text} {one.remedy}" for one in findings if not one.is_good]:
+        raise BursarError(
+            f"Nothing is written into {session.name}, since it would take any name. {' '.join(problems)} The events "
+            f"wait, and the next run writes them (`bin/bursar sources check {source.code}` checks it)."
+        )
 
 
 def _catch(subject: str, findings: Iterator[Finding]) -> Iterator[Finding]:
@@ -94,36 +111,43 @@ def _check_actions(session: FolioSession) -> Iterator[Finding]:
     yield Finding("actions", is_good=True, text="The account may read the actions of fines.")
 
 
-def _check_owners(session: FolioSession, source: FolioSource, needed: set[str]) -> Iterator[Finding]:
-    """Yields whether FOLIO has the owners of the map, and for each of them the transfer account."""
+def _list_owners(session: FolioSession) -> dict[str, str]:
+    """Returns the names of the owners of fees and fines by their ids."""
     records = session.list_all("/owners", "owners", ALL, subject="the owners of fees")
-    owners = {str(one["id"]): str(one.get("owner")).strip() for one in records}
+    return {str(one["id"]): str(one.get("owner")).strip() for one in records}
+
+
+def _check_owners(session: FolioSession, source: FolioSource, owners: dict[str, str]) -> Iterator[Finding]:
+    """Yields whether FOLIO has the owners in the map, and adds all that it has to `owners`."""
+    owners |= _list_owners(session)
     missing = sorted(source.owners.keys() - set(owners.values()) - {NO_VALUE})
     text = f"FOLIO has no owner {', '.join(missing)}." if missing else f"FOLIO has {pluralize(len(owners), 'owner')}."
     remedy = "Write the names in `owners` as FOLIO has them." if missing else ""
     yield Finding("owners", is_good=not missing, text=text, remedy=remedy)
-    if "transfer_account" not in needed:
-        return
-    accounts = session.list_all("/transfers", "transfers", ALL, subject="the transfer accounts")
-    having = {
-        owners.get(str(one.get("ownerId"))) for one in accounts if one.get("accountName") == source.transfer_account
-    }
-    lacking = sorted((source.owners.keys() & set(owners.values())) - having)
-    place = f" for {', '.join(lacking)}" if lacking else ""
-    yield _make_finding("transfer_account", source.transfer_account, is_there=not lacking, place=place)
 
 
-def _check_service_point(session: FolioSession, source: FolioSource) -> Iterator[Finding]:
-    query = f"code=={quote_cql(source.service_point or '')}"
-    found = session.get_page("/service-points", "servicepoints", query, subject="the service points")
-    yield _make_finding("service_point", source.service_point, is_there=len(found) == 1)
+def _check_name(session: FolioSession, source: FolioSource, key: str, owners: Mapping[str, str]) -> Iterator[Finding]:
+    """Yields whether FOLIO has a name with which events are written, and has it for each owner in the map.
 
-
-def _check_name(session: FolioSession, source: FolioSource, key: str) -> Iterator[Finding]:
-    path, name, field = _NAMES[key]
-    records = session.list_all(path, name, ALL, subject=f"each {key.replace('_', ' ')}")
+    `owners` are the names of FOLIO's owners by their ids.
+    """
     value = getattr(source, key)
-    yield _make_finding(key, value, is_there=value in {one.get(field) for one in records})
+    if key == "service_point":
+        found = session.get_page("/service-points", "servicepoints", f"code=={quote_cql(value or '')}", subject=_POINTS)
+        yield _make_finding(key, value, is_there=len(found) == 1)
+        return
+    path, name, field = _NAMES[key]
+    records = [
+        one
+        for one in session.list_all(path, name, ALL, subject=f"each {key.replace('_', ' ')}")
+        if one.get(field) == value
+    ]
+    if key.endswith("_reason") or any(not one.get("ownerId") for one in records):
+        yield _make_finding(key, value, is_there=bool(records))
+        return
+    lacking = (source.owners.keys() & set(owners.values())) - {owners.get(str(one["ownerId"])) for one in records}
+    place = f" for {', '.join(sorted(lacking))}" if lacking else ""
+    yield _make_finding(key, value, is_there=bool(records) and not lacking, place=place)
 
 
 def _make_finding(key: str, value: str | None, *, is_there: bool, place: str = "") -> Finding:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bursar.errors import BursarError, TransientError
-from bursar.sources.folio.check import check_folio
+from bursar.sources.folio.check import check_folio, check_names
 from bursar.sources.folio.history import Action, evaluate_event, parse_actions, to_money
 from bursar.sources.folio.model import FolioSource
 from bursar.sources.folio.read import read_fines
@@ -44,9 +44,13 @@ class FolioSystem:
         """Reads the fines that changed since a moment, or all that are open, and the users whom they name."""
         return read_fines(self._session, self._source, since, folder)
 
+    def check_names(self) -> None:
+        """Checks the names with which events are written; raises a BursarError if FOLIO lacks one."""
+        check_names(self._session, self._source)
+
     def find(self, event: Event) -> Answer | None:
         """Returns what became of an event that may have been written before; None if FOLIO has no action of it."""
-        if isinstance(choose_call(event, self._source), Answer):
+        if not event.is_repeated and isinstance(choose_call(event, self._source), Answer):
             return None
         actions = self._read_actions(event)
         if not any(action.is_of(event) for action in actions):
@@ -57,21 +61,25 @@ class FolioSystem:
         return evaluate_event(event, actions, to_money(account.get("remaining")))
 
     def write(self, event: Event, confirm: Confirm = confirm_alone) -> Answer:
-        """Writes an event that `find` has not found, and checks what became of it."""
+        """Writes an event that `find` has not found, and checks what became of it.
+
+        Raises:
+            TransientError: FOLIO can't be reached, before anything was written.
+            BursarError: the login is refused, or a permission is missing; nothing was written.
+        """
         name = choose_call(event, self._source)
         if isinstance(name, Answer):
             return name
-        try:
-            account = self._get_account(event)
-            if account is None:
-                return Answer(AnswerStatus.REFUSED, "FOLIO does not have the fine any more. Mark the event as done.")
-            call = make_call(name, event, self._source, account)
-            if isinstance(call, Answer):
-                return call
-            service_point = self._find_service_point()
-        except TransientError as error:
-            return Answer(AnswerStatus.UNKNOWN, f"{error} Nothing was written.")
-        return self._post(event, call, service_point, confirm)
+        account = self._get_account(event)
+        if account is None:
+            return Answer(AnswerStatus.REFUSED, "FOLIO does not have the fine any more. Mark the event as done.")
+        # A request of an earlier attempt may have arrived after `find`. Then the account does not owe what it took.
+        if event.is_repeated and (found := self.find(event)):
+            return found
+        call = make_call(name, event, self._source, account)
+        if isinstance(call, Answer):
+            return call
+        return self._post(event, call, self._find_service_point(), confirm)
 
     def check(self) -> list[Finding]:
         """Compares version, permissions, settings and maps with what is needed. Changes nothing."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from bursar.errors import BursarError
 from bursar.sources.http_client import HttpAnswer, HttpClient
+from bursar.sources.system import FailedRequestError
 
 API = "/api/v1"
 AUTHENTICATION = "/cgi-bin/koha/svc/authentication"
@@ -54,18 +55,32 @@ class KohaClient:
         return self._call(send, subject)
 
     def run_report(self, number: int, params: Sequence[str]) -> HttpAnswer:
-        """Runs a saved report with the values of its parameters in their order."""
+        """Runs a saved report with the values of its parameters in their order.
+
+        Raises:
+            TransientError: Koha can't be reached, or does not answer in time; or answers with the status 500, as when
+                it does not have the report.
+            BursarError: the login is refused, or Koha does not run the report.
+        """
         values: dict[str, str | int | Sequence[str]] = {"id": number, "annotated": 1, "sql_params": list(params)}
         for is_last in (False, True):
             if not self._session or is_last:
                 self._session = self._open_session()
             headers = {"Cookie": f"CGISESSID={self._session}"}
-            answer = self.http.get(REPORT, subject=f"the saved report {number}", params=values, headers=headers)
-            if "html" not in answer.headers.get("Content-Type", ""):
+            try:
+                answer = self.http.get(REPORT, subject=f"the saved report {number}", params=values, headers=headers)
+            except FailedRequestError:
+                raise FailedRequestError(self._describe_missing_report(number, "the status 500")) from None
+            if answer.is_success and "html" not in answer.headers.get("Content-Type", ""):
                 return answer
-        raise BursarError(
-            f"{self.account} has answered with a page instead of the saved report {number}. Most likely the report "
-            "does not exist, or the user lacks the permission to look into the catalogue (catalogue)."
+        raise BursarError(self._describe_missing_report(number, f"a page, and the status {answer.status}"))
+
+    def _describe_missing_report(self, number: int, what: str) -> str:
+        return (
+            f"Report {number} does not exist or can't be run by this user: {self.account} has answered with {what}. "
+            "Open the report in Koha as the user of the connection. If it is missing, save the text of the manual "
+            "again, and write the number that it gets into the source's file (report). If it can't be opened, give the "
+            "user the permissions catalogue and reports:execute_reports. If it runs there, try again later."
         )
 
     def _call(self, send: Callable[[Mapping[str, str]], HttpAnswer], subject: str) -> HttpAnswer:

@@ -37,6 +37,9 @@ def record_credit(client: KohaClient, event: Event, patron: str, facts: Mapping[
     """
     line = int(event.fine_id)
     before = read_open_debits(client, patron)
+    # A credit of an earlier attempt may have arrived after `find`. Then the line does not owe what it took.
+    if event.is_repeated and (late := find_credits(client, patron, event.text)):
+        return evaluate_found(client, event, patron, late)
     if before is None or before.get(line, NOTHING) <= 0:
         return _explain_closed(client, patron, line)
     # Koha has six decimals: the fraction that the ledger has rounded away goes with the rest.

@@ -20,14 +20,16 @@ HAS_ATTRIBUTE = Answer(AnswerStatus.DONE, "The patron has the attribute.")
 
 def find_event(client: KohaClient, source: KohaSource, event: Event) -> Answer | None:
     """Returns what became of an event that may have been written; None if there is no trace of it."""
-    if event.user_id is None or _refuse_impossible(source, event):
+    if event.user_id is None:
         return None
-    if attribute := _get_attribute(source, event):
-        return HAS_ATTRIBUTE if _has_attribute(client, event.user_id, attribute) else None
-    if get_credit_type(source, event) is None:
-        return None
-    credits_ = find_credits(client, event.user_id, event.text)
-    return evaluate_found(client, event, event.user_id, credits_) if credits_ else None
+    is_possible = _refuse_impossible(source, event) is None
+    # An earlier attempt may have written a credit, though the source says now that none is written.
+    if event.is_repeated or (is_possible and get_credit_type(source, event)):
+        credits_ = find_credits(client, event.user_id, event.text)
+        if credits_:
+            return evaluate_found(client, event, event.user_id, credits_)
+    attribute = _get_attribute(source, event) if is_possible else None
+    return HAS_ATTRIBUTE if attribute and _has_attribute(client, event.user_id, attribute) else None
 
 
 def write_event(client: KohaClient, source: KohaSource, event: Event, confirm: Confirm) -> Answer:

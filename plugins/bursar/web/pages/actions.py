@@ -15,6 +15,7 @@ from bursar.money import format_money, format_totals
 from bursar.profiles import Profile
 from bursar.profiles.settings import ServerLimits
 from bursar.reporting.run_description import count_fines, describe_reason, make_tables
+from bursar.sources.system_model import describe_job
 from bursar.web import views
 from bursar.web.accesses import record_access
 from bursar.web.airflow_runs import find_obstacle, get_run, runs_path
@@ -24,7 +25,7 @@ from bursar.web.pages.profiles import get_visible_profile, list_profile_names
 from bursar.web.pages.reports import Below
 from bursar.web.preview import COLUMNS, evaluate, list_all, parse_as_of
 from bursar.web.rights import CurrentPerson, Person, require
-from bursar.web.sources import list_source_names
+from bursar.web.sources import find_source
 from bursar.web.trial import STEP_SECONDS, TRIAL_SECONDS, within
 from bursar.web.views import PAGE_LENGTH, address_of, read_ledger, render, settings
 
@@ -157,7 +158,8 @@ def show_progress(request: Request, person: CurrentPerson, dag_id: str, run_id: 
     else:
         require(person.may_see_runs(owner.job, owner.code), f"read the DAG {dag_id}")
     is_load = owner.job is Job.SYNC
-    names = list_source_names(person) if is_load else list_profile_names(person)
+    source = find_source(owner.code or "") if is_load else None
+    name = list_profile_names(person).get(owner.code or "", owner.code)
     with read_ledger() as connection:
         facts = {"job": owner.job, "profile": owner.code, "run_id": run_id}
         report = connection.execute(query("web/get_run"), facts).mappings().first()
@@ -168,7 +170,7 @@ def show_progress(request: Request, person: CurrentPerson, dag_id: str, run_id: 
         section="show_sources" if is_load else "show_profiles" if owner.code else "show_users_jobs",
         dag=dag_id,
         run_id=run_id,
-        title=owner.job.display_name(names.get(owner.code or "", owner.code)),
+        title=describe_job(owner.job, source) if source else owner.job.display_name(name),
         run=get_run(dag_id, run_id),
         has_report=report is not None,
         approval=approval,

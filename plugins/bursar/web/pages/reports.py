@@ -31,6 +31,7 @@ from bursar.reporting.run_description import (
 from bursar.reporting.run_report import RunReport
 from bursar.reporting.task_names import describe_task
 from bursar.sources.records import LoadRecord
+from bursar.sources.system_model import describe_job
 from bursar.statements.records import Statement, list_statements_of_run
 from bursar.users.maintenance_job import MaintenanceJob, get_job_of_run
 from bursar.web import views
@@ -200,7 +201,7 @@ def _show(request: Request, person: Person, run: Run) -> Response:
         "run",
         section="show_history",
         time_zone=zone,
-        title=report.job.display_name(owner.name if owner else report.profile),
+        title=describe_job(report.job, owner) if owner else report.job.display_name(report.profile),
         report=report,
         result=describe_result(report),
         facts=list(_describe(run, owner, ZoneInfo(zone)).items()),
