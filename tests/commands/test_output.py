@@ -90,7 +90,7 @@ def test_lists_of_batches_and_files_show_names_as_text(hostile_library: Library,
         connection.execute(text("UPDATE batches SET closed_at = NULL"))
         connection.execute(text("UPDATE deliveries SET delivered_at = NULL, unclear_at = now()"))
     show("batches", "list", times=5)
-    show("batches", "show", "1", times=9)
+    show("batches", "show", "1", times=10)
 
 
 def test_runs_show_names_as_text(library: Library) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
@@ -73,11 +73,8 @@ def describe_sums(statement: Statement) -> str:
     """Says the sums of both sides of a statement, by currency."""
     there, here = ("open there", "outstanding here") if statement.lists == "open" else ("billed there", "exported here")
     theirs, ours = format_totals(statement.theirs), format_totals(statement.ours)
-    moment = (
-        f" counts for {format_minute(statement.stated_at, ZoneInfo('UTC'))}"
-        if statement.stated_at < statement.modified
-        else ""
-    )
+    is_earlier = statement.stated_at + timedelta(minutes=1) < min(statement.modified, statement.registered_at)
+    moment = f" counts for {format_minute(statement.stated_at, ZoneInfo('UTC'))}" if is_earlier else ""
     return f"{statement.name}{moment}: {theirs} {there}, {ours} {here}."
 
 
