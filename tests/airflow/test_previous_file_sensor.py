@@ -40,7 +40,7 @@ def context(batch_id: int, *, waiting_since: datetime | None = None, dry_run: bo
         xcom_pull=lambda task_ids: {"batch_id": batch_id},  # noqa: ARG005
         get_first_reschedule_date=lambda _context: waiting_since,
     )
-    params = {"as_of": None, "dry_run": dry_run, "resend_batch": None}
+    params = {"as_of": None, "dry_run": dry_run, "resend_batch": None, "resend_files": None}
     dag_run = SimpleNamespace(conf={}, run_type="manual", run_after=NOW)
     return cast("Context", {"ti": ti, "run_id": "run 2", "params": params, "dag_run": dag_run})
 
