@@ -6,7 +6,7 @@ next one, which would compute a value wherever it is used.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bursar.layouts.flat.columns import LINE_BREAK, list_fit_tests, write_line
 from bursar.layouts.flat.sql import BatchValues, Bindings, Writer, list_decimal_tests, order_derived, quote
@@ -60,7 +60,7 @@ def select_kinds(source: str, kinds: Sequence[str] | None, bindings: Bindings) -
 def select_fines(lines: Lines, names: Iterable[str]) -> str:
     """Returns the subquery of the values of the fines, in the order of their source, with `number` and the keys."""
     names = sorted((set(names) & OF_FINE.keys()) - OF_BATCH.keys())
-    texts = [name for name in names if OF_FINE[name] is ValueType.TEXT and name not in ("direction", "kind")]
+    texts = [name for name in names if _is_text(name)]
     values = [f"{_get_value(lines, name)} AS {quote(f'{name}')}" for name in names if name not in ("number", "fine_id")]
     source = f"{lines.source} AS line"
     if texts:  # one test for all the texts of a line: hardly any has such a character
@@ -78,16 +78,20 @@ def select_fines(lines: Lines, names: Iterable[str]) -> str:
 
 def select_foreign_characters(lines: Lines) -> str | None:
     """Returns the statement of the characters of the texts that are not in ASCII; None if no text is used."""
-    names = [name for name in lines.layout.list_used() & OF_FINE.keys() if OF_FINE[name] is ValueType.TEXT]
-    names += [name.partition(".")[2] for name in lines.layout.list_used() if name.startswith("hash.")]
-    if not names:
+    used = lines.layout.list_used()
+    used = used | {name.partition(".")[2] for name in used if name.startswith("hash.")}
+    texts = [f"CASE WHEN {_is_foreign(name)} THEN {name} END" for name in sorted(used) if _is_text(name)]
+    if not texts:
         return None
-    source = replace(lines, layout=lines.layout.model_copy(update={"characters": "any"}))
-    texts = ", ".join(f"CASE WHEN {_is_foreign(text)} THEN {text} END" for text in map(quote, sorted(set(names))))
     return (
-        f"SELECT DISTINCT character FROM {select_fines(source, names)} AS line "
-        f"CROSS JOIN string_to_table(concat({texts}), NULL) AS character WHERE {_is_foreign('character')}"
+        f"SELECT DISTINCT character FROM {lines.source} AS line "
+        f"CROSS JOIN string_to_table(concat({', '.join(texts)}), NULL) AS character WHERE {_is_foreign('character')}"
     )
+
+
+def _is_text(name: str) -> bool:
+    """Returns whether a value is a text of a fine that a line has as it is."""
+    return OF_FINE.get(name) is ValueType.TEXT and name not in ("direction", "kind")
 
 
 def _is_foreign(text: str) -> str:
