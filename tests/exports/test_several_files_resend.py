@@ -101,6 +101,21 @@ def test_a_file_is_not_resent_while_an_unfinished_batch_has_its_name(
     assert list(bursar.files()) == [f"{first.id}-charges.csv"]
 
 
+def test_a_run_that_is_repeated_with_another_file_records_each_under_its_own_delivery(
+    library: Library, bursar: ExportServer, apart: Batch, contents: dict[str, bytes], tmp_path: Path
+) -> None:
+    upload_file(library.ledger, apart.id, bursar.open(), tmp_path)
+    close_fines(library.ledger, apart.id)
+    charges, credits_, _ = (file.name for file in apart.files)
+    (bursar.folder / "out" / credits_).unlink()
+    with pytest.raises(RemoteFolderError, match="is still in"):
+        _resend(library, bursar, apart, tmp_path, file_names=(charges,))
+    _resend(library, bursar, apart, tmp_path, file_names=(credits_,))
+    assert bursar.files() == contents
+    delivered = "SELECT array_agg(file_number) FROM deliveries WHERE kind = 'resend' AND delivered_at IS NOT NULL"
+    assert library.one(delivered) == [2]
+
+
 def _resend(
     library: Library,
     bursar: ExportServer,

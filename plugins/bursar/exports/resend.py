@@ -96,7 +96,8 @@ def resend_batch(  # noqa: PLR0913 - the request, and what a worker has at hand
         with upload_lock(engine, batch_id) as lock:
             numbers = [file.number for file in chosen]
             with engine.begin() as connection:
-                deliveries = request_deliveries(connection, batch_id, "resend", run_id, requested_by, numbers)
+                of_run = request_deliveries(connection, batch_id, "resend", run_id, requested_by, numbers)
+            deliveries = [delivery for delivery in of_run if delivery.file_number in numbers]
             if all(delivery.state is DeliveryState.DELIVERED for delivery in deliveries):
                 log.info("This run sent batch %s again before, at %s.", batch_id, deliveries[-1].delivered_at)
                 return found

@@ -87,9 +87,9 @@ def request_deliveries(
     requested_by: str | None = None,
     numbers: Sequence[int] | None = None,
 ) -> list[Delivery]:
-    """Records that a run is to deliver files of a batch, unless it is recorded; returns the deliveries in order.
+    """Records that a run is to deliver files of a batch, unless it is recorded.
 
-    `numbers` are those of the files, None for all.
+    `numbers` are those of the files, None for all. Returns all deliveries of the run, in the order of the files.
     """
     parameters = {"batch_id": batch_id, "kind": kind, "run_id": run_id, "requested_by": requested_by}
     connection.execute(query("ledger/insert_deliveries"), parameters | {"numbers": numbers})

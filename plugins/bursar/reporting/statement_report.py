@@ -18,6 +18,9 @@ from bursar.reporting.run_description import format_minute
 from bursar.reporting.run_report import RunReport
 from bursar.statements.records import DIFFERENCES, Statement, list_statements_of_run
 
+MAX_AGE = timedelta(days=31)
+"""The age of a monthly statement. People are warned of an older one, whose day may be a wrong one."""
+
 
 def build_statement_report(
     engine: Engine, profile: str, *, run_id: str, started_at: datetime, failed: Collection[str]
@@ -38,6 +41,7 @@ def build_statement_report(
     for statement in statements:
         messages += [statement.warning] if statement.warning else []
         messages += [describe_differences(statement)] if statement.differences else []
+        messages += [age] if (age := describe_age(statement)) else []
     words = {"what": "statement", "section": "statement"}
     messages += [describe_skipped_entries(row, **words) for row in skipped if row.is_odd]
     others = [describe_skipped_entries(row, **words) for row in skipped if not row.is_odd]
@@ -66,6 +70,17 @@ def describe_differences(statement: Statement) -> str:
         f"{statement.differences:,} of {pluralize(statement.results, statement.subject)} in {statement.name} {verb} "
         f"not agree ({counts}). Nothing was changed. {Page.STATEMENTS} lists what differs "
         f"(`bin/bursar statements show {statement.id}`). Clarify it with the bursar."
+    )
+
+
+def describe_age(statement: Statement) -> str:
+    """Says that a statement counts for a day so long ago that most differences are pending; empty for a newer one."""
+    age = statement.registered_at - statement.stated_at
+    if statement.compared_at is None or age <= MAX_AGE:
+        return ""
+    return (
+        f"{statement.name} counts for a moment {age.days} days before it was compared. What differs and may have "
+        "changed since is pending. If the bursar's list is newer than that, have its day corrected."
     )
 
 

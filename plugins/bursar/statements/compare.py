@@ -21,6 +21,7 @@ from bursar.imports.decompress import open_decompressed
 from bursar.layouts.payments.parse import parse_records
 from bursar.layouts.payments.statement import StatementLayout
 from bursar.layouts.read import get_layout
+from bursar.money import pluralize
 from bursar.profiles import Profile
 from bursar.progress import log_progress
 
@@ -80,6 +81,14 @@ def get_statement_layout(profile: Profile) -> StatementLayout:
             f"with pending_days: 0 in the profile {profile.code} these are missed immediately. Write pending_days: 1 "
             "or more, so that all files of a list come within these days."
         )
+    max_days = 2 * profile.statement.pending_days  # a new fine is missed so many days after its export, at the latest
+    if layout.partial and layout.billed_days and layout.billed_days <= max_days:
+        raise BursarError(
+            f"The layout {name} misses a fine for {pluralize(layout.billed_days, 'day')} after its export "
+            f"(billed_days), and one that none of several files has may be pending for {pluralize(max_days, 'day')}, "
+            f"twice the pending_days of the profile {profile.code}. So it might never be missed. Write billed_days: "
+            f"{max_days + 1} or more, or fewer pending_days."
+        )
     return layout.with_name(name)
 
 
@@ -136,10 +145,11 @@ def compare_lines(connection: Connection, statement_id: int, name: str, comparis
             connection.execute(query("statements/find_fines_of_items"))
         connection.execute(query("statements/compare_fines"), parameters)
     if found := connection.execute(query("statements/find_too_large")).first():
+        subject = found.transaction_id or "a user"  # logs name nobody
         raise InputFileError(
-            f"{name}:{found.line}: the {found.lines:,} lines of {found.subject} add up to {found.theirs:,f}, more than "
-            "any amount in the ledger. Nothing was compared. Ask the bursar for the right statement, or see how the "
-            f"layout {layout.name} reads sums."
+            f"{name}:{found.line}: the {found.lines:,} lines of {subject} add up to {found.theirs:,f}, more than any "
+            "amount in the ledger. Nothing was compared. Ask the bursar for the right statement, or see how the layout "
+            f"{layout.name} reads sums."
         )
     connection.execute(query("statements/insert_results"), parameters)
     connection.execute(query("statements/record_outcomes"), parameters)
