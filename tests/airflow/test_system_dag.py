@@ -70,6 +70,22 @@ def test_a_run_closes_what_was_exported_and_loads_what_is_new(registered_town: T
     assert "Written: 1 event done." in built.messages
 
 
+def test_fines_are_read_also_if_no_event_can_be_written(registered_town: Town) -> None:
+    town = registered_town
+    town.system.charge("1", "10.00")
+    town.read()
+    town.bursar.export()
+    town.system.charge("2", "5.00")
+    town.system.missing_name = "There is no transfer account Bursar."
+    with pytest.raises(BursarError, match="no transfer account"):
+        system_dag.write_events(make_run(town))
+    dag: Any = system_dag.system_dag(town.source, make_settings())
+    assert dag.get_task("load_fines").trigger_rule == "all_done"
+    loaded, _ = system_dag.load_fines(make_run(town))
+    assert loaded["counts"]["fines_added"] == 1
+    assert town.rows("SELECT balance, outstanding FROM fines ORDER BY id") == [(0, 10), (5, 0)]
+
+
 def test_a_refused_event_is_a_warning_in_the_report_which_is_mailed(registered_town: Town) -> None:
     town = registered_town
     town.system.charge("1", "10.00")

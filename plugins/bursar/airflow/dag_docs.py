@@ -137,8 +137,8 @@ Reads the fines of {institution} in the library's system, and informs it of what
 
 1. **write_events** writes the events that are due, each once: a fine was handed over to the bursar, paid there, or
    reversed. It looks for each event in the system first. Refused ones wait for a person.
-2. **load_fines** reads what changed since the last reading, and once a day all fines that are open, and loads them.
-   Good rows are loaded, bad ones are rejected and listed.
+2. **load_fines** reads what changed since the last reading, and once a day all fines that are open, and loads them,
+   also if events could not be written. Good rows are loaded, bad ones are rejected and listed.
 3. **report_run** records the report of the run, for *{Page.HISTORY}* and the note of the run. It fails if the run has
    failed.
 

@@ -112,6 +112,9 @@ def retry_events(
             ids = [event.id for event in outbox_events.list_events(connection, source=source, states=states)]
     outbox_events.retry_event(engine, *ids, by=get_person())
     if output_format == "table":
+        if not ids:
+            console.print(f"{source} has no such events.")
+            return
         named = f"event {ids[0]}" if len(ids) == 1 else pluralize(len(ids), "event")
         console.print(f"The next run of the source tries {named} again.")
         return

@@ -47,13 +47,15 @@ class Sync:
     reads: bool = True
 
     def run(self) -> str:
-        """Writes and reads; returns what became of the events."""
+        """Writes and reads, also after an error in writing; returns what became of the events."""
         engine = ledger_engine(ledger_url())
         with self._open() as system:
-            counts = Outbox(engine, self.source, repeat_after_seconds=REPEAT_AFTER_SECONDS).write(system)
-            if self.reads:
-                with lock_source(engine, self.source.code) as lock:
-                    self._make_reading(engine, lock, system).load()
+            try:
+                counts = Outbox(engine, self.source, repeat_after_seconds=REPEAT_AFTER_SECONDS).write(system)
+            finally:
+                if self.reads:
+                    with lock_source(engine, self.source.code) as lock:
+                        self._make_reading(engine, lock, system).load()
         return describe_counts(counts)
 
     def _make_reading(self, engine: Engine, lock: Connection, system: LibrarySystem) -> ReadingRun:
