@@ -36,7 +36,7 @@ def system_dag(source: SystemSource, settings: Settings) -> DAG:
         task = partial(task_of_run, Job.SYNC, source, partial(SystemRun.from_context, source, settings))
         server = config.server_placement(source.connection, settings)
         write = task(write_events, **server)()
-        # Also after events could not be written: else exports would bill what has been settled at the library meanwhile.
+        # Also if events could not be written: else exports would bill what has been settled at the library meanwhile.
         read = task(load_fines, **server, outlets=[assets.ledger_asset()], trigger_rule="all_done")()
         write >> read >> report_task(Job.SYNC, source)
     return dag
