@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lxml import html
 from sqlalchemy import Engine
 
 from bursar.ledger.profile_revisions import Revision, get_revision, list_newest_revisions, save_revision
@@ -57,6 +58,12 @@ def test_the_form_has_every_field_of_the_model(login: Login) -> None:
         assert field.help
     count = sum(len(model.model_fields) for model in (Profile, *_get_sections(Profile)))
     assert len(form_fields()) == count - len(_get_sections(Profile))
+
+
+def test_a_list_with_one_choice_chooses_nothing_by_itself(login: Login) -> None:
+    page = html.fromstring(login("admin").post("/wizard", data=fill_form("next", page=1)).text)
+    chosen = {name: value for name, value in page.forms[0].form_values() if name.startswith("export.xml.")}
+    assert (chosen["export.xml.compress"], chosen["export.xml.encrypt"]) == ("", "")
 
 
 def _get_sections(model: Any) -> list[Any]:
