@@ -41,9 +41,8 @@ screenshots: installed browser
 # Without compiled modules, each of the hundred processes that the tests start would compile Bursar again.
 test test-slow: export PYTHONDONTWRITEBYTECODE =
 
-# Three processes also on two cores, since tests of time limits and of Airflow wait for a while.
 test: installed
-	@.venv/bin/python -m pytest -m 'not slow and not browser' --numprocesses 3 --dist loadscope --no-loadscope-reorder
+	@.venv/bin/python -m pytest -m 'not slow and not browser' --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 test-slow: installed
 	@.venv/bin/python -m pytest -m slow --numprocesses 2 --dist loadscope --no-loadscope-reorder
