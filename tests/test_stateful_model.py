@@ -345,7 +345,9 @@ class LedgerHistory(RuleBasedStateMachine):
             self.held[record] = (fine_id, rest)
         elif rest:
             credit = self.library.one(
-                "SELECT id FROM fines WHERE reverses = :fine ORDER BY id DESC LIMIT 1", fine=fine_id
+                "SELECT id FROM fines WHERE reverses = :fine AND id <> ALL (:known) ORDER BY id LIMIT 1",
+                fine=fine_id,
+                known=list(self.oracle.fines),  # a file may overpay a fine twice
             )
             self.oracle.add_fine(int(credit), fine.user, -rest, reverses=fine_id, is_overpayment=True)
         return outcome
