@@ -67,7 +67,7 @@ campaign: installed
 	@.venv/bin/python -m tests.campaign --systems --seed $(SEED) --faults $$(($(FAULTS) / 2)) --seconds $$(($(SECONDS) / 3))
 
 bench: installed
-	@.venv/bin/python -m bench --fines $(FINES) --rounds $(ROUNDS) $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
+	@.venv/bin/python -m bench --fines $(FINES) --rounds $(ROUNDS) $(if $(ONLY),--only $(ONLY)) $(if $(WRITE_ALL),--write-all) $(if $(JSON),--json $(JSON))
 
 # Its services run on the packages that the image has, and on no others. The lock file names them all: with --no-deps, since
 # older versions of pip take `celery[redis]`, which the provider asks for, for a package without a pin.

@@ -43,7 +43,7 @@ def main() -> None:
         servers.ssh_server(folder) as server,
     ):
         bench = Bench(postgres, server, folder)
-        sizes = [_measure(bench, fines, arguments.rounds, arguments.only) for fines in arguments.fines]
+        sizes = [_measure(bench, fines, arguments) for fines in arguments.fines]
         runs = [asdict(found) for found in measure_runs(bench)] if "runs" in arguments.only else []
     found = {
         "machine": report.describe_machine(),
@@ -55,7 +55,8 @@ def main() -> None:
     print(report.format_tables(found))
 
 
-def _measure(bench: Bench, fines: int, rounds: int, parts: list[str]) -> dict[str, Any]:
+def _measure(bench: Bench, fines: int, arguments: argparse.Namespace) -> dict[str, Any]:
+    rounds, parts = arguments.rounds, arguments.only
     ways: dict[str, list[Round]] = {}
     filled = bench.create_ledger(fines)
     if "exports" in parts:
@@ -67,7 +68,9 @@ def _measure(bench: Bench, fines: int, rounds: int, parts: list[str]) -> dict[st
         building = BuildBench(bench, filled, fines)
         ways["build"] = [building.run() for _ in range(rounds)]
     if "systems" in parts:
-        ways |= {f"synchronization with {system}": [SystemBench(bench, system, fines).run()] for system in SOURCES}
+        for system in SOURCES:
+            synchronizing = SystemBench(bench, system, fines, write_all=arguments.write_all)
+            ways[f"synchronization with {system}"] = [synchronizing.run()]
     return {"fines": fines, "ways": {way: [asdict(found) for found in rounds_] for way, rounds_ in ways.items()}}
 
 
@@ -94,6 +97,11 @@ def _arguments() -> argparse.Namespace:
         choices=PARTS,
         default=list(PARTS),
         help="; ".join(f"{part}: {text}" for part, text in PARTS.items()),
+    )
+    parser.add_argument(
+        "--write-all",
+        action="store_true",
+        help="write back all fines of libraries' systems, and not a part: about 20 minutes for 100000 of each",
     )
     parser.add_argument("--json", type=Path, help="file for all figures")
     return parser.parse_args()

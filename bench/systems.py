@@ -1,8 +1,8 @@
 """The readings and writings of the bench: a library's system with so many open fines, two for each user.
 
-All fines are read and loaded. A part of them is handed over to the bursar, written back into the system, and read
-again. The reference sends the same requests to a server that was filled with the same fines, over one connection, and
-reads the answers without looking into them.
+All fines are read and loaded. A part of them, or all, is handed over to the bursar, written back into the system, and
+read again. The reference sends the same requests to a server that was filled with the same fines, over one connection,
+and reads the answers without looking into them.
 """
 
 import json
@@ -35,9 +35,9 @@ MANY_FINES = 100_000
 class SystemBench:
     """The readings and writings of one system."""
 
-    def __init__(self, bench: Bench, system: str, fines: int) -> None:
+    def __init__(self, bench: Bench, system: str, fines: int, *, write_all: bool) -> None:
         self._bench, self._system = bench, system
-        self._zeros = 1 if fines >= MANY_FINES else 2
+        self._zeros = 0 if write_all else 1 if fines >= MANY_FINES else 2
         self._users = max(fines // 200, 1) * 100
         self._fines = self._users * 2
         self._ledger = bench.create_ledger(0)

@@ -15,7 +15,7 @@ from bursar.errors import BursarError
 from bursar.sources.koha.client import KohaClient
 from bursar.sources.koha.model import KohaSource
 
-PAGE_ROWS = 2_000
+PAGE_ROWS = 1_500
 COLUMNS = {
     "run", "read_at", "koha_version", "max_report_rows", "has_credit_type", "row_count", "fine_id", "user_id",
     "debit_type", "credit_type", "amount", "balance", "charged_at", "line_status", "settled_by", "reverses",
