@@ -105,9 +105,11 @@ def test_a_list_in_several_files_misses_a_fine_that_none_of_them_has(
             assert outcomes == {own: "AGREES", other: "PENDING", missing: outcome}
     reasons = statements.list_reasons(found)
     assert reasons == ["in none of the files of the last days", "not in this file, which has a part of the list", None]
-    statements.write_layout(f"{BILLED}partial: yes\nbilled_days: 14\n")
-    with pytest.raises(BursarError, match=r"might never be missed. Write billed_days: 15 or more"):
-        statements.compare(f"{one},10.00,USD", name="a.csv", run_id="run 3")
+    for keys, least in (("partial: yes\nbilled_days: 14", 15), ("billed_days: 7", 8)):
+        statements.write_layout(f"{BILLED}{keys}\n")
+        with pytest.raises(BursarError, match=rf"might never be missed. Write billed_days: {least} or more"):
+            statements.compare(f"{one},10.00,USD", name="a.csv", run_id="run 3")
+    statements.write_layout(f"{BILLED}partial: yes\n")
     statements.change(pending_days=0)
     with pytest.raises(BursarError, match="pending_days: 1 or more"):
         statements.compare(f"{one},10.00,USD", name="a.csv", run_id="run 3")

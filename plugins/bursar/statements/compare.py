@@ -81,13 +81,14 @@ def get_statement_layout(profile: Profile) -> StatementLayout:
             f"with pending_days: 0 in the profile {profile.code} these are missed immediately. Write pending_days: 1 "
             "or more, so that all files of a list come within these days."
         )
-    max_days = 2 * profile.statement.pending_days  # a new fine is missed so many days after its export, at the latest
-    if layout.partial and layout.billed_days and layout.billed_days <= max_days:
+    # A fine is missed so many days after its export, at the latest.
+    days = profile.statement.pending_days * (2 if layout.partial else 1)
+    if layout.billed_days and layout.billed_days <= days:
         raise BursarError(
-            f"The layout {name} misses a fine for {pluralize(layout.billed_days, 'day')} after its export "
-            f"(billed_days), and one that none of several files has may be pending for {pluralize(max_days, 'day')}, "
-            f"twice the pending_days of the profile {profile.code}. So it might never be missed. Write billed_days: "
-            f"{max_days + 1} or more, or fewer pending_days."
+            f"The layout {name} expects a fine for {pluralize(layout.billed_days, 'day')} after its export "
+            f"(billed_days), and one that {'none of several files' if layout.partial else 'the list'} has may be "
+            f"pending for {pluralize(days, 'day')}, because of the pending_days of the profile {profile.code}. So it "
+            f"might never be missed. Write billed_days: {days + 1} or more, or fewer pending_days."
         )
     return layout.with_name(name)
 
