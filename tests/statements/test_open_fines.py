@@ -168,6 +168,24 @@ def test_a_credit_is_compared_with_its_sign(statements: StatementInbox, office: 
     ]
 
 
+@pytest.mark.parametrize(
+    ("charge", "credit", "outcome"),
+    [("10.00", "-4.00", "AGREES"), ("9.00", "-4.00", "PENDING"), ("11.00", "-4.00", "DIFFERS")],
+)
+def test_a_charge_and_its_credit_that_the_bursar_shows_apart_are_one(
+    statements: StatementInbox, office: FakeBursar, charge: str, credit: str, outcome: str
+) -> None:
+    fine, id_ = office.export_fine("10.00")
+    user = statements.library.one("SELECT user_id FROM fines")
+    _, credit_id = office.export_fine("-4.00", user=user, owner=None, reverses=fine)
+    statements.age()
+    statement = statements.compare(f"{credit_id},{credit},USD", f"{id_},{charge},USD")
+    theirs = Decimal(charge) + Decimal(credit)
+    assert statements.find(statement) == [Found(outcome, id_, Decimal(6), theirs)]
+    alone = statements.compare(f"{id_},10.00,USD", run_id="run 2")  # the bursar has not taken the credit
+    assert statements.find(alone) == [Found("DIFFERS", id_, Decimal(6), TEN)]
+
+
 def test_a_fine_of_another_profile_is_unknown_here(statements: StatementInbox, office: FakeBursar) -> None:
     fine = statements.library.fine(amount="10.00")
     office.export(profile="STAFF")

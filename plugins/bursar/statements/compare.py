@@ -145,6 +145,8 @@ def compare_lines(connection: Connection, statement_id: int, name: str, comparis
         if layout.fields.reference:
             connection.execute(query("statements/find_fines_of_items"))
         connection.execute(query("statements/compare_fines"), parameters)
+        if layout.lists == "open":
+            connection.execute(query("statements/merge_credits"))
     if found := connection.execute(query("statements/find_too_large")).first():
         subject = found.transaction_id or "a user"  # logs name nobody
         raise InputFileError(
