@@ -170,6 +170,20 @@ def test_an_export_scans_no_large_table(large_ledger: Engine) -> None:
         close_fines(large_ledger, batch.id)
 
 
+def test_credits_are_offset_without_joining_lines_by_their_bursar(large_ledger: Engine) -> None:
+    """Of a batch that was selected just now, nothing is known: all its lines may be expected to be one."""
+    batch = select_batch(large_ledger)
+    with large_ledger.connect() as connection:
+        explained = text(f"EXPLAIN (FORMAT JSON) {query('exports/offset_credits').text}")
+        [plan] = connection.execute(explained, {"batch_id": batch.id}).scalar_one()
+    nodes = list(walk_nodes(plan["Plan"]))
+    conditions = [node[key] for node in nodes for key in ("Join Filter", "Merge Cond", "Hash Cond") if key in node]
+    assert "profile" not in " ".join(conditions)
+    assert not [
+        node for node in nodes if node["Node Type"] == "Nested Loop" and node["Plans"][1]["Node Type"] == "CTE Scan"
+    ]
+
+
 @pytest.mark.usefixtures("layouts")
 @pytest.mark.parametrize("layout", ["banner", "one_line_per_user"])
 def test_an_export_in_a_layout_scans_no_large_table(large_ledger: Engine, tmp_path: Path, layout: str) -> None:

@@ -1,12 +1,14 @@
 -- requires: compared_amounts
 -- Adds the lines of credits to those of the charges that they reverse, if the list has both: a bursar may show a charge and its credits
 -- apart, whose amounts are no longer outstanding here.
-WITH credits AS (
-    SELECT credits.fine_id, credits.currency, charges.fine_id AS charge_id
-    FROM compared_amounts AS credits
-    JOIN fines ON fines.id = credits.fine_id
-    JOIN compared_amounts AS charges ON charges.fine_id = fines.reverses AND charges.currency = credits.currency
-    WHERE credits.lines > 0 AND charges.lines > 0 AND credits.reason IS NULL AND charges.reason IS NULL
+WITH reversals AS MATERIALIZED (
+    SELECT credits.fine_id, credits.currency, fines.reverses AS charge_id
+    FROM compared_amounts AS credits JOIN fines ON fines.id = credits.fine_id
+    WHERE credits.lines > 0 AND credits.reason IS NULL AND fines.reverses IS NOT NULL
+), credits AS MATERIALIZED (
+    SELECT reversals.*
+    FROM reversals JOIN compared_amounts AS charges ON charges.fine_id = charge_id AND charges.currency = reversals.currency
+    WHERE charges.lines > 0 AND charges.reason IS NULL
 ), removed AS (
     DELETE FROM compared_amounts USING credits
     WHERE (compared_amounts.fine_id, compared_amounts.currency) = (credits.fine_id, credits.currency)
