@@ -11,7 +11,7 @@ VALUES ('MAIN', '215300410007101', 'Main Library'), ('LAW', '215300420007101', '
 
 -- Three fines a user; consecutive fines belong to distant users, as in practice.
 CREATE TEMPORARY TABLE sizes ON COMMIT DROP AS
-SELECT fines, closed, greatest((fines + closed) / 3, 1) AS users
+SELECT fines, closed, greatest((fines + closed) / 3, least(fines + closed, 1)) AS users
 FROM (SELECT CAST(current_setting('bench.fines') AS bigint) AS fines,
              CAST(current_setting('bench.closed') AS bigint) AS closed) AS asked;
 

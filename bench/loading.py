@@ -26,7 +26,7 @@ STAGES = {
 USERS = """
 INSERT INTO users (last_name, first_name, user_group)
 SELECT 'Okonkwo' || n, 'Ada', 'UNDERGRADUATE' FROM generate_series(1, {users}) AS n;
-INSERT INTO identifiers (user_id, type, value) SELECT id, 'userName', 'user' || id FROM users WHERE id > 1
+INSERT INTO identifiers (user_id, type, value) SELECT id, 'userName', 'user' || id FROM users
 """
 ROWS = """
 COPY (
