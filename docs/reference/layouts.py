@@ -18,8 +18,9 @@ A template is a text with values in braces. These are the values; `values` of a 
 - Lines of a user or of the file also have `hash.` with a text of a fine: the sum of its numbers in all lines, as in
   `{{hash.identifier:10}}`. They have `min.` and `max.` with a day of a fine, as in
   `{{max.last_transaction_on:%Y%m%d}}`.
-- `exported_on` is the day of the selection, and days are those of the profile's time zone. `charged_on` is the day on
-  which the charge was exported that a credit or a reversal takes back. Of all other fines it is `exported_on`.
+- `exported_on` is the day of the selection, and days are those of the profile's time zone. `last_transaction_on` is the
+  day on which the fine was charged or, if later, changed. `charged_on` is the day on which the charge was exported that
+  a credit or a reversal takes back. Of all other fines it is `exported_on`.
 - `direction` is `charge` or `credit`; `kind` is `charge`, `credit` or `reversal`.
 - `records` are the lines of users and fines together. `credits` are 0 or less. With several `files`, totals are those
   of the file, and `number` counts the fines of the batch.

@@ -47,7 +47,7 @@ def test_results_are_safe_in_a_spreadsheet_and_chosen_by_outcome(compared: State
     assert [row["outcome"] for row in rows] == ["DIFFERS", "UNKNOWN_HERE", "AGREES"]
     assert rows[1]["transaction_id"] == "'=1+1"
     [only] = run_json("statements", "results", "1", "--outcome", "agrees")
-    assert (only["outcome"], only["ours"]) == ("AGREES", "10.000")
+    assert (only["outcome"], only["ours"]) == ("AGREES", "10.00")
     assert "No result has this outcome." in run("statements", "results", "1", "--outcome", "pending")
     assert compared
 

@@ -80,8 +80,8 @@ def test_the_csv_is_safe_in_a_spreadsheet_and_its_accesses_are_recorded(compared
     answer = login("user").get("/statements/1/results.csv")
     rows = list(csv.DictReader(StringIO(answer.text.lstrip("\ufeff"))))
     assert [(row["outcome"], row["transaction_id"], row["theirs"]) for row in rows] == [
-        ("DIFFERS", "2", "12.000"),
-        ("UNKNOWN_HERE", "'=1+1", "4.000"),
+        ("DIFFERS", "2", "12.00"),
+        ("UNKNOWN_HERE", "'=1+1", "4.00"),
     ]
     assert count_accesses(compared.library) == 1
 

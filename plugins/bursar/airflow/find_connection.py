@@ -49,7 +49,7 @@ def _missing_error(connection_id: str) -> BursarError:
         return BursarError(_malformed(f"The variable {variable}"))
     missing = MissingConnectionError(
         f"There is no Airflow connection {connection_id}. Create it in Airflow (Admin, Connections) or as the variable "
-        f"{variable}, or correct the id in the profile."
+        f"{variable}, or correct the id in the profile or source."
     )
     supervisor = _get_supervisor()
     if supervisor is not None and not _is_missing(connection_id, supervisor):

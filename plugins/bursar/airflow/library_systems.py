@@ -36,7 +36,8 @@ def get_account(connection_id: str) -> SystemAccount:
     connection = find_connection(connection_id)
     if connection.conn_type != "http" or not connection.host:
         raise BursarError(
-            f"The Airflow connection {connection_id} of a library's system has to be of type http, and have a host."
+            f"The Airflow connection {connection_id} of a library's system has to be of type http, and have a host. "
+            f"If Airflow's form does not list this type, use `airflow connections add {connection_id} --conn-json`."
         )
     extra = connection.extra_dejson
     if unknown := sorted(set(extra) - set(EXTRA)):

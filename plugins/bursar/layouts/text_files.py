@@ -74,8 +74,8 @@ class Position:
         end = first if last is None else last
         if match is None or not 1 <= first <= end <= MAX_LINE_LENGTH:
             raise ValueError(
-                f"{text!r} is no position in a line: write the first and the last character, as in 12-20, counted "
-                f"from 1 to {MAX_LINE_LENGTH:,}"
+                f"{text!r} is no position in a line: write the first and the last character with a hyphen, as in "
+                f"12-20, counted from 1 to {MAX_LINE_LENGTH:,}"
             )
         return cls(first, last)
 

@@ -48,8 +48,8 @@ class Cell(StrictModel):
 
     column: Text | None = Field(
         None,
-        description="In a delimited file: the name of the column in the heading, in any case; without a heading its "
-        "number, from 1.",
+        description="In a delimited file: the name of the column in the heading, in any case; its number, from 1, "
+        "without a heading and in headers and trailers.",
     )
     at: PositionText | None = Field(
         None, description="In a fixed file: the first and the last character, counted from 1, as in `12-20`."
@@ -85,7 +85,7 @@ class SignField(Cell):
     """The sign of the sum, in a column of its own."""
 
     codes: dict[Text, Literal["+", "-"]] = Field(
-        description='The sign by the code in the file, as in `{D: "+", C: "-"}`. `+` is a payment of a charge.'
+        description='The sign by the code in the file, as in `{D: "+", C: "-"}`. `+` is a payment, or what is owed.'
     )
 
 

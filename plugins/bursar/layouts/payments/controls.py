@@ -87,7 +87,7 @@ class Controls:
             if reason:
                 raise lines.error(
                     f"{reason}. Nothing of the file was loaded. Ask the bursar which is right, and to send the file "
-                    "again.",
+                    "again, or correct the layout.",
                     stated.line,
                 )
 

@@ -180,7 +180,7 @@ class RowLayout(TextLayout):
             elif cell.column is None or cell.at is not None:
                 yield wrong("is in a delimited file: write its place as in column: Amount", *place)
             elif (not self.heading or place[0] == "records") and not _is_column_number(cell.column):
-                reason = "without a heading" if place[0] == "fields" else "in a record of the file"
+                reason = "without a heading" if place[0] == "fields" else "in a header or trailer"
                 yield wrong(
                     f"{cell.column!r} is no number, and {reason} columns have no names: write the number, from 1",
                     *(*place, "column"),
