@@ -211,9 +211,9 @@ def _settings(folder: Path, database: str, port: int, keys: dict[str, str]) -> d
         "dag_processor": {
             "dag_bundle_storage_path": folder / "bundles",
             "refresh_interval": 5,
-            "min_file_process_interval": 5,
+            "min_file_process_interval": 15,  # every 5 seconds, it takes half a core
             "parsing_processes": 1,
-            "stale_dag_threshold": 10,
+            "stale_dag_threshold": 30,
         },
         # A task whose worker was killed fails after this many seconds without a heartbeat; Airflow waits 300.
         "scheduler": {"parsing_cleanup_interval": 10, "task_instance_heartbeat_timeout": TASK_TIMEOUT_SECONDS},
