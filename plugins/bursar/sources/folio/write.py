@@ -17,8 +17,9 @@ USER_NAME = "Bursar"
 
 
 _CALLS = {EventKind.HANDED_OVER: "transfer", EventKind.PAID_AT_BURSAR: "pay", EventKind.OWED_AGAIN: "refund"}
-_REVERSALS = {EntryType.PAID: "pay", EntryType.CHARGED: "cancel", EntryType.CANCELLED: "cancel"}
-"""The call by the type of the entry; `CHARGED` is a credit that takes the charge back. Any other: waive."""
+_REVERSALS = {EntryType.PAID: "pay", EntryType.CANCELLED: "cancel"}
+"""The call by the type of the entry. Any other: waive. So is a charge that a credit takes back (`CHARGED`): the next
+reading would take its cancellation for one more reversal, beside the credit."""
 _NOTHING = {
     EventKind.HANDED_OVER: "Nothing to write: fines are closed in FOLIO when they are paid.",
     EventKind.PAID_AT_BURSAR: "Nothing to write: FOLIO transferred the fine when it was handed over.",
