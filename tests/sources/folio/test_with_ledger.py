@@ -180,6 +180,20 @@ def test_a_credit_that_was_given_in_bursar_takes_its_charge_back_once(town_of_fo
     assert town.position(fine) == ("CLOSED", "0.00", "0.00")
 
 
+@pytest.mark.parametrize(("amount", "rounded"), [(50.5, "51.00"), (50.4, "50.00")])
+def test_a_fraction_that_the_currency_does_not_have_is_no_payment_at_the_library(
+    make_town: Callable[..., FolioTown], amount: float, rounded: str
+) -> None:
+    town = make_town(currency="JPY")
+    fine = town.folio.library.charge(amount)
+    town.read()
+    assert town.export() == [(rounded, None)]
+    assert town.write() == WriteCounts(done=1)
+    assert town.owed(fine) == 0
+    assert town.read() == []
+    assert town.position(fine) == ("CLOSED", "0.00", rounded)
+
+
 def test_a_growing_fine_is_adjusted_and_exported_as_it_is_then(town_of_folio: FolioTown) -> None:
     """Field case 5. FOLIO charges an overdue fine once; a script of the library may raise it."""
     town = town_of_folio

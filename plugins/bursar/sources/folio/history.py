@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Any
 
 from bursar.errors import BursarError
-from bursar.money import format_money
+from bursar.money import format_money, round_amount
 from bursar.sources.system import Answer, AnswerStatus, Event
 
 SIMULTANEOUS = timedelta(minutes=2)
@@ -95,7 +95,9 @@ def evaluate_event(event: Event, actions: Sequence[Action], remaining: Decimal) 
     own = [actions[place] for place in places]
     if own[-1].word == "Credited":
         return Answer(AnswerStatus.UNKNOWN, f"FOLIO has saved only the first part of the refund. {_UNCLEAR}")
-    change = sum((action.change for action in own), start=Decimal(0))
+    after_it = own[-1].balance
+    before_it = after_it - sum((action.change for action in own), start=Decimal(0))
+    change = round_amount(after_it, event.currency) - round_amount(before_it, event.currency)
     if abs(change) > event.amount or (len(own) > 1 and own[0].word not in ("Credited", "Refunded")):
         return Answer(AnswerStatus.UNKNOWN, f"FOLIO has the event more than once. {_UNCLEAR}", change)
     before = actions[places[0] - 1] if places[0] else None

@@ -7,7 +7,7 @@ from typing import Any
 
 from bursar.errors import BursarError
 from bursar.ledger.entry_type import EntryType
-from bursar.money import format_money
+from bursar.money import format_money, round_amount
 from bursar.sources.folio.history import to_money
 from bursar.sources.folio.model import FolioSource
 from bursar.sources.system import Answer, AnswerStatus, Event, EventKind
@@ -81,7 +81,9 @@ def make_call(name: str, event: Event, source: FolioSource, account: Mapping[str
             return Call(name, remaining, None)
         name = "waive"
     methods = {"transfer": source.transfer_account, "pay": source.payment_method, "waive": source.waive_reason}
-    return Call(name, min(event.amount, remaining), methods[name])
+    # The fraction that the ledger has rounded away goes with the rest: FOLIO has two decimals of a yen, too.
+    is_all = round_amount(remaining, event.currency) <= event.amount
+    return Call(name, remaining if is_all else event.amount, methods[name])
 
 
 def explain_closed(event: Event, account: Mapping[str, Any]) -> Answer:
