@@ -79,7 +79,8 @@ class FolioSystem:
             return found
         call = make_call(name, event, self._source, account)
         if isinstance(call, Answer):
-            return CLOSED_BY_BURSAR if call.status is AnswerStatus.REFUSED and self._has_closed(event, account) else call
+            is_refused = call.status is AnswerStatus.REFUSED
+            return CLOSED_BY_BURSAR if is_refused and self._has_closed(event, account) else call
         return self._post(event, call, self._find_service_point(), confirm)
 
     def check(self) -> list[Finding]:

@@ -142,6 +142,6 @@ def _unreadable(client: KohaClient) -> BursarError:
 def _make_filter_error(client: KohaClient) -> BursarError:
     """Returns the error of an answer with other lines than were asked for: none of them may count as the event."""
     return BursarError(
-        f"{client.account} takes no notice of the filter in a request about an account. If a proxy is before Koha, have "
-        f"it pass the whole address on. {COMPARE_VERSIONS}"
+        f"{client.account} takes no notice of the filter in a request about an account. If a proxy is before Koha, "
+        f"have it pass the whole address on. {COMPARE_VERSIONS}"
     )
