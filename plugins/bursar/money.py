@@ -1,7 +1,7 @@
 """Amounts of money: what the ledger can store, and how people read them."""
 
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 
 from bursar.errors import WrongAmountError
@@ -37,6 +37,11 @@ def count_decimals(currency: str) -> int:
 def smallest_unit(currency: str) -> Decimal:
     """Returns the smallest amount of a currency: 0.01 of EUR, 1 of JPY."""
     return Decimal(1).scaleb(-count_decimals(currency))
+
+
+def round_amount(amount: Decimal, currency: str) -> Decimal:
+    """Rounds half up to the decimals of a currency, as loads do."""
+    return amount.quantize(smallest_unit(currency), ROUND_HALF_UP)
 
 
 def validate_amount(amount: Decimal, currency: str) -> Decimal:

@@ -46,6 +46,13 @@ def test_a_person_synchronizes_a_source_now(town: Town) -> None:
     assert town.rows("SELECT requested_by FROM loads ORDER BY id DESC LIMIT 1") == [("anna",)]
 
 
+def test_fines_are_read_also_if_no_event_can_be_written(town: Town) -> None:
+    town.system.charge("2", "5.00")
+    town.system.missing_name = "There is no transfer account Bursar."
+    assert "no transfer account" in run("sources", "sync", "TOWN", exit_code=1)
+    assert town.rows("SELECT balance, outstanding FROM fines ORDER BY id") == [(0, 10), (5, 0)]
+
+
 def test_a_dry_run_changes_nothing_here_or_there(town: Town) -> None:
     town.system.charge("2", "5.00")
     output = run("sources", "sync", "TOWN", "--dry-run")

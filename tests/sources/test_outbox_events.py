@@ -60,6 +60,20 @@ def test_each_entry_becomes_the_event_of_its_kind(town: Town) -> None:
     ]
 
 
+def test_what_was_taken_off_for_a_credit_of_bursar_is_no_payment_at_the_library(town: Town) -> None:
+    """The credit is open beside its charge: a payment of 10 at the library leaves 20 of 50 less a credit of 20."""
+    town.charge("50.00")
+    with town.library.ledger.begin() as connection:
+        desk.reverse_charge(connection, town.id_of("1"), Decimal(20), **DESK)
+    town.sync()
+    town.system.change("1", balance=Decimal(20))
+    town.read()
+    assert town.fine("1") == ("40.00", "0.00", "0.00")
+    town.system.change("1", balance=Decimal(30))
+    town.read()
+    assert town.fine("1") == ("50.00", "0.00", "0.00")
+
+
 def test_what_came_from_the_system_does_not_go_back_to_it(town: Town) -> None:
     town.charge("10.00", "20.00")
     town.system.change("1", balance=Decimal(0))

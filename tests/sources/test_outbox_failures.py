@@ -35,6 +35,24 @@ def test_an_event_that_never_arrived_is_written_again_when_a_late_request_is_imp
     assert town.write() == WriteCounts(done=1)
 
 
+def test_an_attempt_that_took_long_is_not_repeated_right_after_its_end(town: Town) -> None:
+    """A slow system answers the questions before a request after minutes; then the request itself is lost."""
+    town.repeat_after_seconds = 300
+    town.charge("10.00")
+    town.bursar.export()
+    town.system.faults = ["drop"]
+    write = town.system.write
+
+    def write_slowly(event: Event, confirm: Confirm = confirm_alone) -> Answer:
+        with town.library.ledger.begin() as connection:
+            connection.exec_driver_sql("UPDATE outbox_events SET attempted_at = attempted_at - interval '10 minutes'")
+        return write(event, confirm)
+
+    town.system.write = write_slowly  # type: ignore[method-assign]
+    assert town.write() == WriteCounts(unknown=1)
+    assert town.write() == WriteCounts(held=1)
+
+
 def test_while_an_event_is_unclear_the_rows_of_its_fine_wait(town: Town) -> None:
     town.charge("10.00", "5.00")
     town.bursar.export()

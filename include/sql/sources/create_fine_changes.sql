@@ -32,6 +32,7 @@ CREATE TEMPORARY TABLE fine_changes (
     is_disputed_by_load boolean NOT NULL,
     goes_in_full   numeric,             -- of a credit: how much the bursar of its charge has to receive; NULL: its charge is here
     room           numeric,             -- of a known credit: how much more of it that bursar can take back; NULL as above
+    written_credits   numeric NOT NULL,    -- what the library's system took off for credits of Bursar, which are open here beside their charge
     was_deferred   boolean NOT NULL,    -- whether an earlier load deferred a row of it
     -- Decided:
     unexplained    numeric NOT NULL DEFAULT 0,    -- of a lower balance at the bursar: what no credit explains

@@ -3,7 +3,9 @@
 SELECT events.id, events.entry_id, events.fine_id, events.kind, events.amount, events.attempts, events.state, events.balance_change,
        entries.entry_type, entries.posted_at, fines.source_id, fines.currency, fines.amount < 0 AS is_credit,
        identifiers.value AS user_id, system_sources.key_namespace,
-       coalesce(events.state = 'unknown' AND events.attempted_at > now() - make_interval(secs => :repeat_after_seconds), false)
+       -- an attempt may have ended long after its beginning
+       coalesce(events.state = 'unknown' AND events.attempted_at IS NOT NULL
+                AND greatest(events.attempted_at, events.answered_at) > now() - make_interval(secs => :repeat_after_seconds), false)
            AS is_recent
 FROM outbox_events AS events
 JOIN system_sources ON system_sources.source = events.source

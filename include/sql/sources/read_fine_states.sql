@@ -3,7 +3,7 @@
 INSERT INTO fine_changes (line, fine_id, is_new, is_credit, has_charge, place, batch_id, is_unclear, status, amount, balance, outstanding,
                           paid_at_bursar, said_amount, said_balance, said_status, new_amount, new_balance, new_status, settled_as, moved_to,
                           settled_before, applied_before, applied, not_passed_on, open_credits, open_credits_after, credits_after, goes_in_full, room,
-                          was_deferred, is_disputed_by_load)
+                          written_credits, was_deferred, is_disputed_by_load)
 SELECT incoming.line, fines.id, incoming.is_new, fines.amount < 0, fines.reverses IS NOT NULL,
        CASE WHEN claims.batch_id IS NOT NULL OR outbox.is_unclear THEN 'batch'
             WHEN posted.exported > 0 THEN 'bursar' WHEN charge.batch_id IS NOT NULL AND NOT incoming.is_new THEN 'batch'
@@ -21,6 +21,7 @@ SELECT incoming.line, fines.id, incoming.is_new, fines.amount < 0, fines.reverse
        CASE WHEN incoming.user_id <> fines.user_id THEN incoming.user_id END,
        posted.settled_before, credits.applied_before, credits.applied, greatest(credits.reversed - posted.reversed, 0), credits.open,
        credits.open_after, credits.all_after, charge.goes_in_full, charge.room,
+       outbox.written_credits,
        EXISTS (SELECT FROM deferred_fines WHERE deferred_fines.source = fines.source AND deferred_fines.source_id = fines.source_id),
        posted.is_disputed_by_load
 FROM incoming_fines AS incoming
@@ -29,7 +30,10 @@ JOIN fines ON fines.id = incoming.fine_id
 JOIN users ON users.id = fines.user_id AND users.deleted_at IS NULL
 LEFT JOIN batch_claims AS claims ON claims.fine_id = fines.id AND NOT claims.reversal
 CROSS JOIN LATERAL (
-    SELECT EXISTS (SELECT FROM outbox_events WHERE outbox_events.fine_id = fines.id AND state = 'unknown') AS is_unclear
+    SELECT coalesce(bool_or(events.state = 'unknown'), false) AS is_unclear,
+           coalesce(-sum(events.balance_change) FILTER (WHERE entries.fine_id <> fines.id), 0) AS written_credits
+    FROM outbox_events AS events JOIN journal_entries AS entries ON entries.id = events.entry_id
+    WHERE events.fine_id = fines.id
 ) AS outbox
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(abs(balance_change)) FILTER (WHERE entry_type IN ('EXPORTED', 'EXPORTED_AND_PAID')), 0) AS exported,

@@ -61,7 +61,7 @@ CROSS JOIN LATERAL unnest(array_remove(ARRAY[
                             format('balance %s: a part was settled in the ledger before; the lower balance counts', given.balance),
                             'check that it was the same payment') END,
     CASE WHEN place = 'library' AND goes_in_full IS NULL AND new_balance - said_balance - new_amount + said_amount > reopened
-              AND new_balance > changes.balance + adjusted + reopened
+              AND new_balance + written_credits > changes.balance + adjusted + reopened
          THEN pg_temp.fault('not_reopened', 'balance', given.balance,
                             format('balance %s: more is open than before, but no load had settled it', given.balance),
                             'if the user owes this, charge it as a fine of its own') END

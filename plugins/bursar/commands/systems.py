@@ -8,6 +8,7 @@ import click
 from bursar.commands.context import console, get_engine, get_person, get_settings, get_source, sanitize
 from bursar.commands.loads import get_result_fields, print_load
 from bursar.commands.output import format_option, print_data
+from bursar.errors import BursarError
 from bursar.sources.outbox import Outbox, describe_counts
 from bursar.sources.readings import ReadingRun
 from bursar.sources.source_lock import lock_source
@@ -26,8 +27,13 @@ def sync_source(code: str, dry_run: bool, output_format: str) -> None:  # noqa: 
 
     source = get_system_source(code)
     engine, settings = get_engine(), get_settings()
+    written, failure = None, None
     with open_library_system(source) as system:
-        written = None if dry_run else Outbox(engine, source).write(system)
+        if not dry_run:
+            try:
+                written = Outbox(engine, source).write(system)
+            except BursarError as error:  # fines are read all the same, or exports bill what has been settled meanwhile
+                failure = error
         with lock_source(engine, code) as lock:
             results = ReadingRun(
                 engine=engine,
@@ -41,11 +47,13 @@ def sync_source(code: str, dry_run: bool, output_format: str) -> None:  # noqa: 
             ).load(dry_run=dry_run)
     if output_format != "table":
         print_data(output_format, [get_result_fields(result) for result in results])
-        return
-    if written:
-        console.print(sanitize(f"Written into {source.name}: {describe_counts(written)}."))
-    for result in results:
-        print_load(output_format, result, dry_run=dry_run)
+    else:
+        if written:
+            console.print(sanitize(f"Written into {source.name}: {describe_counts(written)}."))
+        for result in results:
+            print_load(output_format, result, dry_run=dry_run)
+    if failure:
+        raise failure
 
 
 def check_system(source: SystemSource) -> list[Finding]:

@@ -27,7 +27,7 @@ from bursar.sources.system_model import SystemSource
 log = logging.getLogger(__name__)
 
 REPEAT_AFTER_SECONDS = 300
-"""How long after an attempt an event that was not found is written again: a lost request may still arrive."""
+"""How long after the end of an attempt an event that was not found is written again: its request may still arrive."""
 MAX_ERRORS = 3
 """As many events in a row, about which a system gives no answer that can be read, end a run: most likely it is the
 system as a whole."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from bursar.ledger import desk
 from bursar.sources.outbox import WriteCounts
 from tests.support.fake_bursar import Payment
 from tests.support.folio_library import ADA
@@ -162,6 +163,35 @@ def test_a_merged_user_takes_the_fine_along(town_of_folio: FolioTown) -> None:
     assert [entry for entry, *_ in town.entries(fine)] == ["MOVED"]
     assert town.export() == [("5.00", None)]
     assert town.write() == WriteCounts(done=1)
+
+
+def test_a_credit_that_was_given_in_bursar_takes_its_charge_back_once(town_of_folio: FolioTown) -> None:
+    """Were the charge cancelled in FOLIO, the next reading would cancel it here, and the user get the credit, too."""
+    town = town_of_folio
+    fine = town.folio.library.charge(50.0)
+    town.read()
+    with town.library.ledger.begin() as connection:
+        desk.reverse_charge(connection, town.fine(fine).id, by="anna")
+    assert town.write() == WriteCounts(done=1)
+    assert town.read() == []
+    assert town.export() == [("50.00", None), ("-50.00", "1")]
+    assert town.write() == WriteCounts(done=1), "that it was handed over needs no person: it is closed"
+    assert town.read() == []
+    assert town.position(fine) == ("CLOSED", "0.00", "0.00")
+
+
+@pytest.mark.parametrize(("amount", "rounded"), [(50.5, "51.00"), (50.4, "50.00")])
+def test_a_fraction_that_the_currency_does_not_have_is_no_payment_at_the_library(
+    make_town: Callable[..., FolioTown], amount: float, rounded: str
+) -> None:
+    town = make_town(currency="JPY")
+    fine = town.folio.library.charge(amount)
+    town.read()
+    assert town.export() == [(rounded, None)]
+    assert town.write() == WriteCounts(done=1)
+    assert town.owed(fine) == 0
+    assert town.read() == []
+    assert town.position(fine) == ("CLOSED", "0.00", rounded)
 
 
 def test_a_growing_fine_is_adjusted_and_exported_as_it_is_then(town_of_folio: FolioTown) -> None:

@@ -121,7 +121,7 @@ def test_no_more_is_refunded_than_was_settled_though_folio_would(folio: FolioSer
     [
         (EntryType.PAID, "50", "Paid fully", PAYMENT_METHOD),
         (EntryType.WAIVED, "50", "Waived fully", WAIVE_REASON),
-        (EntryType.CHARGED, "50", "Cancelled as error", None),
+        (EntryType.CHARGED, "50", "Waived fully", WAIVE_REASON),
         (EntryType.CANCELLED, "50", "Cancelled as error", None),
         (EntryType.CHARGED, "20", "Waived partially", WAIVE_REASON),
     ],
@@ -141,7 +141,7 @@ def test_a_fine_of_which_a_part_was_settled_is_not_cancelled_as_a_whole(
 ) -> None:
     account = folio.library.charge(50)
     folio.library.act(account, "pay", 20)
-    answer = write(folio_system, make_event(REVERSED, account, "30", entry_type=EntryType.CHARGED))
+    answer = write(folio_system, make_event(REVERSED, account, "30", entry_type=EntryType.CANCELLED))
     assert answer.balance_change == Decimal(-30)
     assert state(folio, account)[1] == "Waived fully"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,7 +12,7 @@ from bursar.sources.folio.system import FolioSystem
 from bursar.sources.outbox import WriteCounts
 from bursar.sources.system import Answer, AnswerStatus, EventKind
 from tests.support.folio import make_event
-from tests.support.folio_records import Json
+from tests.support.folio_records import Json, format_moment
 from tests.support.folio_server import FolioServer
 from tests.support.folio_town import FolioTown
 from tests.support.folio_traps import Fault
@@ -94,3 +95,67 @@ def test_a_request_that_arrives_after_the_search_is_no_payment_at_the_library(
     reason = f"Transferred in FOLIO: {amount}.00 USD."
     assert folio_system.write(event) == Answer(AnswerStatus.DONE, reason, -Decimal(amount))
     assert folio.library.total(account, "Transferred") == Decimal(amount)
+
+
+def make_older(folio: FolioServer) -> None:
+    """Moves the actions so far back by an hour."""
+    for action in folio.library.actions.by_id.values():
+        moment = datetime.fromisoformat(action["dateAction"]) - timedelta(hours=1)
+        action["dateAction"] = format_moment(moment)
+
+
+@pytest.mark.parametrize("amount", [20, 50])
+def test_a_transfer_that_was_not_counted_is_not_done_because_the_desk_was_paid_later(
+    town_of_folio: FolioTown, amount: float
+) -> None:
+    """Else the payment at the desk would count as the transfer, and the bursar would collect it again."""
+    town = town_of_folio
+    fine = add_fine(town)
+    town.folio.traps.plan(Fault.CUT_BETWEEN)
+    town.write()
+    make_older(town.folio)
+    town.folio.library.act(fine, "pay", amount)
+    assert town.write() == WriteCounts(unknown=1)
+    assert town.library.one("SELECT balance_change FROM outbox_events") == 0
+
+
+def test_a_note_of_the_staff_does_not_make_a_transfer_that_was_not_counted_done(
+    folio: FolioServer, folio_system: FolioSystem
+) -> None:
+    account = folio.library.charge(50)
+    event = make_event(EventKind.HANDED_OVER, account, "50")
+    folio.traps.plan(Fault.CUT_BETWEEN)
+    answer = folio_system.write(event)
+    note = folio.library.list_actions(account)[-1] | {
+        "id": folio.library.make_id(),
+        "dateAction": folio.library.clock.now(),
+    }
+    folio.library.actions.put(
+        note
+        | {
+            "typeAction": "Staff info only",
+            "amountAction": 0,
+            "balance": 50.0,
+            "comments": "STAFF : called",
+            "transactionInformation": "",
+        }
+    )
+    assert answer.status is AnswerStatus.UNKNOWN
+    assert folio_system.find(event) == answer
+
+
+def test_an_event_of_which_two_transfers_took_less_than_its_amount_is_for_a_person(
+    folio: FolioServer, folio_system: FolioSystem
+) -> None:
+    account = folio.library.charge(50)
+    folio.library.act(account, "pay", 30)
+    event = make_event(EventKind.HANDED_OVER, account, "50")
+    folio.traps.between = lambda: arrive(folio, account, event.text)
+    answer = folio_system.write(event)
+    assert (answer.status, "more than once" in answer.reason) == (AnswerStatus.UNKNOWN, True)
+
+
+def arrive(folio: FolioServer, account: Json, information: str) -> None:
+    """Lets the request of an earlier attempt arrive."""
+    folio.traps.between = lambda: None
+    folio.library.act(account, "transfer", 20, information)

@@ -17,7 +17,8 @@ from bursar.sources.koha.account import find_credits, find_debit, read_open_debi
 from bursar.sources.koha.credits import record_credit
 from bursar.sources.system import AnswerStatus, Event, EventKind
 
-CREDIT = {"account_line_id": 9, "amount": -5, "amount_outstanding": 0, "status": None}
+NOTE = f"bursar:{UUID(int=1)}"
+CREDIT = {"account_line_id": 9, "amount": -5, "amount_outstanding": 0, "status": None, "internal_note": NOTE}
 DEBIT = {"account_line_id": 1, "amount": 5, "amount_outstanding": 5}
 
 
@@ -69,6 +70,15 @@ def test_lines_of_another_form_are_an_error(rows: Any) -> None:
         find_credits(client_of(rows), "7", "bursar:1")
     with pytest.raises(BursarError):
         find_debit(client_of(rows), "7", 1)
+
+
+def test_lines_that_were_not_asked_for_are_no_answer() -> None:
+    """As if the filter was lost: a payment at the desk would count as the credit of an event."""
+    for note in ("cash at the desk", None):
+        with pytest.raises(BursarError, match="filter"):
+            find_credits(client_of([CREDIT | {"internal_note": note}]), "7", NOTE)
+    with pytest.raises(BursarError, match="filter"):
+        find_debit(client_of([DEBIT]), "7", 2)
 
 
 def test_an_accepted_credit_whose_answer_can_not_be_read_is_looked_for() -> None:

@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Any
 
 from bursar.errors import BursarError
-from bursar.money import format_money
+from bursar.money import format_money, round_amount
 from bursar.sources.system import Answer, AnswerStatus, Event
 
 SIMULTANEOUS = timedelta(minutes=2)
@@ -95,18 +95,21 @@ def evaluate_event(event: Event, actions: Sequence[Action], remaining: Decimal) 
     own = [actions[place] for place in places]
     if own[-1].word == "Credited":
         return Answer(AnswerStatus.UNKNOWN, f"FOLIO has saved only the first part of the refund. {_UNCLEAR}")
-    change = sum((action.change for action in own), start=Decimal(0))
-    if abs(change) > event.amount:
+    after_it = own[-1].balance
+    before_it = after_it - sum((action.change for action in own), start=Decimal(0))
+    change = round_amount(after_it, event.currency) - round_amount(before_it, event.currency)
+    if abs(change) > event.amount or (len(own) > 1 and own[0].word not in ("Credited", "Refunded")):
         return Answer(AnswerStatus.UNKNOWN, f"FOLIO has the event more than once. {_UNCLEAR}", change)
     before = actions[places[0] - 1] if places[0] else None
-    after = actions[places[-1] + 1] if places[-1] + 1 < len(actions) else None
+    # Notes of the staff are actions, too, and say nothing of the balance.
+    after = next((one for one in actions[places[-1] + 1 :] if one.balance_before is not None or one.change), None)
     is_counted = remaining == own[-1].balance
     if _is_simultaneous(before, own[0]) or (after and _is_simultaneous(own[-1], after)):
         reason = (
             "Somebody acted on the fine in FOLIO at the same moment, and FOLIO has counted only one of the actions."
         )
         return Answer(AnswerStatus.UNKNOWN, f"{reason} {_UNCLEAR}", change if is_counted else Decimal(0))
-    if after is None and not is_counted:
+    if not (is_counted if after is None else after.balance_before in (None, own[-1].balance)):
         return Answer(AnswerStatus.UNKNOWN, f"FOLIO has saved the action, and not the balance of the fine. {_UNCLEAR}")
     return Answer(AnswerStatus.DONE, f"{own[-1].word} in FOLIO: {format_money(abs(change), event.currency)}.", change)
 

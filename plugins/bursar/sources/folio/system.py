@@ -4,7 +4,7 @@ FOLIO knows no key of requests. An event's key is therefore in the texts of its 
 attempt, and after it. One fine a call, never more than what it owes at that moment.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from bursar.sources.folio.read import read_fines
 from bursar.sources.folio.session import PAGE, FolioSession, quote_cql
 from bursar.sources.folio.write import Call, choose_call, explain_closed, make_call
 from bursar.sources.http_client import RETRIED, HttpAnswer, HttpClient
-from bursar.sources.system import Answer, AnswerStatus, Confirm, Event, Finding, Reading, confirm_alone
+from bursar.sources.system import PREFIX, Answer, AnswerStatus, Confirm, Event, Finding, Reading, confirm_alone
 from bursar.sources.system_account import SystemAccount
 
 ALREADY_CLOSED = "Fee/fine is already closed"
@@ -31,6 +31,7 @@ REFUSALS = (
 )
 """The texts of FOLIO that are shown; others may name people."""
 _FORBIDDEN = 403
+CLOSED_BY_BURSAR = Answer(AnswerStatus.DONE, "Nothing to write: Bursar has closed the fine in FOLIO before.")
 
 
 class FolioSystem:
@@ -78,7 +79,8 @@ class FolioSystem:
             return found
         call = make_call(name, event, self._source, account)
         if isinstance(call, Answer):
-            return call
+            is_refused = call.status is AnswerStatus.REFUSED
+            return CLOSED_BY_BURSAR if is_refused and self._has_closed(event, account) else call
         return self._post(event, call, self._find_service_point(), confirm)
 
     def check(self) -> list[Finding]:
@@ -127,6 +129,13 @@ class FolioSystem:
         if len(records) == PAGE:
             raise BursarError(f"FOLIO gives {PAGE:,} actions of a fine, the most that are read.")
         return parse_actions(records)
+
+    def _has_closed(self, event: Event, account: Mapping[str, Any]) -> bool:
+        """Returns whether another event has closed the fine, such as a credit that was given in Bursar."""
+        if to_money(account.get("remaining")) > 0:
+            return False
+        last = next((action for action in reversed(self._read_actions(event)) if action.change), None)
+        return last is not None and any(PREFIX in text for text in last.texts)
 
     def _get_account(self, event: Event) -> dict[str, Any] | None:
         account = self._session.get_json(f"/accounts/{quote(event.fine_id, safe='')}", subject="a fine")

@@ -7,7 +7,7 @@ from typing import Any
 
 from bursar.errors import BursarError
 from bursar.ledger.entry_type import EntryType
-from bursar.money import format_money
+from bursar.money import format_money, round_amount
 from bursar.sources.folio.history import to_money
 from bursar.sources.folio.model import FolioSource
 from bursar.sources.system import Answer, AnswerStatus, Event, EventKind
@@ -17,8 +17,9 @@ USER_NAME = "Bursar"
 
 
 _CALLS = {EventKind.HANDED_OVER: "transfer", EventKind.PAID_AT_BURSAR: "pay", EventKind.OWED_AGAIN: "refund"}
-_REVERSALS = {EntryType.PAID: "pay", EntryType.CHARGED: "cancel", EntryType.CANCELLED: "cancel"}
-"""The call by the type of the entry; `CHARGED` is a credit that takes the charge back. Any other: waive."""
+_REVERSALS = {EntryType.PAID: "pay", EntryType.CANCELLED: "cancel"}
+"""The call by the type of the entry. Any other: waive. So is a charge that a credit takes back (`CHARGED`): the next
+reading would take its cancellation for one more reversal, beside the credit."""
 _NOTHING = {
     EventKind.HANDED_OVER: "Nothing to write: fines are closed in FOLIO when they are paid.",
     EventKind.PAID_AT_BURSAR: "Nothing to write: FOLIO transferred the fine when it was handed over.",
@@ -80,7 +81,9 @@ def make_call(name: str, event: Event, source: FolioSource, account: Mapping[str
             return Call(name, remaining, None)
         name = "waive"
     methods = {"transfer": source.transfer_account, "pay": source.payment_method, "waive": source.waive_reason}
-    return Call(name, min(event.amount, remaining), methods[name])
+    # The fraction that the ledger has rounded away goes with the rest: FOLIO has two decimals of a yen, too.
+    is_all = round_amount(remaining, event.currency) <= event.amount
+    return Call(name, remaining if is_all else event.amount, methods[name])
 
 
 def explain_closed(event: Event, account: Mapping[str, Any]) -> Answer:

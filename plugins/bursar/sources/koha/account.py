@@ -55,13 +55,18 @@ def read_open_debits(client: KohaClient, patron: str) -> dict[int, Decimal] | No
 def find_debit(client: KohaClient, patron: str, line: int) -> Debit | None:
     """Returns a debit of a patron, open or not; None if the patron does not have it."""
     rows = _list(client, patron, "debits", {"account_line_id": line})
+    if any(_read_id(row) != line for row in rows):
+        raise _make_filter_error(client)
     return next((Debit(line, _decimal(row, "amount"), _decimal(row, "amount_outstanding")) for row in rows), None)
 
 
 def find_credits(client: KohaClient, patron: str, key: str) -> list[Credit]:
     """Returns the credits of a patron whose note has a key; none if Koha does not have the patron."""
     rows = _list(client, patron, "credits", {"internal_note": {"-like": f"%{key}%"}})
-    return [read_credit(row) for row in rows]
+    credits_ = [read_credit(row) for row in rows]
+    if any(key not in str(row.get("internal_note")) for row in rows):
+        raise _make_filter_error(client)
+    return credits_
 
 
 def has_earlier_credit(client: KohaClient, patron: str, credit: Credit) -> bool:
@@ -131,4 +136,12 @@ def _decimal(line: Mapping[str, Any], name: str) -> Decimal:
 def _unreadable(client: KohaClient) -> BursarError:
     return BursarError(
         f"{client.account} has answered about an account in a form that is not known here. {COMPARE_VERSIONS}"
+    )
+
+
+def _make_filter_error(client: KohaClient) -> BursarError:
+    """Returns the error of an answer with other lines than were asked for: none of them may count as the event."""
+    return BursarError(
+        f"{client.account} takes no notice of the filter in a request about an account. If a proxy is before Koha, "
+        f"have it pass the whole address on. {COMPARE_VERSIONS}"
     )

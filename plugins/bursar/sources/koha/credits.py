@@ -6,11 +6,11 @@ is not as it has to be is refused with what a person does about it; docs/how-to/
 """
 
 from collections.abc import Mapping, Sequence
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
 from bursar.errors import BursarError, TransientError
-from bursar.money import format_money, smallest_unit
+from bursar.money import format_money, round_amount
 from bursar.sources.http_client import HttpAnswer
 from bursar.sources.koha.account import (
     Credit,
@@ -161,8 +161,7 @@ def _describe_done(event: Event, credit: Credit, change: Decimal) -> Answer:
 
 
 def _round(amount: Decimal, event: Event) -> Decimal:
-    """Rounds half up to the decimals of the event's currency, as loads do."""
-    return amount.quantize(smallest_unit(event.currency), ROUND_HALF_UP)
+    return round_amount(amount, event.currency)
 
 
 def _money(amount: Decimal, event: Event) -> str:
