@@ -61,7 +61,16 @@ def test_a_server_that_fails_for_everybody_ends_the_run(town: Town) -> None:
     with pytest.raises(FailedRequestError):
         town.write()
     assert asked == ["1", "2", "3"]
-    assert {one[3] for one in town.events()} == {"pending"}
+    assert [one[3] for one in town.events()] == ["unknown"] * 3 + ["pending"]
+
+
+def test_users_whose_accounts_fail_each_time_hold_back_the_others_once(town: Town) -> None:
+    export(town, "7", "8", "9", "10", "11")
+    fail_for(town, "7", "8", "9")
+    for others in ("pending", "done"):
+        with pytest.raises(FailedRequestError):
+            town.write()
+        assert [one[3] for one in town.events()] == ["unknown"] * 3 + [others] * 2
 
 
 def test_a_server_that_fails_to_write_anything_ends_the_run(town: Town) -> None:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -29,8 +30,7 @@ log = logging.getLogger(__name__)
 REPEAT_AFTER_SECONDS = 300
 """How long after the end of an attempt an event that was not found is written again: its request may still arrive."""
 MAX_ERRORS = 3
-"""As many events in a row, about which a system gives no answer that can be read, end a run: most likely it is the
-system as a whole."""
+"""So many events in a row about which a system can't answer end a run: most likely it is the system as a whole."""
 PAGE = 200
 STATES = {"off": "off", "show": "shown", "on": "pending"}
 """The state of a new event by the mode of its kind."""
@@ -71,7 +71,9 @@ class Outbox:
         with lock_source(self.engine, self.source.code) as lock, self.engine.connect() as ledger:
             self._collect(ledger)
             run = _Run(self.source, system, lock, ledger)
-            for row in self._list_due(ledger):
+            # Those in doubt come last: some about which the system can't answer must not stop all others each time.
+            in_doubt = list(self._list_due(ledger, "unknown"))
+            for row in chain(self._list_due(ledger, "pending"), in_doubt):
                 run.write(row)
             run.record_errors()
         log.info("Informed %s: %s.", self.source.name, describe_counts(run.counts))
@@ -86,11 +88,12 @@ class Outbox:
             ledger.execute(query("sources/collect_events"), parameters)
             ledger.execute(query("sources/move_collection"), parameters)
 
-    def _list_due(self, ledger: Connection) -> Iterator[Row[Any]]:
+    def _list_due(self, ledger: Connection, state: str) -> Iterator[Row[Any]]:
         after = 0
         while True:
             parameters = {
                 "source": self.source.code,
+                "state": state,
                 "kinds": self.source.write_back.kinds_in_mode("on"),
                 "id_type": f"{SOURCE_ID_TYPE}:{self.source.code}",
                 "repeat_after_seconds": self.repeat_after_seconds,
@@ -135,7 +138,10 @@ class _Run:
         except BursarError as error:
             self.errors.append((row, error))
             self._hold(row, error)
-            if len(self.errors) == MAX_ERRORS or not _may_be_of_one_user(error):
+            is_last = len(self.errors) == MAX_ERRORS
+            if is_last and isinstance(error, FailedRequestError):  # else it may be the login, and no event is in doubt
+                self.record_errors()
+            if is_last or not _may_be_of_one_user(error):
                 raise
             return
         self.record_errors()
