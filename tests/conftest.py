@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import httpx
 import pytest
 from sqlalchemy import Engine, event
 from xdist.remote import Producer
@@ -74,6 +76,14 @@ def partition_count(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
     if count > 1:
         monkeypatch.setattr(partitions, "PARTITION_THRESHOLD", 1)
     return count
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_ssl_context() -> Iterator[None]:
+    """Loads the usual certificates once, and not for each client of a library system."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(httpx, "create_ssl_context", cache(httpx.create_ssl_context))
+        yield
 
 
 @pytest.fixture(scope="session")

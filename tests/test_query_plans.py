@@ -50,7 +50,7 @@ SELECT 1, 100000 + number, number, transaction_id, currency, amount FROM batch_l
 @pytest.fixture(scope="module")
 def filled_database(postgres: Postgres, empty_ledger: str) -> Iterator[str]:
     """Fills a database with a few open fines and many old closed ones; returns its name. Each test changes a copy."""
-    end_sessions(postgres, empty_ledger)
+    end_sessions(postgres, "datname = %s", empty_ledger)
     with copy_database(postgres, empty_ledger, "filled"):
         owner = ledger_engine(postgres.url("filled", user=LEDGER_OWNER))
         clear_ledger(owner, anew=True)

@@ -33,13 +33,11 @@ def airflow(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, empty_
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
     }
     values = {"conn_type": "postgres", "host": str(postgres.sockets), "login": "bursar", "schema": empty_ledger}
-    for command in (
-        ("db", "migrate"),
-        ("connections", "add", "bursar_ledger", "--conn-json", json.dumps(values)),
-    ):
-        subprocess.run(  # noqa: S603
-            [sys.executable, "-m", "airflow", *command], env=os.environ | env, capture_output=True, check=True
-        )
+    commands = [["db", "migrate"], ["connections", "add", "bursar_ledger", "--conn-json", json.dumps(values)]]
+    program = "import json, sys; from airflow.__main__ import main\nfor sys.argv[1:] in json.loads(sys.argv[1]): main()"
+    subprocess.run(  # noqa: S603
+        [sys.executable, "-c", program, json.dumps(commands)], env=os.environ | env, capture_output=True, check=True
+    )
     return env
 
 

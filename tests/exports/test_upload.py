@@ -78,9 +78,15 @@ def test_an_upload_makes_these_calls(library: Library, bursar: ExportServer, tmp
     assert bursar.kill_switches[0].acts == CALLS
 
 
-@pytest.mark.parametrize("is_collected", [False, True])
-@pytest.mark.parametrize("after_the_call", [False, True])
-@pytest.mark.parametrize("kill_at", range(len(CALLS)))
+KILLS = [(kill_at, after) for kill_at in range(len(CALLS)) for after in (False, True)]
+HAS_FILE = KILLS[KILLS.index((CALLS.index("rename"), True)) :]
+"""Where the bursar can have collected the file."""
+
+
+@pytest.mark.parametrize(
+    ("kill_at", "after_the_call", "is_collected"),
+    [*((*kill, False) for kill in KILLS), *((*kill, True) for kill in HAS_FILE)],
+)
 def test_an_upload_that_is_killed_and_repeated_sends_the_file_once(
     library: Library, bursar: ExportServer, tmp_path: Path, kill_at: int, after_the_call: bool, is_collected: bool
 ) -> None:

@@ -18,15 +18,22 @@ from bursar.exports.upload import OpenFolder, upload_file
 from bursar.ledger.batches import Batch, BatchState
 from bursar.notifications.alerts import find_alerts
 from bursar.profiles.upload import UploadSettings
+from bursar.remote_files import ftp
 from bursar.remote_files.base import RemoteFolder
 from demo.postgres import Postgres
-from tests.exports.test_upload_protocol import Stalled, end_sessions
+from tests.exports.test_upload_protocol import Stalled, end_dag_sessions
 from tests.support.export_server import get_state
 from tests.support.fault_injection import InterruptSwitch, KillableFolder
 from tests.support.fixtures import NOW, Library, make_profile, make_settings
 from tests.support.servers import RemoteServer, serve_ftp
 
 DIRECT = UploadSettings(method="direct")
+
+
+@pytest.fixture(autouse=True)
+def short_abort(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server answers once if no byte of an aborted upload has arrived; a second answer is waited for in vain."""
+    monkeypatch.setattr(ftp, "ABORT_SECONDS", 0.1)
 
 
 @pytest.fixture
@@ -75,7 +82,7 @@ def test_a_worker_that_lost_its_lock_at_any_act_never_changes_a_delivered_file(
             folder = tmp_path / str(at)
 
             def deliver(found: Batch = found, folder: Path = folder) -> None:
-                end_sessions(postgres)
+                end_dag_sessions(postgres)
                 with suppress(UnclearDeliveryError):
                     upload_file(library.ledger, found.id, opener(server), folder / "second", DIRECT)
                     close_fines(library.ledger, found.id)
@@ -134,7 +141,7 @@ def test_a_damaged_file_fails_the_task_and_alerts_people(
     found = select(library, fines=150)
 
     def deliver() -> None:
-        end_sessions(postgres)
+        end_dag_sessions(postgres)
         upload_file(library.ledger, found.id, opener(server), tmp_path / "second", DIRECT)
         close_fines(library.ledger, found.id)
         assert files(server) == {found.file_name: whole(library, found, tmp_path)}
@@ -161,7 +168,7 @@ def test_a_file_that_is_written_after_the_release_of_its_batch_alerts_people(
     found = select(library)
 
     def release() -> None:
-        end_sessions(postgres)
+        end_dag_sessions(postgres)
         with pytest.raises(UnclearDeliveryError, match="may have collected the beginning"):
             upload_file(library.ledger, found.id, opener(server), tmp_path / "second", DIRECT)
         release_batch(library.ledger, found.id, confirmed_not_received=True)
@@ -182,7 +189,7 @@ def test_a_lock_that_is_lost_without_another_worker_is_no_conflict(
 ) -> None:
     found = select(library, fines=150)
     with pytest.raises(upload_lock.LockLostError):
-        stall_in_upload(library, server, found, tmp_path, monkeypatch, lambda: end_sessions(postgres))
+        stall_in_upload(library, server, found, tmp_path, monkeypatch, lambda: end_dag_sessions(postgres))
     assert library.one("SELECT count(conflict_at) FROM upload_attempts") == 0
 
 

@@ -124,8 +124,15 @@ def test_archiving_makes_these_calls(any_inbox: PaymentInbox) -> None:
     assert get_warning(any_inbox) == ""
 
 
-@pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("at", range(len(ACTS)))
+MOMENTS = [(at, after) for at in range(len(ACTS)) for after in (False, True)]
+AROUND_THE_MOVE = [("ftp", at, after) for at, after in MOMENTS[2 * MOVE - 1 : 2 * MOVE + 3]]
+
+
+@pytest.mark.parametrize(
+    ("any_inbox", "at", "after"),
+    [*(("sftp", *moment) for moment in MOMENTS), *AROUND_THE_MOVE],
+    indirect=["any_inbox"],
+)
 def test_a_late_worker_does_not_move_a_new_file_of_the_same_name(any_inbox: PaymentInbox, at: int, after: bool) -> None:
     """While the worker was stopped, another one archived the file, and a new file arrived that is not loaded."""
     apply_file(any_inbox)
@@ -143,8 +150,11 @@ def test_a_late_worker_does_not_move_a_new_file_of_the_same_name(any_inbox: Paym
     assert get_warning(any_inbox) == ""
 
 
-@pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("at", range(len(ACTS)))
+@pytest.mark.parametrize(
+    ("any_inbox", "at", "after"),
+    [*(("sftp", at, False) for at in range(len(ACTS))), ("sftp", len(ACTS) - 1, True), *AROUND_THE_MOVE],
+    indirect=["any_inbox"],
+)
 def test_simultaneous_workers_archive_a_file_once(any_inbox: PaymentInbox, at: int, after: bool) -> None:
     apply_file(any_inbox)
 

@@ -58,9 +58,10 @@ def is_paid_once(inbox: PaymentInbox, fines: list[int]) -> bool:
 @pytest.fixture
 def fines(inbox: PaymentInbox, office: FakeBursar) -> list[int]:
     """Exports fines of 10.00 in both partitions; the file in the inbox pays 6.00 of each. Returns the fines."""
-    exported = [office.export_fine("10.00") for _ in range(3)]
-    inbox.put("a.xml", xml(*(Payment(transaction, "6.00") for _, transaction in exported)))
-    return [fine for fine, _ in exported]
+    exported = [office.library.fine(amount="10.00") for _ in range(3)]
+    office.export()
+    inbox.put("a.xml", xml(*(Payment(office.get_transaction(fine), "6.00") for fine in exported)))
+    return exported
 
 
 def test_an_import_makes_these_calls(inbox: PaymentInbox, fines: list[int], partition_count: int) -> None:

@@ -18,6 +18,7 @@ from asyncssh.packet import SSHPacket
 from asyncssh.sftp import SFTPServerHandler
 
 from bursar.errors import RemoteFolderError, TransientError
+from bursar.remote_files import ftp
 from bursar.remote_files.base import RemoteFolder
 from tests.support.ftp_server import FTPHandler
 from tests.support.servers import RemoteServer
@@ -38,7 +39,7 @@ CALLS: dict[str, Callable[[RemoteFolder, str], object]] = {
 
 
 def test_a_large_file_is_written_and_read_unchanged(remote: RemoteServer) -> None:
-    content = b"".join(hashlib.sha256(str(n).encode()).digest() for n in range(20 * 1024 * 1024 // 32)) + b"\r\n\x00end"
+    content = b"".join(hashlib.sha256(str(n).encode()).digest() for n in range(5 * 1024 * 1024 // 32)) + b"\r\n\x00end"
     with remote.open() as folder:
         folder.write("fines.xml", BytesIO(content))
         assert folder.size("fines.xml") == len(content)
@@ -46,12 +47,12 @@ def test_a_large_file_is_written_and_read_unchanged(remote: RemoteServer) -> Non
     assert (remote.disk / "fines.xml").read_bytes() == content
 
 
-@pytest.mark.parametrize("size", [0, 1, 32 * 1024 - 1, 32 * 1024, 32 * 1024 + 1])
-def test_a_file_of_any_size_is_written_and_read_unchanged(remote: RemoteServer, size: int) -> None:
+def test_a_file_of_any_size_is_written_and_read_unchanged(remote: RemoteServer) -> None:
     with remote.open() as folder:
-        folder.write("fines.xml", BytesIO(b"x" * size))
-        assert folder.size("fines.xml") == size
-        assert b"".join(folder.read("fines.xml")) == b"x" * size
+        for size in (0, 1, 32 * 1024 - 1, 32 * 1024, 32 * 1024 + 1):
+            folder.write(f"{size}.xml", BytesIO(b"x" * size))
+            assert folder.size(f"{size}.xml") == size
+            assert b"".join(folder.read(f"{size}.xml")) == b"x" * size
 
 
 def test_an_existing_part_is_overwritten(remote: RemoteServer) -> None:
@@ -165,11 +166,11 @@ def test_the_entry_of_a_file_equals_that_of_the_listing(remote: RemoteServer, pa
         assert not entry.is_regular
 
 
-@pytest.mark.parametrize("path", ["missing.xml", "processed/missing.xml", "missing/paid.xml"])
-def test_a_missing_file_has_no_entry(remote: RemoteServer, path: str) -> None:
+def test_a_missing_file_has_no_entry(remote: RemoteServer) -> None:
     (remote.disk / "processed").mkdir()
     with remote.open() as folder:
-        assert folder.entry(path) is None
+        for path in ("missing.xml", "processed/missing.xml", "missing/paid.xml"):
+            assert folder.entry(path) is None
 
 
 def test_a_deleted_file_is_missing(remote: RemoteServer) -> None:
@@ -179,33 +180,29 @@ def test_a_deleted_file_is_missing(remote: RemoteServer) -> None:
         assert folder.size("fines.xml") is None
 
 
-@pytest.mark.parametrize("call", ["rename", "move", "delete", "read"])
-def test_a_call_with_a_missing_file_is_an_error(remote: RemoteServer, call: str) -> None:
-    with remote.open() as folder, pytest.raises(RemoteFolderError, match=r"bursar\.example\.edu/.*fines\.xml: .*"):
-        CALLS[call](folder, "fines.xml")
+def test_a_call_with_a_missing_file_is_an_error(remote: RemoteServer) -> None:
+    with remote.open() as folder:
+        for call in ("rename", "move", "delete", "read"):
+            with pytest.raises(RemoteFolderError, match=r"bursar\.example\.edu/.*fines\.xml: .*"):
+                CALLS[call](folder, "fines.xml")
 
 
 @pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize(
-    "name", ["", ".", "..", "out/../fines.xml", "/fines.xml", "..\\fines.xml", "fines\r\nDELE x", "a\0b"]
-)
-def test_a_name_with_path_parts_or_control_characters_is_an_error(
-    sftp_remote: RemoteServer, call: str, name: str
-) -> None:
+def test_a_name_with_path_parts_or_control_characters_is_an_error(sftp_remote: RemoteServer, call: str) -> None:
     (sftp_remote.disk / "old.xml").write_bytes(b"")
-    with sftp_remote.open() as folder, pytest.raises(RemoteFolderError, match="no plain file name"):
-        CALLS[call](folder, name)
+    with sftp_remote.open() as folder:
+        for name in ("", ".", "..", "out/../fines.xml", "/fines.xml", "..\\fines.xml", "fines\r\nDELE x", "a\0b"):
+            with pytest.raises(RemoteFolderError, match="no plain file name"):
+                CALLS[call](folder, name)
 
 
-@pytest.mark.parametrize(
-    "name", ["BAN-00001-20260105.xml", ".BAN.xml.part", "fines of today.xml", "Gebühren-für-Ωmega.xml", "a..b"]
-)
-def test_a_file_may_have_any_plain_name(remote: RemoteServer, name: str) -> None:
+def test_a_file_may_have_any_plain_name(remote: RemoteServer) -> None:
     with remote.open() as folder:
-        folder.write(name, BytesIO(b"fines"))
-        assert folder.size(name) == 5
-        assert name in [file.name for file in folder.files()]
-    assert (remote.disk / name).exists()
+        for name in ("BAN-1.xml", ".BAN.xml.part", "fines of today.xml", "Gebühren-für-Ωmega.xml", "a..b"):
+            folder.write(name, BytesIO(b"fines"))
+            assert folder.size(name) == 5
+            assert name in [file.name for file in folder.files()]
+            assert (remote.disk / name).exists()
 
 
 def test_a_listing_has_size_time_and_kind_of_each_entry(remote: RemoteServer) -> None:
@@ -290,6 +287,7 @@ def test_an_upload_with_a_local_error_is_incomplete_for_the_server(
     remote: RemoteServer, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     complete: list[str] = []
+    monkeypatch.setattr(ftp, "ABORT_SECONDS", 0.1)  # the server answers once if no byte of the upload has arrived
     monkeypatch.setattr(FTPHandler, "on_file_received", lambda _, file: complete.append(file))
     original = SFTPServerHandler._process_close  # noqa: SLF001
 

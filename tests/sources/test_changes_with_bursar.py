@@ -34,6 +34,8 @@ CLOSING: list[Case] = [
     ({"primary_id": "user2"}, [("MOVED", "0.00", "0.00")], [], "0.00"),
 ]
 CASES = [*((False, *case) for case in OPEN), *((True, *case) for case in CLOSING)]
+DEFERRED = [CASES[number] for number in (0, 2, 3, 5, 7, 9, 10, 12, 14)]
+"""One for each column that a deferred row keeps. All of them: where the export is released, in the file for that."""
 
 
 def check(source: LibrarySource, change: dict[str, str], entries: Entries, pending: str) -> None:
@@ -58,7 +60,7 @@ def test_a_fine_with_a_bursar_changes_as_the_row_says(
     check(exported, change, entries, pending)
 
 
-@pytest.mark.parametrize(("closes", "change", "entries", "codes", "pending"), CASES)
+@pytest.mark.parametrize(("closes", "change", "entries", "codes", "pending"), DEFERRED)
 def test_a_deferred_row_is_applied_once_its_export_was_closed(
     source: LibrarySource, change: dict[str, str], entries: Entries, codes: list[str], pending: str, *, closes: bool
 ) -> None:

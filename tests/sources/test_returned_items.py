@@ -13,8 +13,9 @@ PAID_OFF = {"balance": "0.00"}
 APPLIED = CREDIT | {"balance": "0.00"}
 
 
-@pytest.mark.parametrize("balance", ["0.00", "-2.50", "-10.00", ""])
-@pytest.mark.parametrize("closes", [True, False])
+@pytest.mark.parametrize(
+    ("balance", "closes"), [("0.00", True), ("0.00", False), ("-2.50", False), ("-10.00", True), ("", False)]
+)
 def test_a_returned_item_is_reversed_at_the_bursar(exported: LibrarySource, balance: str, *, closes: bool) -> None:
     exported.rules["closes_exported_fines"] = closes
     left = {"balance": balance.removeprefix("-") or "10.00"}
@@ -227,9 +228,10 @@ def test_a_credit_that_is_open_again_asks_a_person(exported: LibrarySource) -> N
     assert (message.code, message.source_id) == ("not_reopened", "C1")
 
 
-@pytest.mark.parametrize("amount", ["-8.00", "-1.00"])
-@pytest.mark.parametrize("held", [True, False])
-@pytest.mark.parametrize("linked", [True, False])
+@pytest.mark.parametrize(
+    ("amount", "held", "linked"),
+    [("-8.00", True, True), ("-1.00", True, False), ("-8.00", False, False), ("-1.00", False, True)],
+)
 def test_a_credit_on_its_way_to_the_bursar_follows_its_amount(
     source: LibrarySource, amount: str, *, held: bool, linked: bool
 ) -> None:

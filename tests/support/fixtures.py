@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
-from typing import Any
+from time import sleep
+from typing import Any, LiteralString
 
 import psycopg
 from sqlalchemy import Engine, text
@@ -62,12 +63,21 @@ def prepare_statements(session: psycopg.Connection[object], record: ConnectionPo
     session.prepare_threshold = 5
 
 
-def end_sessions(postgres: Postgres, database: str) -> None:
-    """Ends the sessions of a database that the tests keep open, and waits until they have ended."""
+def end_sessions(postgres: Postgres, condition: LiteralString, *values: str) -> None:
+    """Ends the sessions of which a condition is true, as a failover does, and waits until they have ended.
+
+    PostgreSQL itself can wait, and would look at each session once in a tenth of a second.
+    """
     with postgres.connect() as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s", [database]
-        )
+        ending = connection.execute(
+            f"SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE {condition}", values
+        ).fetchall()
+        pids = [pid for pid, _ in ending]
+        for _ in range(5000):
+            if not connection.execute("SELECT FROM pg_stat_activity WHERE pid = ANY(%s)", [pids]).rowcount:
+                return
+            sleep(0.002)
+    raise TimeoutError("sessions do not end")
 
 
 def record_delivery(ledger: Engine, batch_id: int, step: DeliveryStep = "delivered", **facts: str) -> None:
@@ -103,19 +113,29 @@ class Library:
     ) -> int:
         """Adds a user with a primary id and, unless None, an identifier of type 02; returns the user's id."""
         number = next(self._numbers)
-        user: int = self._run(
-            "INSERT INTO users (last_name, first_name, user_group, expiry_date, purge_date)"
-            " VALUES (:last, :first, :group, :expiry, :purge) RETURNING id",
-            last=last,
-            first=first,
-            group=group,
-            expiry=extra.get("expiry"),
-            purge=extra.get("purge"),
-        )
         identifiers = {"userName": f"user{number}", "02": f"{number:08}" if identifier == "auto" else identifier}
-        for type_, value in identifiers.items():
-            if value is not None:
-                self._run("INSERT INTO identifiers VALUES (:user, :type, :value)", user=user, type=type_, value=value)
+        with self.ledger.begin() as connection:
+            user: int = connection.execute(
+                text(
+                    "INSERT INTO users (last_name, first_name, user_group, expiry_date, purge_date)"
+                    " VALUES (:last, :first, :group, :expiry, :purge) RETURNING id"
+                ),
+                {
+                    "last": last,
+                    "first": first,
+                    "group": group,
+                    "expiry": extra.get("expiry"),
+                    "purge": extra.get("purge"),
+                },
+            ).scalar_one()
+            connection.execute(
+                text("INSERT INTO identifiers VALUES (:user, :type, :value)"),
+                [
+                    {"user": user, "type": type_, "value": value}
+                    for type_, value in identifiers.items()
+                    if value is not None
+                ],
+            )
         return user
 
     def item(
@@ -174,16 +194,17 @@ class Library:
         """Adds so many charges of one user in one transaction, for tests that need a long file."""
         user = self.user()
         with self.ledger.begin() as connection:
-            for _ in range(count):
-                desk.add_fine(
-                    connection,
-                    user_id=user,
-                    fine_fee_type="OVERDUEFINE",
-                    amount=Decimal("12.50"),
-                    currency="USD",
-                    owner_library="MAIN",
-                    created_at=LONG_AGO,
-                )
+            connection.execute(
+                text(
+                    "WITH added AS (INSERT INTO fines"
+                    " (user_id, owner_library, fine_fee_type, currency, amount, created_at)"
+                    " SELECT :user, 'MAIN', 'OVERDUEFINE', 'USD', 12.50, :created FROM generate_series(1, :count)"
+                    " RETURNING id, amount, created_at)"
+                    " INSERT INTO journal_entries (fine_id, entry_type, balance_change, posted_at)"
+                    " SELECT id, 'CHARGED', amount, created_at FROM added"
+                ),
+                {"user": user, "created": LONG_AGO, "count": count},
+            )
 
     def position(self, fine: int) -> tuple[str, Decimal, Decimal]:
         """Returns status, balance and outstanding amount of a fine."""

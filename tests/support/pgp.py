@@ -1,6 +1,7 @@
 """PGP keys of an invented bursar, whose private key only the tests have."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import gnupg
@@ -25,7 +26,7 @@ class PgpReceiver:
         )
         return cls(gpg, gpg.gen_key(settings).fingerprint)
 
-    @property
+    @cached_property
     def public_key(self) -> str:
         """The public key in ASCII."""
         return str(self.gpg.export_keys(self.fingerprint))

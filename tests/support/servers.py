@@ -207,8 +207,8 @@ def open_ftp_folder(
     limits: ServerLimits = LIMITS,
 ) -> Iterator[RemoteFolder]:
     """Opens a folder on an FTP server, with TLS if there is a certificate to trust."""
-    trust = ssl.create_default_context(cafile=certificate)
-    with FtpsClient(limits, context=trust) if certificate else FtpClient(limits) as client:
+    trust = ssl.create_default_context(cafile=certificate) if certificate else None
+    with FtpsClient(limits, context=trust) if trust else FtpClient(limits) as client:
         client.connect(HOST, port)
         client.login(USER, PASSWORD)
         if isinstance(client, FtpsClient):

@@ -138,7 +138,7 @@ def copy_ledger(postgres: Postgres, ledger: Engine) -> Iterator[Callable[[str], 
     engines: dict[str, Engine] = {}
 
     def copy(name: str) -> Engine:
-        end_sessions(postgres, "ledger")
+        end_sessions(postgres, "datname = %s", "ledger")
         with postgres.connect() as connection:
             connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*map(sql.Identifier, (name, "ledger"))))
         engines[name] = ledger_engine(postgres.url(name, user=str(ledger.url.username)))
