@@ -58,6 +58,15 @@ def test_a_charge_below_its_open_credit_asks_a_person(source: LibrarySource, end
     assert "credits of 6.00 for this fine are open" in message.reason
 
 
+@pytest.mark.parametrize(("settled_as", "codes"), [("waived", ["credits_beyond_amount"]), ("paid", [])])
+def test_a_charge_that_is_waived_beside_an_open_credit_asks_a_person(
+    source: LibrarySource, settled_as: str, codes: list[str]
+) -> None:
+    """What was paid is given back with the credit, and what was waived was never paid."""
+    source.load({}, CREDIT | {"amount": "-6.00"})
+    assert [message.code for message in source.load({"balance": "4.00", "settled_as": settled_as}).messages] == codes
+
+
 @pytest.mark.parametrize(
     "credit", [{"amount": "-6.00", "balance": "0.00"}, {"amount": "-6.00", "status": "cancelled"}, {"amount": "-4.00"}]
 )

@@ -45,6 +45,7 @@ JOIN sent AS line ON line.transaction_id = charge.transaction_id
                   OR line.reversed_transaction_id = charge.transaction_id
                      AND line.fine_id NOT IN (SELECT fine_id FROM overpaid)
 WHERE NOT charge.reversal AND charge.amount > 0
+  AND charge.fine_id NOT IN (SELECT fine_id FROM load_messages WHERE code = 'credits_beyond_amount' AND fine_id IS NOT NULL)
 GROUP BY charge.fine_id
 """
 

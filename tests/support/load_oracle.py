@@ -225,6 +225,8 @@ class LoadOracle(LoadedFines):
             reversed_ = min(settled, change.fall - max(min(change.unexplained, change.fall), NOTHING))
         self.settle_by_load(fine, reversed_, "REVERSED")
         self.settle_by_load(fine, settled - reversed_, change.paid_by)
+        if change.paid_by == "WAIVED" and settled > reversed_ and not fine.is_credit and change.open_credits > new.balance:
+            self.warn(fine, "credits_beyond_amount", change.row["balance"])
         if before < said.balance and not change.is_new and not fine.is_credit and new.status != "cancelled":
             self.warn(fine, "also_settled_here", change.row["balance"])
 

@@ -55,6 +55,11 @@ CROSS JOIN LATERAL unnest(array_remove(ARRAY[
                             format('amount %s, but credits of %s for this fine are open', given.amount,
                                    to_char(open_credits_after, 'FM99999999990.009')),
                             'if the user is not to get the rest back, lower or cancel the credits, too') END,
+    CASE WHEN place = 'library' AND NOT is_credit AND settled > 0 AND changes.settled_as = 'WAIVED' AND open_credits_after > new_balance
+         THEN pg_temp.fault('credits_beyond_amount', 'balance', given.balance,
+                            format('balance %s: a part was waived, but credits of %s for this fine are open', given.balance,
+                                   to_char(open_credits_after, 'FM99999999990.009')),
+                            'if the user is not to get the rest back, lower or cancel the credits, too') END,
     CASE WHEN place = 'library' AND said_balance + new_amount - said_amount > new_balance AND changes.balance < said_balance AND NOT is_new AND NOT is_credit
               AND new_status <> 'cancelled'
          THEN pg_temp.fault('also_settled_here', 'balance', given.balance,
