@@ -45,7 +45,8 @@ JOIN sent AS line ON line.transaction_id = charge.transaction_id
                   OR line.reversed_transaction_id = charge.transaction_id
                      AND line.fine_id NOT IN (SELECT fine_id FROM overpaid)
 WHERE NOT charge.reversal AND charge.amount > 0
-  AND charge.fine_id NOT IN (SELECT fine_id FROM load_messages WHERE code = 'credits_beyond_amount' AND fine_id IS NOT NULL)
+  AND NOT EXISTS (SELECT FROM load_messages AS asked
+                  WHERE asked.code = 'credits_beyond_amount' AND asked.fine_id = charge.fine_id)
 GROUP BY charge.fine_id
 """
 

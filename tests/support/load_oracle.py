@@ -225,10 +225,14 @@ class LoadOracle(LoadedFines):
             reversed_ = min(settled, change.fall - max(min(change.unexplained, change.fall), NOTHING))
         self.settle_by_load(fine, reversed_, "REVERSED")
         self.settle_by_load(fine, settled - reversed_, change.paid_by)
-        if change.paid_by == "WAIVED" and settled > reversed_ and not fine.is_credit and change.open_credits > new.balance:
-            self.warn(fine, "credits_beyond_amount", change.row["balance"])
-        if before < said.balance and not change.is_new and not fine.is_credit and new.status != "cancelled":
-            self.warn(fine, "also_settled_here", change.row["balance"])
+        if not fine.is_credit:
+            self._warn_of_settlement(change, before, settled > reversed_)
+
+    def _warn_of_settlement(self, change: Change, before: Decimal, is_settled: bool) -> None:
+        if is_settled and change.paid_by == "WAIVED" and change.open_credits > change.new.balance:
+            self.warn(change.fine, "credits_beyond_amount", change.row["balance"])
+        if before < change.said.balance and not change.is_new and change.new.status != "cancelled":
+            self.warn(change.fine, "also_settled_here", change.row["balance"])
 
     def _apply_credit_of_exported_charge(self, change: Change) -> None:
         """A new credit is open for what the bursar received and nothing took back since; the rest has its balance."""
