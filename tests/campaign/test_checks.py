@@ -47,7 +47,7 @@ def checks(
     paid = bursar.pay(Random(1))
     assert paid
     PaymentInbox(library, sftp_remote, tmp_path / "incoming").import_file(paid.name)
-    end_sessions(postgres, empty_ledger)
+    end_sessions(postgres, "datname = %s", empty_ledger)
     with closing(postgres.connect(empty_ledger)) as connection:
         yield Checks(connection, [bursar], GroundTruth(), [work_dir])
 
@@ -73,7 +73,7 @@ def checks_of_two_files(
     upload_file(library.ledger, batch.id, lambda found: sftp_remote.open(found.output_file_path), work_dir)
     close_fines(library.ledger, batch.id)
     bursar.collect_files()
-    end_sessions(postgres, empty_ledger)
+    end_sessions(postgres, "datname = %s", empty_ledger)
     with closing(postgres.connect(empty_ledger)) as connection:
         yield Checks(connection, [bursar], GroundTruth(), [work_dir])
 

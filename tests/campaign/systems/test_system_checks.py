@@ -29,7 +29,7 @@ def checks(town: Town, postgres: Postgres, empty_ledger: str) -> Iterator[Checks
     [(id_,)] = town.rows("SELECT id FROM outbox_events")
     [(key, _, _)] = town.system.written
     fact = replace(CHARGED, own={str(key): ["-6.00"]})
-    end_sessions(postgres, empty_ledger)
+    end_sessions(postgres, "datname = %s", empty_ledger)
     with closing(postgres.connect(empty_ledger)) as connection:
         yield Checks(connection, [fact], {str(key): 1}, {id_: str(key)})
 
