@@ -85,6 +85,11 @@ def format_amount(amount: Decimal | str, currency: str) -> str:
     return f"{value:,.{max(needed, count_decimals(currency))}f}"
 
 
+def plain_amount(amount: Decimal | str, currency: str) -> str:
+    """Returns an amount as text for programs, with its currency's decimals: `1234.50`."""
+    return format_amount(amount, currency).replace(",", "")
+
+
 def format_totals(amounts: Mapping[str, Decimal | str]) -> str:
     """Returns amounts by currency in one line: `12.00 CAD, 1,234.50 USD`, or `nothing`."""
     return ", ".join(format_money(amounts[currency], currency) for currency in sorted(amounts)) or "nothing"

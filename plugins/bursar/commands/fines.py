@@ -11,14 +11,13 @@ from bursar.commands.output import (
     format_moment,
     format_option,
     make_table,
-    plain_amount,
     print_data,
     print_facts,
     print_table,
 )
 from bursar.db.queries import query
 from bursar.errors import NotFoundError
-from bursar.money import format_money
+from bursar.money import format_money, plain_amount
 from bursar.reporting.fine_history import describe_pending_reversal, list_events
 
 FACTS = ("status", "fine_fee_type", "currency", "amount", "balance", "outstanding", "pending_reversal",

@@ -13,12 +13,11 @@ from bursar.commands.output import (
     format_option,
     limit_option,
     make_table,
-    plain_amount,
     print_data,
     print_list,
     print_table,
 )
-from bursar.money import format_money, pluralize
+from bursar.money import format_money, plain_amount, pluralize
 from bursar.sources.load_types import EntrySum, LoadCounts, LoadResult
 from bursar.sources.messages import RowMessage
 from bursar.sources.records import LoadRecord, get_load, list_load_messages, write_load_messages

@@ -12,13 +12,12 @@ from bursar.commands.output import (
     format_option,
     limit_option,
     make_table,
-    plain_amount,
     print_data,
     print_list,
     print_result,
     print_table,
 )
-from bursar.money import format_money, pluralize
+from bursar.money import format_money, plain_amount, pluralize
 from bursar.sources import outbox_events
 from bursar.sources.outbox_events import EventState, OutboxEvent
 

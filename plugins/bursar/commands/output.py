@@ -16,7 +16,7 @@ from rich.table import Table
 from bursar.commands.context import MAX_WIDTH, console, sanitize, strip_controls
 from bursar.escaping import escape_formula
 from bursar.ledger.totals import OutcomeTotals, Skipped, Totals, read_amounts, to_json
-from bursar.money import format_amount, format_money
+from bursar.money import format_money, plain_amount
 from bursar.profiles import Problem
 
 RowT = TypeVar("RowT")
@@ -135,11 +135,6 @@ def _encode(value: object) -> str:
     if isinstance(value, Decimal):
         return f"{value:f}"
     raise TypeError(f"{type(value)} has no form in JSON")
-
-
-def plain_amount(amount: Decimal | str, currency: str) -> str:
-    """Returns an amount as text for programs, with its currency's decimals: `1234.50`."""
-    return format_amount(amount, currency).replace(",", "")
 
 
 def plain_amounts(amounts: Mapping[str, Decimal | str]) -> dict[str, str]:

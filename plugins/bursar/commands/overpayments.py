@@ -9,13 +9,12 @@ from bursar.commands.output import (
     format_moment,
     format_option,
     make_table,
-    plain_amount,
     print_list,
     print_result,
     print_table,
 )
 from bursar.imports import overpayments as held_overpayments
-from bursar.money import format_money
+from bursar.money import format_money, plain_amount
 
 
 @click.group()

@@ -23,7 +23,6 @@ from bursar.commands.output import (
     format_moment,
     format_option,
     make_table,
-    plain_amount,
     plain_counts,
     plain_totals,
     print_data,
@@ -42,7 +41,7 @@ from bursar.exports.identifier_pattern import pattern_error
 from bursar.exports.skip_reason import SkipReason
 from bursar.ledger.totals import SelectionSummary
 from bursar.moments import parse_moment
-from bursar.money import format_money, format_totals, pluralize
+from bursar.money import format_money, format_totals, plain_amount, pluralize
 from bursar.profiles import INCLUDE, Problem, Profile, ProfileError
 from bursar.profiles.json_schema import json_schemas
 from bursar.reporting.layout_problems import list_layout_problems

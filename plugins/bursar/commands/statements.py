@@ -10,7 +10,6 @@ from bursar.commands.output import (
     format_option,
     limit_option,
     make_table,
-    plain_amount,
     plain_amounts,
     print_csv_rows,
     print_data,
@@ -20,7 +19,7 @@ from bursar.commands.output import (
     print_table,
 )
 from bursar.db.queries import query
-from bursar.money import format_totals, pluralize
+from bursar.money import format_totals, plain_amount, pluralize
 from bursar.statements.records import DIFFERENCES, Statement, StatementOutcome, get_statement
 from bursar.statements.results import COLUMNS, list_results, list_rows
 

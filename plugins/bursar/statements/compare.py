@@ -86,9 +86,9 @@ def get_statement_layout(profile: Profile) -> StatementLayout:
     if layout.billed_days and layout.billed_days <= days:
         raise BursarError(
             f"The layout {name} expects a fine for {pluralize(layout.billed_days, 'day')} after its export "
-            f"(billed_days), and one that {'none of several files' if layout.partial else 'the list'} has may be "
-            f"pending for {pluralize(days, 'day')}, because of the pending_days of the profile {profile.code}. So it "
-            f"might never be missed. Write billed_days: {days + 1} or more, or fewer pending_days."
+            f"(billed_days), and one that is in no file may be pending for {pluralize(days, 'day')}, because of the "
+            f"pending_days of the profile {profile.code}. So it might never be missed. Write billed_days: {days + 1} "
+            "or more, or fewer pending_days."
         )
     return layout.with_name(name)
 

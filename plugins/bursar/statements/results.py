@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row
 
 from bursar.db.queries import query
-from bursar.money import format_amount
+from bursar.money import plain_amount
 from bursar.statements.records import StatementOutcome
 
 COLUMNS = (
@@ -45,8 +45,6 @@ def list_rows(
 
 def to_csv_row(row: Row[Any]) -> tuple[object, ...]:
     """Returns a result in COLUMNS; amounts have the decimals of their currency."""
-    amounts = (
-        format_amount(amount, row.currency or "").replace(",", "") for amount in (row.ours, row.theirs, row.difference)
-    )
+    amounts = (plain_amount(amount, row.currency or "") for amount in (row.ours, row.theirs, row.difference))
     names = (row.outcome, row.fine_id, row.transaction_id, row.identifier, row.line, row.lines, row.currency)
     return (*names, *amounts, row.reason)
